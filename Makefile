@@ -1,0 +1,28 @@
+# Two commands matter: `make up` starts everything, `make test` proves it. The rest is for developers.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help setup up test check format lock
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: ## make the Python environment (.venv)
+	@$(PYTHON) scripts/bootstrap.py
+
+up: setup ## start everything in the foreground; Ctrl-C stops it
+	@exec $(BIN)/tandem up --stop-with-parent
+
+test: setup ## every check and every test
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest
+
+check: setup ## format, lint, types, arrows, spelling, sizes
+	@$(BIN)/python scripts/check.py
+
+format: setup ## rewrite the code in the house format
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: setup ## resolve again and write requirements.lock
+	@$(BIN)/python scripts/lock.py

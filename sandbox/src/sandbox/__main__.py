@@ -1,0 +1,24 @@
+"""`python -m sandbox`: the local Stripe and Togai."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from sandbox.server import run
+
+
+def main() -> None:
+    """Reads the options and serves."""
+    home = Path(os.environ.get("TANDEM_HOME") or ".tandem")
+    parser = argparse.ArgumentParser(prog="sandbox", description="A local Stripe and a local Togai.")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("TANDEM_SANDBOX_PORT") or 8402))
+    parser.add_argument("--state", type=Path, default=home / "sandbox", help="folder that keeps the state")
+    parser.add_argument("--host", default="127.0.0.1", help="other than loopback only inside a container")
+    options = parser.parse_args()
+    run(options.host, options.port, options.state)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The control API: what a test or a person needs and no vendor offers."""

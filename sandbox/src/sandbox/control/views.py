@@ -1,0 +1,63 @@
+"""What the control API shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from sandbox.clock import rfc3339
+from sandbox.store import Json
+from sandbox.tenants import Tenant
+from sandbox.world import World
+
+_CALL = ("at", "app", "account", "method", "path", "operation", "status", "idempotency_key", "request", "fault")
+
+
+def accounts_view(world: World) -> list[Json]:
+    """Every account and organization with its keys."""
+    return [
+        {"app": t.app, "id": t.id, "account": t.scope, "live": t.live, "keys": world.tenants.keys(t)}
+        for t in world.tenants.all()
+    ]
+
+
+def calls_view(world: World, scope: str | None, query: QueryParams) -> Json:
+    """The call log with counts by operation; `limit` cuts the list, never the counts."""
+    where, values = ["1"], []
+    for column, value in (("scope", scope), ("app", query.get("app")), ("operation", query.get("operation"))):
+        if value:
+            where.append(f"{column}=?")
+            values.append(value)
+    condition = " AND ".join(where)
+    limit = int(query.get("limit", "10000"))
+    rows = world.store.rows(
+        "SELECT at, app, scope, method, path, operation, status, idempotency_key, request, fault FROM "
+        f"(SELECT * FROM calls WHERE {condition} ORDER BY seq DESC LIMIT ?) ORDER BY seq",
+        *values,
+        limit,
+    )
+    counts = world.store.rows(f"SELECT operation, count(*) FROM calls WHERE {condition} GROUP BY operation", *values)
+    return {"calls": [dict(zip(_CALL, row, strict=True)) for row in rows], "counts": dict(counts)}
+
+
+def state_view(world: World, tenant: Tenant) -> Json:
+    """Every object of an account, the oldest first, with deleted Stripe objects marked."""
+    result: dict[str, Any] = {"account": tenant.scope, "app": tenant.app}
+    kinds = (
+        {"customers": "customer", "events": "event", "webhook_endpoints": "webhook_endpoint"}
+        if tenant.app == "stripe"
+        else {"customers": "customer", "accounts": "account", "settings": "setting", "aliases": "alias"}
+    )
+    for plural, kind in kinds.items():
+        rows = world.store.select(tenant.scope, kind, order="seq")
+        result[plural] = [_shown(tenant, kind, row.body, row.lookup, row.deleted, row.changed) for row in rows]
+    return result
+
+
+def _shown(tenant: Tenant, kind: str, body: Json, lookup: str | None, deleted: bool, changed: int) -> Json:
+    if tenant.app == "stripe":
+        return {**body, "deleted": True} if deleted else body
+    if kind == "customer":
+        return {**body, "updatedAt": rfc3339(changed / 1e6)}
+    return {**body, "accountId": lookup} if kind == "alias" else body

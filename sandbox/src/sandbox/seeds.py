@@ -1,0 +1,51 @@
+"""Opening the state, and the account and organization that are there without any set-up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sandbox.clock import Clock
+from sandbox.deliveries import Deliveries
+from sandbox.faults import Faults
+from sandbox.settings import Settings
+from sandbox.store import Store
+from sandbox.tenants import Tenants
+from sandbox.togai_api.settings import add_system_setting
+from sandbox.world import World
+
+FIRST_STRIPE_KEY = "sk_test_sandbox"
+FIRST_STRIPE_ACCOUNT = "acct_sandbox"
+FIRST_TOGAI_TOKEN = "togai_sandbox"
+FIRST_TOGAI_ORGANIZATION = "org_sandbox"
+
+
+def open_world(folder: Path) -> World:
+    """Opens the state in a folder, made when it is not there."""
+    store = Store(folder)
+    clock = Clock((store.fact("clock") or {}).get("advance", 0.0))
+    settings = Settings(**(store.fact("settings") or {}))
+    faults = Faults()
+    world = World(store, clock, settings, Tenants(store), Deliveries(store, clock, settings, faults), faults)
+    seed(world)
+    return world
+
+
+def seed(world: World) -> None:
+    """Makes the first Stripe account and the first Togai organization when they are missing."""
+    with world.store.transaction():
+        if not world.tenants.access(FIRST_STRIPE_KEY, "stripe"):
+            world.tenants.add_stripe(FIRST_STRIPE_ACCOUNT, live=False, key=FIRST_STRIPE_KEY)
+        if not world.tenants.access(FIRST_TOGAI_TOKEN, "togai"):
+            add_system_setting(world, world.tenants.add_togai(FIRST_TOGAI_ORGANIZATION, token=FIRST_TOGAI_TOKEN).tenant)
+
+
+def start_over(world: World) -> None:
+    """Forgets everything, and seeds anew."""
+    world.deliveries.forget()
+    world.store.wipe()
+    world.clock.advance = 0.0
+    world.keep_settings(Settings())
+    world.faults.remove(None)
+    world.second.clear()
+    world.unauthenticated.clear()
+    seed(world)

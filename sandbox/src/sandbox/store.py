@@ -1,0 +1,190 @@
+"""Everything the sandbox remembers, in one SQLite file.
+
+One connection on the event loop's thread: a transaction never awaits, so two requests cannot interleave inside one.
+WAL with synchronous=NORMAL: a commit survives kill -9 of the process (the pages are with the kernel); only a power cut
+can take back the last commits, which no test asks of a sandbox. FULL would cost an fsync for each create.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+  created INTEGER NOT NULL, changed INTEGER NOT NULL, lookup TEXT, deleted INTEGER NOT NULL DEFAULT 0,
+  body TEXT NOT NULL, UNIQUE (scope, kind, id));
+CREATE INDEX IF NOT EXISTS documents_newest ON documents (scope, kind, seq);
+CREATE INDEX IF NOT EXISTS documents_changed ON documents (scope, kind, changed);
+CREATE INDEX IF NOT EXISTS documents_lookup ON documents (scope, kind, lookup, seq);
+CREATE TABLE IF NOT EXISTS tenants (scope TEXT PRIMARY KEY, app TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, scope TEXT NOT NULL, rights TEXT);
+CREATE TABLE IF NOT EXISTS idempotency (
+  scope TEXT NOT NULL, key TEXT NOT NULL, path TEXT NOT NULL, params TEXT NOT NULL, request TEXT NOT NULL,
+  status INTEGER NOT NULL, body TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY (scope, key));
+CREATE TABLE IF NOT EXISTS deliveries (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, app TEXT NOT NULL, scope TEXT NOT NULL,
+  endpoint TEXT NOT NULL, url TEXT NOT NULL, event TEXT NOT NULL, type TEXT NOT NULL, object TEXT NOT NULL,
+  body TEXT NOT NULL, state TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL,
+  created INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, endpoint, due);
+CREATE INDEX IF NOT EXISTS deliveries_event ON deliveries (event);
+CREATE TABLE IF NOT EXISTS attempts (
+  delivery TEXT NOT NULL, at REAL NOT NULL, status INTEGER, error TEXT, seconds REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS attempts_delivery ON attempts (delivery);
+CREATE TABLE IF NOT EXISTS calls (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, app TEXT NOT NULL, scope TEXT, method TEXT NOT NULL,
+  path TEXT NOT NULL, operation TEXT NOT NULL, status INTEGER, idempotency_key TEXT, request TEXT, fault TEXT);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, body TEXT NOT NULL);
+"""
+TABLES = ("documents", "tenants", "keys", "idempotency", "deliveries", "attempts", "calls", "facts")
+
+
+def dump(value: object) -> str:
+    """Compact JSON, the form in which bodies are stored and sent."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One stored object with the columns by which it is found."""
+
+    seq: int
+    id: str
+    created: int
+    changed: int
+    lookup: str | None
+    deleted: bool
+    body: Json
+
+
+def _document(row: Sequence[Any]) -> Document:
+    return Document(row[0], row[1], row[2], row[3], row[4], bool(row[5]), json.loads(row[6]))
+
+
+class Store:
+    """SQLite with transactions and the few queries that both APIs share."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(folder / "sandbox.sqlite3", isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute("PRAGMA cache_size=-65536")
+        self._db.executescript(SCHEMA)
+        self._open = False
+
+    def close(self) -> None:
+        """Closes the file; what was committed stays."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside are committed together, or none of them when the block raises. Nested blocks join."""
+        if self._open:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        self._open = True
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        else:
+            self._db.execute("COMMIT")
+        finally:
+            self._open = False
+
+    def run(self, sql: str, *values: object) -> int:
+        """Executes one statement and tells how many rows it touched."""
+        return self._db.execute(sql, values).rowcount
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self._db.execute(sql, values).fetchall()
+
+    def row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        found: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
+        return found
+
+    def number(self, sql: str, *values: object) -> int:
+        """The single number that a query counts."""
+        found = self.row(sql, *values)
+        return int(found[0]) if found else 0
+
+    def insert(
+        self, scope: str, kind: str, body: Json, *, id: str, created: int, changed: int, lookup: str | None = None
+    ) -> None:
+        """Stores a new object; raises sqlite3.IntegrityError when the id is taken in this scope and kind."""
+        sql = "INSERT INTO documents (scope, kind, id, created, changed, lookup, body) VALUES (?,?,?,?,?,?,?)"
+        self.run(sql, scope, kind, id, created, changed, lookup, dump(body))
+
+    def replace(
+        self,
+        scope: str,
+        kind: str,
+        id: str,
+        body: Json,
+        changed: int,
+        *,
+        lookup: str | None = None,
+        deleted: bool = False,
+    ) -> None:
+        """Writes the new state of an object that is there already."""
+        sql = "UPDATE documents SET body=?, changed=?, lookup=?, deleted=? WHERE scope=? AND kind=? AND id=?"
+        self.run(sql, dump(body), changed, lookup, int(deleted), scope, kind, id)
+
+    def remove(self, scope: str, kind: str, id: str) -> None:
+        """Forgets an object altogether."""
+        self.run("DELETE FROM documents WHERE scope=? AND kind=? AND id=?", scope, kind, id)
+
+    def get(self, scope: str, kind: str, id: str) -> Document | None:
+        """The object with this id, deleted ones included, or None."""
+        found = self.select(scope, kind, "id=?", [id], "seq", 1)
+        return found[0] if found else None
+
+    def select(
+        self,
+        scope: str,
+        kind: str,
+        where: str = "1",
+        values: Sequence[object] = (),
+        order: str = "seq DESC",
+        limit: int = -1,
+    ) -> list[Document]:
+        """Objects of one scope and kind by a condition; `where` and `order` come from code, never from a request."""
+        sql = (
+            "SELECT seq, id, created, changed, lookup, deleted, body FROM documents "
+            f"WHERE scope=? AND kind=? AND {where} ORDER BY {order} LIMIT ?"
+        )
+        return [_document(row) for row in self.rows(sql, scope, kind, *values, limit)]
+
+    def count(self, scope: str, kind: str, where: str = "1", *values: object) -> int:
+        """How many objects of one kind a scope has."""
+        sql = f"SELECT count(*) FROM documents WHERE scope=? AND kind=? AND {where}"
+        return self.number(sql, scope, kind, *values)
+
+    def fact(self, name: str) -> Json | None:
+        """A named record of the sandbox itself, such as its settings."""
+        found = self.row("SELECT body FROM facts WHERE name=?", name)
+        return json.loads(found[0]) if found else None
+
+    def set_fact(self, name: str, body: Json) -> None:
+        """Writes a named record of the sandbox itself."""
+        self.run("INSERT OR REPLACE INTO facts VALUES (?,?)", name, dump(body))
+
+    def wipe(self) -> None:
+        """Empties every table."""
+        with self.transaction():
+            for table in TABLES:
+                self.run(f"DELETE FROM {table}")

@@ -1,0 +1,1 @@
+"""Stripe's API, as far as Tandem calls it."""

@@ -1,0 +1,1 @@
+"""Togai's API, as far as Tandem calls it."""

@@ -1,0 +1,43 @@
+"""The table of Togai operations that the sandbox serves."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from sandbox.togai_api import accounts, aliases, customers, settings
+from sandbox.togai_api.calls import Operation
+
+OPERATIONS = (
+    Operation("customers.create", "POST", "/customers", customers.create),
+    Operation("customers.list", "GET", "/customers", customers.listed),
+    Operation("customers.retrieve", "GET", "/customers/{id}", customers.retrieve),
+    Operation("customers.update", "PATCH", "/customers/{id}", customers.update),
+    Operation("customers.delete", "DELETE", "/customers/{id}", customers.archive),
+    Operation("accounts.create", "POST", "/accounts", accounts.create),
+    Operation("accounts.list", "GET", "/accounts", accounts.listed),
+    Operation("accounts.retrieve", "GET", "/accounts/{id}", accounts.retrieve),
+    Operation("accounts.update", "PATCH", "/accounts/{id}", accounts.update),
+    Operation("accounts.delete", "DELETE", "/accounts/{id}", accounts.archive),
+    Operation("accounts.add_aliases", "POST", "/accounts/{id}/add_aliases", accounts.add_aliases),
+    Operation("accounts.remove_aliases", "POST", "/accounts/{id}/remove_aliases", accounts.remove_aliases),
+    Operation("accounts.account_aliases", "GET", "/accounts/{id}/account_aliases", accounts.account_aliases),
+    Operation("aliases.create", "POST", "/aliases", aliases.create),
+    Operation("aliases.list", "GET", "/aliases", aliases.listed),
+    Operation("aliases.retrieve", "GET", "/aliases/{id}", aliases.retrieve),
+    Operation("aliases.delete", "DELETE", "/aliases/{id}", aliases.delete),
+    Operation("settings.create", "POST", "/settings", settings.create),
+    Operation("settings.list", "GET", "/settings", settings.listed),
+    Operation("settings.retrieve", "GET", "/settings/{id}", settings.retrieve),
+    Operation("settings.update", "PATCH", "/settings/{id}", settings.update),
+)
+_PATTERNS = [(operation, re.compile(operation.path.replace("{id}", "([^/]+)"))) for operation in OPERATIONS]
+
+
+def find(method: str, raw_path: str) -> tuple[Operation, str] | None:
+    """The operation of a request and the id in its path, or None; the path is still percent-encoded."""
+    for operation, pattern in _PATTERNS:
+        found = pattern.fullmatch(raw_path)
+        if found and operation.method == method:
+            return operation, unquote(found.group(1)) if found.groups() else ""
+    return None

@@ -1,0 +1,79 @@
+"""Togai's lists (source: Togai docs, pagination, filter, search): tokens that embed filters, sorted by the last change.
+
+A page with items always carries a token, the last one too; one extra call then answers an empty page without a token.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Collection
+from typing import Any
+
+from sandbox.answers import Answer
+from sandbox.store import Document, dump
+from sandbox.togai_api.calls import Call
+from sandbox.togai_api.errors import TogaiError
+
+DEFAULT_SIZE = 20
+LARGEST_SIZE = 100
+_PAGING = ("nextToken", "pageSize")
+
+
+def listed(
+    call: Call,
+    kind: str,
+    show: Callable[[Document], dict[str, Any]],
+    *,
+    columns: dict[str, str],
+    allowed: Collection[frozenset[str]],
+    search: tuple[str, ...] = (),
+    context: bool = True,
+) -> Answer:
+    """One page; `columns` maps filter names to SQL, `allowed` holds the documented combinations of filters."""
+    token = _token(call, kind) if call.query.get("nextToken") else {}
+    filters: dict[str, str] = token.get("filters") or {k: v for k, v in call.query.items() if k not in _PAGING}
+    size: int = token.get("size") or _size(call)
+    names = frozenset(filters) - ({"_search"} if search else set())
+    if names and names not in allowed:
+        raise TogaiError(422, f"Unsupported combination of query parameters: {', '.join(sorted(names))}")
+    where, values = ["deleted=0"], []
+    for name in sorted(names):
+        where.append(f"{columns[name]}=?")
+        values.append(filters[name])
+    if filters.get("_search"):
+        where.append("(" + " OR ".join(f"json_extract(body, '$.{field}') LIKE ?" for field in search) + ")")
+        values += [f"%{filters['_search']}%"] * len(search)
+    if token:
+        where.append("(changed<? OR (changed=? AND id>?))")
+        values += [token["changed"], token["changed"], token["id"]]
+    found = call.world.store.select(call.scope, kind, " AND ".join(where), values, "changed DESC, id ASC", size)
+    page: dict[str, Any] = {"data": [show(document) for document in found], "nextToken": None}
+    if found:
+        last = {"kind": kind, "filters": filters, "size": size, "changed": found[-1].changed, "id": found[-1].id}
+        page["nextToken"] = base64.urlsafe_b64encode(dump(last).encode()).decode()
+    if context:
+        page["context"] = {"pageSize": size, "sortOrder": "DESC"}
+    return Answer.json(200, page)
+
+
+def _size(call: Call) -> int:
+    text = call.query.get("pageSize", str(DEFAULT_SIZE))
+    try:
+        size = float(text)
+    except ValueError:
+        size = 0.0
+    if not size.is_integer() or not 1 <= size <= LARGEST_SIZE:
+        raise TogaiError(422, f"pageSize must be a whole number from 1 to {LARGEST_SIZE}")
+    return int(size)
+
+
+def _token(call: Call, kind: str) -> dict[str, Any]:
+    try:
+        token = json.loads(base64.urlsafe_b64decode(call.query["nextToken"]))
+    except (binascii.Error, ValueError) as error:
+        raise TogaiError(400, "Invalid nextToken") from error
+    if not isinstance(token, dict) or token.get("kind") != kind:
+        raise TogaiError(400, "Invalid nextToken")
+    return token

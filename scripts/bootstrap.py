@@ -1,0 +1,97 @@
+"""Make the locked Python environment in `.venv`: the one thing that runs before anything is installed.
+
+Standard library only. Installs uv as the lock pins it, then every package by version and hash, then the workspace's own
+packages as editables. A stamp makes a second run free; a file lock lets `make up` and `make test` start at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "tandem-bootstrap.stamp"
+SUPPORTED = ((3, 11), (3, 14))
+
+
+def members() -> list[Path]:
+    """The workspace's own packages, in the order in which they are installed."""
+    return [ROOT / "shared", *sorted(p.parent for p in ROOT.glob("services/*/pyproject.toml")), ROOT / "sandbox"]
+
+
+def fingerprint() -> str:
+    """Changes when the interpreter, the lock or a package's metadata changes."""
+    digest = hashlib.sha256(sys.version.encode() + str(ROOT).encode())
+    for file in [LOCK, *(m / "pyproject.toml" for m in members())]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def pinned(package: str) -> str:
+    """The lines of the lock that pin one package, with its hashes."""
+    found = re.search(rf"^{re.escape(package)}==.*?(?=^\S)", LOCK.read_text(), re.MULTILINE | re.DOTALL)
+    if not found:
+        raise SystemExit(f"bootstrap: {LOCK.name} does not pin {package}; run `make lock` and commit the result")
+    return "".join(line + "\n" for line in found[0].splitlines() if not line.lstrip().startswith("#"))
+
+
+def run(*command: str | Path) -> None:
+    env = {
+        **os.environ,
+        "UV_PYTHON": str(VENV / "bin/python"),
+        "UV_PYTHON_DOWNLOADS": "never",
+        "VIRTUAL_ENV": str(VENV),
+    }
+    done = subprocess.run([str(c) for c in command], env=env, cwd=ROOT, check=False)
+    if done.returncode:
+        raise SystemExit(
+            f"bootstrap: `{' '.join(str(c) for c in command)}` ended with {done.returncode}.\n"
+            "Check the network and the package index settings (pip's and uv's), then run the same command again; "
+            f"`rm -rf {VENV.name}` starts afresh."
+        )
+
+
+def install() -> None:
+    print("setting up: the Python environment (.venv)", flush=True)
+    if not (VENV / "bin/python").exists():
+        shutil.rmtree(VENV, ignore_errors=True)
+        run(sys.executable, "-m", "venv", VENV)
+    with tempfile.TemporaryDirectory() as folder:
+        uv_only = Path(folder) / "uv.lock.txt"
+        uv_only.write_text(pinned("uv"))
+        run(VENV / "bin/python", "-m", "pip", "-q", "install", "--no-deps", "--require-hashes", "-r", uv_only)
+    uv = VENV / "bin/uv"
+    print("setting up: the locked packages", flush=True)
+    run(uv, "pip", "sync", "-q", "--require-hashes", LOCK)
+    editables = [arg for m in members() for arg in ("-e", str(m))]
+    run(uv, "pip", "install", "-q", "--no-deps", "--no-build-isolation", *editables)
+
+
+def main() -> None:
+    low, high = SUPPORTED
+    if not low <= sys.version_info[:2] < high:
+        raise SystemExit(
+            f"bootstrap: Python {sys.version_info[0]}.{sys.version_info[1]} is not supported; Tandem needs 3.11, 3.12 "
+            "or 3.13. Name one by `make up PYTHON=python3.12`."
+        )
+    with open(ROOT / ".bootstrap.lock", "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        wanted = fingerprint()
+        if STAMP.exists() and STAMP.read_text() == wanted:
+            return
+        STAMP.unlink(missing_ok=True)
+        install()
+        STAMP.write_text(wanted)
+
+
+if __name__ == "__main__":
+    main()

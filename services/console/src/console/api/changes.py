@@ -1,0 +1,144 @@
+"""The few things that the console writes to the log: retry, discard, and a flow link on or off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+from fastapi import APIRouter
+from shared.connections import FlowLink
+from shared.errors import NotReady
+from shared.events.envelope import timestamp
+from shared.runs import DeadLetter, Parked, Run
+from shared.streaming.kafka import Place
+from sqlmodel import Session
+
+from console.api import models, shapes
+from console.api.errors import ErrorBody, NotNow, Unknown
+from console.api.state import State, StateDep
+from console.projection import queries
+from shared import connections, runs
+
+router = APIRouter(
+    prefix="/api", responses={404: {"model": ErrorBody}, 409: {"model": ErrorBody}, 503: {"model": ErrorBody}}
+)
+
+
+def _now() -> str:
+    return timestamp(datetime.now(UTC))
+
+
+async def _seen(state: State, place: Place) -> None:
+    # So that whoever looks next sees the change. Durable it is already, so slow tables are no error.
+    with suppress(NotReady):
+        await state.projector.wait_for(place)
+
+
+@contextmanager
+def _alone(state: State, letter_id: str) -> Iterator[None]:
+    if letter_id in state.busy:
+        raise NotNow(f"dead letter {letter_id} is being worked on right now", "look at it again in a few seconds")
+    state.busy.add(letter_id)
+    try:
+        yield
+    finally:
+        state.busy.discard(letter_id)
+
+
+def _open_letter(state: State, letter_id: str) -> tuple[DeadLetter, Run | None]:
+    """The letter and the present state of its run. Raises Unknown, and NotNow if it is not open."""
+    with Session(state.database.engine) as session:
+        letter = queries.dead_letter(session, letter_id)
+        run = queries.run(session, letter.run.id) if letter and letter.run else None
+    if letter is None:
+        raise Unknown(f"there is no dead letter {letter_id}", "find it with GET /api/dead-letters?id=… by any id")
+    if letter.state != "open":
+        raise NotNow(
+            f"dead letter {letter_id} is {letter.state} since {letter.changed_at or 'some time'}",
+            "only an open one can be retried or discarded; if its run fails again it is open again, see "
+            f"GET /api/runs?id={letter.run.id if letter.run else letter.event or letter.id}",
+        )
+    return letter, run
+
+
+async def _mark(state: State, letter: DeadLetter, as_: Literal["retried", "discarded"], reason: str) -> DeadLetter:
+    marked = msgspec.structs.replace(letter, state=as_, changed_at=_now(), changed_reason=reason)
+    await _seen(state, await state.writer.append(state.topics.dead_letters, marked.id, runs.encode(marked)))
+    return marked
+
+
+def _anew(run: Run) -> Parked:
+    """The run with all its patience again: one that was buried after its last parking would be at its first failure."""
+    return Parked(run=msgspec.structs.replace(run, parked=0), due=0)
+
+
+async def retry_letter(state: State, letter_id: str) -> DeadLetter:
+    """Put the event on the replay topic of its noun, and only then mark the letter.
+
+    In this order nothing is lost if we die in between: the letter stays open, and a second retry is the same run.
+    Raises Unknown, NotNow, Unavailable.
+    """
+    with _alone(state, letter_id):
+        letter, _ = await asyncio.to_thread(_open_letter, state, letter_id)
+        headers = [("parked", runs.encode(_anew(letter.run)))] if letter.run else []
+        key = letter.aggregate or letter.event or letter.id
+        await state.writer.append(state.topics.replay(letter.noun), key, letter.value, headers=headers)
+        return await _mark(state, letter, "retried", "retried from the console")
+
+
+async def discard_letter(state: State, letter_id: str, reason: str) -> DeadLetter:
+    """Give up for good: the run ends as `discarded`, then the letter. Raises Unknown, NotNow, Unavailable."""
+    with _alone(state, letter_id):
+        letter, present = await asyncio.to_thread(_open_letter, state, letter_id)
+        run = present or letter.run
+        # A later event may have closed the run since: its better end stays.
+        if run and not (run.ended and run.state != "dead"):
+            now = _now()
+            ended = msgspec.structs.replace(run, state="discarded", reason=reason, updated_at=now, ended_at=now)
+            await _seen(state, await state.writer.append(state.topics.runs, run.id, runs.encode(ended)))
+        return await _mark(state, letter, "discarded", reason)
+
+
+async def switch_flow_link(state: State, link_id: str, *, enabled: bool) -> FlowLink:
+    """Enable or disable. Raises Unknown, Unavailable."""
+
+    def read() -> FlowLink | None:
+        with Session(state.database.engine) as session:
+            return queries.flow_link(session, link_id)
+
+    link = await asyncio.to_thread(read)
+    if link is None:
+        raise Unknown(f"there is no flow link {link_id}", "see GET /api/flow-links for those that there are")
+    if link.enabled is enabled:
+        return link
+    changed = msgspec.structs.replace(link, enabled=enabled, changed_at=_now())
+    await _seen(state, await state.writer.append(state.topics.flow_links, link.id, connections.encode(changed)))
+    return changed
+
+
+@router.post("/dead-letters/{letter_id}/retry", tags=["dead letters"], summary="Try a dead letter again")
+async def retry(state: StateDep, letter_id: str) -> models.DeadLetterDetail:
+    """Sends the event again; its run resumes at the step that failed. Mend the cause first."""
+    return shapes.dead_letter_detail(await retry_letter(state, letter_id))
+
+
+@router.post("/dead-letters/{letter_id}/discard", tags=["dead letters"], summary="Give a dead letter up for good")
+async def discard(state: StateDep, letter_id: str, body: models.Discard) -> models.DeadLetterDetail:
+    """It is kept, with the reason, and not tried again."""
+    return shapes.dead_letter_detail(await discard_letter(state, letter_id, body.reason))
+
+
+@router.post("/flow-links/{link_id}/enable", tags=["flows"], summary="Switch a flow link on")
+async def enable(state: StateDep, link_id: str) -> models.FlowLinkItem:
+    """From now on its events start runs."""
+    return shapes.flow_link_item(await switch_flow_link(state, link_id, enabled=True))
+
+
+@router.post("/flow-links/{link_id}/disable", tags=["flows"], summary="Switch a flow link off")
+async def disable(state: StateDep, link_id: str) -> models.FlowLinkItem:
+    """Its events are recorded as skipped; runs that have begun go on."""
+    return shapes.flow_link_item(await switch_flow_link(state, link_id, enabled=False))

@@ -1,0 +1,105 @@
+"""Who may speak to the console: loopback only, or a token; and no other web site in the user's browser."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import ipaddress
+from urllib.parse import urlsplit
+
+from shared.errors import Misconfigured
+from shared.settings import Settings
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from console.api.errors import error_body
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_locked(settings: Settings) -> None:
+    """Raises Misconfigured for a console that others could reach and that has no token (design law 8)."""
+    if not is_loopback(settings.host) and not settings.console_token.get_secret_value():
+        raise Misconfigured(
+            f"the console would listen on {settings.host} without a lock: set TANDEM_CONSOLE_TOKEN to a long "
+            "random value (`openssl rand -hex 32`), or TANDEM_HOST=127.0.0.1 for this machine only"
+        )
+
+
+class Guard:
+    """ASGI middleware. Checks Host (DNS rebinding), Origin (cross-site requests) and the token, in this order."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._token = settings.console_token.get_secret_value()
+        # A name that an attacker's DNS points at 127.0.0.1 comes as Host. With a token that gains nothing.
+        self._check_host = is_loopback(settings.host) and not self._token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = self._refusal(scope) if scope["type"] == "http" and scope["path"] not in OPEN_PATHS else None
+        await (refused or self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> JSONResponse | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if self._check_host and not is_loopback(_host_name(host)):
+            return _refuse(
+                403, "host", f"this console does not answer to {host!r}", "use http://127.0.0.1 or localhost"
+            )
+        if scope["method"] not in SAFE_METHODS and _cross_site(headers, host):
+            return _refuse(
+                403, "cross_site", "the request comes from another web site", "send it from the console itself"
+            )
+        if self._token and not self._authorized(headers.get("authorization", "")):
+            answer = _refuse(
+                401, "unauthorized", "the console is locked", "send `Authorization: Bearer` with TANDEM_CONSOLE_TOKEN"
+            )
+            answer.headers["WWW-Authenticate"] = 'Basic realm="Tandem: any name, the token as password"'
+            return answer
+        return None
+
+    def _authorized(self, header: str) -> bool:
+        scheme, _, given = header.partition(" ")
+        if scheme.lower() == "basic":
+            # A browser can only ask for name and password, and sends them with the event stream too.
+            given = _basic_password(given)
+        elif scheme.lower() != "bearer":
+            return False
+        return hmac.compare_digest(given.strip().encode(), self._token.encode())
+
+
+def _basic_password(given: str) -> str:
+    try:
+        return base64.b64decode(given, validate=True).decode().partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _cross_site(headers: Headers, host: str) -> bool:
+    # Browsers send one of the two with every POST; programs such as `tandem` or curl send neither.
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None and site not in ("same-origin", "none"):
+        return True
+    return origin is not None and urlsplit(origin).netloc != host
+
+
+def _refuse(status: int, code: str, message: str, what_to_do: str) -> JSONResponse:
+    return JSONResponse(error_body(code, message, what_to_do), status_code=status)

@@ -1,0 +1,48 @@
+"""Health for machines, and the stream of changes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from console.api.state import StateDep
+
+router = APIRouter()
+
+
+@router.get("/healthz", tags=["health"], summary="Is the process alive")
+async def healthz() -> dict[str, str]:
+    """200 as long as the process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", tags=["health"], summary="Are the tables up to date and whole")
+async def readyz(state: StateDep) -> Response:
+    """503 until the log was read to its end once, and while a partition is stopped: the body says which and why."""
+    health = state.projector.health()
+    shown = {name: health[name] for name in ("ready", "problem", "stopped", "lag", "as_of")}
+    return JSONResponse(shown, status_code=200 if health["ready"] else 503)
+
+
+@router.get("/api/health", tags=["health"], summary="Where the projection stands")
+async def health(state: StateDep) -> dict[str, Any]:
+    """Position and end of every partition, the stopped ones, and how old the tables are."""
+    return state.projector.health()
+
+
+@router.get("/api/stream", tags=["health"], summary="New and changed runs, mappings and dead letters as they come")
+async def stream(state: StateDep) -> EventSourceResponse:
+    """Server-sent events `run`, `mapping` and `dead-letter`: `data` is the item as in the lists.
+
+    `ready` tells that the stream stands; `reload` that too much came at once: read the lists again.
+    """
+
+    async def events() -> AsyncIterator[ServerSentEvent]:
+        async for change in state.hub.listen():
+            yield ServerSentEvent(event=change.event, data=change.data)
+
+    return EventSourceResponse(events(), ping=15)

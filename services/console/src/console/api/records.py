@@ -1,0 +1,121 @@
+"""Mappings, runs and dead letters: lists that are found by any id, and single records."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from console.api import models, shapes
+from console.api.errors import ErrorBody, Unknown
+from console.api.paging import Cursor, decode_cursor, encode_cursor, parse_since
+from console.api.state import SessionDep, stamp
+from console.projection import queries
+from console.projection.queries import Search
+
+router = APIRouter(
+    prefix="/api", dependencies=[Depends(stamp)], responses={400: {"model": ErrorBody}, 404: {"model": ErrorBody}}
+)
+
+
+def search_of_query(
+    id: Annotated[
+        str,
+        Query(
+            description="any id of either side: `cus_…`, a Togai account or customer id, a full ref "
+            f"`{models.STRIPE_REF}`, or the id of a run, event, mapping or dead letter",
+            examples=[models.CUS],
+        ),
+    ] = "",
+    state: Annotated[str, Query(description="only this state", examples=["linked"])] = "",
+    since: Annotated[str, Query(description="only newer ones: a time, or a span as `24h`", examples=["24h"])] = "",
+    limit: Annotated[int, Query(ge=1, le=200, description="items of one page")] = 50,
+    cursor: Annotated[str, Query(description="`next_cursor` of the page before")] = "",
+) -> Search:
+    """What every list takes."""
+    return Search(
+        id=id,
+        since=parse_since(since, datetime.now(UTC)) if since else "",
+        limit=limit,
+        after=decode_cursor(cursor) if cursor else None,
+        equal={"state": state} if state else {},
+    )
+
+
+SearchDep = Annotated[Search, Depends(search_of_query)]
+
+
+def _next(after: tuple[str, str] | None) -> str | None:
+    return encode_cursor(Cursor(*after)) if after else None
+
+
+@router.get("/mappings", tags=["mappings"], summary="List mappings")
+def list_mappings(
+    session: SessionDep,
+    search: SearchDep,
+    born: Annotated[str, Query(description="only pairs that began at this app", examples=["togai"])] = "",
+) -> models.MappingPage:
+    """Which customer at Stripe is which account at Togai. Newest first."""
+    if born:
+        search.equal["born"] = born
+    found, after = queries.mappings_page(session, search)
+    now = datetime.now(UTC)
+    return models.MappingPage(items=[shapes.mapping_item(m, now) for m in found], next_cursor=_next(after))
+
+
+@router.get("/mappings/{mapping_id}", tags=["mappings"], summary="One mapping")
+def show_mapping(session: SessionDep, mapping_id: str) -> models.MappingDetail:
+    """The whole record, with the claim while it stands."""
+    found = queries.mapping(session, mapping_id)
+    if found is None:
+        raise Unknown(
+            f"there is no mapping {mapping_id}", "find it with GET /api/mappings?id=… by an id of either side"
+        )
+    return shapes.mapping_detail(found, datetime.now(UTC))
+
+
+@router.get("/runs", tags=["runs"], summary="List runs")
+def list_runs(
+    session: SessionDep,
+    search: SearchDep,
+    flow: Annotated[
+        str, Query(description="only runs of this flow", examples=["stripe-customer-to-togai-customer"])
+    ] = "",
+) -> models.RunPage:
+    """What ran, how it ended and why. Newest first."""
+    if flow:
+        search.equal["flow"] = flow
+    found, after = queries.runs_page(session, search)
+    return models.RunPage(items=[shapes.run_item(r) for r in found], next_cursor=_next(after))
+
+
+@router.get("/runs/{run_id}", tags=["runs"], summary="One run")
+def show_run(session: SessionDep, run_id: str) -> models.RunDetail:
+    """The whole record: every step with its notes, output and problem."""
+    found = queries.run(session, run_id)
+    if found is None:
+        raise Unknown(f"there is no run {run_id}", "find it with GET /api/runs?id=… by an event's or an entity's id")
+    return shapes.run_detail(found)
+
+
+@router.get("/dead-letters", tags=["dead letters"], summary="List dead letters")
+def list_dead_letters(
+    session: SessionDep,
+    search: SearchDep,
+    noun: Annotated[str, Query(description="only those of this noun", examples=["customer"])] = "",
+) -> models.DeadLetterPage:
+    """What was given up on and why. Newest first."""
+    if noun:
+        search.equal["noun"] = noun
+    found, after = queries.dead_letters_page(session, search)
+    return models.DeadLetterPage(items=[shapes.dead_letter_item(d) for d in found], next_cursor=_next(after))
+
+
+@router.get("/dead-letters/{letter_id}", tags=["dead letters"], summary="One dead letter")
+def show_dead_letter(session: SessionDep, letter_id: str) -> models.DeadLetterDetail:
+    """The whole record: the event as it came, the run as it stood, the traceback of a bug."""
+    found = queries.dead_letter(session, letter_id)
+    if found is None:
+        raise Unknown(f"there is no dead letter {letter_id}", "find it with GET /api/dead-letters?id=… by any id")
+    return shapes.dead_letter_detail(found)

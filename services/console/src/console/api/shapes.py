@@ -1,0 +1,172 @@
+"""From records to the shapes of the API: pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from shared.connections import Connection, FlowLink
+from shared.identity import Ref
+from shared.mappings import Mapping
+from shared.runs import DeadLetter, Problem, Run, Step
+
+from console.api import models
+
+
+def problem(found: Problem | None) -> models.Problem | None:
+    """Without the traceback: that stands in the detail of a dead letter only."""
+    if found is None:
+        return None
+    return models.Problem(
+        error=found.error,
+        reason=found.reason,
+        code=found.code,
+        retryable=found.retryable,
+        candidates=found.candidates,
+    )
+
+
+def sides(mapping: Mapping) -> dict[str, str]:
+    """The ids of the pair by app and noun, as `{"stripe": "cus_1", "togai/account": "a1", "togai/customer": "c1"}`."""
+    found: dict[str, str] = {}
+    for text in (mapping.source, mapping.target, *mapping.also):
+        try:
+            ref = Ref.parse(text)
+        except ValueError:
+            continue
+        found.setdefault("stripe" if ref.app == "stripe" else f"{ref.app}/{ref.noun}", ref.id)
+    return found
+
+
+def _seconds_since(text: str, now: datetime) -> float | None:
+    try:
+        return max(0.0, round((now - datetime.fromisoformat(text)).total_seconds(), 1))
+    except (ValueError, TypeError):
+        return None
+
+
+def mapping_fields(mapping: Mapping, now: datetime) -> dict[str, Any]:
+    """What a list shows of a mapping."""
+    ids = sides(mapping)
+    claim = mapping.claim if mapping.state == "claimed" else None
+    return {
+        "id": mapping.id,
+        "state": mapping.state,
+        "stripe_id": ids.get("stripe"),
+        "togai_account_id": ids.get("togai/account"),
+        "togai_customer_id": ids.get("togai/customer"),
+        "rule": mapping.rule,
+        "born": mapping.source.partition(":")[0],
+        "source": mapping.source,
+        "target": mapping.target or None,
+        "also": mapping.also,
+        "run": mapping.run,
+        "at": mapping.at,
+        "claimed_for": _seconds_since(claim.opened_at, now) if claim else None,
+        "reason": mapping.reason,
+    }
+
+
+def mapping_item(mapping: Mapping, now: datetime) -> models.MappingItem:
+    return models.MappingItem(**mapping_fields(mapping, now))
+
+
+def mapping_detail(mapping: Mapping, now: datetime) -> models.MappingDetail:
+    claim = mapping.claim
+    shown = claim and models.Claim(
+        action=claim.action,
+        key=claim.key,
+        body=claim.body,
+        attempt=claim.attempt,
+        opened_at=claim.opened_at,
+        match=claim.match,
+    )
+    return models.MappingDetail(**mapping_fields(mapping, now), claim=shown)
+
+
+def run_fields(run: Run) -> dict[str, Any]:
+    """What a list shows of a run."""
+    same: tuple[str, ...] = (
+        "id",
+        "state",
+        "flow",
+        "flow_link",
+        "event",
+        "event_type",
+        "aggregate",
+        "connection",
+        "origin",
+        "started_at",
+    )
+    same += ("reason", "attempts", "parked", "superseded_by", "refs")
+    return {name: getattr(run, name) for name in same} | {
+        "updated_at": run.updated_at or run.started_at,
+        "ended_at": run.ended_at or None,
+        "problem": problem(run.problem),
+        "next_attempt_at": run.next_attempt_at or None,
+        "steps_done": sum(step.state in ("succeeded", "in_sync") for step in run.steps),
+        "steps_total": len(run.steps),
+    }
+
+
+def run_item(run: Run) -> models.RunItem:
+    return models.RunItem(**run_fields(run))
+
+
+def step_item(step: Step) -> models.StepItem:
+    fields = msgspec.structs.asdict(step) | {"problem": problem(step.problem)}
+    return models.StepItem(**fields)
+
+
+def run_detail(run: Run) -> models.RunDetail:
+    steps = [step_item(step) for step in run.steps]
+    return models.RunDetail(
+        **run_fields(run), flow_version=run.flow_version, worker=run.worker, place=run.place, steps=steps
+    )
+
+
+def dead_letter_fields(letter: DeadLetter) -> dict[str, Any]:
+    """What a list shows of a dead letter."""
+    same: tuple[str, ...] = (
+        "id",
+        "state",
+        "noun",
+        "aggregate",
+        "event",
+        "event_type",
+        "connection",
+        "step",
+        "attempts",
+        "buried_at",
+    )
+    same += ("changed_at", "changed_reason")
+    return {name: getattr(letter, name) for name in same} | {
+        "problem": problem(letter.problem),
+        "run": letter.run.id if letter.run else None,
+        "place": f"{letter.topic}/{letter.partition}/{letter.offset}",
+    }
+
+
+def dead_letter_item(letter: DeadLetter) -> models.DeadLetterItem:
+    return models.DeadLetterItem(**dead_letter_fields(letter))
+
+
+def dead_letter_detail(letter: DeadLetter) -> models.DeadLetterDetail:
+    return models.DeadLetterDetail(
+        **dead_letter_fields(letter),
+        traceback=letter.problem.traceback,
+        value=letter.value.decode(errors="replace"),
+        run_record=run_detail(letter.run) if letter.run else None,
+    )
+
+
+def connection_item(connection: Connection) -> models.ConnectionItem:
+    """Names every field that is shown: what is added to the record later stays hidden until somebody decides."""
+    same = ("id", "app", "app_account", "mode", "title", "state", "reason", "api_base", "changed_at")
+    return models.ConnectionItem(**{name: getattr(connection, name) for name in same})
+
+
+def flow_link_item(link: FlowLink) -> models.FlowLinkItem:
+    same = ("id", "flow", "connections", "enabled", "changed_at")
+    return models.FlowLinkItem(**{name: getattr(link, name) for name in same})

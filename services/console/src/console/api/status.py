@@ -1,0 +1,118 @@
+"""One answer to "is all well", and the numbers for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from pydantic import BaseModel, Field
+from sqlmodel import Session
+
+from console.api import models, parts, shapes
+from console.api.lag import GroupLag
+from console.api.state import SessionDep, State, StateDep
+from console.projection import queries
+from console.projection.tables import DeadLetterRow, MappingRow, RunRow
+
+router = APIRouter()
+
+
+class Counts(BaseModel):
+    """How many there are in each state."""
+
+    mappings: dict[str, int] = Field(examples=[{"linked": 812, "claimed": 1}])
+    runs: dict[str, int] = Field(examples=[{"succeeded": 1630, "parked": 2}])
+    dead_letters: dict[str, int] = Field(examples=[{"open": 1}])
+
+
+class Status(BaseModel):
+    """The state of the whole."""
+
+    healthy: bool = Field(description="every part ready, every connection open, no partition stopped")
+    problems: list[str] = Field(description="what is not well, each with what to do")
+    parts: list[parts.PartHealth]
+    consumers: list[GroupLag]
+    connections: list[models.ConnectionItem]
+    counts: Counts
+    last_run: models.RunItem | None = Field(description="the newest run: also the newest event, for each one has a run")
+    projection: dict[str, Any] = Field(description="as GET /api/health")
+
+
+def counts_of(session: Session) -> Counts:
+    return Counts(
+        mappings=queries.counts(session, MappingRow),
+        runs=queries.counts(session, RunRow),
+        dead_letters=queries.counts(session, DeadLetterRow),
+    )
+
+
+async def status_of(state: State) -> Status:
+    """Ask everybody at once: the parts, Kafka, the tables."""
+    found_parts, lags, tables = await asyncio.gather(
+        parts.health(state.settings), state.lag.get(), asyncio.to_thread(_tables, state)
+    )
+    counts, connections, last_run = tables
+    projection = state.projector.health()
+    found = Status(
+        healthy=True,
+        problems=[],
+        parts=found_parts,
+        consumers=lags,
+        connections=connections,
+        counts=counts,
+        last_run=last_run,
+        projection=projection,
+    )
+    found.problems = _problems(found)
+    found.healthy = not found.problems
+    if opened := counts.dead_letters.get("open"):
+        # Work for a person, but no fault of the machinery.
+        letters = "1 dead letter is" if opened == 1 else f"{opened} dead letters are"
+        found.problems.append(f"{letters} open: see `tandem dead-letters list --state open`, then retry or discard")
+    return found
+
+
+def _tables(state: State) -> tuple[Counts, list[models.ConnectionItem], models.RunItem | None]:
+    with Session(state.database.engine) as session:
+        found, _ = queries.runs_page(session, queries.Search(limit=1))
+        connections = [shapes.connection_item(c) for c in queries.connections(session)]
+        return counts_of(session), connections, shapes.run_item(found[0]) if found else None
+
+
+def _problems(status: Status) -> list[str]:
+    found = [f"{part.name}: {part.detail}" for part in status.parts if part.detail]
+    found += sorted({group.problem for group in status.consumers if group.problem})
+    found += [f"connection {c.id} is {c.state}: {c.reason}" for c in status.connections if c.state != "open"]
+    if status.projection["problem"]:
+        found.append(f"the tables are as of {status.projection['as_of']}: {status.projection['problem']}")
+    found += [f"{s['topic']}/{s['partition']} is stopped at {s['reason']}" for s in status.projection["stopped"]]
+    return found
+
+
+@router.get("/api/status", tags=["health"], summary="Is all well")
+async def show_status(state: StateDep) -> Status:
+    """Parts, lag of every service, connections, counts, the newest run, and how fresh the tables are."""
+    return await status_of(state)
+
+
+@router.get("/metrics", tags=["health"], summary="Numbers for Prometheus", response_class=Response)
+def metrics(state: StateDep, session: SessionDep) -> Response:
+    """Counts by state, and where the projection stands."""
+    registry = CollectorRegistry()
+    counts = counts_of(session)
+    for name, states in (("mappings", counts.mappings), ("runs", counts.runs), ("dead_letters", counts.dead_letters)):
+        gauge = Gauge(f"tandem_{name}", f"{name.replace('_', ' ')} in the tables", ["state"], registry=registry)
+        for label, number in states.items():
+            gauge.labels(label).set(number)
+    projector = state.projector
+    seen = projector.looked_at.timestamp() if projector.looked_at else 0.0
+    for name, text, value in (
+        ("tandem_projection_lag", "records of the log that are not in the tables yet", projector.lag),
+        ("tandem_projection_stopped_partitions", "partitions that hold an unreadable record", len(projector.stopped)),
+        ("tandem_projection_folded_records", "records folded since the start", projector.folded_records),
+        ("tandem_projection_seen_timestamp_seconds", "when Kafka last told where the log ends", seen),
+    ):
+        Gauge(name, text, registry=registry).set(value)
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

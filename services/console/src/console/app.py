@@ -1,0 +1,30 @@
+"""The console as an ASGI application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from console.api import changes, errors, live, records, setup, status
+from console.api.guard import Guard, check_locked
+from console.api.state import State
+from console.pages import views
+
+DESCRIPTION = """
+Which customer at Stripe is which account at Togai, what ran, what failed and why.
+
+Lists answer `{"items": [...], "next_cursor": ...}`, newest first, and find by any id of either side. Every answer of
+400 and above has the body `{"error": {"code", "message", "what_to_do"}}`. The header `Tandem-As-Of` tells how fresh
+the tables are.
+"""
+
+
+def create_app(state: State) -> FastAPI:
+    """The routes over the parts. Raises Misconfigured for a console that others could reach without a token."""
+    check_locked(state.settings)
+    app = FastAPI(title="Tandem console", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app.state.tandem = state
+    errors.install(app)
+    for router in (records.router, changes.router, setup.router, status.router, live.router, views.router):
+        app.include_router(router)
+    app.add_middleware(Guard, settings=state.settings)
+    return app

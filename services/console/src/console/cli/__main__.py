@@ -1,0 +1,8 @@
+"""`python -m console.cli`."""
+
+from __future__ import annotations
+
+from console.cli.frame import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""`tandem connections`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+from shared.settings import Mode
+
+from console import manage
+from console.cli import client, tables
+from console.cli.errors import settings as read_settings
+from console.connect import Wanted
+
+app = typer.Typer(help="The keys to your accounts at Stripe and Togai.", no_args_is_help=True)
+
+COLUMNS = ("Connection", "State", "App account", "Mode", "Address", "Reason")
+
+
+def _row(found: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        found["id"],
+        Text(found["state"], style="green" if found["state"] == "open" else "red"),
+        found["app_account"],
+        found["mode"],
+        found["api_base"],
+        found["reason"],
+    )
+
+
+@app.command("list")
+def list_(json: client.AsJson = False) -> None:
+    """List connections. Their secrets are never shown."""
+    answer = client.call("GET", "/api/connections")
+    if json:
+        client.print_json(answer)
+        return
+    shown = tables.table(COLUMNS, map(_row, client.items(answer)))
+    empty = "No connection yet: set STRIPE_API_KEY and TOGAI_API_TOKEN in .env and run `make up`."
+    tables.show_page(client.out(), answer, shown, empty)
+
+
+@app.command("add")
+def add(
+    app_name: Annotated[str, typer.Argument(metavar="APP", help="stripe or togai.")],
+    connection_id: Annotated[str, typer.Argument(metavar="ID", help="A name of your own, as con_stripe_eu.")],
+    key: Annotated[
+        str,
+        typer.Option(prompt="Key or token", hide_input=True, envvar="TANDEM_CONNECTION_KEY", help="Asked if absent."),
+    ],
+    webhook_secret: Annotated[list[str] | None, typer.Option(help="Stripe: the endpoint's signing secret(s).")] = None,
+    api_base: Annotated[str, typer.Option(help="Another address than the vendor's own.")] = "",
+    organization: Annotated[str, typer.Option(help="Togai: the organization's id, if Togai does not tell it.")] = "",
+    mode: Annotated[Mode | None, typer.Option(help="Togai: test or live, for an address of your own.")] = None,
+) -> None:
+    """Connect a key, or give a connection a new key. The vendor is asked whose it is; the key is never shown again."""
+    if app_name not in ("stripe", "togai"):
+        raise typer.BadParameter("connections are to stripe or togai", param_hint="APP")
+    settings = read_settings()
+    bases = {"stripe": settings.effective_stripe_api_base, "togai": settings.effective_togai_api_base}
+    wanted = Wanted(
+        id=connection_id,
+        app=app_name,  # type: ignore[arg-type]
+        key=key,
+        api_base=api_base or bases[app_name],
+        webhook_secrets=tuple(webhook_secret or ()),
+        organization=organization,
+        mode=mode or ("test" if settings.sandboxed else None),
+    )
+    made = asyncio.run(manage.add_connection(settings, wanted))
+    typer.echo(f"{made.id} is connected to {made.app_account}. Link flows to it with `tandem flow-links add`.")
+    typer.echo(f"{made.app.capitalize()} calls {manage.webhook_address(settings, made)}")
+
+
+@app.command("remove")
+def remove(connection_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Switch a connection off, with every flow link that uses it. Nothing is deleted at the vendor."""
+    links = asyncio.run(manage.remove_connection(read_settings(), connection_id))
+    typer.echo(f"{connection_id} is removed; switched off: {', '.join(links) or 'no flow link'}.")
+
+
+@app.command("rekey")
+def rekey() -> None:
+    """Seal all secrets again with the newest of TANDEM_ENCRYPTION_KEYS; the former keys can be removed then."""
+    number = asyncio.run(manage.rekey(read_settings()))
+    typer.echo(f"{number} connections are sealed with the newest key.")

@@ -1,0 +1,64 @@
+"""`tandem flow-links`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from console import manage
+from console.cli import client, tables
+from console.cli.errors import settings as read_settings
+
+app = typer.Typer(help="Which flows are on, for which connections.", no_args_is_help=True)
+
+COLUMNS = ("Flow link", "State", "Flow", "Connections")
+
+
+def _row(found: dict[str, Any]) -> tuple[object, ...]:
+    on = found["enabled"]
+    return (
+        found["id"],
+        Text("on" if on else "off", style="green" if on else "dim"),
+        found["flow"],
+        ", ".join(f"{app}: {connection}" for app, connection in found["connections"].items()),
+    )
+
+
+@app.command("list")
+def list_(json: client.AsJson = False) -> None:
+    """List flow links."""
+    answer = client.call("GET", "/api/flow-links")
+    if json:
+        client.print_json(answer)
+        return
+    shown = tables.table(COLUMNS, map(_row, client.items(answer)))
+    tables.show_page(client.out(), answer, shown, "No flow link yet: `make up` makes them, or `tandem flow-links add`.")
+
+
+@app.command("add")
+def add(
+    flow: Annotated[str, typer.Argument(metavar="FLOW", help="A flow's id.")],
+    stripe: Annotated[str, typer.Option(help="The connection to Stripe.")] = "",
+    togai: Annotated[str, typer.Option(help="The connection to Togai.")] = "",
+) -> None:
+    """Switch a flow on for a pair of connections. A live one and a test one are never joined."""
+    connections = {app: name for app, name in (("stripe", stripe), ("togai", togai)) if name}
+    link = asyncio.run(manage.add_link(read_settings(), flow, connections))
+    typer.echo(f"{link.id} is on.")
+
+
+@app.command("enable")
+def enable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Switch a flow link on."""
+    client.call("POST", f"/api/flow-links/{link}/enable")
+    typer.echo(f"{link} is on.")
+
+
+@app.command("disable")
+def disable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Switch a flow link off; its events are recorded as skipped from then on."""
+    client.call("POST", f"/api/flow-links/{link}/disable")
+    typer.echo(f"{link} is off.")

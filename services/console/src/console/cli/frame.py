@@ -1,0 +1,56 @@
+"""The frame of the command: its sub-commands, its version, and what happens to errors."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from console.cli import connections, dead_letters, flow_links, kafka, mappings, runs, setup, status, up
+from console.cli.errors import KNOWN
+
+app = typer.Typer(
+    name="tandem",
+    help="Keeps Togai (usage billing) and Stripe (payments) in step.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(up.up)
+app.command("setup")(setup.setup)
+app.command("status")(status.status)
+app.add_typer(mappings.app, name="mappings")
+app.add_typer(runs.app, name="runs")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(connections.app, name="connections")
+app.add_typer(flow_links.app, name="flow-links")
+app.add_typer(kafka.app, name="kafka")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tandem {version('tandem-console')}")
+        raise typer.Exit
+
+
+@app.callback()
+def frame(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Keeps Togai (usage billing) and Stripe (payments) in step."""
+
+
+def main() -> None:
+    """Run the command of this process's arguments."""
+    # Clients that wait for a broker log every try as an error; the command tells the outcome itself.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        app()
+    except KNOWN as error:
+        typer.echo(f"tandem: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,52 @@
+"""`tandem kafka start|stop|status|run`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from console.cli.errors import settings
+from console.local import keeper
+from console.local.report import JsonLines, Lines
+
+NOT_RUNNING = 3
+
+app = typer.Typer(help="The embedded Kafka alone.", no_args_is_help=True)
+
+
+@app.command()
+def start() -> None:
+    """Start it in the background; it outlives this terminal."""
+    running = asyncio.run(keeper.start(settings(), Lines(Console())))
+    typer.echo(f"Kafka runs at 127.0.0.1:{running.port} (`{running.command}`, process {running.pid})")
+
+
+@app.command()
+def stop() -> None:
+    """Stop the one that `start` left running."""
+    stopped = asyncio.run(keeper.stop(settings()))
+    typer.echo(f"Kafka stopped (process {stopped.pid})" if stopped else "Kafka is not running")
+
+
+@app.command()
+def status() -> None:
+    """Tell whether it runs; exit code 3 if it does not."""
+    running, answers = asyncio.run(keeper.status(settings()))
+    if not running:
+        typer.echo("Kafka is not running")
+        raise typer.Exit(NOT_RUNNING)
+    state = "runs" if answers else "does not answer yet"
+    typer.echo(
+        f"Kafka {state} at 127.0.0.1:{running.port} (`{running.command}`, process {running.pid}, since {running.since})"
+    )
+
+
+@app.command()
+def run(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per line instead of text.")] = False,
+) -> None:
+    """Run it in the foreground; Ctrl-C stops it."""
+    asyncio.run(keeper.keep(settings(), JsonLines() if json else Lines(Console())))

@@ -1,0 +1,54 @@
+"""`tandem status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from rich.text import Text
+
+from console.cli import client, tables
+
+
+def _part_row(part: dict[str, Any]) -> tuple[object, ...]:
+    well = part["running"] and not part["detail"]
+    word = "ready" if part["ready"] else "running" if well else "not ready" if part["running"] else "not running"
+    return part["name"], Text(word, style="green" if well else "red"), part["url"], part["pid"], part["detail"]
+
+
+def _lag_row(group: dict[str, Any]) -> tuple[object, ...]:
+    numbers = ("–" if group[name] is None else str(group[name]) for name in ("live", "replay", "parked"))
+    return group["service"], *numbers, group["problem"]
+
+
+def status(json: client.AsJson = False) -> None:
+    """Whether all is well: every part, what is not done yet, the last event. Exit code 1 if not."""
+    answer = client.call("GET", "/api/status")
+    found = answer.json()
+    if json:
+        client.print_json(answer)
+        raise typer.Exit(0 if found["healthy"] else 1)
+    out = client.out()
+    if found["parts"]:
+        out.print(tables.table(("Part", "State", "Address", "Process", "Says"), map(_part_row, found["parts"])))
+        out.print()
+    lags = [_lag_row(group) for group in found["consumers"]]
+    lags.append(("console", str(found["projection"]["lag"]), "–", "–", found["projection"]["problem"]))
+    out.print(tables.table(("Events not done yet", "Live", "Replay", "Parked", "Note"), lags))
+    last, counts = found["last_run"], found["counts"]
+    out.print()
+    tables.facts(
+        out,
+        {
+            "linked": str(counts["mappings"].get("linked", 0)),
+            "runs": ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in sorted(counts["runs"].items())),
+            "open dead letters": str(counts["dead_letters"].get("open", 0)),
+            "last event": f"{last['event_type']}, {tables.since(last['started_at'])}" if last else "none yet",
+        },
+    )
+    out.print()
+    for problem in found["problems"]:
+        out.print(Text(problem, style="yellow" if found["healthy"] else "red"))
+    if found["healthy"]:
+        out.print(Text("All is well.", style="green"))
+    raise typer.Exit(0 if found["healthy"] else 1)

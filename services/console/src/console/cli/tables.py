@@ -1,0 +1,120 @@
+"""How the sub-commands show records: tables for lists, facts and steps for single ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from console.pages.words import ago, app_name, entity, entity_kind, label, tone
+
+STYLES = {"good": "green", "wait": "yellow", "bad": "red", "busy": "blue", "quiet": "dim"}
+
+
+def state(name: str) -> Text:
+    """A state in its tone; the word alone says it too."""
+    return Text(label(name), style=STYLES[tone(name)])
+
+
+def since(text: str | None) -> str:
+    return ago(text, datetime.now(UTC)) if text else "–"
+
+
+def whose(ref: str) -> str:
+    """`cus_1 (Stripe customer)`."""
+    kind = entity_kind(ref)
+    return f"{entity(ref)} ({kind})" if kind else ref or "–"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A plain table; text of others is shown as it stands, never read as markup."""
+    found = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        found.add_column(name, overflow="fold")
+    for row in rows:
+        found.add_row(*(cell if isinstance(cell, Text) else escape(str(cell or "–")) for cell in row))
+    return found
+
+
+def show_page(out: Console, answer: httpx.Response, shown: Table, empty: str) -> None:
+    """A list with its end: nothing there, or more than was asked for."""
+    page = answer.json()
+    if not page["items"]:
+        out.print(empty, style="dim", markup=False)
+        return
+    out.print(shown)
+    if page.get("next_cursor"):
+        out.print("There are older ones: raise --limit, or narrow with --id, --state, --since.", style="dim")
+
+
+def facts(out: Console, values: Mapping[str, object]) -> None:
+    """Names and values, without those that are empty."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in values.items():
+        if value not in ("", None, [], {}):
+            shown = (
+                value
+                if isinstance(value, Text)
+                else escape(", ".join(value) if isinstance(value, list) else str(value))
+            )
+            grid.add_row(Text(name, style="dim"), shown)
+    out.print(grid)
+
+
+def problem(out: Console, found: Mapping[str, Any] | None, indent: str = "") -> None:
+    """What went wrong, in one line, and what there is to choose from."""
+    if not found:
+        return
+    code = f" ({found['code']})" if found["code"] else ""
+    out.print(Text(f"{indent}{found['error']}{code}: {found['reason']}", style="red"))
+    if found["candidates"]:
+        out.print(Text(f"{indent}to choose from: {', '.join(found['candidates'])}", style="dim"))
+
+
+def run(out: Console, found: Mapping[str, Any]) -> None:
+    """A whole run."""
+    facts(
+        out,
+        {
+            "run": found["id"],
+            "state": state(found["state"]),
+            "flow": found["flow"],
+            "event": f"{found['event_type']} {found['event']}",
+            "entity": found["aggregate"],
+            "came": f"{found['origin']}, by connection {found['connection']}"
+            if found["connection"]
+            else found["origin"],
+            "started": f"{found['started_at']} ({since(found['started_at'])})",
+            "ended": found["ended_at"],
+            "reason": found["reason"],
+            "next attempt": found["next_attempt_at"],
+            "superseded by": found["superseded_by"],
+            "touched": found["refs"],
+            "attempts": found["attempts"],
+            "place": found["place"],
+        },
+    )
+    problem(out, found["problem"])
+    for number, step in enumerate(found["steps"], 1):
+        line = Text(f"\n{number}. {step['action']}  ").append_text(state(step["state"]))
+        out.print(line)
+        for note in step["notes"]:
+            out.print(Text(f"   {note}", style="dim"))
+        problem(out, step["problem"], "   ")
+        for name, value in step["output"].items():
+            out.print(Text(f"   {name}: {value}"))
+
+
+def mapping_row(found: Mapping[str, Any]) -> tuple[object, ...]:
+    """One line of `tandem mappings list`."""
+    ids = (found["stripe_id"], found["togai_account_id"], found["togai_customer_id"])
+    return (state(found["state"]), *ids, app_name(found["born"]), found["rule"], since(found["at"]), found["id"])
+
+
+MAPPING_COLUMNS = ("State", "Stripe", "Togai account", "Togai customer", "Began at", "Joined by", "Changed", "Mapping")

@@ -1,0 +1,137 @@
+"""Connecting an app account: who is behind a key, in which mode, and the record that workers and ingress read."""
+
+from __future__ import annotations
+
+import secrets as random
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from shared.apps.stripe import client as stripe_client
+from shared.apps.stripe.client import StripeApp
+from shared.apps.togai import client as togai_client
+from shared.apps.togai.client import TogaiApp
+from shared.connections import Connection, Secrets, Vault
+from shared.errors import Misconfigured
+from shared.events.envelope import timestamp
+from shared.identity import AppAccount
+from shared.limits import CallGate
+from shared.settings import TOGAI_API, Mode, Settings
+
+STRIPE_EVENTS = ["customer.created", "customer.updated", "customer.deleted"]
+TOGAI_EVENT = "account.created"
+"""The event as our address names it."""
+SHORTEST_TOKEN = 22
+"""Characters of a token in an address: 128 bits in base64."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A connection as somebody wants it. `webhook_secrets` only for Stripe, `webhook_token` only for Togai."""
+
+    id: str
+    app: Literal["stripe", "togai"]
+    key: str
+    api_base: str
+    webhook_secrets: tuple[str, ...] = ()
+    webhook_token: str = ""
+    organization: str = ""
+    mode: Mode | None = None
+    title: str = ""
+
+
+def stripe_mode(key: str) -> Mode:
+    """A Stripe key's mode, by its prefix. Raises Misconfigured for anything else."""
+    for prefix in ("sk_", "rk_"):
+        for mode in ("test", "live"):
+            if key.startswith(f"{prefix}{mode}_"):
+                return mode
+    raise Misconfigured(
+        "STRIPE_API_KEY is no key that Tandem can use: those begin with sk_test_, rk_test_, sk_live_ or rk_live_"
+    )
+
+
+def togai_mode(api_base: str, mode: Mode | None) -> Mode:
+    """A Togai token's mode, by the address; `mode` for an address that is not Togai's own. Raises Misconfigured."""
+    known: Mode | None = TOGAI_API.get(api_base.rstrip("/"))  # type: ignore[assignment]
+    if known and mode and known != mode:
+        raise Misconfigured(f"TOGAI_MODE says {mode}, but {api_base} is Togai's {known} address: remove TOGAI_MODE")
+    if not (found := known or mode):
+        raise Misconfigured(f"{api_base} is not one of Togai's own addresses: say TOGAI_MODE=test or TOGAI_MODE=live")
+    return found
+
+
+def public_address(settings: Settings) -> str:
+    """Where the vendors reach ingress."""
+    return settings.public_url.rstrip("/") or f"http://127.0.0.1:{settings.ingress_port}"
+
+
+async def connect(wanted: Wanted, settings: Settings, vault: Vault, present: Connection | None = None) -> Connection:
+    """The connection's record, after asking the vendor who is behind the key. `present` is the record so far.
+
+    Raises Misconfigured for a wrong key, Unavailable if the vendor does not answer.
+    """
+    kept = vault.open(present.sealed) if present else Secrets(api_key="")
+    wanted = replace(wanted, key=wanted.key.strip())
+    account, mode = await (_stripe(wanted, settings) if wanted.app == "stripe" else _togai(wanted, settings))
+    secrets = Secrets(
+        api_key=wanted.key,
+        webhook_secrets=list(wanted.webhook_secrets) or kept.webhook_secrets,
+        webhook_token=_token(wanted, kept) if wanted.app == "togai" else "",
+    )
+    return Connection(
+        id=wanted.id,
+        app=wanted.app,
+        app_account=str(AppAccount(wanted.app, mode, account)),
+        mode=mode,
+        api_base=wanted.api_base,
+        sealed=vault.seal(secrets),
+        title=wanted.title or wanted.id,
+        changed_at=timestamp(datetime.now(UTC)),
+    )
+
+
+def _token(wanted: Wanted, kept: Secrets) -> str:
+    token = wanted.webhook_token or kept.webhook_token or random.token_urlsafe(24)
+    if len(token) < SHORTEST_TOKEN or "/" in token:
+        raise Misconfigured(
+            f"TOGAI_WEBHOOK_TOKEN must have {SHORTEST_TOKEN} or more characters and no slash; empty, one is made"
+        )
+    return token
+
+
+async def _stripe(wanted: Wanted, settings: Settings) -> tuple[str, Mode]:
+    mode = stripe_mode(wanted.key)
+    async with stripe_app(wanted, settings) as client:
+        return await client.account(), mode
+
+
+async def _togai(wanted: Wanted, settings: Settings) -> tuple[str, Mode]:
+    mode = togai_mode(wanted.api_base, wanted.mode)
+    http = togai_client.http_client(settings.call_timeout)
+    async with http:
+        client = TogaiApp(wanted.id, "togai", wanted.key, wanted.api_base, CallGate(settings), http)
+        told = await client.organization()
+    if told and wanted.organization and told != wanted.organization:
+        raise Misconfigured(f"TOGAI_ORGANIZATION says {wanted.organization}, Togai says {told}: correct or remove it")
+    if not (found := told or wanted.organization):
+        raise Misconfigured(
+            "Togai does not tell which organization this token belongs to: set TOGAI_ORGANIZATION to its id, which two "
+            "tokens of one organization must share"
+        )
+    return found, mode
+
+
+class stripe_app:
+    """A client for a key that is no connection yet."""
+
+    def __init__(self, wanted: Wanted, settings: Settings) -> None:
+        self._wanted, self._settings = wanted, settings
+        self._http = stripe_client.http_client(settings.call_timeout)
+
+    async def __aenter__(self) -> StripeApp:
+        wanted = self._wanted
+        return StripeApp(wanted.id, "stripe", wanted.key, wanted.api_base, CallGate(self._settings), self._http)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.close_async()  # type: ignore[no-untyped-call]

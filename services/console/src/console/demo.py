@@ -1,0 +1,177 @@
+"""A first look: customers made at both sides of the sandbox, and how each found its other half."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from shared.log import get_logger
+from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, Settings
+
+DEADLINE = 60.0
+LOOK_EVERY = 0.3
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Somebody who becomes a customer. `id` is the Togai account's, `country` leads to the currency."""
+
+    id: str
+    name: str
+    email: str
+    line1: str
+    postal_code: str
+    city: str
+    country: str
+    currency: str
+
+
+IN_TOGAI = (
+    Newcomer("acme-robotics", "Acme Robotics Inc.", "billing@acme.example", "500 Market St", "94105", "San Francisco",
+             "US", "USD"),
+    Newcomer("nordlicht-energie", "Nordlicht Energie GmbH", "rechnung@nordlicht.example", "Hafenstr. 7", "20457",
+             "Hamburg", "DE", "EUR"),
+    Newcomer("saffron-analytics", "Saffron Analytics Ltd", "accounts@saffron.example", "12 Baker Street", "NW1 6XE",
+             "London", "GB", "GBP"),
+)  # fmt: skip
+IN_STRIPE = (
+    Newcomer("", "Globex Cloud Corp.", "finance@globex.example", "1 Elm Avenue", "10001", "New York", "US", "USD"),
+    Newcomer("", "Umbrella Labs SARL", "compta@umbrella.example", "8 rue de Rivoli", "75004", "Paris", "FR", "EUR"),
+    Newcomer("", "Initech Software BV", "facturen@initech.example", "Damrak 1", "1012 LG", "Amsterdam", "NL", "EUR"),
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One that was made, and the id under which its mapping must appear."""
+
+    name: str
+    id: str
+    way: str
+
+
+async def run(settings: Settings, out: Console) -> None:
+    """Make three accounts in Togai and three customers in Stripe, wait for their mappings and show them.
+
+    Once per home, and never an error: what did not come is named, with where to look.
+    """
+    marker = settings.home / "run" / "demo.done"
+    if await asyncio.to_thread(marker.exists):
+        return
+    try:
+        # Our own machine: no proxy of the environment stands in between.
+        async with httpx.AsyncClient(timeout=10.0, trust_env=False) as client:
+            waiting = await _make(client, settings)
+            found = await _linked(client, settings, waiting)
+    except httpx.HTTPError as error:
+        log.warning("demo.failed", error=f"{type(error).__name__}: {error}")
+        out.print(f"The demo could not run ({type(error).__name__}: {error}); everything else goes on.", markup=False)
+        return
+    _show(out, settings, waiting, found)
+    await asyncio.to_thread(_done, marker)
+
+
+def _done(marker: Path) -> None:
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text("The demo ran. Delete this file to see it again at the next start.\n")
+
+
+async def _make(client: httpx.AsyncClient, settings: Settings) -> list[Waiting]:
+    made = []
+    for newcomer in IN_TOGAI:
+        answer = await client.post(
+            f"{settings.sandbox_url}/togai/customers",
+            headers={"Authorization": f"Bearer {SANDBOX_TOGAI_TOKEN}"},
+            json=_togai_customer(newcomer),
+        )
+        # A demo that was broken off left some: they are there already, which is as good.
+        if answer.status_code not in (400, 409):
+            answer.raise_for_status()
+        made.append(Waiting(newcomer.name, newcomer.id, "Togai → Stripe"))
+    for newcomer in IN_STRIPE:
+        answer = await client.post(
+            f"{settings.sandbox_url}/stripe/v1/customers",
+            headers={
+                "Authorization": f"Bearer {SANDBOX_STRIPE_KEY}",
+                "Idempotency-Key": f"demo-{newcomer.email}",
+            },
+            data=_stripe_customer(newcomer),
+        )
+        answer.raise_for_status()
+        made.append(Waiting(newcomer.name, answer.json()["id"], "Stripe → Togai"))
+    return made
+
+
+def _togai_customer(newcomer: Newcomer) -> dict[str, Any]:
+    return {
+        "id": newcomer.id,
+        "name": newcomer.name,
+        "primaryEmail": newcomer.email,
+        "address": {
+            "line1": newcomer.line1,
+            "postalCode": newcomer.postal_code,
+            "city": newcomer.city,
+            "country": newcomer.country,
+        },
+        "account": {"id": newcomer.id, "name": newcomer.name, "invoiceCurrency": newcomer.currency},
+    }
+
+
+def _stripe_customer(newcomer: Newcomer) -> dict[str, str]:
+    return {
+        "name": newcomer.name,
+        "email": newcomer.email,
+        "address[line1]": newcomer.line1,
+        "address[postal_code]": newcomer.postal_code,
+        "address[city]": newcomer.city,
+        "address[country]": newcomer.country,
+    }
+
+
+async def _linked(client: httpx.AsyncClient, settings: Settings, waiting: list[Waiting]) -> dict[str, dict[str, Any]]:
+    """The mapping of each, as far as they come in time."""
+    token = settings.console_token.get_secret_value()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    found: dict[str, dict[str, Any]] = {}
+    end = time.monotonic() + DEADLINE
+    while len(found) < len(waiting) and time.monotonic() < end:
+        for one in waiting:
+            if one.id in found:
+                continue
+            answer = await client.get(
+                f"http://127.0.0.1:{settings.console_port}/api/mappings",
+                params={"id": one.id, "state": "linked"},
+                headers=headers,
+            )
+            if answer.is_success and (items := answer.json()["items"]):
+                found[one.id] = items[0]
+        await asyncio.sleep(LOOK_EVERY)
+    return found
+
+
+def _show(out: Console, settings: Settings, waiting: list[Waiting], found: dict[str, dict[str, Any]]) -> None:
+    table = Table(title="Six customers, made at one side and linked to the other", title_justify="left", box=SIMPLE)
+    table.add_column("Customer", overflow="fold")
+    # Ids are there to be copied: they stay on one line also in 80 columns.
+    for column in ("Stripe", "Togai account", "Way"):
+        table.add_column(column, no_wrap=True)
+    for one in waiting:
+        if pair := found.get(one.id):
+            table.add_row(one.name, pair["stripe_id"] or "–", pair["togai_account_id"] or "–", one.way)
+    out.print(table)
+    for one in waiting:
+        if one.id not in found:
+            out.print(
+                f"{one.name} was not linked within {DEADLINE:.0f} s; see why: tandem runs list --id {one.id}",
+                markup=False,
+            )
+    out.print(f"See them live: http://127.0.0.1:{settings.console_port}/", markup=False)

@@ -1,0 +1,112 @@
+"""The parts of Tandem as data: what `tandem up` starts, in this order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from shared.settings import Settings
+
+from console.local.environment import environment, variable
+from console.local.errors import LocalError
+from console.local.kafka import STOP_TIMEOUT, EmbeddedKafka
+from console.local.ports import free_port
+from console.local.supervisor import Part, Port
+
+WORKERS = ("customer-sync",)
+MARGIN = 5.0
+
+
+def reachable(host: str) -> str:
+    """The address on which this machine reaches what listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}.get(host, host)
+
+
+def console_url(settings: Settings) -> str:
+    """Where a person finds the console."""
+    return f"http://{reachable(settings.host)}:{settings.console_port}"
+
+
+def kafka_part(settings: Settings) -> Part:
+    """The embedded Kafka."""
+    broker = EmbeddedKafka(settings.home, settings.kafka_port)
+    setting = variable("kafka_port")
+    return Part(
+        name="kafka",
+        command=lambda: broker.command,
+        before=broker.prepare,
+        ready=broker.ready,
+        at=broker.bootstrap,
+        ports=(
+            Port(broker.port, setting),
+            Port(broker.controller_port, f"{setting} (the next port is the controller's)"),
+        ),
+        stop_timeout=STOP_TIMEOUT,
+    )
+
+
+def sandbox_part(settings: Settings) -> Part:
+    """The local Stripe and Togai, for a machine without keys."""
+    return _server("sandbox", settings, "sandbox_port", "/healthz", "127.0.0.1")
+
+
+def ingress_part(settings: Settings) -> Part:
+    """The webhook receiver."""
+    return _server("ingress", settings, "ingress_port", "/readyz", settings.host)
+
+
+def console_part(settings: Settings) -> Part:
+    """The API and the web console."""
+    return _server("console", settings, "console_port", "/readyz", settings.host)
+
+
+def worker_parts(settings: Settings, copies: Mapping[str, int]) -> list[Part]:
+    """Every copy of every worker. The vendors' rates hold for all copies together, so each gets its share."""
+    return [_worker(name, number, copies[name], settings) for name in copies for number in range(1, copies[name] + 1)]
+
+
+def parse_workers(wanted: list[str]) -> dict[str, int]:
+    """`["customer-sync=3"]` as numbers of copies; a worker that is not named has one.
+
+    Raises LocalError for an unknown worker or a number below 1.
+    """
+    copies = dict.fromkeys(WORKERS, 1)
+    for text in wanted:
+        name, _, number = text.partition("=")
+        if name not in copies or not number.isdecimal() or int(number) < 1:
+            raise LocalError(f"--workers {text}: write it as NAME=NUMBER with one of: {', '.join(WORKERS)}.")
+        copies[name] = int(number)
+    return copies
+
+
+def _server(module: str, settings: Settings, port_field: str, path: str, host: str) -> Part:
+    port: int = getattr(settings, port_field)
+    at = f"http://{reachable(host)}:{port}"
+    return Part(
+        name=module,
+        command=lambda: [sys.executable, "-m", module],
+        env=environment(settings),
+        ready=f"{at}{path}",
+        at=at,
+        ports=(Port(port, variable(port_field), host),),
+    )
+
+
+def _worker(name: str, number: int, copies: int, settings: Settings) -> Part:
+    port = settings.worker_port + number - 1 if settings.worker_port else free_port()
+    at = f"http://{reachable(settings.host)}:{port}"
+    own = {
+        variable("worker_id"): f"{name}-{number}",
+        variable("worker_port"): str(port),
+        variable("stripe_rate"): str(settings.stripe_rate / copies),
+        variable("togai_rate"): str(settings.togai_rate / copies),
+    }
+    return Part(
+        name=f"{name}-{number}",
+        command=lambda: [sys.executable, "-m", name.replace("-", "_")],
+        env=environment(settings, own),
+        ready=f"{at}/readyz",
+        at=at,
+        ports=(Port(port, variable("worker_port"), settings.host),),
+        stop_timeout=settings.drain_timeout + MARGIN,
+    )

@@ -1,0 +1,150 @@
+"""Changing what is connected: connections added, removed, sealed again; flows linked. Speaks to Kafka itself.
+
+Records are appended after the vendor and the present records have been asked, so that a wrong key never gets in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from shared.connections import Connection, FlowLink, Vault, check_modes, encode, encryption_keys
+from shared.errors import Misconfigured
+from shared.events.envelope import timestamp
+from shared.events.topics import Topics
+from shared.flows.model import Flow
+from shared.registry import Registry
+from shared.settings import Settings
+from shared.streaming.kafka import Log
+from shared.streaming.replica import Replica
+
+from console.connect import TOGAI_EVENT, Wanted, connect, public_address
+
+
+@dataclass(frozen=True)
+class Books:
+    """The present records, and where new ones are written."""
+
+    log: Log
+    topics: Topics
+    registry: Registry
+    vault: Vault
+
+    async def keep_connection(self, connection: Connection) -> None:
+        """Append a connection's record."""
+        await self.log.append(self.topics.connections, connection.id, encode(connection))
+
+    async def keep_link(self, link: FlowLink) -> None:
+        """Append a flow link's record."""
+        await self.log.append(self.topics.flow_links, link.id, encode(link))
+
+    def connection(self, connection_id: str) -> Connection:
+        """Raises Misconfigured if there is none."""
+        return self.registry.connection(connection_id)
+
+
+@asynccontextmanager
+async def books(settings: Settings) -> AsyncIterator[Books]:
+    """Open the records as they are now. Raises Misconfigured without an encryption key, Unavailable without Kafka."""
+    topics, registry = Topics(settings), Registry()
+    folds = registry.folds(topics, with_mappings=False)
+    async with Log(settings) as log, Replica(settings, folds) as replica:
+        await replica.wait_ready()
+        yield Books(log, topics, registry, Vault(encryption_keys(settings)))
+
+
+async def add_connection(settings: Settings, wanted: Wanted) -> Connection:
+    """Connect a key, or give a connection a new key of the same app account.
+
+    Raises Misconfigured for a wrong key, or one of another account than the connection's.
+    """
+    async with books(settings) as found:
+        present = found.registry.connections.get(wanted.id)
+        made = await connect(wanted, settings, found.vault, _readable(present, found.vault))
+        if present and present.state != "removed" and present.app_account != made.app_account:
+            raise Misconfigured(
+                f"{wanted.id} is connected to {present.app_account}, this key is of {made.app_account}: mappings "
+                "belong to the account, so take another id for another account"
+            )
+        await found.keep_connection(made)
+        return made
+
+
+def _readable(present: Connection | None, vault: Vault) -> Connection | None:
+    """The record so far, None if its secrets cannot be opened any more: then they are all given anew."""
+    try:
+        if present:
+            vault.open(present.sealed)
+    except Misconfigured:
+        return None
+    return present
+
+
+def webhook_address(settings: Settings, connection: Connection) -> str:
+    """The address that the vendor calls; Togai's holds the token, so it is shown only where a person asks for it."""
+    base = f"{public_address(settings)}/webhooks/{connection.app}/{connection.id}"
+    if connection.app == "stripe":
+        return base
+    token = Vault(encryption_keys(settings)).open(connection.sealed).webhook_token
+    return f"{base}/{TOGAI_EVENT}/{token}"
+
+
+async def remove_connection(settings: Settings, connection_id: str) -> list[str]:
+    """Switch off the connection and every flow link that uses it. Returns the links' ids. Raises Misconfigured."""
+    async with books(settings) as found:
+        connection = found.connection(connection_id)
+        used = [link for link in found.registry.links.values() if connection_id in link.connections.values()]
+        for link in used:
+            await found.keep_link(msgspec.structs.replace(link, enabled=False, changed_at=_now()))
+        await found.keep_connection(msgspec.structs.replace(connection, state="removed", changed_at=_now()))
+        return [link.id for link in used]
+
+
+async def rekey(settings: Settings) -> int:
+    """Seal every connection's secrets again with the newest key; the former keys can go then. Returns how many.
+
+    Raises Misconfigured if a connection was sealed with a key that is not there any more; nothing is changed then.
+    """
+    async with books(settings) as found:
+        again = [
+            msgspec.structs.replace(c, sealed=found.vault.reseal(c.sealed)) for c in found.registry.connections.values()
+        ]
+        for connection in again:
+            await found.keep_connection(connection)
+        return len(again)
+
+
+async def add_link(settings: Settings, flow_id: str, connections: dict[str, str]) -> FlowLink:
+    """Bind a flow to a connection for each of its apps, and switch it on.
+
+    Raises Misconfigured for an unknown flow or connection, a missing or wrong app, or a live beside a test connection.
+    """
+    async with books(settings) as found:
+        flow = found.registry.flows.get(flow_id)
+        if flow is None:
+            raise Misconfigured(f"no flow {flow_id}; there are: {', '.join(sorted(found.registry.flows))}")
+        _check_apps(flow, connections, found.connection)
+        link = FlowLink(
+            id=f"link_{flow_id}_{'_'.join(connections[app] for app in sorted(connections))}",
+            flow=flow_id,
+            connections=connections,
+            changed_at=_now(),
+        )
+        check_modes(link, found.registry.connections)
+        await found.keep_link(link)
+        return link
+
+
+def _check_apps(flow: Flow, connections: dict[str, str], find: Callable[[str], Connection]) -> None:
+    if missing := flow.apps - connections.keys():
+        raise Misconfigured(f"flow {flow.id} needs a connection to {', '.join(sorted(missing))}")
+    for app, connection_id in connections.items():
+        if find(connection_id).app != app:
+            raise Misconfigured(f"{connection_id} is no connection to {app}: see `tandem connections list`")
+
+
+def _now() -> str:
+    return timestamp(datetime.now(UTC))

@@ -1,0 +1,96 @@
+"""How the page says things: relative times, tones of states, short names. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from markupsafe import Markup, escape
+from shared.identity import Ref
+
+TONES = {
+    "linked": "good",
+    "succeeded": "good",
+    "in_sync": "good",
+    "running": "busy",
+    "retried": "busy",
+    "claimed": "wait",
+    "waiting": "wait",
+    "parked": "wait",
+    "dead": "bad",
+    "failed": "bad",
+    "open": "bad",
+    "closed": "bad",
+}
+"""Tone of a state; any other is quiet."""
+
+APPS = {"stripe": "Stripe", "togai": "Togai", "scheduler": "Scheduler", "webhook": "Webhook"}
+
+
+def tone(state: str) -> str:
+    return TONES.get(state, "quiet")
+
+
+def label(state: str) -> str:
+    return state.replace("_", " ")
+
+
+def app_name(app: str) -> str:
+    return APPS.get(app, app.replace("_", " ").title())
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """None for what is no time."""
+    try:
+        when = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def ago(text: str | None, now: datetime) -> str:
+    """`12 s ago`, `in 3 min`: the exact time stands in the title."""
+    when = parse_time(text)
+    if when is None:
+        return text or "never"
+    seconds = (now - when).total_seconds()
+    span = duration(abs(seconds)) if abs(seconds) >= 1 else "0 s"
+    return f"{span} ago" if seconds >= 0 else f"in {span}"
+
+
+def duration(seconds: float) -> str:
+    """One unit, the largest that fits."""
+    if seconds < 1:
+        return f"{int(seconds * 1000)} ms"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "0 s"
+
+
+def between(start: str | None, end: str | None) -> str:
+    """How long something took, empty while it is not known."""
+    first, last = parse_time(start), parse_time(end)
+    return duration(max(0.0, (last - first).total_seconds())) if first and last else ""
+
+
+def entity(ref: str) -> str:
+    """The id alone: the app and the noun stand beside it."""
+    try:
+        return Ref.parse(ref).id
+    except ValueError:
+        return ref
+
+
+def entity_kind(ref: str) -> str:
+    """`Stripe customer` of a full ref, empty for anything else."""
+    try:
+        parsed = Ref.parse(ref)
+    except ValueError:
+        return ""
+    return f"{app_name(parsed.app)} {parsed.noun.replace('_', ' ')}"
+
+
+def ticks(text: str) -> Markup:
+    """Text in which `commands` stand between back-ticks, as the messages write them; the rest is escaped."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

@@ -1,0 +1,180 @@
+"""The SQL side of the projection: the tables, the positions, and one transaction for both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.errors import Misconfigured
+from shared.log import get_logger
+from sqlalchemy import Engine, bindparam, create_engine, delete, event, inspect, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, SQLModel, col
+
+from console.projection.rows import Folded, Kind
+from console.projection.tables import TABLES_VERSION, AboutRow, NameRow, PositionRow
+
+log = get_logger(__name__)
+
+Partition = tuple[str, int]
+
+CHUNK = 1000
+"""Values in one IN list: each engine has a limit of its own, far above."""
+
+
+class PositionMoved(Exception):
+    """Another console has folded this partition further in the same database: read the positions again."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """A partition's position before and after a batch."""
+
+    partition: Partition
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is written in one transaction: the moves of the positions, and the records in the order of the log."""
+
+    moves: Sequence[Move]
+    folded: Sequence[Folded] = field(default_factory=tuple)
+
+
+def driver_url(url: str) -> str:
+    """A plain `postgresql://` address means psycopg 3, the driver that is installed."""
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+class Database:
+    """The tables under one topic prefix."""
+
+    def __init__(self, url: str, prefix: str = "") -> None:
+        self.prefix = prefix
+        self.engine = _engine(driver_url(url))
+
+    def prepare(self) -> None:
+        """Create the tables; those of another version are dropped, the log fills them again.
+
+        Raises Misconfigured if the database holds the tables of another topic prefix.
+        """
+        SQLModel.metadata.create_all(self.engine)
+        with Session(self.engine) as session:
+            about = {row.name: row.value for row in session.scalars(select(AboutRow))}
+        if about.get("prefix", self.prefix) != self.prefix:
+            raise Misconfigured(
+                f"the console's database holds the log under the topic prefix {about['prefix']!r}, this one has "
+                f"{self.prefix!r}: give each its own database by DATABASE_URL or TANDEM_HOME"
+            )
+        if about.get("version", TABLES_VERSION) != TABLES_VERSION:
+            log.warning("projection.tables_outdated", found=about["version"], wanted=TABLES_VERSION, action="refold")
+            self.drop()
+            SQLModel.metadata.create_all(self.engine)
+        with Session(self.engine) as session:
+            values = [{"name": "version", "value": TABLES_VERSION}, {"name": "prefix", "value": self.prefix}]
+            session.execute(self._insert(AboutRow).on_conflict_do_nothing(), values)
+            session.commit()
+
+    def drop(self) -> None:
+        """Throw the tables away. Nothing is lost: they are folded again from the log."""
+        present = set(inspect(self.engine).get_table_names())
+        SQLModel.metadata.drop_all(
+            self.engine, tables=[t for t in SQLModel.metadata.sorted_tables if t.name in present]
+        )
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The next offset to fold of each partition, 0 for one that is new here."""
+        wanted = list(partitions)
+        with Session(self.engine) as session:
+            if wanted:
+                values = [{"topic": t, "partition": p, "next_offset": 0} for t, p in wanted]
+                session.execute(self._insert(PositionRow).on_conflict_do_nothing(), values)
+            session.commit()
+            rows = session.scalars(select(PositionRow))
+            known = {(row.topic, row.partition): row.next_offset for row in rows}
+        return {partition: known[partition] for partition in wanted}
+
+    def fold(self, batch: Batch) -> None:
+        """Write the rows and the positions in one transaction. A batch that was folded before changes nothing.
+
+        Raises PositionMoved if the tables are not where the batch begins.
+        """
+        with Session(self.engine) as session:
+            # The positions first: this takes the write lock, and a batch read twice ends here.
+            for move in batch.moves:
+                self._move(session, move)
+            newest: dict[Kind, dict[str, Folded]] = {}
+            for folded in batch.folded:
+                newest.setdefault(folded.kind, {})[folded.key] = folded
+            for kind, by_key in newest.items():
+                self._write(session, kind, list(by_key.values()))
+            session.commit()
+
+    def forget(self, topic: str, kind: Kind) -> None:
+        """Empty what was folded from a topic and begin at its first record: the topic was made anew."""
+        with Session(self.engine) as session:
+            session.execute(update(PositionRow).where(col(PositionRow.topic) == topic).values(next_offset=0))
+            if kind.named:
+                owners = select(kind.table.__table__.c.id)  # type: ignore[attr-defined]
+                session.execute(delete(NameRow).where(col(NameRow.owner).in_(owners)))
+            session.execute(delete(kind.table))
+            session.commit()
+
+    def _move(self, session: Session, move: Move) -> None:
+        topic, partition = move.partition
+        statement = update(PositionRow).where(
+            col(PositionRow.topic) == topic,
+            col(PositionRow.partition) == partition,
+            col(PositionRow.next_offset) == move.before,
+        )
+        result: Any = session.execute(statement.values(next_offset=move.after))
+        if result.rowcount != 1:
+            raise PositionMoved(f"{topic}/{partition} is not at offset {move.before}")
+
+    def _write(self, session: Session, kind: Kind, folded: list[Folded]) -> None:
+        table = kind.table.__table__  # type: ignore[attr-defined]
+        gone = [{"gone": f.key} for f in folded if f.values is None]
+        if gone:
+            session.connection().execute(delete(table).where(table.c.id == bindparam("gone")), gone)
+        if kind.named:
+            for start in range(0, len(folded), CHUNK):
+                owners = [f.key for f in folded[start : start + CHUNK]]
+                session.execute(delete(NameRow).where(col(NameRow.owner).in_(owners)))
+            rows = [{"name": n.name, "scope": n.scope, "owner": f.key} for f in folded for n in sorted(f.names)]
+            if rows:
+                session.connection().execute(self._insert(NameRow).on_conflict_do_nothing(), rows)
+        values = [f.values for f in folded if f.values is not None]
+        if values:
+            statement = self._insert(kind.table)
+            changed = {c.name: statement.excluded[c.name] for c in table.c if c.name != "id"}
+            session.connection().execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), values)
+
+    def _insert(self, table: type[SQLModel]) -> Any:
+        dialect: Any = postgresql if self.engine.dialect.name == "postgresql" else sqlite
+        return dialect.insert(table.__table__)  # type: ignore[attr-defined]
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith(("sqlite", "postgresql+psycopg")):
+        raise Misconfigured(
+            f"DATABASE_URL begins with {url.partition(':')[0]!r}: the console keeps its tables in SQLite "
+            "(leave it empty) or PostgreSQL (postgresql://user:password@host/database)"
+        )
+    engine = create_engine(url, pool_pre_ping=url.startswith("postgresql"))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # WAL lets readers go on while the projector writes; NORMAL may lose the last transaction in a power cut, rows and
+    # position alike, and the log has them.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,101 @@
+"""The SQL tables of the console. Every row is a pure function of the newest record of its key, so a refold equals it.
+
+A row holds what lists filter and order by, and the record itself; `names` finds all of them by any id.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Index, LargeBinary
+from sqlmodel import Field, SQLModel
+
+TABLES_VERSION = "1"
+"""Raise it with any change below: older tables are dropped and folded again."""
+
+
+class RunRow(SQLModel, table=True):
+    """One run; `at` is when it started."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("runs_newest", "at", "id"), Index("runs_by_state", "state", "at", "id"))
+
+    id: str = Field(primary_key=True)
+    at: str
+    state: str
+    flow: str
+    event: str = Field(index=True)
+    record: bytes = Field(sa_type=LargeBinary)
+
+
+class MappingRow(SQLModel, table=True):
+    """One claim or mapping; `at` is when its present state was written, `born` the app where it began."""
+
+    __tablename__ = "mappings"
+    __table_args__ = (Index("mappings_newest", "at", "id"), Index("mappings_by_state", "state", "at", "id"))
+
+    id: str = Field(primary_key=True)
+    at: str
+    state: str
+    born: str
+    record: bytes = Field(sa_type=LargeBinary)
+
+
+class DeadLetterRow(SQLModel, table=True):
+    """One dead letter; `at` is when it was buried."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (Index("dead_letters_newest", "at", "id"), Index("dead_letters_by_state", "state", "at", "id"))
+
+    id: str = Field(primary_key=True)
+    at: str
+    state: str
+    noun: str
+    record: bytes = Field(sa_type=LargeBinary)
+
+
+class ConnectionRow(SQLModel, table=True):
+    """One connection, without its sealed secrets: they never enter SQL."""
+
+    __tablename__ = "connections"
+
+    id: str = Field(primary_key=True)
+    state: str
+    record: bytes = Field(sa_type=LargeBinary)
+
+
+class FlowLinkRow(SQLModel, table=True):
+    """One flow link."""
+
+    __tablename__ = "flow_links"
+
+    id: str = Field(primary_key=True)
+    record: bytes = Field(sa_type=LargeBinary)
+
+
+class NameRow(SQLModel, table=True):
+    """Every id under which a run, mapping or dead letter is found. `scope` is `app:mode:account/noun` of an entity."""
+
+    __tablename__ = "names"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    name: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    owner: str = Field(primary_key=True, index=True)
+
+
+class PositionRow(SQLModel, table=True):
+    """How far a partition is folded: written in the same transaction as the rows."""
+
+    __tablename__ = "positions"
+
+    topic: str = Field(primary_key=True)
+    partition: int = Field(primary_key=True)
+    next_offset: int
+
+
+class AboutRow(SQLModel, table=True):
+    """What these tables are: their version, and the topic prefix whose log they hold."""
+
+    __tablename__ = "about"
+
+    name: str = Field(primary_key=True)
+    value: str

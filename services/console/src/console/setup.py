@@ -1,0 +1,182 @@
+"""What stands before the first event: topics, the encryption key, connections from the environment, flow links.
+
+Safe to run at every start: what is there and right stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import httpx
+import msgspec
+from shared.catalog.flows import BUILT_IN
+from shared.connections import Connection, FlowLink, Vault, check_modes, encode, encryption_keys
+from shared.errors import Misconfigured, Unavailable
+from shared.events.topics import Topics
+from shared.registry import Registry
+from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, Settings
+from shared.streaming.admin import ensure_topics
+from shared.streaming.kafka import Log
+from shared.streaming.replica import Replica
+
+from console.connect import STRIPE_EVENTS, TOGAI_EVENT, Wanted, connect, public_address, stripe_app
+
+STRIPE_CONNECTION = "con_stripe"
+TOGAI_CONNECTION = "con_togai"
+TOGAI_EVENT_TITLE = "Account creation"
+"""The event as Togai's own pages name it."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is ready, for people: the addresses that the vendors must call, and what is not as it should be."""
+
+    stripe_account: str
+    togai_account: str
+    stripe_webhook: str
+    togai_webhook: str
+    notes: tuple[str, ...]
+
+
+def check_keys(settings: Settings) -> None:
+    """Raises Misconfigured if only one side has a key: the sandbox never stands in for one side alone."""
+    stripe, togai = settings.stripe_api_key.get_secret_value(), settings.togai_api_token.get_secret_value()
+    if bool(stripe) != bool(togai):
+        there, missing = ("STRIPE_API_KEY", "TOGAI_API_TOKEN") if stripe else ("TOGAI_API_TOKEN", "STRIPE_API_KEY")
+        raise Misconfigured(
+            f"{there} is set and {missing} is not: set both for the real systems (see .env.example), or neither for "
+            "the sandbox, which never stands in for one side alone"
+        )
+
+
+async def prepare(settings: Settings) -> Prepared:
+    """Make everything ready. Raises Misconfigured or Unavailable with what to do."""
+    check_keys(settings)
+    mismatches = await ensure_topics(settings)
+    vault = Vault(encryption_keys(settings, create=True))
+    topics, registry = Topics(settings), Registry()
+    folds = registry.folds(topics, with_mappings=False)
+    async with Log(settings) as kafka, Replica(settings, folds) as replica:
+        await replica.wait_ready()
+        made = [
+            await connect(wanted, settings, vault, registry.connections.get(wanted.id)) for wanted in _wanted(settings)
+        ]
+        stripe, togai = made
+        stripe = await _with_endpoint(stripe, settings, vault)
+        links = [link for link in _links((stripe, togai)) if link.id not in registry.links]
+        for link in links:
+            # Before anything is kept: the record of a refused key would stand in the way of the right one.
+            check_modes(link, {c.id: c for c in (stripe, togai)})
+        for connection in (stripe, togai):
+            await _keep_connection(kafka, topics, registry, connection, vault)
+        for link in links:
+            await kafka.append(topics.flow_links, link.id, encode(link))
+    token = vault.open(togai.sealed).webhook_token
+    prepared = Prepared(
+        stripe_account=stripe.app_account,
+        togai_account=togai.app_account,
+        stripe_webhook=_stripe_address(settings),
+        togai_webhook=f"{public_address(settings)}/webhooks/togai/{TOGAI_CONNECTION}/{TOGAI_EVENT}/{token}",
+        notes=(*map(str, mismatches), *_missing(settings, stripe, vault)),
+    )
+    if settings.sandboxed:
+        await _subscribe(settings, togai, prepared.togai_webhook)
+    return prepared
+
+
+def _wanted(settings: Settings) -> tuple[Wanted, Wanted]:
+    sandboxed = settings.sandboxed
+    return (
+        Wanted(
+            id=STRIPE_CONNECTION,
+            app="stripe",
+            key=settings.stripe_api_key.get_secret_value() or SANDBOX_STRIPE_KEY,
+            api_base=settings.effective_stripe_api_base,
+            webhook_secrets=tuple(s.get_secret_value() for s in settings.stripe_webhook_secrets),
+            title="Stripe" if not sandboxed else "Stripe (sandbox)",
+        ),
+        Wanted(
+            id=TOGAI_CONNECTION,
+            app="togai",
+            key=settings.togai_api_token.get_secret_value() or SANDBOX_TOGAI_TOKEN,
+            api_base=settings.effective_togai_api_base,
+            webhook_token=settings.togai_webhook_token.get_secret_value(),
+            organization=settings.togai_organization,
+            mode=settings.togai_mode or ("test" if sandboxed else None),
+            title="Togai" if not sandboxed else "Togai (sandbox)",
+        ),
+    )
+
+
+def _missing(settings: Settings, stripe: Connection, vault: Vault) -> list[str]:
+    """What the real systems still need before events come."""
+    notes = []
+    if not vault.open(stripe.sealed).webhook_secrets:
+        notes.append(
+            "no signing secret: Stripe's webhooks are refused until STRIPE_WEBHOOK_SECRETS is set (see README)"
+        )
+    if not settings.sandboxed and not settings.public_url:
+        notes.append("TANDEM_PUBLIC_URL is not set: the vendors can reach this machine by a tunnel only (see README)")
+    return notes
+
+
+def _links(connections: Iterable[Connection]) -> list[FlowLink]:
+    by_app: dict[str, str] = {c.app: c.id for c in connections}
+    return [
+        FlowLink(id=f"link_{flow.id}", flow=flow.id, connections={app: by_app[app] for app in sorted(flow.apps)})
+        for flow in BUILT_IN.values()
+    ]
+
+
+def _stripe_address(settings: Settings) -> str:
+    return f"{public_address(settings)}/webhooks/stripe/{STRIPE_CONNECTION}"
+
+
+async def _keep_connection(
+    kafka: Log, topics: Topics, registry: Registry, connection: Connection, vault: Vault
+) -> None:
+    """Append the record if it differs from the one that stands; sealed secrets differ each time they are sealed."""
+    present = registry.connections.get(connection.id)
+    if present and vault.open(present.sealed) == vault.open(connection.sealed):
+        same = msgspec.structs.replace(connection, sealed=present.sealed, changed_at=present.changed_at)
+        if same == present:
+            return
+    if present and present.app_account != connection.app_account:
+        raise Misconfigured(
+            f"{connection.id} was connected to {present.app_account}, the key is of {connection.app_account}: mappings "
+            "belong to the account. Use another TANDEM_HOME (or TANDEM_TOPIC_PREFIX) for another account"
+        )
+    await kafka.append(topics.connections, connection.id, encode(connection))
+
+
+async def _with_endpoint(connection: Connection, settings: Settings, vault: Vault) -> Connection:
+    """Make or adopt the webhook endpoint in the sandbox. At the real Stripe a person makes it (README)."""
+    secrets = vault.open(connection.sealed)
+    if not settings.sandboxed:
+        return connection
+    url = _stripe_address(settings)
+    wanted = Wanted(id=connection.id, app="stripe", key=secrets.api_key, api_base=connection.api_base)
+    async with stripe_app(wanted, settings) as client:
+        same = [endpoint for endpoint in await client.webhook_endpoints() if endpoint["url"] == url]
+        if same and secrets.webhook_secrets:
+            return connection
+        for endpoint in same:
+            await client.delete_webhook_endpoint(endpoint["id"])  # its secret was told once and nobody kept it
+        made = await client.create_webhook_endpoint(url, STRIPE_EVENTS)
+    secrets.webhook_secrets = [made["secret"]]
+    return msgspec.structs.replace(connection, sealed=vault.seal(secrets))
+
+
+async def _subscribe(settings: Settings, togai: Connection, url: str) -> None:
+    """Tell the sandbox's Togai where to send: at the real one a person does so in its pages (README)."""
+    account = togai.app_account.split(":")[2]
+    async with httpx.AsyncClient(base_url=settings.sandbox_url, timeout=settings.call_timeout) as http:
+        try:
+            present = (await http.get("/control/subscriptions", params={"account": account})).json()["subscriptions"]
+            if any(s["url"] == url for s in present):
+                return
+            body = {"account": account, "event": TOGAI_EVENT_TITLE, "url": url}
+            (await http.post("/control/subscriptions", json=body)).raise_for_status()
+        except httpx.HTTPError as error:
+            raise Unavailable(f"the sandbox at {settings.sandbox_url} does not answer: {error!r}") from error

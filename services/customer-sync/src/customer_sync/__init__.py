@@ -1,0 +1,1 @@
+"""Customers and accounts, both ways between Togai and Stripe."""

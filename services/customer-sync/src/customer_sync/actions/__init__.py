@@ -1,0 +1,17 @@
+"""The actions that customer-sync owns, by their names in the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.flows.actions import Implementation
+
+from customer_sync.actions import stripe, togai
+
+IMPLEMENTATIONS: Mapping[str, Implementation] = {
+    "stripe.customer.create": stripe.create_customer,
+    "stripe.customer.write_togai_ids": stripe.write_togai_ids,
+    "togai.account.read": togai.read_account,
+    "togai.account.write_stripe_id": togai.write_stripe_id,
+    "togai.customer.create": togai.create_customer,
+}

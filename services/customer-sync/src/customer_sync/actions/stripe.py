@@ -1,0 +1,145 @@
+"""Customers at Stripe: made for a Togai account under a claim, and told their Togai ids."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.apps.stripe.client import StripeApp
+from shared.apps.stripe.models import StripeCustomer
+from shared.catalog.stripe import CustomerMade, NewStripeCustomer, TogaiIds, Written
+from shared.errors import Conflict, KeyReused, NotFound, NotReady, RateLimited, Rejected, Unavailable
+from shared.flows.actions import Context, Ended, Result
+from shared.identity import Ref
+from shared.mappings import Mapping
+
+from customer_sync.actions.pairs import end_if_made_elsewhere
+from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
+
+ACTION = "stripe.customer.create"
+CLOCK_SKEW = 300
+"""Seconds by which Stripe's clock may be behind ours when a list is asked for what was made since a claim."""
+
+
+async def create_customer(context: Context, new: NewStripeCustomer) -> Result:
+    """Make the Stripe customer of a Togai account, or find or link the one that is there."""
+    account_ref = context.ref("togai", "account", new.togai_account_id)
+    customer_ref = context.ref("togai", "customer", new.togai_customer_id)
+    if pair := context.claims.index.pair(account_ref):
+        return _known(context, pair, account_ref)
+    if new.stripe_customer_id:
+        return await _link(context, new, account_ref, customer_ref)
+    params, notes = stripe_customer(new)
+    held = await context.claims.claim(
+        account_ref, action=ACTION, app_account=context.account("stripe"), body=params, run=context.run.id
+    )
+    if held.state != "claimed":
+        return _known(context, held, account_ref)
+    made, how = await _make(context, held, new)
+    stripe_ref = context.ref("stripe", "customer", made.id)
+    await context.claims.link(held, stripe_ref, "created", also=(customer_ref,))
+    return _made(made.id, True, (*notes, how), account_ref, stripe_ref, customer_ref)
+
+
+def _known(context: Context, pair: Mapping, account_ref: str) -> Result:
+    end_if_made_elsewhere(context, pair, account_ref)
+    other = next(ref for ref in pair.refs if ref != account_ref)
+    return _made(Ref.parse(other).id, pair.run == context.run.id, (f"linked already ({pair.id})",), *pair.refs)
+
+
+def _made(customer: str, created: bool, notes: tuple[str, ...], *refs: str) -> Result:
+    return Result(CustomerMade(customer_id=customer, created=created), created, notes, refs)
+
+
+async def _make(context: Context, held: Mapping, new: NewStripeCustomer) -> tuple[StripeCustomer, str]:
+    """Call Stripe under the claim. Its key and body are sent again as they are; a spent key is replaced only after a
+    proof of absence (design law 2).
+    """
+    client = await context.stripe()
+    assert held.claim
+    if context.claims.is_old(held):
+        return await _prove_or_retry(context, client, held, new, "the claim is older than 20 h")
+    try:
+        made = await client.create_customer(held.claim.body, held.claim.key)
+    except KeyReused:
+        return await _prove_or_retry(context, client, held, new, "Stripe knows the key with another body")
+    except (Unavailable, RateLimited, Rejected) as error:
+        if error.replayed:
+            return await _prove_or_retry(context, client, held, new, f"Stripe replayed an error: {error.message}")
+        if isinstance(error, Rejected):
+            await context.claims.withdraw(held, error.message)
+        raise
+    return made, f"made under attempt {held.claim.attempt}"
+
+
+async def _prove_or_retry(
+    context: Context, client: StripeApp, held: Mapping, new: NewStripeCustomer, why: str
+) -> tuple[StripeCustomer, str]:
+    assert held.claim
+    since = int(datetime.fromisoformat(held.claim.opened_at).timestamp()) - CLOCK_SKEW
+    async for customer in client.customers_since(since):
+        if customer.metadata.get(TOGAI_ACCOUNT_ID) == new.togai_account_id:
+            return customer, f"found by list ({why})"
+    raised = await context.claims.next_attempt(held, context.account("stripe"))
+    assert raised.claim
+    raise NotReady(f"{why}; nothing was made, so attempt {raised.claim.attempt} follows", code="next_attempt")
+
+
+async def _link(context: Context, new: NewStripeCustomer, account_ref: str, customer_ref: str) -> Result:
+    """The account names a Stripe customer in its Settings: link it, make none."""
+    assert new.stripe_customer_id
+    client = await context.stripe()
+    stripe_ref = context.ref("stripe", "customer", new.stripe_customer_id)
+    named = f"the Settings of account {new.togai_account_id} name {new.stripe_customer_id}"
+    try:
+        customer = await client.retrieve_customer(new.stripe_customer_id)
+    except NotFound as error:
+        raise Conflict(f"{named}, which Stripe does not know: correct or clear the setting") from error
+    other = customer.metadata.get(TOGAI_ACCOUNT_ID)
+    if other and other != new.togai_account_id:
+        raise Conflict(
+            f"{named}, whose metadata names account {other}: decide which is right, correct the other",
+            candidates=(account_ref, context.ref("togai", "account", other)),
+        )
+    held = await context.claims.claim(
+        account_ref,
+        action=ACTION,
+        app_account=context.account("stripe"),
+        body={},
+        run=context.run.id,
+        target=stripe_ref,
+    )
+    if held.state != "claimed":
+        return _known(context, held, account_ref)
+    pair = await context.claims.link(held, stripe_ref, "setting", also=(customer_ref,))
+    if customer.deleted:
+        await context.claims.mark_deleted(pair, f"{customer.id} was deleted in Stripe")
+        raise Ended("in_sync", f"{named}, which was deleted in Stripe", pair.refs)
+    ids = TogaiIds(
+        customer_id=customer.id, togai_customer_id=new.togai_customer_id, togai_account_id=new.togai_account_id
+    )
+    await _write_ids(client, customer, ids)
+    return _made(customer.id, True, (f"{named}: linked",), account_ref, stripe_ref, customer_ref)
+
+
+async def write_togai_ids(context: Context, ids: TogaiIds) -> Result:
+    """Write the Togai ids to the customer's metadata. A customer that is gone by now makes the pair a deleted one."""
+    client = await context.stripe()
+    refs = (context.ref("stripe", "customer", ids.customer_id),)
+    try:
+        await client.update_customer(ids.customer_id, {"metadata": _metadata(ids)})
+    except NotFound as error:
+        pair = context.claims.index.pair(refs[0])
+        if pair and pair.state == "linked":
+            await context.claims.mark_deleted(pair, f"{ids.customer_id} was deleted in Stripe")
+        raise Ended("in_sync", f"{ids.customer_id} was deleted in Stripe meanwhile", refs) from error
+    return Result(Written(written=True), True, (), refs)
+
+
+async def _write_ids(client: StripeApp, customer: StripeCustomer, ids: TogaiIds) -> None:
+    wanted = _metadata(ids)
+    if any(customer.metadata.get(name) != value for name, value in wanted.items()):
+        await client.update_customer(customer.id, {"metadata": wanted})
+
+
+def _metadata(ids: TogaiIds) -> dict[str, str]:
+    return {TOGAI_CUSTOMER_ID: ids.togai_customer_id, TOGAI_ACCOUNT_ID: ids.togai_account_id}

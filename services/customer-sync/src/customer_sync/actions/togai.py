@@ -1,0 +1,197 @@
+"""Customers and accounts at Togai: read, made for a Stripe customer under a claim, and told its id."""
+
+from __future__ import annotations
+
+from shared.apps.stripe.models import StripeCustomer
+from shared.apps.togai.client import TogaiApp
+from shared.apps.togai.models import TogaiAccount
+from shared.catalog.stripe import Written
+from shared.catalog.togai import AccountId, CustomerAndAccount, NewTogaiCustomer, StripeId
+from shared.errors import Conflict, NotFound, Rejected
+from shared.flows.actions import Context, Ended, Result
+from shared.identity import Ref
+from shared.mappings import Mapping
+
+from customer_sync.actions.pairs import end_if_made_elsewhere
+from customer_sync.decide import TOGAI_ACCOUNT_ID, Currencies, account_facts, togai_customer, togai_ids
+
+ACTION = "togai.customer.create"
+ACCOUNT = "ACCOUNT"
+ALREADY_THERE = (400, 409)
+"""What Togai answers for a taken id is not documented: these may say so, and a read tells."""
+
+
+async def read_account(context: Context, wanted: AccountId) -> Result:
+    """Fetch before acting: the account, its customer (whose name it is), and the Stripe customer that it names."""
+    client = await context.togai()
+    account = await client.account(wanted.account_id)
+    customer = await client.customer(account.customer_id)
+    setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, account.id)
+    facts = account_facts(account, customer, setting.value if setting else None)
+    refs = (context.ref("togai", "account", account.id), context.ref("togai", "customer", account.customer_id))
+    return Result(facts, False, (), refs)
+
+
+async def write_stripe_id(context: Context, wanted: StripeId) -> Result:
+    """Write the Stripe customer's id to the account's Settings, unless it stands there."""
+    refs = (context.ref("togai", "account", wanted.account_id),)
+    if wanted.known == wanted.stripe_customer_id:
+        return Result(Written(written=False), False, (), refs)
+    client = await context.togai()
+    await _put_setting(context, client, wanted.account_id, wanted.stripe_customer_id)
+    return Result(Written(written=True), True, (), refs)
+
+
+async def _put_setting(context: Context, client: TogaiApp, account_id: str, stripe_customer_id: str) -> None:
+    """Upsert: Togai has none, so a refused create is looked up."""
+    name = context.settings.stripe_customer_setting
+    try:
+        await client.create_setting(name, stripe_customer_id, ACCOUNT, account_id)
+    except Rejected as error:
+        present = await client.setting(name, ACCOUNT, account_id)
+        if present is None:
+            raise
+        if present.value and present.value != stripe_customer_id:
+            raise Conflict(
+                f"the Settings of account {account_id} name {present.value}, it is linked to {stripe_customer_id}: "
+                "correct the setting or the link"
+            ) from error
+        if not present.value:
+            await client.update_setting(name, stripe_customer_id, ACCOUNT, account_id)
+
+
+async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
+    """Make the Togai customer and account of a Stripe customer, or find or link what is there."""
+    stripe_ref = context.ref("stripe", "customer", new.customer.id)
+    if pair := context.claims.index.pair(stripe_ref):
+        return _known(context, pair, stripe_ref)
+    customer = new.customer
+    if not context.fresh:
+        customer = await _present(context, customer)
+    if customer.deleted:
+        raise Ended("skipped", f"{customer.id} was deleted in Stripe before it was linked", (stripe_ref,))
+    if named := customer.metadata.get(TOGAI_ACCOUNT_ID):
+        return await _link(context, customer, named, stripe_ref)
+    currencies = Currencies(context.settings.currency_by_country, context.settings.default_currency)
+    body, notes = togai_customer(customer, currencies, context.settings.stripe_customer_setting)
+    account_ref = context.ref("togai", "account", body.account.id)
+    held = await context.claims.claim(
+        stripe_ref,
+        action=ACTION,
+        app_account=context.account("togai"),
+        body=body.body(),
+        run=context.run.id,
+        target=account_ref,
+    )
+    if held.state != "claimed":
+        return _known(context, held, stripe_ref)
+    rule = await _make(context, held, customer)
+    customer_ref = context.ref("togai", "customer", body.id)
+    await context.claims.link(held, account_ref, "created" if rule == "made" else "natural-id", also=(customer_ref,))
+    return _made(body.id, body.account.id, (*notes, rule), stripe_ref, account_ref, customer_ref)
+
+
+async def _present(context: Context, customer: StripeCustomer) -> StripeCustomer:
+    client = await context.stripe()
+    try:
+        return await client.retrieve_customer(customer.id)
+    except NotFound:
+        return StripeCustomer(id=customer.id, deleted=True)
+
+
+def _known(context: Context, pair: Mapping, stripe_ref: str) -> Result:
+    end_if_made_elsewhere(context, pair, stripe_ref)
+    account = Ref.parse(next(ref for ref in pair.refs if ref != stripe_ref)).id
+    customer = next((Ref.parse(r).id for r in pair.also if Ref.parse(r).noun == "customer"), "")
+    output = CustomerAndAccount(
+        togai_customer_id=customer, togai_account_id=account, created=pair.run == context.run.id
+    )
+    return Result(output, output.created, (f"linked already ({pair.id})",), (*pair.refs, *pair.also))
+
+
+def _made(customer: str, account: str, notes: tuple[str, ...], *refs: str) -> Result:
+    return Result(
+        CustomerAndAccount(togai_customer_id=customer, togai_account_id=account, created=True), True, notes, refs
+    )
+
+
+async def _make(context: Context, held: Mapping, customer: StripeCustomer) -> str:
+    """Create under the derived id. A refused create is a taken id, ours from an earlier try or somebody else's."""
+    assert held.claim
+    client = await context.togai()
+    try:
+        await client.create_customer(held.claim.body)
+    except Rejected as error:
+        if error.status not in ALREADY_THERE:
+            await context.claims.withdraw(held, error.message)
+            raise
+        if await _is_ours(context, client, customer, held, error):
+            return "found under its id, from an earlier try"
+        raise
+    return "made"
+
+
+async def _is_ours(
+    context: Context, client: TogaiApp, customer: StripeCustomer, held: Mapping, error: Rejected
+) -> bool:
+    _, account_id = togai_ids(customer.id)
+    try:
+        await client.account(account_id)
+    except NotFound:
+        await context.claims.withdraw(held, error.message)
+        return False
+    setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, account_id)
+    if setting and setting.value == customer.id:
+        return True
+    await context.claims.withdraw(held, f"account {account_id} is somebody else's")
+    raise Conflict(
+        f"Togai has an account {account_id} that does not name {customer.id} in its Settings: set "
+        f"{context.settings.stripe_customer_setting} there to link them, or rename the account",
+        candidates=(held.source, held.target),
+    ) from error
+
+
+async def _link(context: Context, customer: StripeCustomer, account_id: str, stripe_ref: str) -> Result:
+    """The customer's metadata names a Togai account: link it, make none."""
+    account_ref = context.ref("togai", "account", account_id)
+    for mapping in context.claims.index.naming(account_ref):
+        if stripe_ref not in mapping.refs and mapping.state == "claimed":
+            raise Ended(
+                "skipped", f"echo: run {mapping.run} is making this pair ({mapping.id})", (stripe_ref, account_ref)
+            )
+        if stripe_ref not in mapping.refs:
+            raise Conflict(
+                f"the metadata of {customer.id} names account {account_id}, which is linked to another customer: "
+                "correct the metadata, or relink",
+                candidates=(stripe_ref, *mapping.refs),
+            )
+    client = await context.togai()
+    account = await _named_account(client, customer, account_id)
+    held = await context.claims.claim(
+        stripe_ref,
+        action=ACTION,
+        app_account=context.account("togai"),
+        body={},
+        run=context.run.id,
+        target=account_ref,
+    )
+    if held.state == "claimed":
+        try:
+            await _put_setting(context, client, account.id, customer.id)
+        except Conflict as conflict:
+            await context.claims.withdraw(held, conflict.message)
+            raise
+        customer_ref = context.ref("togai", "customer", account.customer_id)
+        await context.claims.link(held, account_ref, "metadata", also=(customer_ref,))
+    note = f"the metadata of {customer.id} names account {account_id}: linked"
+    return _made(account.customer_id, account.id, (note,), stripe_ref, account_ref)
+
+
+async def _named_account(client: TogaiApp, customer: StripeCustomer, account_id: str) -> TogaiAccount:
+    try:
+        return await client.account(account_id)
+    except NotFound as error:
+        raise Conflict(
+            f"the metadata of {customer.id} names Togai account {account_id}, which Togai does not know: "
+            "correct or remove togai_account_id, then retry"
+        ) from error

@@ -1,0 +1,185 @@
+"""What a customer on one side means on the other: pure decisions, no I/O.
+
+Stripe's limits: OpenAPI 2026-05-27. Togai's: OpenAPI 2024-12. Names beyond a limit are cut and said; anything else that
+does not fit waits with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from shared.apps.stripe import models as stripe
+from shared.apps.stripe.models import StripeAddress, StripeCustomer
+from shared.apps.togai import models as togai
+from shared.apps.togai.models import NewAccount, NewCustomer, NewSetting, TogaiAccount, TogaiAddress, TogaiCustomer
+from shared.catalog.stripe import NewStripeCustomer
+from shared.catalog.togai import AccountFacts
+from shared.errors import Waiting
+
+TOGAI_CUSTOMER_ID = "togai_customer_id"
+TOGAI_ACCOUNT_ID = "togai_account_id"
+"""Names in a Stripe customer's metadata."""
+
+ADDRESS_FIELDS = ("line1", "line2", "city", "state", "postal_code", "country")
+_PADDED = re.compile(r"^(?P<name>.*) \(cus_[A-Za-z0-9]+\)$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Currencies:
+    """How the invoice currency of a new Togai account is chosen."""
+
+    by_country: Mapping[str, str]
+    default: str
+
+
+# --- from Togai to Stripe ---------------------------------------------------------------------------------------------
+
+
+def account_facts(account: TogaiAccount, customer: TogaiCustomer, stripe_customer_id: str | None) -> AccountFacts:
+    """A Togai account in Stripe's terms: e-mail, phone and address are the account's, else the customer's."""
+    return AccountFacts(
+        account_id=account.id,
+        customer_id=account.customer_id,
+        customer_name=customer.name,
+        account_name=account.name,
+        email=account.primary_email or customer.primary_email or None,
+        phone=_phone(account.address) or _phone(customer.address),
+        address=_stripe_address(account.address) or _stripe_address(customer.address),
+        status=account.status,
+        stripe_customer_id=stripe_customer_id or None,
+    )
+
+
+def _phone(address: TogaiAddress | None) -> str | None:
+    return (address.phone_number or None) if address else None
+
+
+def _stripe_address(address: TogaiAddress | None) -> dict[str, str]:
+    if address is None:
+        return {}
+    return {name: value for name in ADDRESS_FIELDS if (value := getattr(address, name))}
+
+
+def stripe_customer(new: NewStripeCustomer) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The parameters of Stripe's create, and what was cut. Raises Waiting where Stripe would refuse."""
+    notes: list[str] = []
+    params: dict[str, Any] = {
+        "name": _cut(unpadded(new.customer_name), stripe.NAME_LIMIT, "name", notes),
+        "metadata": {TOGAI_CUSTOMER_ID: new.togai_customer_id, TOGAI_ACCOUNT_ID: new.togai_account_id},
+    }
+    if new.account_name:
+        params["description"] = _cut(unpadded(new.account_name), stripe.DESCRIPTION_LIMIT, "description", notes)
+    if new.email:
+        params["email"] = _fits(new.email, stripe.EMAIL_LIMIT, "e-mail address", "Stripe")
+    if new.phone:
+        params["phone"] = _fits(new.phone, stripe.PHONE_LIMIT, "phone number", "Stripe")
+    if new.address:
+        params["address"] = dict(new.address)
+    return params, tuple(notes)
+
+
+def unpadded(name: str) -> str:
+    """A name as it was before it was padded for Togai: the padding never travels back."""
+    found = _PADDED.match(name)
+    return found["name"] if found and len(found["name"]) < togai.NAME_SHORTEST else name
+
+
+# --- from Stripe to Togai ---------------------------------------------------------------------------------------------
+
+
+def togai_ids(stripe_customer_id: str) -> tuple[str, str]:
+    """The Togai customer's and account's ids, derived so that the same customer always gets the same ones."""
+    return _short(stripe_customer_id), _short(f"acc_{stripe_customer_id}")
+
+
+def _short(entity: str) -> str:
+    if len(entity) <= togai.ID_LIMIT:
+        return entity
+    tail = blake2b(entity.encode(), digest_size=8).hexdigest()
+    return f"{entity[: togai.ID_LIMIT - len(tail) - 1]}-{tail}"
+
+
+def togai_customer(
+    customer: StripeCustomer, currencies: Currencies, setting_name: str
+) -> tuple[NewCustomer, tuple[str, ...]]:
+    """The body of Togai's create, and what was chosen, cut or padded.
+
+    Raises Waiting without an e-mail address: Togai demands one, and none is ever invented.
+    """
+    notes: list[str] = []
+    if not customer.email:
+        raise Waiting(
+            f"{customer.id} has no e-mail address, which Togai demands: add one in Stripe, the run goes on by itself",
+            code="no_email",
+        )
+    email = _fits(customer.email, togai.EMAIL_LIMIT, "e-mail address", "Togai")
+    name = togai_name(customer, notes)
+    customer_id, account_id = togai_ids(customer.id)
+    currency, rule = invoice_currency(customer, currencies)
+    notes.append(f"invoice currency {currency}: {rule}")
+    address = togai_address(customer)
+    settings = [NewSetting(id=setting_name, value=customer.id, name=setting_name)]
+    account = NewAccount(
+        id=account_id, name=name, invoice_currency=currency, primary_email=email, address=address, settings=settings
+    )
+    new = NewCustomer(id=customer_id, name=name, primary_email=email, address=address, account=account)
+    return new, tuple(notes)
+
+
+def togai_name(customer: StripeCustomer, notes: list[str]) -> str:
+    """The customer's name, else the business's, the person's, the address; padded where Togai would find it short."""
+    candidates = (customer.name, customer.business_name, customer.individual_name, customer.email)
+    name = next((c.strip() for c in candidates if c and c.strip()), customer.id)
+    if len(name) < togai.NAME_SHORTEST:
+        padded = f"{name} ({customer.id})"
+        notes.append(f"name {name!r} is shorter than {togai.NAME_SHORTEST} characters: written as {padded!r}")
+        return padded
+    return _cut(name, togai.NAME_LONGEST, "name", notes)
+
+
+def invoice_currency(customer: StripeCustomer, currencies: Currencies) -> tuple[str, str]:
+    """The account's invoice currency, which Togai never lets change, and the rule that chose it."""
+    if customer.currency:
+        return customer.currency.upper(), "Stripe's currency of the customer"
+    country = (customer.address.country or "").upper() if customer.address else ""
+    if country in currencies.by_country:
+        return currencies.by_country[country], f"setting currency_by_country for {country}"
+    return currencies.default, "setting default_currency"
+
+
+def togai_address(customer: StripeCustomer) -> TogaiAddress:
+    """The address with the phone number in it, where Togai keeps it. A country that is no ISO code is left out."""
+    address = customer.address or StripeAddress()
+    country = (address.country or "").upper()
+    return TogaiAddress(
+        phone_number=customer.phone or None,
+        line1=address.line1 or None,
+        line2=address.line2 or None,
+        postal_code=address.postal_code or None,
+        city=address.city or None,
+        state=address.state or None,
+        country=country if re.fullmatch("[A-Z]{2}", country) else None,
+    )
+
+
+# --- both -------------------------------------------------------------------------------------------------------------
+
+
+def _cut(text: str, limit: int, what: str, notes: list[str]) -> str:
+    if len(text) <= limit:
+        return text
+    notes.append(f"{what} of {len(text)} characters was cut to {limit}")
+    return text[: limit - 1] + "…"
+
+
+def _fits(text: str, limit: int, what: str, app: str) -> str:
+    if len(text) > limit:
+        raise Waiting(
+            f"the {what} has {len(text)} characters, {app} takes {limit}: shorten it and the run goes on by itself",
+            code="too_long",
+        )
+    return text

@@ -1,0 +1,1 @@
+"""The outside becomes events: webhooks are verified, wrapped and appended, and only then answered."""

@@ -1,0 +1,58 @@
+"""`python -m ingress` runs the webhook receiver."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import warnings
+from typing import Any
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from shared.connections import Vault, encryption_keys
+from shared.events.topics import Topics
+from shared.registry import Registry
+from shared.settings import Settings
+from shared.streaming.kafka import Log
+from shared.streaming.replica import Replica
+
+from ingress.app import make_app
+from ingress.webhooks import Desk
+from shared import log as logs
+
+log = logs.get_logger(__name__)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. One process: no worker can outlive it."""
+    topics, registry = Topics(settings), Registry()
+    folds = registry.folds(topics, with_mappings=False)
+    vault = Vault(encryption_keys(settings))
+    async with Log(settings) as kafka, Replica(settings, folds) as replica:
+        app: Any = make_app(Desk(kafka, replica, registry, vault, topics, settings.append_timeout))
+        server = Server(
+            app,
+            address=settings.host,
+            port=settings.ingress_port,
+            interface=Interfaces.ASGINL,
+            websockets=False,
+            log_enabled=False,
+            backlog=1024,
+        )
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, server.stop)
+        log.info("ingress.listening", host=settings.host, port=settings.ingress_port)
+        await server.serve()
+
+
+def main() -> None:
+    """Entry point of the process."""
+    warnings.filterwarnings("ignore", message="Embedded server is experimental")
+    settings = Settings()
+    logs.configure("ingress", level=settings.log_level, as_json=settings.log_json)
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

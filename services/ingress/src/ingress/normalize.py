@@ -1,0 +1,158 @@
+"""From a vendor's body to an envelope. Pure: time and ids are given."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from shared.catalog import TRIGGERS
+from shared.catalog.stripe import aggregate
+from shared.connections import Connection
+from shared.events.envelope import Envelope, timestamp
+from shared.identity import AppAccount, Ref
+
+_EVENT_NAME = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)*")
+LONGEST_NAME = 255
+"""Characters of an id or a type, Stripe's own limit. They stand several times in every record that is made of them."""
+
+
+class Refused(Exception):
+    """The sender's fault: `status` is a 4xx, `reason` a short code for the counter."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+class _StripeEvent(msgspec.Struct):
+    id: str
+    type: str
+    created: int
+    livemode: bool
+    object: str = ""
+    account: str | None = None
+
+
+_stripe_decoder = msgspec.json.Decoder(_StripeEvent)
+
+
+def stripe_event(body: bytes, connection: Connection) -> Envelope:
+    """A snapshot event of Stripe. Raises Refused for whatever is none, or is not this connection's."""
+    try:
+        body.decode()
+        event = _stripe_decoder.decode(body)
+        # The typed decoder steps over what it does not know, valid or not.
+        whole = msgspec.json.decode(body)
+    except UnicodeDecodeError as error:
+        raise Refused(400, "not_utf8", "the body is not UTF-8") from error
+    except msgspec.ValidationError as error:
+        raise _not_a_snapshot(body, error) from error
+    except msgspec.DecodeError as error:
+        raise Refused(400, "not_json", f"the body is no JSON: {error}") from error
+    except RecursionError as error:
+        raise Refused(400, "not_an_event", "the body is no Stripe event: it is nested too deeply") from error
+    if event.object != "event" or not event.id or not event.type:
+        raise Refused(400, "not_an_event", "the body is no Stripe event: its `object` is not `event`")
+    if len(event.id) > LONGEST_NAME or len(event.type) > LONGEST_NAME:
+        raise Refused(400, "not_an_event", "the body is no Stripe event: its id or type is too long")
+    _check_owner(event, connection)
+    noun, entity = _short(aggregate(whole)) or ("event", event.id)
+    return _envelope(
+        connection,
+        event_id=event.id,
+        event_type=f"stripe.{event.type}",
+        noun=noun,
+        entity=entity,
+        time=_created(event.created),
+        data=body,
+    )
+
+
+def _not_a_snapshot(body: bytes, error: msgspec.ValidationError) -> Refused:
+    try:
+        thin = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        thin = None
+    if isinstance(thin, dict) and str(thin.get("object", "")).startswith("v2."):
+        return Refused(
+            400, "thin_event", "this is a thin event: make the endpoint with payload style `snapshot` instead"
+        )
+    return Refused(400, "not_an_event", f"the body is no Stripe event: {error}")
+
+
+def _check_owner(event: _StripeEvent, connection: Connection) -> None:
+    if event.livemode != (connection.mode == "live"):
+        raise Refused(
+            400,
+            "wrong_mode",
+            f"the event is from {'live' if event.livemode else 'test'} mode, connection {connection.id} is in "
+            f"{connection.mode} mode: point the endpoint at a connection of its own mode",
+        )
+    if event.account and event.account != AppAccount.parse(connection.app_account).account:
+        raise Refused(
+            400, "other_account", f"the event is of connected account {event.account}, not of this connection's account"
+        )
+
+
+def _created(seconds: int) -> str:
+    try:
+        return timestamp(datetime.fromtimestamp(seconds, UTC))
+    except (ValueError, OverflowError, OSError) as error:
+        raise Refused(400, "not_an_event", "the event's `created` is no time") from error
+
+
+def togai_event(name: str, body: bytes, connection: Connection, *, event_id: str, now: datetime) -> Envelope:
+    """A webhook of Togai. Its body is a hint of no documented shape: even one that is no JSON is kept, as text.
+
+    Raises Refused for an event name that cannot be one.
+    """
+    if not _EVENT_NAME.fullmatch(name) or len(name) > 64:
+        raise Refused(404, "unknown_event", "the address must end in /<event>/<token>, as account.created/…")
+    data = _json_or_text(body)
+    trigger = TRIGGERS.get(f"togai.{name}")
+    found = _short(trigger.subject(msgspec.json.decode(data))) if trigger else None
+    # What names no entity goes to its noun's topic all the same: there it ends as a dead letter that somebody sees.
+    noun, entity = found or (trigger.noun if trigger else "event", f"unknown-{event_id}")
+    return _envelope(
+        connection,
+        event_id=event_id,
+        event_type=f"togai.{name}",
+        noun=noun,
+        entity=entity,
+        time=timestamp(now),
+        data=data,
+    )
+
+
+def _short(found: tuple[str, str] | None) -> tuple[str, str] | None:
+    """What is longer than any id names nothing."""
+    return found if found and all(len(name) <= LONGEST_NAME for name in found) else None
+
+
+def _json_or_text(body: bytes) -> bytes:
+    try:
+        body.decode()
+        msgspec.json.decode(body)
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        return msgspec.json.encode(body.decode(errors="replace"))
+    return body
+
+
+def _envelope(
+    connection: Connection, *, event_id: str, event_type: str, noun: str, entity: str, **rest: Any
+) -> Envelope:
+    return Envelope(
+        id=event_id,
+        source=f"urn:tandem:{connection.app_account}",
+        type=event_type,
+        subject=entity,
+        time=rest["time"],
+        appaccount=connection.app_account,
+        connection=connection.id,
+        aggregate=str(Ref(connection.app_account, noun, entity)),
+        data=msgspec.Raw(rest["data"]),
+    )

@@ -1,0 +1,167 @@
+"""The webhook path, kept lean: raw ASGI, no framework between the socket and the log.
+
+Verify, wrap, append with acks=all, answer. 4xx is the sender's fault only; whatever is ours is 503, and is sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from shared.catalog import TRIGGERS
+from shared.connections import Connection, Secrets, Vault
+from shared.errors import Misconfigured, Unavailable
+from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope
+from shared.events.topics import MAX_MESSAGE_BYTES, Topics
+from shared.log import get_logger
+from shared.registry import Registry
+from shared.streaming.kafka import Log
+from shared.streaming.replica import Replica
+
+from ingress.normalize import Refused, stripe_event, togai_event
+from ingress.signatures import BadSignature, verify
+from shared import metrics
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+LARGEST_BODY = 1024 * 1024
+LARGEST_RECORD = MAX_MESSAGE_BYTES * 2 // 3
+"""A dead letter holds the whole record in base64, which is a third longer, and must fit into a message too."""
+PATIENCE = {"stripe": 1, "togai": 4}
+"""By how much the append's deadline is stretched. Stripe sends again for days; that Togai does so is nowhere written,
+so its only attempt waits longer for Kafka before it hears 503.
+"""
+BODY_DEADLINE = 10.0
+"""Seconds for a sender to deliver its body."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the webhook path needs at hand."""
+
+    log: Log
+    replica: Replica
+    registry: Registry
+    vault: Vault
+    topics: Topics
+    append_timeout: float
+
+
+class Webhooks:
+    """An ASGI app for `/webhooks/...`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._opened: dict[str, tuple[str, Secrets]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parts = scope["path"].split("/")
+        app = parts[2] if len(parts) > 2 and parts[2] in ("stripe", "togai") else "unknown"
+        try:
+            if scope["method"] != "POST":
+                raise Refused(405, "method", "webhooks are POSTed")
+            envelope = await self._envelope(app, parts, scope, receive)
+            await self._append(envelope, patience=PATIENCE[app])
+        except Refused as refused:
+            metrics.REFUSED.labels(app, refused.reason).inc()
+            log.info("webhook.refused", app=app, reason=refused.reason, status=refused.status)
+            await _answer(send, refused.status, {"error": {"code": refused.reason, "message": refused.message}})
+        except (Unavailable, Misconfigured) as error:
+            metrics.APPEND_FAILED.inc()
+            log.warning("webhook.not_taken", app=app, reason=error.message)
+            await _answer(send, 503, {"error": {"code": "unavailable", "message": "not taken, send it again"}})
+        else:
+            metrics.EVENTS_IN.labels(app, envelope.type if envelope.type in TRIGGERS else "other").inc()
+            await _answer(send, 200, {"received": envelope.id})
+
+    async def _envelope(self, app: str, parts: list[str], scope: Scope, receive: Receive) -> Envelope:
+        if not self._desk.replica.ready:
+            raise Unavailable("the connections have not been read yet")
+        if app == "stripe" and len(parts) == 4:
+            connection = self._connection(parts[3], app)
+            body = await _read_body(receive)
+            secrets = self._secrets(connection).webhook_secrets
+            try:
+                verify(body, _header(scope, b"stripe-signature"), secrets, time.time())
+            except BadSignature as bad:
+                raise Refused(400, f"signature_{bad.reason}", bad.message) from bad
+            return stripe_event(body, connection)
+        if app == "togai" and len(parts) == 6:
+            connection = self._connection(parts[3], app)
+            token = self._secrets(connection).webhook_token
+            if not token or not hmac.compare_digest(token.encode(), parts[5].encode()):
+                raise Refused(
+                    403, "wrong_token", "the address's token is not this connection's: copy the address again"
+                )
+            body = await _read_body(receive)
+            return togai_event(parts[4], body, connection, event_id=f"tgi_{uuid.uuid4().hex}", now=datetime.now(UTC))
+        raise Refused(
+            404,
+            "unknown_address",
+            "webhook addresses are /webhooks/stripe/<connection> and /webhooks/togai/<connection>/<event>/<token>",
+        )
+
+    def _connection(self, connection_id: str, app: str) -> Connection:
+        connection = self._desk.registry.connections.get(connection_id)
+        if connection is None or connection.app != app or connection.state == "removed":
+            raise Refused(404, "unknown_connection", "no such connection: copy the address from `tandem connections`")
+        return connection
+
+    def _secrets(self, connection: Connection) -> Secrets:
+        sealed, secrets = self._opened.get(connection.id, ("", None))
+        if secrets is None or sealed != connection.sealed:
+            secrets = self._desk.vault.open(connection.sealed)
+            self._opened[connection.id] = (connection.sealed, secrets)
+        return secrets
+
+    async def _append(self, envelope: Envelope, patience: float) -> None:
+        trigger = TRIGGERS.get(envelope.type)
+        topic = self._desk.topics.events(trigger.noun) if trigger else self._desk.topics.other
+        record = envelopes.encode(envelope)
+        if len(record) > LARGEST_RECORD:
+            raise Refused(413, "too_large", f"the body makes a record larger than {LARGEST_RECORD} bytes")
+        with metrics.APPEND_SECONDS.time():
+            deadline = self._desk.append_timeout * patience
+            await self._desk.log.append(topic, envelope.aggregate, record, deadline=deadline)
+
+
+async def _read_body(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_DEADLINE):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused(400, "disconnected", "the sender went away")
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > LARGEST_BODY:
+                    raise Refused(413, "too_large", f"the body is larger than {LARGEST_BODY} bytes")
+                chunks.append(chunk)
+                if not message.get("more_body"):
+                    return b"".join(chunks)
+    except TimeoutError as error:
+        raise Refused(408, "too_slow", f"the body did not arrive within {BODY_DEADLINE:.0f} s") from error
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((bytes(value) for key, value in scope["headers"] if bytes(key).lower() == name), b"")
+
+
+async def _answer(send: Send, status: int, body: dict[str, Any]) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(body)})

@@ -1,0 +1,126 @@
+"""Calls to one Stripe account, through the SDK. Every call passes the gate; no retry happens in here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import stripe
+
+from shared.apps.stripe.errors import translate
+from shared.apps.stripe.models import StripeCustomer
+from shared.errors import Malformed, RateLimited, Unavailable
+from shared.identity import update_key
+from shared.limits import CallGate
+
+API_VERSION = "2026-10-28.endive"
+"""Pinned on every call and on the endpoints that we make: our models were written for it."""
+
+T = TypeVar("T")
+
+
+def http_client(timeout: float) -> stripe.HTTPClient:
+    """One per event loop, shared by every connection. `timeout` in seconds per call; the SDK's own would be 80."""
+    # Telemetry writes a file into the home and sends figures about other calls: nobody asked for it.
+    stripe.enable_telemetry = False
+    return stripe.AIOHTTPClient(timeout=timeout)
+
+
+class StripeApp:
+    """One connection. Raises the errors of `shared.apps.stripe.errors` only."""
+
+    def __init__(
+        self, connection: str, app_account: str, api_key: str, api_base: str, gate: CallGate, http: stripe.HTTPClient
+    ) -> None:
+        self.connection = connection
+        self.app_account = app_account
+        self._gate = gate
+        self._client = stripe.StripeClient(
+            api_key,
+            stripe_version=API_VERSION,
+            # All four, so that nothing can reach another host than the one that was set.
+            base_addresses={"api": api_base, "connect": api_base, "files": api_base, "meter_events": api_base},
+            max_network_retries=0,
+            http_client=http,
+        )
+
+    async def account(self) -> str:
+        """The account's id. Sources: GET /v1/account; needs no right of a restricted key beyond its existence."""
+        found = await self._call(lambda: self._client.v1.accounts.retrieve_current_async())
+        return str(found.id)
+
+    async def create_customer(self, params: Mapping[str, Any], key: str) -> StripeCustomer:
+        """POST /v1/customers under the claim's key: sent again it is the same customer."""
+        return self._customer(
+            await self._call(
+                lambda: self._client.v1.customers.create_async(cast(Any, dict(params)), {"idempotency_key": key})
+            )
+        )
+
+    async def retrieve_customer(self, customer_id: str) -> StripeCustomer:
+        """GET /v1/customers/{id}. A deleted one comes back with `deleted`. Raises NotFound."""
+        _guard(customer_id)
+        return self._customer(await self._call(lambda: self._client.v1.customers.retrieve_async(customer_id)))
+
+    async def update_customer(self, customer_id: str, params: Mapping[str, Any]) -> StripeCustomer:
+        """POST /v1/customers/{id} under a new key of ours: the whole customer as it is now. Raises NotFound."""
+        _guard(customer_id)
+        options: Any = {"idempotency_key": update_key()}
+        return self._customer(
+            await self._call(
+                lambda: self._client.v1.customers.update_async(customer_id, cast(Any, dict(params)), options)
+            )
+        )
+
+    async def customers_since(self, created: int) -> AsyncIterator[StripeCustomer]:
+        """Every customer made at or after `created` (epoch seconds), newest first. Lists do not lag, Search does."""
+        cursor = ""
+        while True:
+            params: Any = {"created": {"gte": created}, "limit": 100} | ({"starting_after": cursor} if cursor else {})
+            page = await self._call(partial(self._client.v1.customers.list_async, params))
+            for customer in page.data:
+                yield self._customer(customer)
+            if not page.has_more or not page.data:
+                return
+            cursor = page.data[-1].id
+
+    async def webhook_endpoints(self) -> list[dict[str, Any]]:
+        """The account's endpoints, at most 16 by Stripe's limit, without their secrets."""
+        page = await self._call(lambda: self._client.v1.webhook_endpoints.list_async({"limit": 100}))
+        return [endpoint.to_dict() for endpoint in page.data]
+
+    async def create_webhook_endpoint(self, url: str, events: list[str]) -> dict[str, Any]:
+        """Make an endpoint pinned to our API version. The only answer that ever holds its `secret`."""
+        params: Any = {"url": url, "enabled_events": events, "api_version": API_VERSION, "description": "Tandem"}
+        made = await self._call(lambda: self._client.v1.webhook_endpoints.create_async(params))
+        return made.to_dict()
+
+    async def delete_webhook_endpoint(self, endpoint: str) -> None:
+        """Remove an endpoint that we made ourselves and whose secret nobody knows any more."""
+        await self._call(lambda: self._client.v1.webhook_endpoints.delete_async(endpoint))
+
+    def _customer(self, found: stripe.Customer) -> StripeCustomer:
+        try:
+            return StripeCustomer.model_validate(found.to_dict())
+        except ValueError as error:
+            raise Malformed(f"Stripe's answer is no customer: {error}") from error
+
+    async def _call(self, request: Callable[[], Awaitable[T]]) -> T:
+        async with self._gate.call(self.app_account):
+            try:
+                return await request()
+            except stripe.StripeError as error:
+                translated = translate(error, self.connection)
+            except (OSError, TimeoutError, ValueError) as error:
+                # The SDK lets some transport and parse errors of the HTTP library through as they are.
+                translated = Unavailable(f"Stripe: {type(error).__name__}: {error}")
+        if isinstance(translated, RateLimited):
+            self._gate.slow_down(self.app_account, translated.retry_after or 1.0)
+        raise translated
+
+
+def _guard(entity: str) -> None:
+    # With an empty id, and with "." which HTTP libraries cut from a path, GET is a list and POST makes a customer.
+    if not entity.strip("."):
+        raise Malformed(f"{entity!r} is no id of a Stripe object")

@@ -1,0 +1,71 @@
+"""Stripe's errors as ours, in one table. A test walks the SDK's exception classes and fails on one that is not here.
+
+| SDK exception                                   | ours                                               |
+| APIConnectionError, APIError (5xx, 409, no JSON)| Unavailable, `replayed` by `Idempotent-Replayed`   |
+| RateLimitError (429, lock_timeout)              | RateLimited, reason by `Stripe-Rate-Limited-Reason`|
+| IdempotencyError                                | KeyReused                                          |
+| AuthenticationError, PermissionError            | Misconfigured                                      |
+| InvalidRequestError 404 / `resource_missing`    | NotFound                                           |
+| every other StripeError                         | Rejected                                           |
+"""
+
+from __future__ import annotations
+
+import stripe
+
+from shared.errors import (
+    KeyReused,
+    Misconfigured,
+    NotFound,
+    Permanent,
+    RateLimited,
+    Rejected,
+    SyncError,
+    Unavailable,
+)
+
+UNAVAILABLE = (stripe.APIConnectionError, stripe.APIError)
+
+
+def _header(error: stripe.StripeError, name: str) -> str:
+    headers = error.headers or {}
+    return next((str(value) for key, value in headers.items() if key.lower() == name), "")
+
+
+def _code(error: stripe.StripeError) -> str:
+    # Most of the SDK's classes leave `code` empty, and have it in the object of the answer only.
+    return str(error.code or getattr(error.error, "code", None) or "")
+
+
+def _retry_after(error: stripe.StripeError) -> float | None:
+    text = _header(error, "retry-after")
+    return float(text) if text.replace(".", "", 1).isdecimal() else None
+
+
+def _message(error: stripe.StripeError) -> str:
+    told = str(error.user_message or error).strip() or type(error).__name__
+    return f"Stripe: {told[:500]}" + (f" ({error.request_id})" if error.request_id else "")
+
+
+def translate(error: stripe.StripeError, connection: str) -> SyncError:
+    """Our error for one of the SDK's."""
+    message, code = _message(error), _code(error)
+    replayed = _header(error, "idempotent-replayed") == "true"
+    if isinstance(error, stripe.RateLimitError):
+        reason = _header(error, "stripe-rate-limited-reason")
+        return RateLimited(message, code=code, retry_after=_retry_after(error), reason=reason, replayed=replayed)
+    if isinstance(error, stripe.IdempotencyError):
+        return KeyReused(message, code=code or "idempotency_error", status=error.http_status or 400)
+    if isinstance(error, UNAVAILABLE):
+        return Unavailable(message, code=code, retry_after=_retry_after(error), replayed=replayed)
+    return _final(error, message, code, replayed, connection)
+
+
+def _final(error: stripe.StripeError, message: str, code: str, replayed: bool, connection: str) -> Permanent:
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        unauthenticated = isinstance(error, stripe.AuthenticationError)
+        return Misconfigured(message, code=code, connection=connection, unauthenticated=unauthenticated)
+    status = error.http_status or 0
+    if status == 404 or code == "resource_missing":
+        return NotFound(message, code=code or "resource_missing", status=status, replayed=replayed)
+    return Rejected(message, code=code, status=status, replayed=replayed)

@@ -1,0 +1,1 @@
+"""Togai: the only place that knows its addresses and bodies."""

@@ -1,0 +1,150 @@
+"""Calls to one Togai organization. Every call passes the gate; no retry happens in here.
+
+Togai tells errors apart by status code only; the body is `{"message": ...}` and there is no idempotency header: ids
+that we choose are what makes a create safe to send again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from shared.apps.togai.models import USER_NAMESPACE, NewCustomer, NewSetting, Setting, TogaiAccount, TogaiCustomer
+from shared.errors import Malformed, Misconfigured, NotFound, RateLimited, Rejected, SyncError, Unavailable
+from shared.limits import CallGate
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def http_client(timeout: float) -> httpx.AsyncClient:
+    """One per event loop, shared by every connection. `timeout` in seconds per call; redirects are not followed."""
+    return httpx.AsyncClient(timeout=timeout, follow_redirects=False, limits=httpx.Limits(max_connections=64))
+
+
+def setting_path(name: str, entity_type: str, entity_id: str, namespace: str = USER_NAMESPACE) -> str:
+    """A setting's full id, as it stands in the path."""
+    return f"setting.{namespace}.{name}.{entity_type}.{entity_id}"
+
+
+class TogaiApp:
+    """One connection. Raises errors of `shared.errors` only."""
+
+    def __init__(
+        self, connection: str, app_account: str, token: str, api_base: str, gate: CallGate, http: httpx.AsyncClient
+    ) -> None:
+        self.connection = connection
+        self.app_account = app_account
+        self._base = api_base.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._gate = gate
+        self._http = http
+
+    async def organization(self) -> str:
+        """The organization's id, as its own settings tell it; empty if it has none. GET /settings."""
+        found = await self._call("GET", "/settings", params={"entity_type": "ORGANIZATION", "pageSize": "1"})
+        rows = found.get("data") or []
+        return str(rows[0].get("entityId", "")) if rows else ""
+
+    async def account(self, account_id: str) -> TogaiAccount:
+        """GET /accounts/{id}. Raises NotFound."""
+        return _read(TogaiAccount, await self._call("GET", f"/accounts/{_part(account_id)}"))
+
+    async def customer(self, customer_id: str) -> TogaiCustomer:
+        """GET /customers/{id}. Raises NotFound."""
+        return _read(TogaiCustomer, await self._call("GET", f"/customers/{_part(customer_id)}"))
+
+    async def create_customer(self, new: NewCustomer | dict[str, Any]) -> TogaiCustomer:
+        """POST /customers with its account. Raises Rejected, for a taken id too (the specification does not say)."""
+        body = new.body() if isinstance(new, NewCustomer) else new
+        return _read(TogaiCustomer, await self._call("POST", "/customers", json=body))
+
+    async def setting(self, name: str, entity_type: str, entity_id: str) -> Setting | None:
+        """GET /settings/{full id}, None if there is none."""
+        path = _part(setting_path(name, entity_type, entity_id))
+        try:
+            return _read(Setting, await self._call("GET", f"/settings/{path}"))
+        except NotFound:
+            return None
+
+    async def create_setting(self, name: str, value: str, entity_type: str, entity_id: str) -> None:
+        """POST /settings: answers 201, or 204 without a body. Raises Rejected if it stands already."""
+        new = NewSetting(id=name, value=value, name=name)
+        body = new.model_dump(by_alias=True) | {"entityType": entity_type, "entityId": entity_id}
+        await self._call("POST", "/settings", json=body)
+
+    async def update_setting(self, name: str, value: str, entity_type: str, entity_id: str) -> None:
+        """PATCH /settings/{full id}: answers 201 or 204."""
+        path = _part(setting_path(name, entity_type, entity_id))
+        await self._call("PATCH", f"/settings/{path}", json={"value": value})
+
+    async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        async with self._gate.call(self.app_account):
+            try:
+                # httpx counts its time-out anew for every piece that arrives: one that drips would hold us for ever.
+                async with asyncio.timeout(self._http.timeout.read):
+                    answer = await self._http.request(method, self._base + path, headers=self._headers, **arguments)
+            except (httpx.HTTPError, TimeoutError) as error:
+                raise Unavailable(f"Togai: {method} {path}: {type(error).__name__} {error}".strip()) from error
+        if answer.is_success:
+            return _body(answer, f"{method} {path}")
+        raised = self._error(answer, f"{method} {path}")
+        if isinstance(raised, RateLimited):
+            self._gate.slow_down(self.app_account, raised.retry_after or 1.0)
+        raise raised
+
+    def _error(self, answer: httpx.Response, call: str) -> SyncError:
+        """The one table from Togai's status codes to our errors."""
+        status = answer.status_code
+        message = f"Togai: {call} answered {status}: {_message(answer)}"
+        code = str(status)
+        if status == 429:
+            return RateLimited(message, code=code, retry_after=_retry_after(answer))
+        if status >= 500 or status in (408, 425) or status < 400:
+            return Unavailable(message, code=code, retry_after=_retry_after(answer))
+        if status in (401, 403):
+            return Misconfigured(message, code=code, connection=self.connection, unauthenticated=status == 401)
+        if status == 404:
+            return NotFound(message, code=code, status=status)
+        return Rejected(message, code=code, status=status)
+
+
+def _part(entity: str) -> str:
+    # "." and ".." are cut from a path before it is sent: the call would go to another address.
+    if not entity.strip("."):
+        raise Malformed(f"{entity!r} is no id of a Togai object")
+    return quote(entity, safe="")
+
+
+def _body(answer: httpx.Response, call: str) -> dict[str, Any]:
+    if not answer.content:
+        return {}
+    try:
+        body = answer.json()
+    except ValueError as error:
+        # A proxy's page, or an answer cut short: what Togai did is not known.
+        raise Unavailable(f"Togai: {call} answered {answer.status_code} with no JSON") from error
+    return body if isinstance(body, dict) else {"data": body}
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        told = answer.json()
+    except ValueError:
+        return "no JSON"
+    return str(told.get("message", "no message"))[:500] if isinstance(told, dict) else "no message"
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    text = answer.headers.get("retry-after", "")
+    return float(text) if text.replace(".", "", 1).isdecimal() else None
+
+
+def _read(model: type[M], body: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise Malformed(f"Togai's answer is no {model.__name__}: {error.error_count()} fields do not fit") from error

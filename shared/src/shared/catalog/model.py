@@ -1,0 +1,55 @@
+"""What the catalog is made of: apps, triggers and actions as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True)
+class App:
+    """A system that we talk to."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """An event of an app that can start a flow.
+
+    - `noun`: whose topic it goes to; `subject`: what it is about, as (noun, id), None if the body does not tell.
+    - `extract`: the body as `output`; raises Malformed if it does not fit.
+    - `by_state`: its flows act on the present state of the subject, so several waiting events may fold into the last.
+    - `rights`: what a restricted key must be allowed for the event to reach us.
+    """
+
+    name: str
+    app: str
+    title: str
+    noun: str
+    output: type[BaseModel]
+    subject: Callable[[Any], tuple[str, str] | None]
+    extract: Callable[[Any], BaseModel]
+    by_state: bool = True
+    rights: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Action:
+    """An operation on an app. `owner` is the service that implements it; `rights` are those of a restricted key.
+
+    `reads` marks an action without effect: a run that is resumed reads again instead of acting on what was true then.
+    """
+
+    name: str
+    app: str
+    title: str
+    owner: str
+    input: type[BaseModel]
+    output: type[BaseModel]
+    rights: tuple[str, ...] = ()
+    reads: bool = False

@@ -1,0 +1,116 @@
+"""Stripe in the catalog: triggers and actions, with the pure functions that read its events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.apps.stripe.models import StripeCustomer
+from shared.catalog.model import Action, App, Trigger
+from shared.errors import Malformed
+
+APP = App("stripe", "Stripe")
+
+
+class CustomerEvent(BaseModel):
+    """A Stripe customer as an event shows it; `idempotency_key` is that of the request behind the event, if any."""
+
+    model_config = ConfigDict(frozen=True)
+
+    customer: StripeCustomer
+    idempotency_key: str | None = None
+
+
+def aggregate(body: Any) -> tuple[str, str] | None:
+    """What any Stripe event is about, as (noun, id): the object in `data.object`."""
+    data = body.get("data") if isinstance(body, dict) else None
+    found = data.get("object") if isinstance(data, dict) else None
+    if not isinstance(found, dict):
+        return None
+    noun, entity = found.get("object"), found.get("id")
+    return (noun, entity) if isinstance(noun, str) and isinstance(entity, str) and entity else None
+
+
+def customer_event(body: Any) -> CustomerEvent:
+    """The customer in an event. Raises Malformed."""
+    try:
+        request = body.get("request") or {}
+        key = request.get("idempotency_key") if isinstance(request, dict) else None
+        return CustomerEvent(customer=StripeCustomer.model_validate(body["data"]["object"]), idempotency_key=key)
+    except (ValidationError, KeyError, TypeError, AttributeError) as error:
+        raise Malformed(f"the event holds no Stripe customer: {error}") from error
+
+
+class TogaiIds(BaseModel):
+    """Input: the ids of the Togai side that a Stripe customer's metadata shall show."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer_id: str = Field(min_length=1)
+    togai_customer_id: str = Field(min_length=1)
+    togai_account_id: str = Field(min_length=1)
+
+
+class NewStripeCustomer(BaseModel):
+    """Input: a Togai account and its customer, as far as Stripe keeps it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    togai_account_id: str = Field(min_length=1)
+    togai_customer_id: str = Field(min_length=1)
+    customer_name: str
+    account_name: str = ""
+    email: str | None = None
+    phone: str | None = None
+    address: dict[str, str] = Field(default_factory=dict, description="line1, line2, city, state, postal_code, country")
+    stripe_customer_id: str | None = Field(None, description="the customer that the account names already")
+
+
+class CustomerMade(BaseModel):
+    """Output: the Stripe customer; `created` is false if it was there."""
+
+    customer_id: str
+    created: bool
+
+
+class Written(BaseModel):
+    """Output: whether something had to be written."""
+
+    written: bool
+
+
+TRIGGERS = tuple(
+    Trigger(
+        name=f"stripe.customer.{what}",
+        app="stripe",
+        title=f"Customer {what} in Stripe",
+        noun="customer",
+        output=CustomerEvent,
+        subject=aggregate,
+        extract=customer_event,
+        rights=("Customers: read", "Events: read"),
+    )
+    for what in ("created", "updated", "deleted")
+)
+
+ACTIONS = (
+    Action(
+        name="stripe.customer.create",
+        app="stripe",
+        title="Create customer in Stripe",
+        owner="customer-sync",
+        input=NewStripeCustomer,
+        output=CustomerMade,
+        rights=("Customers: write",),
+    ),
+    Action(
+        name="stripe.customer.write_togai_ids",
+        app="stripe",
+        title="Write the Togai ids to a Stripe customer's metadata",
+        owner="customer-sync",
+        input=TogaiIds,
+        output=Written,
+        rights=("Customers: write",),
+    ),
+)

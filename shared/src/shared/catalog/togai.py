@@ -1,0 +1,165 @@
+"""Togai in the catalog: triggers and actions, with the pure functions that read its webhooks.
+
+No body is documented for Togai's webhooks: what comes is a hint, the entity is fetched before anything is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.apps.stripe.models import StripeCustomer
+from shared.catalog.model import Action, App, Trigger
+from shared.catalog.stripe import Written
+from shared.errors import Malformed
+
+APP = App("togai", "Togai")
+WRAPPERS = ("payload", "data", "request", "account", "body")
+INTERNAL_ACCOUNT_ID = "account."
+"""Prefix of `togaiAccountId`, which no call takes: never mistaken for the account's own id."""
+
+
+class AccountCreated(BaseModel):
+    """An account that Togai says is new."""
+
+    model_config = ConfigDict(frozen=True)
+
+    account_id: str
+
+
+def _objects(body: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
+    """The body and what is wrapped in it, outermost first; JSON inside a string is opened."""
+    if depth > 4:
+        return
+    if isinstance(body, str):
+        try:
+            # Not the standard library's: that one takes what cannot be written again (lone surrogates, infinity).
+            inside = msgspec.json.decode(body)
+        except (ValueError, RecursionError):
+            return
+        yield from _objects(inside, depth + 1)
+    elif isinstance(body, list):
+        for item in body[:1]:
+            yield from _objects(item, depth + 1)
+    elif isinstance(body, dict):
+        yield body
+        for name in WRAPPERS:
+            if name in body:
+                yield from _objects(body[name], depth + 1)
+
+
+def account(body: Any) -> tuple[str, str] | None:
+    """The account that a webhook is about, by probing: `accountId` anywhere first, then the `id` of an account."""
+    found = list(_objects(body))
+    named = [o.get("accountId") for o in found]
+    # An object with a customerId is an account; a bare id may as well be the event's own.
+    own = [o.get("id") for o in found if "customerId" in o or "invoiceCurrency" in o]
+    bare = [o.get("id") for o in found]
+    for entity in (*named, *own, *reversed(bare)):
+        if isinstance(entity, str) and entity and not entity.startswith(INTERNAL_ACCOUNT_ID):
+            return ("account", entity)
+    return None
+
+
+def account_created(body: Any) -> AccountCreated:
+    """Raises Malformed if the body names no account."""
+    found = account(body)
+    if not found:
+        raise Malformed(
+            "the webhook from Togai names no account: check that the flow's action payload is exactly "
+            '{"payload": "request"}, then create the link by hand or replay it'
+        )
+    return AccountCreated(account_id=found[1])
+
+
+class AccountId(BaseModel):
+    """Input: an account's id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account_id: str = Field(min_length=1)
+
+
+class AccountFacts(BaseModel):
+    """Output: an account with its customer, in Stripe's terms; `stripe_customer_id` is the one in its Settings."""
+
+    account_id: str
+    customer_id: str
+    customer_name: str
+    account_name: str
+    email: str | None
+    phone: str | None
+    address: dict[str, str]
+    status: str
+    stripe_customer_id: str | None
+
+
+class StripeId(BaseModel):
+    """Input: the Stripe customer that an account's Settings shall name; `known` is what they name now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account_id: str = Field(min_length=1)
+    stripe_customer_id: str = Field(min_length=1)
+    known: str | None = None
+
+
+class NewTogaiCustomer(BaseModel):
+    """Input: the Stripe customer to make at Togai, as the event shows it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer: StripeCustomer
+    idempotency_key: str | None = None
+
+
+class CustomerAndAccount(BaseModel):
+    """Output: the Togai customer and its account; `created` is false if they were there."""
+
+    togai_customer_id: str
+    togai_account_id: str
+    created: bool
+
+
+TRIGGERS = (
+    Trigger(
+        name="togai.account.created",
+        app="togai",
+        title="Account created in Togai",
+        noun="customer",
+        output=AccountCreated,
+        subject=account,
+        extract=account_created,
+    ),
+)
+
+ACTIONS = (
+    Action(
+        name="togai.account.read",
+        app="togai",
+        title="Read account and customer in Togai",
+        owner="customer-sync",
+        input=AccountId,
+        output=AccountFacts,
+        reads=True,
+    ),
+    Action(
+        name="togai.account.write_stripe_id",
+        app="togai",
+        title="Write the Stripe customer's id to an account's Settings",
+        owner="customer-sync",
+        input=StripeId,
+        output=Written,
+    ),
+    Action(
+        name="togai.customer.create",
+        app="togai",
+        title="Create customer and account in Togai",
+        owner="customer-sync",
+        input=NewTogaiCustomer,
+        output=CustomerAndAccount,
+    ),
+)

@@ -1,0 +1,151 @@
+"""Claims, written before a create and replaced by the mapping after it: what makes two workers make one thing.
+
+A worker writes its claim, reads its replica up to that record, and goes on only if no earlier open claim or mapping
+names the same source, target or match value. Whoever gets the event again finds the claim and resumes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from shared import mappings
+from shared.errors import Conflict, NotReady
+from shared.events.envelope import timestamp
+from shared.events.topics import Topics
+from shared.identity import create_key, mapping_id
+from shared.mappings import Claim, Mapping, MappingIndex, Rule
+from shared.streaming.kafka import Log
+from shared.streaming.replica import Replica
+
+KEY_TRUSTED_FOR = timedelta(hours=20)
+"""Stripe may forget an idempotency key after 24 h: from 20 h on, absence is proved before a create is sent again."""
+
+
+def now() -> datetime:
+    """The wall clock, in one place so that tests can pass another."""
+    return datetime.now(UTC)
+
+
+class Claims:
+    """Writes claims and mappings, and waits until this worker's replica shows them."""
+
+    def __init__(
+        self, log: Log, replica: Replica, index: MappingIndex, topics: Topics, clock: Callable[[], datetime] = now
+    ) -> None:
+        self._log = log
+        self._replica = replica
+        self._index = index
+        self._topic = topics.mappings
+        self._clock = clock
+
+    @property
+    def index(self) -> MappingIndex:
+        """What this worker knows of all pairs."""
+        return self._index
+
+    async def claim(
+        self,
+        source: str,
+        *,
+        action: str,
+        app_account: str,
+        body: dict[str, Any],
+        run: str,
+        target: str = "",
+        match: str = "",
+    ) -> Mapping:
+        """Claim the other side of `source`, or find the claim or mapping that is there.
+
+        Raises NotReady if another claim was first (look again), Conflict if a mapping holds the source or target
+        already in another pair.
+        """
+        pair = self._index.pair(source)
+        if pair:
+            return pair
+        held = self._index.get(mapping_id(source))
+        if held is None or held.state == "withdrawn":
+            opened = timestamp(self._clock())
+            key = create_key(app_account, action, source, 1)
+            claim = Claim(action=action, key=key, body=body, attempt=1, opened_at=opened, run=run, match=match)
+            held = await self._write(
+                Mapping(
+                    id=mapping_id(source),
+                    state="claimed",
+                    source=source,
+                    target=target,
+                    at=opened,
+                    run=run,
+                    claim=claim,
+                )
+            )
+        if held.state == "claimed":
+            await self._give_way(held)
+        return held
+
+    async def _give_way(self, held: Mapping) -> None:
+        rival = self._index.rival(held)
+        if rival is None:
+            return
+        await self.withdraw(held, f"{rival.id} was first")
+        if rival.state == "claimed":
+            raise NotReady(f"run {rival.run} is about to link {rival.source}: looking again", code="claimed")
+        raise Conflict(
+            f"{rival.source} and {rival.target or 'another'} are linked already ({rival.id})", candidates=rival.refs
+        )
+
+    async def link(self, held: Mapping, target: str, rule: Rule, *, also: tuple[str, ...] = ()) -> Mapping:
+        """The pair is made: replace the claim by the mapping, confirmed by the broker."""
+        return await self._write(
+            Mapping(
+                id=held.id,
+                state="linked",
+                source=held.source,
+                target=target,
+                at=timestamp(self._clock()),
+                run=held.run,
+                rule=rule,
+                also=list(also),
+            )
+        )
+
+    async def mark_deleted(self, pair: Mapping, reason: str) -> Mapping:
+        """One side is gone: a state of the pair, so that no event makes it again."""
+        return await self._write(
+            msgspec.structs.replace(
+                pair, state="deleted", reason=reason, at=timestamp(self._clock()), claim=None, target=pair.target
+            )
+        )
+
+    async def withdraw(self, held: Mapping, reason: str) -> Mapping:
+        """Nothing was made and nothing will be under this claim."""
+        return await self._write(
+            msgspec.structs.replace(held, state="withdrawn", reason=reason, at=timestamp(self._clock()))
+        )
+
+    async def next_attempt(self, held: Mapping, app_account: str) -> Mapping:
+        """A new key for the same create. Only after its absence was proved (design law 2)."""
+        assert held.claim
+        attempt = held.claim.attempt + 1
+        claim = msgspec.structs.replace(
+            held.claim,
+            attempt=attempt,
+            key=create_key(app_account, held.claim.action, held.source, attempt),
+            opened_at=timestamp(self._clock()),
+            since=self._index.order(held.id),
+        )
+        return await self._write(msgspec.structs.replace(held, claim=claim, at=claim.opened_at))
+
+    def is_old(self, held: Mapping) -> bool:
+        """Whether the vendor may have forgotten the claim's idempotency key."""
+        assert held.claim
+        return self._clock() - datetime.fromisoformat(held.claim.opened_at) > KEY_TRUSTED_FOR
+
+    async def _write(self, mapping: Mapping) -> Mapping:
+        place = await self._log.append(self._topic, mapping.id, mappings.encode(mapping))
+        await self._replica.wait_for(self._topic, place.offset)
+        # What the index holds, not what was written: another worker's first claim of this attempt wins.
+        return self._index.get(mapping.id) or mapping

@@ -1,0 +1,130 @@
+"""Connections and flow links as records of compacted topics, and the encryption of the secrets in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from shared.errors import Misconfigured
+from shared.events.envelope import SCHEMA_VERSION
+from shared.settings import Settings
+
+ConnectionState = Literal["open", "closed", "removed"]
+
+
+class Secrets(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What must never be shown: lives encrypted in `Connection.sealed`."""
+
+    api_key: str
+    webhook_secrets: list[str] = []
+    webhook_token: str = ""
+
+
+class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """One key to one app account. `sealed` holds its Secrets, encrypted. A record keyed by `id`."""
+
+    id: str
+    app: Literal["stripe", "togai"]
+    app_account: str
+    mode: Literal["test", "live"]
+    api_base: str
+    sealed: str
+    title: str = ""
+    state: ConnectionState = "open"
+    reason: str = ""
+    changed_at: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
+
+class FlowLink(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A flow bound to a connection for every app that it uses. A record keyed by `id`."""
+
+    id: str
+    flow: str
+    connections: dict[str, str]
+    enabled: bool = True
+    changed_at: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
+
+connection_decoder = msgspec.json.Decoder(Connection)
+flow_link_decoder = msgspec.json.Decoder(FlowLink)
+encode = msgspec.json.Encoder().encode
+_secrets_decoder = msgspec.json.Decoder(Secrets)
+
+
+class Vault:
+    """Seals and opens secrets. Several keys: the first seals, all open, so that keys can be rotated."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys:
+            raise Misconfigured("no encryption key: set TANDEM_ENCRYPTION_KEYS, or let `tandem up` make one")
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        except ValueError as error:
+            raise Misconfigured(
+                "TANDEM_ENCRYPTION_KEYS holds something that is no Fernet key (url-safe base64); make one with "
+                '`python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"`'
+            ) from error
+
+    def seal(self, secrets: Secrets) -> str:
+        """Encrypt, with the newest key."""
+        return self._fernet.encrypt(msgspec.json.encode(secrets)).decode()
+
+    def open(self, sealed: str) -> Secrets:
+        """Decrypt. Raises Misconfigured if no key fits."""
+        try:
+            return _secrets_decoder.decode(self._fernet.decrypt(sealed.encode()))
+        except InvalidToken as error:
+            raise Misconfigured(
+                "a connection's secrets were sealed with another key: add the former key to TANDEM_ENCRYPTION_KEYS "
+                "(after the new one), or connect again with `tandem connections add`"
+            ) from error
+
+    def reseal(self, sealed: str) -> str:
+        """The same secrets under the newest key. Raises Misconfigured if no key fits."""
+        return self.seal(self.open(sealed))
+
+
+def encryption_keys(settings: Settings, *, create: bool = False) -> list[str]:
+    """The keys from the settings, else from the file in the home.
+
+    `create` makes that file (mode 600, in a folder of mode 700) if it is not there: only the first `tandem up` does.
+    """
+    if settings.encryption_keys:
+        return [key.get_secret_value() for key in settings.encryption_keys]
+    file = settings.home / "secrets" / "encryption.key"
+    if not file.exists() and create:
+        write_secret(file, Fernet.generate_key().decode() + "\n")
+    return file.read_text().split() if file.exists() else []
+
+
+def write_secret(file: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.parent.chmod(0o700)
+    draft = file.with_suffix(".new")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    draft.rename(file)
+
+
+def check_modes(link: FlowLink, connections: dict[str, Connection]) -> None:
+    """Raises Misconfigured if the link names an unknown connection, or joins a live with a test one (design law 9)."""
+    missing = [c for c in link.connections.values() if c not in connections]
+    if missing:
+        raise Misconfigured(f"flow link {link.id} names unknown connections: {', '.join(missing)}", code="unknown")
+    modes = {connections[c].mode: c for c in link.connections.values()}
+    if len(modes) > 1:
+        raise Misconfigured(
+            f"flow link {link.id} joins the live connection {modes['live']} with the test connection {modes['test']}: "
+            "use two connections of one mode",
+            code="mixed_modes",
+        )

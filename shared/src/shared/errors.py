@@ -1,0 +1,123 @@
+"""What can go wrong, said as what the consume loop must do about it.
+
+    SyncError
+    ├── Retryable(retry_after=None)   the same event again
+    │   ├── Unavailable               timeouts, connection errors, 5xx
+    │   ├── RateLimited               429
+    │   ├── NotReady                  something that we depend on has not arrived yet
+    │   └── Waiting                   only a change at the other side helps: parked at once, not retried in place
+    └── Permanent                     dead letter now
+        ├── Malformed                 the body does not fit its schema
+        ├── Rejected(code)            the target said no (4xx); the vendor's code is kept
+        ├── Conflict(candidates)      two things claim to be one; a person decides
+        └── Misconfigured             401/403, unknown connection: also closes the connection
+
+Any other exception is a bug: buried with its traceback. `StopWorker` is none of these: it ends the process.
+"""
+
+from __future__ import annotations
+
+
+class SyncError(Exception):
+    """Base of everything that is expected to go wrong. Data stands in attributes, the message is for people."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+class Retryable(SyncError):
+    """The same call can succeed later. `retry_after` is in seconds, as the vendor asked."""
+
+    def __init__(self, message: str, *, code: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after = retry_after
+
+
+class Unavailable(Retryable):
+    """Time-outs, broken connections, 5xx: nothing is known about what happened at the other side.
+
+    `replayed` tells that the vendor answered with the stored result of an earlier call under the same idempotency key.
+    """
+
+    def __init__(
+        self, message: str, *, code: str = "", retry_after: float | None = None, replayed: bool = False
+    ) -> None:
+        super().__init__(message, code=code, retry_after=retry_after)
+        self.replayed = replayed
+
+
+class RateLimited(Retryable):
+    """429. `reason` is the vendor's own word for which limit it was, empty if it gave none."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        retry_after: float | None = None,
+        reason: str = "",
+        replayed: bool = False,
+    ) -> None:
+        super().__init__(message, code=code, retry_after=retry_after)
+        self.reason = reason
+        self.replayed = replayed
+
+
+class NotReady(Retryable):
+    """Something that we depend on has not arrived yet, or another worker is about to do it."""
+
+
+class ConnectionClosed(Retryable):
+    """The connection was closed by an earlier 401 or 403: nothing is sent, the run is parked until it is open again."""
+
+
+class Waiting(Retryable):
+    """Only a change at the other side lets the run go on (an e-mail address is missing, say)."""
+
+
+class Permanent(SyncError):
+    """The same call will fail again: dead letter."""
+
+
+class Malformed(Permanent):
+    """A body does not fit its schema."""
+
+
+class Rejected(Permanent):
+    """The vendor refused the call for what it says; `code` is the vendor's own, `status` the HTTP status."""
+
+    def __init__(self, message: str, *, code: str = "", status: int = 0, replayed: bool = False) -> None:
+        super().__init__(message, code=code)
+        self.status = status
+        self.replayed = replayed
+
+
+class NotFound(Rejected):
+    """The vendor does not know the object (404, `resource_missing`)."""
+
+
+class KeyReused(Rejected):
+    """The vendor knows the idempotency key with another body: the attempt is spent, absence must be proved."""
+
+
+class Conflict(Permanent):
+    """Linking would join what is already joined otherwise; `candidates` are the refs that a person chooses from."""
+
+    def __init__(self, message: str, *, code: str = "conflict", candidates: tuple[str, ...] = ()) -> None:
+        super().__init__(message, code=code)
+        self.candidates = candidates
+
+
+class Misconfigured(Permanent):
+    """A key is wrong or lacks a right, or a connection is unknown. `connection` is the one that must be mended."""
+
+    def __init__(self, message: str, *, code: str = "", connection: str = "", unauthenticated: bool = False) -> None:
+        super().__init__(message, code=code)
+        self.connection = connection
+        self.unauthenticated = unauthenticated
+
+
+class StopWorker(Exception):
+    """The process must end without acknowledging what it holds: going on could lose an event."""

@@ -1,0 +1,89 @@
+"""The outer record of every event: CloudEvents 1.0, structured JSON, with Tandem's extension attributes.
+
+Attribute names are CloudEvents' own: lower-case letters and digits. `data` is the vendor's body byte for byte.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from shared.errors import Malformed, StopWorker
+
+SCHEMA_VERSION = "1.0"
+Origin = Literal["live", "poll", "replay", "backfill"]
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """One event. `source` and `id` together name it: a redelivery, or the same event at two connections, is one event.
+
+    - `appaccount`: `app:mode:account` that it happened at; `connection`: whose address or poller brought it.
+    - `aggregate`: canonical id of what it changes, also the record's key.
+    - `cause`: id of the run or request that made us emit it, empty for the outside's own events.
+    """
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    appaccount: str
+    connection: str
+    aggregate: str
+    data: msgspec.Raw
+    origin: Origin = "live"
+    cause: str = ""
+    specversion: str = "1.0"
+    schemaversion: str = SCHEMA_VERSION
+    datacontenttype: str = "application/json"
+
+    def body(self) -> Any:
+        """The vendor's body, decoded. Raises Malformed if it is no JSON."""
+        try:
+            return msgspec.json.decode(self.data)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise Malformed(f"the event's body is no JSON: {error}") from error
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Envelope)
+
+
+def encode(envelope: Envelope) -> bytes:
+    """The record's value. An empty `cause` stays out: CloudEvents knows no empty attribute values."""
+    if envelope.cause:
+        return _encoder.encode(envelope)
+    fields = {name: getattr(envelope, name) for name in envelope.__struct_fields__ if name != "cause"}
+    return _encoder.encode(fields)
+
+
+def decode(value: bytes | None) -> Envelope:
+    """Read a record's value.
+
+    Raises Malformed for what is no envelope, and StopWorker for an unknown major schema version: a newer Tandem wrote
+    it, and burying it would lose what this one cannot read.
+    """
+    if value is None:
+        raise Malformed("the record has no value")
+    try:
+        envelope = _decoder.decode(value)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Malformed(f"the record is no event envelope: {error}") from error
+    check_version(envelope.schemaversion)
+    return envelope
+
+
+def check_version(version: str) -> None:
+    """Raises StopWorker for another major version than ours."""
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        raise StopWorker(
+            f"a record has schema version {version}, this Tandem reads {SCHEMA_VERSION}: "
+            "update this service to the version that wrote it, nothing has been skipped"
+        )
+
+
+def timestamp(when: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, as `2026-11-23T10:00:00.000Z`."""
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Flows: the model, matching and templates (pure), and the runner."""

@@ -1,0 +1,82 @@
+"""What an action's implementation gets and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from shared.apps.clients import Clients
+from shared.apps.stripe.client import StripeApp
+from shared.apps.togai.client import TogaiApp
+from shared.claims import Claims
+from shared.connections import FlowLink
+from shared.errors import Misconfigured
+from shared.identity import Ref
+from shared.registry import Registry
+from shared.runs import Run, RunState
+from shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an action did. `effect` is false if the other side was as it should be; `notes` say in words what was
+    chosen, cut or found; `refs` are the entities that the run is found by.
+    """
+
+    output: BaseModel
+    effect: bool
+    notes: tuple[str, ...] = ()
+    refs: tuple[str, ...] = ()
+
+
+class Ended(Exception):
+    """An action found that nothing is left to do: the run ends here in `state`, for `reason`."""
+
+    def __init__(self, state: RunState, reason: str, refs: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.state = state
+        self.reason = reason
+        self.refs = refs
+
+
+@dataclass(frozen=True)
+class Context:
+    """One step of one run. `fresh` tells whether the event may be taken as the present state: not after a wait, a
+    replay, or where newer events of the same subject were folded into this one.
+    """
+
+    run: Run
+    link: FlowLink
+    fresh: bool
+    settings: Settings
+    registry: Registry
+    claims: Claims
+    clients: Clients
+
+    def account(self, app: str) -> str:
+        """The app account of the link's connection to an app. Raises Misconfigured."""
+        return self.registry.connection(self._connection(app)).app_account
+
+    def ref(self, app: str, noun: str, entity: str) -> str:
+        """An entity's canonical id at the link's app account."""
+        return str(Ref(self.account(app), noun, entity))
+
+    async def stripe(self) -> StripeApp:
+        """Raises Misconfigured or ConnectionClosed."""
+        return await self.clients.stripe(self._connection("stripe"))
+
+    async def togai(self) -> TogaiApp:
+        """Raises Misconfigured or ConnectionClosed."""
+        return await self.clients.togai(self._connection("togai"))
+
+    def _connection(self, app: str) -> str:
+        if app not in self.link.connections:
+            raise Misconfigured(f"flow link {self.link.id} has no connection to {app}: link the flow again")
+        return self.link.connections[app]
+
+
+Implementation = Callable[[Context, Any], Awaitable[Result]]
+"""An action: takes the context and its input model. Raises errors of shared.errors, or Ended."""

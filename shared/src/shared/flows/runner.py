@@ -1,0 +1,237 @@
+"""Runs one flow link for one event: step by step, each recorded, retried in place, parked or given up on.
+
+The runner tells what became of the run; acknowledging, parking and burying is the consume loop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from shared import metrics, runs
+from shared.apps.clients import Clients
+from shared.catalog import ACTIONS, TRIGGERS
+from shared.claims import Claims
+from shared.connections import FlowLink
+from shared.errors import (
+    Conflict,
+    ConnectionClosed,
+    Malformed,
+    Misconfigured,
+    Retryable,
+    StopWorker,
+    SyncError,
+    Waiting,
+)
+from shared.events.envelope import Envelope, timestamp
+from shared.events.topics import Topics
+from shared.flows.actions import Context, Ended, Implementation, Result
+from shared.flows.model import Flow, FlowStep
+from shared.flows.templates import render
+from shared.log import get_logger
+from shared.registry import Registry
+from shared.retries import in_place
+from shared.runs import Problem, Run, Step
+from shared.settings import Settings
+from shared.streaming.kafka import Log
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: `ended` in a terminal state, `later` (park it), or `dead` (bury it).
+
+    `waiting`: only a change at the other side helps; `patient`: however often it is parked, it is not given up on.
+    """
+
+    run: Run
+    what: Literal["ended", "later", "dead"]
+    waiting: bool = False
+    patient: bool = False
+    bug: bool = False
+
+
+class Runner:
+    """One per worker. `implementations` are the actions that this service owns, by name."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Topics,
+        registry: Registry,
+        claims: Claims,
+        clients: Clients,
+        kafka: Log,
+        implementations: Mapping[str, Implementation],
+        worker: str,
+    ) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._registry = registry
+        self._claims = claims
+        self._clients = clients
+        self._kafka = kafka
+        self._implementations = implementations
+        self._worker = worker
+
+    async def run(self, run: Run, link: FlowLink, flow: Flow, envelope: Envelope, *, fresh: bool) -> Outcome:
+        """Start or go on with a run. Raises StopWorker; every other error becomes the outcome."""
+        run.state, run.worker, run.problem, run.next_attempt_at = "running", self._worker, None, ""
+        run.ended_at = ""  # a retried one had ended
+        run.attempts += 1
+        try:
+            self._end_if_echo(run, flow, envelope)
+            context = {"trigger": _trigger(envelope), "steps": {}}
+            acted = False
+            for step in flow.steps:
+                acted |= await self._step(step, run, link, context, fresh=fresh)
+        except Ended as end:
+            run.refs = _merged(run.refs, end.refs)
+            return self._ended(run, end.state, end.reason)
+        except (Retryable, SyncError) as error:
+            return self._stopped(run, error)
+        except (asyncio.CancelledError, StopWorker):
+            raise
+        except Exception as error:
+            return self._bug(run, error)
+        return self._ended(run, "succeeded" if acted else "in_sync", "")
+
+    def _end_if_echo(self, run: Run, flow: Flow, envelope: Envelope) -> None:
+        """A create that we caused starts no create back (design law 3)."""
+        if not flow.pairs:
+            return
+        subject = envelope.aggregate
+        for mapping in self._claims.index.naming(subject):
+            if mapping.source != subject and mapping.run != run.id:
+                what = "is making" if mapping.state == "claimed" else "made"
+                raise Ended("skipped", f"echo: run {mapping.run} {what} this pair ({mapping.id})", mapping.refs)
+
+    async def _step(self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], *, fresh: bool) -> bool:
+        """Run one step unless an earlier attempt of this run ended it. Returns whether it had an effect."""
+        done = next((s for s in run.steps if s.id == step.id and s.state in ("succeeded", "in_sync")), None)
+        if done and not ACTIONS[step.action].reads:
+            context["steps"][step.id] = done.output
+            return done.state == "succeeded"
+        record = _open_step(run, step)
+        await self._record(run)
+        result = await self._attempt(step, record, run, link, context, fresh=fresh)
+        record.state = "succeeded" if result.effect else "in_sync"
+        record.ended_at = _now()
+        record.output = context["steps"][step.id] = result.output.model_dump(mode="json")
+        record.notes = list(result.notes)
+        run.refs = _merged(run.refs, result.refs)
+        return result.effect
+
+    async def _attempt(
+        self, step: FlowStep, record: Step, run: Run, link: FlowLink, context: dict[str, Any], *, fresh: bool
+    ) -> Result:
+        action = ACTIONS[step.action]
+        try:
+            given = action.input.model_validate(render(step.input, context))
+        except ValidationError as error:
+            raise Malformed(f"step {step.id}: the input of {step.action} does not fit: {error}") from error
+        about = Context(run, link, fresh, self._settings, self._registry, self._claims, self._clients)
+
+        async def call() -> Result:
+            try:
+                return await self._implementations[step.action](about, given)
+            except Misconfigured as error:
+                if error.connection:
+                    raise await self._clients.close(error) from error
+                raise
+
+        def again(attempt: int, error: BaseException) -> None:
+            record.attempts = attempt + 1
+            metrics.RETRIES.labels(step.action, type(error).__name__).inc()
+            log.info("step.retried", run=run.id, step=step.id, attempt=attempt, reason=str(error))
+
+        scale = float(self._settings.delay_scale)
+        limit = self._settings.in_place_limit * scale
+        try:
+            return await in_place(call, limit=limit, scale=scale, on_retry=again)
+        except SyncError as error:
+            record.state = "waiting" if isinstance(error, Retryable) else "failed"
+            record.ended_at, record.problem = _now(), problem_of(error)
+            raise
+
+    def _ended(self, run: Run, state: runs.RunState, reason: str) -> Outcome:
+        run.state, run.reason, run.ended_at = state, reason, _now()
+        return Outcome(run, "ended")
+
+    def _stopped(self, run: Run, error: SyncError) -> Outcome:
+        run.problem, run.reason = problem_of(error), error.message
+        if isinstance(error, Retryable):
+            # A closed connection and a missing fact at the other side wait as long as it takes; failures do not.
+            patient = isinstance(error, Waiting | ConnectionClosed)
+            return Outcome(run, "later", waiting=isinstance(error, Waiting), patient=patient)
+        run.state, run.ended_at = "dead", _now()
+        return Outcome(run, "dead")
+
+    def _bug(self, run: Run, error: Exception) -> Outcome:
+        log.error("run.bug", run=run.id, error=repr(error), exc_info=error)
+        run.problem = problem_of(error)
+        run.reason, run.state, run.ended_at = f"a bug in Tandem: {error!r}", "dead", _now()
+        return Outcome(run, "dead", bug=True)
+
+    async def _record(self, run: Run) -> None:
+        run.updated_at = _now()
+        await self._kafka.append(self._topics.runs, run.id, runs.encode(run))
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Why, as data. A bug keeps its traceback."""
+    if isinstance(error, SyncError):
+        return Problem(
+            error=type(error).__name__,
+            reason=error.message,
+            code=error.code,
+            retryable=isinstance(error, Retryable),
+            candidates=list(error.candidates) if isinstance(error, Conflict) else [],
+        )
+    text = "".join(traceback.format_exception(error))
+    return Problem(error=type(error).__name__, reason=str(error) or repr(error), traceback=text[-8000:])
+
+
+def _trigger(envelope: Envelope) -> dict[str, Any]:
+    return TRIGGERS[envelope.type].extract(envelope.body()).model_dump(mode="json")
+
+
+def _open_step(run: Run, step: FlowStep) -> Step:
+    run.steps = [s for s in run.steps if s.id != step.id]
+    record = Step(id=step.id, action=step.action, state="running", started_at=_now())
+    run.steps.append(record)
+    return record
+
+
+def _merged(refs: list[str], more: tuple[str, ...]) -> list[str]:
+    return list(dict.fromkeys([*refs, *more]))
+
+
+def _now() -> str:
+    return timestamp(datetime.now(UTC))
+
+
+def new_run(run_id: str, link: FlowLink, flow: Flow, envelope: Envelope, place: str) -> Run:
+    """The run of a flow link for an event, not started yet."""
+    return Run(
+        id=run_id,
+        state="running",
+        event=envelope.id,
+        event_type=envelope.type,
+        aggregate=envelope.aggregate,
+        connection=envelope.connection,
+        started_at=_now(),
+        flow_link=link.id,
+        flow=flow.id,
+        flow_version=flow.version,
+        refs=[envelope.aggregate],
+        origin=envelope.origin,
+        place=place,
+    )

@@ -1,0 +1,85 @@
+"""Names of things: app accounts, entities, and the ids and idempotency keys that are made from them.
+
+All ids come from data, never from clock or random, so that whoever gets an event again makes the same ones.
+"""
+
+from __future__ import annotations
+
+import uuid
+from hashlib import blake2b
+from typing import NamedTuple
+
+OWN_KEY_PREFIX = "tandem-"
+"""Every idempotency key that we send begins so: Stripe tells it in `event.request.idempotency_key`."""
+
+
+class AppAccount(NamedTuple):
+    """One account at an app in one mode, written `stripe:test:acct_1`."""
+
+    app: str
+    mode: str
+    account: str
+
+    def __str__(self) -> str:
+        return f"{self.app}:{self.mode}:{self.account}"
+
+    @classmethod
+    def parse(cls, text: str) -> AppAccount:
+        """Raises ValueError for anything that is not `app:mode:account`."""
+        app, mode, account = text.split(":", 2)
+        return cls(app, mode, account)
+
+
+class Ref(NamedTuple):
+    """One entity at one app account, written `stripe:test:acct_1/customer/cus_1`: also the canonical aggregate id."""
+
+    account: str
+    noun: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.noun}/{self.id}"
+
+    @property
+    def app(self) -> str:
+        return self.account.partition(":")[0]
+
+    @classmethod
+    def parse(cls, text: str) -> Ref:
+        """Raises ValueError for anything that is not `account/noun/id`; the id itself may hold slashes."""
+        account, noun, entity = text.split("/", 2)
+        return cls(account, noun, entity)
+
+
+def _digest(*parts: str, size: int = 12) -> str:
+    return blake2b("\x1f".join(parts).encode(), digest_size=size).hexdigest()
+
+
+def run_id(flow_link: str, app_account: str, event_id: str) -> str:
+    """One flow link handling one event is one run, however often the event comes."""
+    return f"run_{_digest(flow_link, app_account, event_id)}"
+
+
+def mapping_id(source: str) -> str:
+    """The record of a pair is keyed by the entity whose event opened it."""
+    return f"map_{_digest(source)}"
+
+
+def create_key(app_account: str, action: str, source: str, attempt: int) -> str:
+    """Idempotency key of a create: the same until the claim's attempt is raised (design law 2)."""
+    return f"{OWN_KEY_PREFIX}{action}-{_digest(app_account, action, source, size=16)}-{attempt}"
+
+
+def update_key() -> str:
+    """Idempotency key of an update: new per call, for setting a state twice is harmless and an old answer is not."""
+    return f"{OWN_KEY_PREFIX}update-{uuid.uuid4().hex}"
+
+
+def is_own_key(key: str | None) -> bool:
+    """Whether the write behind an event was ours."""
+    return bool(key) and str(key).startswith(OWN_KEY_PREFIX)
+
+
+def dead_letter_id(topic: str, partition: int, offset: int, run: str = "") -> str:
+    """A run is buried under its own id, an event that never became a run under its place in the log."""
+    return f"dead_{_digest(run)}" if run else f"dead_{_digest(topic, str(partition), str(offset))}"

@@ -1,0 +1,29 @@
+"""Every metric, named and explained in one place; a worker serves them at /metrics in Prometheus' format."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS_IN = Counter("tandem_ingress_events_total", "events accepted and appended", ["app", "type"])
+REFUSED = Counter("tandem_ingress_refused_total", "webhooks refused, by reason", ["app", "reason"])
+APPEND_SECONDS = Histogram(
+    "tandem_ingress_append_seconds",
+    "time of the durable append",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5),
+)
+APPEND_FAILED = Counter("tandem_ingress_append_failed_total", "appends that Kafka did not confirm in time (503)")
+
+RUNS = Counter("tandem_runs_total", "runs that reached a state", ["flow", "state"])
+RUN_SECONDS = Histogram(
+    "tandem_run_seconds",
+    "time of one attempt at a run",
+    ["flow"],
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60),
+)
+RETRIES = Counter("tandem_retries_total", "tries after the first, by error class", ["action", "error"])
+DEAD_LETTERS = Counter("tandem_dead_letters_total", "events and runs given up on", ["error"])
+SKIPPED = Counter("tandem_events_skipped_total", "events that started no flow")
+DUPLICATES = Counter("tandem_events_duplicate_total", "events that this worker had finished already")
+IN_HAND = Gauge("tandem_events_in_hand", "events read and not acknowledged", ["topic"])
+OLDEST_SECONDS = Gauge("tandem_oldest_event_seconds", "age of the oldest event that is being worked on")
+ASSIGNED = Gauge("tandem_assigned_partitions", "partitions that this worker owns")

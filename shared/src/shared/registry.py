@@ -1,0 +1,88 @@
+"""What every worker knows at all times: connections, flows, flow links and mappings, folded from compacted topics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from pydantic import ValidationError
+
+from shared import mappings
+from shared.catalog.flows import BUILT_IN
+from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
+from shared.errors import Misconfigured
+from shared.events.envelope import check_version
+from shared.events.topics import Topics
+from shared.flows.model import Flow
+from shared.log import get_logger
+from shared.mappings import MappingIndex
+from shared.streaming.replica import Apply
+
+log = get_logger(__name__)
+
+
+class Registry:
+    """In-memory state of the four compacted topics. Give `folds` to a Replica."""
+
+    def __init__(self) -> None:
+        self.connections: dict[str, Connection] = {}
+        self.links: dict[str, FlowLink] = {}
+        self.flows: dict[str, Flow] = dict(BUILT_IN)
+        self.mappings = MappingIndex()
+
+    def folds(self, topics: Topics, *, with_mappings: bool = True) -> dict[str, Apply]:
+        """The folding functions by topic. Ingress does without the mappings."""
+        folds: dict[str, Apply] = {
+            topics.connections: self._fold(self._connection),
+            topics.flow_links: self._fold(self._link),
+            topics.flows: self._fold(self._flow),
+        }
+        if with_mappings:
+            folds[topics.mappings] = self._fold(self._mapping)
+        return folds
+
+    def connection(self, connection_id: str) -> Connection:
+        """Raises Misconfigured if there is none (any more)."""
+        found = self.connections.get(connection_id)
+        if not found or found.state == "removed":
+            raise Misconfigured(
+                f"connection {connection_id} is unknown: add it with `tandem connections add`", connection=connection_id
+            )
+        return found
+
+    def _fold(self, take: Callable[[int, str, bytes], None]) -> Apply:
+        def fold(offset: int, key: str, value: bytes | None) -> None:
+            if value is None:
+                self._drop(key)
+                return
+            try:
+                take(offset, key, value)
+            except (msgspec.DecodeError, ValidationError) as error:
+                # One unreadable record must not take every worker down; it is loud, and nothing was acknowledged by it.
+                log.error("registry.unreadable_record", key=key, offset=offset, error=str(error))
+
+        return fold
+
+    def _drop(self, key: str) -> None:
+        for known in (self.connections, self.links):
+            known.pop(key, None)
+        if key not in BUILT_IN:
+            self.flows.pop(key, None)
+
+    def _connection(self, _offset: int, key: str, value: bytes) -> None:
+        connection = connection_decoder.decode(value)
+        check_version(connection.schemaversion)
+        self.connections[key] = connection
+
+    def _link(self, _offset: int, key: str, value: bytes) -> None:
+        link = flow_link_decoder.decode(value)
+        check_version(link.schemaversion)
+        self.links[key] = link
+
+    def _flow(self, _offset: int, key: str, value: bytes) -> None:
+        flow = Flow.model_validate_json(value)
+        check_version(flow.schemaversion)
+        self.flows[key] = flow
+
+    def _mapping(self, offset: int, _key: str, value: bytes) -> None:
+        self.mappings.apply(offset, mappings.decode(value))

@@ -1,0 +1,149 @@
+"""Runs, parked runs and dead letters: the records of what Tandem did, each the whole present state of its thing."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from shared.events.envelope import SCHEMA_VERSION, check_version
+
+RunState = Literal["running", "succeeded", "in_sync", "skipped", "superseded", "parked", "dead", "discarded"]
+StepState = Literal["running", "succeeded", "in_sync", "failed", "waiting"]
+
+TERMINAL_STATES: frozenset[str] = frozenset({"succeeded", "in_sync", "skipped", "superseded", "dead", "discarded"})
+
+
+class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Why something did not go on. `error` is the class of shared.errors, or the exception's own for a bug."""
+
+    error: str
+    reason: str
+    code: str = ""
+    retryable: bool = False
+    traceback: str = ""
+    candidates: list[str] = []
+
+
+class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One action of a run. `note` says in words what was chosen, cut or found."""
+
+    id: str
+    action: str
+    state: StepState
+    started_at: str
+    ended_at: str = ""
+    attempts: int = 1
+    output: dict[str, Any] = {}
+    notes: list[str] = []
+    problem: Problem | None = None
+
+
+class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One flow link handling one event. A record on the runs topic, keyed by `id`."""
+
+    id: str
+    state: RunState
+    event: str
+    event_type: str
+    aggregate: str
+    connection: str
+    started_at: str
+    flow_link: str = ""
+    flow: str = ""
+    flow_version: int = 0
+    updated_at: str = ""
+    ended_at: str = ""
+    steps: list[Step] = []
+    reason: str = ""
+    problem: Problem | None = None
+    attempts: int = 0
+    parked: int = 0
+    next_attempt_at: str = ""
+    superseded_by: str = ""
+    refs: list[str] = []
+    worker: str = ""
+    origin: str = "live"
+    place: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINAL_STATES
+
+
+class Parked(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What travels in the header `parked` of a record on a delay or replay topic. `due` and `looked_at`: epoch seconds.
+
+    `waiting` marks a run that only a change at the other side lets go on: it looks again when an event of its aggregate
+    comes, else once a day.
+    """
+
+    run: Run
+    due: float
+    waiting: bool = False
+    looked_at: float = 0.0
+
+
+class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An event or run given up on, with all that is needed to resume it. A record keyed by `id`."""
+
+    id: str
+    state: Literal["open", "retried", "discarded"]
+    problem: Problem
+    value: bytes
+    topic: str
+    partition: int
+    offset: int
+    buried_at: str
+    noun: str
+    aggregate: str = ""
+    event: str = ""
+    event_type: str = ""
+    connection: str = ""
+    attempts: int = 0
+    step: str = ""
+    run: Run | None = None
+    changed_at: str = ""
+    changed_reason: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
+
+_run_decoder = msgspec.json.Decoder(Run)
+_parked_decoder = msgspec.json.Decoder(Parked)
+_dead_letter_decoder = msgspec.json.Decoder(DeadLetter)
+encode = msgspec.json.Encoder().encode
+
+
+def decode_run(value: bytes) -> Run:
+    """Raises msgspec.DecodeError, and StopWorker for another major schema version."""
+    run = _run_decoder.decode(value)
+    check_version(run.schemaversion)
+    return run
+
+
+def decode_parked(value: bytes) -> Parked:
+    """Raises msgspec.DecodeError."""
+    return _parked_decoder.decode(value)
+
+
+def decode_dead_letter(value: bytes) -> DeadLetter:
+    """Raises msgspec.DecodeError, and StopWorker for another major schema version."""
+    letter = _dead_letter_decoder.decode(value)
+    check_version(letter.schemaversion)
+    return letter
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+_type_decoder = msgspec.json.Decoder(_Typed)
+
+
+def peek_type(value: bytes) -> str:
+    """The event type of an envelope without reading the rest. Raises msgspec.DecodeError (a ValueError)."""
+    try:
+        return _type_decoder.decode(value).type
+    except RecursionError as error:
+        raise msgspec.DecodeError("nested too deeply") from error

@@ -1,0 +1,204 @@
+"""Every setting of Tandem, read in one place and nowhere else; `.env.example` lists the same names.
+
+A name with a vendor's prefix (`STRIPE_`, `TOGAI_`, `KAFKA_`, `DATABASE_URL`) is read as it stands, the rest has the
+prefix `TANDEM_`. The environment wins over the file `.env` in the working directory; `TANDEM_ENV_FILE` names another
+file, or none if it is empty.
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Mode = Literal["test", "live"]
+
+ENV_FILE = os.environ.get("TANDEM_ENV_FILE", ".env")
+SANDBOX_STRIPE_KEY = "sk_test_sandbox"
+SANDBOX_TOGAI_TOKEN = "togai_sandbox"
+STRIPE_API = "https://api.stripe.com"
+TOGAI_API = {"https://api.togai.com": "live", "https://sandbox-api.togai.com": "test"}
+
+
+def _named(name: str) -> AliasChoices:
+    return AliasChoices(name, name.lower())
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Durations are seconds, rates are requests per second."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TANDEM_", env_file=ENV_FILE or None, extra="ignore", env_ignore_empty=True, populate_by_name=True
+    )
+
+    home: Path = Field(Path(".tandem"), description="state folder: Kafka's data, the SQL database, keys, logs")
+    ingress_port: int = Field(8400, description="port of the webhook receiver")
+    console_port: int = Field(8401, description="port of the console and its API")
+    sandbox_port: int = Field(8402, description="port of the local Stripe and Togai (only without keys)")
+    kafka_port: int = Field(8492, description="port of the embedded Kafka; its controller takes the next one")
+    worker_port: int = Field(0, description="port of a worker's /healthz, /readyz and /metrics; 0 takes a free one")
+    host: str = Field("127.0.0.1", description="address on which ingress, console and workers listen")
+    console_token: SecretStr = Field(
+        SecretStr(""), description="what the console asks for; must be set if `host` is not this machine's loopback"
+    )
+
+    kafka_bootstrap_servers: str = Field(
+        "", validation_alias=_named("KAFKA_BOOTSTRAP_SERVERS"), description="an existing Kafka; empty: the embedded one"
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", validation_alias=_named("KAFKA_SECURITY_PROTOCOL"), description="how to speak to that Kafka"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", validation_alias=_named("KAFKA_SASL_MECHANISM"), description="with SASL: the mechanism"
+    )
+    kafka_sasl_username: str = Field(
+        "", validation_alias=_named("KAFKA_SASL_USERNAME"), description="with SASL: the user"
+    )
+    kafka_sasl_password: SecretStr = Field(
+        SecretStr(""), validation_alias=_named("KAFKA_SASL_PASSWORD"), description="with SASL: the password"
+    )
+    kafka_ssl_cafile: str = Field(
+        "", validation_alias=_named("KAFKA_SSL_CAFILE"), description="with TLS: the CA's file"
+    )
+    kafka_ssl_certfile: str = Field(
+        "", validation_alias=_named("KAFKA_SSL_CERTFILE"), description="with mutual TLS: our certificate's file"
+    )
+    kafka_ssl_keyfile: str = Field(
+        "", validation_alias=_named("KAFKA_SSL_KEYFILE"), description="with mutual TLS: our key's file"
+    )
+    database_url: str = Field(
+        "", validation_alias=_named("DATABASE_URL"), description="SQL database; empty: SQLite in the state folder"
+    )
+    topic_prefix: str = Field(
+        "", description="put before every topic and group name, so that two Tandems share a Kafka"
+    )
+    topic_partitions: int = Field(8, ge=1, description="partitions of each event topic; fixed when it is created")
+    allow_fewer_replicas: bool = Field(
+        False, description="on a Kafka of your own: accept one copy of each record instead of three"
+    )
+    runs_retention_days: int = Field(90, ge=1, description="how long the run log is kept")
+    events_retention_days: int = Field(90, ge=8, description="how long events stay in their topics, for replays")
+
+    stripe_api_key: SecretStr = Field(
+        SecretStr(""), validation_alias=_named("STRIPE_API_KEY"), description="restricted or secret key of Stripe"
+    )
+    stripe_webhook_secrets: Annotated[list[SecretStr], NoDecode] = Field(
+        default_factory=list,
+        validation_alias=_named("STRIPE_WEBHOOK_SECRETS"),
+        description="signing secrets of the webhook endpoint, separated by commas; several while rolling",
+    )
+    stripe_api_base: str = Field(
+        "", validation_alias=_named("STRIPE_API_BASE"), description="address of Stripe's API; empty: the vendor's own"
+    )
+    togai_api_token: SecretStr = Field(
+        SecretStr(""), validation_alias=_named("TOGAI_API_TOKEN"), description="API token of Togai"
+    )
+    togai_webhook_token: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_named("TOGAI_WEBHOOK_TOKEN"),
+        description="secret part of the address that Togai calls, 22 characters or more; empty: made and kept",
+    )
+    togai_api_base: str = Field(
+        "",
+        validation_alias=_named("TOGAI_API_BASE"),
+        description="address of Togai's API; empty: the vendor's live one",
+    )
+    togai_mode: Mode | None = Field(
+        None, validation_alias=_named("TOGAI_MODE"), description="test or live, for an address that is not Togai's own"
+    )
+    togai_organization: str = Field(
+        "",
+        validation_alias=_named("TOGAI_ORGANIZATION"),
+        description="the organization's id, if Togai does not tell it",
+    )
+    public_url: str = Field(
+        "", description="address under which the vendors reach ingress, as https://hooks.example.com"
+    )
+
+    encryption_keys: Annotated[list[SecretStr], NoDecode] = Field(
+        default_factory=list,
+        description="Fernet keys for stored secrets, separated by commas, newest first; empty: a file in the home",
+    )
+    default_currency: str = Field("USD", pattern="^[A-Z]{3}$", description="invoice currency where nothing else tells")
+    currency_by_country: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, description="invoice currency by the customer's country, as DE=EUR,GB=GBP"
+    )
+    stripe_customer_setting: str = Field(
+        "StripeCustomerId", description="name of the Togai setting that holds the Stripe customer's id"
+    )
+    stripe_rate: float = Field(20.0, gt=0, description="calls to Stripe by one worker, per second")
+    togai_rate: float = Field(8.0, gt=0, description="calls to Togai by one worker, per second")
+    call_timeout: float = Field(15.0, gt=0, description="deadline of one call to a vendor")
+    calls_in_flight: int = Field(
+        64, ge=1, description="calls to the vendors that one worker has under way at the same time"
+    )
+    in_place_limit: float = Field(
+        60.0, gt=0, description="how long an event is retried in place before its run is parked"
+    )
+    delay_scale: Decimal = Field(
+        Decimal(1), gt=0, description="stretches the delays of parked runs and retries; tests set it far below 1"
+    )
+    append_timeout: float = Field(
+        5.0, gt=0, description="deadline of ingress for writing to Kafka, then it answers 503"
+    )
+    worker_id: str = Field(
+        "", description="name of a worker that survives its restart: it gets its partitions back at once"
+    )
+    session_timeout: float = Field(15.0, ge=6, description="after so long without a sign of life a worker is replaced")
+    drain_timeout: float = Field(10.0, gt=0, description="how long a stopping worker waits for calls in flight")
+    bugs_in_a_row: int = Field(10, ge=1, description="unexpected errors in a row on one partition that stop the worker")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
+    log_json: bool = Field(False, description="logs as one JSON object a line, for log collectors")
+
+    @field_validator("stripe_webhook_secrets", "encryption_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("currency_by_country", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValueError("write it as DE=EUR,GB=GBP")
+        return {country.strip().upper(): currency.strip().upper() for country, currency in pairs}
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Where Kafka is: the one that is set, else the embedded one."""
+        return self.kafka_bootstrap_servers or f"127.0.0.1:{self.kafka_port}"
+
+    @property
+    def embedded_kafka(self) -> bool:
+        """Whether Tandem runs its own Kafka."""
+        return not self.kafka_bootstrap_servers
+
+    @property
+    def sandboxed(self) -> bool:
+        """Whether the sandbox stands in for both vendors: only when no key at all is set."""
+        return not self.stripe_api_key.get_secret_value() and not self.togai_api_token.get_secret_value()
+
+    @cached_property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
+    def effective_stripe_api_base(self) -> str:
+        return self.stripe_api_base or (f"{self.sandbox_url}/stripe" if self.sandboxed else STRIPE_API)
+
+    @property
+    def effective_togai_api_base(self) -> str:
+        return (
+            self.togai_api_base or (f"{self.sandbox_url}/togai" if self.sandboxed else "https://api.togai.com")
+        ).rstrip("/")
+
+    @property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'console.sqlite3'}"

@@ -1,0 +1,102 @@
+"""How Tandem speaks to Kafka: one place for the client settings, the durable append and the topic set-up."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from shared.errors import Malformed, Unavailable
+from shared.events.topics import MAX_MESSAGE_BYTES
+from shared.settings import Settings
+from shared.tasks import was_cancelled
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+def ssl_context(settings: Settings) -> ssl.SSLContext | None:
+    """TLS as set, None without it."""
+    if "SSL" not in settings.kafka_security_protocol:
+        return None
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile or None)
+    if settings.kafka_ssl_certfile:
+        context.load_cert_chain(settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile or None)
+    return context
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """The arguments that every aiokafka client takes."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "security_protocol": settings.kafka_security_protocol,
+        "ssl_context": ssl_context(settings),
+    }
+    if "SASL" in settings.kafka_security_protocol:
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": settings.kafka_sasl_password.get_secret_value(),
+        }
+    return options
+
+
+class Place(NamedTuple):
+    """Where a record stands in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Log:
+    """Appends records durably: `append` returns only after every in-sync replica has the record."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+
+    async def __aenter__(self) -> Self:
+        # Idempotent, so that a retry inside the client neither doubles nor reorders; linger 0 because callers wait.
+        self._producer = AIOKafkaProducer(
+            **client_options(self._settings),
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=MAX_MESSAGE_BYTES,
+            compression_type="gzip",
+        )
+        await self._producer.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._producer:
+            await self._producer.stop()
+
+    async def append(
+        self, topic: str, key: str, value: bytes | None, *, headers: Headers = (), deadline: float | None = None
+    ) -> Place:
+        """Write one record and wait until it is durable.
+
+        Raises Unavailable if Kafka does not confirm within `deadline` seconds (setting `append_timeout` if None). An
+        idempotent producer has no deadline of its own, and the record may still arrive later: callers must bear twice.
+        Raises Malformed for a record that no message can hold.
+        """
+        assert self._producer, "Log is used as a context manager"
+        try:
+            async with asyncio.timeout(deadline or self._settings.append_timeout):
+                sent = await self._producer.send_and_wait(topic, value, key=key.encode(), headers=list(headers))
+        except MessageSizeTooLargeError as error:
+            raise Malformed(f"a record of {len(value or b'')} bytes is too large for {topic}") from error
+        except (TimeoutError, KafkaError) as error:
+            raise Unavailable(f"Kafka did not confirm a record on {topic}: {error or 'no answer in time'}") from error
+        except asyncio.CancelledError as error:
+            if was_cancelled():
+                raise
+            raise Unavailable(f"Kafka did not confirm a record on {topic}: the client gave up") from error
+        return Place(topic, sent.partition, sent.offset)

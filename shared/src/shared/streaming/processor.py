@@ -1,0 +1,291 @@
+"""What is done with one record: decode, match, run, record; park what must wait, bury what cannot go on.
+
+Order of confirmations (design law 1): mapping, then run record, then parking or burial, then the acknowledgement.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared import metrics, runs
+from shared.catalog import TRIGGERS
+from shared.connections import FlowLink
+from shared.errors import Malformed, StopWorker, SyncError, Unavailable
+from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope, timestamp
+from shared.events.topics import Topics
+from shared.flows.matching import holds, starting
+from shared.flows.model import Flow
+from shared.flows.runner import Outcome, Runner, new_run, problem_of
+from shared.identity import dead_letter_id, run_id
+from shared.log import get_logger
+from shared.registry import Registry
+from shared.retries import LAST_PARKING, LOOK_EVERY, delay_for, due_at
+from shared.runs import DeadLetter, Parked, Run
+from shared.settings import Settings
+from shared.streaming.kafka import Log
+from shared.streaming.pool import Work
+
+log = get_logger(__name__)
+
+PARKED_HEADER = "parked"
+REMEMBERED = 20_000
+"""Finished events that a worker remembers: a duplicate of one of these is not run again."""
+FRESH_FOR = 60.0
+"""Seconds for which a live event is taken for the present state; a later one is looked up again (design law 5)."""
+WRITE_DEADLINE = 60.0
+"""Seconds for a record that must be written: longer without Kafka, and the worker stops instead of losing it."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """Which service this is: its noun's topics are its inputs."""
+
+    name: str
+    noun: str
+
+
+class Processor:
+    """One per worker. `handle` raises StopWorker only."""
+
+    def __init__(
+        self,
+        service: Service,
+        settings: Settings,
+        topics: Topics,
+        registry: Registry,
+        runner: Runner,
+        kafka: Log,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._service = service
+        self._settings = settings
+        self._topics = topics
+        self._registry = registry
+        self._runner = runner
+        self._kafka = kafka
+        self._clock = clock
+        self._finished: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._bugs: dict[tuple[str, int], int] = defaultdict(int)
+
+    async def handle(self, work: Work) -> None:
+        """Bring one record to an end: a recorded run, a parking, or a burial."""
+        try:
+            envelope = envelopes.decode(work.value)
+            if work.parked:
+                await self._go_on(work, envelope, _parked(work.parked))
+            else:
+                await self._start(work, envelope)
+        except SyncError as error:
+            await self._bury(work, None, error)
+        except StopWorker:
+            raise
+        except Exception as error:
+            log.error("event.bug", place=_place(work), error=repr(error), exc_info=error)
+            self._count_bugs(work, repr(error))
+            await self._bury(work, None, error)
+
+    async def _start(self, work: Work, envelope: Envelope) -> None:
+        event = (envelope.source, envelope.id)
+        if event in self._finished and not work.folded:
+            metrics.DUPLICATES.inc()
+            return
+        matched = [
+            new_run(run_id(link.id, envelope.appaccount, envelope.id), link, flow, envelope, _place(work))
+            for link, flow in self._matching(envelope)
+        ]
+        fresh = envelope.origin == "live" and not work.look_again and self._age(envelope) < FRESH_FOR
+        outcomes = [await self._run(work, envelope, run, fresh=fresh) for run in matched]
+        if not matched:
+            await self._skip(work, envelope)
+        for folded in work.folded:
+            await self._supersede(folded, envelope)
+        if all(outcome.what == "ended" for outcome in outcomes):
+            self._remember(event)
+
+    async def _go_on(self, work: Work, envelope: Envelope, parked: Parked) -> None:
+        """A parked or retried run: it looks at the present state, unless it waits and nothing was heard."""
+        heard = work.due > self._clock()
+        if parked.waiting and not heard and self._clock() - parked.looked_at < self._look_every:
+            await self._park(work, parked.run, waiting=True, looked_at=parked.looked_at)
+            return
+        await self._run(work, envelope, parked.run, fresh=False)
+
+    def _age(self, envelope: Envelope) -> float:
+        return self._clock() - datetime.fromisoformat(envelope.time).timestamp()
+
+    @property
+    def _look_every(self) -> float:
+        return LOOK_EVERY * float(self._settings.delay_scale)
+
+    async def _run(self, work: Work, envelope: Envelope, run: Run, *, fresh: bool) -> Outcome:
+        link, flow = self._registry.links.get(run.flow_link), self._registry.flows.get(run.flow)
+        if link is None or flow is None or not link.enabled:
+            run.state, run.reason, run.ended_at = "skipped", "its flow link was switched off or removed", _now()
+            outcome = Outcome(run, "ended")
+        else:
+            outcome = await self._timed(run, flow, link.id, envelope, fresh=fresh)
+        metrics.RUNS.labels(run.flow, run.state if outcome.what == "ended" else outcome.what).inc()
+        self._count_bugs(work, outcome.run.reason if outcome.bug else "")
+        if outcome.what == "later" and not outcome.patient and run.parked >= LAST_PARKING:
+            run.state, run.ended_at = "dead", _now()
+            outcome = Outcome(run, "dead")
+        if outcome.what == "later":
+            await self._park(work, run, waiting=outcome.waiting, looked_at=self._clock())
+        elif outcome.what == "dead":
+            await self._bury(work, run, None)
+        else:
+            await self._record(run)
+        return outcome
+
+    async def _timed(self, run: Run, flow: Flow, link: str, envelope: Envelope, *, fresh: bool) -> Outcome:
+        with metrics.RUN_SECONDS.labels(flow.id).time():
+            return await self._runner.run(run, self._registry.links[link], flow, envelope, fresh=fresh)
+
+    def _matching(self, envelope: Envelope) -> list[tuple[FlowLink, Flow]]:
+        """What the event starts. Raises Malformed if its body is not what its trigger says."""
+        trigger = TRIGGERS.get(envelope.type)
+        if trigger is None:
+            return []
+        given = trigger.extract(envelope.body()).model_dump(mode="json")
+        found = starting(
+            envelope.type,
+            envelope.appaccount,
+            self._registry.links.values(),
+            self._registry.flows,
+            self._registry.connections,
+        )
+        return [(link, flow) for link, flow in found if all(holds(condition, given) for condition in flow.conditions)]
+
+    async def _park(self, work: Work, run: Run, *, waiting: bool, looked_at: float) -> None:
+        """The run waits on a delay topic. Its record comes first: after a crash in between the event is run again."""
+        delay = delay_for(run.parked)
+        due = due_at(delay, float(self._settings.delay_scale), self._clock())
+        run.state, run.parked = "parked", run.parked + 1
+        run.next_attempt_at = timestamp(datetime.fromtimestamp(due, UTC))
+        await self._record(run)
+        parked = Parked(run=run, due=due, waiting=waiting, looked_at=looked_at)
+        await self._write(
+            self._topics.delay(self._service.noun, delay), work.aggregate, work.value, runs.encode(parked)
+        )
+
+    async def _skip(self, work: Work, envelope: Envelope) -> None:
+        metrics.SKIPPED.inc()
+        await self._record(self._bare(work, envelope, "skipped", "no enabled flow link starts on this event"))
+
+    async def _supersede(self, folded: Work, last: Envelope) -> None:
+        """An event that the last one of its kind stood for: its runs end as superseded."""
+        try:
+            envelope = envelopes.decode(folded.value)
+            links = self._matching(envelope)
+        except Malformed as error:
+            await self._bury(folded, None, error)
+            return
+        for link, flow in links:
+            found = run_id(link.id, envelope.appaccount, envelope.id)
+            run = new_run(found, link, flow, envelope, _place(folded))
+            run.state, run.superseded_by, run.ended_at = "superseded", last.id, _now()
+            run.reason = f"event {last.id} of the same subject stood for it"
+            await self._record(run)
+        if not links:
+            await self._skip(folded, envelope)
+
+    def _bare(self, work: Work, envelope: Envelope, state: runs.RunState, reason: str) -> Run:
+        return Run(
+            id=run_id("", envelope.appaccount, envelope.id),
+            state=state,
+            reason=reason,
+            event=envelope.id,
+            event_type=envelope.type,
+            aggregate=envelope.aggregate,
+            connection=envelope.connection,
+            started_at=_now(),
+            ended_at=_now(),
+            refs=[envelope.aggregate],
+            origin=envelope.origin,
+            place=_place(work),
+        )
+
+    async def _bury(self, work: Work, run: Run | None, error: Exception | None) -> None:
+        """Give up on a record, keeping all that is needed to resume it. A burial that fails stops the worker."""
+        problem = run.problem if run and run.problem else problem_of(error or Malformed("no reason was given"))
+        topic, partition = work.partition
+        envelope = _readable(work.value)
+        letter = DeadLetter(
+            id=dead_letter_id(topic, partition, work.offset, run.id if run else ""),
+            state="open",
+            problem=problem,
+            value=work.value,
+            topic=topic,
+            partition=partition,
+            offset=work.offset,
+            buried_at=_now(),
+            noun=self._service.noun,
+            aggregate=work.aggregate,
+            event=envelope.id if envelope else "",
+            event_type=envelope.type if envelope else "",
+            connection=envelope.connection if envelope else "",
+            attempts=run.attempts if run else 1,
+            step=run.steps[-1].id if run and run.steps else "",
+            run=run,
+        )
+        if run:
+            await self._record(run)
+        await self._write(self._topics.dead_letters, letter.id, runs.encode(letter))
+        metrics.DEAD_LETTERS.labels(problem.error).inc()
+        log.error("dead_letter", id=letter.id, run=run.id if run else "", reason=problem.reason)
+
+    def _count_bugs(self, work: Work, bug: str) -> None:
+        """Many bugs in a row are a bad deploy, not bad events: stop before the topic is buried. Empty: it was none."""
+        partition = work.partition
+        self._bugs[partition] = self._bugs[partition] + 1 if bug else 0
+        if self._bugs[partition] > self._settings.bugs_in_a_row:
+            raise StopWorker(
+                f"{self._bugs[partition]} bugs in a row on {partition[0]}/{partition[1]}, last: {bug}; "
+                "no more are buried: deploy a fixed version, then retry the dead letters"
+            )
+
+    def _remember(self, event: tuple[str, str]) -> None:
+        self._finished[event] = None
+        if len(self._finished) > REMEMBERED:
+            self._finished.popitem(last=False)
+
+    async def _record(self, run: Run) -> None:
+        run.updated_at = _now()
+        await self._write(self._topics.runs, run.id, runs.encode(run))
+
+    async def _write(self, topic: str, key: str, value: bytes, parked: bytes | None = None) -> None:
+        headers = [(PARKED_HEADER, parked)] if parked else []
+        try:
+            await self._kafka.append(topic, key, value, headers=headers, deadline=WRITE_DEADLINE)
+        except Unavailable as error:
+            raise StopWorker(f"{topic} could not be written, so nothing is acknowledged: {error}") from error
+
+
+def _parked(value: bytes) -> Parked:
+    try:
+        return runs.decode_parked(value)
+    except msgspec.DecodeError as error:
+        raise Malformed(f"the header `parked` does not fit: {error}") from error
+
+
+def _readable(value: bytes) -> Envelope | None:
+    try:
+        return envelopes.decode(value)
+    except Malformed:
+        return None
+
+
+def _place(work: Work) -> str:
+    topic, partition = work.partition
+    return f"{topic}/{partition}/{work.offset}"
+
+
+def _now() -> str:
+    return timestamp(datetime.now(UTC))

@@ -1,0 +1,196 @@
+"""A worker process: its resources, its pool, its health page, and Faust around them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import faust
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from shared import log as logs
+from shared import metrics
+from shared.apps.clients import Clients
+from shared.claims import Claims
+from shared.connections import Vault, encryption_keys
+from shared.events.topics import Topics
+from shared.flows.actions import Implementation
+from shared.flows.runner import Runner
+from shared.limits import CallGate
+from shared.registry import Registry
+from shared.settings import Settings
+from shared.streaming.faust_glue import Consuming, make_app, stop_now
+from shared.streaming.kafka import Log
+from shared.streaming.pool import Pool, Work
+from shared.streaming.processor import Processor, Service
+from shared.streaming.replica import Replica
+
+log = logs.get_logger(__name__)
+
+STALLED_AFTER = 120.0
+"""Seconds without progress on a partition with lag after which a worker is not ready."""
+
+
+class Worker:
+    """One process of a service. `implementations` are the actions that it owns."""
+
+    def __init__(self, service: Service, implementations: Mapping[str, Implementation], settings: Settings) -> None:
+        self.service = service
+        self.settings = settings
+        self.name = settings.worker_id or service.name
+        self._stack = AsyncExitStack()
+        self.topics = Topics(settings)
+        self.app = make_app(service, settings, self.topics)
+        self.consuming = Consuming(
+            self.app,
+            self.topics.inputs(service.noun),
+            settings,
+            pool_ready=self._wait_for_pool,
+            closing=self._stack.aclose,
+        )
+        self._implementations = implementations
+        self._booted = asyncio.Event()
+        self._pool: Pool | None = None
+        self._replica: Replica | None = None
+        self._registry = Registry()
+        self.app.task(self._boot)
+        self.app.task(self._watch_pauses)
+
+    def run(self) -> None:
+        """Run until told to stop; does not return."""
+        worker = faust.Worker(self.app, override_logging=False, redirect_stdouts=False, quiet=True)
+        worker.spinner = None  # it would write terminal codes into the log
+        worker.execute_from_commandline()
+
+    async def _wait_for_pool(self) -> Pool:
+        await self._booted.wait()
+        assert self._pool
+        return self._pool
+
+    async def _boot(self) -> None:
+        try:
+            await self._stack.enter_async_context(_HealthPage(self))
+            self._pool = await self._make_pool()
+        except Exception as error:
+            log.critical("worker.boot_failed", error=str(error), exc_info=error)
+            stop_now(f"could not start: {error}")
+        self._booted.set()
+
+    async def _make_pool(self) -> Pool:
+        registry = self._registry
+        vault = Vault(encryption_keys(self.settings))
+        kafka = await self._stack.enter_async_context(Log(self.settings))
+        folds = registry.folds(self.topics)
+        self._replica = replica = await self._stack.enter_async_context(Replica(self.settings, folds))
+        await replica.wait_ready()
+        gate = CallGate(self.settings)
+        clients = await self._stack.enter_async_context(
+            Clients(self.settings, registry, vault, gate, kafka, self.topics)
+        )
+        claims = Claims(kafka, replica, registry.mappings, self.topics)
+        runner = Runner(self.settings, self.topics, registry, claims, clients, kafka, self._implementations, self.name)
+        processor = Processor(self.service, self.settings, self.topics, registry, runner, kafka)
+        return Pool(
+            self._guarded(processor),
+            pause=self.consuming.pause,
+            resume=self.consuming.resume,
+            on_fatal=lambda error: stop_now(f"{type(error).__name__}: {error}"),
+        )
+
+    def _guarded(self, processor: Processor) -> Any:
+        async def handle(work: Work) -> None:
+            await processor.handle(work)
+            self.consuming.progress_at = time.monotonic()
+
+        return handle
+
+    async def _watch_pauses(self) -> None:
+        """A process that stood still for half the session time-out may have been replaced: it must send nothing more.
+
+        It starts again: only a new assignment tells what is its own (design law 5).
+        """
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(0.25)
+            now = time.monotonic()
+            if now - last > self.settings.session_timeout / 2:
+                stop_now(f"stood still for {now - last:.1f} s: another worker may have the partitions by now")
+            last = now
+            if self._replica and self._replica.failed:
+                stop_now(f"the replica ended: {self._replica.failed}")
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Readiness: assignment, replica and progress; never one slow entity, whose run is parked anyway."""
+        pool, consuming = self._pool, self.consuming
+        in_hand = sum(pool.in_hand().values()) if pool else 0
+        stalled = in_hand > 0 and time.monotonic() - consuming.progress_at > STALLED_AFTER
+        facts: dict[str, Any] = {
+            "service": self.service.name,
+            "worker": self.name,
+            "assigned": len(consuming.assignment or ()),
+            "replica": bool(self._replica and self._replica.ready),
+            "flow_links": sorted(link.id for link in self._registry.links.values() if link.enabled),
+            "mappings": len(self._registry.mappings),
+            "in_hand": in_hand,
+            "oldest_seconds": round(pool.oldest(), 1) if pool else 0.0,
+            "stalled": stalled,
+            "problem": consuming.problem,
+        }
+        rebalancing = bool(getattr(self.app, "rebalancing", False))
+        ready = bool(facts["replica"] and consuming.assignment is not None and not consuming.problem and not stalled)
+        return ready and not rebalancing, facts
+
+
+class _HealthPage:
+    """/healthz, /readyz and /metrics of one worker, on loopback unless the setting `host` says otherwise."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> _HealthPage:
+        app = web.Application()
+        app.router.add_get("/healthz", self._alive)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._worker.settings.host, self._worker.settings.worker_port)
+        await site.start()
+        log.info("worker.health_page", address=[str(address) for address in self._runner.addresses])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _alive(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        ready, facts = self._worker.health()
+        return web.json_response(facts | {"ready": ready}, status=200 if ready else 503)
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        pool = self._worker._pool
+        if pool:
+            metrics.OLDEST_SECONDS.set(pool.oldest())
+            counts: dict[str, int] = dict.fromkeys(self._worker.consuming.inputs, 0)
+            for (topic, _partition), count in pool.in_hand().items():
+                counts[topic] = counts.get(topic, 0) + count
+            for topic, count in counts.items():
+                metrics.IN_HAND.labels(topic).set(count)
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def run_service(service: Service, implementations: Mapping[str, Implementation]) -> None:
+    """Entry point of a service's process."""
+    settings = Settings()
+    logs.configure(settings.worker_id or service.name, level=settings.log_level, as_json=settings.log_json)
+    Worker(service, implementations, settings).run()
+    sys.exit(0)

@@ -1,0 +1,128 @@
+"""The control API, the page, and a restart after kill -9."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import httpx
+
+from tests.contract.sandbox import tools
+from tests.contract.sandbox.conftest import StripeSide, TogaiSide
+
+
+def test_calls_are_logged_and_counted(side: StripeSide, control: tools.Control) -> None:
+    """Every call is in the log with operation, status and key, and is counted by operation."""
+    side.sdk.v1.customers.create({"name": "x"}, {"idempotency_key": "k"})
+    side.http.post("/v1/customers", data={"emial": "x"})
+    side.http.get("/v1/nothing")
+    log = control.call("GET", "/calls", app="stripe", account=side.account)
+    assert log["counts"] == {"customers.create": 2, "unknown": 1}
+    shown = [(call["method"], call["path"], call["status"], call["idempotency_key"]) for call in log["calls"]]
+    assert shown[0] == ("POST", "/v1/customers", 200, "k")
+    assert [row[2] for row in shown] == [200, 400, 404]
+    assert control.call("DELETE", "/calls", account=side.account)["removed"] == 3
+    assert control.call("GET", "/calls", account=side.account)["calls"] == []
+
+
+def test_accounts(side: StripeSide, org: TogaiSide, control: tools.Control) -> None:
+    """Accounts are listed with their keys; a taken id, a wrong body and an unknown account are refused."""
+    listed = {account["account"]: account for account in control.call("GET", "/accounts")["accounts"]}
+    assert listed[side.account]["keys"] == [{"key": side.key, "rights": None}]
+    assert listed[org.account]["app"] == "togai"
+    url = f"{control.url}/control"
+    assert control.http.post(f"{url}/accounts", json={"app": "togai", "id": org.account}).status_code == 409
+    assert control.http.post(f"{url}/accounts", json={"app": "zoho"}).status_code == 400
+    assert control.http.get(f"{url}/state?account=nobody").status_code == 404
+    assert control.http.patch(f"{url}/settings", json={"no_such": 1}).status_code == 400
+    assert control.http.post(f"{url}/clock", json={"advance": -1}).status_code == 400
+    assert control.http.post(f"{url}/faults", json={"app": "stripe", "kind": "flood"}).status_code == 400
+    assert control.http.post(f"{url}/accounts", content=b"{").status_code == 400
+
+
+def test_state(org: TogaiSide, control: tools.Control) -> None:
+    """The dump has every object of an organization, aliases with their account."""
+    body = {"id": "C1", "name": "ACME", "primaryEmail": "a@b.co", "address": {}}
+    org.http.post("/customers", json={**body, "account": {"id": "A1", "name": "Acc", "aliases": ["one"]}})
+    state = control.call("GET", "/state", account=org.account)
+    assert [customer["id"] for customer in state["customers"]] == ["C1"]
+    assert [(alias["value"], alias["accountId"]) for alias in state["aliases"]] == [("one", "A1")]
+    assert [setting["namespace"] for setting in state["settings"]] == ["togai"]
+
+
+def test_page(process: tools.Process, control: tools.Control) -> None:
+    """The page shows both sides, and its forms make customers as a person in a dashboard does."""
+    with httpx.Client(base_url=process.url, trust_env=False, follow_redirects=True) as http:
+        form = {"account": "acct_sandbox/test", "name": "<Bob>", "email": "bob@example.com", "phone": ""}
+        made = http.post("/page/stripe", data=form)
+        assert made.status_code == 200
+        assert "&lt;Bob&gt;" in made.text
+        assert "<script" not in made.text
+        events = control.call("GET", "/state", account="acct_sandbox")["events"]
+        assert events[-1]["request"] == {"id": None, "idempotency_key": None}
+        form = {
+            "account": "org_sandbox",
+            "name": "ACME",
+            "email": "a@example.com",
+            "id": "page-1",
+            "account_id": "pa-1",
+        }
+        assert "page-1" in http.post("/page/togai", data=form).text
+        assert control.call("GET", "/state", account="org_sandbox")["accounts"][-1]["id"] == "pa-1"
+        refused = http.post("/page/togai", data=form)
+        assert (refused.status_code, "already exists" in refused.text) == (400, True)
+        assert http.post("/page/stripe", data={"account": "x"}).status_code == 400
+        assert 'http-equiv="refresh"' in http.get("/?watch=1").text
+
+
+def test_clean_stop(state: Path) -> None:
+    """SIGTERM ends the sandbox at once, with exit code 0, while a call hangs; a second start on its port works."""
+    process = tools.Process(state, tools.free_port())
+    process.start()
+    control = tools.Control(process.url)
+    control.call("POST", "/faults", {"app": "stripe", "kind": "hang_before", "seconds": 60})
+    broken: list[bool] = []
+
+    def get() -> None:
+        try:
+            tools.stripe_http(process.url, "sk_test_sandbox").get("/v1/customers")
+        except httpx.TransportError:
+            broken.append(True)
+
+    thread = threading.Thread(target=get)
+    thread.start()
+    tools.until(lambda: control.call("GET", "/faults")["faults"][0]["fired"])
+    assert process.stop() == 0
+    thread.join(tools.PATIENCE)
+    assert broken == [True]
+    process.start()
+    assert process.stop() == 0
+    control.http.close()
+
+
+def test_kill_and_restart(state: Path, receiver: tools.Receiver) -> None:
+    """After kill -9 every object, key and setting is there, and pending deliveries go on."""
+    process = tools.Process(state, tools.free_port())
+    process.start()
+    control = tools.Control(process.url)
+    sdk = tools.stripe_client(process.url, "sk_test_sandbox")
+    sdk.v1.webhook_endpoints.create({"url": f"{receiver.url}/x", "enabled_events": ["*"]})
+    control.call("PATCH", "/settings", {"webhook_delays": [0.5, 0.1], "stripe_test_rate": None})
+    receiver.answers = [500]
+    made = sdk.v1.customers.create({"name": "kept"}, {"idempotency_key": "k"})
+    tools.until(lambda: any(d["attempts"] for d in control.deliveries("acct_sandbox")))
+    process.kill()
+    assert len(receiver.got) == 1
+    process.start()
+    try:
+        tools.until(lambda: len(receiver.got) == 2)
+        assert receiver.got[0].body == receiver.got[1].body
+        assert sdk.v1.customers.create({"name": "kept"}, {"idempotency_key": "k"}).id == made.id
+        assert [customer.id for customer in sdk.v1.customers.list().data] == [made.id]
+        assert control.call("GET", "/settings")["stripe_test_rate"] is None
+        assert control.call("GET", "/calls")["counts"]["customers.create"] == 2
+        control.call("POST", "/reset")
+        assert sdk.v1.customers.list().data == []
+    finally:
+        assert process.stop() == 0
+        control.http.close()

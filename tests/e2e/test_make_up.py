@@ -1,0 +1,96 @@
+"""The first command of the README, as it stands in the Makefile: start, look, stop, kill, start again."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.home import Place, Up, until
+
+PARTS = ("kafka", "sandbox", "setup", "ingress", "customer-sync-1", "console")
+DEMO = "Six customers, made at one side and linked to the other"
+IN_TOGAI = ("acme-robotics", "nordlicht-energie", "saffron-analytics")
+
+
+def test_a_home_from_its_first_start_through_three_deaths(tmp_path: Path, up: Callable[[Place], Up]) -> None:
+    """Demo and commands at the first start; after Ctrl-C, kill -9 of everything and of make, all data is there."""
+    place = Place(tmp_path / "home")
+
+    first = up(place)
+    first.runs()
+    first.says("See them live")
+    pairs = place.linked()
+    _starts_in_order(first)
+    _shows_six_pairs(first, pairs)
+    _answers_to_commands(place, pairs)
+    first.ctrl_c()
+    assert first.left() == []
+    assert "stopped in" in first.text
+
+    second = up(place)
+    second.runs()
+    until(lambda: place.linked() == pairs, "all pairs after Ctrl-C")
+    _starts_in_order(second)
+    assert DEMO not in second.text
+    runs = {run["id"] for run in place.api("/runs", limit=200)["items"]}
+    second.kill_everything()
+    assert second.left() == []
+
+    third = up(place)
+    third.runs()
+    until(lambda: place.linked() == pairs, "all pairs after kill -9")
+    assert {run["id"] for run in place.api("/runs", limit=200)["items"]} == runs
+    assert DEMO not in third.text
+    third.process.send_signal(signal.SIGKILL)
+    assert third.left() == []
+
+
+def _starts_in_order(running: Up) -> None:
+    shown = [match[1] for line in running.lines if (match := re.match(r"\S (\S+)\s+ready in \d+\.\d s", line))]
+
+    assert sorted(shown) == sorted(PARTS)
+    assert shown.index("kafka") < shown.index("setup") < shown.index("ingress")
+    assert f"http://127.0.0.1:{running.place.ports['console']}" in running.text
+
+
+def _shows_six_pairs(running: Up, pairs: dict[str, str]) -> None:
+    assert DEMO in running.text
+    assert len(pairs) == 6
+    assert set(IN_TOGAI) < set(pairs)
+    table = running.text.partition(DEMO)[2]
+    # A narrow terminal folds long ids over two lines; a pipe is 80 columns wide.
+    shown = {column for line in table.splitlines() for column in re.split(r"[\s│]+", line) if column}
+    for account, customer in pairs.items():
+        for name in (account, customer):
+            assert any(name.startswith(piece) and len(piece) > 4 for piece in shown), name
+
+
+def _answers_to_commands(place: Place, pairs: dict[str, str]) -> None:
+    mappings = place.told("mappings", "list")["items"]
+    status = place.told("status")
+    runs = place.command("runs", "list")
+
+    assert {m["togai_account_id"]: m["stripe_id"] for m in mappings} == pairs
+    assert status["healthy"] is True
+    assert {part["name"] for part in status["parts"] if part["running"]} == set(PARTS) - {"setup"}
+    assert runs.returncode == 0
+    assert all(customer in runs.stdout or account in runs.stdout for account, customer in pairs.items())
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"), [("STRIPE_API_KEY", "TOGAI_API_TOKEN"), ("TOGAI_API_TOKEN", "STRIPE_API_KEY")]
+)
+def test_one_key_alone_is_refused(tmp_path: Path, up: Callable[[Place], Up], given: str, missing: str) -> None:
+    """The sandbox never stands in for one side alone: it stops at once and names what is missing."""
+    refused = up(Place(tmp_path / "home", {given: "sk_test_secret_part"}))
+
+    assert refused.left() == []
+    assert refused.process.returncode != 0
+    assert f"{given} is set and {missing} is not" in refused.text
+    assert "secret_part" not in refused.text
+    assert "Traceback" not in refused.text
+    assert not (tmp_path / "home/kafka").exists()

@@ -1,0 +1,126 @@
+"""Records as the services write them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+from shared.connections import Connection, FlowLink
+from shared.identity import dead_letter_id, mapping_id, run_id
+from shared.mappings import Claim, Mapping
+from shared.runs import DeadLetter, Parked, Problem, Run, Step
+
+STRIPE = "stripe:test:acct_1"
+TOGAI = "togai:test:org_1"
+
+
+def unique(prefix: str) -> str:
+    """An id that no other test has."""
+    return f"{prefix}_{uuid.uuid4().hex[:12]}"
+
+
+def at(second: int) -> str:
+    """A time within one minute."""
+    return f"2026-11-23T10:00:{second:02}.000Z"
+
+
+def run(event: str, second: int = 0, **fields: Any) -> Run:
+    """A run of a Stripe event that succeeded, unless the fields say otherwise."""
+    step = Step(
+        id="customer",
+        action="togai.customer.create",
+        state="succeeded",
+        started_at=at(second),
+        ended_at=at(second),
+        notes=["currency EUR from the country DE"],
+    )
+    given: dict[str, Any] = {
+        "id": run_id("link", STRIPE, event),
+        "state": "succeeded",
+        "event": event,
+        "event_type": "customer.created",
+        "aggregate": f"{STRIPE}/customer/cus_{event}",
+        "connection": "stripe",
+        "started_at": at(second),
+        "flow": "stripe-customer-to-togai-customer",
+        "flow_link": "link",
+        "steps": [step],
+        "refs": [f"{STRIPE}/customer/cus_{event}", f"{TOGAI}/account/acc_{event}"],
+    }
+    return Run(**(given | fields))
+
+
+def mapping(name: str, second: int = 0, **fields: Any) -> Mapping:
+    """A pair that began at Stripe."""
+    source = f"{STRIPE}/customer/cus_{name}"
+    given: dict[str, Any] = {
+        "id": mapping_id(source),
+        "state": "linked",
+        "source": source,
+        "target": f"{TOGAI}/account/acc_{name}",
+        "also": [f"{TOGAI}/customer/togai_{name}"],
+        "rule": "created",
+        "at": at(second),
+        "run": run_id("link", STRIPE, name),
+    }
+    return Mapping(**(given | fields))
+
+
+def claim(name: str, second: int = 0) -> Mapping:
+    """The same pair before its other side is made."""
+    call = Claim(
+        action="togai.customer.create", key="tandem-1", body={"id": name}, attempt=1, opened_at=at(second), run="run_1"
+    )
+    return msgspec.structs.replace(mapping(name, second), state="claimed", target="", also=[], rule="", claim=call)
+
+
+def dead_letter(event: str, second: int = 0, **fields: Any) -> DeadLetter:
+    """A run that was given up on at its first step."""
+    problem = Problem(error="Rejected", reason="Togai refused the currency", code="currency", traceback="Trace: here")
+    dead = run(event, second, state="dead", problem=problem)
+    given: dict[str, Any] = {
+        "id": dead_letter_id("customer.events", 0, 7, dead.id),
+        "state": "open",
+        "problem": problem,
+        "value": b'{"id":"' + event.encode() + b'"}',
+        "topic": "customer.events",
+        "partition": 0,
+        "offset": 7,
+        "buried_at": at(second),
+        "noun": "customer",
+        "aggregate": dead.aggregate,
+        "event": event,
+        "event_type": "customer.created",
+        "connection": "stripe",
+        "attempts": 3,
+        "step": "customer",
+        "run": dead,
+    }
+    return DeadLetter(**(given | fields))
+
+
+def connection(**fields: Any) -> Connection:
+    given: dict[str, Any] = {
+        "id": "stripe",
+        "app": "stripe",
+        "app_account": STRIPE,
+        "mode": "test",
+        "api_base": "http://127.0.0.1:8402/stripe",
+        "sealed": "gAAAAABsealed-secret",
+    }
+    return Connection(**(given | fields))
+
+
+def flow_link(**fields: Any) -> FlowLink:
+    given: dict[str, Any] = {
+        "id": "link",
+        "flow": "stripe-customer-to-togai-customer",
+        "connections": {"stripe": "stripe"},
+    }
+    return FlowLink(**(given | fields))
+
+
+__all__ = [
+    "STRIPE", "TOGAI", "Parked", "at", "claim", "connection", "dead_letter", "flow_link", "mapping", "run", "unique",
+]  # fmt: skip

@@ -1,0 +1,129 @@
+"""Connections and flow links are changed by the command, and a running Tandem follows at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from console import manage
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+from shared.connections import Vault, encryption_keys
+
+from tests.stack.processes import until
+from tests.stack.tenants import TO_STRIPE, Tenant
+
+
+async def command(tenant: Tenant, *words: str, **env: str) -> tuple[int, str]:
+    """Run `tandem` as a person does, against the tenant's Tandem."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "console.cli", *words,
+        env=tenant.stack.environment() | env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+async def test_a_second_key_is_added_linked_and_removed(tenant: Tenant) -> None:
+    """Its flow links go off with it; nothing is deleted at the vendor."""
+    name = f"con_extra{tenant.name}"
+    key = (await tenant.stack.control("POST", "/keys", json={"account": tenant.stripe_account}))["key"]
+
+    code, said = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
+    assert code == 0, said
+    assert tenant.stripe_account in said
+    assert key not in said
+    togai = f"con_t{tenant.name}"
+    code, said = await command(tenant, "flow-links", "add", TO_STRIPE, "--stripe", name, "--togai", togai)
+    assert code == 0, said
+    link = said.split()[0]
+    await tenant.stack.knows_links(link)
+
+    code, said = await command(tenant, "connections", "remove", name)
+    assert code == 0, said
+    assert link in said
+
+    async def off() -> bool:
+        links = (await tenant.stack.api("/flow-links"))["items"]
+        return any(item["id"] == link and not item["enabled"] for item in links)
+
+    await until(off, "the link is off")
+
+
+async def test_a_live_and_a_test_connection_are_never_linked(tenant: Tenant) -> None:
+    """Design law 9, said in one line and without a traceback."""
+    key = f"sk_live_{tenant.name}"
+    await tenant.stack.control("POST", "/accounts", json={"app": "stripe", "key": key, "live": True})
+    name = f"con_live{tenant.name}"
+    code, said = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
+    assert code == 0, said
+
+    togai = f"con_t{tenant.name}"
+    code, said = await command(tenant, "flow-links", "add", TO_STRIPE, "--stripe", name, "--togai", togai)
+
+    assert code == 1
+    assert "joins the live connection" in said
+    assert "Traceback" not in said
+
+
+async def test_a_wrong_key_is_not_kept(tenant: Tenant) -> None:
+    """The vendor is asked before anything is written."""
+    name = f"con_bad{tenant.name}"
+
+    code, said = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY="sk_test_nobody")
+
+    assert code == 1
+    assert "Invalid API Key" in said
+    assert name not in str(await tenant.stack.api("/connections"))
+
+
+async def test_a_key_of_another_account_does_not_replace_a_connections_key(tenant: Tenant) -> None:
+    """Mappings belong to the account."""
+    key = f"sk_test_other{tenant.name}"
+    await tenant.stack.control("POST", "/accounts", json={"app": "stripe", "key": key})
+
+    code, said = await command(tenant, "connections", "add", "stripe", f"con_s{tenant.name}", TANDEM_CONNECTION_KEY=key)
+
+    assert code == 1
+    assert "take another id for another account" in said
+
+
+async def test_secrets_are_sealed_again_with_the_newest_key(tenant: Tenant) -> None:
+    """After `rekey` the former key opens nothing that is needed."""
+    settings = tenant.stack.settings()
+    former = encryption_keys(settings)
+    newest = Fernet.generate_key().decode()
+    try:
+        code, said = await command(tenant, "connections", "rekey", TANDEM_ENCRYPTION_KEYS=",".join([newest, *former]))
+        assert code == 0, said
+        only_new = settings.model_copy(update={"encryption_keys": [SecretStr(newest)]})
+        async with manage.books(only_new) as books:
+            opened = [Vault([newest]).open(c.sealed) for c in books.registry.connections.values()]
+        assert any(secrets.api_key == tenant.stripe_key for secrets in opened)
+    finally:
+        both = settings.model_copy(update={"encryption_keys": [SecretStr(k) for k in [*former, newest]]})
+        await manage.rekey(both)
+    assert os.environ.get("TANDEM_ENCRYPTION_KEYS") is None
+
+
+async def test_lost_encryption_keys_are_mended_by_connecting_again(tenant: Tenant) -> None:
+    """The secrets are given anew; the address with its new token is told, for Togai must learn it."""
+    name = f"con_t{tenant.name}"
+    code, said = await command(
+        tenant, "connections", "add", "togai", name,
+        "--api-base", tenant.stack.url("sandbox", "/togai"), "--mode", "test",
+        TANDEM_CONNECTION_KEY=tenant.togai_token, TANDEM_ENCRYPTION_KEYS=Fernet.generate_key().decode(),
+    )  # fmt: skip
+
+    assert code == 0, said
+    assert f"/webhooks/togai/{name}/account.created/" in said
+    assert tenant.togai_token not in said
+
+
+async def test_the_list_shows_links(tenant: Tenant) -> None:
+    """Which flows are on, for which connections."""
+    code, said = await command(tenant, "flow-links", "list", "--json")
+
+    assert code == 0, said
+    assert f"con_s{tenant.name}" in said

@@ -1,0 +1,147 @@
+"""The console as a process, and the command that speaks to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from shared.events.topics import Topics
+from shared.settings import Settings
+from shared.streaming.kafka import Log
+
+from shared import mappings, runs
+from tests.integration.console import records
+from tests.integration.console.conftest import until
+
+Tandem = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture
+def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
+    """What a process of this test reads its settings from."""
+    own = {
+        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "TANDEM_TOPIC_PREFIX": settings.topic_prefix,
+        "TANDEM_TOPIC_PARTITIONS": str(settings.topic_partitions),
+        "TANDEM_HOME": str(tmp_path),
+        "TANDEM_CONSOLE_PORT": str(free_port()),
+    }
+    return {**os.environ, **own}
+
+
+@pytest.fixture
+def tandem(environment: dict[str, str], tmp_path: Path) -> Tandem:
+    """Runs the command as a user does."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "console.cli", *arguments]
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+async def process(environment: dict[str, str], log: Log, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A console of its own process, ready."""
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "console", env=environment, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{environment['TANDEM_CONSOLE_PORT']}/readyz"
+    async with httpx.AsyncClient(trust_env=False) as client:
+
+        async def ready() -> bool:
+            try:
+                return (await client.get(url)).is_success
+            except httpx.TransportError:
+                return False
+
+        await until(ready, "a ready console")
+    yield started
+    if started.returncode is None:
+        started.kill()
+        await started.wait()
+
+
+async def test_the_command_shows_what_the_api_says(
+    process: asyncio.subprocess.Process, tandem: Tandem, log: Log, topics: Topics, environment: dict[str, str]
+) -> None:
+    """Tables for people, the API's JSON for programs, one line and exit code 1 for what is not there."""
+    pair, run, letter = records.mapping("m"), records.run("evt_9"), records.dead_letter("d")
+    await log.append(topics.mappings, pair.id, mappings.encode(pair))
+    await log.append(topics.runs, run.id, runs.encode(run))
+    await log.append(topics.dead_letters, letter.id, runs.encode(letter))
+    base = f"http://127.0.0.1:{environment['TANDEM_CONSOLE_PORT']}"
+    async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+
+        async def folded() -> bool:
+            return bool((await client.get("/api/dead-letters")).json()["items"])
+
+        await until(folded, "the records")
+        api = (await client.get("/api/mappings", params={"id": "cus_m"})).json()
+
+    listed, shown, discarded, nothing = await asyncio.gather(
+        asyncio.to_thread(tandem, "mappings", "list", "--id", "cus_m", "--json"),
+        asyncio.to_thread(tandem, "runs", "show", run.id),
+        asyncio.to_thread(tandem, "dead-letters", "discard", letter.id, "--reason", "not needed"),
+        asyncio.to_thread(tandem, "mappings", "show", "nope"),
+    )
+
+    assert json.loads(listed.stdout) == api
+    assert "currency EUR from the country DE" in shown.stdout
+    assert (discarded.returncode, letter.id in discarded.stdout) == (0, True)
+    assert (nothing.returncode, nothing.stderr.count("\n")) == (1, 1)
+    assert "there is no mapping nope" in nothing.stderr
+
+
+async def test_the_process_stops_at_once_although_a_page_is_open(
+    process: asyncio.subprocess.Process, environment: dict[str, str]
+) -> None:
+    """An open stream does not hold it: SIGTERM ends it with code 0."""
+    url = f"http://127.0.0.1:{environment['TANDEM_CONSOLE_PORT']}/api/stream"
+    async with httpx.AsyncClient(trust_env=False, timeout=None) as client, client.stream("GET", url) as stream:
+        lines = stream.aiter_lines()
+        assert await anext(lines) == "event: ready"
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+def test_without_a_console_the_command_says_what_to_do(tandem: Tandem) -> None:
+    """One line with the command and the setting, and exit code 1."""
+    done = tandem("status")
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "make up" in done.stderr
+    assert "TANDEM_CONSOLE_PORT" in done.stderr
+
+
+def test_an_open_console_without_a_token_refuses_to_start(environment: dict[str, str], tmp_path: Path) -> None:
+    """Exit code 2 before anything listens."""
+    done = subprocess.run(
+        [sys.executable, "-m", "console"],
+        env=environment | {"TANDEM_HOST": "0.0.0.0"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "TANDEM_CONSOLE_TOKEN" in done.stdout

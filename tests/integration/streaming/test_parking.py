@@ -1,0 +1,104 @@
+"""What waits and what another stood for: on the right topic, with all that is needed to go on."""
+
+from __future__ import annotations
+
+from shared.connections import FlowLink
+from shared.errors import Unavailable, Waiting
+from shared.events import envelope as envelopes
+
+from shared import runs
+from tests.integration.streaming.bench import LINK, Bench, event
+
+
+async def test_a_failing_run_climbs_the_ladder() -> None:
+    """1 min, 10 min, then every hour, with the event, the run and when it is due; its record comes first."""
+    bench = Bench(in_place_limit=0.001)
+    bench.answer = lambda: Unavailable("away", code="503")
+    value = event()
+    await bench.handle(value)
+    for _ in range(3):
+        topic, parked = bench.parked()[-1]
+        bench.now = parked.due + 1
+        await bench.handle(value, parked=runs.encode(parked), topic=f"customer.delay.{topic}")
+    found = bench.parked()
+
+    assert [topic for topic, _ in found] == ["1m", "10m", "1h", "1h"]
+    assert [parked.run.parked for _, parked in found] == [1, 2, 3, 4]
+    assert all(parked.run.state == "parked" and not parked.waiting for _, parked in found)
+    assert [fresh for _, fresh in bench.called] == [True, False, False, False]
+    record, waiting = bench.log.written[-2:]
+    assert (record.topic, waiting.topic) == (bench.topics.runs, bench.topics.delay("customer", "1h"))
+    assert (waiting.key, waiting.value) == (value.aggregate, envelopes.encode(value))
+    assert runs.decode_run(record.value).next_attempt_at
+
+
+async def test_a_run_that_only_fails_is_buried_after_a_day() -> None:
+    """Marked as worth trying again."""
+    bench = Bench(in_place_limit=0.001)
+    bench.answer = lambda: Unavailable("away")
+    await bench.handle(event())
+    while not bench.letters():
+        topic, parked = bench.parked()[-1]
+        bench.now = parked.due + 1
+        await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}")
+
+    assert bench.letters()[0].problem.retryable
+    assert len(bench.parked()) == 26
+
+
+async def test_a_waiting_run_looks_only_if_something_was_heard() -> None:
+    """Due without news it is parked again without a call; woken by an event of its aggregate it looks."""
+    bench = Bench()
+    bench.answer = lambda: Waiting("the account has no e-mail address")
+    await bench.handle(event())
+    _, parked = bench.parked()[-1]
+    bench.now = parked.due + 1
+    await bench.handle(event(), parked=runs.encode(parked), due=parked.due)
+    assert [name for name, _ in bench.called] == ["create"]
+
+    _, again = bench.parked()[-1]
+    bench.answer = lambda: None
+    await bench.handle(event(), parked=runs.encode(again), due=again.due)
+    assert bench.runs()[-1].state == "succeeded"
+
+
+async def test_events_that_another_stood_for_end_as_superseded() -> None:
+    """Each has its run, which says by whom."""
+    bench = Bench()
+    last = bench.work(event("evt_3"))
+    last.folded, last.look_again = [bench.work(event("evt_1")), bench.work(event("evt_2"))], True
+    await bench.processor.handle(last)
+    ended = {run.event: run for run in bench.runs() if run.state in runs.TERMINAL_STATES}
+
+    assert bench.called == [("create", False), ("write", False)]
+    assert {name: run.state for name, run in ended.items()} == {
+        "evt_1": "superseded",
+        "evt_2": "superseded",
+        "evt_3": "succeeded",
+    }
+    assert (ended["evt_1"].superseded_by, ended["evt_1"].flow_link) == ("evt_3", LINK.id)
+
+
+async def test_an_unreadable_event_that_another_stood_for_is_buried_itself() -> None:
+    """Not the good one that stood for it, and none of the others goes without a trace."""
+    bench = Bench()
+    last = bench.work(event("evt_3"))
+    last.folded = [bench.work(event("evt_1")), bench.work(b'{"type": "stripe.customer.created"}')]
+    last.folded.append(bench.work(event("evt_2")))
+    await bench.processor.handle(last)
+    ended = {run.event: run.state for run in bench.runs() if run.state in runs.TERMINAL_STATES}
+
+    assert [letter.value for letter in bench.letters()] == [b'{"type": "stripe.customer.created"}']
+    assert ended == {"evt_1": "superseded", "evt_2": "superseded", "evt_3": "succeeded"}
+
+
+async def test_a_parked_run_whose_link_was_switched_off_is_skipped() -> None:
+    """Nothing is called for it any more."""
+    bench = Bench(in_place_limit=0.001)
+    bench.answer = lambda: Unavailable("away")
+    await bench.handle(event())
+    bench.registry.links[LINK.id] = FlowLink(id=LINK.id, flow=LINK.flow, connections=LINK.connections, enabled=False)
+    await bench.handle(event(), parked=runs.encode(bench.parked()[-1][1]))
+
+    assert bench.runs()[-1].state == "skipped"
+    assert len(bench.called) == 1

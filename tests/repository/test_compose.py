@@ -1,0 +1,188 @@
+"""docker-compose.yml and the Dockerfiles, checked without an engine: the schema, and that they agree with the code."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from console.cli.frame import app
+from console.local.environment import variable
+from console.local.kafka import BROKER_SETTINGS
+from jsonschema import Draft202012Validator
+from shared.settings import Settings
+
+from tests.engines.docker import KAFKA_IMAGE, POSTGRES_IMAGE
+from tests.engines.kafka import container_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "docker-compose.yml"
+COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+DOCKERFILES = sorted(ROOT.glob("services/*/Dockerfile"))
+PORTS = {"ingress": "ingress_port", "console": "console_port"}
+
+
+def test_the_schema() -> None:
+    """Every key is one that compose knows. The schema is the one that check-jsonschema brings.
+
+    Its command needs click 8.4 and Faust holds click below that: the schema is read without importing the package.
+    """
+    package = find_spec("check_jsonschema")
+    assert package
+    assert package.origin
+    schema = json.loads((Path(package.origin).parent / "builtin_schemas/vendor/compose-spec.json").read_text())
+    found = [error.message for error in Draft202012Validator(schema).iter_errors(COMPOSE)]
+
+    assert "services" in schema["properties"]
+    assert found == []
+
+
+def test_every_service_of_the_repository_runs() -> None:
+    """A service that is added to the repository has a Dockerfile and a place in compose."""
+    folders = {file.parent.name for file in ROOT.glob("services/*/pyproject.toml")}
+
+    assert {file.parent.name for file in DOCKERFILES} == folders
+    assert folders | {"kafka", "postgres", "setup"} == set(SERVICES)
+
+
+def test_services_wait_for_what_they_can_wait_for() -> None:
+    """A service waits for one that exists: a healthy one has a health check, a completed one does not run for ever."""
+    for service in SERVICES.values():
+        for other, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[other]
+            else:
+                assert how["condition"] == "service_completed_successfully"
+                assert SERVICES[other]["restart"].startswith("on-failure")
+
+
+def test_what_runs_for_ever_has_a_health_check() -> None:
+    """Only the one-shot set-up has none."""
+    assert {name for name, service in SERVICES.items() if "healthcheck" not in service} == {"setup"}
+
+
+def test_volumes_are_declared_and_used() -> None:
+    """No data goes to a volume without a name, and none is declared for nothing."""
+    used = {mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
+
+    assert used == set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_variable_is_a_setting(name: str) -> None:
+    """A variable that no setting reads would be a promise without effect."""
+    known = {variable(field) for field in Settings.model_fields}
+
+    assert set(OURS[name]["environment"]) <= known
+
+
+def test_the_settings_point_at_the_other_containers() -> None:
+    """Kafka and the database are reached under the names and ports that they have here."""
+    for service in OURS.values():
+        settings = service["environment"]
+        assert settings["KAFKA_BOOTSTRAP_SERVERS"] == "kafka:9092"
+        assert re.fullmatch(r"postgresql\+psycopg://tandem:\$\{.*\}@postgres:5432/tandem", settings["DATABASE_URL"])
+
+
+@pytest.mark.parametrize("name", sorted(PORTS))
+def test_ports(name: str) -> None:
+    """The published port is the one the service listens on, its default, asked by its health check; loopback only."""
+    port = SERVICES[name]["environment"][variable(PORTS[name])]
+
+    assert int(port) == Settings.model_fields[PORTS[name]].default
+    assert SERVICES[name]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f"http://127.0.0.1:{port}/readyz" in SERVICES[name]["healthcheck"]["test"][-1]
+
+
+def test_the_workers_port() -> None:
+    """A worker's health check asks the port that the worker was given."""
+    worker = SERVICES["customer-sync"]
+
+    assert f":{worker['environment']['TANDEM_WORKER_PORT']}/readyz" in worker["healthcheck"]["test"][-1]
+
+
+def test_a_worker_has_time_to_drain() -> None:
+    """Compose kills no worker that still waits for its calls."""
+    grace = int(SERVICES["customer-sync"]["stop_grace_period"].removesuffix("s"))
+
+    assert grace > Settings.model_fields["drain_timeout"].default
+
+
+def test_no_default_secrets() -> None:
+    """A secret comes from the person who starts it, and compose stops without it."""
+    secrets = re.findall(r"\$\{(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*)(.)(.)", FILE.read_text())
+    written = re.findall(r"^\s*(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*): (?!\$\{)", FILE.read_text(), re.MULTILINE)
+
+    assert {name for name, *_ in secrets} >= {"STRIPE_API_KEY", "TOGAI_API_TOKEN", "POSTGRES_PASSWORD"}
+    assert {(colon, mark) for _, colon, mark in secrets} == {(":", "?")}
+    assert written == []
+
+
+def test_the_images_are_the_tested_versions() -> None:
+    """Compose runs the Kafka that is embedded and the PostgreSQL that tests use."""
+    assert SERVICES["kafka"]["image"] == KAFKA_IMAGE
+    assert SERVICES["postgres"]["image"] == POSTGRES_IMAGE
+
+
+def test_kafka_is_told_the_same_as_the_embedded_one() -> None:
+    """One set of broker settings, here and in the code."""
+    expected = container_environment("0.0.0.0:9092", "kafka:9092", "kafka:9093")
+    said = SERVICES["kafka"]["environment"]
+
+    assert BROKER_SETTINGS
+    assert {name: said.get(name) for name in expected} == expected
+    assert set(said) - set(expected) == {"KAFKA_LOG_DIRS", "KAFKA_HEAP_OPTS"}
+    assert SERVICES["kafka"]["volumes"] == [f"kafka-data:{said['KAFKA_LOG_DIRS']}"]
+
+
+def test_commands_exist() -> None:
+    """A one-shot runs a sub-command that the `tandem` of its image has."""
+    commands = {command.name for command in app.registered_commands}
+
+    assert SERVICES["setup"]["command"][0] == "tandem"
+    assert SERVICES["setup"]["command"][1] in commands
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_builds(name: str) -> None:
+    """The context is the root of the repository and the Dockerfile is there."""
+    build = OURS[name]["build"]
+
+    assert build["context"] == "."
+    assert ROOT / build["dockerfile"] in DOCKERFILES
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.parent.name)
+def test_dockerfiles(file: Path) -> None:
+    """Locked wheels with hashes, nothing copied that is not there, not as root, and the service's own module runs."""
+    text = file.read_text().replace("\\\n", " ")
+    copied = [line.split()[1:-1] for line in text.splitlines() if re.match(r"COPY (?!--from)", line)]
+    module = file.parent.name.replace("-", "_")
+
+    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["python:3.11-slim"] * 2
+    assert "--require-hashes -r requirements.lock" in text
+    assert "--no-index --find-links" in text
+    assert all((ROOT / source).exists() for sources in copied for source in sources)
+    assert re.findall(r"^USER (\S+)", text, re.MULTILINE) == ["tandem"]
+    assert text.rstrip().endswith(f'CMD ["python", "-m", "{module}"]')
+    assert (file.parent / "src" / module / "__main__.py").exists()
+
+
+def test_compose_itself_agrees() -> None:
+    """Where there is a compose, it reads the file without complaint; a `docker` client alone has none."""
+    try:
+        version = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode
+    except FileNotFoundError:
+        version = 1
+    if version == 0:
+        given = dict.fromkeys(re.findall(r"\$\{(\w+)", FILE.read_text()), "given")
+        command = ["docker", "compose", "-f", str(FILE), "config", "-q"]
+        done = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr

@@ -1,0 +1,328 @@
+"""What a person reads is true: links, commands, messages, tables and numbers in the documents exist in the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import grimp
+import pytest
+import typer
+from console.cli.frame import app
+from console.projection.rows import kinds
+from shared.apps.stripe.client import API_VERSION
+from shared.catalog import ACTIONS, TRIGGERS
+from shared.connections import ConnectionState
+from shared.events.topics import Topics
+from shared.mappings import MappingState
+from shared.registry import Registry
+from shared.retries import LAST_PARKING
+from shared.runs import TERMINAL_STATES, RunState
+from shared.settings import Settings
+from shared.streaming.admin import NOUNS
+from shared.streaming.pool import Bounds
+from shared.streaming.processor import FRESH_FOR, REMEMBERED
+
+from scripts import docs
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/*/*.md"), *ROOT.glob("s*/README.md")]
+)
+SOURCES = {
+    name: sorted((ROOT / folder).glob("**/*.py"))
+    for name, folder in (
+        ("shared", "shared/src"),
+        ("ingress", "services/ingress/src"),
+        ("customer-sync", "services/customer-sync/src"),
+        ("console", "services/console/src"),
+    )
+}
+DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+
+
+def by_path(file: Path) -> str:
+    """A page's name in the report of the tests."""
+    return str(file.relative_to(ROOT))
+
+
+def rows(page: str, first: str) -> list[list[str]]:
+    """The cells of the table whose head begins with `first`."""
+    (found,) = re.findall(rf"^\| {re.escape(first)} \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in found.splitlines()]
+
+
+@cache
+def literals() -> tuple[str, ...]:
+    """Every text of the code; a formatted one with `…` for what is put in."""
+    found = []
+    for file in [*(file for files in SOURCES.values() for file in files), ROOT / "scripts/bootstrap.py"]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                found.append("".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values))
+    return tuple(found)
+
+
+# --- generated pages --------------------------------------------------------------------------------------------------
+
+
+def test_generated_pages_are_in_step() -> None:
+    """`.venv/bin/python scripts/docs.py` writes them."""
+    assert docs.out_of_step(docs.pages()) == []
+
+
+def test_a_page_out_of_step_is_found(tmp_path: Path) -> None:
+    """A check that cannot fail checks nothing."""
+    (tmp_path / "old.md").write_text("old\n")
+    (tmp_path / "same.md").write_text("same\n")
+    wanted = {tmp_path / "old.md": "new\n", tmp_path / "same.md": "same\n", tmp_path / "missing.md": "x\n"}
+
+    assert docs.out_of_step(wanted) == [tmp_path / "old.md", tmp_path / "missing.md"]
+
+
+# --- links and commands -----------------------------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_path)
+def test_relative_links_resolve(page: Path) -> None:
+    """To files that are there, and to headings that they have."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def code(page: Path) -> list[str]:
+    """What stands as code in a page: spans, and lines of blocks."""
+    blocks = re.findall(r"^```.*?\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL))
+    return [*spans, *(line for block in blocks for line in block.splitlines())]
+
+
+def check_command(words: list[str]) -> None:
+    """Raises AssertionError for a sub-command or an option that `tandem` does not have."""
+    found: Any = typer.main.get_command(app)
+    path = "tandem"
+    for word in words:
+        if word.startswith("--"):
+            options = {option for parameter in found.params for option in parameter.opts}
+            assert word in options, f"{path} has no {word}"
+        elif hasattr(found, "commands"):
+            assert word in found.commands, f"{path} has no {word}"
+            found, path = found.commands[word], f"{path} {word}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_path)
+def test_commands_exist(page: Path) -> None:
+    """Every `make` target, and every `tandem` command with its options."""
+    targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for line in code(page):
+        if make := re.match(r"make ([a-z]+)", line):
+            assert make[1] in targets, line
+        if tandem := re.match(r"(?:\.venv/bin/)?tandem((?: (?:--)?[a-z][a-z-]*)*)", line):
+            check_command(tandem[1].split())
+
+
+def test_commands_in_messages_exist() -> None:
+    """An error that sends somebody to a command sends them to one that is there."""
+    for text in literals():
+        for said in re.findall(r"`tandem((?: (?:--)?[a-z][a-z-]*)+)", text):
+            check_command(said.split())
+
+
+def test_the_readme_names_every_command() -> None:
+    """What is not named is not found; `kafka run` is for programs."""
+    top: Any = typer.main.get_command(app)
+    for name, command in top.commands.items():
+        for path in [f"{name} {sub}" for sub in getattr(command, "commands", {})] or [name]:
+            assert f"tandem {path}" in README or path == "kafka run", path
+
+
+# --- the README -------------------------------------------------------------------------------------------------------
+
+
+def test_the_test_command_is_make_test() -> None:
+    """And it is all that the gate runs."""
+    gate = (ROOT / ".ci/run").read_text()
+
+    assert "## Test it\n```\nmake test\n```" in README
+    assert gate.rstrip().splitlines()[-1] == "make test"
+    assert "@@" not in README
+
+
+def test_what_must_be_typed_at_the_vendors_is_the_codes() -> None:
+    """Rights, events, version, addresses, and Togai's payload."""
+    asked = [*(a.rights for a in ACTIONS.values()), *(t.rights for t in TRIGGERS.values())]
+    rights = {right for rights in asked for right in rights}
+    addresses = (ROOT / "services/console/src/console/setup.py").read_text()
+
+    assert {row[0] for row in rows(README, "right")} == rights
+    assert all(f"`{t.name.partition('.')[2]}`" in README for t in TRIGGERS.values() if t.app == "stripe")
+    assert API_VERSION in README
+    assert "/webhooks/stripe/con_stripe" in README
+    assert "/webhooks/togai/con_togai/account.created/<token>" in README
+    assert '"con_stripe"' in addresses
+    assert '"con_togai"' in addresses
+    assert '`{"payload": "request"}`' in README
+
+
+@pytest.mark.parametrize("row", rows(README, "you see"), ids=lambda row: row[0])
+def test_symptoms_are_messages_of_the_code(row: list[str]) -> None:
+    """The part in backticks stands in the code word for word, with `…` for what differs."""
+    said = re.findall(r"`([^`]+)`", row[0])
+
+    assert said
+    for message in said:
+        code = message.removeprefix("signature_") if "signature_" in message else message
+        parts = [part for part in re.split(r"\s*…\s*", code) if part]
+        assert any(all(part in text for part in parts) for text in literals()), message
+
+
+def test_refusals_of_ingress_are_listed() -> None:
+    """Every code that a sender can hear, and no other."""
+    page = (ROOT / "services/ingress/README.md").read_text()
+    listed = {c for row in rows(page, "status") for c in re.findall(r"`([a-z_0-9]+)`", row[1])} - {"unavailable"}
+    found = set()
+    for file in SOURCES["ingress"]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+                given = [str(a.value) for a in node.args if isinstance(a, ast.Constant)]
+                if node.func.id == "Refused" and len(given) > 1:
+                    found.add(given[1])
+                elif node.func.id == "BadSignature":
+                    found.add(f"signature_{given[0]}")
+
+    assert found == listed
+
+
+# --- architecture, principles, operations -----------------------------------------------------------------------------
+
+TOPIC_NAMES = {"mappings", "connections", "flows", "flow_links", "runs", "dead_letters", "other"}
+TOPICS = Topics(Settings(_env_file=None, topic_prefix=""))
+
+
+def topics_written(file: Path) -> set[str]:
+    """The topics that a module names, if it appends records to Kafka (a call of `append` with key and value)."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    calls = [n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    if not any(getattr(c.func, "attr", "") in ("append", "_write") and len(c.args) >= 3 for c in calls):
+        return set()
+    named = {n.attr for n in nodes if isinstance(n, ast.Attribute) and ast.unparse(n.value).endswith("topics")}
+    found = {str(getattr(TOPICS, name)) for name in named & TOPIC_NAMES}
+    for noun in NOUNS:
+        if "delay" in named:
+            found |= {name for name in TOPICS.inputs(noun) if ".delay." in name}
+        found |= {getattr(TOPICS, name)(noun) for name in named & {"events", "replay"}}
+    return found
+
+
+def test_who_writes_and_reads_which_topic() -> None:
+    """Written: by a service's own modules, and by those of `shared` that it imports. Read: by its folds and inputs."""
+    graph = grimp.build_graph("shared", "ingress", "customer_sync", "console", cache_dir=None)
+    module = {f: ".".join(f.relative_to(ROOT).with_suffix("").parts).partition("src.")[2] for f in SOURCES["shared"]}
+    written = {}
+    for service in ("ingress", "customer-sync", "console"):
+        package = service.replace("-", "_")
+        reached = set(graph.find_upstream_modules(package, as_package=True))
+        files = [*SOURCES[service], *(f for f in SOURCES["shared"] if module[f] in reached)]
+        written[service] = {topic for file in files for topic in topics_written(file)}
+    registry = Registry()
+    few = set(registry.folds(TOPICS, with_mappings=False))
+    inputs = {name for noun in NOUNS for name in TOPICS.inputs(noun)}
+    read = {"ingress": few, "customer-sync": set(registry.folds(TOPICS)) | inputs, "console": few | set(kinds(TOPICS))}
+
+    def who(sets: dict[str, set[str]], topic: str) -> str:
+        return ", ".join(name for name in ("ingress", "customer-sync", "console") if topic in sets[name]) or "–"
+
+    expected = [[f"`{t.name}`", who(written, t.name), who(read, t.name)] for t in TOPICS.all(NOUNS)]
+    assert sorted(expected) == sorted(rows(ARCHITECTURE, "topic"))
+
+
+def test_states_are_those_of_the_code() -> None:
+    """Each has its row, and ends a run or does not."""
+    tables = re.split(r"^## ", ARCHITECTURE, flags=re.MULTILINE)
+    page = {part.splitlines()[0]: part for part in tables}
+    runs = {row[0].strip("`"): row[2] for row in rows(page["States of a run"], "state")}
+
+    assert {row[0].strip("`") for row in rows(page["States of a mapping"], "state")} == set(get_args(MappingState))
+    assert {row[0].strip("`") for row in rows(page["States of a connection"], "state")} == set(
+        get_args(ConnectionState)
+    )
+    assert set(runs) == set(get_args(RunState))
+    assert {state for state, ended in runs.items() if ended == "yes"} == TERMINAL_STATES
+
+
+def test_numbers_are_those_of_the_code() -> None:
+    """A bound that was changed is changed here too."""
+    bounds = Bounds()
+
+    assert f"{bounds.per_partition} unfinished records per partition" in ARCHITECTURE
+    assert f"{bounds.held:,} held records per delay partition" in ARCHITECTURE
+    assert "Eight\nwaiting events per aggregate" in ARCHITECTURE.replace("\n  waiting", "\nwaiting")
+    assert bounds.per_aggregate == 8
+    assert f"given up on after {LAST_PARKING} parkings" in ARCHITECTURE
+    assert f"it remembers {REMEMBERED:,}" in ARCHITECTURE
+    assert "A live event of the last minute" in ARCHITECTURE
+    assert FRESH_FOR == 60
+
+
+def test_every_principle_names_a_check_that_exists() -> None:
+    """A rule that no check holds is a wish."""
+    page = (ROOT / "docs/principles.md").read_text()
+    for principle in re.findall(r"^\*\*.+?(?=\n\n|\Z)", page, re.MULTILINE | re.DOTALL):
+        held = principle.replace("\n", " ").partition("*Held by*")[2]
+        assert held, principle
+        assert "`tests/" in held, principle
+        folder = Path("tests")
+        for name in re.findall(r"`((?:tests/|test_)[\w./]+)`", held):
+            place = Path(name) if name.startswith("tests/") else folder / name
+            assert (ROOT / place).exists(), name
+            folder = place.parent
+
+
+def test_metrics_in_the_documents_exist() -> None:
+    """An alarm on a name that nobody sets never rings."""
+    page = (ROOT / "docs/operations.md").read_text()
+    own = (ROOT / "services/console/src/console/api/status.py").read_text()
+    of_console = set(re.findall(r'"(tandem_[a-z_]+)"', own)) | {"tandem_mappings", "tandem_runs", "tandem_dead_letters"}
+    named = set(re.findall(r"tandem_[a-z_]+", page))
+
+    assert of_console <= named
+    assert named - of_console == set(re.findall(r"tandem_[a-z_]+", docs.metrics_table()))
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=by_path)
+def test_a_page_begins_with_whom_it_is_for(page: Path) -> None:
+    """Whoever opens the wrong one sees it in the first line."""
+    first = [line for line in page.read_text().splitlines() if line and not line.startswith(("#", "<!--"))][0]
+
+    assert first.startswith("For ")
+
+
+def test_decisions_are_numbered_without_gaps_and_listed() -> None:
+    """Each with its four parts, short, and in the index."""
+    index = (ROOT / "docs/decisions/README.md").read_text()
+
+    assert [int(file.name[:4]) for file in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+    for file in DECISIONS:
+        text = file.read_text()
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences", "Alternatives"]
+        assert text.startswith(f"# {file.name[:4]} · ")
+        assert 15 <= len(text.splitlines()) <= 30
+        assert f"]({file.name}) | {text.splitlines()[0].partition(' · ')[2]} |" in index

@@ -1,0 +1,25 @@
+"""Fixtures: `stack`, one for the session, and `tenant`, a pair of app accounts for one test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stack.processes import Stack
+from tests.stack.tenants import Tenant
+
+
+@pytest.fixture(scope="session")
+def stack(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A running Tandem with two workers, shared by every test that kills nothing."""
+    running = asyncio.run(Stack.start(tmp_path_factory.mktemp("stack"), kafka_bootstrap, workers=2))
+    yield running
+    asyncio.run(running.stop())
+
+
+@pytest.fixture
+async def tenant(stack: Stack) -> Tenant:
+    """Accounts of the test's own."""
+    return await Tenant.make(stack)

@@ -1,0 +1,185 @@
+"""The processes of one Tandem under a topic prefix of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from console.local.child import Child
+from console.local.ports import free_port
+from console.setup import prepare
+from shared.settings import Settings
+
+PATIENCE = 60.0
+UNLIMITED = {"stripe_test_rate": None, "stripe_live_rate": None, "stripe_operation_rate": None, "togai_rate": None}
+QUICK = {"webhook_delays": [0.05, 0.1, 0.2, 0.5, 1, 1, 2, 2, 5, 5], "webhook_timeout": 10.0}
+
+
+async def until(condition: Any, what: str, patience: float = PATIENCE) -> Any:
+    """Poll an async condition until it is true; raises AssertionError that says what did not come."""
+    deadline = asyncio.get_running_loop().time() + patience
+    while not (found := await condition()):
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"did not come within {patience:.0f} s: {what}")
+        await asyncio.sleep(0.05)
+    return found
+
+
+@dataclass
+class Stack:
+    """Sandbox, ingress, console and workers. Use `Stack.start`, then `stop`."""
+
+    home: Path
+    bootstrap: str
+    prefix: str
+    ports: dict[str, int]
+    extra: dict[str, str]
+    children: dict[str, Child] = field(default_factory=dict)
+
+    @classmethod
+    def bare(cls, home: Path, bootstrap: str, **extra: str) -> Stack:
+        """Names and ports under a prefix of its own; nothing runs."""
+        ports = {name: free_port() for name in ("ingress", "console", "sandbox")}
+        return cls(home, bootstrap, f"t{secrets.token_hex(4)}.", ports, extra)
+
+    @classmethod
+    async def start(cls, home: Path, bootstrap: str, *, workers: int = 1, **extra: str) -> Stack:
+        """Everything up and ready, limits lifted, delays shortened. `extra` are further settings by name."""
+        stack = cls.bare(home, bootstrap, **extra)
+        stack._launch("sandbox", "sandbox", "--port", str(stack.ports["sandbox"]), "--state", str(home / "sandbox"))
+        await stack._ready("sandbox", "/healthz")
+        await stack.control("PATCH", "/settings", json=UNLIMITED | QUICK)
+        await prepare(stack.settings())
+        for number in range(1, workers + 1):
+            stack.launch_worker(number)
+        stack.launch("ingress")
+        stack.launch("console")
+        await asyncio.gather(stack.ready("ingress"), stack.ready("console"), stack.workers_ready())
+        return stack
+
+    def settings(self, **changes: Any) -> Settings:
+        """The settings that the processes have."""
+        environment = {k.lower().removeprefix("tandem_"): v for k, v in self.environment().items() if k in self._own()}
+        return Settings(_env_file=None, **(environment | changes))
+
+    def _own(self) -> dict[str, str]:
+        return {
+            "TANDEM_HOME": str(self.home),
+            "TANDEM_INGRESS_PORT": str(self.ports["ingress"]),
+            "TANDEM_CONSOLE_PORT": str(self.ports["console"]),
+            "TANDEM_SANDBOX_PORT": str(self.ports["sandbox"]),
+            "TANDEM_TOPIC_PREFIX": self.prefix,
+            "TANDEM_TOPIC_PARTITIONS": "6",
+            "TANDEM_DELAY_SCALE": "0.02",
+            "TANDEM_SESSION_TIMEOUT": "6",
+            "TANDEM_DRAIN_TIMEOUT": "3",
+            "TANDEM_CALL_TIMEOUT": "3",
+            "TANDEM_STRIPE_RATE": "500",
+            "TANDEM_TOGAI_RATE": "500",
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "TANDEM_ALLOW_FEWER_REPLICAS": "true",
+            "TANDEM_ENV_FILE": "",
+        } | self.extra
+
+    def environment(self) -> dict[str, str]:
+        """What a process of this stack gets; nothing of the machine's own Tandem settings."""
+        foreign = ("TANDEM_", "STRIPE_", "TOGAI_", "KAFKA_", "DATABASE_URL")
+        return {k: v for k, v in os.environ.items() if not k.startswith(foreign)} | self._own()
+
+    def _launch(self, name: str, *module: str, **env: str) -> None:
+        command = [sys.executable, "-m", *module]
+        self.children[name] = Child(command, self.home / f"{name}.log", env=self.environment() | env)
+
+    def launch(self, name: str) -> None:
+        """Start ingress or console (again)."""
+        self._launch(name, name)
+
+    def launch_worker(self, number: int) -> None:
+        """Start a worker (again), under its own name and port."""
+        name = f"worker-{number}"
+        self.ports.setdefault(name, free_port())
+        self._launch(name, "customer_sync", TANDEM_WORKER_PORT=str(self.ports[name]), TANDEM_WORKER_ID=name)
+
+    @property
+    def workers(self) -> list[str]:
+        return [name for name in self.children if name.startswith("worker-")]
+
+    def url(self, name: str, path: str = "") -> str:
+        """Where a process answers."""
+        return f"http://127.0.0.1:{self.ports[name]}{path}"
+
+    async def _ready(self, name: str, path: str) -> None:
+        async def answers() -> bool:
+            if not self.children[name].alive:
+                tail = "\n".join(self.children[name].last_lines)
+                raise AssertionError(f"{name} {self.children[name].exit_reason}:\n{tail}")
+            async with httpx.AsyncClient(timeout=2) as http:
+                try:
+                    return (await http.get(self.url(name, path))).status_code == 200
+                except httpx.HTTPError:
+                    return False
+
+        await until(answers, f"{name} ready")
+
+    async def ready(self, name: str) -> None:
+        """Wait until a process says that it is ready."""
+        await self._ready(name, "/readyz")
+
+    async def workers_ready(self) -> None:
+        """Wait until every worker that lives owns partitions."""
+        await asyncio.gather(*(self.ready(name) for name in self.workers if self.children[name].alive))
+
+    async def knows_links(self, link: str) -> None:
+        """Wait until every worker and ingress have read a flow link and its connections."""
+
+        async def known() -> bool:
+            async with httpx.AsyncClient(timeout=2) as http:
+                for name in self.workers:
+                    if not self.children[name].alive:
+                        continue
+                    facts = (await http.get(self.url(name, "/readyz"))).json()
+                    if link not in facts["flow_links"]:
+                        return False
+            return True
+
+        await until(known, f"workers know {link}")
+
+    async def describe(self) -> str:
+        """How every worker is, for the message of a failed test."""
+        lines = []
+        async with httpx.AsyncClient(timeout=2) as http:
+            for name in self.workers:
+                child = self.children[name]
+                try:
+                    said = (await http.get(self.url(name, "/readyz"))).text if child.alive else child.exit_reason
+                except httpx.HTTPError as error:
+                    said = repr(error)
+                tail = [line for line in child.last_lines if "aiokafka" not in line][-6:]
+                lines += [f"{name}: {said}", *(f"    {line[:300]}" for line in tail)]
+        return "\n".join(lines)
+
+    async def control(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        """Call the sandbox's control API."""
+        async with httpx.AsyncClient(base_url=self.url("sandbox"), timeout=10) as http:
+            answer = await http.request(method, f"/control{path}", **arguments)
+            answer.raise_for_status()
+            return dict(answer.json())
+
+    async def api(self, path: str, **params: Any) -> dict[str, Any]:
+        """GET from the console's API."""
+        async with httpx.AsyncClient(base_url=self.url("console"), timeout=10) as http:
+            answer = await http.get(f"/api{path}", params=params)
+            answer.raise_for_status()
+            return dict(answer.json())
+
+    async def stop(self) -> None:
+        """Stop everything, the sandbox last."""
+        order = [name for name in self.children if name != "sandbox"] + ["sandbox"]
+        await asyncio.gather(*(self.children[name].stop(15) for name in order if name != "sandbox"))
+        await self.children["sandbox"].stop(15)

@@ -1,0 +1,238 @@
+"""One pair of app accounts for one test: nothing of it meets another test's."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from console.connect import Wanted, connect
+from shared.connections import Connection, FlowLink, Secrets, Vault, encode, encryption_keys
+from shared.events.topics import Topics
+from shared.streaming.kafka import Log
+
+from tests.stack.processes import Stack, until
+
+TO_STRIPE = "togai-account-to-stripe-customer"
+TO_TOGAI = "stripe-customer-to-togai-customer"
+EVENTS = ["customer.created", "customer.updated", "customer.deleted"]
+
+
+@dataclass
+class Tenant:
+    """A Stripe account and a Togai organization, connected, with both flows on."""
+
+    stack: Stack
+    name: str
+    stripe_key: str
+    stripe_account: str
+    togai_token: str
+    togai_org: str
+    togai_hook_token: str = ""
+
+    @classmethod
+    async def make(cls, stack: Stack) -> Tenant:
+        """New accounts at the sandbox, connections, endpoint, subscription and flow links, known to every process."""
+        name = secrets.token_hex(4)
+        stripe = await stack.control("POST", "/accounts", json={"app": "stripe", "key": f"sk_test_{name}"})
+        togai = await stack.control("POST", "/accounts", json={"app": "togai", "key": f"togai_{name}"})
+        tenant = cls(stack, name, stripe["key"], stripe["id"], togai["key"], togai["id"])
+        await tenant.connect_stripe(f"con_s{name}", tenant.stripe_key)
+        await tenant.connect_togai(f"con_t{name}", tenant.togai_token)
+        for flow in (TO_STRIPE, TO_TOGAI):
+            await tenant.link(flow)
+        return tenant
+
+    async def connect_stripe(self, connection_id: str, key: str, **changes: str) -> Connection:
+        """A connection with a webhook endpoint of its own."""
+        url = self.stack.url("ingress", f"/webhooks/stripe/{connection_id}")
+        body = {"url": url, "api_version": "2026-10-28.endive"} | {
+            f"enabled_events[{i}]": e for i, e in enumerate(EVENTS)
+        }
+        secret = (await self.stripe("POST", "/v1/webhook_endpoints", data=body))["secret"]
+        wanted = Wanted(
+            id=connection_id,
+            app="stripe",
+            key=key,
+            api_base=self.stack.url("sandbox", "/stripe"),
+            webhook_secrets=(secret,),
+        )
+        return await self._keep(wanted, **changes)
+
+    async def connect_togai(self, connection_id: str, token: str, **changes: str) -> Connection:
+        """A connection with a webhook subscription of its own."""
+        self.togai_hook_token = secrets.token_urlsafe(24)
+        wanted = Wanted(
+            id=connection_id,
+            app="togai",
+            key=token,
+            api_base=self.stack.url("sandbox", "/togai"),
+            webhook_token=self.togai_hook_token,
+            mode="test",
+        )
+        kept = await self._keep(wanted, **changes)
+        body = {"account": self.togai_org, "url": self.togai_hook(connection_id)}
+        await self.stack.control("POST", "/subscriptions", json=body)
+        return kept
+
+    def togai_hook(self, connection_id: str) -> str:
+        """The address that Togai calls."""
+        path = f"/webhooks/togai/{connection_id}/account.created/{self.togai_hook_token}"
+        return self.stack.url("ingress", path)
+
+    async def _keep(self, wanted: Wanted, key: str = "") -> Connection:
+        """Write the record. `key` is another key than the one that was good when the connection was made."""
+        settings = self.stack.settings()
+        vault = Vault(encryption_keys(settings))
+        made = await connect(wanted, settings, vault)
+        if key:
+            opened = vault.open(made.sealed)
+            broken = Secrets(api_key=key, webhook_secrets=opened.webhook_secrets, webhook_token=opened.webhook_token)
+            made = Connection(
+                **({f: getattr(made, f) for f in made.__struct_fields__} | {"sealed": vault.seal(broken)})
+            )
+        async with Log(settings) as kafka:
+            await kafka.append(Topics(settings).connections, made.id, encode(made))
+        return made
+
+    async def link(self, flow: str, *, suffix: str = "", stripe: str = "", togai: str = "") -> str:
+        """Switch a flow on for this tenant's connections, and wait until every worker knows."""
+        settings = self.stack.settings()
+        connections = {"stripe": stripe or f"con_s{self.name}", "togai": togai or f"con_t{self.name}"}
+        link = FlowLink(id=f"link_{self.name}_{flow}{suffix}", flow=flow, connections=connections)
+        async with Log(settings) as kafka:
+            await kafka.append(Topics(settings).flow_links, link.id, encode(link))
+        await self.stack.knows_links(link.id)
+        return link.id
+
+    # --- what a person does at the vendors ---
+
+    async def stripe(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        """A call to Stripe with the tenant's own key, by hand."""
+        headers = {"Authorization": f"Bearer {self.stripe_key}"}
+        async with httpx.AsyncClient(base_url=self.stack.url("sandbox", "/stripe"), timeout=10) as http:
+            answer = await http.request(method, path, headers=headers, **arguments)
+            assert answer.is_success, answer.text
+            return dict(answer.json())
+
+    async def togai(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        """A call to Togai with the tenant's own token, by hand."""
+        headers = {"Authorization": f"Bearer {self.togai_token}"}
+        async with httpx.AsyncClient(base_url=self.stack.url("sandbox", "/togai"), timeout=10) as http:
+            answer = await http.request(method, path, headers=headers, **arguments)
+            assert answer.is_success, answer.text
+            return dict(answer.json()) if answer.content else {}
+
+    async def new_account(self, account: str, customer: str = "", **fields: Any) -> str:
+        """A Togai customer with one account, as a person makes it."""
+        customer = customer or f"c-{account}"
+        own = {"id": account, "name": f"Account {account}", "invoiceCurrency": "USD"} | fields
+        body = {
+            "id": customer,
+            "name": f"Customer {customer}",
+            "primaryEmail": f"{customer}@example.test",
+            "address": {"country": "US"},
+            "account": own,
+        }
+        await self.togai("POST", "/customers", json=body)
+        return account
+
+    async def new_customer(self, name: str = "Globex", email: str | None = "g@globex.test", **fields: str) -> str:
+        """A Stripe customer, as a person makes it."""
+        body = {"name": name} | ({"email": email} if email else {}) | fields
+        return str((await self.stripe("POST", "/v1/customers", data=body))["id"])
+
+    async def fault(self, app: str, kind: str, match: dict[str, str] | None = None, **rule: Any) -> None:
+        """Make the sandbox misbehave, for this tenant only."""
+        account = self.stripe_account if app == "stripe" else self.togai_org
+        body = {"app": app, "kind": kind, "match": {"account": account} | (match or {})} | rule
+        await self.stack.control("POST", "/faults", json=body)
+
+    # --- what is there ---
+
+    async def stripe_customers(self) -> list[dict[str, Any]]:
+        """Every customer at Stripe, deleted ones too."""
+        return list((await self.stack.control("GET", "/state", params={"account": self.stripe_account}))["customers"])
+
+    async def togai_state(self) -> dict[str, Any]:
+        """Customers, accounts and settings at Togai."""
+        return await self.stack.control("GET", "/state", params={"account": self.togai_org})
+
+    async def setting_of(self, account: str) -> str | None:
+        """The Stripe customer that an account's Settings name."""
+        for setting in (await self.togai_state())["settings"]:
+            if setting["entityId"] == account and setting["id"] == "StripeCustomerId":
+                return str(setting["value"])
+        return None
+
+    async def calls(self) -> dict[str, int]:
+        """API calls by operation at both sides since `forget_calls`, without webhook endpoints and probes."""
+        counts: dict[str, int] = {}
+        for account in (self.stripe_account, self.togai_org):
+            found = await self.stack.control("GET", "/calls", params={"account": account})
+            counts |= {f"{call['app']}:{call['operation']}": 0 for call in found["calls"]}
+            for call in found["calls"]:
+                counts[f"{call['app']}:{call['operation']}"] += 1
+        return counts
+
+    async def forget_calls(self) -> None:
+        for account in (self.stripe_account, self.togai_org):
+            await self.stack.control("DELETE", "/calls", params={"account": account})
+
+    async def _until(self, condition: Any, what: str, entity: str) -> Any:
+        """Poll; what did not come is told with the entity's runs and the state of the workers."""
+        try:
+            return await until(condition, what)
+        except AssertionError as error:
+            runs = [
+                {k: r.get(k) for k in ("state", "event_type", "reason", "next_attempt_at")}
+                for r in await self.runs(entity)
+            ]
+            raise AssertionError(f"{error}\n{runs}\n{await self.stack.describe()}") from error
+
+    async def mapping(self, entity: str, state: str = "linked") -> dict[str, Any]:
+        """Wait for an entity's mapping in a state."""
+
+        async def found() -> dict[str, Any] | None:
+            return next((item for item in await self._mine("/mappings", entity) if item["state"] == state), None)
+
+        return dict(await self._until(found, f"mapping of {entity} {state}", entity))
+
+    async def runs(self, entity: str) -> list[dict[str, Any]]:
+        """Every run that names an entity; the newest of all for an empty one."""
+        return await self._mine("/runs", entity)
+
+    async def mappings(self) -> list[dict[str, Any]]:
+        """The newest pairs of this tenant."""
+        return await self._mine("/mappings", "")
+
+    async def dead_letters(self, entity: str) -> list[dict[str, Any]]:
+        """Every dead letter that names an entity."""
+        return await self._mine("/dead-letters", entity)
+
+    async def _mine(self, path: str, entity: str) -> list[dict[str, Any]]:
+        # Tests call their entities alike: what is of another tenant's app accounts is not ours.
+        items = (await self.stack.api(path, limit=200, **({"id": entity} if entity else {})))["items"]
+        own = (self.stripe_account, self.togai_org)
+        return [item for item in items if any(name in str(item.get("source") or item["aggregate"]) for name in own)]
+
+    async def run(self, entity: str, *states: str, event_type: str = "") -> dict[str, Any]:
+        """Wait for a run of an entity in one of the states, with its steps."""
+
+        async def found() -> dict[str, Any] | None:
+            runs = await self.runs(entity)
+            return next((r for r in runs if r["state"] in states and event_type in r["event_type"]), None)
+
+        item = await self._until(found, f"run of {entity} in {' or '.join(states)}", entity)
+        return await self.stack.api(f"/runs/{item['id']}")
+
+    async def settled(self, entity: str) -> list[dict[str, Any]]:
+        """Wait until every run of an entity is in a terminal state."""
+        ended = {"succeeded", "in_sync", "skipped", "superseded", "dead", "discarded"}
+
+        async def all_ended() -> list[dict[str, Any]] | None:
+            runs = await self.runs(entity)
+            return runs if runs and all(run["state"] in ended for run in runs) else None
+
+        return list(await self._until(all_ended, f"every run of {entity} ended", entity))

@@ -1,0 +1,37 @@
+"""Reading what stands in topics, as an outsider with no part in any group."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from shared.settings import Settings
+from shared.streaming.kafka import client_options
+
+
+@asynccontextmanager
+async def outsider(settings: Settings, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer that knows all partitions of the topics and commits nothing."""
+    consumer = AIOKafkaConsumer(
+        *topics, **client_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def records(settings: Settings, *topics: str) -> list[Any]:
+    """Every record that stands in the topics now, in the order of each partition."""
+    found: list[Any] = []
+    async with outsider(settings, *topics) as consumer:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(list(consumer.assignment()))
+        left = {partition for partition, end in ends.items() if end}
+        while left:
+            for batch in (await consumer.getmany(timeout_ms=200)).values():
+                found += batch
+            left = {partition for partition in left if await consumer.position(partition) < ends[partition]}
+    return found

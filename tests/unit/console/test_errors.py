@@ -1,0 +1,45 @@
+"""Every error of ours has a status and a next step."""
+
+from __future__ import annotations
+
+import pytest
+from console.api.errors import ApiError, BadRequest, NotNow, Unknown, describe
+from shared.errors import Permanent, Retryable, SyncError
+
+from shared import errors
+
+
+def _below(kind: type[SyncError]) -> list[type[SyncError]]:
+    return [kind, *(found for child in kind.__subclasses__() for found in _below(child))]
+
+
+@pytest.mark.parametrize("kind", _below(SyncError), ids=lambda kind: kind.__name__)
+def test_every_class_of_ours_has_a_status(kind: type[SyncError]) -> None:
+    """5xx means "send it again", 4xx "do not"."""
+    status, code, message, what_to_do = describe(kind("it went wrong"))
+
+    assert (message, bool(code), bool(what_to_do)) == ("it went wrong", True, True)
+    if issubclass(kind, Retryable):
+        assert status == 503
+    elif issubclass(kind, Permanent):
+        assert status == 422
+
+
+@pytest.mark.parametrize(("kind", "status"), [(BadRequest, 400), (Unknown, 404), (NotNow, 409), (ApiError, 500)])
+def test_the_api_has_errors_of_its_own(kind: type[ApiError], status: int) -> None:
+    """They carry their own next step."""
+    assert describe(kind("message", "do this"))[0] == status
+    assert describe(kind("message", "do this"))[3] == "do this"
+
+
+def test_a_bug_tells_nothing_of_its_inside() -> None:
+    """The message of an unexpected exception may hold anything; it stays in the log."""
+    status, _, message, _ = describe(ValueError("password=hunter2"))
+
+    assert status == 500
+    assert "hunter2" not in message
+
+
+def test_the_walk_finds_the_classes() -> None:
+    """The table above is not empty by accident."""
+    assert {errors.Unavailable, errors.Misconfigured} <= set(_below(SyncError))

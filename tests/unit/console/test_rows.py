@@ -1,0 +1,108 @@
+"""From records to rows: what is found by which id, and what is refused."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from console.projection.rows import CONNECTION, DEAD_LETTER, MAPPING, RUN, Kind, Name, kinds, name_of
+from shared.errors import StopWorker
+from shared.events.topics import Topics
+from shared.settings import Settings
+
+from shared import connections, mappings, runs
+from tests.integration.console import records
+
+SCOPE = "stripe:test:acct_1/customer"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cus_1", Name("cus_1")),
+        ("stripe:test:acct_1/customer/cus_1", Name("cus_1", SCOPE)),
+        ("togai:test:org/account/with/slashes", Name("with/slashes", "togai:test:org/account")),
+        ("a/b/c", Name("a/b/c")),
+        ("", Name("")),
+    ],
+)
+def test_a_full_ref_is_taken_apart_and_a_bare_id_stays(text: str, expected: Name) -> None:
+    """Only `app:mode:account/noun/id` is a ref; an id may hold slashes itself."""
+    assert name_of(text) == expected
+
+
+def test_a_run_is_found_by_its_event_and_by_every_entity() -> None:
+    """Names hold both the id and where it belongs; the row holds what lists filter by."""
+    folded = RUN.fold("", runs.encode(records.run("evt_1", 3)))
+
+    assert folded.names == {
+        Name("evt_1"),
+        Name("cus_evt_1", SCOPE),
+        Name("acc_evt_1", "togai:test:org_1/account"),
+    }
+    assert folded.values
+    assert (folded.values["at"], folded.values["state"]) == (records.at(3), "succeeded")
+
+
+def test_a_mapping_is_found_by_both_sides_what_stands_above_and_its_run() -> None:
+    """Also the Togai customer above the account, which is neither source nor target."""
+    pair = records.mapping("n")
+    folded = MAPPING.fold(pair.id, mappings.encode(pair))
+
+    assert {n.name for n in folded.names} == {"cus_n", "acc_n", "togai_n", pair.run}
+
+
+def test_a_dead_letter_is_found_by_its_event_run_and_entities() -> None:
+    """Who knows any of them finds what was given up on."""
+    letter = records.dead_letter("evt_2")
+    folded = DEAD_LETTER.fold(letter.id, runs.encode(letter))
+
+    assert letter.run
+    assert {n.name for n in folded.names} == {"evt_2", "cus_evt_2", "acc_evt_2", letter.run.id}
+
+
+def test_the_secrets_of_a_connection_never_enter_sql() -> None:
+    """Sealed or not, they are left out before the row is made."""
+    folded = CONNECTION.fold("stripe", connections.encode(records.connection()))
+
+    assert folded.values
+    assert b"sealed-secret" not in folded.values["record"]
+
+
+@pytest.mark.parametrize("kind", [RUN, MAPPING, DEAD_LETTER])
+def test_a_tombstone_removes_the_row_of_its_key(kind: Kind) -> None:
+    """A record without a value is a removal, not an error."""
+    folded = kind.fold("some_id", None)
+
+    assert (folded.key, folded.values) == ("some_id", None)
+
+
+@pytest.mark.parametrize("kind", kinds(Topics(Settings())).values(), ids=lambda kind: kind.name)
+@pytest.mark.parametrize("value", [b"", b"{}", b"no json", b"[]"])
+def test_what_is_no_record_is_refused(kind: Kind, value: bytes) -> None:
+    """A fold raises; the projector stops the partition for it."""
+    with pytest.raises(msgspec.DecodeError):
+        kind.fold("key", value)
+
+
+def test_every_kind_refuses_another_major_schema_version() -> None:
+    """A newer Tandem wrote it: to guess would show wrong things."""
+    samples = {
+        "run": runs.encode(records.run("e", schemaversion="2.0")),
+        "mapping": mappings.encode(records.mapping("e", schemaversion="2.0")),
+        "dead-letter": runs.encode(records.dead_letter("e", schemaversion="2.0")),
+        "connection": connections.encode(records.connection(schemaversion="2.0")),
+        "flow-link": connections.encode(records.flow_link(schemaversion="2.0")),
+    }
+
+    for kind in kinds(Topics(Settings())).values():
+        with pytest.raises(StopWorker, match="schema version"):
+            kind.fold("key", samples[kind.name])
+
+
+def test_no_text_of_a_row_holds_a_nul() -> None:
+    """PostgreSQL refuses it, and one vendor's odd id must not stop the projection."""
+    folded = RUN.fold("", runs.encode(records.run("evt\x00_1")))
+
+    assert folded.values
+    assert "\x00" not in folded.values["event"]
+    assert all("\x00" not in n.name for n in folded.names)

@@ -1,0 +1,42 @@
+"""How the page says things."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from console.pages import words
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-23T10:00:00.000Z", "0 s ago"),
+        ("2026-11-23T09:59:48.000Z", "12 s ago"),
+        ("2026-11-23T09:00:01.000Z", "59 min ago"),
+        ("2026-11-22T10:00:00.000Z", "1 d ago"),
+        ("2026-11-23T10:03:00.000Z", "in 3 min"),
+        ("", "never"),
+        (None, "never"),
+        ("soon", "soon"),
+    ],
+)
+def test_a_time_is_told_from_now(text: str | None, expected: str) -> None:
+    """One unit is enough: the exact time stands in the title."""
+    assert words.ago(text, NOW) == expected
+
+
+def test_a_ref_is_told_as_a_person_would() -> None:
+    """App and noun in words, the id alone."""
+    ref = "stripe:test:acct_1/customer/cus_1"
+
+    assert (words.entity_kind(ref), words.entity(ref)) == ("Stripe customer", "cus_1")
+    assert (words.entity_kind("evt_1"), words.entity("evt_1")) == ("", "evt_1")
+
+
+def test_how_long_it_took_is_told_only_when_it_is_known() -> None:
+    """A run that goes on has no end yet."""
+    assert words.between("2026-11-23T10:00:00.000Z", "2026-11-23T10:00:00.250Z") == "250 ms"
+    assert words.between("2026-11-23T10:00:00.000Z", None) == ""

@@ -1,0 +1,135 @@
+"""Secrets are sealed, keys can be rotated, and settings say what is wrong."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr, ValidationError
+from shared.connections import Secrets, Vault, encryption_keys
+from shared.errors import Misconfigured
+from shared.settings import Settings
+
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+SECRETS = Secrets(api_key="sk_test_very_secret", webhook_secrets=["whsec_1"])
+
+
+def test_a_sealed_secret_shows_nothing_and_opens_again() -> None:
+    """What lies in the topic tells nothing."""
+    sealed = Vault([OLD]).seal(SECRETS)
+
+    assert "very_secret" not in sealed
+    assert Vault([OLD]).open(sealed) == SECRETS
+
+
+def test_keys_are_rotated_by_putting_the_new_one_first() -> None:
+    """The old one still opens; what is sealed again needs the new one only."""
+    sealed = Vault([OLD]).seal(SECRETS)
+
+    again = Vault([NEW, OLD]).reseal(sealed)
+
+    assert Vault([NEW]).open(again) == SECRETS
+    with pytest.raises(Misconfigured, match="sealed with another key"):
+        Vault([NEW]).open(sealed)
+
+
+@pytest.mark.parametrize(("keys", "message"), [([], "no encryption key"), (["short"], "no Fernet key")])
+def test_a_wrong_key_says_what_to_do(keys: list[str], message: str) -> None:
+    """No default key, ever."""
+    with pytest.raises(Misconfigured, match=message):
+        Vault(keys)
+
+
+def test_the_first_start_makes_a_key_that_only_its_owner_reads(tmp_path: Path) -> None:
+    """Mode 600 in a folder of mode 700, and the same key next time."""
+    settings = Settings(home=tmp_path)
+    assert encryption_keys(settings) == []
+
+    keys = encryption_keys(settings, create=True)
+
+    file = tmp_path / "secrets/encryption.key"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert encryption_keys(settings) == keys
+
+
+def test_keys_of_the_environment_win(tmp_path: Path) -> None:
+    """In containers there is no home to share."""
+    settings = Settings(home=tmp_path, encryption_keys=[SecretStr(NEW), SecretStr(OLD)])
+
+    assert encryption_keys(settings) == [NEW, OLD]
+
+
+def test_settings_read_lists_and_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As people write them in a file."""
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRETS", "whsec_1, whsec_2,")
+    monkeypatch.setenv("TANDEM_CURRENCY_BY_COUNTRY", "de=eur, GB=GBP")
+
+    settings = Settings()
+
+    assert [s.get_secret_value() for s in settings.stripe_webhook_secrets] == ["whsec_1", "whsec_2"]
+    assert settings.currency_by_country == {"DE": "EUR", "GB": "GBP"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TANDEM_CURRENCY_BY_COUNTRY", "DE"),
+        ("TANDEM_DEFAULT_CURRENCY", "usd"),
+        ("TANDEM_DELAY_SCALE", "0"),
+        ("TOGAI_MODE", "staging"),
+        ("TANDEM_TOPIC_PARTITIONS", "0"),
+    ],
+)
+def test_a_wrong_setting_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """At the start, not at the first event."""
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+def test_no_secret_is_shown_by_printing_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in a log line, not in an error."""
+    for name in ("STRIPE_API_KEY", "TOGAI_API_TOKEN", "STRIPE_WEBHOOK_SECRETS", "TANDEM_ENCRYPTION_KEYS"):
+        monkeypatch.setenv(name, "marked-secret")
+
+    assert "marked-secret" not in repr(Settings())
+
+
+@pytest.mark.parametrize(
+    ("stripe", "togai", "sandboxed"), [("", "", True), ("k", "", False), ("", "t", False), ("k", "t", False)]
+)
+def test_the_sandbox_stands_in_only_without_any_key(
+    monkeypatch: pytest.MonkeyPatch, stripe: str, togai: str, sandboxed: bool
+) -> None:
+    """Never for one side alone."""
+    monkeypatch.setenv("STRIPE_API_KEY", stripe)
+    monkeypatch.setenv("TOGAI_API_TOKEN", togai)
+    settings = Settings(sandbox_port=1)
+
+    assert settings.sandboxed is sandboxed
+    assert settings.effective_stripe_api_base.startswith("http://127.0.0.1:1/stripe") is sandboxed
+    assert settings.effective_togai_api_base.startswith("http://127.0.0.1:1/togai") is sandboxed
+
+
+def test_another_env_file_can_be_named_or_none(tmp_path: Path) -> None:
+    """Tests read none: a developer's own holds keys of real accounts."""
+    (tmp_path / ".env").write_text("STRIPE_API_KEY=sk_live_real\n")
+    (tmp_path / "other.env").write_text("STRIPE_API_KEY=sk_test_other\n")
+    read = "from shared.settings import Settings; print(Settings().stripe_api_key.get_secret_value())"
+
+    def said(**named: str) -> str:
+        bare = {name: value for name, value in os.environ.items() if name not in ("TANDEM_ENV_FILE", "STRIPE_API_KEY")}
+        command = [sys.executable, "-c", read]
+        return subprocess.run(command, cwd=tmp_path, env=bare | named, capture_output=True, text=True).stdout.strip()
+
+    assert said() == "sk_live_real"
+    assert said(TANDEM_ENV_FILE="other.env") == "sk_test_other"
+    assert said(TANDEM_ENV_FILE="") == ""
+    assert os.environ["TANDEM_ENV_FILE"] == ""

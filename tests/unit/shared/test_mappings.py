@@ -1,0 +1,122 @@
+"""The mapping index: order by offset decides, withdrawn records hold nothing, repeats change nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from shared.errors import StopWorker
+from shared.mappings import Claim, Mapping, MappingIndex, decode, encode
+
+A, B, C = "togai:test:o/account/a", "stripe:test:s/customer/b", "stripe:test:s/customer/c"
+
+
+def claim(attempt: int = 1, since: int = -1, match: str = "", key: str = "k") -> Claim:
+    return Claim(
+        action="x", key=key, body={}, attempt=attempt, opened_at="2026-11-23T10:00:00.000Z", run="run_1", since=since,
+        match=match,
+    )  # fmt: skip
+
+
+def record(name: str, state: Any, source: str, target: str = "", claimed: Claim | None = None) -> Mapping:
+    return Mapping(id=name, state=state, source=source, target=target, at="", run="run_1", claim=claimed)
+
+
+def test_a_pair_is_found_from_both_sides() -> None:
+    """Either side's ref leads to the mapping."""
+    index = MappingIndex()
+    index.apply(0, record("m1", "linked", A, B))
+
+    assert index.pair(A) == index.pair(B) != None  # noqa: E711
+    assert index.pair(C) is None
+
+
+def test_the_earlier_claim_is_in_the_right() -> None:
+    """Two directions make the same pair at once: the later one sees its rival."""
+    index = MappingIndex()
+    index.apply(5, record("m1", "claimed", A, "", claim()))
+    index.apply(6, record("m2", "claimed", C, A, claim()))
+    first, second = index.get("m1"), index.get("m2")
+    assert first
+    assert second
+
+    assert index.rival(first) is None
+    assert index.rival(second) == first
+
+
+def test_a_match_value_is_a_rival_too() -> None:
+    """Two claims without a common ref, for the same unique value."""
+    index = MappingIndex()
+    index.apply(5, record("m1", "claimed", A, "", claim(match="email:x")))
+    index.apply(6, record("m2", "claimed", C, "", claim(match="email:x")))
+    second = index.get("m2")
+    assert second
+
+    assert index.rival(second) == index.get("m1")
+
+
+def test_a_withdrawn_claim_holds_nothing() -> None:
+    """The rival goes on when the first gives way, and a claim made again is a new, later one."""
+    index = MappingIndex()
+    index.apply(5, record("m1", "claimed", A, "", claim()))
+    index.apply(6, record("m2", "claimed", C, A, claim()))
+    index.apply(7, record("m1", "withdrawn", A))
+    second = index.get("m2")
+    assert second
+    assert index.rival(second) is None
+
+    index.apply(8, record("m1", "claimed", A, "", claim()))
+    again = index.get("m1")
+    assert again
+
+    assert index.rival(again) == second
+
+
+def test_a_repeated_claim_keeps_the_first_key_and_body() -> None:
+    """Two workers claim the same source in one moment: both must send the same call."""
+    index = MappingIndex()
+    index.apply(5, record("m1", "claimed", A, "", claim(key="first")))
+    index.apply(6, record("m1", "claimed", A, "", claim(key="second")))
+    held = index.get("m1")
+
+    assert held
+    assert held.claim
+    assert held.claim.key == "first"
+
+
+def test_a_raised_attempt_keeps_its_place_in_the_order() -> None:
+    """After compaction only the later record is left: `since` says how old the claim is."""
+    index = MappingIndex()
+    index.apply(6, record("m2", "claimed", C, A, claim()))
+    index.apply(9, record("m1", "claimed", A, "", claim(attempt=2, since=5)))
+    second = index.get("m2")
+    assert second
+
+    assert index.rival(second) == index.get("m1")
+
+
+def test_records_read_back_and_a_newer_major_version_stops() -> None:
+    """What is written is what is read."""
+    mapping = record("m1", "claimed", A, "", claim())
+
+    assert decode(encode(mapping)) == mapping
+    with pytest.raises(StopWorker):
+        decode(encode(msgspec.structs.replace(mapping, schemaversion="2.0")))
+
+
+@given(st.lists(st.tuples(st.sampled_from("123"), st.sampled_from(["claimed", "linked", "withdrawn", "deleted"]))))
+def test_the_index_never_names_what_is_not_there(history: list[tuple[str, str]]) -> None:
+    """After any history: whatever a ref leads to is a present record that names the ref."""
+    index = MappingIndex()
+    targets = {"1": B, "2": C, "3": ""}
+    for offset, (name, state) in enumerate(history):
+        index.apply(offset, record(name, state, A, targets[name], claim() if state == "claimed" else None))
+
+    for ref in (A, B, C):
+        for mapping in index.naming(ref):
+            assert index.get(mapping.id) == mapping
+            assert ref in mapping.refs
+            assert mapping.state != "withdrawn"

@@ -1,0 +1,132 @@
+"""Each vendor's errors become ours, all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+import stripe
+from shared.apps.stripe.errors import translate
+from shared.apps.togai.client import TogaiApp, http_client
+from shared.errors import (
+    KeyReused,
+    Malformed,
+    Misconfigured,
+    NotFound,
+    RateLimited,
+    Rejected,
+    SyncError,
+    Unavailable,
+)
+from shared.limits import CallGate
+from shared.settings import Settings
+from stripe import _error as stripe_errors
+
+EXPECTED: dict[str, type[SyncError]] = {
+    "APIConnectionError": Unavailable,
+    "APIError": Unavailable,
+    "RateLimitError": RateLimited,
+    "IdempotencyError": KeyReused,
+    "AuthenticationError": Misconfigured,
+    "PermissionError": Misconfigured,
+}
+
+
+def every_class() -> list[type[stripe.StripeError]]:
+    found = [c for c in vars(stripe_errors).values() if isinstance(c, type) and issubclass(c, stripe.StripeError)]
+    return [c for c in found if c is not stripe.StripeError]
+
+
+def made(kind: type[stripe.StripeError], **details: Any) -> stripe.StripeError:
+    error = kind.__new__(kind)
+    stripe.StripeError.__init__(error, "told", **details)
+    return error
+
+
+@pytest.mark.parametrize("kind", every_class(), ids=lambda kind: kind.__name__)
+def test_every_exception_class_of_the_sdk_is_translated(kind: type[stripe.StripeError]) -> None:
+    """A class that a new SDK brings is Rejected until somebody decides; the known ones are what the table says."""
+    found = translate(made(kind), "con_1")
+
+    assert type(found) is EXPECTED.get(kind.__name__, Rejected)
+    assert "told" in found.message
+
+
+def test_there_are_classes_to_walk() -> None:
+    """A walk over nothing is green."""
+    assert len(every_class()) > 20
+
+
+def test_a_replayed_error_is_marked() -> None:
+    """It is poison: the same key will answer it again (peers: over-invoicing by a replayed 429)."""
+    headers = {"idempotent-replayed": "true"}
+
+    error = translate(made(stripe.APIError, http_status=500, headers=headers), "c")
+
+    assert isinstance(error, Unavailable)
+    assert error.replayed
+
+
+def test_the_reason_of_a_rate_limit_is_kept() -> None:
+    """The limiter needs to know which limit it was."""
+    headers = {"Stripe-Rate-Limited-Reason": "endpoint-rate", "Retry-After": "3"}
+
+    error = translate(made(stripe.RateLimitError, http_status=429, headers=headers), "c")
+
+    assert isinstance(error, RateLimited)
+    assert (error.reason, error.retry_after) == ("endpoint-rate", 3.0)
+
+
+def test_a_missing_object_is_not_found() -> None:
+    """By status or by code."""
+    assert type(translate(made(stripe.InvalidRequestError, http_status=404), "c")) is NotFound
+    assert type(translate(made(stripe.InvalidRequestError, http_status=400, code="resource_missing"), "c")) is NotFound
+
+
+async def call(answer: httpx.Response | Exception) -> Any:
+    def handler(_request: httpx.Request) -> httpx.Response:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as http:
+        app = TogaiApp(
+            "con_t", "togai:test:o", "token", "http://togai.invalid", CallGate(Settings(togai_rate=1e6)), http
+        )
+        return await app.account("a")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (httpx.Response(400, json={"message": "no"}), Rejected),
+        (httpx.Response(401, json={"message": "no"}), Misconfigured),
+        (httpx.Response(403, json={"message": "no"}), Misconfigured),
+        (httpx.Response(404, json={"message": "no"}), NotFound),
+        (httpx.Response(409, json={"message": "no"}), Rejected),
+        (httpx.Response(422, json={"message": "no"}), Rejected),
+        (httpx.Response(429, json={"message": "no"}), RateLimited),
+        (httpx.Response(500, text="<html>"), Unavailable),
+        (httpx.Response(503, json={"message": "no"}), Unavailable),
+        (httpx.Response(302, headers={"location": "http://elsewhere"}), Unavailable),
+        (httpx.Response(200, text="<html>"), Unavailable),
+        (httpx.Response(200, text='{"id": "a", "cust'), Unavailable),
+        (httpx.Response(200, json={"id": "a"}), Malformed),
+        (httpx.ConnectError("refused"), Unavailable),
+        (httpx.ReadTimeout("late"), Unavailable),
+        (httpx.RemoteProtocolError("cut"), Unavailable),
+    ],
+)
+async def test_togais_answers_become_our_errors(answer: httpx.Response | Exception, expected: type[SyncError]) -> None:
+    """By status code only: Togai tells no more."""
+    with pytest.raises(SyncError) as caught:
+        await call(answer)
+
+    assert type(caught.value) is expected
+
+
+async def test_the_http_clients_follow_no_redirect() -> None:
+    """A redirect could carry the token to another host."""
+    async with http_client(1.0) as http:
+        assert http.follow_redirects is False
