@@ -16,7 +16,8 @@ from console.local.ports import free_port
 from console.setup import prepare
 from shared.settings import Settings
 
-PATIENCE = 60.0
+PATIENCE = 150.0
+"""Seconds a test waits for an outcome: longer than the longest parking of a scaled run, which is 72 s."""
 UNLIMITED = {"stripe_test_rate": None, "stripe_live_rate": None, "stripe_operation_rate": None, "togai_rate": None}
 QUICK = {"webhook_delays": [0.05, 0.1, 0.2, 0.5, 1, 1, 2, 2, 5, 5], "webhook_timeout": 10.0}
 

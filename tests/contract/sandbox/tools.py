@@ -22,7 +22,7 @@ from togai_client.api_client import ApiClient
 from togai_client.configuration import Configuration
 
 UNLIMITED = {"stripe_test_rate": None, "stripe_live_rate": None, "stripe_operation_rate": None, "togai_rate": None}
-PATIENCE = 10.0
+PATIENCE = 30.0
 T = TypeVar("T")
 
 

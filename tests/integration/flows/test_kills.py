@@ -150,7 +150,7 @@ async def test_the_claimant_is_killed(lonely: Stack, app: str, operation: str, k
     """Between claim and call, or between call and mapping: whoever gets the event again resumes the claim."""
     await revive(lonely)
     tenant = await Tenant.make(lonely)
-    await tenant.fault(app, kind, {"operation": operation}, times=1, seconds=20)
+    await tenant.fault(app, kind, {"operation": operation}, times=1, seconds=8)
     entity = await (tenant.new_account("acme") if app == "stripe" else tenant.new_customer())
     await tenant.mapping(entity, "claimed")
     await lonely.children["worker-1"].kill()
