@@ -25,6 +25,22 @@ def test_calls_are_logged_and_counted(side: StripeSide, control: tools.Control) 
     assert control.call("GET", "/calls", account=side.account)["calls"] == []
 
 
+def test_calls_since_a_mark(side: StripeSide, org: TogaiSide, control: tools.Control) -> None:
+    """A mark taken before some calls counts them by operation and account afterwards, and nothing older."""
+    side.sdk.v1.customers.create({"name": "older"})
+    mark = str(control.call("GET", "/calls", account=side.account)["mark"])
+    assert control.call("GET", "/calls", account=side.account, since=mark)["counts"] == {}
+    side.sdk.v1.customers.list()
+    side.sdk.v1.customers.list()
+    side.sdk.v1.events.list()
+    org.http.get("/customers")
+    log = control.call("GET", "/calls", account=side.account, since=mark, limit="1")
+    assert log["counts"] == {"customers.list": 2, "events.list": 1}
+    assert [call["operation"] for call in log["calls"]] == ["events.list"]
+    assert control.call("GET", "/calls", account=org.account, since=mark)["counts"] == {"customers.list": 1}
+    assert control.http.get(f"{control.url}/control/calls?since=yesterday").status_code == 400
+
+
 def test_accounts(side: StripeSide, org: TogaiSide, control: tools.Control) -> None:
     """Accounts are listed with their keys; a taken id, a wrong body and an unknown account are refused."""
     listed = {account["account"]: account for account in control.call("GET", "/accounts")["accounts"]}

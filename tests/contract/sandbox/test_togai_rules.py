@@ -202,3 +202,23 @@ def test_archiving_by_control(org: TogaiSide, control: tools.Control) -> None:
     assert org.http.get("/customers", params={"status": "ARCHIVED"}).json()["data"][0]["id"] == "C1"
     assert org.http.get("/accounts/A1").json()["status"] == "ARCHIVED"
     assert org.http.post("/accounts", json={"id": "A2", "name": "New", "customerId": "C1"}).status_code == 400
+
+
+def test_unarchiving_by_control(org: TogaiSide, control: tools.Control) -> None:
+    """A person takes a customer alone, then its account, out of the archive; both can be changed again."""
+
+    def unarchive(**named: str) -> int:
+        body = {"account": org.account, **named}
+        return control.http.post(f"{control.url}/control/togai/unarchive", json=body).status_code
+
+    org.http.post("/customers", json={**CUSTOMER, "account": ACCOUNT})
+    org.http.delete("/customers/C1")
+    archived_at = org.http.get("/customers/C1").json()["updatedAt"]
+    assert unarchive(togai_account="A1") == 400
+    assert unarchive(customer="C1") == 200
+    assert org.http.get("/accounts/A1").json()["status"] == "ARCHIVED"
+    assert unarchive(togai_account="A1") == 200
+    assert org.http.get("/customers", params={"status": "ACTIVE"}).json()["data"][0]["updatedAt"] > archived_at
+    assert org.http.get("/accounts", params={"status": "ACTIVE"}).json()["data"][0]["id"] == "A1"
+    assert org.http.patch("/accounts/A1", json={"name": "again"}).status_code == 200
+    assert [unarchive(customer="nobody"), unarchive(), unarchive(customer="C1", togai_account="A1")] == [404, 400, 400]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sandbox.tenants import RESOURCES, Right
 
@@ -50,11 +50,17 @@ class NewSubscription(Body):
 
 
 class Archive(Body):
-    """A Togai customer or account to archive."""
+    """A Togai customer or account to archive, or to take out of the archive."""
 
     account: str
-    customer: str | None = None
-    togai_account: str | None = None
+    customer: str | None = Field(None, min_length=1)
+    togai_account: str | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.customer is None) == (self.togai_account is None):
+            raise ValueError("name either a customer or a togai_account")
+        return self
 
 
 class Advance(Body):

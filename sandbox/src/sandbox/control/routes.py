@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.answers import Answer
 from sandbox.control import bodies
 from sandbox.control.views import accounts_view, calls_view, state_view
 from sandbox.faults import Rule
@@ -28,6 +29,7 @@ from sandbox.togai_api.webhooks import subscribe, subscriptions
 from sandbox.world import World
 
 B = TypeVar("B", bound=BaseModel)
+Action = Callable[[Call], Answer]
 
 
 class ControlError(Exception):
@@ -51,7 +53,8 @@ class Control:
             ("POST", "/keys", self.add_key),
             ("GET", "/subscriptions", self.list_subscriptions), ("POST", "/subscriptions", self.add_subscription),
             ("DELETE", "/subscriptions/{id}", self.remove_subscription),
-            ("POST", "/togai/archive", self.archive), ("POST", "/togai/unlock", self.unlock),
+            ("POST", "/togai/archive", self.archive), ("POST", "/togai/unarchive", self.unarchive),
+            ("POST", "/togai/unlock", self.unlock),
             ("POST", "/stripe/roll_secret", self.roll_secret),
             ("GET", "/clock", self.show_clock), ("POST", "/clock", self.advance_clock),
             ("POST", "/reset", self.reset),
@@ -106,12 +109,19 @@ class Control:
 
     async def archive(self, request: Request) -> Json:
         """Archives a Togai customer with its accounts, or one account, as a person does in Togai's pages."""
+        return {"archived": await self._by_hand(request, customers.archive, accounts.archive)}
+
+    async def unarchive(self, request: Request) -> Json:
+        """Takes a Togai customer, or one account, out of the archive: Togai's pages can, its API cannot."""
+        return {"unarchived": await self._by_hand(request, customers.unarchive, accounts.unarchive)}
+
+    async def _by_hand(self, request: Request, customer: Action, account: Action) -> str:
         body = await _read(request, bodies.Archive)
-        run, id = (customers.archive, body.customer) if body.customer else (accounts.archive, body.togai_account)
+        run, id = (customer, body.customer) if body.customer else (account, body.togai_account)
         call = Call(self._world, self._tenant(body.account, "togai"), id or "", {}, b"")
         with self._world.store.transaction():
             run(call)
-        return {"archived": id}
+        return call.id
 
     async def unlock(self, request: Request) -> Json:
         """Ends Togai's lock of every address."""
@@ -152,6 +162,9 @@ class Control:
 
     async def show_calls(self, request: Request) -> Json:
         """The call log, the newest last, with counts by operation."""
+        for name in ("since", "limit"):
+            if not request.query_params.get(name, "0").isdecimal():
+                raise ControlError(400, f"{name} is not a number")
         return calls_view(self._world, self._scope(request), request.query_params)
 
     async def forget_calls(self, request: Request) -> Json:

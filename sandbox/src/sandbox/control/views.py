@@ -23,8 +23,12 @@ def accounts_view(world: World) -> list[Json]:
 
 
 def calls_view(world: World, scope: str | None, query: QueryParams) -> Json:
-    """The call log with counts by operation; `limit` cuts the list, never the counts."""
-    where, values = ["1"], []
+    """The call log with counts by operation; `limit` cuts the list, never the counts.
+
+    `mark` names the newest call of all: sent back as `since`, it leaves only what came later.
+    """
+    where: list[str] = ["seq>?"]
+    values: list[object] = [int(query.get("since", "0"))]
     for column, value in (("scope", scope), ("app", query.get("app")), ("operation", query.get("operation"))):
         if value:
             where.append(f"{column}=?")
@@ -38,7 +42,8 @@ def calls_view(world: World, scope: str | None, query: QueryParams) -> Json:
         limit,
     )
     counts = world.store.rows(f"SELECT operation, count(*) FROM calls WHERE {condition} GROUP BY operation", *values)
-    return {"calls": [dict(zip(_CALL, row, strict=True)) for row in rows], "counts": dict(counts)}
+    mark = world.store.number("SELECT coalesce(max(seq), 0) FROM calls")
+    return {"calls": [dict(zip(_CALL, row, strict=True)) for row in rows], "counts": dict(counts), "mark": mark}
 
 
 def state_view(world: World, tenant: Tenant) -> Json:

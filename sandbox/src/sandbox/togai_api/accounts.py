@@ -103,6 +103,17 @@ def archive(call: Call) -> Answer:
     return Answer.json(200, {"success": True})
 
 
+def unarchive(call: Call) -> Answer:
+    """What no operation of the API does: a person takes the account out of the archive; its customer must be active."""
+    old = present(call)
+    customer = call.world.store.get(call.scope, "customer", old.body["customerId"])
+    if customer and customer.body["status"] == "ARCHIVED":
+        raise TogaiError(400, f"Customer {customer.id} is archived")
+    new = {**old.body, "status": "ACTIVE"}
+    call.world.store.replace(call.scope, KIND, call.id, new, call.world.clock.micros(), lookup=old.lookup)
+    return Answer.json(200, {"success": True})
+
+
 def listed(call: Call) -> Answer:
     """GET /accounts, by the documented filters."""
     search = ("id", "name", "primaryEmail")

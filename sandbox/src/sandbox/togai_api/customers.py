@@ -91,6 +91,13 @@ def archive(call: Call) -> Answer:
     return Answer.json(200, {"success": True})
 
 
+def unarchive(call: Call) -> Answer:
+    """What no operation of the API does: a person takes the customer alone out of the archive."""
+    old = present(call)
+    call.world.store.replace(call.scope, KIND, call.id, {**old.body, "status": "ACTIVE"}, call.world.clock.micros())
+    return Answer.json(200, {"success": True})
+
+
 def listed(call: Call) -> Answer:
     """GET /customers, by the documented filters."""
     search = ("id", "name", "primaryEmail")
