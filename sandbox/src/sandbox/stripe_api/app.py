@@ -129,17 +129,17 @@ class StripeApi:
         return Answer(status, text.encode(), {"content-type": "application/json", **headers})
 
     def _params(self, visit: Visit) -> dict[str, Any]:
-        if visit.request.method == "GET" or not visit.body:
-            return forms.parse(visit.request.url.query)
+        """The parameters of query and body together: a typo in the address must not go unseen beside a body."""
+        body = visit.body if visit.request.method != "GET" else b""
         kind = visit.request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
-        if kind != _FORM:
+        if body and kind != _FORM:
             raise StripeError(
                 400,
                 f"Invalid request (check that your POST content type is {_FORM}). If you have any questions, "
                 "we can help at https://support.stripe.com/.",
             )
         try:
-            return forms.parse(visit.body.decode())
+            return forms.parse("&".join(part for part in (visit.request.url.query, body.decode()) if part))
         except (UnicodeDecodeError, ValueError) as error:
             raise StripeError(400, "Invalid request body: it is not form encoded UTF-8.") from error
 

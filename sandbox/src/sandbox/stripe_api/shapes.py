@@ -12,6 +12,7 @@ from sandbox.stripe_api.errors import StripeError
 from sandbox.stripe_api.forms import bracketed
 
 Path = tuple[str, ...]
+_INDEX = re.compile(r"[0-9]{1,6}")
 
 
 class Shape(Protocol):
@@ -22,8 +23,20 @@ class Shape(Protocol):
 
 
 def refuse(kind: str, value: Any, path: Path, code: str | None = None) -> StripeError:
-    """Stripe's answer to a value of the wrong type."""
-    return StripeError(400, f"Invalid {kind}: {value}", code=code, param=bracketed(path))
+    """Stripe's answer to a value of the wrong type; it repeats what should have been simple, not what should nest."""
+    told = "" if kind in ("array", "hash", "object") else f": {_inspected(value)}"
+    return StripeError(400, f"Invalid {kind}{told}", code=code, param=bracketed(path))
+
+
+def _inspected(value: Any) -> str:
+    """A nested value as Stripe repeats it: the way Ruby prints a hash."""
+    if not isinstance(value, dict):
+        return str(value)
+    return "{" + ", ".join(f":{key}=>{_quoted(inner)}" for key, inner in value.items()) + "}"
+
+
+def _quoted(value: Any) -> str:
+    return _inspected(value) if isinstance(value, dict) else f'"{value}"'
 
 
 def empty(path: Path) -> StripeError:
@@ -96,11 +109,21 @@ class Choice:
 
     def read(self, value: Any, path: Path) -> str:
         """The chosen value."""
+        if not isinstance(value, str):
+            raise refuse("string", value, path)
         if value not in self.allowed:
-            words = ", ".join(word for word in self.allowed[:12] if word)
-            more = ", ..." if len(self.allowed) > 12 else ""
-            raise StripeError(400, f"Invalid {bracketed(path)}: must be one of {words}{more}", param=bracketed(path))
-        return str(value)
+            name, words = bracketed(path), [word for word in self.allowed if word]
+            if value == "":
+                raise empty(path)
+            raise StripeError(400, f"Invalid {name}: must be one of {_listed(words)}", param=name)
+        return value
+
+
+def _listed(words: list[str]) -> str:
+    """Words as Stripe lists them: `a`, `a or b`, `a, b, or c`."""
+    if len(words) < 3:
+        return " or ".join(words)
+    return f"{', '.join(words[:-1])}, or {words[-1]}"
 
 
 @dataclass(frozen=True)
@@ -110,10 +133,10 @@ class ListOf:
     item: Shape
 
     def read(self, value: Any, path: Path) -> list[Any]:
-        """The items in the order of their indices; '' is the empty list."""
+        """The items in the order of their indices; where '' empties a list the SDK's type says so."""
         if value == "":
-            return []
-        if not isinstance(value, dict) or not all(key.isdecimal() for key in value):
+            raise empty(path)
+        if not isinstance(value, dict) or not all(_INDEX.fullmatch(key) for key in value):
             raise refuse("array", value, path)
         return [self.item.read(value[key], (*path, key)) for key in sorted(value, key=int)]
 
@@ -126,6 +149,8 @@ class MapOf:
 
     def read(self, value: Any, path: Path) -> dict[str, Any]:
         """The map with typed values."""
+        if value == "":
+            raise empty(path)
         if not isinstance(value, dict):
             raise refuse("hash", value, path)
         return {key: self.item.read(inner, (*path, key)) for key, inner in value.items()}
@@ -140,12 +165,14 @@ class Struct:
 
     def read(self, value: Any, path: Path) -> dict[str, Any]:
         """The hash with typed values; raises for unknown and for missing keys."""
+        if value == "" and path:
+            raise empty(path)
         if not isinstance(value, dict):
             raise refuse("object", value, path)
-        for key in value:
-            if key not in self.fields:
-                name = bracketed((*path, key))
-                raise StripeError(400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
+        unknown = [bracketed((*path, key)) for key in value if key not in self.fields]
+        if unknown:
+            text = f"Received unknown parameter{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}"
+            raise StripeError(400, text, code="parameter_unknown", param=unknown[0])
         for key in sorted(self.required):
             name = bracketed((*path, key))
             if key not in value:
