@@ -66,7 +66,7 @@ def _rendered(call: Call, document: Document) -> dict[str, Any]:
 def retrieve(call: Call) -> dict[str, Any]:
     """GET /v1/events/{id}, for 30 days."""
     found = call.world.store.get(call.scope, "event", call.id)
-    if found is None or found.created < call.world.clock.now() - KEPT_SECONDS:
+    if found is None or found.created < int(call.world.clock.now()) - KEPT_SECONDS:
         raise missing_object("event", call.id)
     return _rendered(call, found)
 
@@ -84,8 +84,10 @@ def check_list(call: Call) -> None:
 def listed(call: Call) -> dict[str, Any]:
     """GET /v1/events: newest first, 30 days back, by type, created time and delivery success."""
     where, values = lists.created_range(call.params.get("created"))
+    oldest = int(call.world.clock.now()) - KEPT_SECONDS
     where.append("created>=?")
-    values.append(int(call.world.clock.now()) - KEPT_SECONDS)
+    values.append(oldest)
+    _check_cursors(call, oldest)
     types = call.params.get("types") or []
     wanted = [call.params["type"]] if call.params.get("type") else types
     if wanted:
@@ -97,6 +99,14 @@ def listed(call: Call) -> dict[str, Any]:
         where.append(f"NOT {undelivered}" if call.params["delivery_success"] else undelivered)
     documents, more = lists.page(call, "event", "event", where, values)
     return lists.envelope("/v1/events", [_rendered(call, document) for document in documents], more)
+
+
+def _check_cursors(call: Call, oldest: int) -> None:
+    """Refuses a cursor that has gone with its 30 days, as one that never was."""
+    for name in ("starting_after", "ending_before"):
+        found = call.world.store.get(call.scope, "event", call.params.get(name) or "")
+        if found and found.created < oldest:
+            raise missing_object("event", found.id, param=name, status=400)
 
 
 def _chosen_types(call: Call, wanted: list[str]) -> list[str]:
