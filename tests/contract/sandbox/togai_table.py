@@ -1,0 +1,169 @@
+"""What Togai's documents say of each operation: a good request, the shape of its answer, and the type of each field."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+ADDRESS_FIELDS = ("phoneNumber", "line1", "line2", "postalCode", "city", "state", "country")
+FULL_ADDRESS = {
+    "phoneNumber": "+49 30 1", "line1": "Hof 1", "line2": "2. Stock", "postalCode": "10115", "city": "Berlin",
+    "state": "BE", "country": "DE",
+}  # fmt: skip
+NESTED_SETTING = {"id": "limit", "value": "5", "namespace": "USER", "name": "Limit", "dataType": "NUMERIC"}
+DATED_ALIAS = {"value": "dated", "effectiveFrom": "2026-01-01T00:00:00Z", "effectiveUntil": "2027-01-01T00:00:00Z"}
+ACCOUNT_FIELDS: dict[str, Any] = {
+    "invoiceCurrency": "EUR", "netTermDays": 30, "primaryEmail": "b@example.com", "address": FULL_ADDRESS,
+    "billingInformation": {"emailRecipients": ["c@example.com"], "additionalEmailRecipients": ["d@example.com"]},
+    "metadata": {"VATN": "DE1"}, "tags": ["Stripe"], "status": "DRAFT",
+}  # fmt: skip
+NESTED_ACCOUNT: dict[str, Any] = {
+    "id": "A2", "name": "Second account", **ACCOUNT_FIELDS, "aliases": ["second"], "accountAliases": [DATED_ALIAS],
+    "settings": [NESTED_SETTING],
+}  # fmt: skip
+NEW_CUSTOMER: dict[str, Any] = {
+    "id": "C2", "name": "Second customer", "primaryEmail": "a@example.com", "address": FULL_ADDRESS,
+    "settings": [NESTED_SETTING], "account": NESTED_ACCOUNT,
+}  # fmt: skip
+NEW_ACCOUNT: dict[str, Any] = {**NESTED_ACCOUNT, "customerId": "C1"}
+NEW_SETTING: dict[str, Any] = {**NESTED_SETTING, "entityType": "ACCOUNT", "entityId": "A1"}
+
+CUSTOMER = frozenset({
+    "id", "togaiCustomerId", "name", "primaryEmail", "billingAddress", "address", "status", "createdAt", "updatedAt"
+})  # fmt: skip
+CREATED = frozenset({"id", "togaiCustomerId", "name", "primaryEmail"})
+CREATED_MORE = frozenset({"billingAddress", "address", "settings", "account"})
+ACCOUNT = frozenset({"id", "togaiAccountId", "togaiCustomerId", "name", "customerId", "status"})
+ACCOUNT_MORE = frozenset({
+    "invoiceCurrency", "aliases", "netTermDays", "address", "primaryEmail", "billingInformation", "settings",
+    "invoiceGroupDetails", "metadata", "tags",
+})  # fmt: skip
+SETTING = frozenset({"id", "value", "entityType", "entityId", "namespace", "name", "dataType"})
+ALIAS = frozenset({"value", "createdAt"})
+DATED = frozenset({"id", "value", "effectiveFrom", "effectiveUntil", "createdAt"})
+PAGE, CONTEXT = frozenset({"data", "nextToken"}), frozenset({"context"})
+DONE = frozenset({"success"})
+
+
+@dataclass(frozen=True)
+class Row:
+    """One operation: where, with what, and how a good answer looks."""
+
+    path: str
+    status: int
+    keys: frozenset[str]
+    more: frozenset[str] = frozenset()
+    body: dict[str, Any] | None = None
+    items: tuple[frozenset[str], frozenset[str]] | None = None
+    required: tuple[str, ...] = ()
+    types: dict[str, str] = field(default_factory=dict)
+    quota: str = ""
+
+    def sent(self) -> Any:
+        """A body of the caller's own to change."""
+        return json.loads(json.dumps(self.body))
+
+
+def under(prefix: str, types: dict[str, str]) -> dict[str, str]:
+    """Fields inside another field."""
+    return {f"{prefix}.{name}": kind for name, kind in types.items()}
+
+
+ADDRESS_TYPES = dict.fromkeys(ADDRESS_FIELDS, "text")
+SETTING_TYPES = {"id": "text", "value": "text", "namespace": "text", "name": "text", "dataType": "data_type"}
+ALIAS_TYPES = {"value": "alias_value", "effectiveFrom": "moment", "effectiveUntil": "moment"}
+CHANGE_TYPES = {
+    "invoiceCurrency": "currency", "netTermDays": "int32", "primaryEmail": "email", "address": "hash",
+    **under("address", ADDRESS_TYPES), "billingInformation": "hash", "billingInformation.emailRecipients": "emails",
+    "billingInformation.additionalEmailRecipients": "emails", "metadata": "map", "tags": "unique_texts",
+    "status": "account_status", "name": "name",
+}  # fmt: skip
+NESTED_TYPES = {
+    "id": "id", **CHANGE_TYPES, "aliases": "aliases", "accountAliases": "list",
+    **under("accountAliases.0", ALIAS_TYPES), "settings": "list", **under("settings.0", SETTING_TYPES),
+}  # fmt: skip
+CUSTOMER_TYPES = {"name": "name", "primaryEmail": "email", "address": "hash", **under("address", ADDRESS_TYPES)}
+NEW_CUSTOMER_TYPES = {
+    "id": "id", **CUSTOMER_TYPES, "settings": "list", **under("settings.0", SETTING_TYPES), "account": "hash",
+    **under("account", NESTED_TYPES),
+}  # fmt: skip
+
+WRONG: dict[str, list[Any]] = {
+    "text": [5, True, [], {}],
+    "id": [5, True, [], "", "i" * 51],
+    "name": [5, "ab", "n" * 256, {}],
+    "email": [5, "e" * 321, []],
+    "currency": [5, "EU", "EURO", ""],
+    "int32": ["30", 1.5, True, 2**31, -(2**31) - 1],
+    "hash": ["x", 5, [], {"noSuchField": "x"}],
+    "map": ["x", [], {"a": 1}, {"a": {"b": "c"}}, {"a": True}],
+    "list": ["x", {}, [5], ["x"], [[]]],
+    "emails": ["a@example.com", [5], ["e" * 321]],
+    "texts": ["x", [5], {}],
+    "unique_texts": ["x", [5], ["a", "a"]],
+    "aliases": ["x", ["ab"], ["a" * 51], [5], ["abc", "abc"], [f"alias{n}" for n in range(11)]],
+    "some_aliases": ["x", ["ab"], ["a" * 51], [5], ["abc", "abc"], [f"alias{n}" for n in range(11)], []],
+    "alias_value": [5, "", "a" * 51],
+    "free_alias": [5, "a" * 256],
+    "account_status": ["ARCHIVED", "active", "", 1],
+    "data_type": ["TEXT", "string", "", 1],
+    "moment": ["yesterday", "2026-13-01T00:00:00Z", [], {}],
+}
+UNKNOWN_ID = "nobody-knows-this"
+ROWS: dict[str, Row] = {
+    "customers.create": Row(
+        "/customers", 201, CREATED, CREATED_MORE, NEW_CUSTOMER, types=NEW_CUSTOMER_TYPES, quota="togai_customer_quota",
+        required=("id", "name", "primaryEmail", "address", "settings.0.id", "settings.0.value", "settings.0.namespace",
+                  "settings.0.name", "settings.0.dataType", "account.id", "account.name"),
+    ),
+    "customers.list": Row("/customers", 200, PAGE, CONTEXT, items=(CUSTOMER, frozenset())),
+    "customers.retrieve": Row("/customers/C1", 200, CUSTOMER),
+    "customers.update": Row(
+        "/customers/C1", 200, CUSTOMER, types=CUSTOMER_TYPES,
+        body={"name": "Other", "primaryEmail": "o@example.com", "address": FULL_ADDRESS},
+    ),
+    "customers.delete": Row("/customers/C1", 200, DONE),
+    "accounts.create": Row(
+        "/accounts", 201, ACCOUNT, ACCOUNT_MORE, NEW_ACCOUNT, required=("id", "name", "customerId"),
+        types={**NESTED_TYPES, "customerId": "text"}, quota="togai_account_quota",
+    ),
+    "accounts.list": Row("/accounts", 200, PAGE, CONTEXT, items=(ACCOUNT, ACCOUNT_MORE)),
+    "accounts.retrieve": Row("/accounts/A1", 200, ACCOUNT, ACCOUNT_MORE),
+    "accounts.update": Row(
+        "/accounts/A1", 200, ACCOUNT, ACCOUNT_MORE, {"name": "Other", **ACCOUNT_FIELDS}, types=CHANGE_TYPES,
+    ),
+    "accounts.delete": Row("/accounts/A1", 200, DONE),
+    "accounts.add_aliases": Row(
+        "/accounts/A1/add_aliases", 200, ACCOUNT, ACCOUNT_MORE,
+        {"aliases": ["another"], "accountAliases": [DATED_ALIAS]}, quota="togai_alias_quota",
+        types={"aliases": "some_aliases", "accountAliases": "list", **under("accountAliases.0", ALIAS_TYPES)},
+        required=("accountAliases.0.value",),
+    ),
+    "accounts.remove_aliases": Row(
+        "/accounts/A1/remove_aliases", 200, ACCOUNT, ACCOUNT_MORE, {"aliases": ["first"]},
+        types={"aliases": "texts", "accountAliases": "list"},
+    ),
+    "accounts.account_aliases": Row(
+        "/accounts/A1/account_aliases", 200, frozenset({"data"}), frozenset({"nextToken"}), items=(DATED, frozenset()),
+    ),
+    "aliases.create": Row(
+        "/aliases", 201, frozenset({"data"}), frozenset({"nextToken"}), {"aliases": [{"value": "later"}]},
+        items=(ALIAS, frozenset()), required=("aliases", "aliases.0.value"), quota="togai_alias_quota",
+        types={"aliases": "list", "aliases.0.value": "free_alias"},
+    ),
+    "aliases.list": Row("/aliases", 200, PAGE, items=(ALIAS, frozenset())),
+    "aliases.retrieve": Row("/aliases/free", 200, ALIAS),
+    "aliases.delete": Row("/aliases/free", 200, DONE),
+    "settings.create": Row(
+        "/settings", 201, SETTING, body=NEW_SETTING, required=tuple(sorted(SETTING)),
+        types={**SETTING_TYPES, "entityType": "text", "entityId": "text"},
+    ),
+    "settings.list": Row("/settings", 200, PAGE, CONTEXT, items=(SETTING, frozenset())),
+    "settings.retrieve": Row("/settings/setting.USER.kept.ACCOUNT.A1", 200, SETTING),
+    "settings.update": Row(
+        "/settings/setting.USER.kept.ACCOUNT.A1", 201, SETTING,
+        body={"name": "Other", "value": "9", "dataType": "NUMERIC"},
+        types={"name": "text", "value": "text", "dataType": "data_type"},
+    ),
+}  # fmt: skip
