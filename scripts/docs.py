@@ -19,8 +19,11 @@ from shared.catalog import ACTIONS, APPS, TRIGGERS
 from shared.catalog.flows import BUILT_IN
 from shared.events.envelope import Envelope
 from shared.events.topics import DELAYS, Topic, Topics
+from shared.index import Entity
 from shared.mappings import Claim
 from shared.mappings import Mapping as MappingRecord
+from shared.pairs import Difference, PairState, Write
+from shared.polls import Poll
 from shared.retries import IN_PLACE, LADDER, LAST_PARKING
 from shared.runs import DeadLetter, Parked, Problem, Run, Step
 from shared.settings import Settings
@@ -40,7 +43,17 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "togai_api_base", "togai_mode", "togai_organization", "public_url",
         ),
     ),
-    "What flows do": ("", ("default_currency", "currency_by_country", "stripe_customer_setting")),
+    "What flows do": (
+        "",
+        (
+            "default_currency", "currency_by_country", "stripe_customer_setting", "email_rule", "field_owners",
+            "synced_metadata",
+        ),
+    ),
+    "Polling": (
+        "What no webhook brings, or none has brought, is found by asking.",
+        ("polling", "stripe_poll_interval", "togai_poll_interval", "poll_share", "stripe_quota", "togai_quota"),
+    ),
     "Machine and addresses": (
         "",
         (
@@ -86,7 +99,8 @@ COMMON: Mapping[str, str] = {
 
 WORDS: Mapping[type, Mapping[str, str]] = {
     Envelope: {
-        "id": "with `source`, the event's name: Stripe's event id; `tgi_` and a random part for Togai, that has none",
+        "id": "with `source`, the event's name: Stripe's event id; for Togai, that has none, `tgi_` and a random part, "
+        "or `tgp_` and what the poller saw; `req_` for what a person asked",
         "source": "`urn:tandem:` and the app account",
         "type": "`app.noun.what`, as `stripe.customer.created`",
         "subject": "the vendor's own id of what the event is about",
@@ -95,7 +109,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "connection": "the connection by whose address it came",
         "aggregate": "canonical id of what it changes, `app:mode:account/noun/id`; also the record's key",
         "data": "the vendor's body, byte for byte",
-        "origin": "how it came; today always `live`",
+        "origin": "how it came: `live` by a webhook or a person, `poll` by a poller",
         "cause": "run or request that made Tandem emit it; absent for the outside's own events",
         "specversion": "of CloudEvents",
         "datacontenttype": "of `data`",
@@ -146,6 +160,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "also": "further entities of the pair, as the Togai customer above the account",
         "rule": "how the two were joined",
         "claim": "the call that is being made, the record below; only before the pair is made",
+        "match": "the address under which it was made or linked",
         "reason": "why it was withdrawn, or which side was deleted",
     },
     Claim: {
@@ -171,6 +186,48 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "changed_at": "time of the retry or discard",
         "changed_reason": "why it was retried or discarded",
     },
+    Entity: {
+        "ref": "the entity, `app:mode:account/noun/id`",
+        "state": "as it was last seen",
+        "email": "its address in small letters; of an account without one, its customer's",
+        "parent": "the Togai customer of an account",
+        "digest": "of its content",
+        "seq": "counts its changes; of a Stripe customer the time of the last event",
+    },
+    Poll: {
+        "app_account": "`app:mode:account` that is asked",
+        "kind": "which list",
+        "position": "time up to which everything is in the log",
+        "cursor": "where an unfinished pass goes on",
+        "complete": "whether a first full pass has ended",
+        "passes": "full passes so far",
+        "seen": "entities of the present pass so far",
+        "found": "events that no webhook had brought",
+        "at": "time of this record",
+    },
+    PairState: {
+        "mapping": "id of the mapping",
+        "side": "whose events the writer of this record works on",
+        "pair": "both sides of the mapping that this speaks of",
+        "agreed": "by field, digest of the owner's value that the other side was last equal to or set to",
+        "open": "writes that were begun and not ended, the record below",
+        "writes": "epoch seconds of the last writes",
+        "differences": "by field, what differs and stays so, the record below",
+        "at": "time of this record",
+    },
+    Write: {
+        "run": "the run that writes",
+        "to": "the side that is written",
+        "fields": "by field, digest of the value",
+        "at": "epoch seconds of the begin",
+    },
+    Difference: {
+        "owner": "whose value holds",
+        "togai": "Togai's value, as JSON",
+        "stripe": "Stripe's value, as JSON",
+        "reason": "why it stays",
+        "since": "when it was first seen so",
+    },
     Parked: {
         "run": "the run so far",
         "due": "epoch seconds at which it goes on",
@@ -189,6 +246,9 @@ TOPIC_WORDS: Mapping[str, str] = {
     "flows": "private flows; nothing writes them yet",
     "flow_links": "which flow runs between which connections",
     "dead_letters": "what was given up on, by its id",
+    "index": "ids and e-mail addresses of both sides, as the pollers saw them",
+    "polls": "how far each poller is",
+    "pair_states": "what both sides of a pair agree on, and what differs",
     "runs": "the activity log: each record is the whole state of its run",
 }
 
@@ -329,6 +389,18 @@ def events_page() -> str:
         fields_of(MappingRecord),
         "Its `claim`:",
         fields_of(Claim),
+        "## Index and polls",
+        "On the index topic, keyed by `ref`.",
+        fields_of(Entity),
+        "On the polls topic, keyed by app account and kind.",
+        fields_of(Poll),
+        "## State of a pair",
+        "On the pair-states topic, keyed by mapping and side.",
+        fields_of(PairState),
+        "A write:",
+        fields_of(Write),
+        "A difference:",
+        fields_of(Difference),
         "## Dead letter",
         "On the dead-letters topic, keyed by `id`.",
         fields_of(DeadLetter),

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 from console.connect import Wanted, connect
+from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, Secrets, Vault, encode, encryption_keys
 from shared.events.topics import Topics
 from shared.streaming.kafka import Log
@@ -40,8 +41,7 @@ class Tenant:
         tenant = cls(stack, name, stripe["key"], stripe["id"], togai["key"], togai["id"])
         await tenant.connect_stripe(f"con_s{name}", tenant.stripe_key)
         await tenant.connect_togai(f"con_t{name}", tenant.togai_token)
-        for flow in (TO_STRIPE, TO_TOGAI):
-            await tenant.link(flow)
+        await tenant.link(*BUILT_IN)
         return tenant
 
     async def connect_stripe(self, connection_id: str, key: str, **changes: str) -> Connection:
@@ -96,13 +96,14 @@ class Tenant:
             await kafka.append(Topics(settings).connections, made.id, encode(made))
         return made
 
-    async def link(self, flow: str, *, suffix: str = "", stripe: str = "", togai: str = "") -> str:
-        """Switch a flow on for this tenant's connections, and wait until every worker knows."""
+    async def link(self, *flows: str, suffix: str = "", stripe: str = "", togai: str = "") -> str:
+        """Switch flows on for this tenant's connections, wait until every worker knows. Returns the last link's id."""
         settings = self.stack.settings()
         connections = {"stripe": stripe or f"con_s{self.name}", "togai": togai or f"con_t{self.name}"}
-        link = FlowLink(id=f"link_{self.name}_{flow}{suffix}", flow=flow, connections=connections)
         async with Log(settings) as kafka:
-            await kafka.append(Topics(settings).flow_links, link.id, encode(link))
+            for flow in flows:
+                link = FlowLink(id=f"link_{self.name}_{flow}{suffix}", flow=flow, connections=connections)
+                await kafka.append(Topics(settings).flow_links, link.id, encode(link))
         await self.stack.knows_links(link.id)
         return link.id
 
@@ -138,8 +139,9 @@ class Tenant:
         await self.togai("POST", "/customers", json=body)
         return account
 
-    async def new_customer(self, name: str = "Globex", email: str | None = "g@globex.test", **fields: str) -> str:
-        """A Stripe customer, as a person makes it."""
+    async def new_customer(self, name: str = "Globex", email: str | None = "new", **fields: str) -> str:
+        """A Stripe customer, as a person makes it, by default with an address that nobody else has."""
+        email = f"{secrets.token_hex(4)}@globex.test" if email == "new" else email
         body = {"name": name} | ({"email": email} if email else {}) | fields
         return str((await self.stripe("POST", "/v1/customers", data=body))["id"])
 

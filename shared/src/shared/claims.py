@@ -17,7 +17,7 @@ from shared.errors import Conflict, NotReady
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.identity import create_key, mapping_id
-from shared.mappings import Claim, Mapping, MappingIndex, Rule
+from shared.mappings import ACTIVE, Claim, Mapping, MappingIndex, Rule
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
@@ -67,7 +67,7 @@ class Claims:
         if pair:
             return pair
         held = self._index.get(mapping_id(source))
-        if held is None or held.state == "withdrawn":
+        if held is None or held.state not in ACTIVE:
             opened = timestamp(self._clock())
             key = create_key(app_account, action, source, 1)
             claim = Claim(action=action, key=key, body=body, attempt=1, opened_at=opened, run=run, match=match)
@@ -97,7 +97,9 @@ class Claims:
             f"{rival.source} and {rival.target or 'another'} are linked already ({rival.id})", candidates=rival.refs
         )
 
-    async def link(self, held: Mapping, target: str, rule: Rule, *, also: tuple[str, ...] = ()) -> Mapping:
+    async def link(
+        self, held: Mapping, target: str, rule: Rule, *, also: tuple[str, ...] = (), reason: str = ""
+    ) -> Mapping:
         """The pair is made: replace the claim by the mapping, confirmed by the broker."""
         return await self._write(
             Mapping(
@@ -109,6 +111,8 @@ class Claims:
                 run=held.run,
                 rule=rule,
                 also=list(also),
+                match=held.claim.match if held.claim else "",
+                reason=reason,
             )
         )
 
@@ -121,9 +125,23 @@ class Claims:
         )
 
     async def withdraw(self, held: Mapping, reason: str) -> Mapping:
-        """Nothing was made and nothing will be under this claim."""
+        """Nothing was made and nothing will be under this claim; or a person took the link back."""
         return await self._write(
             msgspec.structs.replace(held, state="withdrawn", reason=reason, at=timestamp(self._clock()))
+        )
+
+    async def separate(self, entity: str, run: str, reason: str) -> Mapping:
+        """A person decided that the entity matches none that is there: a create makes its other side."""
+        return await self._write(
+            Mapping(
+                id=mapping_id(entity),
+                state="separate",
+                source=entity,
+                at=timestamp(self._clock()),
+                run=run,
+                rule="manual",
+                reason=reason,
+            )
         )
 
     async def next_attempt(self, held: Mapping, app_account: str) -> Mapping:

@@ -5,11 +5,12 @@
     │   ├── Unavailable               timeouts, connection errors, 5xx
     │   ├── RateLimited               429
     │   ├── NotReady                  something that we depend on has not arrived yet
+    │   ├── Unsettled                 the pair was written too often: it looks again when that is past
     │   └── Waiting                   only a change at the other side helps: parked at once, not retried in place
+    │       └── Conflict(candidates)  several things could be one; a person decides, then the run goes on by itself
     └── Permanent                     dead letter now
         ├── Malformed                 the body does not fit its schema
         ├── Rejected(code)            the target said no (4xx); the vendor's code is kept
-        ├── Conflict(candidates)      two things claim to be one; a person decides
         └── Misconfigured             401/403, unknown connection: also closes the connection
 
 Any other exception is a bug: buried with its traceback. `StopWorker` is none of these: it ends the process.
@@ -77,6 +78,18 @@ class Waiting(Retryable):
     """Only a change at the other side lets the run go on (an e-mail address is missing, say)."""
 
 
+class Conflict(Waiting):
+    """Linking would join what is already joined otherwise; `candidates` are the refs that a person chooses from."""
+
+    def __init__(self, message: str, *, code: str = "conflict", candidates: tuple[str, ...] = ()) -> None:
+        super().__init__(message, code=code)
+        self.candidates = candidates
+
+
+class Unsettled(Retryable):
+    """A pair was written so often in so short a time that two sides may be fighting over it: parked at once."""
+
+
 class Permanent(SyncError):
     """The same call will fail again: dead letter."""
 
@@ -100,14 +113,6 @@ class NotFound(Rejected):
 
 class KeyReused(Rejected):
     """The vendor knows the idempotency key with another body: the attempt is spent, absence must be proved."""
-
-
-class Conflict(Permanent):
-    """Linking would join what is already joined otherwise; `candidates` are the refs that a person chooses from."""
-
-    def __init__(self, message: str, *, code: str = "conflict", candidates: tuple[str, ...] = ()) -> None:
-        super().__init__(message, code=code)
-        self.candidates = candidates
 
 
 class Misconfigured(Permanent):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from aiolimiter import AsyncLimiter
@@ -20,8 +20,8 @@ LONGEST_HOLD = 30.0
 class CallGate:
     """Every call to a vendor passes it. One per worker."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._rates = {"stripe": settings.stripe_rate, "togai": settings.togai_rate}
+    def __init__(self, settings: Settings, rates: Mapping[str, float] | None = None) -> None:
+        self._rates = rates or {"stripe": settings.stripe_rate, "togai": settings.togai_rate}
         self._in_flight = asyncio.Semaphore(settings.calls_in_flight)
         self._limiters: dict[str, AsyncLimiter] = {}
         self._held_until: dict[str, float] = {}

@@ -6,16 +6,19 @@ who is first; `shared.claims` writes and waits.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any, Literal
 
 import msgspec
 
 from shared.events.envelope import SCHEMA_VERSION, check_version
 
-MappingState = Literal["claimed", "linked", "deleted", "withdrawn"]
-Rule = Literal["", "created", "setting", "metadata", "natural-id", "manual"]
+MappingState = Literal["claimed", "linked", "deleted", "withdrawn", "separate"]
+Rule = Literal["", "created", "setting", "metadata", "natural-id", "email", "manual"]
 ACTIVE: frozenset[str] = frozenset({"claimed", "linked", "deleted"})
 """States that hold their entities: no other record may name them."""
+LATELY = 10_000
+"""Pairs whose match value is remembered after they were linked: more than are made while the index lags."""
 
 
 class Claim(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -38,6 +41,8 @@ class Claim(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One pair of entities, from the claim on. `source` is where it began (the customer was born there), `target` the
     other side as soon as it is known. `also` are further refs of the pair, as the Togai customer above the account.
+    `match` is the address that the pair was made or linked under, while the index may not know both sides yet.
+    A `separate` record says that a person decided: its source matches none of those that have its address.
     """
 
     id: str
@@ -49,6 +54,7 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     also: list[str] = []
     rule: Rule = ""
     claim: Claim | None = None
+    match: str = ""
     reason: str = ""
     schemaversion: str = SCHEMA_VERSION
 
@@ -77,6 +83,8 @@ class MappingIndex:
         self._order: dict[str, int] = {}
         self._by_ref: dict[str, str | tuple[str, ...]] = {}
         self._by_match: dict[str, tuple[str, ...]] = {}
+        self._by_parent: dict[str, str | tuple[str, ...]] = {}
+        self._lately: OrderedDict[str, str] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -88,7 +96,7 @@ class MappingIndex:
             return
         if known:
             self._forget(known)
-        if known is None or known.state == "withdrawn":
+        if known is None or known.state not in ACTIVE:
             self._order[mapping.id] = offset
         if mapping.claim and mapping.claim.since >= 0:
             self._order[mapping.id] = mapping.claim.since
@@ -97,14 +105,22 @@ class MappingIndex:
             self._by_ref[ref] = _with(self._by_ref.get(ref), mapping.id)
         if mapping.claim and mapping.claim.match and mapping.state == "claimed":
             self._by_match[mapping.claim.match] = (*self._by_match.get(mapping.claim.match, ()), mapping.id)
+        for parent in mapping.also if mapping.state == "linked" else ():
+            self._by_parent[parent] = _with(self._by_parent.get(parent), mapping.id)
+        if mapping.match and mapping.state == "linked":
+            self._remember(mapping)
+
+    def _remember(self, mapping: Mapping) -> None:
+        self._lately[mapping.match] = mapping.id
+        self._lately.move_to_end(mapping.match)
+        if len(self._lately) > LATELY:
+            self._lately.popitem(last=False)
 
     def _forget(self, mapping: Mapping) -> None:
         for ref in mapping.refs:
-            left = _without(self._by_ref.get(ref), mapping.id)
-            if left is None:
-                self._by_ref.pop(ref, None)
-            else:
-                self._by_ref[ref] = left
+            _take(self._by_ref, ref, mapping.id)
+        for parent in mapping.also:
+            _take(self._by_parent, parent, mapping.id)
         if mapping.claim and mapping.claim.match:
             rest = tuple(i for i in self._by_match.get(mapping.claim.match, ()) if i != mapping.id)
             if rest:
@@ -127,6 +143,15 @@ class MappingIndex:
     def pair(self, ref: str) -> Mapping | None:
         """The finished mapping of this entity (linked, or with a deleted side)."""
         return next((m for m in self.naming(ref) if m.state != "claimed"), None)
+
+    def under(self, parent: str) -> list[Mapping]:
+        """The links of all accounts of a Togai customer."""
+        return [self._by_id[i] for i in _ids(self._by_parent.get(parent))]
+
+    def lately(self, match: str) -> Mapping | None:
+        """The pair that was linked under a match value not long ago: the index may not know its sides yet."""
+        found = self._by_id.get(self._lately.get(match, ""))
+        return found if found and found.state == "linked" and found.match == match else None
 
     def rival(self, mapping: Mapping) -> Mapping | None:
         """An earlier open claim or mapping that names the same source, target or match value."""
@@ -152,6 +177,14 @@ def _with(entry: str | tuple[str, ...] | None, mapping_id: str) -> str | tuple[s
     # Nearly every ref has one record: a bare string keeps 100,000 of them small.
     ids = _ids(entry)
     return entry if entry is not None and mapping_id in ids else mapping_id if not ids else (*ids, mapping_id)
+
+
+def _take(entries: dict[str, str | tuple[str, ...]], ref: str, mapping_id: str) -> None:
+    left = _without(entries.get(ref), mapping_id)
+    if left is None:
+        entries.pop(ref, None)
+    else:
+        entries[ref] = left
 
 
 def _without(entry: str | tuple[str, ...] | None, mapping_id: str) -> str | tuple[str, ...] | None:

@@ -1,4 +1,6 @@
-"""What every worker knows at all times: connections, flows, flow links and mappings, folded from compacted topics."""
+"""What every worker knows at all times: connections, flows, flow links, mappings, the states of pairs and the index of
+entities, folded from compacted topics.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +9,37 @@ from collections.abc import Callable
 import msgspec
 from pydantic import ValidationError
 
-from shared import mappings
+from shared import index, mappings, pairs, polls
 from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
 from shared.errors import Misconfigured
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
 from shared.flows.model import Flow
+from shared.index import EntityIndex
 from shared.log import get_logger
 from shared.mappings import MappingIndex
+from shared.pairs import PairStates
+from shared.polls import Polls
 from shared.streaming.replica import Apply
 
 log = get_logger(__name__)
 
 
 class Registry:
-    """In-memory state of the four compacted topics. Give `folds` to a Replica."""
+    """In-memory state of the compacted topics. Give `folds` to a Replica."""
 
     def __init__(self) -> None:
         self.connections: dict[str, Connection] = {}
         self.links: dict[str, FlowLink] = {}
         self.flows: dict[str, Flow] = dict(BUILT_IN)
         self.mappings = MappingIndex()
+        self.pair_states = PairStates()
+        self.index = EntityIndex()
+        self.polls = Polls()
 
-    def folds(self, topics: Topics, *, with_mappings: bool = True) -> dict[str, Apply]:
-        """The folding functions by topic. Ingress does without the mappings."""
+    def folds(self, topics: Topics, *, with_mappings: bool = True, with_index: bool = True) -> dict[str, Apply]:
+        """The folding functions by topic. Ingress does without the mappings, set-up without the index too."""
         folds: dict[str, Apply] = {
             topics.connections: self._fold(self._connection),
             topics.flow_links: self._fold(self._link),
@@ -39,6 +47,10 @@ class Registry:
         }
         if with_mappings:
             folds[topics.mappings] = self._fold(self._mapping)
+            folds[topics.pair_states] = self._fold(self._pair_state)
+        if with_index:
+            folds[topics.index] = self._fold(self._entity)
+            folds[topics.polls] = self._fold(self._poll)
         return folds
 
     def connection(self, connection_id: str) -> Connection:
@@ -86,3 +98,12 @@ class Registry:
 
     def _mapping(self, offset: int, _key: str, value: bytes) -> None:
         self.mappings.apply(offset, mappings.decode(value))
+
+    def _pair_state(self, offset: int, _key: str, value: bytes) -> None:
+        self.pair_states.apply(offset, pairs.decode(value))
+
+    def _entity(self, _offset: int, _key: str, value: bytes) -> None:
+        self.index.apply(index.decode(value))
+
+    def _poll(self, _offset: int, _key: str, value: bytes) -> None:
+        self.polls.apply(polls.decode(value))

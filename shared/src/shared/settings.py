@@ -17,6 +17,9 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Mode = Literal["test", "live"]
+Owner = Literal["togai", "stripe", "birth"]
+OWNED_FIELDS = ("name", "email", "phone", "address")
+"""The fields of a customer that travel always; chosen metadata keys come on top, as `metadata.KEY`."""
 
 ENV_FILE = os.environ.get("TANDEM_ENV_FILE", ".env")
 SANDBOX_STRIPE_KEY = "sk_test_sandbox"
@@ -131,6 +134,30 @@ class Settings(BaseSettings):
     stripe_customer_setting: str = Field(
         "StripeCustomerId", description="name of the Togai setting that holds the Stripe customer's id"
     )
+    polling: bool = Field(True, description="whether ingress asks the vendors for what no webhook brought")
+    stripe_poll_interval: float = Field(
+        0.0,
+        ge=0,
+        description="seconds between two looks at Stripe's events; 0: 900 where webhooks come in, else 15 in test and "
+        "600 in live mode",
+    )
+    togai_poll_interval: float = Field(
+        60.0, gt=0, description="seconds between two looks at Togai's customers and accounts"
+    )
+    poll_share: float = Field(0.05, gt=0, le=1, description="share of a vendor's quota that the pollers may use")
+    stripe_quota: float = Field(25.0, gt=0, description="calls per second that Stripe allows the account")
+    togai_quota: float = Field(10.0, gt=0, description="calls per second that Togai allows the organization")
+    email_rule: Literal["off", "exact"] = Field(
+        "exact", description="link by e-mail address where exactly one unlinked object on each side has it, or never"
+    )
+    synced_metadata: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="metadata keys that travel, separated by commas, as VATN,GSTN"
+    )
+    field_owners: Annotated[dict[str, Owner], NoDecode] = Field(
+        default_factory=dict,
+        description="whose value holds, by field, as name=togai,email=stripe,metadata.VATN=birth; birth, the default, "
+        "is the side where the customer was made, and Togai for a pair that a rule linked",
+    )
     stripe_rate: float = Field(20.0, gt=0, description="calls to Stripe by one worker, per second")
     togai_rate: float = Field(8.0, gt=0, description="calls to Togai by one worker, per second")
     call_timeout: float = Field(15.0, gt=0, description="deadline of one call to a vendor")
@@ -155,7 +182,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
     log_json: bool = Field(False, description="logs as one JSON object a line, for log collectors")
 
-    @field_validator("stripe_webhook_secrets", "encryption_keys", mode="before")
+    @field_validator("stripe_webhook_secrets", "encryption_keys", "synced_metadata", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -169,6 +196,20 @@ class Settings(BaseSettings):
         if any(len(pair) != 2 for pair in pairs):
             raise ValueError("write it as DE=EUR,GB=GBP")
         return {country.strip().upper(): currency.strip().upper() for country, currency in pairs}
+
+    @field_validator("field_owners", mode="before")
+    @classmethod
+    def _owners(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValueError("write it as name=togai,email=stripe")
+        found = {name.strip(): owner.strip().lower() for name, owner in pairs}
+        unknown = [n for n in found if n not in (*OWNED_FIELDS, "metadata") and not n.startswith("metadata.")]
+        if unknown:
+            raise ValueError(f"no field is called {', '.join(unknown)}: {', '.join(OWNED_FIELDS)}, metadata.KEY")
+        return found
 
     @property
     def bootstrap_servers(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 from shared.apps.clients import Clients
+from shared.catalog.stripe import InStep
 from shared.catalog.stripe import Written as WrittenIds
 from shared.catalog.togai import CustomerAndAccount
 from shared.claims import Claims
@@ -18,6 +19,7 @@ from shared.events.envelope import Envelope, timestamp
 from shared.events.topics import Topics
 from shared.flows.actions import Context, Result
 from shared.flows.runner import Runner
+from shared.pair_writes import PairWrites
 from shared.registry import Registry
 from shared.runs import DeadLetter, Parked, Run, decode_dead_letter, decode_parked, decode_run
 from shared.settings import Settings
@@ -69,9 +71,16 @@ class Bench:
         self.now = datetime.now(UTC).timestamp()
         self.offset = 0
         claims = Claims(self.log, cast(Any, None), self.registry.mappings, self.topics)
-        actions = {"togai.customer.create": self._create, "stripe.customer.write_togai_ids": self._write}
+        actions = {
+            "togai.customer.create": self._create,
+            "stripe.customer.write_togai_ids": self._write,
+            "togai.account.keep_in_step": self._compare,
+        }
         clients = cast(Clients, None)
-        runner = Runner(self.settings, self.topics, self.registry, claims, clients, self.log, actions, "worker-1")
+        pairs = PairWrites(self.log, cast(Any, None), self.registry.pair_states, self.topics, self.settings)
+        runner = Runner(
+            self.settings, self.topics, self.registry, claims, clients, self.log, actions, "worker-1", pairs
+        )
         service = Service("customer-sync", "customer")
         self.processor = Processor(
             service, self.settings, self.topics, self.registry, runner, self.log, clock=lambda: self.now
@@ -87,6 +96,9 @@ class Bench:
     async def _write(self, context: Context, _given: Any) -> Result:
         self.called.append(("write", context.fresh))
         return Result(WrittenIds(written=True), True)
+
+    async def _compare(self, _context: Context, _given: Any) -> Result:
+        return Result(InStep(), False)
 
     def work(self, value: Envelope | bytes, *, parked: bytes | None = None, topic: str = "", **more: Any) -> Work:
         """A record as the pool gives it."""

@@ -39,7 +39,7 @@ async def test_a_dead_letter_is_enough_to_resume_by() -> None:
     await bench.handle(letter.value, parked=runs.encode(Parked(run=letter.run, due=0)), topic="customer.replay")
     resumed = bench.runs()[-1]
     assert (resumed.id, resumed.state, resumed.attempts) == (letter.run.id, "succeeded", 2)
-    assert [step.state for step in resumed.steps] == ["succeeded", "succeeded"]
+    assert [step.state for step in resumed.steps] == ["succeeded", "succeeded", "in_sync"]
     assert resumed.problem is None
     assert bench.called == [("create", True), ("create", False), ("write", False)]
 

@@ -50,7 +50,7 @@ class Books:
 async def books(settings: Settings) -> AsyncIterator[Books]:
     """Open the records as they are now. Raises Misconfigured without an encryption key, Unavailable without Kafka."""
     topics, registry = Topics(settings), Registry()
-    folds = registry.folds(topics, with_mappings=False)
+    folds = registry.folds(topics, with_mappings=False, with_index=False)
     async with Log(settings) as log, Replica(settings, folds) as replica:
         await replica.wait_ready()
         yield Books(log, topics, registry, Vault(encryption_keys(settings)))

@@ -7,7 +7,7 @@ does not fit waits with its reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -39,7 +39,9 @@ class Currencies:
 # --- from Togai to Stripe ---------------------------------------------------------------------------------------------
 
 
-def account_facts(account: TogaiAccount, customer: TogaiCustomer, stripe_customer_id: str | None) -> AccountFacts:
+def account_facts(
+    account: TogaiAccount, customer: TogaiCustomer, stripe_customer_id: str | None, metadata: Iterable[str] = ()
+) -> AccountFacts:
     """A Togai account in Stripe's terms: e-mail, phone and address are the account's, else the customer's."""
     return AccountFacts(
         account_id=account.id,
@@ -47,18 +49,19 @@ def account_facts(account: TogaiAccount, customer: TogaiCustomer, stripe_custome
         customer_name=customer.name,
         account_name=account.name,
         email=account.primary_email or customer.primary_email or None,
-        phone=_phone(account.address) or _phone(customer.address),
-        address=_stripe_address(account.address) or _stripe_address(customer.address),
-        status=account.status,
+        phone=phone_of(account.address) or phone_of(customer.address),
+        address=stripe_address(account.address) or stripe_address(customer.address),
+        metadata={key: value for key in metadata if (value := account.metadata.get(key))},
+        status="ARCHIVED" if "ARCHIVED" in (account.status, customer.status) else account.status,
         stripe_customer_id=stripe_customer_id or None,
     )
 
 
-def _phone(address: TogaiAddress | None) -> str | None:
+def phone_of(address: TogaiAddress | None) -> str | None:
     return (address.phone_number or None) if address else None
 
 
-def _stripe_address(address: TogaiAddress | None) -> dict[str, str]:
+def stripe_address(address: TogaiAddress | None) -> dict[str, str]:
     if address is None:
         return {}
     return {name: value for name in ADDRESS_FIELDS if (value := getattr(address, name))}
@@ -68,18 +71,26 @@ def stripe_customer(new: NewStripeCustomer) -> tuple[dict[str, Any], tuple[str, 
     """The parameters of Stripe's create, and what was cut. Raises Waiting where Stripe would refuse."""
     notes: list[str] = []
     params: dict[str, Any] = {
-        "name": _cut(unpadded(new.customer_name), stripe.NAME_LIMIT, "name", notes),
-        "metadata": {TOGAI_CUSTOMER_ID: new.togai_customer_id, TOGAI_ACCOUNT_ID: new.togai_account_id},
+        "name": cut(unpadded(new.customer_name), stripe.NAME_LIMIT, "name", notes),
+        "metadata": _metadata(new),
     }
     if new.account_name:
-        params["description"] = _cut(unpadded(new.account_name), stripe.DESCRIPTION_LIMIT, "description", notes)
+        params["description"] = cut(unpadded(new.account_name), stripe.DESCRIPTION_LIMIT, "description", notes)
     if new.email:
-        params["email"] = _fits(new.email, stripe.EMAIL_LIMIT, "e-mail address", "Stripe")
+        params["email"] = fits(new.email, stripe.EMAIL_LIMIT, "e-mail address", "Stripe")
     if new.phone:
-        params["phone"] = _fits(new.phone, stripe.PHONE_LIMIT, "phone number", "Stripe")
+        params["phone"] = fits(new.phone, stripe.PHONE_LIMIT, "phone number", "Stripe")
     if new.address:
         params["address"] = dict(new.address)
     return params, tuple(notes)
+
+
+def _metadata(new: NewStripeCustomer) -> dict[str, str]:
+    chosen = {
+        key: fits(value, stripe.METADATA_VALUE_LIMIT, f"value of metadata {key}", "Stripe")
+        for key, value in new.metadata.items()
+    }
+    return chosen | {TOGAI_CUSTOMER_ID: new.togai_customer_id, TOGAI_ACCOUNT_ID: new.togai_account_id}
 
 
 def unpadded(name: str) -> str:
@@ -104,7 +115,7 @@ def _short(entity: str) -> str:
 
 
 def togai_customer(
-    customer: StripeCustomer, currencies: Currencies, setting_name: str
+    customer: StripeCustomer, currencies: Currencies, setting_name: str, metadata: Mapping[str, str] | None = None
 ) -> tuple[NewCustomer, tuple[str, ...]]:
     """The body of Togai's create, and what was chosen, cut or padded.
 
@@ -116,7 +127,7 @@ def togai_customer(
             f"{customer.id} has no e-mail address, which Togai demands: add one in Stripe, the run goes on by itself",
             code="no_email",
         )
-    email = _fits(customer.email, togai.EMAIL_LIMIT, "e-mail address", "Togai")
+    email = fits(customer.email, togai.EMAIL_LIMIT, "e-mail address", "Togai")
     name = togai_name(customer, notes)
     customer_id, account_id = togai_ids(customer.id)
     currency, rule = invoice_currency(customer, currencies)
@@ -124,7 +135,13 @@ def togai_customer(
     address = togai_address(customer)
     settings = [NewSetting(id=setting_name, value=customer.id, name=setting_name)]
     account = NewAccount(
-        id=account_id, name=name, invoice_currency=currency, primary_email=email, address=address, settings=settings
+        id=account_id,
+        name=name,
+        invoice_currency=currency,
+        primary_email=email,
+        address=address,
+        settings=settings,
+        metadata=dict(metadata) if metadata else None,
     )
     new = NewCustomer(id=customer_id, name=name, primary_email=email, address=address, account=account)
     return new, tuple(notes)
@@ -138,7 +155,7 @@ def togai_name(customer: StripeCustomer, notes: list[str]) -> str:
         padded = f"{name} ({customer.id})"
         notes.append(f"name {name!r} is shorter than {togai.NAME_SHORTEST} characters: written as {padded!r}")
         return padded
-    return _cut(name, togai.NAME_LONGEST, "name", notes)
+    return cut(name, togai.NAME_LONGEST, "name", notes)
 
 
 def invoice_currency(customer: StripeCustomer, currencies: Currencies) -> tuple[str, str]:
@@ -169,14 +186,14 @@ def togai_address(customer: StripeCustomer) -> TogaiAddress:
 # --- both -------------------------------------------------------------------------------------------------------------
 
 
-def _cut(text: str, limit: int, what: str, notes: list[str]) -> str:
+def cut(text: str, limit: int, what: str, notes: list[str]) -> str:
     if len(text) <= limit:
         return text
     notes.append(f"{what} of {len(text)} characters was cut to {limit}")
     return text[: limit - 1] + "…"
 
 
-def _fits(text: str, limit: int, what: str, app: str) -> str:
+def fits(text: str, limit: int, what: str, app: str) -> str:
     if len(text) > limit:
         raise Waiting(
             f"the {what} has {len(text)} characters, {app} takes {limit}: shorten it and the run goes on by itself",

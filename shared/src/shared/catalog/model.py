@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -23,6 +23,7 @@ class Trigger:
 
     - `noun`: whose topic it goes to; `subject`: what it is about, as (noun, id), None if the body does not tell.
     - `extract`: the body as `output`; raises Malformed if it does not fit.
+    - `brought`: by whom: the vendor's webhook (and the poller that fills its gaps), a poller alone, or a person.
     - `by_state`: its flows act on the present state of the subject, so several waiting events may fold into the last.
     - `rights`: what a restricted key must be allowed for the event to reach us.
     """
@@ -35,6 +36,7 @@ class Trigger:
     subject: Callable[[Any], tuple[str, str] | None]
     extract: Callable[[Any], BaseModel]
     by_state: bool = True
+    brought: Literal["webhook", "poll", "person"] = "webhook"
     rights: tuple[str, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,12 +14,16 @@ APP = App("stripe", "Stripe")
 
 
 class CustomerEvent(BaseModel):
-    """A Stripe customer as an event shows it; `idempotency_key` is that of the request behind the event, if any."""
+    """A Stripe customer as an event shows it; `idempotency_key` is that of the request behind the event, if any.
+
+    `changed` names the fields that an update changed, metadata by key as `metadata.VATN`; None if nothing tells.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     customer: StripeCustomer
     idempotency_key: str | None = None
+    changed: list[str] | None = None
 
 
 def aggregate(body: Any) -> tuple[str, str] | None:
@@ -37,9 +41,21 @@ def customer_event(body: Any) -> CustomerEvent:
     try:
         request = body.get("request") or {}
         key = request.get("idempotency_key") if isinstance(request, dict) else None
-        return CustomerEvent(customer=StripeCustomer.model_validate(body["data"]["object"]), idempotency_key=key)
+        customer = StripeCustomer.model_validate(body["data"]["object"])
+        return CustomerEvent(customer=customer, idempotency_key=key, changed=_changed(body["data"]))
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
         raise Malformed(f"the event holds no Stripe customer: {error}") from error
+
+
+def _changed(data: Any) -> list[str] | None:
+    """What `previous_attributes` of an update names (Stripe's event object); None if there are none."""
+    former = data.get("previous_attributes")
+    if not isinstance(former, dict):
+        return None
+    keys = former.get("metadata")
+    named = [f"metadata.{key}" for key in keys] if isinstance(keys, dict) else []
+    # Metadata that was null comes as no map: then any key may have changed, and its bare name stays.
+    return sorted([name for name in former if name != "metadata" or not named] + named)
 
 
 class TogaiIds(BaseModel):
@@ -64,11 +80,13 @@ class NewStripeCustomer(BaseModel):
     email: str | None = None
     phone: str | None = None
     address: dict[str, str] = Field(default_factory=dict, description="line1, line2, city, state, postal_code, country")
+    metadata: dict[str, str] = Field(default_factory=dict, description="the chosen keys of the account's metadata")
     stripe_customer_id: str | None = Field(None, description="the customer that the account names already")
+    status: str = "ACTIVE"
 
 
 class CustomerMade(BaseModel):
-    """Output: the Stripe customer; `created` is false if it was there."""
+    """Output: the Stripe customer; `created` is false if it was there and was linked."""
 
     customer_id: str
     created: bool
@@ -78,6 +96,44 @@ class Written(BaseModel):
     """Output: whether something had to be written."""
 
     written: bool
+
+
+class ChangedAccount(BaseModel):
+    """Input: the Togai account that changed, with account and customer as the poller saw them if it did."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account_id: str = Field(min_length=1)
+    account: dict[str, Any] | None = None
+    customer: dict[str, Any] | None = None
+    made_equal: bool = Field(False, description="the pair was made just now, with equal values: there is nothing to do")
+
+
+class InStep(BaseModel):
+    """Output: what was written where to bring a pair in step, and which fields differ and stay so."""
+
+    to_stripe: list[str] = []
+    to_togai: list[str] = []
+    different: list[str] = []
+
+
+class LinkChange(BaseModel):
+    """Input: what a person wants done with a link. `separate` says that an entity matches none that is there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    change: Literal["link", "unlink", "relink", "separate"]
+    togai_account_id: str = ""
+    stripe_customer_id: str = ""
+    reason: str = Field(min_length=1)
+
+
+class LinkChanged(BaseModel):
+    """Output: the mapping as it is now."""
+
+    mapping: str
+    togai_account_id: str
+    stripe_customer_id: str
 
 
 TRIGGERS = tuple(
@@ -111,6 +167,24 @@ ACTIONS = (
         owner="customer-sync",
         input=TogaiIds,
         output=Written,
+        rights=("Customers: write",),
+    ),
+    Action(
+        name="stripe.customer.keep_in_step",
+        app="stripe",
+        title="Bring a pair in step after a change in Togai",
+        owner="customer-sync",
+        input=ChangedAccount,
+        output=InStep,
+        rights=("Customers: write",),
+    ),
+    Action(
+        name="stripe.customer.change_link",
+        app="stripe",
+        title="Change a link by hand",
+        owner="customer-sync",
+        input=LinkChange,
+        output=LinkChanged,
         rights=("Customers: write",),
     ),
 )

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.catalog.model import Action, App, Trigger
-from shared.catalog.stripe import Written
+from shared.catalog.stripe import InStep, LinkChange, Written
 from shared.errors import Malformed
 
 APP = App("togai", "Togai")
@@ -75,6 +75,37 @@ def account_created(body: Any) -> AccountCreated:
     return AccountCreated(account_id=found[1])
 
 
+class AccountUpdated(BaseModel):
+    """An account that a poller saw changed, itself or its customer; both as Togai's lists showed them, if they did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    account_id: str
+    account: dict[str, Any] | None = None
+    customer: dict[str, Any] | None = None
+
+
+def account_updated(body: Any) -> AccountUpdated:
+    """Raises Malformed if the body names no account."""
+    account_id = account_created(body).account_id
+    found = {name: body.get(name) for name in ("account", "customer")} if isinstance(body, dict) else {}
+    return AccountUpdated(account_id=account_id, **{k: v for k, v in found.items() if isinstance(v, dict)})
+
+
+def link_requested(body: Any) -> LinkChange:
+    """What a person asked for in the console. Raises Malformed."""
+    try:
+        return LinkChange.model_validate(body)
+    except ValidationError as error:
+        raise Malformed(f"the request for a link does not fit: {error}") from error
+
+
+def link_subject(body: Any) -> tuple[str, str] | None:
+    """The account of the link, else nothing: the console names the aggregate itself."""
+    found = body.get("togai_account_id") if isinstance(body, dict) else None
+    return ("account", found) if isinstance(found, str) and found else None
+
+
 class AccountId(BaseModel):
     """Input: an account's id."""
 
@@ -93,6 +124,7 @@ class AccountFacts(BaseModel):
     email: str | None
     phone: str | None
     address: dict[str, str]
+    metadata: dict[str, str] = {}
     status: str
     stripe_customer_id: str | None
 
@@ -116,8 +148,15 @@ class NewTogaiCustomer(BaseModel):
     idempotency_key: str | None = None
 
 
+class ChangedCustomer(NewTogaiCustomer):
+    """Input: the Stripe customer that changed or was deleted, as the event shows it."""
+
+    changed: list[str] | None = None
+    made_equal: bool = Field(False, description="the pair was made just now, with equal values: there is nothing to do")
+
+
 class CustomerAndAccount(BaseModel):
-    """Output: the Togai customer and its account; `created` is false if they were there."""
+    """Output: the Togai customer and its account; `created` is false if they were there and were linked."""
 
     togai_customer_id: str
     togai_account_id: str
@@ -133,6 +172,27 @@ TRIGGERS = (
         output=AccountCreated,
         subject=account,
         extract=account_created,
+    ),
+    Trigger(
+        name="togai.account.updated",
+        app="togai",
+        title="Account or its customer changed in Togai",
+        noun="customer",
+        output=AccountUpdated,
+        subject=account,
+        extract=account_updated,
+        brought="poll",
+    ),
+    Trigger(
+        name="togai.account.link_requested",
+        app="togai",
+        title="A person asked to change a link",
+        noun="customer",
+        output=LinkChange,
+        subject=link_subject,
+        extract=link_requested,
+        by_state=False,
+        brought="person",
     ),
 )
 
@@ -161,5 +221,13 @@ ACTIONS = (
         owner="customer-sync",
         input=NewTogaiCustomer,
         output=CustomerAndAccount,
+    ),
+    Action(
+        name="togai.account.keep_in_step",
+        app="togai",
+        title="Bring a pair in step after a change in Stripe",
+        owner="customer-sync",
+        input=ChangedCustomer,
+        output=InStep,
     ),
 )

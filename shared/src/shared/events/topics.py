@@ -54,6 +54,9 @@ class Topics:
         self.flow_links = self._name("tandem.flow-links")
         self.runs = self._name("tandem.runs")
         self.dead_letters = self._name("tandem.dead-letters")
+        self.index = self._name("tandem.index")
+        self.polls = self._name("tandem.polls")
+        self.pair_states = self._name("tandem.pair-states")
         self.other = self._name("other.events")
 
     def _name(self, name: str) -> str:
@@ -85,7 +88,16 @@ class Topics:
         shaped.append(Topic(self.other, self.partitions, "delete", self._events_kept))
         shaped += [
             Topic(name, 1, "compact")
-            for name in (self.mappings, self.connections, self.flows, self.flow_links, self.dead_letters)
+            for name in (
+                self.mappings,
+                self.connections,
+                self.flows,
+                self.flow_links,
+                self.dead_letters,
+                self.index,
+                self.polls,
+                self.pair_states,
+            )
         ]
         shaped.append(Topic(self.runs, self.partitions, "compact,delete", self._runs_kept))
         return shaped

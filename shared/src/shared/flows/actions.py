@@ -14,10 +14,13 @@ from shared.apps.togai.client import TogaiApp
 from shared.claims import Claims
 from shared.connections import FlowLink
 from shared.errors import Misconfigured
+from shared.events.topics import Topics
 from shared.identity import Ref
+from shared.pair_writes import PairWrites
 from shared.registry import Registry
 from shared.runs import Run, RunState
 from shared.settings import Settings
+from shared.streaming.kafka import Log
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class Context:
     registry: Registry
     claims: Claims
     clients: Clients
+    pairs: PairWrites
+    log: Log
+    topics: Topics
 
     def account(self, app: str) -> str:
         """The app account of the link's connection to an app. Raises Misconfigured."""

@@ -35,6 +35,7 @@ from shared.flows.actions import Context, Ended, Implementation, Result
 from shared.flows.model import Flow, FlowStep
 from shared.flows.templates import render
 from shared.log import get_logger
+from shared.pair_writes import PairWrites
 from shared.registry import Registry
 from shared.retries import in_place
 from shared.runs import Problem, Run, Step
@@ -71,6 +72,7 @@ class Runner:
         kafka: Log,
         implementations: Mapping[str, Implementation],
         worker: str,
+        pairs: PairWrites,
     ) -> None:
         self._settings = settings
         self._topics = topics
@@ -80,6 +82,7 @@ class Runner:
         self._kafka = kafka
         self._implementations = implementations
         self._worker = worker
+        self._pairs = pairs
 
     async def run(self, run: Run, link: FlowLink, flow: Flow, envelope: Envelope, *, fresh: bool) -> Outcome:
         """Start or go on with a run. Raises StopWorker; every other error becomes the outcome."""
@@ -137,7 +140,18 @@ class Runner:
             given = action.input.model_validate(render(step.input, context))
         except ValidationError as error:
             raise Malformed(f"step {step.id}: the input of {step.action} does not fit: {error}") from error
-        about = Context(run, link, fresh, self._settings, self._registry, self._claims, self._clients)
+        about = Context(
+            run,
+            link,
+            fresh,
+            self._settings,
+            self._registry,
+            self._claims,
+            self._clients,
+            self._pairs,
+            self._kafka,
+            self._topics,
+        )
 
         async def call() -> Result:
             try:

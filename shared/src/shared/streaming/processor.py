@@ -100,7 +100,7 @@ class Processor:
             new_run(run_id(link.id, envelope.appaccount, envelope.id), link, flow, envelope, _place(work))
             for link, flow in self._matching(envelope)
         ]
-        fresh = envelope.origin == "live" and not work.look_again and self._age(envelope) < FRESH_FOR
+        fresh = envelope.origin in ("live", "poll") and not work.look_again and self._age(envelope) < FRESH_FOR
         outcomes = [await self._run(work, envelope, run, fresh=fresh) for run in matched]
         if not matched:
             await self._skip(work, envelope)

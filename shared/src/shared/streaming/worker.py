@@ -22,6 +22,7 @@ from shared.events.topics import Topics
 from shared.flows.actions import Implementation
 from shared.flows.runner import Runner
 from shared.limits import CallGate
+from shared.pair_writes import PairWrites
 from shared.registry import Registry
 from shared.settings import Settings
 from shared.streaming.faust_glue import Consuming, make_app, stop_now
@@ -93,7 +94,10 @@ class Worker:
             Clients(self.settings, registry, vault, gate, kafka, self.topics)
         )
         claims = Claims(kafka, replica, registry.mappings, self.topics)
-        runner = Runner(self.settings, self.topics, registry, claims, clients, kafka, self._implementations, self.name)
+        pairs = PairWrites(kafka, replica, registry.pair_states, self.topics, self.settings)
+        runner = Runner(
+            self.settings, self.topics, registry, claims, clients, kafka, self._implementations, self.name, pairs
+        )
         processor = Processor(self.service, self.settings, self.topics, registry, runner, kafka)
         return Pool(
             self._guarded(processor),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
 from datetime import datetime
+from typing import Any
 
+import msgspec
 from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.models import StripeCustomer
 from shared.catalog.stripe import CustomerMade, NewStripeCustomer, TogaiIds, Written
 from shared.errors import Conflict, KeyReused, NotFound, NotReady, RateLimited, Rejected, Unavailable
 from shared.flows.actions import Context, Ended, Result
-from shared.identity import Ref
-from shared.mappings import Mapping
+from shared.identity import Ref, mapping_id
+from shared.mappings import Mapping, Rule
 
 from customer_sync.actions.pairs import end_if_made_elsewhere
+from customer_sync.actions.same_address import Born, match_value, other_side
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
+from customer_sync.fields import ARCHIVED, BORN_HERE, METADATA, STATUS, Value, born_equal
 
 ACTION = "stripe.customer.create"
 CLOCK_SKEW = 300
@@ -26,28 +31,60 @@ async def create_customer(context: Context, new: NewStripeCustomer) -> Result:
     customer_ref = context.ref("togai", "customer", new.togai_customer_id)
     if pair := context.claims.index.pair(account_ref):
         return _known(context, pair, account_ref)
+    if new.status == ARCHIVED:
+        raise Ended("skipped", f"account {new.togai_account_id} is archived in Togai: nothing is made for it")
     if new.stripe_customer_id:
-        return await _link(context, new, account_ref, customer_ref)
+        named = f"the Settings of account {new.togai_account_id} name {new.stripe_customer_id}"
+        return await _link(context, new, context.ref("stripe", "customer", new.stripe_customer_id), "setting", named)
+    if found := await _same_address(context, new, account_ref, customer_ref):
+        what = f"{Ref.parse(found).id} is the only unlinked customer with the address {new.email}"
+        return await _link(context, new, found, "email", what)
     params, notes = stripe_customer(new)
     held = await context.claims.claim(
-        account_ref, action=ACTION, app_account=context.account("stripe"), body=params, run=context.run.id
+        account_ref,
+        action=ACTION,
+        app_account=context.account("stripe"),
+        body=params,
+        run=context.run.id,
+        match=match_value(context, new.email),
     )
     if held.state != "claimed":
         return _known(context, held, account_ref)
+    if held.target:
+        return await _link(context, new, held.target, "manual", f"run {held.run} began this link")
     made, how = await _make(context, held, new)
     stripe_ref = context.ref("stripe", "customer", made.id)
+    equal = born_equal(held, context.settings.field_owners, _values(params))
+    await context.pairs.born(msgspec.structs.replace(held, target=stripe_ref), "togai", equal)
     await context.claims.link(held, stripe_ref, "created", also=(customer_ref,))
     return _made(made.id, True, (*notes, how), account_ref, stripe_ref, customer_ref)
+
+
+async def _same_address(context: Context, new: NewStripeCustomer, account_ref: str, customer_ref: str) -> str:
+    """Whom the e-mail rule links, unless the create was begun already."""
+    held = context.claims.index.get(mapping_id(account_ref))
+    if held and held.state == "claimed":
+        return held.target
+    return await other_side(context, Born(account_ref, new.email, "stripe", customer_ref))
+
+
+def _values(params: Dict[str, Any]) -> dict[str, Value]:
+    """The fields of a create as a look compares them."""
+    own = (TOGAI_CUSTOMER_ID, TOGAI_ACCOUNT_ID)
+    chosen = {f"{METADATA}{key}": value for key, value in params["metadata"].items() if key not in own}
+    plain: dict[str, Value] = {name: params.get(name, "") for name in ("name", "email", "phone")}
+    return plain | {"address": params.get("address", {}), STATUS: ""} | chosen
 
 
 def _known(context: Context, pair: Mapping, account_ref: str) -> Result:
     end_if_made_elsewhere(context, pair, account_ref)
     other = next(ref for ref in pair.refs if ref != account_ref)
-    return _made(Ref.parse(other).id, pair.run == context.run.id, (f"linked already ({pair.id})",), *pair.refs)
+    output = CustomerMade(customer_id=Ref.parse(other).id, created=pair.rule in BORN_HERE)
+    return Result(output, pair.run == context.run.id, (f"linked already ({pair.id})",), pair.refs)
 
 
 def _made(customer: str, created: bool, notes: tuple[str, ...], *refs: str) -> Result:
-    return Result(CustomerMade(customer_id=customer, created=created), created, notes, refs)
+    return Result(CustomerMade(customer_id=customer, created=created), True, notes, refs)
 
 
 async def _make(context: Context, held: Mapping, new: NewStripeCustomer) -> tuple[StripeCustomer, str]:
@@ -84,20 +121,19 @@ async def _prove_or_retry(
     raise NotReady(f"{why}; nothing was made, so attempt {raised.claim.attempt} follows", code="next_attempt")
 
 
-async def _link(context: Context, new: NewStripeCustomer, account_ref: str, customer_ref: str) -> Result:
-    """The account names a Stripe customer in its Settings: link it, make none."""
-    assert new.stripe_customer_id
-    client = await context.stripe()
-    stripe_ref = context.ref("stripe", "customer", new.stripe_customer_id)
-    named = f"the Settings of account {new.togai_account_id} name {new.stripe_customer_id}"
+async def _link(context: Context, new: NewStripeCustomer, stripe_ref: str, rule: Rule, why: str) -> Result:
+    """Link a Stripe customer that is there, make none."""
+    account_ref = context.ref("togai", "account", new.togai_account_id)
+    customer_ref = context.ref("togai", "customer", new.togai_customer_id)
+    client, customer_id = await context.stripe(), Ref.parse(stripe_ref).id
     try:
-        customer = await client.retrieve_customer(new.stripe_customer_id)
+        customer = await client.retrieve_customer(customer_id)
     except NotFound as error:
-        raise Conflict(f"{named}, which Stripe does not know: correct or clear the setting") from error
+        raise Conflict(f"{why}, which Stripe does not know: correct or clear the setting") from error
     other = customer.metadata.get(TOGAI_ACCOUNT_ID)
     if other and other != new.togai_account_id:
         raise Conflict(
-            f"{named}, whose metadata names account {other}: decide which is right, correct the other",
+            f"{why}, whose metadata names account {other}: decide which is right, correct the other",
             candidates=(account_ref, context.ref("togai", "account", other)),
         )
     held = await context.claims.claim(
@@ -107,18 +143,19 @@ async def _link(context: Context, new: NewStripeCustomer, account_ref: str, cust
         body={},
         run=context.run.id,
         target=stripe_ref,
+        match=match_value(context, new.email),
     )
     if held.state != "claimed":
         return _known(context, held, account_ref)
-    pair = await context.claims.link(held, stripe_ref, "setting", also=(customer_ref,))
+    pair = await context.claims.link(held, stripe_ref, rule, also=(customer_ref,))
     if customer.deleted:
         await context.claims.mark_deleted(pair, f"{customer.id} was deleted in Stripe")
-        raise Ended("in_sync", f"{named}, which was deleted in Stripe", pair.refs)
+        raise Ended("in_sync", f"{why}, which was deleted in Stripe", pair.refs)
     ids = TogaiIds(
         customer_id=customer.id, togai_customer_id=new.togai_customer_id, togai_account_id=new.togai_account_id
     )
     await _write_ids(client, customer, ids)
-    return _made(customer.id, True, (f"{named}: linked",), account_ref, stripe_ref, customer_ref)
+    return _made(customer.id, False, (f"{why}: linked",), account_ref, stripe_ref, customer_ref)
 
 
 async def write_togai_ids(context: Context, ids: TogaiIds) -> Result:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.client import TogaiApp
-from shared.apps.togai.models import TogaiAccount
+from shared.apps.togai.models import NewCustomer, TogaiAccount
 from shared.catalog.stripe import Written
 from shared.catalog.togai import AccountId, CustomerAndAccount, NewTogaiCustomer, StripeId
 from shared.errors import Conflict, NotFound, Rejected
 from shared.flows.actions import Context, Ended, Result
-from shared.identity import Ref
-from shared.mappings import Mapping
+from shared.identity import Ref, mapping_id
+from shared.mappings import Mapping, Rule
 
 from customer_sync.actions.pairs import end_if_made_elsewhere
-from customer_sync.decide import TOGAI_ACCOUNT_ID, Currencies, account_facts, togai_customer, togai_ids
+from customer_sync.actions.same_address import Born, match_value, other_side
+from customer_sync.decide import (
+    TOGAI_ACCOUNT_ID,
+    Currencies,
+    account_facts,
+    phone_of,
+    stripe_address,
+    togai_customer,
+    togai_ids,
+)
+from customer_sync.fields import BORN_HERE, METADATA, Value, born_equal
 
 ACTION = "togai.customer.create"
 ACCOUNT = "ACCOUNT"
@@ -27,7 +37,7 @@ async def read_account(context: Context, wanted: AccountId) -> Result:
     account = await client.account(wanted.account_id)
     customer = await client.customer(account.customer_id)
     setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, account.id)
-    facts = account_facts(account, customer, setting.value if setting else None)
+    facts = account_facts(account, customer, setting.value if setting else None, context.settings.synced_metadata)
     refs = (context.ref("togai", "account", account.id), context.ref("togai", "customer", account.customer_id))
     return Result(facts, False, (), refs)
 
@@ -71,10 +81,11 @@ async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
     if customer.deleted:
         raise Ended("skipped", f"{customer.id} was deleted in Stripe before it was linked", (stripe_ref,))
     if named := customer.metadata.get(TOGAI_ACCOUNT_ID):
-        return await _link(context, customer, named, stripe_ref)
-    currencies = Currencies(context.settings.currency_by_country, context.settings.default_currency)
-    body, notes = togai_customer(customer, currencies, context.settings.stripe_customer_setting)
+        return await _link(context, customer, named, stripe_ref, "metadata")
+    body, notes = _body(context, customer)
     account_ref = context.ref("togai", "account", body.account.id)
+    if found := await _same_address(context, customer, stripe_ref, account_ref):
+        return await _link(context, customer, Ref.parse(found).id, stripe_ref, "email")
     held = await context.claims.claim(
         stripe_ref,
         action=ACTION,
@@ -82,13 +93,44 @@ async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
         body=body.body(),
         run=context.run.id,
         target=account_ref,
+        match=match_value(context, customer.email),
     )
     if held.state != "claimed":
         return _known(context, held, stripe_ref)
-    rule = await _make(context, held, customer)
+    if held.target != account_ref:
+        return await _link(context, customer, Ref.parse(held.target).id, stripe_ref, "email")
+    how = await _make(context, held, customer)
     customer_ref = context.ref("togai", "customer", body.id)
-    await context.claims.link(held, account_ref, "created" if rule == "made" else "natural-id", also=(customer_ref,))
-    return _made(body.id, body.account.id, (*notes, rule), stripe_ref, account_ref, customer_ref)
+    equal = born_equal(held, context.settings.field_owners, _values(context, customer, body))
+    await context.pairs.born(held, "stripe", equal)
+    await context.claims.link(held, account_ref, "created" if how == "made" else "natural-id", also=(customer_ref,))
+    return _made(body.id, body.account.id, True, (*notes, how), stripe_ref, account_ref, customer_ref)
+
+
+def _body(context: Context, customer: StripeCustomer) -> tuple[NewCustomer, tuple[str, ...]]:
+    settings = context.settings
+    currencies = Currencies(settings.currency_by_country, settings.default_currency)
+    chosen = {key: value for key in settings.synced_metadata if (value := customer.metadata.get(key))}
+    return togai_customer(customer, currencies, settings.stripe_customer_setting, chosen)
+
+
+async def _same_address(context: Context, customer: StripeCustomer, stripe_ref: str, account_ref: str) -> str:
+    """Whom the e-mail rule links, unless the create was begun already."""
+    held = context.claims.index.get(mapping_id(stripe_ref))
+    if held and held.state == "claimed":
+        return held.target if held.target != account_ref else ""
+    return await other_side(context, Born(stripe_ref, customer.email, "togai"))
+
+
+def _values(context: Context, customer: StripeCustomer, body: NewCustomer) -> dict[str, Value]:
+    """The fields of a create as a look compares them."""
+    values: dict[str, Value] = {
+        "name": body.name,
+        "email": body.primary_email,
+        "phone": phone_of(body.address) or "",
+        "address": stripe_address(body.address),
+    }
+    return values | {f"{METADATA}{key}": customer.metadata.get(key, "") for key in context.settings.synced_metadata}
 
 
 async def _present(context: Context, customer: StripeCustomer) -> StripeCustomer:
@@ -103,16 +145,14 @@ def _known(context: Context, pair: Mapping, stripe_ref: str) -> Result:
     end_if_made_elsewhere(context, pair, stripe_ref)
     account = Ref.parse(next(ref for ref in pair.refs if ref != stripe_ref)).id
     customer = next((Ref.parse(r).id for r in pair.also if Ref.parse(r).noun == "customer"), "")
-    output = CustomerAndAccount(
-        togai_customer_id=customer, togai_account_id=account, created=pair.run == context.run.id
-    )
-    return Result(output, output.created, (f"linked already ({pair.id})",), (*pair.refs, *pair.also))
+    output = CustomerAndAccount(togai_customer_id=customer, togai_account_id=account, created=pair.rule in BORN_HERE)
+    notes = (f"linked already ({pair.id})",)
+    return Result(output, pair.run == context.run.id, notes, (*pair.refs, *pair.also))
 
 
-def _made(customer: str, account: str, notes: tuple[str, ...], *refs: str) -> Result:
-    return Result(
-        CustomerAndAccount(togai_customer_id=customer, togai_account_id=account, created=True), True, notes, refs
-    )
+def _made(customer: str, account: str, created: bool, notes: tuple[str, ...], *refs: str) -> Result:
+    output = CustomerAndAccount(togai_customer_id=customer, togai_account_id=account, created=created)
+    return Result(output, True, notes, refs)
 
 
 async def _make(context: Context, held: Mapping, customer: StripeCustomer) -> str:
@@ -151,20 +191,11 @@ async def _is_ours(
     ) from error
 
 
-async def _link(context: Context, customer: StripeCustomer, account_id: str, stripe_ref: str) -> Result:
-    """The customer's metadata names a Togai account: link it, make none."""
+async def _link(context: Context, customer: StripeCustomer, account_id: str, stripe_ref: str, rule: Rule) -> Result:
+    """A Togai account that is there: link it, make none."""
     account_ref = context.ref("togai", "account", account_id)
-    for mapping in context.claims.index.naming(account_ref):
-        if stripe_ref not in mapping.refs and mapping.state == "claimed":
-            raise Ended(
-                "skipped", f"echo: run {mapping.run} is making this pair ({mapping.id})", (stripe_ref, account_ref)
-            )
-        if stripe_ref not in mapping.refs:
-            raise Conflict(
-                f"the metadata of {customer.id} names account {account_id}, which is linked to another customer: "
-                "correct the metadata, or relink",
-                candidates=(stripe_ref, *mapping.refs),
-            )
+    if rule == "metadata":
+        _check_free(context, customer, account_ref, stripe_ref)
     client = await context.togai()
     account = await _named_account(client, customer, account_id)
     held = await context.claims.claim(
@@ -174,6 +205,7 @@ async def _link(context: Context, customer: StripeCustomer, account_id: str, str
         body={},
         run=context.run.id,
         target=account_ref,
+        match=match_value(context, customer.email),
     )
     if held.state == "claimed":
         try:
@@ -182,9 +214,25 @@ async def _link(context: Context, customer: StripeCustomer, account_id: str, str
             await context.claims.withdraw(held, conflict.message)
             raise
         customer_ref = context.ref("togai", "customer", account.customer_id)
-        await context.claims.link(held, account_ref, "metadata", also=(customer_ref,))
-    note = f"the metadata of {customer.id} names account {account_id}: linked"
-    return _made(account.customer_id, account.id, (note,), stripe_ref, account_ref)
+        await context.claims.link(held, account_ref, rule, also=(customer_ref,))
+    why = f"the metadata of {customer.id} names it" if rule == "metadata" else "nobody else has this address"
+    notes = (f"account {account_id} linked: {why}",)
+    return _made(account.customer_id, account.id, False, notes, stripe_ref, account_ref)
+
+
+def _check_free(context: Context, customer: StripeCustomer, account_ref: str, stripe_ref: str) -> None:
+    for mapping in context.claims.index.naming(account_ref):
+        if stripe_ref in mapping.refs:
+            continue
+        if mapping.state == "claimed":
+            raise Ended(
+                "skipped", f"echo: run {mapping.run} is making this pair ({mapping.id})", (stripe_ref, account_ref)
+            )
+        raise Conflict(
+            f"the metadata of {customer.id} names account {Ref.parse(account_ref).id}, which is linked to another "
+            "customer: correct the metadata, or relink",
+            candidates=(stripe_ref, *mapping.refs),
+        )
 
 
 async def _named_account(client: TogaiApp, customer: StripeCustomer, account_id: str) -> TogaiAccount:

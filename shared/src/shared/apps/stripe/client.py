@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
 
+import msgspec
 import stripe
 
 from shared.apps.stripe.errors import translate
@@ -18,6 +20,13 @@ API_VERSION = "2026-10-28.endive"
 """Pinned on every call and on the endpoints that we make: our models were written for it."""
 
 T = TypeVar("T")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a list, its objects byte for byte."""
+
+    data: list[msgspec.Raw]
+    has_more: bool = False
 
 
 def http_client(timeout: float) -> stripe.HTTPClient:
@@ -84,6 +93,25 @@ class StripeApp:
             if not page.has_more or not page.data:
                 return
             cursor = page.data[-1].id
+
+    async def events_page(self, created: int, after: str = "") -> Page:
+        """GET /v1/events: one page of what happened at or after `created` (epoch seconds), newest first, as it stands.
+
+        `after` is the id of the last event of the page before. Stripe lists 30 days back.
+        """
+        return await self._page("/v1/events", {"created[gte]": created} | ({"starting_after": after} if after else {}))
+
+    async def customers_page(self, after: str = "") -> Page:
+        """GET /v1/customers: one page, newest first, as it stands; `after` is the id of the last one before."""
+        return await self._page("/v1/customers", {"starting_after": after} if after else {})
+
+    async def _page(self, path: str, params: dict[str, Any]) -> Page:
+        query = urlencode({"limit": 100} | params)
+        found = await self._call(lambda: self._client.raw_request_async("get", f"{path}?{query}"))
+        try:
+            return msgspec.json.decode(found.body, type=Page)
+        except msgspec.DecodeError as error:
+            raise Unavailable(f"Stripe: GET {path} answered with no list: {error}") from error
 
     async def webhook_endpoints(self) -> list[dict[str, Any]]:
         """The account's endpoints, at most 16 by Stripe's limit, without their secrets."""

@@ -7,7 +7,8 @@ that we choose are what makes a create safe to send again.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -18,6 +19,15 @@ from shared.errors import Malformed, Misconfigured, NotFound, RateLimited, Rejec
 from shared.limits import CallGate
 
 M = TypeVar("M", bound=BaseModel)
+LARGEST_PAGE = 100
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list; `token` leads to the next, empty at the end."""
+
+    rows: list[dict[str, Any]]
+    token: str
 
 
 def http_client(timeout: float) -> httpx.AsyncClient:
@@ -61,6 +71,27 @@ class TogaiApp:
         """POST /customers with its account. Raises Rejected, for a taken id too (the specification does not say)."""
         body = new.body() if isinstance(new, NewCustomer) else new
         return _read(TogaiCustomer, await self._call("POST", "/customers", json=body))
+
+    async def update_customer(self, customer_id: str, changes: dict[str, Any]) -> None:
+        """PATCH /customers/{id}: name, primaryEmail and address only; what is not named stays. Raises NotFound."""
+        await self._call("PATCH", f"/customers/{_part(customer_id)}", json=changes)
+
+    async def update_account(self, account_id: str, changes: dict[str, Any]) -> None:
+        """PATCH /accounts/{id}: `metadata` and `address` are replaced whole. Raises NotFound."""
+        await self._call("PATCH", f"/accounts/{_part(account_id)}", json=changes)
+
+    async def page(self, noun: Literal["customers", "accounts"], status: str, token: str = "") -> Page:
+        """GET /customers or /accounts: one page of those in a status, as they stand, the last changed first.
+
+        The order and the filter are documented nowhere but in examples: callers must bear any. The last page of items
+        may carry a token too, an empty page then follows.
+        """
+        params = {"nextToken": token} if token else {"status": status, "pageSize": str(LARGEST_PAGE)}
+        found = await self._call("GET", f"/{noun}", params=params)
+        rows = found.get("data")
+        if not isinstance(rows, list):
+            raise Unavailable(f"Togai: GET /{noun} answered with no list")
+        return Page([row for row in rows if isinstance(row, dict)], str(found.get("nextToken") or ""))
 
     async def setting(self, name: str, entity_type: str, entity_id: str) -> Setting | None:
         """GET /settings/{full id}, None if there is none."""

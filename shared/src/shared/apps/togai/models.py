@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 ID_LIMIT = 50
 NAME_SHORTEST, NAME_LONGEST = 3, 255
@@ -41,7 +41,13 @@ class TogaiAccount(BaseModel):
     invoice_currency: str | None = Field(None, alias="invoiceCurrency")
     primary_email: str | None = Field(None, alias="primaryEmail")
     address: TogaiAddress | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
     togai_account_id: str = Field("", alias="togaiAccountId")
+
+    @field_validator("metadata", mode="before")
+    @classmethod
+    def _no_metadata(cls, value: object) -> object:
+        return value or {}
 
 
 class TogaiCustomer(BaseModel):
@@ -92,6 +98,7 @@ class NewAccount(BaseModel):
     primary_email: str = Field(alias="primaryEmail", max_length=EMAIL_LIMIT)
     address: TogaiAddress
     settings: list[NewSetting] = Field(max_length=10)
+    metadata: dict[str, str] | None = None
 
 
 class NewCustomer(BaseModel):

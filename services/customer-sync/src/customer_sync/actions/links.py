@@ -1,0 +1,157 @@
+"""Links changed by hand: linked, unlinked, relinked, or declared to match none, each with a reason.
+
+The ids at the vendors follow the link, and what waited for the decision goes on at once.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from shared.apps.togai.models import TogaiAccount
+from shared.catalog.stripe import LinkChange, LinkChanged
+from shared.claims import now
+from shared.errors import Malformed, NotFound, NotReady
+from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope, timestamp
+from shared.flows.actions import Context, Ended, Result
+from shared.identity import Ref
+from shared.mappings import Mapping
+
+from customer_sync.actions.togai import ACCOUNT
+from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID
+
+CHANGED = "togai.account.link_changed"
+"""Type of the event that wakes what waits for a decision about an entity."""
+
+
+async def change_link(context: Context, wanted: LinkChange) -> Result:
+    """Do what a person asked for. Raises Ended where nothing is left to compare."""
+    if wanted.change == "separate":
+        raise await _separate(context, wanted)
+    if wanted.change == "unlink":
+        raise await _unlink(context, wanted)
+    if not wanted.togai_account_id or not wanted.stripe_customer_id:
+        raise Malformed(f"to {wanted.change}, name the Togai account and the Stripe customer")
+    account_ref = context.ref("togai", "account", wanted.togai_account_id)
+    stripe_ref = context.ref("stripe", "customer", wanted.stripe_customer_id)
+    account = await _both_there(context, wanted)
+    pair = await _free(context, wanted, account_ref, stripe_ref)
+    customer_ref = context.ref("togai", "customer", account.customer_id)
+    if pair is None:
+        held = await context.claims.claim(
+            account_ref,
+            action="stripe.customer.change_link",
+            app_account=context.account("stripe"),
+            body={},
+            run=context.run.id,
+            target=stripe_ref,
+        )
+        pair = await context.claims.link(held, stripe_ref, "manual", also=(customer_ref,), reason=wanted.reason)
+    await _write_ids(context, account.id, account.customer_id, wanted.stripe_customer_id)
+    await _wake(context, account_ref, stripe_ref)
+    output = LinkChanged(mapping=pair.id, togai_account_id=account.id, stripe_customer_id=wanted.stripe_customer_id)
+    return Result(output, True, (f"linked by hand: {wanted.reason}",), (account_ref, stripe_ref, customer_ref))
+
+
+async def _both_there(context: Context, wanted: LinkChange) -> TogaiAccount:
+    """Raises Ended if either is unknown to its vendor or deleted: a link to nothing helps nobody."""
+    try:
+        customer = await (await context.stripe()).retrieve_customer(wanted.stripe_customer_id)
+        if customer.deleted:
+            raise Ended("skipped", f"{customer.id} was deleted in Stripe: nothing can be linked to it")
+        return await (await context.togai()).account(wanted.togai_account_id)
+    except NotFound as error:
+        raise Ended("skipped", f"nothing was linked: {error.message}") from error
+
+
+async def _free(context: Context, wanted: LinkChange, account_ref: str, stripe_ref: str) -> Mapping | None:
+    """Take back what holds either side, if asked to relink. Returns the pair if it stands already."""
+    held = {m.id: m for ref in (account_ref, stripe_ref) for m in context.claims.index.naming(ref)}
+    for mapping in held.values():
+        if mapping.state == "claimed" and mapping.run == context.run.id:
+            continue  # our own, from an earlier try
+        if mapping.state == "claimed":
+            raise NotReady(f"run {mapping.run} is about to link {mapping.source}: looking again", code="claimed")
+        if set(mapping.refs) == {account_ref, stripe_ref} and mapping.state == "linked":
+            return mapping
+        if wanted.change == "link":
+            raise Ended("skipped", f"{mapping.id} links {' and '.join(mapping.refs)} already: relink or unlink it")
+        await _take_back(context, mapping, wanted.reason, keep=(account_ref, stripe_ref))
+    return None
+
+
+async def _unlink(context: Context, wanted: LinkChange) -> Ended:
+    refs = [context.ref("togai", "account", i) for i in [wanted.togai_account_id] if i]
+    refs += [context.ref("stripe", "customer", i) for i in [wanted.stripe_customer_id] if i]
+    pairs = {pair.id: pair for ref in refs if (pair := context.claims.index.pair(ref))}
+    if not pairs:
+        return Ended("in_sync", "nothing is linked there", tuple(refs))
+    for pair in pairs.values():
+        await _take_back(context, pair, wanted.reason)
+        await _wake(context, *pair.refs)
+    return Ended("succeeded", f"unlinked by hand: {wanted.reason}", tuple(r for p in pairs.values() for r in p.refs))
+
+
+async def _separate(context: Context, wanted: LinkChange) -> Ended:
+    ref = (
+        context.ref("togai", "account", wanted.togai_account_id)
+        if wanted.togai_account_id
+        else context.ref("stripe", "customer", wanted.stripe_customer_id)
+    )
+    if pair := context.claims.index.pair(ref):
+        return Ended("skipped", f"{ref} is linked already ({pair.id}): unlink it first", pair.refs)
+    await context.claims.separate(ref, context.run.id, wanted.reason)
+    await _wake(context, ref)
+    return Ended("succeeded", f"matches none that is there, by hand: {wanted.reason}", (ref,))
+
+
+async def _take_back(context: Context, pair: Mapping, reason: str, keep: tuple[str, ...] = ()) -> None:
+    """The ids at the vendors first: whoever reads them must not find a link that we have taken back."""
+    for ref in pair.refs:
+        if ref in keep:
+            continue  # it gets its new partner's id in a moment
+        entity = Ref.parse(ref)
+        try:
+            if entity.app == "stripe":
+                empty = {"metadata": {TOGAI_CUSTOMER_ID: "", TOGAI_ACCOUNT_ID: ""}}
+                await (await context.stripe()).update_customer(entity.id, empty)
+            else:
+                await _set_setting(context, entity.id, "")
+        except NotFound:
+            continue  # gone at the vendor: that is why it is unlinked
+    await context.claims.withdraw(pair, f"unlinked by hand: {reason}")
+
+
+async def _write_ids(context: Context, account_id: str, customer_id: str, stripe_customer_id: str) -> None:
+    metadata = {TOGAI_CUSTOMER_ID: customer_id, TOGAI_ACCOUNT_ID: account_id}
+    await (await context.stripe()).update_customer(stripe_customer_id, {"metadata": metadata})
+    await _set_setting(context, account_id, stripe_customer_id)
+
+
+async def _set_setting(context: Context, account_id: str, value: str) -> None:
+    """Togai has no call that removes a setting: an empty value stands for none."""
+    client, name = await context.togai(), context.settings.stripe_customer_setting
+    present = await client.setting(name, ACCOUNT, account_id)
+    if present is None:
+        if value:
+            await client.create_setting(name, value, ACCOUNT, account_id)
+    elif present.value != value:
+        await client.update_setting(name, value, ACCOUNT, account_id)
+
+
+async def _wake(context: Context, *refs: str) -> None:
+    """Let what waits for this decision go on: an event of an aggregate wakes its parked runs."""
+    for ref in refs:
+        entity = Ref.parse(ref)
+        told = Envelope(
+            id=f"{context.run.event}-{entity.app}",
+            source=f"urn:tandem:{entity.account}",
+            type=CHANGED,
+            subject=entity.id,
+            time=timestamp(now()),
+            appaccount=entity.account,
+            connection=context.run.connection,
+            aggregate=ref,
+            data=msgspec.Raw(b"{}"),
+            cause=context.run.id,
+        )
+        await context.log.append(context.topics.events("customer"), ref, envelopes.encode(told))

@@ -1,0 +1,136 @@
+"""The e-mail rule: a new customer is linked to the one object on the other side that has its address, or made.
+
+It links only where exactly one unlinked object on each side has the address. Anything else is a conflict that a person
+decides; nothing is ever guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.errors import Conflict, NotFound, NotReady
+from shared.flows.actions import Context
+from shared.identity import Ref, mapping_id
+from shared.index import normalized_email
+from shared.mappings import Mapping
+
+
+@dataclass(frozen=True)
+class Born:
+    """What is to get its other side: its ref, its address, the app of the other side, and its Togai customer if any."""
+
+    ref: str
+    email: str | None
+    other: str
+    parent: str = ""
+
+    @property
+    def noun(self) -> str:
+        """What the entity itself is, in words."""
+        return "account" if self.other == "stripe" else "customer"
+
+
+def match_value(context: Context, email: str | None) -> str:
+    """What a claim under the rule must be the only one of: the address between these two app accounts; else empty."""
+    address = normalized_email(email)
+    if not address or not _on(context):
+        return ""
+    return f"{context.account('togai')}|{context.account('stripe')}|{address}"
+
+
+def _on(context: Context) -> bool:
+    # Without pollers nothing fills the index: a rule that asks it would find nobody for ever.
+    return context.settings.email_rule == "exact" and context.settings.polling
+
+
+async def other_side(context: Context, born: Born) -> str:
+    """The ref of the unlinked object to link, empty if the other side is to be made.
+
+    Raises NotReady until the index of both sides has been filled once, and while another run is about to link a
+    candidate; Conflict with its candidates where the rule decides nothing.
+    """
+    address = normalized_email(born.email)
+    held = context.claims.index.get(mapping_id(born.ref))
+    if not address or not _on(context) or (held and held.state == "separate"):
+        return ""
+    _await_index(context)
+    others = _others(context, born, address)
+    if not others:
+        return ""
+    rivals = _rivals(context, born, address)
+    if len(others) == 1 and not rivals and _holder(context, others[0]) is None:
+        return others[0] if await _has_address(context, others[0], address) else ""
+    raise _conflict(context, born, others, rivals)
+
+
+def _await_index(context: Context) -> None:
+    for app in ("togai", "stripe"):
+        for poll in context.registry.polls.not_indexed(context.account(app)):
+            raise NotReady(
+                f"the index of {context.account(app)} is being filled for the first time ({poll.kind}: {poll.seen} "
+                "read): nothing is made before it is known who is there",
+                code="not_indexed",
+            )
+
+
+def _others(context: Context, born: Born, address: str) -> list[str]:
+    """Who has the address on the other side. A sibling's partner does not count: accounts of one customer share it."""
+    account = context.account(born.other)
+    found = [entity.ref for entity in context.registry.index.with_email(account, address)]
+    lately = context.claims.index.lately(match_value(context, born.email))
+    if lately:
+        found += [ref for ref in lately.refs if Ref.parse(ref).app == born.other and ref not in found]
+    return [ref for ref in found if not _is_siblings(context, born, ref)]
+
+
+def _rivals(context: Context, born: Born, address: str) -> list[str]:
+    """Unlinked objects on the entity's own side that have its address too, its siblings among them."""
+    own = born.ref.partition("/")[0]
+    found = [entity.ref for entity in context.registry.index.with_email(own, address)]
+    return [ref for ref in found if ref != born.ref and _holder(context, ref) is None]
+
+
+def _is_siblings(context: Context, born: Born, ref: str) -> bool:
+    holder = context.claims.index.pair(ref)
+    return bool(holder and born.parent and born.parent in holder.also)
+
+
+def _holder(context: Context, ref: str) -> Mapping | None:
+    """Who holds a candidate. Raises NotReady while that is a claim: it may yet be withdrawn."""
+    for mapping in context.claims.index.naming(ref):
+        if mapping.state == "claimed":
+            raise NotReady(f"run {mapping.run} is about to link {ref}: looking again", code="claimed")
+        return mapping
+    return None
+
+
+async def _has_address(context: Context, ref: str, address: str) -> bool:
+    """The index is a hint: the candidate is read before it is linked."""
+    found = Ref.parse(ref)
+    try:
+        if found.app == "stripe":
+            customer = await (await context.stripe()).retrieve_customer(found.id)
+            return not customer.deleted and normalized_email(customer.email) == address
+        client = await context.togai()
+        account = await client.account(found.id)
+        email = account.primary_email or (await client.customer(account.customer_id)).primary_email
+        return account.status != "ARCHIVED" and normalized_email(email) == address
+    except NotFound:
+        return False
+
+
+def _conflict(context: Context, born: Born, others: list[str], rivals: list[str]) -> Conflict:
+    linked = [ref for ref in others if _holder(context, ref)]
+    names = ", ".join(Ref.parse(ref).id for ref in others)
+    app = born.other.title()
+    if rivals:
+        same = ", ".join(Ref.parse(ref).id for ref in rivals)
+        what = f"{names} in {app} and also {same} beside it have the address of this {born.noun}"
+    elif len(others) > 1:
+        what = f"several in {app} have the address of this {born.noun}: {names}"
+    else:
+        what = f"{names} in {app} has the address of this {born.noun} and is linked to another" if linked else names
+    return Conflict(
+        f"{what}: choose with `tandem mappings link`, or let it have its own with `tandem mappings separate`",
+        candidates=(*others, *rivals),
+    )

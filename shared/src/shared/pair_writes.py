@@ -1,0 +1,133 @@
+"""Writes to a pair, announced in the log before they are sent and settled after: what keeps two workers from setting
+the same pair at the same time, and what tells a late write of ours from a person's change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from shared import pairs
+from shared.claims import now
+from shared.errors import NotReady, Unsettled
+from shared.events.envelope import timestamp
+from shared.events.topics import Topics
+from shared.mappings import Mapping as Pair
+from shared.pairs import REMEMBERED_FOR, Difference, Known, PairState, PairStates, Side, Write
+from shared.settings import Settings
+from shared.streaming.kafka import Log
+from shared.streaming.replica import Replica
+
+FIGHT_WRITES = 5
+FIGHT_WINDOW = 600.0
+"""So many writes to one pair in so many seconds do not settle (design law 3)."""
+
+Clock = Callable[[], float]
+OTHER: Mapping[Side, Side] = {"togai": "stripe", "stripe": "togai"}
+
+
+class PairWrites:
+    """One per worker. `side` is always that of the event that is being handled: its record has one writer."""
+
+    def __init__(
+        self,
+        log: Log,
+        replica: Replica,
+        states: PairStates,
+        topics: Topics,
+        settings: Settings,
+        clock: Clock = lambda: now().timestamp(),
+    ) -> None:
+        self._log = log
+        self._replica = replica
+        self._states = states
+        self._topic = topics.pair_states
+        self._lease = 2 * settings.call_timeout
+        self._window = FIGHT_WINDOW * float(settings.delay_scale)
+        self._clock = clock
+
+    def known(self, pair: Pair, side: Side) -> Known:
+        """What is known of the pair. Raises NotReady while the other side's worker is writing it."""
+        for write in self._other(pair, side).open:
+            if self._clock() - write.at < self._lease:
+                raise NotReady(f"run {write.run} is writing this pair ({pair.id}): looking again", code="being_written")
+        return self._states.known(pair.id, list(pair.refs))
+
+    async def begin(
+        self, pair: Pair, side: Side, run: str, fields: Mapping[Side, Mapping[str, str]], seen: Known
+    ) -> None:
+        """Announce a write: digests by side and field. `seen` is what the decision was made on.
+
+        Raises NotReady if the pair's state moved since, Unsettled if it was written too often of late.
+        """
+        recent = [when for when in seen.writes if self._clock() - when < self._window]
+        if len(recent) >= FIGHT_WRITES:
+            raise Unsettled(
+                f"the pair {pair.id} was written {len(recent)} times within {self._window:g} s and does not settle: "
+                "two systems may write it in turn. Find the other one, or name another owner in TANDEM_FIELD_OWNERS",
+                code="does_not_settle",
+            )
+        begun = [Write(run=run, to=to, fields=dict(set_), at=self._clock()) for to, set_ in fields.items() if set_]
+        own = self._own(pair, side)
+        await self._write(own, run, seen, open=[*self._late(own, run), *begun])
+
+    async def settle(
+        self,
+        pair: Pair,
+        side: Side,
+        run: str,
+        *,
+        seen: Known,
+        agreed: Mapping[str, str],
+        differences: Mapping[str, Difference],
+        written: bool,
+    ) -> None:
+        """Record what both sides agree on now and what stays different, if it is not what is known.
+
+        Raises NotReady if the other side's record moved meanwhile: the next look sees both.
+        """
+        own = self._own(pair, side)
+        opened = any(write.run == run for write in own.open)
+        if not written and not opened and dict(agreed) == seen.agreed and dict(differences) == seen.differences:
+            return
+        at = self._clock()
+        kept = [when for when in own.writes if at - when < self._window]
+        await self._write(
+            own,
+            run,
+            seen,
+            open=self._late(own, run),
+            agreed=dict(agreed),
+            differences=dict(differences),
+            writes=[*kept, at] if written else kept,
+        )
+
+    async def born(self, pair: Pair, side: Side, agreed: Mapping[str, str]) -> None:
+        """A pair is being made with equal values: remember them, before it is linked."""
+        fresh = PairState(mapping=pair.id, side=side, pair=list(pair.refs), agreed=dict(agreed), at=self._now())
+        await self._append(fresh)
+
+    def _late(self, own: PairState, run: str) -> list[Write]:
+        """Writes that other runs of this side began and never ended: one may still land (a worker that stood still)."""
+        return [w for w in own.open if w.run != run and self._clock() - w.at < REMEMBERED_FOR]
+
+    async def _write(self, own: PairState, run: str, seen: Known, **changes: object) -> None:
+        await self._append(msgspec.structs.replace(own, at=self._now(), **changes))
+        if self._states.offset(own.mapping, OTHER[own.side]) > seen.offset:
+            # Nothing was sent yet, or all that was is done: the announcement is taken back either way.
+            await self._append(msgspec.structs.replace(own, at=self._now(), open=self._late(own, run)))
+            raise NotReady(f"{own.mapping} was looked at from the other side meanwhile: looking again", code="moved")
+
+    async def _append(self, state: PairState) -> None:
+        place = await self._log.append(self._topic, state.key, pairs.encode(state))
+        await self._replica.wait_for(self._topic, place.offset)
+
+    def _own(self, pair: Pair, side: Side) -> PairState:
+        return self._states.own(pair.id, side, list(pair.refs))
+
+    def _other(self, pair: Pair, side: Side) -> PairState:
+        return self._states.own(pair.id, OTHER[side], list(pair.refs))
+
+    def _now(self) -> str:
+        return timestamp(now())

@@ -1,0 +1,133 @@
+"""What is known of a pair's fields: what both sides agreed on last, what is being written, what differs.
+
+One record per pair and side, in a compacted topic: each side's events are worked on strictly one at a time, so each
+record has one writer. Both together are the pair's state. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+from shared.events.envelope import SCHEMA_VERSION, check_version
+
+Side = Literal["togai", "stripe"]
+WRITE_LEASE = 60.0
+"""Seconds for which a write that was begun keeps the other side's worker from writing."""
+REMEMBERED_FOR = 600.0
+"""Seconds after which a write that was begun and never ended is not expected to land any more."""
+
+
+class Write(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A write that is about to be sent: digests of what it sets, by field. `at` is epoch seconds."""
+
+    run: str
+    to: Side
+    fields: dict[str, str]
+    at: float
+
+
+class Difference(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A field whose values differ and stay so: who owns it, both values as JSON texts, and why."""
+
+    owner: Side
+    togai: str
+    stripe: str
+    reason: str
+    since: str
+
+
+class PairState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """One side's record of a pair, keyed by `mapping/side`.
+
+    - `pair`: the two refs; a record of a former link says nothing about the present one.
+    - `agreed`: digest of the owner's value that the other side was last equal to or set to, by field.
+    - `open`: writes that were begun and not ended, newest last; `writes`: epoch seconds of the last writes to the pair.
+    - `differences`: by field; those of the newer of both records hold.
+    """
+
+    mapping: str
+    side: Side
+    pair: list[str]
+    agreed: dict[str, str] = {}
+    open: list[Write] = []
+    writes: list[float] = []
+    differences: dict[str, Difference] = {}
+    at: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
+    @property
+    def key(self) -> str:
+        return f"{self.mapping}/{self.side}"
+
+
+_decoder = msgspec.json.Decoder(PairState)
+encode = msgspec.json.Encoder().encode
+
+
+def decode(value: bytes) -> PairState:
+    """Raises msgspec.DecodeError, and StopWorker for another major schema version."""
+    state = _decoder.decode(value)
+    check_version(state.schemaversion)
+    return state
+
+
+def digest(value: object) -> str:
+    """A short mark of a value, equal for equal values."""
+    return blake2b(msgspec.json.encode(value, order="sorted"), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True)
+class Known:
+    """Both sides' records of a pair in one view. `offset` is that of the newest."""
+
+    agreed: dict[str, str] = field(default_factory=dict)
+    open: tuple[Write, ...] = ()
+    writes: tuple[float, ...] = ()
+    differences: dict[str, Difference] = field(default_factory=dict)
+    offset: int = -1
+
+
+class PairStates:
+    """Every pair's records. Fold them in order of their offsets."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, PairState]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def apply(self, offset: int, state: PairState) -> None:
+        """Fold one record."""
+        self._known[state.key] = (offset, state)
+
+    def own(self, mapping: str, side: Side, pair: list[str]) -> PairState:
+        """One side's record, a fresh one if there is none of this pair."""
+        found = self._known.get(f"{mapping}/{side}")
+        return found[1] if found and found[1].pair == pair else PairState(mapping=mapping, side=side, pair=pair)
+
+    def offset(self, mapping: str, side: Side) -> int:
+        """Where one side's record stands in the log, -1 if there is none."""
+        found = self._known.get(f"{mapping}/{side}")
+        return found[0] if found else -1
+
+    def known(self, mapping: str, pair: list[str]) -> Known:
+        """Both records in one: what is newer holds."""
+        sides: tuple[Side, Side] = ("togai", "stripe")
+        found = [self._known[key] for side in sides if (key := f"{mapping}/{side}") in self._known]
+        records = sorted((entry for entry in found if entry[1].pair == pair), key=lambda entry: entry[0])
+        if not records:
+            return Known()
+        agreed: dict[str, str] = {}
+        for _, state in records:
+            agreed |= state.agreed
+        return Known(
+            agreed=agreed,
+            open=tuple(write for _, state in records for write in state.open),
+            writes=tuple(sorted(when for _, state in records for when in state.writes)),
+            differences=records[-1][1].differences,
+            offset=records[-1][0],
+        )

@@ -1,0 +1,99 @@
+"""How far the pollers are: one record per app account and list, in a compacted topic. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from shared.events.envelope import SCHEMA_VERSION, check_version
+from shared.settings import Settings
+
+PollKind = Literal["stripe-events", "stripe-customers", "togai-customers", "togai-accounts"]
+FILLS_INDEX: dict[str, tuple[PollKind, ...]] = {
+    "stripe": ("stripe-customers", "stripe-events"),
+    "togai": ("togai-customers", "togai-accounts"),
+}
+"""The lists that must have been read once before an app account's index tells that an address is not there."""
+
+STRIPE_KEEPS_EVENTS = 30 * 24 * 3600.0
+"""Seconds for which Stripe lists its events (Stripe's documentation of `GET /v1/events`)."""
+GAP_WARNING, GAP_ALARM = 20 * 24 * 3600.0, 27 * 24 * 3600.0
+"""Age of the last complete look at Stripe's events from which on it is a warning, and an alarm."""
+
+
+class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """One list of one app account. A record keyed by `app_account/kind`.
+
+    - `position`: RFC 3339 time up to which everything is known to be in the log, as the vendor tells time.
+    - `cursor`: where an unfinished pass goes on; `seen`: entities of that pass so far.
+    - `complete`: whether a first full pass has ended; `found`: events that no webhook had brought.
+    """
+
+    app_account: str
+    kind: PollKind
+    position: str = ""
+    cursor: str = ""
+    complete: bool = False
+    passes: int = 0
+    seen: int = 0
+    found: int = 0
+    at: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
+    @property
+    def key(self) -> str:
+        return poll_key(self.app_account, self.kind)
+
+
+def poll_key(app_account: str, kind: PollKind) -> str:
+    """Key of a poll's record."""
+    return f"{app_account}/{kind}"
+
+
+_decoder = msgspec.json.Decoder(Poll)
+encode = msgspec.json.Encoder().encode
+
+
+def decode(value: bytes) -> Poll:
+    """Raises msgspec.DecodeError, and StopWorker for another major schema version."""
+    poll = _decoder.decode(value)
+    check_version(poll.schemaversion)
+    return poll
+
+
+class Polls:
+    """Every poll's last record."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Poll] = {}
+
+    def apply(self, poll: Poll) -> None:
+        """Fold one record."""
+        self._known[poll.key] = poll
+
+    def get(self, app_account: str, kind: PollKind) -> Poll:
+        """The poll as it stands, a fresh one if it never ran."""
+        return self._known.get(poll_key(app_account, kind)) or Poll(app_account=app_account, kind=kind)
+
+    def all(self) -> list[Poll]:
+        return list(self._known.values())
+
+    def not_indexed(self, app_account: str) -> list[Poll]:
+        """The polls whose first full pass is still to end before the app account's index can be asked."""
+        kinds = FILLS_INDEX[app_account.partition(":")[0]]
+        return [poll for kind in kinds if not (poll := self.get(app_account, kind)).complete]
+
+
+def webhooks_come_in(settings: Settings) -> bool:
+    """Whether the vendors can reach ingress: by a public address, or as the sandbox on the same machine."""
+    return bool(settings.public_url) or settings.sandboxed
+
+
+def stripe_interval(settings: Settings, mode: str) -> float:
+    """Seconds between two looks at Stripe's events: seldom where webhooks bring them anyway."""
+    if settings.stripe_poll_interval:
+        return settings.stripe_poll_interval
+    if webhooks_come_in(settings):
+        return 900.0
+    return 15.0 if mode == "test" else 600.0
