@@ -81,10 +81,11 @@ def update(call: Call) -> Answer:
 
 
 def archive(call: Call) -> Answer:
-    """DELETE /customers/{id}: archives the customer and its accounts, see `accounts.archive`."""
+    """DELETE /customers/{id}: archives the customer and those of its accounts that are not, see `accounts.archive`."""
     old = present(call)
     call.world.store.replace(call.scope, KIND, call.id, {**old.body, "status": "ARCHIVED"}, call.world.clock.micros())
-    for account in call.world.store.select(call.scope, accounts.KIND, "lookup=?", [call.id]):
+    active = "lookup=? AND json_extract(body, '$.status')<>'ARCHIVED'"
+    for account in call.world.store.select(call.scope, accounts.KIND, active, [call.id]):
         archived = {**account.body, "status": "ARCHIVED"}
         micros = call.world.clock.micros()
         call.world.store.replace(call.scope, accounts.KIND, account.id, archived, micros, lookup=call.id)
