@@ -9,6 +9,7 @@ import msgspec
 from shared.connections import Connection, FlowLink
 from shared.identity import dead_letter_id, mapping_id, run_id
 from shared.mappings import Claim, Mapping
+from shared.pairs import Difference, PairState, Side
 from shared.runs import DeadLetter, Parked, Problem, Run, Step
 
 STRIPE = "stripe:test:acct_1"
@@ -75,6 +76,31 @@ def claim(name: str, second: int = 0) -> Mapping:
     return msgspec.structs.replace(mapping(name, second), state="claimed", target="", also=[], rule="", claim=call)
 
 
+def conflict(event: str, *candidates: str, second: int = 0, **fields: Any) -> Run:
+    """A run of a Stripe customer that several things in Togai could be."""
+    reason = "several in Togai have the address of this customer: choose with `tandem mappings link`"
+    problem = Problem(error="Conflict", reason=reason, code="conflict", retryable=True, candidates=list(candidates))
+    waiting = {"state": "parked", "problem": problem, "steps": [], "refs": [], "next_attempt_at": at(59)}
+    return run(event, second, **(waiting | fields))
+
+
+def difference(second: int = 0, **fields: Any) -> Difference:
+    """Togai's name holds, Stripe's was changed."""
+    given: dict[str, Any] = {
+        "owner": "togai",
+        "togai": '"Acme"',
+        "stripe": '"Acme Inc."',
+        "reason": "Togai owns the name; it was changed in Stripe",
+        "since": at(second),
+    }
+    return Difference(**(given | fields))
+
+
+def pair_state(of: Mapping, side: Side, **fields: Any) -> PairState:
+    """What one side's worker knows of a pair; equal unless differences are given."""
+    return PairState(**({"mapping": of.id, "side": side, "pair": list(of.refs), "at": at(0)} | fields))
+
+
 def dead_letter(event: str, second: int = 0, **fields: Any) -> DeadLetter:
     """A run that was given up on at its first step."""
     problem = Problem(error="Rejected", reason="Togai refused the currency", code="currency", traceback="Trace: here")
@@ -112,6 +138,17 @@ def connection(**fields: Any) -> Connection:
     return Connection(**(given | fields))
 
 
+def both_connected() -> tuple[Connection, Connection]:
+    """An open connection to each app account."""
+    return connection(), connection(id="togai", app="togai", app_account=TOGAI)
+
+
+def by_hand(**fields: Any) -> FlowLink:
+    """The flow link that changes links by hand between both app accounts."""
+    both = {"stripe": "stripe", "togai": "togai"}
+    return FlowLink(**({"id": "link_by_hand", "flow": "links-by-hand", "connections": both} | fields))
+
+
 def flow_link(**fields: Any) -> FlowLink:
     given: dict[str, Any] = {
         "id": "link",
@@ -122,5 +159,6 @@ def flow_link(**fields: Any) -> FlowLink:
 
 
 __all__ = [
-    "STRIPE", "TOGAI", "Parked", "at", "claim", "connection", "dead_letter", "flow_link", "mapping", "run", "unique",
+    "STRIPE", "TOGAI", "Parked", "at", "both_connected", "by_hand", "claim", "conflict", "connection", "dead_letter",
+    "difference", "flow_link", "mapping", "pair_state", "run", "unique",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from console.api.state import State
 from shared.events.topics import Topics
+from shared.pairs import PairState
 from shared.settings import Settings
 from shared.streaming.kafka import Log, Place, client_options
 
@@ -22,11 +23,13 @@ async def put(console: State, log: Log, *found: Any) -> None:
     """Append records to their topics and wait until they are in the tables."""
     topics = console.topics
     homes = {"Run": topics.runs, "Mapping": topics.mappings, "DeadLetter": topics.dead_letters}
-    homes |= {"Connection": topics.connections, "FlowLink": topics.flow_links}
+    homes |= {"Connection": topics.connections, "FlowLink": topics.flow_links, "PairState": topics.pair_states}
+    places = []
     for record in found:
-        value = mappings.encode(record)
-        place = await log.append(homes[type(record).__name__], record.id, value)
-    await console.projector.wait_for(place, 20)
+        key = record.key if isinstance(record, PairState) else record.id
+        places.append(await log.append(homes[type(record).__name__], key, mappings.encode(record)))
+    for place in places:
+        await console.projector.wait_for(place, 20)
 
 
 async def ids(api: httpx.AsyncClient, path: str, **params: Any) -> list[str]:

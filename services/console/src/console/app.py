@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from console.api import changes, errors, live, records, setup, status
+from console.api import changes, errors, links, live, pending, records, setup, status
 from console.api.guard import Guard, check_locked
 from console.api.state import State
-from console.pages import views
+from console.pages import decide, views
 
 DESCRIPTION = """
 Which customer at Stripe is which account at Togai, what ran, what failed and why.
@@ -24,7 +24,7 @@ def create_app(state: State) -> FastAPI:
     app = FastAPI(title="Tandem console", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.tandem = state
     errors.install(app)
-    for router in (records.router, changes.router, setup.router, status.router, live.router, views.router):
-        app.include_router(router)
+    for part in (records, pending, changes, links, setup, status, live, views, decide):
+        app.include_router(part.router)
     app.add_middleware(Guard, settings=state.settings)
     return app

@@ -14,12 +14,14 @@ from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, Vault, check_modes, encode, encryption_keys
 from shared.errors import Misconfigured, Unavailable
 from shared.events.topics import Topics
+from shared.polls import webhooks_come_in
 from shared.registry import Registry
 from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, Settings
 from shared.streaming.admin import ensure_topics
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
+from console import sources
 from console.connect import STRIPE_EVENTS, TOGAI_EVENT, Wanted, connect, public_address, stripe_app
 
 STRIPE_CONNECTION = "con_stripe"
@@ -30,12 +32,15 @@ TOGAI_EVENT_TITLE = "Account creation"
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is ready, for people: the addresses that the vendors must call, and what is not as it should be."""
+    """What is ready, for people: the addresses that the vendors must call, how else changes come in, and what is not
+    as it should be.
+    """
 
     stripe_account: str
     togai_account: str
     stripe_webhook: str
     togai_webhook: str
+    sources: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -56,7 +61,7 @@ async def prepare(settings: Settings) -> Prepared:
     mismatches = await ensure_topics(settings)
     vault = Vault(encryption_keys(settings, create=True))
     topics, registry = Topics(settings), Registry()
-    folds = registry.folds(topics, with_mappings=False)
+    folds = registry.folds(topics, with_mappings=False, with_index=False)
     async with Log(settings) as kafka, Replica(settings, folds) as replica:
         await replica.wait_ready()
         made = [
@@ -78,6 +83,7 @@ async def prepare(settings: Settings) -> Prepared:
         togai_account=togai.app_account,
         stripe_webhook=_stripe_address(settings),
         togai_webhook=f"{public_address(settings)}/webhooks/togai/{TOGAI_CONNECTION}/{TOGAI_EVENT}/{token}",
+        sources=sources.sentences(settings, stripe.mode),
         notes=(*map(str, mismatches), *_missing(settings, stripe, vault)),
     )
     if settings.sandboxed:
@@ -110,15 +116,14 @@ def _wanted(settings: Settings) -> tuple[Wanted, Wanted]:
 
 
 def _missing(settings: Settings, stripe: Connection, vault: Vault) -> list[str]:
-    """What the real systems still need before events come."""
-    notes = []
-    if not vault.open(stripe.sealed).webhook_secrets:
-        notes.append(
-            "no signing secret: Stripe's webhooks are refused until STRIPE_WEBHOOK_SECRETS is set (see README)"
-        )
-    if not settings.sandboxed and not settings.public_url:
-        notes.append("TANDEM_PUBLIC_URL is not set: the vendors can reach this machine by a tunnel only (see README)")
-    return notes
+    """What the real systems still need before events come, or before they come quickly."""
+    if webhooks_come_in(settings):
+        if vault.open(stripe.sealed).webhook_secrets:
+            return []
+        return ["no signing secret: Stripe's webhooks are refused until STRIPE_WEBHOOK_SECRETS is set (see README)"]
+    if settings.polling:
+        return ["TANDEM_PUBLIC_URL is not set: no webhook comes in; everything works by polling, only slower"]
+    return ["TANDEM_PUBLIC_URL is not set and TANDEM_POLLING is off: nothing comes in; set one of the two"]
 
 
 def _links(connections: Iterable[Connection]) -> list[FlowLink]:

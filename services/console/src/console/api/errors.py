@@ -31,15 +31,16 @@ class ErrorBody(BaseModel):
 
 
 class ApiError(Exception):
-    """An answer that is not a success. `what_to_do` is the next step of whoever asked."""
+    """An answer that is not a success. `what_to_do` is the next step of whoever asked, `code` a narrower one."""
 
     status = 500
     code = "internal"
 
-    def __init__(self, message: str, what_to_do: str) -> None:
+    def __init__(self, message: str, what_to_do: str, *, code: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.what_to_do = what_to_do
+        self.code = code or self.code
 
 
 class BadRequest(ApiError):

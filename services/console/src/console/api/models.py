@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 CUS = "cus_NffrFeUfNV2Hib"
 STRIPE_REF = f"stripe:test:acct_1Nv0FGQ9RKHgCVdK/customer/{CUS}"
@@ -25,11 +25,12 @@ class MappingItem(BaseModel):
     """A pair of entities at both sides, from the claim on."""
 
     id: str = Field(examples=["map_8a1f0c2b3d4e5f6071829304"])
-    state: str = Field(description="claimed, linked, deleted or withdrawn", examples=["linked"])
+    state: str = Field(description="claimed, linked, deleted, withdrawn or separate", examples=["linked"])
+    shown_as: str = Field(description="the state in words", examples=["Stripe customer deleted"])
     stripe_id: str | None = Field(description="id at Stripe, null until it is known", examples=[CUS])
     togai_account_id: str | None = Field(description="account id at Togai, null until it is known", examples=["acme"])
     togai_customer_id: str | None = Field(description="id of the Togai customer above the account", examples=["acme"])
-    rule: str = Field(description="why these two are one: created, setting, metadata, natural-id, manual")
+    rule: str = Field(description="why these two are one: created, setting, metadata, natural-id, email, manual")
     born: str = Field(description="app where the pair began", examples=["togai"])
     source: str = Field(description="full ref of the side where it began", examples=[TOGAI_REF])
     target: str | None = Field(description="full ref of the other side", examples=[STRIPE_REF])
@@ -37,7 +38,7 @@ class MappingItem(BaseModel):
     run: str = Field(description="run that wrote the present state", examples=["run_0c9a7b5d3e1f2a4b6c8d0e1f"])
     at: str = Field(description="when the present state was written", examples=["2026-11-23T10:00:00.000Z"])
     claimed_for: float | None = Field(description="seconds since the claim was opened, only while it is claimed")
-    reason: str = Field(description="why it is deleted or withdrawn")
+    reason: str = Field(description="why it is deleted, withdrawn or separate, or was linked by hand")
 
 
 class Claim(BaseModel):
@@ -54,6 +55,7 @@ class Claim(BaseModel):
 class MappingDetail(MappingItem):
     """The whole record."""
 
+    match: str = Field(description="the address under which the pair was made or linked, if any")
     claim: Claim | None
 
 
@@ -137,6 +139,50 @@ class DeadLetterDetail(DeadLetterItem):
     run_record: RunDetail | None
 
 
+class Entity(BaseModel):
+    """One thing at one app."""
+
+    ref: str = Field(description="its full ref", examples=[STRIPE_REF])
+    app: str = Field(examples=["stripe"])
+    noun: str = Field(examples=["customer"])
+    id: str = Field(examples=[CUS])
+
+
+class Candidate(Entity):
+    """One of those that could be the other side."""
+
+    mapping: str | None = Field(description="mapping that names it, null if none does")
+    state: str | None = Field(description="state of that mapping", examples=["linked"])
+    linked_to: str | None = Field(description="ref of the other side of that mapping, while it is linked")
+
+
+class ConflictItem(BaseModel):
+    """A run that waits for a person: several things could be one, or one is linked already."""
+
+    run: str = Field(examples=["run_0c9a7b5d3e1f2a4b6c8d0e1f"])
+    entity: Entity = Field(description="what is to get its other side")
+    reason: str = Field(description="in words")
+    candidates: list[Candidate]
+    flow: str = Field(examples=["stripe-customer-to-togai-customer"])
+    event_type: str = Field(examples=["stripe.customer.created"])
+    since: str = Field(description="when the run began", examples=["2026-11-23T10:00:00.000Z"])
+    next_attempt_at: str | None = Field(description="when it looks again at the latest; a decision wakes it")
+
+
+class DifferenceItem(BaseModel):
+    """A field whose values differ at the two sides of a pair and stay so."""
+
+    mapping: str = Field(examples=["map_8a1f0c2b3d4e5f6071829304"])
+    togai_account_id: str | None = Field(examples=["acme"])
+    stripe_id: str | None = Field(examples=[CUS])
+    field: str = Field(examples=["name"])
+    owner: str = Field(description="side whose value holds: togai or stripe", examples=["togai"])
+    togai: Any = Field(description="value at Togai", examples=["Acme Inc."])
+    stripe: Any = Field(description="value at Stripe", examples=["Acme Incorporated"])
+    reason: str = Field(description="why it was neither copied nor reverted")
+    since: str = Field(examples=["2026-11-23T10:00:00.000Z"])
+
+
 class ConnectionItem(BaseModel):
     """One key to one app account. Its secrets are never shown."""
 
@@ -185,6 +231,20 @@ class DeadLetterPage(BaseModel):
     next_cursor: NextCursor = None
 
 
+class ConflictPage(BaseModel):
+    """A page of conflicts, newest first."""
+
+    items: list[ConflictItem]
+    next_cursor: NextCursor = None
+
+
+class DifferencePage(BaseModel):
+    """A page of differences, newest first."""
+
+    items: list[DifferenceItem]
+    next_cursor: NextCursor = None
+
+
 class ConnectionList(BaseModel):
     """Every connection."""
 
@@ -203,3 +263,61 @@ class Discard(BaseModel):
     """Why a dead letter is given up for good."""
 
     reason: str = Field(min_length=1, max_length=500, examples=["test account, not needed"])
+
+
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+    Field(description="why; it is kept with the link", examples=["two records of one company"]),
+]
+AnyId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+
+NewPartner = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
+
+
+class _Decision(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason
+    flow_link: str = Field(
+        "", max_length=300, description="flow link of `links-by-hand` that does it; needed only if several could"
+    )
+
+
+class LinkRequest(_Decision):
+    """Two that are to be one."""
+
+    togai_account_id: AnyId = Field(description="id or full ref", examples=["acme"])
+    stripe_customer_id: AnyId = Field(description="id or full ref", examples=[CUS])
+
+
+class UnlinkRequest(_Decision):
+    """A pair that is none."""
+
+    id: AnyId = Field(description="the mapping's id, or any id or full ref of either side", examples=[CUS])
+
+
+class RelinkRequest(UnlinkRequest):
+    """Another partner for one side of a pair: exactly one of the two."""
+
+    togai_account_id: NewPartner = Field("", description="the new account, id or full ref")
+    stripe_customer_id: NewPartner = Field("", description="the new customer, id or full ref", examples=[CUS])
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.togai_account_id) == bool(self.stripe_customer_id):
+            raise ValueError("name the new togai_account_id or the new stripe_customer_id, one of the two")
+        return self
+
+
+class SeparateRequest(_Decision):
+    """An entity in conflict that matches none of its candidates."""
+
+    id: AnyId = Field(description="id or full ref of the entity in conflict", examples=[CUS])
+
+
+class LinkAsked(BaseModel):
+    """The request is in the log; the run does it."""
+
+    run: str = Field(description="see how it goes: GET /api/runs/{run}", examples=["run_0c9a7b5d3e1f2a4b6c8d0e1f"])
+    event: str = Field(examples=["req_5f0c9a7b5d3e1f2a4b6c8d0e1f0c9a7b"])

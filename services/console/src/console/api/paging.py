@@ -31,6 +31,11 @@ def encode_cursor(cursor: Cursor) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode((cursor.at, cursor.id))).decode().rstrip("=")
 
 
+def next_cursor(after: tuple[str, str] | None) -> str | None:
+    """The cursor of the page that begins after this item; None on the last page."""
+    return encode_cursor(Cursor(*after)) if after else None
+
+
 def decode_cursor(text: str) -> Cursor:
     """Raises BadRequest for what `encode_cursor` did not make."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 
 from console.api import models, shapes
 from console.api.errors import ErrorBody, Unknown
-from console.api.paging import Cursor, decode_cursor, encode_cursor, parse_since
+from console.api.paging import decode_cursor, next_cursor, parse_since
 from console.api.state import SessionDep, stamp
 from console.projection import queries
 from console.projection.queries import Search
@@ -19,7 +20,7 @@ router = APIRouter(
 )
 
 
-def search_of_query(
+def place_of_query(
     id: Annotated[
         str,
         Query(
@@ -28,7 +29,6 @@ def search_of_query(
             examples=[models.CUS],
         ),
     ] = "",
-    state: Annotated[str, Query(description="only this state", examples=["linked"])] = "",
     since: Annotated[str, Query(description="only newer ones: a time, or a span as `24h`", examples=["24h"])] = "",
     limit: Annotated[int, Query(ge=1, le=200, description="items of one page")] = 50,
     cursor: Annotated[str, Query(description="`next_cursor` of the page before")] = "",
@@ -39,15 +39,20 @@ def search_of_query(
         since=parse_since(since, datetime.now(UTC)) if since else "",
         limit=limit,
         after=decode_cursor(cursor) if cursor else None,
-        equal={"state": state} if state else {},
     )
 
 
+PlaceDep = Annotated[Search, Depends(place_of_query)]
+
+
+def search_of_query(
+    search: PlaceDep, state: Annotated[str, Query(description="only this state", examples=["linked"])] = ""
+) -> Search:
+    """What a list of things with a state takes."""
+    return replace(search, equal={"state": state} if state else {})
+
+
 SearchDep = Annotated[Search, Depends(search_of_query)]
-
-
-def _next(after: tuple[str, str] | None) -> str | None:
-    return encode_cursor(Cursor(*after)) if after else None
 
 
 @router.get("/mappings", tags=["mappings"], summary="List mappings")
@@ -61,7 +66,7 @@ def list_mappings(
         search.equal["born"] = born
     found, after = queries.mappings_page(session, search)
     now = datetime.now(UTC)
-    return models.MappingPage(items=[shapes.mapping_item(m, now) for m in found], next_cursor=_next(after))
+    return models.MappingPage(items=[shapes.mapping_item(m, now) for m in found], next_cursor=next_cursor(after))
 
 
 @router.get("/mappings/{mapping_id}", tags=["mappings"], summary="One mapping")
@@ -87,7 +92,7 @@ def list_runs(
     if flow:
         search.equal["flow"] = flow
     found, after = queries.runs_page(session, search)
-    return models.RunPage(items=[shapes.run_item(r) for r in found], next_cursor=_next(after))
+    return models.RunPage(items=[shapes.run_item(r) for r in found], next_cursor=next_cursor(after))
 
 
 @router.get("/runs/{run_id}", tags=["runs"], summary="One run")
@@ -109,7 +114,7 @@ def list_dead_letters(
     if noun:
         search.equal["noun"] = noun
     found, after = queries.dead_letters_page(session, search)
-    return models.DeadLetterPage(items=[shapes.dead_letter_item(d) for d in found], next_cursor=_next(after))
+    return models.DeadLetterPage(items=[shapes.dead_letter_item(d) for d in found], next_cursor=next_cursor(after))
 
 
 @router.get("/dead-letters/{letter_id}", tags=["dead letters"], summary="One dead letter")

@@ -12,6 +12,7 @@ from shared.mappings import Mapping
 from shared.runs import DeadLetter, Problem, Run, Step
 
 from console.api import models
+from console.projection.pending import Differing
 
 
 def problem(found: Problem | None) -> models.Problem | None:
@@ -39,6 +40,14 @@ def sides(mapping: Mapping) -> dict[str, str]:
     return found
 
 
+def shown_as(mapping: Mapping) -> str:
+    """The state as a person is told it. Which side is gone stands in the reason only."""
+    customer = sides(mapping).get("stripe")
+    if mapping.state == "deleted" and customer and mapping.reason.startswith(f"{customer} was deleted in Stripe"):
+        return "Stripe customer deleted"
+    return "separate by hand" if mapping.state == "separate" else mapping.state
+
+
 def _seconds_since(text: str, now: datetime) -> float | None:
     try:
         return max(0.0, round((now - datetime.fromisoformat(text)).total_seconds(), 1))
@@ -53,6 +62,7 @@ def mapping_fields(mapping: Mapping, now: datetime) -> dict[str, Any]:
     return {
         "id": mapping.id,
         "state": mapping.state,
+        "shown_as": shown_as(mapping),
         "stripe_id": ids.get("stripe"),
         "togai_account_id": ids.get("togai/account"),
         "togai_customer_id": ids.get("togai/customer"),
@@ -82,7 +92,7 @@ def mapping_detail(mapping: Mapping, now: datetime) -> models.MappingDetail:
         opened_at=claim.opened_at,
         match=claim.match,
     )
-    return models.MappingDetail(**mapping_fields(mapping, now), claim=shown)
+    return models.MappingDetail(**mapping_fields(mapping, now), match=mapping.match, claim=shown)
 
 
 def run_fields(run: Run) -> dict[str, Any]:
@@ -159,6 +169,66 @@ def dead_letter_detail(letter: DeadLetter) -> models.DeadLetterDetail:
         value=letter.value.decode(errors="replace"),
         run_record=run_detail(letter.run) if letter.run else None,
     )
+
+
+def entity(text: str) -> models.Entity:
+    """A ref taken apart; what is none stands as it is."""
+    return models.Entity(**_entity_fields(text))
+
+
+def _entity_fields(text: str) -> dict[str, str]:
+    try:
+        ref = Ref.parse(text)
+    except ValueError:
+        return {"ref": text, "app": "", "noun": "", "id": text}
+    return {"ref": text, "app": ref.app, "noun": ref.noun, "id": ref.id}
+
+
+def candidate(text: str, holder: Mapping | None) -> models.Candidate:
+    """What there is to choose from, with the mapping that names it."""
+    other = next((ref for ref in holder.refs if ref != text), None) if holder and holder.state == "linked" else None
+    return models.Candidate(
+        **_entity_fields(text),
+        mapping=holder.id if holder else None,
+        state=holder.state if holder else None,
+        linked_to=other,
+    )
+
+
+def conflict_item(run: Run, holders: dict[str, Mapping]) -> models.ConflictItem:
+    candidates = run.problem.candidates if run.problem else []
+    return models.ConflictItem(
+        run=run.id,
+        entity=entity(run.aggregate),
+        reason=run.problem.reason if run.problem else run.reason,
+        candidates=[candidate(ref, holders.get(ref)) for ref in candidates],
+        flow=run.flow,
+        event_type=run.event_type,
+        since=run.started_at,
+        next_attempt_at=run.next_attempt_at or None,
+    )
+
+
+def difference_item(found: Differing) -> models.DifferenceItem:
+    ids = sides(found.mapping)
+    return models.DifferenceItem(
+        mapping=found.mapping.id,
+        togai_account_id=ids.get("togai/account"),
+        stripe_id=ids.get("stripe"),
+        field=found.field,
+        owner=found.difference.owner,
+        togai=_json_value(found.difference.togai),
+        stripe=_json_value(found.difference.stripe),
+        reason=found.difference.reason,
+        since=found.difference.since,
+    )
+
+
+def _json_value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
 
 
 def connection_item(connection: Connection) -> models.ConnectionItem:

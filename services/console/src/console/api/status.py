@@ -10,10 +10,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from pydantic import BaseModel, Field
 from sqlmodel import Session
 
-from console.api import models, parts, shapes
+from console.api import models, parts, pollers, shapes
 from console.api.lag import GroupLag
+from console.api.pollers import Pollers
 from console.api.state import SessionDep, State, StateDep
-from console.projection import queries
+from console.projection import pending, queries
 from console.projection.tables import DeadLetterRow, MappingRow, RunRow
 
 router = APIRouter()
@@ -25,6 +26,8 @@ class Counts(BaseModel):
     mappings: dict[str, int] = Field(examples=[{"linked": 812, "claimed": 1}])
     runs: dict[str, int] = Field(examples=[{"succeeded": 1630, "parked": 2}])
     dead_letters: dict[str, int] = Field(examples=[{"open": 1}])
+    conflicts: int = Field(description="runs that wait for a person's decision")
+    differences: int = Field(description="fields that differ and stay so")
 
 
 class Status(BaseModel):
@@ -34,6 +37,7 @@ class Status(BaseModel):
     problems: list[str] = Field(description="what is not well, each with what to do")
     parts: list[parts.PartHealth]
     consumers: list[GroupLag]
+    pollers: Pollers | None = Field(description="null where ingress cannot be asked from here")
     connections: list[models.ConnectionItem]
     counts: Counts
     last_run: models.RunItem | None = Field(description="the newest run: also the newest event, for each one has a run")
@@ -45,13 +49,15 @@ def counts_of(session: Session) -> Counts:
         mappings=queries.counts(session, MappingRow),
         runs=queries.counts(session, RunRow),
         dead_letters=queries.counts(session, DeadLetterRow),
+        conflicts=pending.conflict_count(session),
+        differences=pending.difference_count(session),
     )
 
 
 async def status_of(state: State) -> Status:
     """Ask everybody at once: the parts, Kafka, the tables."""
-    found_parts, lags, tables = await asyncio.gather(
-        parts.health(state.settings), state.lag.get(), asyncio.to_thread(_tables, state)
+    found_parts, lags, polled, tables = await asyncio.gather(
+        parts.health(state.settings), state.lag.get(), pollers.ask(state.settings), asyncio.to_thread(_tables, state)
     )
     counts, connections, last_run = tables
     projection = state.projector.health()
@@ -60,6 +66,7 @@ async def status_of(state: State) -> Status:
         problems=[],
         parts=found_parts,
         consumers=lags,
+        pollers=polled,
         connections=connections,
         counts=counts,
         last_run=last_run,
@@ -67,10 +74,19 @@ async def status_of(state: State) -> Status:
     )
     found.problems = _problems(found)
     found.healthy = not found.problems
-    if opened := counts.dead_letters.get("open"):
-        # Work for a person, but no fault of the machinery.
+    found.problems += _to_do(found)
+    return found
+
+
+def _to_do(status: Status) -> list[str]:
+    """Work for a person, but no fault of the machinery."""
+    found = pollers.problems(status.pollers, "warning")
+    if opened := status.counts.dead_letters.get("open"):
         letters = "1 dead letter is" if opened == 1 else f"{opened} dead letters are"
-        found.problems.append(f"{letters} open: see `tandem dead-letters list --state open`, then retry or discard")
+        found.append(f"{letters} open: see `tandem dead-letters list --state open`, then retry or discard")
+    if waiting := status.counts.conflicts:
+        conflicts = "1 conflict waits" if waiting == 1 else f"{waiting} conflicts wait"
+        found.append(f"{conflicts} for a decision: see `tandem conflicts list`")
     return found
 
 
@@ -84,6 +100,7 @@ def _tables(state: State) -> tuple[Counts, list[models.ConnectionItem], models.R
 def _problems(status: Status) -> list[str]:
     found = [f"{part.name}: {part.detail}" for part in status.parts if part.detail]
     found += sorted({group.problem for group in status.consumers if group.problem})
+    found += pollers.problems(status.pollers, "alarm")
     found += [f"connection {c.id} is {c.state}: {c.reason}" for c in status.connections if c.state != "open"]
     if status.projection["problem"]:
         found.append(f"the tables are as of {status.projection['as_of']}: {status.projection['problem']}")
@@ -93,7 +110,7 @@ def _problems(status: Status) -> list[str]:
 
 @router.get("/api/status", tags=["health"], summary="Is all well")
 async def show_status(state: StateDep) -> Status:
-    """Parts, lag of every service, connections, counts, the newest run, and how fresh the tables are."""
+    """Parts, lag of every service, the pollers, connections, counts, the newest run, how fresh the tables are."""
     return await status_of(state)
 
 
@@ -106,6 +123,11 @@ def metrics(state: StateDep, session: SessionDep) -> Response:
         gauge = Gauge(f"tandem_{name}", f"{name.replace('_', ' ')} in the tables", ["state"], registry=registry)
         for label, number in states.items():
             gauge.labels(label).set(number)
+    for name, text, waiting in (
+        ("tandem_conflicts", "runs that wait for a person's decision", counts.conflicts),
+        ("tandem_differences", "fields that differ and stay so", counts.differences),
+    ):
+        Gauge(name, text, registry=registry).set(waiting)
     projector = state.projector
     seen = projector.looked_at.timestamp() if projector.looked_at else 0.0
     for name, text, value in (

@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from console.cli import connections, dead_letters, flow_links, kafka, mappings, runs, setup, status, up
+from console.cli import (
+    conflicts,
+    connections,
+    dead_letters,
+    differences,
+    flow_links,
+    kafka,
+    mappings,
+    runs,
+    setup,
+    status,
+    up,
+)
 from console.cli.errors import KNOWN
 
 app = typer.Typer(
@@ -23,6 +35,8 @@ app.command("up")(up.up)
 app.command("setup")(setup.setup)
 app.command("status")(status.status)
 app.add_typer(mappings.app, name="mappings")
+app.add_typer(conflicts.app, name="conflicts")
+app.add_typer(differences.app, name="differences")
 app.add_typer(runs.app, name="runs")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(connections.app, name="connections")

@@ -7,9 +7,11 @@ from urllib.parse import quote
 
 import typer
 
-from console.cli import client, tables
+from console.cli import client, links, tables
 
 app = typer.Typer(help="Which customer at Stripe is which account at Togai.", no_args_is_help=True)
+for change in (links.link, links.unlink, links.relink, links.separate):
+    app.command()(change)
 
 
 @app.command("list")
@@ -43,7 +45,7 @@ def show(mapping: Annotated[str, typer.Argument(metavar="MAPPING")], json: clien
         client.out(),
         {
             "mapping": found["id"],
-            "state": tables.state(found["state"]),
+            "state": tables.state(found["state"], found["shown_as"]),
             "Stripe": found["stripe_id"],
             "Togai account": found["togai_account_id"],
             "Togai customer": found["togai_customer_id"],

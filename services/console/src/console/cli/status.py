@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from console.cli import client, tables
+from console.pages.words import duration, passed
 
 
 def _part_row(part: dict[str, Any]) -> tuple[object, ...]:
@@ -19,6 +21,28 @@ def _part_row(part: dict[str, Any]) -> tuple[object, ...]:
 def _lag_row(group: dict[str, Any]) -> tuple[object, ...]:
     numbers = ("–" if group[name] is None else str(group[name]) for name in ("live", "replay", "parked"))
     return group["service"], *numbers, group["problem"]
+
+
+def _poller_row(found: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        found["kind"],
+        tables.state(found["level"]),
+        found["app_account"],
+        passed(found["complete"], found["seen"], found["passes"]),
+        f"{found['found']:,}",
+        tables.since(found["at"]) if found["at"] else "never",
+        duration(found["interval"]) if found["interval"] else "–",
+        found["problem"],
+    )
+
+
+def _pollers(out: Console, found: dict[str, Any] | None) -> None:
+    if found is None:
+        return
+    columns = ("List that is read", "State", "App account", "Read", "Events found", "Last", "Every", "Says")
+    out.print()
+    out.print(tables.table(columns, map(_poller_row, found["items"])))
+    out.print(Text(f"webhooks: {found['webhooks'] or '–'}", style="dim"))
 
 
 def status(json: client.AsJson = False) -> None:
@@ -35,6 +59,7 @@ def status(json: client.AsJson = False) -> None:
     lags = [_lag_row(group) for group in found["consumers"]]
     lags.append(("console", str(found["projection"]["lag"]), "–", "–", found["projection"]["problem"]))
     out.print(tables.table(("Events not done yet", "Live", "Replay", "Parked", "Note"), lags))
+    _pollers(out, found["pollers"])
     last, counts = found["last_run"], found["counts"]
     out.print()
     tables.facts(
@@ -43,6 +68,8 @@ def status(json: client.AsJson = False) -> None:
             "linked": str(counts["mappings"].get("linked", 0)),
             "runs": ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in sorted(counts["runs"].items())),
             "open dead letters": str(counts["dead_letters"].get("open", 0)),
+            "conflicts": str(counts["conflicts"]),
+            "differences": str(counts["differences"]),
             "last event": f"{last['event_type']}, {tables.since(last['started_at'])}" if last else "none yet",
         },
     )

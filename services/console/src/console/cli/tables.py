@@ -17,9 +17,9 @@ from console.pages.words import ago, app_name, entity, entity_kind, label, tone
 STYLES = {"good": "green", "wait": "yellow", "bad": "red", "busy": "blue", "quiet": "dim"}
 
 
-def state(name: str) -> Text:
-    """A state in its tone; the word alone says it too."""
-    return Text(label(name), style=STYLES[tone(name)])
+def state(name: str, words: str = "") -> Text:
+    """A state in its tone; the word alone, or other words for it, say it too."""
+    return Text(words or label(name), style=STYLES[tone(name)])
 
 
 def since(text: str | None) -> str:
@@ -114,7 +114,8 @@ def run(out: Console, found: Mapping[str, Any]) -> None:
 def mapping_row(found: Mapping[str, Any]) -> tuple[object, ...]:
     """One line of `tandem mappings list`."""
     ids = (found["stripe_id"], found["togai_account_id"], found["togai_customer_id"])
-    return (state(found["state"]), *ids, app_name(found["born"]), found["rule"], since(found["at"]), found["id"])
+    shown = state(found["state"], found["shown_as"])
+    return (shown, *ids, app_name(found["born"]), found["rule"], since(found["at"]), found["id"])
 
 
 MAPPING_COLUMNS = ("State", "Stripe", "Togai account", "Togai customer", "Began at", "Joined by", "Changed", "Mapping")

@@ -53,6 +53,8 @@ async def _prepare(settings: Settings, report: Report) -> str:
     prepared = await prepare(settings)
     for note in prepared.notes:
         report.note("setup", note)
+    for sentence in prepared.sources:
+        report.note("setup", sentence)
     if not settings.sandboxed:
         report.note("setup", f"Stripe calls {prepared.stripe_webhook}")
         report.note("setup", f"Togai calls {prepared.togai_webhook}")

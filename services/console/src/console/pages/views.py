@@ -17,12 +17,13 @@ from shared.errors import SyncError
 from sqlmodel import Session
 
 from console.api import changes, shapes
+from console.api import pending as api_pending
 from console.api.errors import BadRequest, NotNow, Unknown, describe
-from console.api.paging import Cursor, decode_cursor, encode_cursor
+from console.api.paging import decode_cursor, next_cursor
 from console.api.state import State, StateDep
 from console.api.status import counts_of, status_of
 from console.pages import words
-from console.projection import queries
+from console.projection import pending, queries
 from console.projection.queries import Search
 
 HERE = Path(__file__).parent
@@ -34,6 +35,12 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
+}
+
+NOTICES = {
+    "retried": "Sent again: its run goes on below.",
+    "discarded": "Discarded for good.",
+    "decided": "Your decision is in the log: the run that carries it out stands below.",
 }
 
 router = APIRouter(include_in_schema=False)
@@ -48,15 +55,16 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     found.filters |= {"tone": words.tone, "label": words.label, "app": words.app_name, "entity": words.entity}
-    found.filters |= {"kind": words.entity_kind, "ticks": words.ticks}
-    found.globals |= {"between": words.between, "duration": words.duration}
+    found.filters |= {"kind": words.entity_kind, "ticks": words.ticks, "value": words.value}
+    found.globals |= {"between": words.between, "duration": words.duration, "passed": words.passed}
     return found
 
 
 _templates = _environment()
 
 
-def _render(name: str, state: State, status: int = 200, **values: Any) -> HTMLResponse:
+def render(name: str, state: State, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page, with what every page shows."""
     now = datetime.now(UTC)
     projection = state.projector.health()
     common = {"now": now, "ago": lambda text: words.ago(text, now), "sandboxed": state.settings.sandboxed}
@@ -74,6 +82,8 @@ def _tables(state: State, search: Search, runs_after: str, mappings_after: str) 
     with Session(state.database.engine) as session:
         runs, more_runs = queries.runs_page(session, replace(search, after=_cursor(runs_after)))
         pairs, more_pairs = queries.mappings_page(session, replace(search, after=_cursor(mappings_after)))
+        conflicts, more_conflicts = pending.conflicts_page(session, search)
+        differences = api_pending.differences(session, search)
         # Without a filter only what needs a person; with one, everything that belongs to the id.
         only_open = {} if search.id else {"state": "open"}
         letters, _ = queries.dead_letters_page(session, replace(search, equal=only_open))
@@ -81,8 +91,12 @@ def _tables(state: State, search: Search, runs_after: str, mappings_after: str) 
             "runs": [shapes.run_detail(run) for run in runs],
             "mappings": [shapes.mapping_detail(pair, now) for pair in pairs],
             "letters": [shapes.dead_letter_detail(letter) for letter in letters],
-            "more_runs": encode_cursor(Cursor(*more_runs)) if more_runs else "",
-            "more_mappings": encode_cursor(Cursor(*more_pairs)) if more_pairs else "",
+            "conflicts": api_pending.conflict_items(session, conflicts),
+            "more_conflicts": more_conflicts is not None,
+            "differences": differences.items,
+            "more_differences": differences.next_cursor is not None,
+            "more_runs": next_cursor(more_runs),
+            "more_mappings": next_cursor(more_pairs),
             "counts": counts_of(session),
             "connections": [shapes.connection_item(c) for c in queries.connections(session)],
         }
@@ -100,12 +114,12 @@ async def front(
     mappings_after: str = "",
     done: str = "",
 ) -> HTMLResponse:
-    """Dead letters, mappings and runs, narrowed to one id if it is given."""
+    """Dead letters, conflicts, differences, mappings and runs, narrowed to one id if it is given."""
     search = Search(id=id.strip(), limit=PAGE)
     tables = await asyncio.to_thread(_tables, state, search, runs_after, mappings_after)
-    notice = {"retried": "Sent again: its run goes on below.", "discarded": "Discarded for good."}.get(done, "")
+    notice = NOTICES.get(done, "")
     older = bool(runs_after or mappings_after)
-    return _render(
+    return render(
         "front.html", state, id=search.id, notice=notice, older=older, flows=_flow_titles(), query=urlencode, **tables
     )
 
@@ -118,7 +132,7 @@ async def status(state: StateDep) -> HTMLResponse:
         with Session(state.database.engine) as session:
             return [shapes.flow_link_item(link) for link in queries.flow_links(session)]
 
-    return _render(
+    return render(
         "status.html",
         state,
         whole=await status_of(state),
@@ -130,7 +144,7 @@ async def status(state: StateDep) -> HTMLResponse:
 @router.get("/docs")
 async def docs(request: Request, state: StateDep) -> HTMLResponse:
     """The API in one page, from its OpenAPI document: no script of somebody else's in a page that holds bills."""
-    return _render("docs.html", state, api=request.app.openapi())
+    return render("docs.html", state, api=request.app.openapi())
 
 
 @router.get("/assets/{name}")
@@ -141,14 +155,15 @@ async def asset(name: str) -> Response:
     return FileResponse(HERE / "static" / name, media_type=ASSETS[name], headers={"Cache-Control": "no-cache"})
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a plain form."""
     return {name: values[0] for name, values in parse_qs((await request.body()).decode(errors="replace")).items()}
 
 
 @router.post("/dead-letters/{letter_id}/{what}")
 async def change(request: Request, state: StateDep, letter_id: str, what: str) -> Response:
     """The buttons of a dead letter: do it, then show the page again."""
-    form = await _form(request)
+    form = await form_of(request)
     try:
         if what == "retry":
             await changes.retry_letter(state, letter_id)
@@ -161,7 +176,7 @@ async def change(request: Request, state: StateDep, letter_id: str, what: str) -
             raise BadRequest(f"a dead letter cannot be {what}ed", "go back and retry or discard it")
     except (BadRequest, NotNow, Unknown, SyncError) as error:
         code, _, message, what_to_do = describe(error)
-        return _render("problem.html", state, code, message=message, what_to_do=what_to_do)
+        return render("problem.html", state, code, message=message, what_to_do=what_to_do)
     back = {"id": form["id"]} if form.get("id") else {}
     done = "retried" if what == "retry" else "discarded"
     return RedirectResponse(f"/?{urlencode(back | {'done': done})}", status_code=303)

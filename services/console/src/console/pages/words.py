@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 from markupsafe import Markup, escape
 from shared.identity import Ref
@@ -12,11 +14,14 @@ TONES = {
     "linked": "good",
     "succeeded": "good",
     "in_sync": "good",
+    "ok": "good",
     "running": "busy",
     "retried": "busy",
     "claimed": "wait",
     "waiting": "wait",
     "parked": "wait",
+    "warning": "wait",
+    "alarm": "bad",
     "dead": "bad",
     "failed": "bad",
     "open": "bad",
@@ -94,3 +99,17 @@ def entity_kind(ref: str) -> str:
 def ticks(text: str) -> Markup:
     """Text in which `commands` stand between back-ticks, as the messages write them; the rest is escaped."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def value(found: Any) -> str:
+    """One side's value of a field: text as it stands, `–` for none, anything else as JSON."""
+    if found is None or found in ("", {}, []):
+        return "–"
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, sort_keys=True)
+
+
+def passed(complete: bool, seen: int, passes: int) -> str:
+    """How far a list was read: the first full pass shows its progress, later ones only that it is whole."""
+    if complete:
+        return "complete"
+    return f"{seen:,} read" if seen or passes else "not begun"

@@ -121,9 +121,9 @@ class Database:
         """Empty what was folded from a topic and begin at its first record: the topic was made anew."""
         with Session(self.engine) as session:
             session.execute(update(PositionRow).where(col(PositionRow.topic) == topic).values(next_offset=0))
-            if kind.named:
+            for table in _second_tables(kind):
                 owners = select(kind.table.__table__.c.id)  # type: ignore[attr-defined]
-                session.execute(delete(NameRow).where(col(NameRow.owner).in_(owners)))
+                session.execute(delete(table).where(table.owner.in_(owners)))
             session.execute(delete(kind.table))
             session.commit()
 
@@ -143,13 +143,16 @@ class Database:
         gone = [{"gone": f.key} for f in folded if f.values is None]
         if gone:
             session.connection().execute(delete(table).where(table.c.id == bindparam("gone")), gone)
-        if kind.named:
+        for second in _second_tables(kind):
             for start in range(0, len(folded), CHUNK):
                 owners = [f.key for f in folded[start : start + CHUNK]]
-                session.execute(delete(NameRow).where(col(NameRow.owner).in_(owners)))
-            rows = [{"name": n.name, "scope": n.scope, "owner": f.key} for f in folded for n in sorted(f.names)]
-            if rows:
-                session.connection().execute(self._insert(NameRow).on_conflict_do_nothing(), rows)
+                session.execute(delete(second).where(second.owner.in_(owners)))
+        names = [{"name": n.name, "scope": n.scope, "owner": f.key} for f in folded for n in sorted(f.names)]
+        if names:
+            session.connection().execute(self._insert(NameRow).on_conflict_do_nothing(), names)
+        parts = [part for f in folded for part in f.parts]
+        if parts and kind.parts:
+            session.connection().execute(self._insert(kind.parts), parts)
         values = [f.values for f in folded if f.values is not None]
         if values:
             statement = self._insert(kind.table)
@@ -159,6 +162,11 @@ class Database:
     def _insert(self, table: type[SQLModel]) -> Any:
         dialect: Any = postgresql if self.engine.dialect.name == "postgresql" else sqlite
         return dialect.insert(table.__table__)  # type: ignore[attr-defined]
+
+
+def _second_tables(kind: Kind) -> list[Any]:
+    """The tables whose rows belong to rows of the kind's own table, by `owner`."""
+    return [table for table in (NameRow if kind.named else None, kind.parts) if table is not None]
 
 
 def _engine(url: str) -> Engine:

@@ -221,7 +221,8 @@ class Projector:
             after = self.positions[at]
             for record in records:
                 try:
-                    folded.append(self.kinds[partition.topic].fold((record.key or b"").decode(), record.value))
+                    kind, key = self.kinds[partition.topic], (record.key or b"").decode()
+                    folded.append(kind.fold(key, record.value, record.offset))
                 except Exception as error:
                     stopped[at] = _unreadable(Place(*at, record.offset), error)
                     break

@@ -104,13 +104,14 @@ def _page(session: Session, table: Any, search: Search) -> tuple[list[Any], tupl
     if search.after:
         query = query.where(tuple_(table.at, table.id) < search.after)
     if search.id:
-        query = query.where(_found_by(session, table, search.id))
+        query = query.where(found_by(session, table, search.id))
     rows = list(session.scalars(query))
     more = rows[search.limit - 1] if len(rows) > search.limit else None
     return rows[: search.limit], (more.at, more.id) if more else None
 
 
-def _found_by(session: Session, table: Any, text: str) -> ColumnElement[bool]:
+def found_by(session: Session, table: Any, text: str) -> ColumnElement[bool]:
+    """The rows of a table that any id leads to."""
     wanted = _widened(session, text.strip())
     matches = or_(*(_named(name) for name in wanted))
     owners = select(col(NameRow.owner)).where(matches)

@@ -12,8 +12,16 @@ from shared.events.topics import Topics
 from shared.identity import Ref
 from sqlmodel import SQLModel
 
-from console.projection.tables import ConnectionRow, DeadLetterRow, FlowLinkRow, MappingRow, RunRow
-from shared import connections, mappings, runs
+from console.projection.tables import (
+    ConnectionRow,
+    DeadLetterRow,
+    DifferenceRow,
+    FlowLinkRow,
+    MappingRow,
+    PairStateRow,
+    RunRow,
+)
+from shared import connections, mappings, pairs, runs
 
 
 class Name(NamedTuple):
@@ -34,65 +42,108 @@ def name_of(text: str) -> Name:
 
 @dataclass(frozen=True)
 class Folded:
-    """What one record does to the tables: `values` None removes the row. `record` is the decoded record."""
+    """What one record does to the tables: `values` None removes the row. `record` is the decoded record.
+
+    `parts` are rows of the kind's second table, which belong to this row and go with it.
+    """
 
     kind: Kind
     key: str
     values: dict[str, Any] | None
     names: frozenset[Name] = frozenset()
+    parts: tuple[dict[str, Any], ...] = ()
     record: msgspec.Struct | None = None
 
 
 @dataclass(frozen=True)
+class Read:
+    """What a record says: its row's values, the ids that find it, the values of its parts."""
+
+    record: msgspec.Struct
+    values: dict[str, Any]
+    names: Iterable[str] = ()
+    parts: Iterable[dict[str, Any]] = ()
+
+
+@dataclass(frozen=True)
 class Kind:
-    """One kind of record: its table, and how a record becomes its row. `named` kinds are found by any id."""
+    """One kind of record: its table, and how a record becomes its row. `named` kinds are found by any id.
+
+    `parts` is the table of what a record holds several of; `placed` kinds keep the offset of their record.
+    """
 
     name: str
     table: type[SQLModel]
-    read: Callable[[bytes], tuple[msgspec.Struct, dict[str, Any], Iterable[str]]]
+    read: Callable[[bytes], Read]
     named: bool = True
+    parts: type[SQLModel] | None = None
+    placed: bool = False
 
-    def fold(self, key: str, value: bytes | None) -> Folded:
+    def fold(self, key: str, value: bytes | None, offset: int = 0) -> Folded:
         """Raises msgspec.DecodeError for what is no record of this kind, StopWorker for another major version."""
         if value is None:
             return Folded(self, key, None)
-        record, values, names = self.read(value)
-        # PostgreSQL takes no NUL in text; no id holds one, but a vendor's body is not ours to trust.
-        clean = {k: v.replace("\x00", "") if isinstance(v, str) else v for k, v in values.items()}
-        found = frozenset(name_of(n.replace("\x00", "")) for n in names if n)
-        return Folded(self, str(clean["id"]), clean, found if self.named else frozenset(), record)
+        found = self.read(value)
+        values = _clean(found.values | ({"place": offset} if self.placed else {}))
+        owner = str(values["id"])
+        names = frozenset(name_of(n.replace("\x00", "")) for n in found.names if n)
+        parts = tuple(_clean(part | {"owner": owner}) for part in found.parts)
+        return Folded(self, owner, values, names if self.named else frozenset(), parts, found.record)
 
 
-def _run(value: bytes) -> tuple[msgspec.Struct, dict[str, Any], Iterable[str]]:
+def _clean(values: dict[str, Any]) -> dict[str, Any]:
+    # PostgreSQL takes no NUL in text; no id holds one, but a vendor's body is not ours to trust.
+    return {k: v.replace("\x00", "") if isinstance(v, str) else v for k, v in values.items()}
+
+
+def pair_text(refs: Iterable[str]) -> str:
+    """Both refs of a pair as one text, to compare by."""
+    return "\n".join(refs)
+
+
+def _run(value: bytes) -> Read:
     run = runs.decode_run(value)
     row = {"id": run.id, "at": run.started_at, "state": run.state, "flow": run.flow, "event": run.event}
-    return run, row | {"record": value}, (run.event, run.aggregate, run.superseded_by, *run.refs)
+    row |= {"problem": run.problem.error if run.problem else ""}
+    candidates = run.problem.candidates if run.problem else ()
+    return Read(run, row | {"record": value}, (run.event, run.aggregate, run.superseded_by, *run.refs, *candidates))
 
 
-def _mapping(value: bytes) -> tuple[msgspec.Struct, dict[str, Any], Iterable[str]]:
+def _mapping(value: bytes) -> Read:
     mapping = mappings.decode(value)
     row = {"id": mapping.id, "at": mapping.at, "state": mapping.state, "born": mapping.source.partition(":")[0]}
-    return mapping, row | {"record": value}, (*mapping.refs, *mapping.also, mapping.run)
+    row |= {"pair": pair_text(mapping.refs)}
+    return Read(mapping, row | {"record": value}, (*mapping.refs, *mapping.also, mapping.run))
 
 
-def _dead_letter(value: bytes) -> tuple[msgspec.Struct, dict[str, Any], Iterable[str]]:
+def _dead_letter(value: bytes) -> Read:
     letter = runs.decode_dead_letter(value)
     row = {"id": letter.id, "at": letter.buried_at, "state": letter.state, "noun": letter.noun}
     of_run = (letter.run.id, *letter.run.refs) if letter.run else ()
-    return letter, row | {"record": value}, (letter.event, letter.aggregate, *of_run, *letter.problem.candidates)
+    names = (letter.event, letter.aggregate, *of_run, *letter.problem.candidates)
+    return Read(letter, row | {"record": value}, names)
 
 
-def _connection(value: bytes) -> tuple[msgspec.Struct, dict[str, Any], Iterable[str]]:
+def _connection(value: bytes) -> Read:
     connection = connections.connection_decoder.decode(value)
     check_version(connection.schemaversion)
     shown = msgspec.structs.replace(connection, sealed="")
-    return shown, {"id": shown.id, "state": shown.state, "record": connections.encode(shown)}, ()
+    return Read(shown, {"id": shown.id, "state": shown.state, "record": connections.encode(shown)})
 
 
-def _flow_link(value: bytes) -> tuple[msgspec.Struct, dict[str, Any], Iterable[str]]:
+def _flow_link(value: bytes) -> Read:
     link = connections.flow_link_decoder.decode(value)
     check_version(link.schemaversion)
-    return link, {"id": link.id, "record": value}, ()
+    return Read(link, {"id": link.id, "record": value})
+
+
+def _pair_state(value: bytes) -> Read:
+    state = pairs.decode(value)
+    parts = [
+        {"id": f"{state.mapping}/{field}", "field": field, "at": found.since, "record": pairs.encode(found)}
+        for field, found in state.differences.items()
+    ]
+    return Read(state, {"id": state.key, "mapping": state.mapping, "pair": pair_text(state.pair)}, parts=parts)
 
 
 RUN = Kind("run", RunRow, _run)
@@ -100,6 +151,7 @@ MAPPING = Kind("mapping", MappingRow, _mapping)
 DEAD_LETTER = Kind("dead-letter", DeadLetterRow, _dead_letter)
 CONNECTION = Kind("connection", ConnectionRow, _connection, named=False)
 FLOW_LINK = Kind("flow-link", FlowLinkRow, _flow_link, named=False)
+PAIR_STATE = Kind("pair-state", PairStateRow, _pair_state, named=False, parts=DifferenceRow, placed=True)
 
 
 def kinds(topics: Topics) -> dict[str, Kind]:
@@ -110,4 +162,5 @@ def kinds(topics: Topics) -> dict[str, Kind]:
         topics.dead_letters: DEAD_LETTER,
         topics.connections: CONNECTION,
         topics.flow_links: FLOW_LINK,
+        topics.pair_states: PAIR_STATE,
     }

@@ -1,33 +1,39 @@
-"""The SQL tables of the console. Every row is a pure function of the newest record of its key, so a refold equals it.
+"""The SQL tables of the console. Every row is a pure function of the newest record of its key, and of that record's
+offset, which compaction leaves as it is: so a refold equals it.
 
 A row holds what lists filter and order by, and the record itself; `names` finds all of them by any id.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Index, LargeBinary
+from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "1"
+TABLES_VERSION = "2"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
 class RunRow(SQLModel, table=True):
-    """One run; `at` is when it started."""
+    """One run; `at` is when it started, `problem` the class of what keeps it from going on."""
 
     __tablename__ = "runs"
-    __table_args__ = (Index("runs_newest", "at", "id"), Index("runs_by_state", "state", "at", "id"))
+    __table_args__ = (
+        Index("runs_newest", "at", "id"),
+        Index("runs_by_state", "state", "at", "id"),
+        Index("runs_by_problem", "problem", "state", "at", "id"),
+    )
 
     id: str = Field(primary_key=True)
     at: str
     state: str
+    problem: str
     flow: str
     event: str = Field(index=True)
     record: bytes = Field(sa_type=LargeBinary)
 
 
 class MappingRow(SQLModel, table=True):
-    """One claim or mapping; `at` is when its present state was written, `born` the app where it began."""
+    """One claim or mapping; `at` is when its present state was written, `born` where it began, `pair` both refs."""
 
     __tablename__ = "mappings"
     __table_args__ = (Index("mappings_newest", "at", "id"), Index("mappings_by_state", "state", "at", "id"))
@@ -36,6 +42,7 @@ class MappingRow(SQLModel, table=True):
     at: str
     state: str
     born: str
+    pair: str
     record: bytes = Field(sa_type=LargeBinary)
 
 
@@ -71,6 +78,30 @@ class FlowLinkRow(SQLModel, table=True):
     record: bytes = Field(sa_type=LargeBinary)
 
 
+class PairStateRow(SQLModel, table=True):
+    """What one side's worker last knew of a pair; `place` is the record's offset: the later one of both sides holds."""
+
+    __tablename__ = "pair_states"
+
+    id: str = Field(primary_key=True)
+    mapping: str = Field(index=True)
+    pair: str
+    place: int = Field(sa_type=BigInteger)
+
+
+class DifferenceRow(SQLModel, table=True):
+    """One field of a pair state that differs. `id` is `mapping/field`, whichever side's record (`owner`) tells it."""
+
+    __tablename__ = "differences"
+    __table_args__ = (Index("differences_newest", "at", "id"),)
+
+    owner: str = Field(primary_key=True)
+    field: str = Field(primary_key=True)
+    id: str
+    at: str
+    record: bytes = Field(sa_type=LargeBinary)
+
+
 class NameRow(SQLModel, table=True):
     """Every id under which a run, mapping or dead letter is found. `scope` is `app:mode:account/noun` of an entity."""
 
@@ -89,7 +120,7 @@ class PositionRow(SQLModel, table=True):
 
     topic: str = Field(primary_key=True)
     partition: int = Field(primary_key=True)
-    next_offset: int
+    next_offset: int = Field(sa_type=BigInteger)
 
 
 class AboutRow(SQLModel, table=True):

@@ -1,0 +1,199 @@
+"""What a person's decision about a link means: the flow link that carries it out, and both sides by name.
+
+Ids are taken from the tables and checked there; the worker that does it asks the vendors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.catalog.flows import LINKS_BY_HAND
+from shared.connections import FlowLink
+from shared.identity import Ref
+from shared.mappings import Mapping
+from sqlmodel import Session
+
+from console.api import models
+from console.api.errors import BadRequest, NotNow, Unknown
+from console.projection import pending, queries
+
+NOUNS = {"togai": "account", "stripe": "customer"}
+PAIRED = ("linked", "deleted")
+"""States of a mapping that a person can take back."""
+
+
+@dataclass(frozen=True)
+class Hand:
+    """The flow link that changes links between two app accounts: its id, its Togai connection, both app accounts."""
+
+    link: str
+    connection: str
+    accounts: dict[str, str]
+
+    def ref(self, app: str, text: str) -> str:
+        """The full ref of an id of one side. Raises BadRequest for the ref of something else."""
+        given = full_ref(text)
+        if given is None:
+            return str(Ref(self.accounts[app], NOUNS[app], text))
+        if (given.app, given.noun) != (app, NOUNS[app]):
+            raise BadRequest(f"{text} is no {app.title()} {NOUNS[app]}", f"name a {app.title()} {NOUNS[app]}")
+        return text
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done. `account` and `customer` are refs, one of them empty where the decision names one side."""
+
+    change: Literal["link", "unlink", "relink", "separate"]
+    hand: Hand
+    reason: str
+    account: str = ""
+    customer: str = ""
+
+
+def full_ref(text: str) -> Ref | None:
+    """None for a bare id."""
+    try:
+        ref = Ref.parse(text)
+    except ValueError:
+        return None
+    return ref if ref.account.count(":") >= 2 else None
+
+
+def link(session: Session, wanted: models.LinkRequest) -> Decision:
+    """Two that are linked to nobody. Raises BadRequest, NotNow, Unknown."""
+    if wanted.togai_account_id.startswith("cus_") and not wanted.stripe_customer_id.startswith("cus_"):
+        raise BadRequest(
+            f"{wanted.togai_account_id} looks like a Stripe customer and {wanted.stripe_customer_id} does not",
+            "give the Togai account first, then the Stripe customer",
+        )
+    hand = hand_for(session, wanted.flow_link, wanted.togai_account_id, wanted.stripe_customer_id)
+    account, customer = hand.ref("togai", wanted.togai_account_id), hand.ref("stripe", wanted.stripe_customer_id)
+    for ref in (account, customer):
+        _free(session, ref, "give it another partner: `tandem mappings relink` (POST /api/mappings/relink) of {}")
+    return Decision("link", hand, wanted.reason, account, customer)
+
+
+def unlink(session: Session, wanted: models.UnlinkRequest) -> Decision:
+    """A pair, by its mapping or any id of either side. Raises BadRequest, NotNow, Unknown."""
+    pair = pair_of(session, wanted.id)
+    hand = hand_for(session, wanted.flow_link, *pair.refs)
+    return Decision("unlink", hand, wanted.reason, _of(pair, "togai"), _of(pair, "stripe"))
+
+
+def relink(session: Session, wanted: models.RelinkRequest) -> Decision:
+    """Another partner for one side of a pair. Raises BadRequest, NotNow, Unknown."""
+    pair = pair_of(session, wanted.id)
+    app, text = ("togai", wanted.togai_account_id) if wanted.togai_account_id else ("stripe", wanted.stripe_customer_id)
+    hand = hand_for(session, wanted.flow_link, *pair.refs, text)
+    partner = hand.ref(app, text)
+    if partner in pair.refs:
+        raise NotNow(
+            f"{pair.id} links it to {Ref.parse(partner).id} already",
+            "name another partner, or nothing is to be done",
+            code="already_linked",
+        )
+    _free(session, partner, "take that link back first: `tandem mappings unlink` (POST /api/mappings/unlink) of {}")
+    if app == "togai":
+        return Decision("relink", hand, wanted.reason, partner, _of(pair, "stripe"))
+    return Decision("relink", hand, wanted.reason, _of(pair, "togai"), partner)
+
+
+def separate(session: Session, wanted: models.SeparateRequest) -> Decision:
+    """An entity in conflict matches none of those that are there. Raises BadRequest, NotNow, Unknown."""
+    found = {run.aggregate for run in pending.conflicts_of(session, wanted.id)}
+    if not found:
+        raise NotNow(
+            f"{wanted.id} is in no conflict",
+            "see GET /api/conflicts (`tandem conflicts list`) for what waits for a decision",
+            code="no_conflict",
+        )
+    if len(found) > 1:
+        raise _ambiguous(wanted.id, sorted(found))
+    (entity,) = found
+    hand = hand_for(session, wanted.flow_link, entity)
+    _free(session, entity, "take that link back first: `tandem mappings unlink` (POST /api/mappings/unlink) of {}")
+    of_togai = Ref.parse(entity).app == "togai"
+    return Decision(
+        "separate", hand, wanted.reason, account=entity if of_togai else "", customer="" if of_togai else entity
+    )
+
+
+def pair_of(session: Session, text: str) -> Mapping:
+    """The pair that a mapping's id, or any id of either side, names. Raises Unknown, NotNow."""
+    by_id = queries.mapping(session, text)
+    named = [by_id] if by_id else pending.pairs_of(session, text)
+    found = {m.id: m for m in named if m.state in PAIRED}
+    if len(found) > 1:
+        raise _ambiguous(text, sorted(found))
+    if found:
+        return found.popitem()[1]
+    if not named:
+        raise Unknown(
+            f"no mapping names {text}", "find the pair with GET /api/mappings?id=… (`tandem mappings list --id`)"
+        )
+    raise NotNow(
+        f"{text} is not linked: {named[0].id} is {named[0].state}",
+        "link it with `tandem mappings link` (POST /api/mappings/link)",
+        code="not_linked",
+    )
+
+
+def hand_for(session: Session, named: str, *texts: str) -> Hand:
+    """The one enabled flow link that changes links between the app accounts of these entities.
+
+    Raises Unknown for a flow link that is not there, NotNow if none fits or several do.
+    """
+    links = [x for x in queries.flow_links(session) if x.flow == LINKS_BY_HAND.id and named in ("", x.id)]
+    if named and not links:
+        raise Unknown(
+            f"there is no flow link {named} of the flow {LINKS_BY_HAND.id}", "see `tandem flow-links list` for its id"
+        )
+    accounts = {c.id: c.app_account for c in queries.connections(session)}
+    hands = [hand for x in links if x.enabled and (hand := _hand(x, accounts))]
+    refs = [ref for text in texts if (ref := full_ref(text))]
+    fitting = [hand for hand in hands if all(hand.accounts.get(ref.app) == ref.account for ref in refs)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise NotNow(
+            f"several flow links change links by hand: {', '.join(hand.link for hand in fitting)}",
+            "name one of them: `flow_link` in the request, --flow-link of the command",
+            code="ambiguous",
+        )
+    between = " and ".join(sorted({ref.account for ref in refs}))
+    raise NotNow(
+        f"no enabled flow link changes links by hand{' of ' + between if between else ''}",
+        "switch it on with `tandem flow-links enable`, or add one with `tandem flow-links add` for the flow "
+        f"{LINKS_BY_HAND.id}",
+        code="no_flow_link",
+    )
+
+
+def _hand(found: FlowLink, accounts: dict[str, str]) -> Hand | None:
+    """None if one of its connections was removed."""
+    both = {app: accounts[c] for app, c in found.connections.items() if c in accounts}
+    return Hand(found.id, found.connections["togai"], both) if both.keys() >= NOUNS.keys() else None
+
+
+def _of(pair: Mapping, app: str) -> str:
+    return next((ref for ref in pair.refs if Ref.parse(ref).app == app), "")
+
+
+def _free(session: Session, ref: str, what_to_do: str) -> None:
+    """Raises NotNow if the entity is linked. `what_to_do` gets the mapping's id put in."""
+    holder = pending.holders(session, [ref]).get(ref)
+    if holder and holder.state in PAIRED:
+        other = next((Ref.parse(other).id for other in holder.refs if other != ref), "another")
+        raise NotNow(
+            f"{Ref.parse(ref).id} is linked to {other} already ({holder.id})",
+            what_to_do.format(holder.id),
+            code="already_linked",
+        )
+
+
+def _ambiguous(text: str, found: list[str]) -> NotNow:
+    return NotNow(
+        f"{text} names several: {', '.join(found)}", "name the one that you mean, as it stands here", code="ambiguous"
+    )

@@ -1,0 +1,87 @@
+"""Links changed by hand: a person's decision becomes an event, which the flow for it carries out."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+from fastapi import APIRouter
+from shared.catalog.flows import LINKS_BY_HAND
+from shared.catalog.stripe import LinkChange
+from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope, timestamp
+from shared.identity import Ref, run_id
+from sqlmodel import Session
+
+from console.api import decisions, models
+from console.api.decisions import Decision
+from console.api.errors import ErrorBody
+from console.api.state import State, StateDep
+
+router = APIRouter(
+    prefix="/api",
+    tags=["mappings"],
+    responses={code: {"model": ErrorBody} for code in (400, 404, 409, 503)},
+)
+Wanted = TypeVar("Wanted")
+
+
+def event_of(decision: Decision, event_id: str, now: datetime) -> Envelope:
+    """The decision as an event of the Togai organization, about the account if it names one: pure."""
+    account, customer = (Ref.parse(ref).id if ref else "" for ref in (decision.account, decision.customer))
+    change = LinkChange(
+        change=decision.change, togai_account_id=account, stripe_customer_id=customer, reason=decision.reason
+    )
+    organization = decision.hand.accounts["togai"]
+    return Envelope(
+        id=event_id,
+        source=f"urn:tandem:{organization}",
+        type=LINKS_BY_HAND.trigger,
+        subject=account or customer,
+        time=timestamp(now),
+        appaccount=organization,
+        connection=decision.hand.connection,
+        aggregate=decision.account or decision.customer,
+        data=msgspec.Raw(change.model_dump_json().encode()),
+    )
+
+
+async def ask(state: State, decide: Callable[[Session, Wanted], Decision], wanted: Wanted) -> models.LinkAsked:
+    """Check the request against the tables and append it. Raises BadRequest, NotNow, Unknown, Unavailable."""
+
+    def read() -> Decision:
+        with Session(state.database.engine) as session:
+            return decide(session, wanted)
+
+    decision = await asyncio.to_thread(read)
+    event = event_of(decision, f"req_{uuid.uuid4().hex}", datetime.now(UTC))
+    await state.writer.append(state.topics.events("customer"), event.aggregate, envelopes.encode(event))
+    return models.LinkAsked(run=run_id(decision.hand.link, event.appaccount, event.id), event=event.id)
+
+
+@router.post("/mappings/link", status_code=202, summary="Link two by hand")
+async def link(state: StateDep, body: models.LinkRequest) -> models.LinkAsked:
+    """An account and a customer that are linked to nobody. Watch the run that does it: `GET /api/runs/{run}`."""
+    return await ask(state, decisions.link, body)
+
+
+@router.post("/mappings/unlink", status_code=202, summary="Take a link back by hand")
+async def unlink(state: StateDep, body: models.UnlinkRequest) -> models.LinkAsked:
+    """The ids at both vendors go with it; nothing is deleted. Watch the run that does it: `GET /api/runs/{run}`."""
+    return await ask(state, decisions.unlink, body)
+
+
+@router.post("/mappings/relink", status_code=202, summary="Give one side of a pair another partner by hand")
+async def relink(state: StateDep, body: models.RelinkRequest) -> models.LinkAsked:
+    """Mends a wrong or dead link. Name the new account, or the new customer; the other side of the pair stays."""
+    return await ask(state, decisions.relink, body)
+
+
+@router.post("/mappings/separate", status_code=202, summary="Decide that an entity in conflict matches none")
+async def separate(state: StateDep, body: models.SeparateRequest) -> models.LinkAsked:
+    """Its other side is then made, whoever else has its address."""
+    return await ask(state, decisions.separate, body)

@@ -1,0 +1,68 @@
+"""How far ingress is with reading the vendors' lists, as it tells itself."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Literal
+
+import httpx
+from pydantic import BaseModel, Field, ValidationError
+from shared.settings import Settings
+
+from console.api.parts import DEADLINE, noted
+from console.local.parts import reachable
+
+
+class PollerItem(BaseModel):
+    """One list of one app account."""
+
+    app_account: str = Field(examples=["stripe:test:acct_1Nv0FGQ9RKHgCVdK"])
+    kind: str = Field(description="stripe-events, stripe-customers, togai-customers or togai-accounts")
+    interval: float | None = Field(None, description="seconds between two looks")
+    at: str = Field("", description="when it was last read")
+    position: str = Field("", description="time up to which everything is in the log")
+    complete: bool = Field(False, description="whether the first full pass has ended")
+    passes: int = Field(0, description="full passes so far")
+    seen: int = Field(0, description="entities read in the present pass")
+    found: int = Field(0, description="events that no webhook had brought")
+    gap_seconds: float | None = Field(None, description="age of the last complete look")
+    level: Literal["ok", "warning", "alarm"] = "ok"
+    problem: str = Field("", description="what is not well, and what to do")
+
+
+class Pollers(BaseModel):
+    """What ingress says of its pollers."""
+
+    leader: bool = Field(False, description="whether the ingress that was asked is the one that polls")
+    webhooks: str = Field("", description="`come in`, or `polling only` where no vendor can reach this machine")
+    items: list[PollerItem] = []
+
+
+async def ask(settings: Settings) -> Pollers | None:
+    """None if no ingress can be asked from here, or if it knows no pollers."""
+    async with httpx.AsyncClient(timeout=DEADLINE, trust_env=False) as client:
+        try:
+            answer = await client.get(f"{_address(settings)}/pollers")
+            return Pollers.model_validate_json(answer.content) if answer.status_code == HTTPStatus.OK else None
+        except (httpx.HTTPError, ValidationError):
+            return None
+
+
+def _address(settings: Settings) -> str:
+    """Of the ingress that `tandem up` started, else of one on this machine."""
+    urls = [part.url for part in noted(settings) if part.name == "ingress" and part.url]
+    return (urls or [f"http://{reachable(settings.host)}:{settings.ingress_port}"])[0].rstrip("/")
+
+
+def problems(found: Pollers | None, *levels: str) -> list[str]:
+    """The items on one of the levels, each in a sentence."""
+    return [
+        f"{item.kind} of {item.app_account}: {item.problem or _gap(item)}"
+        for item in (found.items if found else [])
+        if item.level in levels
+    ]
+
+
+def _gap(item: PollerItem) -> str:
+    days = (item.gap_seconds or 0.0) / 86400
+    return f"not read for {days:.0f} days" if days >= 1 else "it is not read as it should be"

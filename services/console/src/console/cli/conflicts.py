@@ -1,0 +1,82 @@
+"""`tandem conflicts`."""
+
+from __future__ import annotations
+
+from shlex import quote as quoted
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.text import Text
+
+from console.cli import client, tables
+
+app = typer.Typer(help="What waits for your decision: several things could be one.", no_args_is_help=True)
+
+COLUMNS = ("Entity", "Candidates", "Why", "Since", "Run")
+
+
+def _row(found: dict[str, Any]) -> tuple[object, ...]:
+    candidates = ", ".join(c["id"] for c in found["candidates"])
+    entity, since = tables.whose(found["entity"]["ref"]), tables.since(found["since"])
+    return entity, candidates, found["reason"], since, found["run"]
+
+
+@app.command("list")
+def list_(
+    id: client.AnyId = "", since: client.Since = "", limit: client.Limit = 50, json: client.AsJson = False
+) -> None:
+    """List conflicts, newest first."""
+    answer = client.call("GET", "/api/conflicts", params={"id": id, "since": since, "limit": limit})
+    if json:
+        client.print_json(answer)
+        return
+    shown = tables.table(COLUMNS, map(_row, client.items(answer)))
+    tables.show_page(client.out(), answer, shown, "None: nothing waits for a decision.")
+
+
+@app.command()
+def show(run: Annotated[str, typer.Argument(metavar="RUN")], json: client.AsJson = False) -> None:
+    """Show one conflict, and the commands that decide it."""
+    answer = client.call("GET", f"/api/conflicts/{quote(run, safe='')}")
+    if json:
+        client.print_json(answer)
+        return
+    found, out = answer.json(), client.out()
+    entity = found["entity"]
+    tables.facts(
+        out,
+        {
+            "entity": tables.whose(entity["ref"]),
+            "run": found["run"],
+            "event": found["event_type"],
+            "since": f"{found['since']} ({tables.since(found['since'])})",
+            "looks again": found["next_attempt_at"],
+        },
+    )
+    out.print(Text(found["reason"], style="yellow"))
+    out.print()
+    out.print(tables.table(("Candidate", "State", "Linked to", "Mapping"), map(_candidate_row, found["candidates"])))
+    out.print("\nDecide with one of these; the run then goes on by itself:", style="dim")
+    for line in commands(entity, found["candidates"]):
+        out.print(f"  {line}", markup=False)
+
+
+def _candidate_row(found: dict[str, Any]) -> tuple[object, ...]:
+    linked_to = tables.whose(found["linked_to"]) if found["linked_to"] else ""
+    return tables.whose(found["ref"]), found["state"] or "not linked", linked_to, found["mapping"]
+
+
+def commands(entity: dict[str, Any], candidates: list[dict[str, Any]]) -> list[str]:
+    """What decides a conflict: one command for each candidate of the other side, and one for none of them."""
+    found = []
+    for candidate in candidates:
+        if candidate["app"] == entity["app"]:
+            continue
+        if candidate["state"] in ("linked", "deleted"):
+            option = "--account" if entity["app"] == "togai" else "--customer"
+            found.append(f"tandem mappings relink {candidate['mapping']} {option} {quoted(entity['id'])}")
+        else:
+            both = (entity, candidate) if entity["app"] == "togai" else (candidate, entity)
+            found.append(f"tandem mappings link {quoted(both[0]['id'])} {quoted(both[1]['id'])}")
+    return [f"{line} --reason ..." for line in [*found, f"tandem mappings separate {quoted(entity['id'])}"]]

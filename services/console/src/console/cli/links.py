@@ -1,0 +1,107 @@
+"""`tandem mappings link|unlink|relink|separate`: asks the API, and waits for the run that does it."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+from shared.runs import TERMINAL_STATES
+
+from console.cli import client, tables
+
+PATIENCE = 60.0
+LOOK_EVERY = 0.3
+DONE = ("succeeded", "in_sync")
+
+Reason = Annotated[str, typer.Option("--reason", prompt="Why?", help="Kept with the link.")]
+FlowLink = Annotated[str, typer.Option("--flow-link", metavar="ID", help="Which flow link does it, if several could.")]
+OnePair = Annotated[str, typer.Argument(metavar="ID", help="The mapping, or any id of either side.")]
+
+
+def link(
+    account: Annotated[str, typer.Argument(metavar="TOGAI-ACCOUNT")],
+    customer: Annotated[str, typer.Argument(metavar="STRIPE-CUSTOMER")],
+    reason: Reason,
+    flow_link: FlowLink = "",
+    json: client.AsJson = False,
+) -> None:
+    """Link an account and a customer that are linked to nobody."""
+    ids = {"togai_account_id": account, "stripe_customer_id": customer}
+    _do("link", ids | {"reason": reason, "flow_link": flow_link}, json=json)
+
+
+def unlink(pair: OnePair, reason: Reason, flow_link: FlowLink = "", json: client.AsJson = False) -> None:
+    """Take a link back. Nothing is deleted at either side."""
+    _do("unlink", {"id": pair, "reason": reason, "flow_link": flow_link}, json=json)
+
+
+def relink(
+    pair: OnePair,
+    reason: Reason,
+    account: Annotated[str, typer.Option(help="The new Togai account for the customer.")] = "",
+    customer: Annotated[str, typer.Option(help="The new Stripe customer for the account.")] = "",
+    flow_link: FlowLink = "",
+    json: client.AsJson = False,
+) -> None:
+    """Give one side of a pair another partner: mends a wrong or dead link."""
+    ids = {"id": pair, "togai_account_id": account, "stripe_customer_id": customer}
+    _do("relink", ids | {"reason": reason, "flow_link": flow_link}, json=json)
+
+
+def separate(
+    entity: Annotated[str, typer.Argument(metavar="ID", help="The account or customer that is in conflict.")],
+    reason: Reason,
+    flow_link: FlowLink = "",
+    json: client.AsJson = False,
+) -> None:
+    """Decide that an entity in conflict matches none of its candidates: its other side is made."""
+    _do("separate", {"id": entity, "reason": reason, "flow_link": flow_link}, json=json)
+
+
+def _do(change: str, body: dict[str, Any], *, json: bool) -> None:
+    asked = client.call("POST", f"/api/mappings/{change}", body=body)
+    run = asked.json()["run"]
+    if not _ended(run):
+        client.out().print(
+            Text(f"Asked for, and not done yet. See how it goes: tandem runs show {run}", style="yellow")
+        )
+        raise typer.Exit(1)
+    answer = client.call("GET", f"/api/runs/{run}")
+    found = answer.json()
+    if json:
+        client.print_json(answer)
+    else:
+        _tell(found)
+    raise typer.Exit(0 if found["state"] in DONE else 1)
+
+
+def _ended(run: str) -> bool:
+    """Wait until the run has come to an end, or is parked with a reason. False if it has not in time."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        # As a list: a run that has not begun is no error.
+        found = client.items(client.call("GET", "/api/runs", params={"id": run}))
+        if any(item["id"] == run and item["state"] in (*TERMINAL_STATES, "parked") for item in found):
+            return True
+        time.sleep(LOOK_EVERY)
+    return False
+
+
+def _tell(found: dict[str, Any]) -> None:
+    out = client.out()
+    reason = found["problem"]["reason"] if found["problem"] else found["reason"]
+    pair = next((step["output"] for step in found["steps"] if step["output"].get("mapping")), None)
+    words = f": {reason}" if reason else ""
+    out.print(tables.state(found["state"]).append(words, style="default"))
+    if pair:
+        both = f"{pair['togai_account_id']} and {pair['stripe_customer_id']}"
+        out.print(f"{both} are one, see: tandem mappings show {pair['mapping']}", markup=False)
+    for step in found["steps"]:
+        for note in step["notes"]:
+            out.print(Text(f"  {note}", style="dim"))
+    if found["state"] == "parked":
+        out.print(f"It goes on by itself: tandem runs show {found['id']}", markup=False)
+    elif found["state"] not in DONE:
+        out.print(f"See more: tandem runs show {found['id']}", markup=False)

@@ -1,0 +1,64 @@
+"""The form of a conflict: a person's choice becomes a request for a link."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
+from shared.errors import SyncError
+from shared.identity import Ref
+from shared.runs import Run
+from sqlmodel import Session
+
+from console.api import decisions, links, models, pending
+from console.api.errors import ApiError, BadRequest, NotNow, describe
+from console.api.state import State, StateDep
+from console.pages.views import form_of, render
+from console.projection import pending as tables
+
+router = APIRouter(include_in_schema=False)
+MAKE_ITS_OWN = "separate"
+
+
+@router.post("/conflicts/{run_id}")
+async def decide(request: Request, state: StateDep, run_id: str) -> Response:
+    """Do what was chosen, then show the page again."""
+    form = await form_of(request)
+    try:
+        await _decide(state, run_id, form.get("choice", ""), form.get("reason", ""))
+    except (ApiError, SyncError) as error:
+        code, _, message, what_to_do = describe(error)
+        return render("problem.html", state, code, message=message, what_to_do=what_to_do)
+    back = {"id": form["id"]} if form.get("id") else {}
+    return RedirectResponse(f"/?{urlencode(back | {'done': 'decided'})}", status_code=303)
+
+
+async def _decide(state: State, run_id: str, choice: str, reason: str) -> models.LinkAsked:
+    """Raises BadRequest, NotNow, Unknown, Unavailable."""
+    conflict = await asyncio.to_thread(_conflict, state, run_id)
+    entity = conflict.entity.ref
+    try:
+        if choice == MAKE_ITS_OWN:
+            return await links.ask(state, decisions.separate, models.SeparateRequest(id=entity, reason=reason))
+        chosen = next((c for c in conflict.candidates if c.ref == choice and c.app != conflict.entity.app), None)
+        if chosen is None:
+            raise BadRequest("nothing was chosen", "go back and choose one of the candidates, or its own")
+        named = {"togai_account_id" if Ref.parse(entity).app == "togai" else "stripe_customer_id": entity}
+        if chosen.mapping and chosen.state in decisions.PAIRED:
+            relink = models.RelinkRequest(id=chosen.mapping, reason=reason, **named)
+            return await links.ask(state, decisions.relink, relink)
+        named["stripe_customer_id" if "togai_account_id" in named else "togai_account_id"] = chosen.ref
+        return await links.ask(state, decisions.link, models.LinkRequest(reason=reason, **named))
+    except ValidationError as error:
+        raise BadRequest("a decision needs a reason of 1 to 500 characters", "go back and say why") from error
+
+
+def _conflict(state: State, run_id: str) -> models.ConflictItem:
+    with Session(state.database.engine) as session:
+        found: Run | None = tables.conflict(session, run_id)
+        if found is None:
+            raise NotNow(f"run {run_id} waits for no decision any more", f"see what became of it: /?id={run_id}")
+        return pending.conflict_items(session, [found])[0]

@@ -1,0 +1,138 @@
+"""What waits for a person: conflicts with what there is to choose from, and fields that differ and stay so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+from shared.errors import Conflict
+from shared.mappings import Mapping
+from shared.pairs import Difference
+from shared.runs import Run
+from sqlalchemy import and_, exists, func, select, tuple_
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+from console.projection import queries
+from console.projection.database import CHUNK
+from console.projection.queries import Search
+from console.projection.rows import Name, name_of
+from console.projection.tables import DifferenceRow, MappingRow, NameRow, PairStateRow, RunRow
+from shared import mappings, runs
+
+CONFLICTS = {"state": "parked", "problem": Conflict.__name__}
+"""A run in conflict is parked until a person has decided; then it goes on by itself."""
+
+RANK = {"linked": 0, "deleted": 1, "claimed": 2, "separate": 3}
+"""Which mapping of an entity tells most; a withdrawn one tells nothing."""
+
+_difference_decoder = msgspec.json.Decoder(Difference)
+
+
+@dataclass(frozen=True)
+class Differing:
+    """A field of a linked pair whose values differ."""
+
+    mapping: Mapping
+    field: str
+    difference: Difference
+
+
+def conflicts_page(session: Session, search: Search) -> tuple[list[Run], tuple[str, str] | None]:
+    """Newest first, and where the next page goes on."""
+    return queries.runs_page(session, replace(search, equal=search.equal | CONFLICTS))
+
+
+def conflict(session: Session, run_id: str) -> Run | None:
+    """None if the run is not in conflict (any more)."""
+    row = session.get(RunRow, run_id)
+    return runs.decode_run(row.record) if row and all(getattr(row, k) == v for k, v in CONFLICTS.items()) else None
+
+
+def conflicts_of(session: Session, entity: str) -> list[Run]:
+    """The conflicts whose own entity this is, by its id or full ref."""
+    found, _ = conflicts_page(session, Search(id=entity, limit=200))
+    return [run for run in found if entity in (run.aggregate, name_of(run.aggregate).name)]
+
+
+def conflict_count(session: Session) -> int:
+    query = select(func.count()).select_from(RunRow)
+    for column, value in CONFLICTS.items():
+        query = query.where(getattr(RunRow, column) == value)
+    return int(session.execute(query).scalar_one())
+
+
+def holders(session: Session, refs: Iterable[str]) -> dict[str, Mapping]:
+    """The mapping that tells most of each entity, without those that have none. A Togai customer is in many."""
+    named = {name_of(ref): ref for ref in refs}
+    found: dict[str, Mapping] = {}
+    for name, mapping in _naming(session, {name.name for name in named}):
+        ref = named.get(name)
+        if ref and mapping.state in RANK and (ref not in found or RANK[mapping.state] < RANK[found[ref].state]):
+            found[ref] = mapping
+    return found
+
+
+def pairs_of(session: Session, text: str) -> list[Mapping]:
+    """Every mapping that names an entity, by its id alone or its full ref."""
+    wanted = name_of(text)
+    return [m for name, m in _naming(session, {wanted.name}) if not wanted.scope or name == wanted]
+
+
+def _naming(session: Session, ids: Iterable[str]) -> list[tuple[Name, Mapping]]:
+    """Mappings by the entities that they name. The run that wrote a mapping finds it too: that name has no scope."""
+    wanted, found = sorted(ids), []
+    for start in range(0, len(wanted), CHUNK):
+        query = (
+            select(col(NameRow.name), col(NameRow.scope), col(MappingRow.record))
+            .join(MappingRow, col(MappingRow.id) == col(NameRow.owner))
+            .where(col(NameRow.name).in_(wanted[start : start + CHUNK]), col(NameRow.scope) != "")
+            .order_by(col(MappingRow.id))
+        )
+        found += [(Name(name, scope), mappings.decode(record)) for name, scope, record in session.execute(query)]
+    return found
+
+
+def differences_page(session: Session, search: Search) -> tuple[list[Differing], tuple[str, str] | None]:
+    """Newest first, and where the next page goes on."""
+    query = _differing(DifferenceRow, col(MappingRow.record))
+    query = query.order_by(col(DifferenceRow.at).desc(), col(DifferenceRow.id).desc()).limit(search.limit + 1)
+    if search.since:
+        query = query.where(col(DifferenceRow.at) >= search.since)
+    if search.after:
+        query = query.where(tuple_(col(DifferenceRow.at), col(DifferenceRow.id)) < search.after)
+    if search.id:
+        query = query.where(queries.found_by(session, MappingRow, search.id))
+    rows = session.execute(query).all()
+    last = rows[search.limit - 1][0] if len(rows) > search.limit else None
+    found = [
+        Differing(mappings.decode(record), row.field, _difference_decoder.decode(row.record))
+        for row, record in rows[: search.limit]
+    ]
+    return found, (last.at, last.id) if last else None
+
+
+def difference_count(session: Session) -> int:
+    return int(session.execute(_differing(func.count())).scalar_one())
+
+
+def _differing(*columns: Any) -> Any:
+    """What the later record of both sides tells of a pair that is linked now; a former link's says nothing."""
+    later = aliased(PairStateRow)
+    newer = exists().where(
+        col(later.mapping) == col(PairStateRow.mapping),
+        col(later.pair) == col(PairStateRow.pair),
+        col(later.place) > col(PairStateRow.place),
+    )
+    return (
+        select(*columns)
+        .select_from(DifferenceRow)
+        .join(PairStateRow, col(PairStateRow.id) == col(DifferenceRow.owner))
+        .join(
+            MappingRow,
+            and_(col(MappingRow.id) == col(PairStateRow.mapping), col(MappingRow.pair) == col(PairStateRow.pair)),
+        )
+        .where(col(MappingRow.state) == "linked", ~newer)
+    )
