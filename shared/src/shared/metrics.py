@@ -13,6 +13,16 @@ APPEND_SECONDS = Histogram(
 )
 APPEND_FAILED = Counter("tandem_ingress_append_failed_total", "appends that Kafka did not confirm in time (503)")
 
+POLL_EVENTS = Counter("tandem_poll_events_total", "events appended by a poller, which no webhook had brought", ["app"])
+POLL_REFUSED = Counter(
+    "tandem_poll_refused_total", "what a poller could not read or append, by reason", ["app", "reason"]
+)
+POLL_FAILED = Counter("tandem_poll_failed_total", "looks of a poller that failed and were tried again", ["app_account"])
+POLL_GAP_SECONDS = Gauge(
+    "tandem_poll_gap_seconds", "age of the last place up to which Stripe's events are known to be in", ["app_account"]
+)
+POLL_LEADER = Gauge("tandem_poll_leader", "1 in the one ingress that polls")
+
 RUNS = Counter("tandem_runs_total", "runs that reached a state", ["flow", "state"])
 RUN_SECONDS = Histogram(
     "tandem_run_seconds",

@@ -114,10 +114,18 @@ class PairWrites:
 
     async def _write(self, own: PairState, run: str, seen: Known, **changes: object) -> None:
         await self._append(msgspec.structs.replace(own, at=self._now(), **changes))
-        if self._states.offset(own.mapping, OTHER[own.side]) > seen.offset:
+        if self._moved(own, seen):
             # Nothing was sent yet, or all that was is done: the announcement is taken back either way.
             await self._append(msgspec.structs.replace(own, at=self._now(), open=self._late(own, run)))
             raise NotReady(f"{own.mapping} was looked at from the other side meanwhile: looking again", code="moved")
+
+    def _moved(self, own: PairState, seen: Known) -> bool:
+        """Whether the other side's worker wrote, or announced a write, since the decision was made."""
+        side = OTHER[own.side]
+        now_ = self._states.own(own.mapping, side, own.pair)
+        then = seen.records.get(side, PairState(mapping=own.mapping, side=side, pair=own.pair))
+        announced = any(write not in then.open for write in now_.open)
+        return announced or now_.agreed != then.agreed or now_.writes != then.writes
 
     async def _append(self, state: PairState) -> None:
         place = await self._log.append(self._topic, state.key, pairs.encode(state))

@@ -82,13 +82,13 @@ def digest(value: object) -> str:
 
 @dataclass(frozen=True)
 class Known:
-    """Both sides' records of a pair in one view. `offset` is that of the newest."""
+    """Both sides' records of a pair in one view; `records` are what it was made of."""
 
     agreed: dict[str, str] = field(default_factory=dict)
     open: tuple[Write, ...] = ()
     writes: tuple[float, ...] = ()
     differences: dict[str, Difference] = field(default_factory=dict)
-    offset: int = -1
+    records: dict[Side, PairState] = field(default_factory=dict)
 
 
 class PairStates:
@@ -109,11 +109,6 @@ class PairStates:
         found = self._known.get(f"{mapping}/{side}")
         return found[1] if found and found[1].pair == pair else PairState(mapping=mapping, side=side, pair=pair)
 
-    def offset(self, mapping: str, side: Side) -> int:
-        """Where one side's record stands in the log, -1 if there is none."""
-        found = self._known.get(f"{mapping}/{side}")
-        return found[0] if found else -1
-
     def known(self, mapping: str, pair: list[str]) -> Known:
         """Both records in one: what is newer holds."""
         sides: tuple[Side, Side] = ("togai", "stripe")
@@ -129,5 +124,5 @@ class PairStates:
             open=tuple(write for _, state in records for write in state.open),
             writes=tuple(sorted(when for _, state in records for when in state.writes)),
             differences=records[-1][1].differences,
-            offset=records[-1][0],
+            records={state.side: state for _, state in records},
         )

@@ -28,6 +28,7 @@ class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     - `position`: RFC 3339 time up to which everything is known to be in the log, as the vendor tells time.
     - `cursor`: where an unfinished pass goes on; `seen`: entities of that pass so far.
     - `complete`: whether a first full pass has ended; `found`: events that no webhook had brought.
+    - `lost`: the stretch of time, as `from/to`, whose events nobody lists any more; empty if there never was one.
     """
 
     app_account: str
@@ -38,6 +39,7 @@ class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     passes: int = 0
     seen: int = 0
     found: int = 0
+    lost: str = ""
     at: str = ""
     schemaversion: str = SCHEMA_VERSION
 

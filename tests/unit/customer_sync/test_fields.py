@@ -288,7 +288,8 @@ class World:
         where, _, field = name.partition(".")
         models: dict[str, type[BaseModel]] = {"account": TogaiAccount, "customer": TogaiCustomer}
         present = getattr(self.seen, where).model_dump(by_alias=True)
-        self.seen = replace(self.seen, **{where: models[where].model_validate(present | {field: value})})
+        changed: dict[str, Any] = {where: models[where].model_validate(present | {field: value})}
+        self.seen = replace(self.seen, **changed)
 
     def _stripe(self) -> dict[str, Any]:
         return self.seen.stripe.model_dump()

@@ -98,6 +98,38 @@ def test_a_raised_attempt_keeps_its_place_in_the_order() -> None:
     assert index.rival(second) == index.get("m1")
 
 
+def test_links_are_found_by_the_customer_above_their_accounts() -> None:
+    """Only while they are links: an unlinked account shares nothing any more."""
+    index, above = MappingIndex(), "togai:test:o/customer/c"
+    index.apply(0, msgspec.structs.replace(record("m1", "linked", A, B), also=[above]))
+    index.apply(1, msgspec.structs.replace(record("m2", "linked", A + "2", C), also=[above]))
+    assert [m.id for m in index.under(above)] == ["m1", "m2"]
+
+    index.apply(2, msgspec.structs.replace(record("m1", "withdrawn", A, B), also=[above]))
+    assert [m.id for m in index.under(above)] == ["m2"]
+
+
+def test_an_address_is_remembered_for_a_while_after_the_link() -> None:
+    """The index of entities may lag behind; a pair that was taken back is not remembered."""
+    index = MappingIndex()
+    index.apply(0, msgspec.structs.replace(record("m1", "linked", A, B), match="t|s|a@x.test"))
+    assert index.lately("t|s|a@x.test") == index.get("m1")
+    assert index.lately("t|s|b@x.test") is None
+
+    index.apply(1, msgspec.structs.replace(record("m1", "withdrawn", A, B), match="t|s|a@x.test"))
+    assert index.lately("t|s|a@x.test") is None
+
+
+def test_what_is_declared_separate_holds_nothing() -> None:
+    """A create may claim the entity afterwards."""
+    index = MappingIndex()
+    index.apply(0, record("m1", "separate", A))
+    assert index.naming(A) == []
+
+    index.apply(7, record("m1", "claimed", A, "", claim()))
+    assert index.order("m1") == 7
+
+
 def test_records_read_back_and_a_newer_major_version_stops() -> None:
     """What is written is what is read."""
     mapping = record("m1", "claimed", A, "", claim())
