@@ -101,7 +101,8 @@ class Webhooks:
         if app == "togai" and len(parts) == 6:
             connection = self._connection(parts[3], app)
             token = self._secrets(connection).webhook_token
-            if not token or not hmac.compare_digest(token.encode(), parts[5].encode()):
+            # An address may hold what is no text at all, and has to be refused like any other wrong one.
+            if not token or not hmac.compare_digest(token.encode(), parts[5].encode(errors="surrogatepass")):
                 raise Refused(
                     403, "wrong_token", "the address's token is not this connection's: copy the address again"
                 )
