@@ -25,6 +25,7 @@ GAP_WARNING, GAP_ALARM = 20 * 24 * 3600.0, 27 * 24 * 3600.0
 class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One list of one app account. A record keyed by `app_account/kind`.
 
+    - `since`: RFC 3339 time at which the app account became ours: what happened before makes no events.
     - `position`: RFC 3339 time up to which everything is known to be in the log, as the vendor tells time.
     - `cursor`: where an unfinished pass goes on; `seen`: entities of that pass so far.
     - `complete`: whether a first full pass has ended; `found`: events that no webhook had brought.
@@ -33,6 +34,7 @@ class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
     app_account: str
     kind: PollKind
+    since: str = ""
     position: str = ""
     cursor: str = ""
     complete: bool = False

@@ -1,4 +1,4 @@
-"""`python -m ingress` runs the webhook receiver."""
+"""`python -m ingress` runs the webhook receiver and the pollers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
 from ingress.app import make_app
+from ingress.polling.pollers import Pollers
+from ingress.polling.term import Tools
 from ingress.webhooks import Desk
 from shared import log as logs
 
@@ -27,9 +29,14 @@ async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. One process: no worker can outlive it."""
     topics, registry = Topics(settings), Registry()
     folds = registry.folds(topics, with_mappings=False)
+    del folds[topics.index]  # it may be large, and webhooks need none of it: whoever polls reads it apart
     vault = Vault(encryption_keys(settings))
-    async with Log(settings) as kafka, Replica(settings, folds) as replica:
-        app: Any = make_app(Desk(kafka, replica, registry, vault, topics, settings.append_timeout))
+    async with (
+        Log(settings) as kafka,
+        Replica(settings, folds) as replica,
+        Pollers(Tools(settings, topics, kafka, registry, vault)) as pollers,
+    ):
+        app: Any = make_app(Desk(kafka, replica, registry, vault, topics, settings.append_timeout), pollers)
         server = Server(
             app,
             address=settings.host,

@@ -8,12 +8,13 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from ingress.polling.pollers import Pollers
 from ingress.webhooks import Desk, Receive, Scope, Send, Webhooks
 
 
-def make_app(desk: Desk) -> Ingress:
+def make_app(desk: Desk, pollers: Pollers) -> Ingress:
     """Both halves over what they share."""
-    return Ingress(Webhooks(desk), _pages(desk))
+    return Ingress(Webhooks(desk), _pages(desk, pollers))
 
 
 class Ingress:
@@ -30,7 +31,7 @@ class Ingress:
             await self._pages(scope, receive, cast(Any, send))
 
 
-def _pages(desk: Desk) -> FastAPI:
+def _pages(desk: Desk, pollers: Pollers) -> FastAPI:
     pages = FastAPI(title="Tandem ingress", docs_url=None, redoc_url=None)
 
     @pages.get("/healthz", summary="Whether the process lives")
@@ -42,6 +43,10 @@ def _pages(desk: Desk) -> FastAPI:
         ready = desk.replica.ready
         facts = {"ready": ready, "service": "ingress", "connections": len(desk.registry.connections)}
         return JSONResponse(facts, status_code=200 if ready else 503)
+
+    @pages.get("/pollers", summary="How far the pollers are, and what is wrong with them")
+    async def how_far() -> dict[str, Any]:
+        return pollers.status()
 
     @pages.get("/metrics", summary="Prometheus metrics")
     async def metrics() -> Response:

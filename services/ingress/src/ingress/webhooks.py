@@ -128,14 +128,19 @@ class Webhooks:
         return secrets
 
     async def _append(self, envelope: Envelope, patience: float) -> None:
-        trigger = TRIGGERS.get(envelope.type)
-        topic = self._desk.topics.events(trigger.noun) if trigger else self._desk.topics.other
-        record = envelopes.encode(envelope)
-        if len(record) > LARGEST_RECORD:
-            raise Refused(413, "too_large", f"the body makes a record larger than {LARGEST_RECORD} bytes")
+        topic, record = placed(envelope, self._desk.topics)
         with metrics.APPEND_SECONDS.time():
             deadline = self._desk.append_timeout * patience
             await self._desk.log.append(topic, envelope.aggregate, record, deadline=deadline)
+
+
+def placed(envelope: Envelope, topics: Topics) -> tuple[str, bytes]:
+    """The topic of an event and its record. Raises Refused for one that is too large."""
+    trigger = TRIGGERS.get(envelope.type)
+    record = envelopes.encode(envelope)
+    if len(record) > LARGEST_RECORD:
+        raise Refused(413, "too_large", f"the body makes a record larger than {LARGEST_RECORD} bytes")
+    return topics.events(trigger.noun) if trigger else topics.other, record
 
 
 async def _read_body(receive: Receive) -> bytes:

@@ -1,0 +1,48 @@
+"""The pollers' own rate: a small share of a vendor's quota, so that they never stand in the way of the workers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiolimiter import AsyncLimiter
+from shared.limits import CallGate
+from shared.settings import Settings
+
+BURST = 0.2
+"""Share of the quota that pollers take at most within any one second, and part of a minute's calls that may come at
+once.
+"""
+
+
+class PollGate(CallGate):
+    """At most `poll_share` of the quota in any minute, spread so that a burst leaves the workers four fifths."""
+
+    def __init__(self, settings: Settings) -> None:
+        quotas = {"stripe": settings.stripe_quota, "togai": settings.togai_quota}
+        super().__init__(settings, {app: quota * max(BURST, settings.poll_share) for app, quota in quotas.items()})
+        self._a_minute = {app: quota * settings.poll_share * 60 for app, quota in quotas.items()}
+        self._averages: dict[str, AsyncLimiter] = {}
+
+    @asynccontextmanager
+    async def call(self, app_account: str) -> AsyncIterator[None]:
+        """Wait for the account's turn, then hold one of the calls in flight."""
+        await self._average(app_account).acquire()
+        async with super().call(app_account):
+            yield
+
+    def calls_in(self, app_account: str, seconds: float) -> int:
+        """How many calls fit into a stretch of time again and again; at least one."""
+        return max(1, int(self._bucket(app_account)[1] * seconds))
+
+    def _average(self, app_account: str) -> AsyncLimiter:
+        if app_account not in self._averages:
+            bucket, refill = self._bucket(app_account)
+            self._averages[app_account] = AsyncLimiter(bucket, bucket / refill)
+        return self._averages[app_account]
+
+    def _bucket(self, app_account: str) -> tuple[float, float]:
+        """Calls that may come at once, and calls per second: both together make the share of any minute."""
+        a_minute = self._a_minute[app_account.partition(":")[0]]
+        bucket = max(1.0, a_minute * BURST)
+        return bucket, max(a_minute - bucket, a_minute / 2) / 60

@@ -1,0 +1,108 @@
+"""One poller's endless round: look, wait, look again; whatever goes wrong is said once and tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from shared.apps.clients import Clients
+from shared.connections import Connection
+from shared.errors import ConnectionClosed, Misconfigured, SyncError
+from shared.log import get_logger
+from shared.polls import PollKind
+from shared.registry import Registry
+from shared.tasks import was_cancelled
+
+from shared import metrics
+
+log = get_logger(__name__)
+
+FIRST_RETRY = 1.0
+"""Seconds after a failed look; they double up to the interval."""
+
+Look = Callable[[Connection], Awaitable[float]]
+"""One look with a connection; returns the seconds until the next one."""
+
+
+def chosen(registry: Registry, app_account: str) -> Connection | None:
+    """The connection to poll an app account with: an open one, and always the same as long as it stays so."""
+    own = [c for c in registry.connections.values() if c.app_account == app_account and c.state != "removed"]
+    return min(own, key=lambda c: (c.state != "open", c.id), default=None)
+
+
+class Round:
+    """The looks of one kind at one app account. `problem` is what is wrong now, for people; `wake` ends a wait."""
+
+    def __init__(
+        self, app_account: str, kinds: tuple[PollKind, ...], interval: float, registry: Registry, clients: Clients
+    ) -> None:
+        self.app_account = app_account
+        self.kinds = kinds
+        self.interval = interval
+        self.problem = ""
+        self.stopping = False
+        self._registry = registry
+        self._clients = clients
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at once: the account's connections have changed."""
+        self._wake.set()
+
+    async def run(self, look: Look) -> None:
+        """Look until stopped."""
+        loop, failed = asyncio.get_running_loop(), 0
+        while not self.stopping:
+            began = loop.time()
+            self._wake.clear()
+            try:
+                wait = await self._look(look) - (loop.time() - began)
+                failed = 0
+                self._tell("")
+            except asyncio.CancelledError:
+                if was_cancelled():
+                    raise
+                failed += 1
+                wait = self._failed("the Kafka client gave up a call", failed)
+            except ConnectionClosed as error:
+                self._tell(error.message)
+                wait = self.interval
+            except Exception as error:
+                if not isinstance(error, SyncError):
+                    log.error("poll.bug", app_account=self.app_account, exc_info=error)
+                failed += 1
+                wait = self._failed(str(error) or repr(error), failed)
+            await self._wait(wait)
+
+    async def _look(self, look: Look) -> float:
+        connection = chosen(self._registry, self.app_account)
+        if connection is None:
+            return self.interval
+        try:
+            return await look(connection)
+        except Misconfigured as error:
+            if not error.connection:
+                raise
+            # A 401, or a right that the key lacks, is a state of the connection, for all workers.
+            closed = await self._clients.close(error)
+            raise closed from error
+
+    def _failed(self, reason: str, times: int) -> float:
+        metrics.POLL_FAILED.labels(self.app_account).inc()
+        self._tell(reason)
+        return min(self.interval, FIRST_RETRY * 2.0 ** min(times - 1, 16))
+
+    def _tell(self, problem: str) -> None:
+        """A new problem is logged once, and its end."""
+        if problem and problem != self.problem:
+            log.warning("poll.failed", app_account=self.app_account, lists=self.kinds, reason=problem)
+        elif self.problem and not problem:
+            log.info("poll.again", app_account=self.app_account, lists=self.kinds)
+        self.problem = problem
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._wake.wait()
+        except TimeoutError:
+            return

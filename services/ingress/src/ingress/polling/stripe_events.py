@@ -1,0 +1,243 @@
+"""Stripe's own list of events, read again and again with an overlap: what no webhook brought is appended.
+
+The list is eventually consistent: an event may appear late, behind newer ones. So each look begins some time before the
+place up to which the last one has seen everything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from shared.apps.stripe.client import StripeApp
+from shared.connections import Connection
+from shared.errors import Malformed
+from shared.events.envelope import timestamp
+from shared.index import Entity
+from shared.log import get_logger
+from shared.polls import STRIPE_KEEPS_EVENTS, Poll, stripe_interval, webhooks_come_in
+from shared.settings import Settings
+
+from ingress.normalize import Refused, stripe_event
+from ingress.polling.book import Book
+from ingress.polling.stripe_index import from_event, keep_newest, supersedes
+from ingress.polling.tail import Tail
+from shared import metrics
+
+log = get_logger(__name__)
+
+FIRST_OVERLAP = 60.0
+"""Seconds before the connection was made from which on events are ours: clocks differ."""
+SHORTEST_OVERLAP = 300.0
+"""Seconds that every look goes back behind the last one's end, for events that Stripe lists late."""
+ON_ITS_WAY = 120.0
+"""Seconds for which an event that is not in the log may still be coming by webhook."""
+MARGIN = 600.0
+"""Seconds by which the end of a look without new events lies before its start: our clock may be ahead of Stripe's."""
+KEPT = 20_000
+"""Missing events that one look holds in memory, the oldest ones; the next look, at once, goes on behind them."""
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One event of the list, as far as a look needs it."""
+
+    id: str
+    created: int
+    body: msgspec.Raw = msgspec.Raw(b"")
+
+
+_decoder = msgspec.json.Decoder(Listed)
+
+
+@dataclass(frozen=True)
+class Window:
+    """How far back a look goes, how long a webhook may take, and when the next look is due, in seconds."""
+
+    interval: float
+    overlap: float
+    grace: float
+
+    @classmethod
+    def of(cls, settings: Settings, mode: str) -> Window:
+        """As the settings say: where no webhooks come in nothing is waited for."""
+        interval = stripe_interval(settings, mode)
+        if not webhooks_come_in(settings):
+            return cls(interval, SHORTEST_OVERLAP, 0.0)
+        return cls(interval, max(SHORTEST_OVERLAP, interval), min(ON_ITS_WAY, interval))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a look found: events to append, oldest first, and the time up to which everything is then in the log."""
+
+    missing: list[Listed]
+    position: float
+    on_their_way: int = 0
+
+
+def judge(unknown: Iterable[Listed], seen_to: float, began: float, window: Window) -> Verdict:
+    """Decide about the events that are not in the log, newest first as Stripe lists them. Pure.
+
+    `seen_to` is the time up to which the list was seen; `began` when the look began.
+    """
+    young = began - window.grace
+    missing: list[Listed] = []
+    waited_for: list[Listed] = []
+    for event in unknown:
+        (waited_for if event.created > young else missing).append(event)
+    position = min([seen_to, *(float(event.created) for event in waited_for)])
+    return Verdict(missing[::-1], position, len(waited_for))
+
+
+def first_position(connection: Connection, now: float) -> float:
+    """Where the first look begins: when the connection was made, as far as Stripe keeps events."""
+    made = epoch(connection.changed_at) or now
+    # A little later than Stripe's memory begins, so that the first look does not find that something was lost.
+    return max(min(made, now), now - STRIPE_KEEPS_EVENTS + 3600)
+
+
+def epoch(time_text: str) -> float:
+    """Epoch seconds of an RFC 3339 time; 0 for none, and for what is none."""
+    try:
+        found = datetime.fromisoformat(time_text)
+    except ValueError:
+        return 0.0
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def told(seconds: float) -> str:
+    """Epoch seconds as RFC 3339."""
+    return timestamp(datetime.fromtimestamp(seconds, UTC))
+
+
+class StripeEvents:
+    """The looks at one Stripe account's events."""
+
+    def __init__(
+        self, app_account: str, book: Book, tail: Tail, window: Window, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._account = app_account
+        self._book = book
+        self._tail = tail
+        self._window = window
+        self._clock = clock
+        self._states: dict[str, Entity] = {}
+        self._listed = 0
+        self._last = 0.0
+
+    async def look(self, client: StripeApp, connection: Connection) -> float:
+        """One look. Returns the seconds after which the next one is due.
+
+        Raises the client's errors, Unavailable and NotReady; nothing is skipped by that, the next look begins where
+        this one did.
+        """
+        poll = await self._begun(connection)
+        began = self._clock()
+        since = max(epoch(poll.position) - self._window.overlap, epoch(poll.since) - FIRST_OVERLAP)
+        self._tail.require(since)
+        await self._tail.caught_up()
+        unknown, cut = await self._walk(client, int(since))
+        # The list came first: what a webhook brought meanwhile is in the log by now.
+        await self._tail.caught_up()
+        left = [event for event in unknown if not self._tail.knows(self._account, event.id)]
+        seen_to = max(epoch(poll.position), unknown[0].created if cut else max(self._last, began - MARGIN))
+        verdict = judge(left, seen_to, began, self._window)
+        appended = [await self._append(event, connection) for event in verdict.missing].count(True)
+        await self._feed()
+        await self._end(poll, verdict, appended, began, cut=cut)
+        if cut:
+            return 0.0
+        return min(self._window.interval, ON_ITS_WAY) if verdict.on_their_way else self._window.interval
+
+    async def _begun(self, connection: Connection) -> Poll:
+        """The poll as it stands. At first sight its beginning is written down before anything is asked."""
+        poll = self._book.polls.get(self._account, "stripe-events")
+        if not poll.position:
+            first = told(first_position(connection, self._clock()))
+            poll = msgspec.structs.replace(poll, since=first, position=first)
+            await self._book.poll(poll)
+        return poll
+
+    async def _walk(self, client: StripeApp, since: int) -> tuple[deque[Listed], bool]:
+        """Every listed event that is not in the log, newest first, and whether newer ones had to be left out."""
+        unknown: deque[Listed] = deque(maxlen=KEPT)
+        self._states, self._listed, self._last, missed, after = {}, 0, 0.0, 0, ""
+        while True:
+            page = await client.events_page(since, after)
+            for body in page.data:
+                event = self._read(body)
+                if event is None:
+                    continue
+                after, self._last = event.id, max(self._last, float(event.created))
+                if entity := from_event(self._account, body):
+                    keep_newest(self._states, entity)
+                if not self._tail.knows(self._account, event.id):
+                    unknown.append(event)
+                    missed += 1
+            self._listed += len(page.data)
+            if not page.has_more or not page.data:
+                return unknown, missed > KEPT
+
+    def _read(self, body: msgspec.Raw) -> Listed | None:
+        try:
+            event = _decoder.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            metrics.POLL_REFUSED.labels("stripe", "not_an_event").inc()
+            log.error("poll.unreadable_event", app_account=self._account, reason=str(error))
+            return None
+        return Listed(event.id, event.created, body)
+
+    async def _append(self, event: Listed, connection: Connection) -> bool:
+        """Whether it is in the log now: what cannot be appended is told once and stepped over."""
+        try:
+            envelope = stripe_event(bytes(event.body), connection)
+            await self._book.event(msgspec.structs.replace(envelope, origin="poll"))
+        except (Refused, Malformed) as error:
+            reason = error.reason if isinstance(error, Refused) else "malformed"
+            metrics.POLL_REFUSED.labels("stripe", reason).inc()
+            log.error("poll.refused_event", app_account=self._account, id=event.id, reason=error.message)
+            self._tail.take_for_known(self._account, event.id, event.created)
+            return False
+        metrics.POLL_EVENTS.labels("stripe").inc()
+        return True
+
+    async def _feed(self) -> None:
+        """Bring the index to the newest states that the list shows: it tells the true order within a second."""
+        index = self._book.index
+        news = [e for e in self._states.values() if supersedes(e, index.get(e.ref), ties=True)]
+        await self._book.entities(news)
+
+    async def _end(self, poll: Poll, verdict: Verdict, appended: int, began: float, *, cut: bool) -> None:
+        if began - epoch(poll.position) > STRIPE_KEEPS_EVENTS:
+            poll = await self._lost(poll, began)
+        ended = msgspec.structs.replace(
+            poll,
+            position=told(verdict.position),
+            complete=poll.complete or not cut,
+            passes=poll.passes + 1,
+            seen=self._listed,
+            found=poll.found + appended,
+            at=told(self._clock()),
+        )
+        await self._book.poll(ended)
+        self._tail.forget(self._account, min(verdict.position, epoch(poll.position)) - self._window.overlap - 60)
+        if appended:
+            log.info("poll.found", app_account=self._account, events=appended, since=poll.position)
+
+    async def _lost(self, poll: Poll, now: float) -> Poll:
+        """What happened before Stripe's memory begins is gone: say so, and list the customers again for the index."""
+        until = told(now - STRIPE_KEEPS_EVENTS)
+        log.error(
+            "poll.events_lost",
+            app_account=self._account,
+            since=poll.position,
+            until=until,
+            do="Stripe lists 30 days only: bring the account up to date with a backfill",
+        )
+        customers = self._book.polls.get(self._account, "stripe-customers")
+        await self._book.poll(msgspec.structs.replace(customers, complete=False, cursor="", seen=0))
+        return msgspec.structs.replace(poll, lost=f"{poll.position}/{until}")

@@ -1,0 +1,227 @@
+"""What stands in the log already: the ids of Stripe's events, read from the event topics and followed.
+
+A poller asks it which events came in by webhook; a new state of a Stripe customer is told as soon as it is appended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from shared.errors import Unavailable
+from shared.events.envelope import check_version
+from shared.index import Entity
+from shared.log import get_logger
+from shared.settings import Settings
+from shared.streaming.kafka import client_options
+from shared.tasks import was_cancelled
+
+from ingress.polling.stripe_index import from_event
+
+log = get_logger(__name__)
+
+RESTART_AFTER = 0.5
+"""Seconds before the client is made anew after it failed."""
+CLOCKS_APART = 3600.0
+"""Seconds by which the log is read from earlier than asked: its times are ours, what is asked for is Stripe's time."""
+PATIENCE = 60.0
+"""Seconds for a read to the log's end; it begins anew with the next look."""
+
+Tell = Callable[[Entity, bool], None]
+"""Takes a customer's state from an event, and whether the event was appended just now."""
+
+
+class _Seen(msgspec.Struct):
+    id: str
+    type: str
+    appaccount: str
+    time: str
+    data: msgspec.Raw
+    schemaversion: str = "1.0"
+
+
+_decoder = msgspec.json.Decoder(_Seen)
+
+
+@dataclass
+class _Wish:
+    """Somebody waits until what stands in the log now has been read."""
+
+    done: asyncio.Future[None]
+    ends: dict[TopicPartition, int] = field(default_factory=dict)
+
+
+class Tail:
+    """Follows the event topics, every partition, as an outsider of every group.
+
+    An unknown major schema version ends it: `failed` tells, and every wait raises it.
+    """
+
+    def __init__(self, settings: Settings, topics: Iterable[str], tell: Tell) -> None:
+        self._settings = settings
+        self._topics = tuple(topics)
+        self._tell = tell
+        self._known: dict[str, dict[str, float]] = {}
+        self._since: float | None = None
+        self._begun: float | None = None
+        self._next: dict[TopicPartition, int] = {}
+        self._live_from: dict[TopicPartition, int] = {}
+        self._wishes: list[_Wish] = []
+        self._task: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
+        self._stopping = False
+        self.failed: BaseException | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._follow(), name="tail")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A cancellation can be swallowed inside aiokafka: the loop asks for this flag at every turn.
+        self._stopping = True
+        while self._task and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=1.0)
+
+    def require(self, since: float) -> None:
+        """Have everything that was appended from `since` (epoch seconds) on; before the first call nothing is read."""
+        if self._since is None or since < self._since:
+            self._since = since
+            self._wanted.set()
+
+    async def caught_up(self) -> None:
+        """Wait until everything that stands in the log now has been read. Raises Unavailable if Kafka is away."""
+        if self.failed:
+            raise self.failed
+        wish = _Wish(asyncio.get_running_loop().create_future())
+        self._wishes.append(wish)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await wish.done
+        except TimeoutError as error:
+            raise Unavailable(f"the log was not read to its end within {PATIENCE:.0f} s") from error
+        finally:
+            if wish in self._wishes:
+                self._wishes.remove(wish)
+
+    def knows(self, app_account: str, event_id: str) -> bool:
+        """Whether an event stands in the log, as far as it was read."""
+        return event_id in self._known.get(app_account, ())
+
+    def take_for_known(self, app_account: str, event_id: str, created: float) -> None:
+        """An event that cannot be appended, so that it is not found missing again and again."""
+        self._known.setdefault(app_account, {})[event_id] = created
+
+    def forget(self, app_account: str, before: float) -> None:
+        """Drop the ids of events that happened before a time nobody asks for any more (epoch seconds)."""
+        known = self._known.get(app_account, {})
+        self._known[app_account] = {name: at for name, at in known.items() if at >= before}
+
+    async def _follow(self) -> None:
+        try:
+            while not self._stopping:
+                try:
+                    await self._consume()
+                    continue
+                except KafkaError as error:
+                    log.warning("tail.restarted", reason=repr(error))
+                except asyncio.CancelledError:
+                    if was_cancelled():
+                        raise
+                    log.warning("tail.restarted", reason="the Kafka client gave up a call")
+                await asyncio.sleep(RESTART_AFTER)
+        except Exception as error:
+            self.failed = error
+            log.error("tail.failed", error=str(error), exc_info=error)
+        finally:
+            for wish in self._wishes:
+                if not wish.done.done():
+                    wish.done.set_exception(self.failed or Unavailable("the log is not read any more"))
+
+    async def _consume(self) -> None:
+        """Read on until the client fails, or something earlier is asked for."""
+        await self._wanted.wait()
+        consumer = AIOKafkaConsumer(
+            *self._topics,
+            **client_options(self._settings),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=100,
+        )
+        try:
+            await consumer.start()
+            partitions = sorted(consumer.assignment())
+            if missing := set(self._topics) - {partition.topic for partition in partitions}:
+                raise KafkaError(f"topics are not there (yet): {', '.join(sorted(missing))}")
+            await self._seek(consumer, partitions)
+            while not self._stopping and self._begun == self._since:
+                self._take(await consumer.getmany(timeout_ms=100, max_records=2000))
+                await self._fulfil(consumer, partitions)
+        finally:
+            await consumer.stop()
+
+    async def _seek(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+        since = self._since or 0.0
+        if self._begun != since:
+            at = int(max(0.0, since - CLOCKS_APART) * 1000)
+            found = await consumer.offsets_for_times(dict.fromkeys(partitions, at))
+            ends = await consumer.end_offsets(partitions)
+            self._next = {p: found[p].offset if found.get(p) else ends[p] for p in partitions}
+            self._live_from = self._live_from or dict(ends)
+            self._begun = since
+        for partition in partitions:
+            consumer.seek(partition, self._next[partition])
+
+    def _take(self, batches: Mapping[TopicPartition, list[Any]]) -> None:
+        for partition, records in batches.items():
+            for record in records:
+                self._read(record.value, live=record.offset >= self._live_from.get(partition, 0))
+            self._next[partition] = records[-1].offset + 1
+
+    def _read(self, value: bytes | None, *, live: bool) -> None:
+        try:
+            seen = _decoder.decode(value or b"")
+        except (msgspec.DecodeError, RecursionError):
+            return  # no event; the service that reads the topic buries it
+        check_version(seen.schemaversion)
+        if not seen.appaccount.startswith("stripe:"):
+            return
+        self._known.setdefault(seen.appaccount, {})[seen.id] = _epoch(seen.time)
+        if seen.type.startswith("stripe.customer."):
+            entity = from_event(seen.appaccount, seen.data)
+            if entity:
+                self._tell(entity, live)
+
+    async def _fulfil(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+        """Tell those who wait and whose end has been reached, unless something earlier is still to be read."""
+        if self._begun != self._since:
+            return
+        new = [wish for wish in self._wishes if not wish.ends]
+        if new:
+            ends = await consumer.end_offsets(partitions)
+            for wish in new:
+                wish.ends = ends
+        if not self._wishes:
+            return
+        # By the consumer's position, not by the last record: retention may have removed records before the end.
+        at = {partition: await consumer.position(partition) for partition in partitions}
+        for wish in self._wishes:
+            if wish.ends and not wish.done.done() and all(at[p] >= end for p, end in wish.ends.items()):
+                wish.done.set_result(None)
+
+
+def _epoch(time: str) -> float:
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except ValueError:
+        return 0.0

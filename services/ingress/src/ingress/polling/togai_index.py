@@ -1,0 +1,186 @@
+"""One Togai organization in the index: rows of its lists are taken in, and what changed becomes events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+from shared.apps.togai.client import TogaiApp
+from shared.connections import Connection
+from shared.errors import Malformed, NotFound
+from shared.identity import Ref
+from shared.index import Entity, normalized_email
+from shared.log import get_logger
+
+from ingress.normalize import Refused
+from ingress.polling.book import Book
+from ingress.polling.togai_rows import (
+    Change,
+    Row,
+    account_entity,
+    customer_entity,
+    entity_id,
+    events,
+    is_stale,
+    joined,
+    own_half,
+    seconds,
+)
+from ingress.polling.togai_walk import STATUSES
+from shared import metrics
+
+log = get_logger(__name__)
+
+CLOCKS_APART = 60.0
+"""Seconds by which Togai's clock may be behind ours."""
+
+
+class TogaiIndex:
+    """`since` is when the organization was first seen, in epoch seconds: what was made before is not ours to create.
+
+    `baseline` is on until a first full pass has shown what there was.
+    """
+
+    def __init__(self, app_account: str, book: Book, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.app_account = app_account
+        self.since = 0.0
+        self.baseline = True
+        self.found = 0
+        self.customers: dict[str, Row] = {}
+        self.stale: set[str] = set()
+        self._book = book
+        self._now = now
+        self._newcomers: set[str] = set()
+        self._told: set[str] = set()
+
+    def accounts(self) -> list[Entity]:
+        """The organization's accounts that are not gone."""
+        return [e for e in self._book.index.of(self.app_account, "account") if e.state != "deleted"]
+
+    def find_stale(self) -> None:
+        """Accounts whose customer changed when another process, or an earlier one, was polling."""
+        index = self._book.index
+        self.stale = {a.ref for a in self.accounts() if is_stale(a, index.get(a.parent))}
+
+    def knows_customer(self, row: Row) -> bool:
+        """Whether an account's customer is in the index."""
+        return self._book.index.get(self._ref("customer", str(row.get("customerId")))) is not None
+
+    async def take_customers(self, rows: list[Row]) -> int:
+        """Take customers in. Returns the number of changes; their accounts become stale."""
+        news: list[Entity] = []
+        for row in rows:
+            try:
+                entity = customer_entity(self.app_account, row)
+            except Malformed as error:
+                self._refuse(row, error.message)
+                continue
+            self.customers[row["id"]] = row
+            if seconds(row, "createdAt") >= self.since - CLOCKS_APART:
+                self._newcomers.add(entity.ref)
+            if entity != self._book.index.get(entity.ref):
+                news.append(entity)
+        await self._book.entities(news)
+        for entity in news:
+            self.stale |= {a.ref for a in self._book.index.children(entity.ref) if is_stale(a, entity)}
+        return len(news)
+
+    async def take_accounts(self, rows: list[Row], connection: Connection) -> int:
+        """Take accounts in, events first. Returns the number of changes."""
+        silent: list[Entity] = []
+        changes: list[Change] = []
+        for row in rows:
+            try:
+                change = self._change(row)
+            except Malformed as error:
+                self._refuse(row, error.message)
+                continue
+            if isinstance(change, Change):
+                changes.append(change)
+            elif change:
+                silent.append(change)
+        await self.write(changes, connection)
+        await self._book.entities(silent)
+        return len(changes) + len(silent)
+
+    def _change(self, row: Row) -> Change | Entity | None:
+        """What a row changes: an entry alone for what was there before us."""
+        index = self._book.index
+        known = index.get(self._ref("account", entity_id(row)))
+        customer = index.get(self._ref("customer", entity_id(row, "customerId")))
+        entity = account_entity(self.app_account, row, customer, known)
+        if entity is None:
+            return None
+        if known is None and self.baseline and entity.parent not in self._newcomers:
+            return msgspec.structs.replace(entity, seq=0)
+        return Change(entity, row, self.customers.get(row["customerId"]), made=known is None)
+
+    async def write(self, changes: list[Change], connection: Connection) -> None:
+        """The events of changes, one after the other, then their entries."""
+        for change in changes:
+            for envelope in events(change, connection, self._now()):
+                try:
+                    await self._book.event(envelope)
+                except (Refused, Malformed) as error:
+                    # Nothing will make it smaller: the entry is kept, so that it is told once.
+                    self._refuse(change.account, error.message)
+                    continue
+                self.found += 1
+                metrics.POLL_EVENTS.labels("togai").inc()
+        await self._book.entities([change.entity for change in changes])
+        self.stale -= {change.entity.ref for change in changes}
+
+    async def freshen(self, ref: str, client: TogaiApp, connection: Connection) -> None:
+        """An account whose customer changed, and that no list has shown since: read it, and say that it changed."""
+        known = self._book.index.get(ref)
+        customer = self._book.index.get(known.parent) if known else None
+        if known is None or customer is None or not is_stale(known, customer):
+            self.stale.discard(ref)
+            return
+        row = await self._read(known, client)
+        if row is None:
+            await self.write([self._gone(known)], connection)
+            return
+        archived = "ARCHIVED" in (row.get("status"), customer.state.upper())
+        entity = msgspec.structs.replace(
+            known,
+            state="archived" if archived else "active",
+            email=normalized_email(row.get("primaryEmail")) or customer.email,
+            digest=joined(own_half(known), customer),
+            seq=known.seq + 1,
+        )
+        shown = self.customers.get(Ref.parse(customer.ref).id)
+        await self.write([Change(entity, row, shown)], connection)
+
+    async def miss(self, known: Entity, client: TogaiApp, connection: Connection) -> None:
+        """An account that a full pass did not show: ask for it. Only what Togai does not know any more is gone."""
+        row = await self._read(known, client)
+        if row is None:
+            await self.write([self._gone(known)], connection)
+        elif row.get("status") not in STATUSES:
+            # A draft, say: no list that we read shows it, so its state is followed here.
+            await self.take_accounts([row], connection)
+
+    async def _read(self, known: Entity, client: TogaiApp) -> Row | None:
+        try:
+            found = await client.account(Ref.parse(known.ref).id)
+        except NotFound:
+            return None
+        return found.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def _gone(self, known: Entity) -> Change:
+        row = {"id": Ref.parse(known.ref).id, "customerId": Ref.parse(known.parent).id}
+        gone = msgspec.structs.replace(known, state="deleted", digest="gone", seq=known.seq + 1)
+        log.warning("poll.account_gone", app_account=self.app_account, account=row["id"])
+        return Change(gone, row)
+
+    def _ref(self, noun: str, entity: str) -> str:
+        return str(Ref(self.app_account, noun, entity))
+
+    def _refuse(self, row: Row, reason: str) -> None:
+        name = str(row.get("id"))[:100]
+        if name not in self._told:
+            self._told.add(name)
+            metrics.POLL_REFUSED.labels("togai", "unusable").inc()
+            log.error("poll.unusable_row", app_account=self.app_account, id=name, reason=reason)

@@ -1,0 +1,284 @@
+"""The looks at one Togai organization: customers by the time of their last change, accounts by their content.
+
+As long as a full pass over the accounts fits into an interval at the pollers' share of the quota, each look makes one.
+Beyond that each look reads the heads of the lists, where the last changes are, and spends the rest of its calls on a
+full pass that goes on from look to look.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from shared.apps.togai.client import LARGEST_PAGE, TogaiApp
+from shared.connections import Connection
+from shared.identity import Ref
+from shared.log import get_logger
+from shared.polls import Poll, PollKind
+
+from ingress.polling.book import Book
+from ingress.polling.gate import PollGate
+from ingress.polling.progress import Progress
+from ingress.polling.stripe_events import epoch, told
+from ingress.polling.togai_index import TogaiIndex
+from ingress.polling.togai_rows import Row, seconds
+from ingress.polling.togai_walk import Noun, Walk, heads, sorted_by_change
+
+log = get_logger(__name__)
+
+OVERLAP = 300.0
+"""Seconds that a look at the customers goes back behind the newest change that the last one saw."""
+KEEP_EVERY = 10
+"""Pages of a first pass after which its place is written down."""
+CUSTOMERS_EVERY = 3600.0
+"""Seconds between two full passes over the customers, in case that a change does not move `updatedAt`."""
+MISSES = 20
+"""Accounts that one full pass did not show and that are asked for, so that a broken list costs no quota."""
+MOST = 1_000_000
+"""Calls where the gate alone holds us."""
+
+Take = Callable[[list[Row]], Awaitable[int]]
+
+
+class TogaiLists:
+    """The looks at one organization; `clock` tells epoch seconds."""
+
+    def __init__(
+        self, app_account: str, book: Book, gate: PollGate, interval: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._account = app_account
+        self._book = book
+        self._gate = gate
+        self._interval = interval
+        self._clock = clock
+        self._index = TogaiIndex(app_account, book)
+        self._rolling: Walk | None = None
+        self._customers_at: float | None = None
+        self._asked_for: dict[str, float] = {}
+        self._elsewhere: set[str] = set()
+        self._in_order = True
+        self._large = False
+        self._begun = False
+        self._since = 0.0
+
+    async def look(self, client: TogaiApp, connection: Connection) -> float:
+        """One look, the first one a full pass. Returns the seconds after which the next one is due.
+
+        Raises the client's errors, Unavailable and NotReady; nothing is skipped by that.
+        """
+        customers, accounts = await self._polls(connection)
+        self._index.since, self._index.baseline = epoch(accounts.since), not accounts.complete
+        self._since = epoch(customers.position) - OVERLAP
+        self._index.customers.clear()
+        if not accounts.complete:
+            await self._first_pass(client, connection, customers, accounts)
+            return 0.0
+        if not self._begun:
+            self._index.find_stale()
+            self._begun = True
+        await self._cycle(client, connection, customers, accounts)
+        return self._interval
+
+    async def _polls(self, connection: Connection) -> tuple[Poll, Poll]:
+        """Both polls. At first sight the time from which on the organization is ours is written down."""
+        found = []
+        kinds: tuple[PollKind, ...] = ("togai-customers", "togai-accounts")
+        for kind in kinds:
+            poll = self._book.polls.get(self._account, kind)
+            if not poll.since:
+                made = min(epoch(connection.changed_at) or self._clock(), self._clock())
+                poll = msgspec.structs.replace(poll, since=told(made), position=told(made))
+                await self._book.poll(poll)
+            found.append(poll)
+        return found[0], found[1]
+
+    # --- the first full pass ---
+
+    async def _first_pass(self, client: TogaiApp, connection: Connection, customers: Poll, accounts: Poll) -> None:
+        index = self._index
+        if not customers.complete:
+            await self._pass(client, customers, index.take_customers)
+        # Whoever was made since we are here: their accounts are new, all others were there before us.
+        await self._customer_heads(client, self._since, most=MOST)
+
+        async def take(rows: list[Row]) -> int:
+            return await self._take_accounts(rows, client, connection)
+
+        await self._pass(client, accounts, take)
+
+    async def _pass(self, client: TogaiApp, poll: Poll, take: Take) -> None:
+        """Read a whole list, from where an earlier process left it; the place is durable every few pages."""
+        noun: Noun = "customers" if poll.kind == "togai-customers" else "accounts"
+        walk, progress = Walk(noun, poll.cursor), Progress(self._account, f"togai {noun}", poll.seen)
+        walk.seen = poll.seen if poll.cursor else 0
+        kept_at = self._clock()
+        while not walk.done:
+            await take(await walk.step(client))
+            if walk.done or walk.calls % KEEP_EVERY == 0 or self._clock() - kept_at > 5:
+                kept_at = self._clock()
+                poll = msgspec.structs.replace(
+                    poll,
+                    cursor=walk.cursor,
+                    seen=walk.seen,
+                    complete=walk.done,
+                    passes=poll.passes + walk.done,
+                    found=poll.found + self._found(noun),
+                    at=told(self._clock()),
+                )
+                await self._book.poll(poll)
+            progress.tell(walk.seen, ended=walk.done)
+
+    def _found(self, noun: Noun) -> int:
+        """Events since the last question; all are of accounts."""
+        found = self._index.found if noun == "accounts" else 0
+        self._index.found -= found
+        return found
+
+    # --- every look after it ---
+
+    async def _cycle(self, client: TogaiApp, connection: Connection, customers: Poll, accounts: Poll) -> None:
+        room = self._gate.calls_in(self._account, self._interval)
+        newest, used = await self._customer_heads(client, self._since, most=room)
+        if self._is_large(room - used):
+            used += await self._account_heads(client, connection, room - used)
+            used += await self._freshen(client, connection, (room - used) // 2)
+            customers, accounts = await self._roll(client, connection, (customers, accounts), max(1, room - used))
+        else:
+            self._rolling = None
+            customers, accounts = await self._all(client, connection, customers, accounts)
+            await self._freshen(client, connection, room)
+        position, at, found = max(epoch(customers.position), newest), told(self._clock()), self._found("accounts")
+        await self._book.poll(msgspec.structs.replace(customers, position=told(position), at=at))
+        await self._book.poll(msgspec.structs.replace(accounts, found=accounts.found + found, at=at))
+        if found:
+            log.info("poll.found", app_account=self._account, events=found)
+
+    def _is_large(self, room: int) -> bool:
+        """Whether a full pass over the accounts takes more calls than there are for one look."""
+        pages = len(self._index.accounts()) // LARGEST_PAGE + 4
+        large = pages > room
+        if large and not self._large:
+            # Half of the list is that of the customers, which is read in turn.
+            looks = 2 * pages / max(1, room)
+            log.info(
+                "poll.large_organization",
+                app_account=self._account,
+                meaning="each look reads the last changes; a full pass over both lists goes on from look to look",
+                full_pass_seconds=round(looks * self._interval),
+            )
+        self._large = large
+        return large
+
+    async def _customer_heads(self, client: TogaiApp, since: float, most: int) -> tuple[float, int]:
+        """The customers that changed since a time, and the newest change that was seen. Counts the calls too."""
+        newest = 0.0
+
+        async def go_on(rows: list[Row]) -> bool:
+            nonlocal newest
+            await self._index.take_customers(rows)
+            times = [seconds(row, "updatedAt") for row in rows]
+            newest = max([newest, *times])
+            if not sorted_by_change(rows):
+                self._say_unsorted()
+                return True
+            return bool(times) and times[-1] >= since
+
+        calls = await heads(client, "customers", go_on, most)
+        return newest, calls
+
+    def _say_unsorted(self) -> None:
+        if self._in_order:
+            self._in_order = False
+            log.warning(
+                "poll.unsorted",
+                app_account=self._account,
+                meaning="Togai's list of customers does not show the last changed first: every page is read",
+            )
+
+    async def _account_heads(self, client: TogaiApp, connection: Connection, most: int) -> int:
+        """The accounts that changed last: pages until one shows nothing new."""
+
+        async def go_on(rows: list[Row]) -> bool:
+            if self._rolling and self._rolling.noun == "accounts":
+                self._rolling.shown.update(str(row.get("id")) for row in rows)
+            return await self._take_accounts(rows, client, connection) > 0
+
+        return await heads(client, "accounts", go_on, most)
+
+    async def _take_accounts(self, rows: list[Row], client: TogaiApp, connection: Connection) -> int:
+        """Take accounts in, after their customers: one that is unknown was made a moment ago."""
+
+        def unknown() -> set[str]:
+            return {str(row.get("customerId")) for row in rows if not self._index.knows_customer(row)}
+
+        if unknown() - self._elsewhere:
+            await self._customer_heads(client, self._since, most=MOST)
+            self._elsewhere |= unknown()
+        return await self._index.take_accounts(rows, connection)
+
+    async def _freshen(self, client: TogaiApp, connection: Connection, most: int) -> int:
+        """Accounts of changed customers that no page has shown: they are read one by one."""
+        refs = sorted(self._index.stale)[: max(0, most)]
+        for ref in refs:
+            await self._index.freshen(ref, client, connection)
+        return len(refs)
+
+    async def _all(
+        self, client: TogaiApp, connection: Connection, customers: Poll, accounts: Poll
+    ) -> tuple[Poll, Poll]:
+        """Every account, and once in a while every customer."""
+        if self._customers_at is None or self._clock() - self._customers_at > CUSTOMERS_EVERY:
+            # The first pass has just read them all, or an earlier process did.
+            if self._customers_at is not None:
+                walk = Walk("customers")
+                while not walk.done:
+                    await self._index.take_customers(await walk.step(client))
+                customers = _passed(customers, walk)
+            self._customers_at = self._clock()
+        walk = Walk("accounts")
+        while not walk.done:
+            await self._take_accounts(await walk.step(client), client, connection)
+        await self._misses(walk, client, connection)
+        return msgspec.structs.replace(customers, cursor=""), _passed(accounts, walk)
+
+    async def _roll(
+        self, client: TogaiApp, connection: Connection, polls: tuple[Poll, Poll], pages: int
+    ) -> tuple[Poll, Poll]:
+        """Some pages of the full pass over both lists, one after the other, for ever."""
+        customers, accounts = polls
+        for _ in range(pages):
+            walk = self._rolling = self._rolling or _resumed(customers, accounts)
+            rows = await walk.step(client)
+            if walk.noun == "customers":
+                await self._index.take_customers(rows)
+                customers = _passed(customers, walk)
+            else:
+                await self._take_accounts(rows, client, connection)
+                accounts = _passed(accounts, walk)
+            if walk.done:
+                await self._misses(walk, client, connection)
+                self._rolling = Walk("accounts" if walk.noun == "customers" else "customers")
+        return customers, accounts
+
+    async def _misses(self, walk: Walk, client: TogaiApp, connection: Connection) -> None:
+        """Ask for accounts that a full pass did not show. The pass alone proves nothing: lists move while one reads."""
+        if walk.noun != "accounts" or not walk.whole:
+            return
+        now = self._clock()
+        missed = [a for a in self._index.accounts() if Ref.parse(a.ref).id not in walk.shown]
+        due = [a for a in missed if now - self._asked_for.get(a.ref, 0.0) > CUSTOMERS_EVERY]
+        for account in due[:MISSES]:
+            self._asked_for[account.ref] = now
+            await self._index.miss(account, client, connection)
+
+
+def _passed(poll: Poll, walk: Walk) -> Poll:
+    return msgspec.structs.replace(poll, cursor=walk.cursor, seen=walk.seen, passes=poll.passes + walk.done)
+
+
+def _resumed(customers: Poll, accounts: Poll) -> Walk:
+    """The full pass where an earlier process left it."""
+    if accounts.cursor:
+        return Walk("accounts", accounts.cursor)
+    return Walk("customers", customers.cursor)
