@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -24,6 +28,7 @@ from sqlalchemy import create_engine, text
 from tests.integration.console.records import unique
 
 DEADLINE = 20.0
+Tandem = Callable[..., subprocess.CompletedProcess[str]]
 
 
 async def until(holds: Callable[[], bool] | Callable[[], Awaitable[bool]], what: str) -> None:
@@ -126,3 +131,57 @@ async def api(console: State) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(console))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8401") as client:
         yield client
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture
+def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
+    """What a process of this test reads its settings from."""
+    own = {
+        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "TANDEM_TOPIC_PREFIX": settings.topic_prefix,
+        "TANDEM_TOPIC_PARTITIONS": str(settings.topic_partitions),
+        "TANDEM_HOME": str(tmp_path),
+        "TANDEM_CONSOLE_PORT": str(free_port()),
+    }
+    return {**os.environ, **own}
+
+
+@pytest.fixture
+def tandem(environment: dict[str, str], tmp_path: Path) -> Tandem:
+    """Runs the command as a user does."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "console.cli", *arguments]
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+async def process(environment: dict[str, str], log: Log, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A console of its own process, ready."""
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "console", env=environment, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{environment['TANDEM_CONSOLE_PORT']}/readyz"
+    async with httpx.AsyncClient(trust_env=False) as client:
+
+        async def ready() -> bool:
+            try:
+                return (await client.get(url)).is_success
+            except httpx.TransportError:
+                return False
+
+        await until(ready, "a ready console")
+    yield started
+    if started.returncode is None:
+        started.kill()
+        await started.wait()

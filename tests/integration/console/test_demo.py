@@ -19,8 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.integration.console.conftest import until
-from tests.integration.console.test_process import free_port
+from tests.integration.console.conftest import free_port, until
 
 
 class World:

@@ -17,8 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from tests.integration.console.conftest import until
-from tests.integration.console.test_process import free_port
+from tests.integration.console.conftest import free_port, until
 
 
 async def _not_ready(_: Request) -> PlainTextResponse:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
-from console.projection import queries
+from console.projection import pending, queries
 from console.projection.database import Batch, Database, Move, PositionMoved
 from console.projection.projector import Projector
 from console.projection.queries import Search
@@ -14,13 +14,14 @@ from console.projection.rows import RUN
 from console.projection.tables import NameRow, RunRow
 from shared.errors import Misconfigured
 from shared.events.topics import Topics
+from shared.pairs import Side
 from shared.settings import Settings
 from shared.streaming.admin import ensure_topics
 from shared.streaming.kafka import Log, client_options
 from sqlalchemy import event, text
 from sqlmodel import Session, SQLModel, select
 
-from shared import connections, mappings, runs
+from shared import connections, mappings, pairs, runs
 from tests.integration.console import records
 from tests.integration.console.conftest import running, until
 
@@ -55,7 +56,7 @@ async def caught_up(settings: Settings, database: Database, **options: Any) -> P
 
 
 async def write_all(log: Log, topics: Topics) -> None:
-    """Some of every kind, with changes, a withdrawn and a deleted pair, and a tombstone."""
+    """Some of every kind, with changes, a withdrawn and a deleted pair, and tombstones."""
     await write_runs(log, topics, 5)
     for second, pair in enumerate([records.claim("a"), records.mapping("a"), records.mapping("b")]):
         await log.append(topics.mappings, pair.id, mappings.encode(pair))
@@ -68,6 +69,15 @@ async def write_all(log: Log, topics: Topics) -> None:
     await log.append(topics.mappings, gone.id, None)
     letter = records.dead_letter("evt_0")
     await log.append(topics.dead_letters, letter.id, runs.encode(letter))
+    conflict = records.conflict("evt_9", f"{records.TOGAI}/account/acme")
+    await log.append(topics.runs, conflict.id, runs.encode(conflict))
+    sides: tuple[Side, ...] = ("togai", "stripe", "togai")
+    for side in sides:
+        known = records.pair_state(records.mapping("a"), side, differences={"name": records.difference()})
+        await log.append(topics.pair_states, known.key, pairs.encode(known))
+    gone_state = records.pair_state(gone, "togai", differences={"name": records.difference()})
+    await log.append(topics.pair_states, gone_state.key, pairs.encode(gone_state))
+    await log.append(topics.pair_states, gone_state.key, None)
     await log.append(topics.connections, "stripe", connections.encode(records.connection()))
     await log.append(topics.flow_links, "link", connections.encode(records.flow_link()))
 
@@ -81,7 +91,9 @@ async def test_every_kind_of_record_is_folded_to_its_newest_state(
     await caught_up(settings, database)
 
     with Session(database.engine) as session:
-        assert queries.counts(session, RunRow) == {"succeeded": 5}
+        assert queries.counts(session, RunRow) == {"succeeded": 5, "parked": 1}
+        assert [d.field for d in pending.differences_page(session, Search())[0]] == ["name"]
+        assert [r.event for r in pending.conflicts_page(session, Search())[0]] == ["evt_9"]
         pairs, _ = queries.mappings_page(session, Search())
         assert {p.source.rpartition("_")[2]: p.state for p in pairs} == {
             "a": "linked",
@@ -109,6 +121,8 @@ async def test_tables_that_were_dropped_are_refolded_equal(
 
     assert contents(database) == before
     assert before["names"]
+    assert before["pair_states"]
+    assert before["differences"]
 
 
 async def test_a_projector_that_dies_between_batches_loses_and_doubles_nothing(

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from console.projection.rows import CONNECTION, DEAD_LETTER, MAPPING, RUN, Kind, Name, kinds, name_of
+from console.projection.rows import (
+    CONNECTION,
+    DEAD_LETTER,
+    MAPPING,
+    PAIR_STATE,
+    RUN,
+    Kind,
+    Name,
+    kinds,
+    name_of,
+    pair_text,
+)
 from shared.errors import StopWorker
 from shared.events.topics import Topics
 from shared.settings import Settings
 
-from shared import connections, mappings, runs
+from shared import connections, mappings, pairs, runs
 from tests.integration.console import records
 
 SCOPE = "stripe:test:acct_1/customer"
@@ -60,6 +71,37 @@ def test_a_dead_letter_is_found_by_its_event_run_and_entities() -> None:
     assert {n.name for n in folded.names} == {"evt_2", "cus_evt_2", "acc_evt_2", letter.run.id}
 
 
+def test_a_conflict_is_found_by_its_candidates_and_kept_apart_by_its_error() -> None:
+    """Once the run goes on it has no problem any more, and its former candidates do not lead to it."""
+    waiting = RUN.fold("", runs.encode(records.conflict("e", f"{records.TOGAI}/account/acme")))
+    gone_on = RUN.fold("", runs.encode(records.run("e")))
+
+    assert waiting.values
+    assert gone_on.values
+    assert (waiting.values["problem"], waiting.values["state"]) == ("Conflict", "parked")
+    assert Name("acme", "togai:test:org_1/account") in waiting.names
+    assert gone_on.values["problem"] == ""
+    assert Name("acme", "togai:test:org_1/account") not in gone_on.names
+
+
+def test_a_pair_state_becomes_one_row_with_a_part_for_each_difference() -> None:
+    """The row tells of which pair, and where its record stands; each part has the field and since when it differs."""
+    pair = records.mapping("n")
+    both = {"name": records.difference(3), "metadata.VATN": records.difference(4)}
+    folded = PAIR_STATE.fold("", pairs.encode(records.pair_state(pair, "stripe", differences=both)), 17)
+
+    assert folded.values == {
+        "id": f"{pair.id}/stripe",
+        "mapping": pair.id,
+        "pair": pair_text(pair.refs),
+        "place": 17,
+    }
+    assert [(p["owner"], p["field"], p["id"], p["at"]) for p in folded.parts] == [
+        (folded.key, "name", f"{pair.id}/name", records.at(3)),
+        (folded.key, "metadata.VATN", f"{pair.id}/metadata.VATN", records.at(4)),
+    ]
+
+
 def test_the_secrets_of_a_connection_never_enter_sql() -> None:
     """Sealed or not, they are left out before the row is made."""
     folded = CONNECTION.fold("stripe", connections.encode(records.connection()))
@@ -92,6 +134,7 @@ def test_every_kind_refuses_another_major_schema_version() -> None:
         "dead-letter": runs.encode(records.dead_letter("e", schemaversion="2.0")),
         "connection": connections.encode(records.connection(schemaversion="2.0")),
         "flow-link": connections.encode(records.flow_link(schemaversion="2.0")),
+        "pair-state": pairs.encode(records.pair_state(records.mapping("e"), "togai", schemaversion="2.0")),
     }
 
     for kind in kinds(Topics(Settings())).values():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from console.api import shapes
+from console.projection.pending import Differing
 
 from tests.integration.console import records
 
@@ -45,3 +47,51 @@ def test_a_dead_letter_shows_its_event_as_it_came() -> None:
 def test_a_connection_never_shows_its_secrets() -> None:
     """Not even sealed: fields are named one by one."""
     assert "sealed" not in shapes.connection_item(records.connection()).model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "expected"),
+    [
+        ("linked", "", "linked"),
+        ("linked", "two records of one company", "linked"),
+        ("deleted", "cus_n was deleted in Stripe", "Stripe customer deleted"),
+        ("deleted", "cus_other was deleted in Stripe", "deleted"),
+        ("deleted", "", "deleted"),
+        ("withdrawn", "unlinked by hand: cus_n was deleted in Stripe", "withdrawn"),
+        ("separate", "another company", "separate by hand"),
+    ],
+)
+def test_a_mapping_says_its_state_in_words(state: str, reason: str, expected: str) -> None:
+    """Which side is gone, and that a person decided: not only the name of the state."""
+    assert shapes.shown_as(records.mapping("n", state=state, reason=reason)) == expected
+
+
+def test_the_address_of_a_pair_is_in_no_list() -> None:
+    """It is a customer's: only who looks at the one mapping sees it."""
+    pair = records.mapping("n", match="ada@example.test")
+
+    assert "ada@example.test" not in shapes.mapping_item(pair, NOW).model_dump_json()
+    assert shapes.mapping_detail(pair, NOW).match == "ada@example.test"
+
+
+def test_a_candidate_tells_who_holds_it() -> None:
+    """Linked to whom, or nobody's; a mapping that is not linked has no partner to tell."""
+    pair = records.mapping("n")
+    free = shapes.candidate(pair.target, None)
+    held = shapes.candidate(pair.target, pair)
+    gone = shapes.candidate(pair.target, records.mapping("n", state="deleted"))
+
+    assert (free.app, free.noun, free.id, free.mapping, free.state) == ("togai", "account", "acc_n", None, None)
+    assert (held.mapping, held.state, held.linked_to) == (pair.id, "linked", pair.source)
+    assert (gone.state, gone.linked_to) == ("deleted", None)
+
+
+def test_a_difference_shows_values_and_not_their_json() -> None:
+    """Text, addresses, and nothing at all; what is no JSON stands as it is."""
+    found = records.difference(togai='{"city":"Paris"}', stripe="null")
+    shown = shapes.difference_item(Differing(records.mapping("n"), "address", found))
+    odd = shapes.difference_item(Differing(records.mapping("n"), "name", records.difference(togai="no json")))
+
+    assert (shown.togai, shown.stripe, shown.owner) == ({"city": "Paris"}, None, "togai")
+    assert (shown.togai_account_id, shown.stripe_id) == ("acc_n", "cus_n")
+    assert odd.togai == "no json"

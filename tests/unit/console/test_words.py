@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from console.pages import words
@@ -40,3 +41,21 @@ def test_how_long_it_took_is_told_only_when_it_is_known() -> None:
     """A run that goes on has no end yet."""
     assert words.between("2026-11-23T10:00:00.000Z", "2026-11-23T10:00:00.250Z") == "250 ms"
     assert words.between("2026-11-23T10:00:00.000Z", None) == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [("Acme", "Acme"), (None, "–"), ("", "–"), ({}, "–"), ({"line1": "Straße 1"}, '{"line1": "Straße 1"}'), (0, "0")],
+)
+def test_a_value_is_told_as_it_stands(found: Any, expected: str) -> None:
+    """Text without quotes, nothing as a dash, the rest as JSON that a person can read."""
+    assert words.value(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("complete", "seen", "passes", "expected"),
+    [(False, 0, 0, "not begun"), (False, 3400, 0, "3,400 read"), (True, 0, 1, "complete"), (True, 50, 9, "complete")],
+)
+def test_the_first_pass_shows_progress(complete: bool, seen: int, passes: int, expected: str) -> None:
+    """How many were read, until all were."""
+    assert words.passed(complete, seen, passes) == expected

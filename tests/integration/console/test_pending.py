@@ -1,0 +1,261 @@
+"""What waits for a person: conflicts with their candidates, and fields that differ, in both SQL engines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from console.api.state import State
+from console.projection import pending
+from console.projection.database import Batch, Database, Move
+from console.projection.queries import Search
+from console.projection.rows import MAPPING, PAIR_STATE, RUN, Kind
+from console.projection.tables import DifferenceRow, PairStateRow
+from shared.mappings import Mapping
+from shared.pairs import Side
+from shared.streaming.kafka import Log
+from sqlmodel import Session, select
+
+from shared import mappings
+from tests.integration.console import records
+from tests.integration.console.test_api import put
+
+ACME, BETA = f"{records.TOGAI}/account/acme", f"{records.TOGAI}/account/beta"
+
+
+class Tables:
+    """Folds records into the tables, each at the next offset of its topic."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._next = {"run": 0, "mapping": 0, "pair-state": 0}
+        database.positions([(name, 0) for name in self._next])
+
+    def fold(self, kind: Kind, *found: Any) -> None:
+        at = self._next[kind.name]
+        folded = [kind.fold("", mappings.encode(record), at + n) for n, record in enumerate(found)]
+        self._next[kind.name] = at + len(found)
+        self._database.fold(Batch([Move((kind.name, 0), at, at + len(found))], folded))
+
+    def tell(self, of: Mapping, side: Side, *fields: str, second: int = 0) -> None:
+        """A side's worker records which fields differ."""
+        differing = {field: records.difference(second, stripe=f'"{side}"') for field in fields}
+        self.fold(PAIR_STATE, records.pair_state(of, side, differences=differing))
+
+    def differing(self, **search: Any) -> list[tuple[str, str, str]]:
+        """Mapping, field and Stripe's value of every difference."""
+        with Session(self._database.engine) as session:
+            found, _ = pending.differences_page(session, Search(**search))
+            return [(d.mapping.id, d.field, d.difference.stripe) for d in found]
+
+
+@pytest.fixture
+def tables(database: Database) -> Tables:
+    return Tables(database)
+
+
+def test_the_later_record_of_both_sides_tells_what_differs(tables: Tables) -> None:
+    """By its place in the log, and whatever the records say of time."""
+    pair = records.mapping("n")
+    tables.fold(MAPPING, pair)
+    tables.tell(pair, "togai", "name", "phone")
+    tables.tell(pair, "stripe", "name")
+    assert tables.differing() == [(pair.id, "name", '"stripe"')]
+
+    tables.tell(pair, "togai")
+    assert tables.differing() == []
+
+    tables.tell(pair, "togai", "email")
+    assert tables.differing() == [(pair.id, "email", '"togai"')]
+
+
+def test_a_former_link_says_nothing(tables: Tables) -> None:
+    """Relinked to another customer, unlinked, with a deleted side, or not known yet."""
+    pair = records.mapping("n")
+    tables.tell(pair, "togai", "name")
+    assert tables.differing() == []
+
+    tables.fold(MAPPING, pair)
+    assert tables.differing() == [(pair.id, "name", '"togai"')]
+    for present in (
+        msgspec.structs.replace(pair, target=BETA),
+        msgspec.structs.replace(pair, state="withdrawn"),
+        msgspec.structs.replace(pair, state="deleted"),
+    ):
+        tables.fold(MAPPING, present)
+        assert tables.differing() == [], present
+
+    tables.fold(MAPPING, msgspec.structs.replace(pair, target=BETA))
+    tables.tell(msgspec.structs.replace(pair, target=BETA), "stripe", "phone")
+    assert tables.differing() == [(pair.id, "phone", '"stripe"')]
+
+
+def test_a_record_that_was_removed_leaves_nothing(tables: Tables, database: Database) -> None:
+    """Neither the row nor its parts; the other side's record then tells."""
+    pair = records.mapping("n")
+    tables.fold(MAPPING, pair)
+    tables.tell(pair, "togai", "name")
+    tables.tell(pair, "stripe", "phone")
+
+    database.fold(Batch([Move(("pair-state", 0), 2, 3)], [PAIR_STATE.fold(f"{pair.id}/stripe", None)]))
+
+    assert tables.differing() == [(pair.id, "name", '"togai"')]
+    with Session(database.engine) as session:
+        assert [row.id for row in session.scalars(select(PairStateRow))] == [f"{pair.id}/togai"]
+
+
+def test_a_topic_that_was_made_anew_takes_its_parts_along(tables: Tables, database: Database) -> None:
+    """What was folded from the former one goes, in both tables."""
+    pair = records.mapping("n")
+    tables.fold(MAPPING, pair)
+    tables.tell(pair, "togai", "name")
+
+    database.forget("pair-state", PAIR_STATE)
+
+    with Session(database.engine) as session:
+        assert list(session.scalars(select(DifferenceRow))) == []
+
+
+def test_pages_of_differences_meet_without_gap_or_repeat(tables: Tables, database: Database) -> None:
+    """Several fields of one pair, and several that began in the same millisecond, may lie on two pages."""
+    for number in range(4):
+        pair = records.mapping(f"n{number}")
+        tables.fold(MAPPING, pair)
+        tables.tell(pair, "togai", "name", "phone", second=number // 2)
+    whole = [d[:2] for d in tables.differing()]
+
+    seen: list[tuple[str, str]] = []
+    after: tuple[str, str] | None = None
+    for _ in range(10):
+        with Session(database.engine) as session:
+            page, after = pending.differences_page(session, Search(limit=3, after=after))
+        seen += [(d.mapping.id, d.field) for d in page]
+        if after is None:
+            break
+
+    assert seen == whole
+    assert len(whole) == 8
+    with Session(database.engine) as session:
+        assert pending.difference_count(session) == 8
+
+
+def test_differences_are_found_by_any_id_and_by_time(tables: Tables) -> None:
+    """Of either side, of the mapping; and only those since a time."""
+    for number, name in enumerate(("old", "new")):
+        pair = records.mapping(name)
+        tables.fold(MAPPING, pair)
+        tables.tell(pair, "togai", "name", second=number)
+    expected = records.mapping("old").id
+
+    for known in ("cus_old", "acc_old", "togai_old", records.mapping("old").source, expected):
+        assert [d[0] for d in tables.differing(id=known)] == [expected], known
+    assert [d[0] for d in tables.differing(since=records.at(1))] == [records.mapping("new").id]
+    assert tables.differing(id="nobody") == []
+
+
+def test_who_holds_a_candidate(tables: Tables, database: Database) -> None:
+    """A link tells more than a claim, a withdrawn record nothing; the app account counts, not the bare id."""
+    linked, claimed = records.mapping("linked"), records.claim("claimed")
+    taken_back = records.mapping("back", state="withdrawn")
+    rival = records.mapping("rival", state="claimed", target=linked.target)
+    tables.fold(MAPPING, linked, claimed, taken_back, rival)
+    elsewhere = linked.target.replace("org_1", "org_2")
+
+    with Session(database.engine) as session:
+        found = pending.holders(session, [linked.target, claimed.source, taken_back.source, elsewhere, "no ref"])
+
+    assert {ref: m.id for ref, m in found.items()} == {linked.target: linked.id, claimed.source: claimed.id}
+
+
+def test_a_conflict_ends_when_its_run_goes_on(tables: Tables, database: Database) -> None:
+    """Only a parked run with that very error is one; one of another kind waits too, but not for a decision."""
+    waiting = records.conflict("evt_1", ACME)
+    other = msgspec.structs.replace(records.conflict("evt_2"), problem=None)
+    tables.fold(RUN, waiting, other, records.conflict("evt_3", state="dead"))
+
+    with Session(database.engine) as session:
+        assert [run.event for run in pending.conflicts_page(session, Search())[0]] == ["evt_1"]
+        assert pending.conflict_count(session) == 1
+    tables.fold(RUN, records.run("evt_1"))
+    with Session(database.engine) as session:
+        assert pending.conflicts_page(session, Search())[0] == []
+        assert pending.conflict(session, waiting.id) is None
+
+
+async def test_a_conflict_shows_what_there_is_to_choose_from(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """The entity, the reason, and of each candidate who holds it."""
+    held = records.mapping("held", target=BETA)
+    await put(console, log, records.conflict("evt_1", ACME, BETA, second=5), held)
+
+    (found,) = (await api.get("/api/conflicts")).json()["items"]
+    alone = (await api.get(f"/api/conflicts/{found['run']}")).json()
+
+    assert found["run"] == records.conflict("evt_1").id
+    assert found["entity"] == {
+        "ref": f"{records.STRIPE}/customer/cus_evt_1", "app": "stripe", "noun": "customer", "id": "cus_evt_1",
+    }  # fmt: skip
+    assert "several in Togai" in found["reason"]
+    assert (found["since"], found["next_attempt_at"]) == (records.at(5), records.at(59))
+    assert [(c["id"], c["mapping"], c["state"], c["linked_to"]) for c in found["candidates"]] == [
+        ("acme", None, None, None),
+        ("beta", held.id, "linked", held.source),
+    ]
+    assert alone == found
+    assert (await api.get("/api/conflicts/run_nope")).status_code == 404
+
+
+async def test_conflicts_are_paged_and_found_by_any_id(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """By the entity, the event, the run and each candidate."""
+    for number in range(3):
+        await put(console, log, records.conflict(f"evt_{number}", ACME if number else BETA, second=number))
+
+    first = (await api.get("/api/conflicts", params={"limit": 2})).json()
+    rest = (await api.get("/api/conflicts", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    pages = [item["entity"]["id"] for item in (*first["items"], *rest["items"])]
+
+    assert (pages, rest["next_cursor"]) == (["cus_evt_2", "cus_evt_1", "cus_evt_0"], None)
+    for known in ("cus_evt_0", "evt_0", records.conflict("evt_0").id, "beta", BETA):
+        found = (await api.get("/api/conflicts", params={"id": known})).json()["items"]
+        assert [item["entity"]["id"] for item in found] == ["cus_evt_0"], known
+
+
+async def test_a_difference_shows_both_values_and_the_owner(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """As the vendors have them, with the ids of both sides."""
+    pair = records.mapping("n")
+    name = records.difference(3, togai='"Acme"', stripe="null")
+    await put(console, log, pair, records.pair_state(pair, "stripe", differences={"name": name}))
+
+    answer = (await api.get("/api/differences", params={"id": "acc_n"})).json()
+
+    assert answer["items"] == [
+        {
+            "mapping": pair.id,
+            "togai_account_id": "acc_n",
+            "stripe_id": "cus_n",
+            "field": "name",
+            "owner": "togai",
+            "togai": "Acme",
+            "stripe": None,
+            "reason": name.reason,
+            "since": records.at(3),
+        }
+    ]
+    assert (await api.get("/api/differences", params={"cursor": "nonsense"})).status_code == 400
+
+
+async def test_status_and_metrics_count_what_waits(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """It is work for a person and no fault: all is well nevertheless."""
+    pair = records.mapping("n")
+    state = records.pair_state(pair, "togai", differences={"name": records.difference()})
+    await put(console, log, records.conflict("evt_1", ACME), pair, state, records.mapping("s", state="separate"))
+
+    status = (await api.get("/api/status")).json()
+    metrics = (await api.get("/metrics")).text
+
+    assert (status["counts"]["conflicts"], status["counts"]["differences"]) == (1, 1)
+    assert status["counts"]["mappings"] == {"linked": 1, "separate": 1}
+    assert (status["healthy"], any("tandem conflicts list" in p for p in status["problems"])) == (True, True)
+    assert "tandem_conflicts 1.0" in metrics
+    assert "tandem_differences 1.0" in metrics

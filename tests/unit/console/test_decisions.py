@@ -1,0 +1,118 @@
+"""A person's decision as an event, and the commands that a conflict offers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from console.api.decisions import Decision, Hand
+from console.api.errors import BadRequest
+from console.api.links import event_of
+from console.api.models import RelinkRequest
+from console.cli.conflicts import commands
+from pydantic import ValidationError
+from shared.catalog import TRIGGERS
+from shared.catalog.stripe import LinkChange
+from shared.events import envelope as envelopes
+
+from tests.integration.console.records import STRIPE, TOGAI
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+HAND = Hand("link_1", "con_togai", {"togai": TOGAI, "stripe": STRIPE})
+ACCOUNT, CUSTOMER = f"{TOGAI}/account/acme", f"{STRIPE}/customer/cus_1"
+
+
+@pytest.mark.parametrize(
+    ("account", "customer", "aggregate", "subject"),
+    [(ACCOUNT, CUSTOMER, ACCOUNT, "acme"), (ACCOUNT, "", ACCOUNT, "acme"), ("", CUSTOMER, CUSTOMER, "cus_1")],
+)
+def test_the_event_is_about_the_account_if_one_is_named(
+    account: str, customer: str, aggregate: str, subject: str
+) -> None:
+    """So that it stands in one queue with what happens to that account; it always happened at the organization."""
+    event = event_of(Decision("separate", HAND, "because", account, customer), "req_1", NOW)
+
+    assert (event.aggregate, event.subject) == (aggregate, subject)
+    assert (event.appaccount, event.connection, event.source) == (TOGAI, "con_togai", f"urn:tandem:{TOGAI}")
+    assert (event.origin, event.cause, event.time) == ("live", "", "2026-11-23T10:00:00.000Z")
+
+
+def test_the_event_is_what_its_trigger_reads() -> None:
+    """Written, read again, and handed to the flow as the catalog's model."""
+    event = event_of(Decision("relink", HAND, "a merger", ACCOUNT, CUSTOMER), "req_1", NOW)
+    read = envelopes.decode(envelopes.encode(event))
+
+    assert TRIGGERS[read.type].extract(read.body()) == LinkChange(
+        change="relink", togai_account_id="acme", stripe_customer_id="cus_1", reason="a merger"
+    )
+    assert msgspec.json.decode(envelopes.encode(event))["id"] == "req_1"
+
+
+@pytest.mark.parametrize(
+    ("app", "text", "expected"),
+    [
+        ("togai", "acme", ACCOUNT),
+        ("togai", ACCOUNT, ACCOUNT),
+        ("stripe", "cus_1", CUSTOMER),
+        ("togai", "with/two/slashes", f"{TOGAI}/account/with/two/slashes"),
+    ],
+)
+def test_an_id_or_a_full_ref_names_a_side(app: str, text: str, expected: str) -> None:
+    """An id belongs to the app account of the flow link; it may hold slashes itself."""
+    assert HAND.ref(app, text) == expected
+
+
+def test_the_ref_of_something_else_is_refused() -> None:
+    """A Stripe customer is no Togai account, and a Togai customer neither."""
+    for text in (CUSTOMER, f"{TOGAI}/customer/acme"):
+        with pytest.raises(BadRequest, match="is no Togai account"):
+            HAND.ref("togai", text)
+
+
+@pytest.mark.parametrize("named", [{}, {"togai_account_id": "a", "stripe_customer_id": "b"}])
+def test_a_relink_names_one_new_partner(named: dict[str, str]) -> None:
+    """With none or two nobody could tell which side stays."""
+    with pytest.raises(ValidationError, match="one of the two"):
+        RelinkRequest(id="map_1", reason="because", **named)
+
+
+def candidate(app: str, noun: str, entity: str, **fields: Any) -> dict[str, Any]:
+    return {"app": app, "noun": noun, "id": entity, "state": None, "mapping": None} | fields
+
+
+def test_a_conflict_offers_a_command_for_each_candidate() -> None:
+    """Free ones are linked, linked ones relinked, those of the same side only shown; and none of them is a choice."""
+    offered = commands(
+        candidate("stripe", "customer", "cus_1"),
+        [
+            candidate("togai", "account", "acme"),
+            candidate("togai", "account", "two words", state="separate", mapping="map_s"),
+            candidate("togai", "account", "held", state="linked", mapping="map_h"),
+            candidate("stripe", "customer", "cus_2"),
+        ],
+    )
+
+    assert offered == [
+        "tandem mappings link acme cus_1 --reason ...",
+        "tandem mappings link 'two words' cus_1 --reason ...",
+        "tandem mappings relink map_h --customer cus_1 --reason ...",
+        "tandem mappings separate cus_1 --reason ...",
+    ]
+
+
+def test_a_conflict_of_an_account_offers_customers() -> None:
+    """The account comes first in `link`, whichever of the two is in conflict."""
+    offered = commands(
+        candidate("togai", "account", "acme"),
+        [
+            candidate("stripe", "customer", "cus_1"),
+            candidate("stripe", "customer", "cus_2", state="deleted", mapping="map_2"),
+        ],
+    )
+
+    assert offered[:2] == [
+        "tandem mappings link acme cus_1 --reason ...",
+        "tandem mappings relink map_2 --account acme --reason ...",
+    ]

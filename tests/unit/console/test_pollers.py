@@ -1,0 +1,36 @@
+"""What is said of pollers that are late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from console.api.pollers import PollerItem, Pollers, problems
+
+DAY = 86400.0
+
+
+def poller(**fields: Any) -> PollerItem:
+    return PollerItem(**({"app_account": "stripe:live:acct_1", "kind": "stripe-events"} | fields))
+
+
+@pytest.mark.parametrize(
+    ("item", "says"),
+    [
+        (poller(level="alarm", gap_seconds=28 * DAY), "stripe-events of stripe:live:acct_1: not read for 28 days"),
+        (poller(level="alarm", problem="401: mend the key"), "stripe-events of stripe:live:acct_1: 401: mend the key"),
+        (poller(level="alarm"), "stripe-events of stripe:live:acct_1: it is not read as it should be"),
+    ],
+)
+def test_each_late_list_is_a_sentence(item: PollerItem, says: str) -> None:
+    """Ingress's own words if it has any, else for how long."""
+    assert problems(Pollers(items=[poller(), item]), "alarm") == [says]
+
+
+def test_levels_are_kept_apart() -> None:
+    """A warning is no alarm, and where nobody can be asked nothing is said."""
+    found = Pollers(items=[poller(level="warning"), poller(level="ok")])
+
+    assert problems(found, "alarm") == []
+    assert len(problems(found, "warning")) == 1
+    assert problems(None, "alarm", "warning") == []
