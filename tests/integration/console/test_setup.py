@@ -1,0 +1,79 @@
+"""Set-up of a home that an earlier Tandem made: what is new is added, what a person decided stays."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from console.setup import STRIPE_CONNECTION, TOGAI_CONNECTION, prepare
+from shared.catalog.flows import ACCOUNT_TO_CUSTOMER, BUILT_IN, CUSTOMER_TO_ACCOUNT
+from shared.connections import FlowLink, encode, flow_link_decoder
+from shared.events.topics import Topics
+from shared.streaming.admin import ensure_topics
+from shared.streaming.kafka import Log
+
+from tests.stack.processes import Stack
+from tests.stack.topics import records as in_topics
+
+CONNECTIONS = {"stripe": STRIPE_CONNECTION, "togai": TOGAI_CONNECTION}
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path, kafka_bootstrap: str) -> AsyncIterator[Stack]:
+    """The vendors alone; nothing of Tandem runs."""
+    stack = Stack.bare(tmp_path, kafka_bootstrap)
+    stack._launch("sandbox", "sandbox", "--port", str(stack.ports["sandbox"]), "--state", str(tmp_path / "sandbox"))
+    await stack._ready("sandbox", "/healthz")
+    yield stack
+    await stack.stop()
+
+
+async def test_a_home_with_the_first_two_flows_gets_the_others(sandbox: Stack) -> None:
+    """At the next start, once; a flow that a person switched off stays off."""
+    settings = sandbox.settings()
+    topics = Topics(settings)
+    await ensure_topics(settings)
+    first = FlowLink(id=f"link_{ACCOUNT_TO_CUSTOMER.id}", flow=ACCOUNT_TO_CUSTOMER.id, connections=CONNECTIONS)
+    second = FlowLink(id=f"link_{CUSTOMER_TO_ACCOUNT.id}", flow=CUSTOMER_TO_ACCOUNT.id, connections=CONNECTIONS)
+    off = msgspec.structs.replace(second, enabled=False, changed_at="2026-11-23T10:00:00.000Z")
+    async with Log(settings) as log:
+        for link in (first, second, off):
+            await log.append(topics.flow_links, link.id, encode(link))
+
+    prepared = await prepare(settings)
+    written = await in_topics(settings, topics.flow_links)
+    again = await prepare(settings)
+
+    links = [flow_link_decoder.decode(record.value) for record in written]
+    assert links[:3] == [first, second, off]
+    assert sorted(link.flow for link in links[3:]) == sorted(BUILT_IN.keys() - {first.flow, second.flow})
+    assert all(link.enabled for link in links[3:])
+    assert len(await in_topics(settings, topics.flow_links)) == len(written)
+    assert again == prepared
+    assert prepared.sources[0].startswith("Stripe: webhooks come in; its list of events is read every 15 min")
+    assert prepared.notes == ()
+
+
+async def test_without_a_public_address_it_is_said_that_polling_does_it(sandbox: Stack) -> None:
+    """Slower, and not broken: no signing secret is asked for, for no webhook can come."""
+    keys = {"stripe_api_key": "sk_test_sandbox", "togai_api_token": "togai_sandbox"}
+    bases = {
+        "stripe_api_base": sandbox.url("sandbox", "/stripe"),
+        "togai_api_base": sandbox.url("sandbox", "/togai"),
+        "togai_mode": "test",
+    }
+    alone = await prepare(sandbox.settings(**keys, **bases))
+    nothing = await prepare(sandbox.settings(**keys, **bases, polling=False))
+    public = await prepare(sandbox.settings(**keys, **bases, public_url="https://hooks.example.com"))
+
+    assert alone.notes == (
+        "TANDEM_PUBLIC_URL is not set: no webhook comes in; everything works by polling, only slower",
+    )
+    assert alone.sources == (
+        "Stripe: TANDEM_PUBLIC_URL is not set, so its list of events is read every 15 s (test)",
+        "Togai: changes are found by reading its lists every 60 s",
+    )
+    assert "nothing comes in" in nothing.notes[0]
+    assert [note.partition(":")[0] for note in public.notes] == ["no signing secret"]
