@@ -34,7 +34,7 @@ async def serve(settings: Settings) -> None:
     async with (
         Log(settings) as kafka,
         Replica(settings, folds) as replica,
-        Pollers(Tools(settings, topics, kafka, registry, vault)) as pollers,
+        Pollers(Tools(settings, topics, kafka, registry, vault, replica)) as pollers,
     ):
         app: Any = make_app(Desk(kafka, replica, registry, vault, topics, settings.append_timeout), pollers)
         server = Server(

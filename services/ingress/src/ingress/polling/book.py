@@ -7,7 +7,7 @@ appends the same events under the same ids. Nothing is skipped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from shared.events.envelope import Envelope
@@ -39,6 +39,7 @@ class Book:
         self._topics = topics
         self._registry = registry
         self._replica = replica
+        self._settling = asyncio.Lock()
 
     @property
     def index(self) -> EntityIndex:
@@ -60,6 +61,11 @@ class Book:
             some = entities[start : start + AT_ONCE]
             places = await asyncio.gather(*(self._kafka.append(topic, e.ref, index.encode(e)) for e in some))
             await self._replica.wait_for(topic, max(place.offset for place in places))
+
+    async def settle(self, entities: Iterable[Entity], replaces: Callable[[Entity, Entity | None], bool]) -> None:
+        """Write those that replace what the index has. One at a time: who asks sees what was written before."""
+        async with self._settling:
+            await self.entities([entity for entity in entities if replaces(entity, self.index.get(entity.ref))])
 
     async def poll(self, poll: Poll) -> None:
         """Write how far a poller is, and wait until it is known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -24,7 +25,7 @@ class Feed:
 
     def __init__(self, book: Book) -> None:
         self._book = book
-        self._waiting: dict[str, Entity] = {}
+        self._waiting: dict[str, tuple[Entity, bool]] = {}
         self._told = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -43,9 +44,10 @@ class Feed:
 
     def tell(self, entity: Entity, live: bool) -> None:
         """A customer's state from the log. What was appended before we came is older than what a look has shown."""
-        known = self._waiting.get(entity.ref) or self._book.index.get(entity.ref)
+        waiting = self._waiting.get(entity.ref)
+        known = waiting[0] if waiting else self._book.index.get(entity.ref)
         if supersedes(entity, known, ties=live):
-            self._waiting[entity.ref] = entity
+            self._waiting[entity.ref] = (entity, live)
             self._told.set()
 
     async def _write(self) -> None:
@@ -54,7 +56,9 @@ class Feed:
             self._told.clear()
             some, self._waiting = self._waiting, {}
             try:
-                await self._book.entities(list(some.values()))
+                for ties in (True, False):
+                    told = [entity for entity, live in some.values() if live == ties]
+                    await self._book.settle(told, partial(supersedes, ties=ties))
             except SyncError as error:
                 log.warning("poll.index_not_written", reason=error.message)
                 self._waiting = some | self._waiting

@@ -113,6 +113,8 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         try:
             await consumer.start()
+            if self._topics.polls not in await consumer.topics():
+                raise KafkaError(f"the topic {self._topics.polls} is not there (yet)")
             consumer.subscribe([self._topics.polls], listener=self)
             last = time.monotonic()
             while not self._stopping:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 from shared.apps.stripe.client import Page, StripeApp
-from shared.errors import Rejected
+from shared.errors import Rejected, Unavailable
 from shared.index import Entity
 from shared.log import get_logger
 from shared.polls import Poll
@@ -42,8 +42,8 @@ class StripeCustomers:
         while not poll.complete:
             asked_at = self._clock()
             page = await self._page(client, poll)
-            entries, last = self._entries(page, asked_at)
-            await self._book.entities(entries)
+            entries, last = self._entries(page, asked_at, poll.cursor)
+            await self._book.settle(entries, listed_supersedes)
             ended = not page.has_more or not last
             poll = msgspec.structs.replace(
                 poll,
@@ -67,9 +67,9 @@ class StripeCustomers:
             log.warning("poll.cursor_refused", app_account=self._account, reason=error.message)
             return await client.customers_page()
 
-    def _entries(self, page: Page, asked_at: float) -> tuple[list[Entity], str]:
-        """What is news to the index, and the last customer's id."""
-        news, last = [], ""
+    def _entries(self, page: Page, asked_at: float, after: str) -> tuple[list[Entity], str]:
+        """A page's entries of the index, and the last customer's id."""
+        found, last = [], ""
         for row in page.data:
             try:
                 last, entity = from_list(self._account, row, asked_at)
@@ -77,6 +77,7 @@ class StripeCustomers:
                 metrics.POLL_REFUSED.labels("stripe", "not_a_customer").inc()
                 log.error("poll.unreadable_customer", app_account=self._account, reason=str(error))
                 continue
-            if listed_supersedes(entity, self._book.index.get(entity.ref)):
-                news.append(entity)
-        return news, last
+            found.append(entity)
+        if page.has_more and last in ("", after):
+            raise Unavailable("Stripe's list of customers cannot be followed: no customer on a page can be read")
+        return found, last

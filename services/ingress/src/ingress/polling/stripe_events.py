@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 from shared.apps.stripe.client import StripeApp
 from shared.connections import Connection
-from shared.errors import Malformed
+from shared.errors import Malformed, Unavailable
 from shared.events.envelope import timestamp
 from shared.index import Entity
 from shared.log import get_logger
@@ -47,7 +48,7 @@ class Listed(msgspec.Struct, frozen=True):
 
     id: str
     created: int
-    body: msgspec.Raw = msgspec.Raw(b"")
+    body: bytes = b""
 
 
 _decoder = msgspec.json.Decoder(Listed)
@@ -76,21 +77,25 @@ class Verdict:
 
     missing: list[Listed]
     position: float
-    on_their_way: int = 0
+    on_their_way: list[Listed]
 
 
-def judge(unknown: Iterable[Listed], seen_to: float, began: float, window: Window) -> Verdict:
+def judge(
+    unknown: Iterable[Listed], missed_at: Mapping[str, float], seen_to: float, began: float, window: Window
+) -> Verdict:
     """Decide about the events that are not in the log, newest first as Stripe lists them. Pure.
 
-    `seen_to` is the time up to which the list was seen; `began` when the look began.
+    `missed_at` is when each was first not in the log, by our clock, which may differ from Stripe's; `seen_to` is the
+    time up to which the list was seen; `began` when the look began.
     """
     young = began - window.grace
     missing: list[Listed] = []
     waited_for: list[Listed] = []
     for event in unknown:
-        (waited_for if event.created > young else missing).append(event)
+        expected = event.created > young and missed_at.get(event.id, began) > young
+        (waited_for if expected else missing).append(event)
     position = min([seen_to, *(float(event.created) for event in waited_for)])
-    return Verdict(missing[::-1], position, len(waited_for))
+    return Verdict(missing[::-1], position, waited_for)
 
 
 def first_position(connection: Connection, now: float) -> float:
@@ -128,6 +133,7 @@ class StripeEvents:
         self._states: dict[str, Entity] = {}
         self._listed = 0
         self._last = 0.0
+        self._missed_at: dict[str, float] = {}
 
     async def look(self, client: StripeApp, connection: Connection) -> float:
         """One look. Returns the seconds after which the next one is due.
@@ -145,7 +151,8 @@ class StripeEvents:
         await self._tail.caught_up()
         left = [event for event in unknown if not self._tail.knows(self._account, event.id)]
         seen_to = max(epoch(poll.position), unknown[0].created if cut else max(self._last, began - MARGIN))
-        verdict = judge(left, seen_to, began, self._window)
+        verdict = judge(left, self._missed_at, seen_to, began, self._window)
+        self._missed_at = {e.id: self._missed_at.get(e.id, began) for e in verdict.on_their_way}
         appended = [await self._append(event, connection) for event in verdict.missing].count(True)
         await self._feed()
         await self._end(poll, verdict, appended, began, cut=cut)
@@ -167,7 +174,7 @@ class StripeEvents:
         unknown: deque[Listed] = deque(maxlen=KEPT)
         self._states, self._listed, self._last, missed, after = {}, 0, 0.0, 0, ""
         while True:
-            page = await client.events_page(since, after)
+            page, before = await client.events_page(since, after), after
             for body in page.data:
                 event = self._read(body)
                 if event is None:
@@ -176,11 +183,14 @@ class StripeEvents:
                 if entity := from_event(self._account, body):
                     keep_newest(self._states, entity)
                 if not self._tail.knows(self._account, event.id):
-                    unknown.append(event)
+                    # Copied: a piece of the answer would hold the whole answer in memory.
+                    unknown.append(Listed(event.id, event.created, bytes(body)))
                     missed += 1
             self._listed += len(page.data)
             if not page.has_more or not page.data:
                 return unknown, missed > KEPT
+            if after == before:
+                raise Unavailable("Stripe's list of events cannot be followed: no event on a page can be read")
 
     def _read(self, body: msgspec.Raw) -> Listed | None:
         try:
@@ -189,12 +199,12 @@ class StripeEvents:
             metrics.POLL_REFUSED.labels("stripe", "not_an_event").inc()
             log.error("poll.unreadable_event", app_account=self._account, reason=str(error))
             return None
-        return Listed(event.id, event.created, body)
+        return Listed(event.id, event.created)
 
     async def _append(self, event: Listed, connection: Connection) -> bool:
         """Whether it is in the log now: what cannot be appended is told once and stepped over."""
         try:
-            envelope = stripe_event(bytes(event.body), connection)
+            envelope = stripe_event(event.body, connection)
             await self._book.event(msgspec.structs.replace(envelope, origin="poll"))
         except (Refused, Malformed) as error:
             reason = error.reason if isinstance(error, Refused) else "malformed"
@@ -207,9 +217,7 @@ class StripeEvents:
 
     async def _feed(self) -> None:
         """Bring the index to the newest states that the list shows: it tells the true order within a second."""
-        index = self._book.index
-        news = [e for e in self._states.values() if supersedes(e, index.get(e.ref), ties=True)]
-        await self._book.entities(news)
+        await self._book.settle(self._states.values(), partial(supersedes, ties=True))
 
     async def _end(self, poll: Poll, verdict: Verdict, appended: int, began: float, *, cut: bool) -> None:
         if began - epoch(poll.position) > STRIPE_KEEPS_EVENTS:

@@ -26,7 +26,7 @@ from ingress.polling.feed import Feed
 from ingress.polling.gaps import DAY, gap, level, meaning
 from ingress.polling.gate import PollGate
 from ingress.polling.rounds import Look, Round
-from ingress.polling.stripe_customers import StripeCustomers
+from ingress.polling.stripe_customers import ASK_AGAIN, StripeCustomers
 from ingress.polling.stripe_events import StripeEvents, Window
 from ingress.polling.tail import Tail
 from ingress.polling.togai_lists import TogaiLists
@@ -40,13 +40,16 @@ LOOK_AROUND = 0.25
 
 @dataclass(frozen=True)
 class Tools:
-    """What the pollers work with. `registry` knows the connections; the index and the positions are read anew."""
+    """What the pollers work with. `registry` knows the connections as soon as `replica` is ready; the index and the
+    positions are read anew by each term.
+    """
 
     settings: Settings
     topics: Topics
     kafka: Log
     registry: Registry
     vault: Vault
+    replica: Replica
 
 
 @dataclass
@@ -64,7 +67,7 @@ class Term:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._work: dict[str, _Work] = {}
-        self._warned: dict[str, float] = {}
+        self._warned: dict[tuple[str, str], float] = {}
         self.problem = ""
 
     async def run(self) -> None:
@@ -97,13 +100,15 @@ class Term:
             clients = await stack.enter_async_context(
                 Clients(tools.settings, tools.registry, tools.vault, gate, tools.kafka, tools.topics)
             )
+            # Half read, the connections may be those of long ago: an old key would close a connection.
+            await tools.replica.wait_ready()
             await replica.wait_ready()
             book = Book(tools.kafka, tools.topics, known, replica)
             feed = await stack.enter_async_context(Feed(book))
             tail = await stack.enter_async_context(Tail(tools.settings, _event_topics(tools.topics), feed.tell))
             stack.push_async_callback(self._stop_all)
             self.problem = ""
-            while not (failed := replica.failed or tail.failed):
+            while not (failed := tools.replica.failed or replica.failed or tail.failed):
                 await self._look_around(book, tail, clients, gate)
                 await asyncio.sleep(LOOK_AROUND)
             raise failed
@@ -145,6 +150,7 @@ class Term:
             return
         window, interval = Window.of(settings, mode), stripe_interval(settings, mode)
         events, customers = StripeEvents(app_account, book, tail, window), StripeCustomers(app_account, book)
+        interval_of_pass = min(interval, ASK_AGAIN)
 
         async def look_at_events(connection: Connection) -> float:
             return await events.look(await clients.stripe(connection.id), connection)
@@ -153,7 +159,7 @@ class Term:
             return await customers.look(await clients.stripe(connection.id))
 
         yield Round(app_account, ("stripe-events",), interval, registry, clients), look_at_events
-        yield Round(app_account, ("stripe-customers",), interval, registry, clients), look_at_customers
+        yield Round(app_account, ("stripe-customers",), interval_of_pass, registry, clients), look_at_customers
 
     def _watch_gap(self, app_account: str, book: Book) -> None:
         """The gap as a metric, and once a day as a warning while it is one."""
@@ -166,8 +172,8 @@ class Term:
         # A look may be about to close it: only one that failed tells that it stays.
         if found == "ok" or not self.problem_of(app_account, "stripe-events"):
             return
-        if now - self._warned.get(app_account, 0.0) > DAY:
-            self._warned[app_account] = now
+        if now - self._warned.get((app_account, found), 0.0) > DAY:
+            self._warned[app_account, found] = now
             say = log.error if found == "alarm" else log.warning
             say("poll.gap", app_account=app_account, days=round((seconds or 0.0) / DAY, 1), reason=meaning(poll, now))
 

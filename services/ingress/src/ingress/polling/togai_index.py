@@ -76,9 +76,10 @@ class TogaiIndex:
             except Malformed as error:
                 self._refuse(row, error.message)
                 continue
-            self.customers[row["id"]] = row
             if seconds(row, "createdAt") >= self.since - CLOCKS_APART:
                 self._newcomers.add(entity.ref)
+            if not self.baseline or entity.ref in self._newcomers:
+                self.customers[row["id"]] = row
             if entity != self._book.index.get(entity.ref):
                 news.append(entity)
         await self._book.entities(news)
@@ -112,9 +113,11 @@ class TogaiIndex:
         entity = account_entity(self.app_account, row, customer, known)
         if entity is None:
             return None
+        # One that is archived already has nothing to be made for.
+        made = known is None and entity.state == "active"
         if known is None and self.baseline and entity.parent not in self._newcomers:
             return msgspec.structs.replace(entity, seq=0)
-        return Change(entity, row, self.customers.get(row["customerId"]), made=known is None)
+        return Change(entity, row, self.customers.get(row["customerId"]), made=made)
 
     async def write(self, changes: list[Change], connection: Connection) -> None:
         """The events of changes, one after the other, then their entries."""
@@ -138,9 +141,8 @@ class TogaiIndex:
         if known is None or customer is None or not is_stale(known, customer):
             self.stale.discard(ref)
             return
-        row = await self._read(known, client)
+        row = await self._read(known, client, connection)
         if row is None:
-            await self.write([self._gone(known)], connection)
             return
         archived = "ARCHIVED" in (row.get("status"), customer.state.upper())
         entity = msgspec.structs.replace(
@@ -155,17 +157,22 @@ class TogaiIndex:
 
     async def miss(self, known: Entity, client: TogaiApp, connection: Connection) -> None:
         """An account that a full pass did not show: ask for it. Only what Togai does not know any more is gone."""
-        row = await self._read(known, client)
-        if row is None:
-            await self.write([self._gone(known)], connection)
-        elif row.get("status") not in STATUSES:
+        row = await self._read(known, client, connection)
+        if row and row.get("status") not in STATUSES:
             # A draft, say: no list that we read shows it, so its state is followed here.
             await self.take_accounts([row], connection)
 
-    async def _read(self, known: Entity, client: TogaiApp) -> Row | None:
+    async def _read(self, known: Entity, client: TogaiApp, connection: Connection) -> Row | None:
+        """The account as Togai shows it now; None if there is nothing to be done with it any more."""
+        account = Ref.parse(known.ref).id
         try:
-            found = await client.account(Ref.parse(known.ref).id)
+            found = await client.account(account)
         except NotFound:
+            await self.write([self._gone(known)], connection)
+            return None
+        except Malformed as error:
+            self._refuse({"id": account}, error.message)
+            self.stale.discard(known.ref)
             return None
         return found.model_dump(mode="json", by_alias=True, exclude_none=True)
 
