@@ -1,0 +1,66 @@
+"""A full disk under the broker: nothing is taken that is not kept, nobody hangs, and all goes on afterwards.
+
+A disk cannot be filled on every machine without being root. The kernel can refuse every further byte to one process,
+though, and a broker hears the same from its file system as on a full disk: writing fails, so it takes its log folder
+out of service.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from console.local.kafka import EmbeddedKafka
+
+from tests.integration.ingress.door import Door, event, event_id
+from tests.stack.broker import own_broker
+from tests.stack.processes import until
+
+PATIENT = 60.0
+"""Far above the append's deadline: what takes so long hangs."""
+
+
+@pytest.fixture
+async def broker(kafka_jars: None, tmp_path: Path) -> AsyncIterator[EmbeddedKafka]:
+    """A broker of the test's own, whose disk fills up."""
+    async with own_broker(tmp_path / "kafka-home") as running:
+        yield running
+
+
+def fill_the_disk(broker: EmbeddedKafka) -> None:
+    """From now on the broker cannot write a single byte to any file."""
+    assert broker.pid
+    _, hard = resource.prlimit(broker.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(broker.pid, resource.RLIMIT_FSIZE, (0, hard))
+
+
+async def test_503_while_the_brokers_disk_is_full(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    """Both vendors hear 503 in time; what was answered by 200 is there when the disk has room again."""
+    door = await Door.open(tmp_path / "door", broker.bootstrap, TANDEM_APPEND_TIMEOUT="1")
+    try:
+        before, during, after = [event_id() for _ in range(3)], [event_id() for _ in range(5)], event_id()
+        for name in before:
+            assert (await door.stripe(event(name))).status_code == 200
+        fill_the_disk(broker)
+        async with door.client(PATIENT) as http:
+            refused = [await door.stripe(event(name)) for name in during]
+            refused.append(await door.togai(b'{"payload": {"id": "acme"}}'))
+            alive = await http.get(door.url("/healthz"))
+
+        await broker.kill()
+        await broker.start()
+
+        async def taken() -> bool:
+            return (await door.stripe(event(after))).status_code == 200
+
+        await until(taken, "webhooks are taken again")
+        kept = [name for name in (*before, *during, after) if await door.events(name)]
+
+        assert [(a.status_code, a.json()["error"]["code"]) for a in refused] == [(503, "unavailable")] * 6
+        assert alive.status_code == 200
+        assert "File too large" in broker.log.read_text()
+        assert set(before) | {after} <= set(kept)
+    finally:
+        await door.close()
