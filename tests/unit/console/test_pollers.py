@@ -34,3 +34,11 @@ def test_levels_are_kept_apart() -> None:
     assert problems(found, "alarm") == []
     assert len(problems(found, "warning")) == 1
     assert problems(None, "alarm", "warning") == []
+
+
+def test_that_nothing_is_read_at_all_is_told() -> None:
+    """Kafka away, or no leader: in the words of ingress."""
+    found = Pollers(problem="Kafka does not answer")
+
+    assert problems(found, "warning") == ["pollers: Kafka does not answer"]
+    assert problems(found, "alarm") == []

@@ -33,8 +33,10 @@ class PollerItem(BaseModel):
 class Pollers(BaseModel):
     """What ingress says of its pollers."""
 
+    polling: bool = Field(True, description="whether pollers are on at all")
     leader: bool = Field(False, description="whether the ingress that was asked is the one that polls")
     webhooks: str = Field("", description="`come in`, or `polling only` where no vendor can reach this machine")
+    problem: str = Field("", description="why nothing is read at present")
     items: list[PollerItem] = []
 
 
@@ -55,12 +57,12 @@ def _address(settings: Settings) -> str:
 
 
 def problems(found: Pollers | None, *levels: str) -> list[str]:
-    """The items on one of the levels, each in a sentence."""
-    return [
-        f"{item.kind} of {item.app_account}: {item.problem or _gap(item)}"
-        for item in (found.items if found else [])
-        if item.level in levels
-    ]
+    """The items on one of the levels, each in a sentence; that nothing is read at all is a warning."""
+    if found is None:
+        return []
+    whole = [f"pollers: {found.problem}"] if found.problem and "warning" in levels else []
+    late = (item for item in found.items if item.level in levels)
+    return whole + [f"{item.kind} of {item.app_account}: {item.problem or _gap(item)}" for item in late]
 
 
 def _gap(item: PollerItem) -> str:

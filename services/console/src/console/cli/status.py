@@ -42,7 +42,8 @@ def _pollers(out: Console, found: dict[str, Any] | None) -> None:
     columns = ("List that is read", "State", "App account", "Read", "Events found", "Last", "Every", "Says")
     out.print()
     out.print(tables.table(columns, map(_poller_row, found["items"])))
-    out.print(Text(f"webhooks: {found['webhooks'] or '–'}", style="dim"))
+    off = "" if found["polling"] else "; nothing is read: TANDEM_POLLING is off"
+    out.print(Text(f"webhooks: {found['webhooks'] or '–'}{off}", style="dim"))
 
 
 def status(json: client.AsJson = False) -> None:
