@@ -26,7 +26,7 @@ NESTED = {"x": "1"}
 WRONG: dict[str, list[Any]] = {
     "text": [NESTED],
     "integer": ["abc", "5.0", "1e3", " 5", "0x1", "true", "٣", "9" * 5000, NESTED],
-    "flag": ["yes", "1", "True", "tru", NESTED],
+    "flag": ["yes", "1", "True", "TRUE", NESTED],
     "number": ["abc", "1e3", "1,5", "NaN", NESTED],
 }
 WORDS = {"text": "string", "integer": "integer", "flag": "boolean", "number": "decimal"}
