@@ -137,6 +137,7 @@ async def test_an_entity_in_conflict_is_said_to_match_none(linked: State, api: h
         ("link", {"togai_account_id": "acme", "stripe_customer_id": " "}, 422, "invalid", "correct it"),
         ("unlink", {"id": "cus_nobody"}, 404, "not_found", "GET /api/mappings"),
         ("unlink", {"id": "cus_s"}, 409, "not_linked", "tandem mappings link"),
+        ("unlink", {"id": "cus_c"}, 409, "not_linked", "GET /api/runs"),
         ("unlink", {"id": "togai_two"}, 409, "ambiguous", "the one that you mean"),
         ("unlink", {"id": "cus_n", "flow_link": "link_nope"}, 404, "not_found", "flow-links list"),
         ("relink", {"id": "cus_n"}, 422, "invalid", "correct it"),
@@ -156,6 +157,7 @@ async def test_what_cannot_be_done_is_refused_with_what_to_do(
     await put(
         linked,
         log,
+        records.claim("c"),
         records.mapping("s", state="separate", target="", also=[]),
         records.mapping("two_1", also=[f"{TOGAI}/customer/togai_two"]),
         records.mapping("two_2", also=[f"{TOGAI}/customer/togai_two"]),

@@ -133,6 +133,12 @@ def pair_of(session: Session, text: str) -> Mapping:
         raise Unknown(
             f"no mapping names {text}", "find the pair with GET /api/mappings?id=… (`tandem mappings list --id`)"
         )
+    if made := next((m for m in named if m.state == "claimed"), None):
+        raise NotNow(
+            f"{text} is not linked yet: run {made.run} is making its other side ({made.id})",
+            f"look again when that is done, or see why it waits: GET /api/runs/{made.run}",
+            code="not_linked",
+        )
     raise NotNow(
         f"{text} is not linked: {named[0].id} is {named[0].state}",
         "link it with `tandem mappings link` (POST /api/mappings/link)",
