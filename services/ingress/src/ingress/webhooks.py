@@ -35,6 +35,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 LARGEST_BODY = 1024 * 1024
+LARGEST_HELD = 256 * LARGEST_BODY
+"""What bodies may hold together while they come in: a thousand slow senders must not use up the memory."""
 LARGEST_RECORD = MAX_MESSAGE_BYTES * 2 // 3
 """A dead letter holds the whole record in base64, which is a third longer, and must fit into a message too."""
 PATIENCE = {"stripe": 1, "togai": 4}
@@ -65,6 +67,7 @@ class Webhooks:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._opened: dict[str, tuple[str, Secrets]] = {}
+        self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         parts = scope["path"].split("/")
@@ -91,7 +94,7 @@ class Webhooks:
             raise Unavailable("the connections have not been read yet")
         if app == "stripe" and len(parts) == 4:
             connection = self._connection(parts[3], app)
-            body = await _read_body(receive)
+            body = await self._bodies.read(receive)
             secrets = self._secrets(connection).webhook_secrets
             try:
                 verify(body, _header(scope, b"stripe-signature"), secrets, time.time())
@@ -106,7 +109,7 @@ class Webhooks:
                 raise Refused(
                     403, "wrong_token", "the address's token is not this connection's: copy the address again"
                 )
-            body = await _read_body(receive)
+            body = await self._bodies.read(receive)
             return togai_event(parts[4], body, connection, event_id=f"tgi_{uuid.uuid4().hex}", now=datetime.now(UTC))
         raise Refused(
             404,
@@ -143,24 +146,37 @@ def placed(envelope: Envelope, topics: Topics) -> tuple[str, bytes]:
     return topics.events(trigger.noun) if trigger else topics.other, record
 
 
-async def _read_body(receive: Receive) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_DEADLINE):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Refused(400, "disconnected", "the sender went away")
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size > LARGEST_BODY:
-                    raise Refused(413, "too_large", f"the body is larger than {LARGEST_BODY} bytes")
-                chunks.append(chunk)
-                if not message.get("more_body"):
-                    return b"".join(chunks)
-    except TimeoutError as error:
-        raise Refused(408, "too_slow", f"the body did not arrive within {BODY_DEADLINE:.0f} s") from error
+class Bodies:
+    """Receives bodies, and bounds what all of them together hold while they come in."""
+
+    def __init__(self, most: int = LARGEST_HELD) -> None:
+        self._most = most
+        self._held = 0
+
+    async def read(self, receive: Receive) -> bytes:
+        """One body. Raises Refused for one that is too large or too slow, Unavailable while too much is coming in."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_DEADLINE):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Refused(400, "disconnected", "the sender went away")
+                    self._take(message.get("body", b""), body)
+                    if not message.get("more_body"):
+                        return bytes(body)
+        except TimeoutError as error:
+            raise Refused(408, "too_slow", f"the body did not arrive within {BODY_DEADLINE:.0f} s") from error
+        finally:
+            self._held -= len(body)
+
+    def _take(self, chunk: bytes, body: bytearray) -> None:
+        if len(body) + len(chunk) > LARGEST_BODY:
+            raise Refused(413, "too_large", f"the body is larger than {LARGEST_BODY} bytes")
+        if self._held + len(chunk) > self._most:
+            raise Unavailable(f"bodies of more than {self._most} bytes are coming in at once")
+        body += chunk
+        self._held += len(chunk)
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
