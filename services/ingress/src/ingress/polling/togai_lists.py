@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
-from shared.apps.togai.client import LARGEST_PAGE, TogaiApp
+from shared.apps.togai.client import TogaiApp
 from shared.connections import Connection
 from shared.identity import Ref
 from shared.log import get_logger
@@ -59,6 +59,7 @@ class TogaiLists:
         self._elsewhere: set[str] = set()
         self._in_order = True
         self._large = False
+        self._page = 0
         self._begun = False
         self._since = 0.0
 
@@ -141,7 +142,7 @@ class TogaiLists:
         room = self._gate.calls_in(self._account, self._interval)
         newest, used = await self._customer_heads(client, self._since, most=room)
         if self._is_large(room - used):
-            used += await self._account_heads(client, connection, room - used)
+            used += await self._account_heads(client, connection, (room - used) // 2)
             used += await self._freshen(client, connection, (room - used) // 2)
             customers, accounts = await self._roll(client, connection, (customers, accounts), max(1, room - used))
         else:
@@ -156,7 +157,7 @@ class TogaiLists:
 
     def _is_large(self, room: int) -> bool:
         """Whether a full pass over the accounts takes more calls than there are for one look."""
-        pages = len(self._index.accounts()) // LARGEST_PAGE + 4
+        pages = len(self._index.accounts()) // max(1, self._page) + 4
         large = pages > room
         if large and not self._large:
             # Half of the list is that of the customers, which is read in turn.
@@ -177,6 +178,7 @@ class TogaiLists:
         async def go_on(rows: list[Row]) -> bool:
             nonlocal newest
             await self._index.take_customers(rows)
+            self._page = max(self._page, len(rows))
             times = [seconds(row, "updatedAt") for row in rows]
             newest = max([newest, *times])
             if not sorted_by_change(rows):

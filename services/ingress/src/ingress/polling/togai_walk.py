@@ -32,6 +32,7 @@ class Walk:
         self.calls = 0
         self.seen = 0
         self.shown: set[str] = set()
+        self._again = False
         self._status = status if status in STATUSES else STATUSES[0]
         self._token = token
 
@@ -41,13 +42,17 @@ class Walk:
         return "" if self.done or at_the_beginning else f"{self._status} {self._token}"
 
     async def step(self, client: TogaiApp) -> list[Row]:
-        """The next page. A token that the vendor does not take any more begins the walk again."""
+        """The next page. A token that the vendor does not take any more begins the walk again.
+
+        Raises Rejected if a second one is refused, for then the walk would never end.
+        """
         self.calls += 1
         try:
             page = await client.page(self.noun, self._status, self._token)
         except Rejected as error:
-            if not self._token:
+            if not self._token or self._again:
                 raise
+            self._again = True
             log.warning("poll.cursor_refused", app_account=client.app_account, list=self.noun, reason=error.message)
             self._status, self._token, self.seen, self.shown, self.whole = STATUSES[0], "", 0, set(), True
             return []
@@ -69,16 +74,16 @@ class Walk:
 async def heads(client: TogaiApp, noun: Noun, go_on: Callable[[list[Row]], Awaitable[bool]], most: int) -> int:
     """The first pages of each status: `go_on` takes a page and tells whether the next one is wanted too.
 
-    Returns the number of calls, `most` at most (but one for each status).
+    Returns the number of calls, `most` at most, but one for each status in any case.
     """
     calls = 0
-    for status in STATUSES:
+    for left, status in zip(range(len(STATUSES) - 1, -1, -1), STATUSES, strict=True):
         token = ""
         while True:
             calls += 1
             page = await client.page(noun, status, token)
             wanted = await go_on(page.rows)
-            if not wanted or not leads_on(page.token, page.rows, token) or calls >= most:
+            if not wanted or not leads_on(page.token, page.rows, token) or calls + left >= most:
                 break
             token = page.token
     return calls

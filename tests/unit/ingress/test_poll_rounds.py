@@ -1,0 +1,147 @@
+"""One poller's round: whatever goes wrong is said once, and tried again in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from ingress.polling.rounds import Round, chosen
+from shared.apps.clients import Clients
+from shared.connections import Connection
+from shared.errors import ConnectionClosed, Misconfigured, Unavailable
+from shared.registry import Registry
+from structlog.testing import capture_logs
+
+from tests.fakes.polling import STRIPE, connection
+
+
+class NoClients(Clients):
+    """Remembers what closed a connection."""
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+
+    async def close(self, error: Misconfigured) -> ConnectionClosed:
+        self.closed.append(error.connection)
+        return ConnectionClosed(f"connection {error.connection} is closed: {error.message}")
+
+
+class Driven:
+    """A round whose looks do as they are told, one after the other; afterwards it waits for ever."""
+
+    def __init__(self, *looks: Callable[[], Any]) -> None:
+        self.registry, self.clients = Registry(), NoClients()
+        self.registry.connections["con_stripe"] = connection("stripe")
+        self.round = Round(STRIPE, ("stripe-events",), 900, self.registry, self.clients)
+        self.looks = list(looks)
+        self.waited: list[float] = []
+        self.done = asyncio.Event()
+
+    async def look(self, _connection: Connection) -> float:
+        found = self.looks.pop(0)()
+        return float(await found) if isinstance(found, Awaitable) else float(found)
+
+    async def run(self) -> None:
+        """Until the looks are used up."""
+
+        async def wait(seconds: float) -> None:
+            self.waited.append(round(seconds))
+            if not self.looks:
+                self.round.stopping = True
+
+        self.round._wait = wait  # type: ignore[method-assign]
+        await asyncio.wait_for(self.round.run(self.look), 10)
+
+
+def fails(error: BaseException) -> Callable[[], float]:
+    def look() -> float:
+        raise error
+
+    return look
+
+
+async def test_failures_are_tried_again_later_and_later() -> None:
+    """One second, two, four, at most the interval; after a success from the beginning."""
+    away = fails(Unavailable("Stripe is away"))
+    driven = Driven(*[away] * 12, lambda: 900, away)
+    await driven.run()
+
+    assert driven.waited == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 1]
+
+
+async def test_a_problem_is_logged_once_and_its_end_too() -> None:
+    """A night without the vendor is two lines."""
+    away = fails(Unavailable("Stripe is away"))
+    driven = Driven(*[away] * 5, lambda: 900)
+    with capture_logs() as told:
+        await driven.run()
+
+    assert [line["event"] for line in told] == ["poll.failed", "poll.again"]
+    assert driven.round.problem == ""
+
+
+async def test_a_refused_key_closes_the_connection_for_all() -> None:
+    """Nothing more is asked until the next interval."""
+    driven = Driven(fails(Misconfigured("401", connection="con_stripe")), fails(ConnectionClosed("closed")))
+    await driven.run()
+
+    assert driven.clients.closed == ["con_stripe"]
+    assert driven.waited == [900, 900]
+    assert driven.round.problem == "closed"
+
+
+async def test_a_bug_does_not_end_the_round() -> None:
+    """It is logged with its traceback, and the next look comes."""
+    driven = Driven(fails(RuntimeError("boom")), lambda: 900)
+    with capture_logs() as told:
+        await driven.run()
+
+    assert driven.waited == [1, 900]
+    assert told[0]["event"] == "poll.bug"
+
+
+async def test_a_cancellation_that_is_not_ours_does_not_end_the_round() -> None:
+    """The Kafka client lets those of its own futures out when a broker dies."""
+    driven = Driven(fails(asyncio.CancelledError()), lambda: 900)
+    await driven.run()
+
+    assert driven.waited == [1, 900]
+
+
+async def test_a_cancellation_of_ours_does() -> None:
+    """A stop is at once."""
+    driven = Driven(lambda: asyncio.sleep(60))
+    task = asyncio.create_task(driven.round.run(driven.look))
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_changed_connection_ends_the_wait() -> None:
+    """A key that was corrected is tried at once."""
+    driven = Driven(lambda: 900, lambda: 900)
+    task = asyncio.create_task(driven.round.run(driven.look))
+    await asyncio.sleep(0.01)
+    driven.round.wake()
+    await asyncio.sleep(0.01)
+    task.cancel()
+
+    assert driven.looks == []
+
+
+def test_an_open_connection_is_preferred() -> None:
+    """Always the same one of several; a closed one if there is no other; none that was removed."""
+    registry, made = Registry(), connection("stripe")
+    for name, state in (("a", "removed"), ("b", "closed"), ("c", "open"), ("d", "open")):
+        registry.connections[name] = msgspec.structs.replace(made, id=name, state=state)
+
+    assert [found.id for found in [chosen(registry, STRIPE)] if found] == ["c"]
+    del registry.connections["c"], registry.connections["d"]
+    assert [found.id for found in [chosen(registry, STRIPE)] if found] == ["b"]
+    del registry.connections["b"]
+    assert chosen(registry, STRIPE) is None

@@ -1,0 +1,303 @@
+"""Looks at Stripe's events, against a Stripe in memory: nothing missing stays out, nothing known comes twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from ingress.normalize import stripe_event
+from ingress.polling.stripe_customers import StripeCustomers
+from ingress.polling.stripe_events import MARGIN, ON_ITS_WAY, StripeEvents, Window, epoch
+from shared.errors import Unavailable
+from shared.settings import Settings
+from structlog.testing import capture_logs
+
+from tests.fakes.polling import NOW, STRIPE, Clock, FakeStripe, Memory, MemoryTail, connection
+
+POLLING_ONLY = Window(interval=15, overlap=300, grace=0)
+HOOKED = Window(interval=900, overlap=900, grace=120)
+DAY = 24 * 3600.0
+
+
+class Account:
+    """One Stripe account and its pollers; `live` makes another process of it."""
+
+    def __init__(self, window: Window = POLLING_ONLY, size: int = 100, made: float = NOW) -> None:
+        self.clock = Clock(made)
+        self.stripe = FakeStripe(size)
+        self.connection = connection("stripe", made)
+        self.window = window
+        self.memory = Memory()
+        self.live()
+
+    def live(self, left: int | None = None) -> None:
+        """A new process over the records of the last one, which dies at an append."""
+        self.memory = Memory(self.memory, left)
+        self.tail = MemoryTail(self.memory)
+        self.events = StripeEvents(STRIPE, self.memory.book, self.tail, self.window, self.clock)
+        self.customers = StripeCustomers(STRIPE, self.memory.book, self.clock)
+
+    async def look(self, looks: int = 1) -> float:
+        """Looks, an interval apart. Returns when the next one is due."""
+        for _ in range(looks):
+            self.clock.now += self.window.interval
+            due = await self.events.look(self.stripe, self.connection)
+        return due
+
+    async def webhook(self, event_id: str) -> None:
+        """An event comes in as it should."""
+        body = next(e for e in self.stripe.happened if e["id"] == event_id)
+        await self.memory.book.event(stripe_event(msgspec.json.encode(body), self.connection))
+
+    @property
+    def poll(self) -> Any:
+        return self.memory.book.polls.get(STRIPE, "stripe-events")
+
+    def entity(self, name: str) -> Any:
+        return self.memory.book.index.get(f"{STRIPE}/customer/{name}")
+
+
+async def test_what_is_missing_is_appended_once_oldest_first() -> None:
+    """Of every type, with its origin, and counted; what is in the log already stays as it is."""
+    account = Account(size=2)
+    await account.look()
+    happened = [
+        account.stripe.happen(account.clock() + n, kind) for n, kind in enumerate(("charge.failed", "a.b", "c.d"))
+    ]
+    known = account.stripe.happen(account.clock() + 5)
+    await account.webhook(known)
+    await account.look(3)
+
+    assert account.memory.ids() == [known, *happened]
+    assert [e["origin"] for e in account.memory.events()] == ["live", "poll", "poll", "poll"]
+    assert (account.poll.found, account.poll.passes, account.poll.complete) == (3, 4, True)
+
+
+async def test_what_happened_before_the_connection_is_not_ours() -> None:
+    """However far a look goes back, it ends a minute before the connection was made."""
+    account = Account(HOOKED)
+    account.stripe.happen(NOW - 100)
+    just = account.stripe.happen(NOW - 30)
+    await account.look(3)
+
+    assert account.memory.ids() == [just]
+
+
+async def test_an_event_that_is_listed_late_is_found() -> None:
+    """It appears behind events that were seen before: the looks overlap."""
+    account = Account()
+    late = account.stripe.happen(NOW + 5)
+    account.stripe.hidden = {late}
+    newer = account.stripe.happen(NOW + 10)
+    await account.look()
+    assert account.memory.ids() == [newer]
+    account.clock.now += 200
+    account.stripe.hidden = set()
+    await account.look()
+
+    assert account.memory.ids() == [newer, late]
+
+
+async def test_a_webhook_on_its_way_is_waited_for() -> None:
+    """Two minutes, and not a whole interval; the place up to which everything is in does not pass it."""
+    account = Account(HOOKED)
+    await account.look()
+    slow = account.stripe.happen(account.clock() + HOOKED.interval - 10)
+    account.stripe.happen(account.clock() + HOOKED.interval - 5)
+    due = await account.look()
+    assert account.memory.ids() == []
+    assert epoch(account.poll.position) <= account.clock() - 10
+    assert due == ON_ITS_WAY
+    await account.webhook(slow)
+    account.clock.now += due - HOOKED.interval
+    await account.look()
+
+    assert [e["origin"] for e in account.memory.events()] == ["live", "poll"]
+
+
+async def test_a_vendor_whose_clock_is_ahead_holds_nothing_up() -> None:
+    """By its own time the event is of tomorrow: after two minutes by our clock it is appended all the same."""
+    account = Account(HOOKED)
+    ahead = account.stripe.happen(NOW + DAY)
+    await account.look(2)
+
+    assert account.memory.ids() == [ahead]
+
+
+async def test_without_events_the_place_moves_on_behind_our_clock() -> None:
+    """A quiet account is no gap; and if our clock is ahead, the next look goes back far enough."""
+    account = Account()
+    await account.look(100)
+
+    assert account.clock() - epoch(account.poll.position) <= MARGIN + account.window.interval
+
+
+async def test_a_flood_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest first, the rest at once: memory is bounded and nothing is left out."""
+    monkeypatch.setattr("ingress.polling.stripe_events.KEPT", 10)
+    account = Account(size=7)
+    happened = [account.stripe.happen(NOW + n // 2) for n in range(45)]
+    account.clock.now += 100
+    looks = 1
+    while await account.look() == 0:
+        looks += 1
+
+    assert account.memory.ids() == happened
+    assert looks == 5
+
+
+async def test_an_event_that_cannot_be_taken_is_told_once() -> None:
+    """The wrong mode, another account's, one without a time: counted and stepped over, with the others taken."""
+    account = Account()
+    account.stripe.happen(NOW + 1, livemode=True)
+    good = account.stripe.happen(NOW + 2)
+    account.stripe.happen(NOW + 3, account="acct_other")
+    account.stripe.happen(NOW + 4)
+    account.stripe.happened[-1]["created"] = "yesterday"
+    with capture_logs() as told:
+        await account.look(3)
+
+    assert account.memory.ids() == [good]
+    assert [line["event"] for line in told].count("poll.refused_event") == 2
+    assert account.poll.found == 1
+
+
+async def test_a_list_of_nothing_readable_does_not_hold_us_for_ever() -> None:
+    """The cursor would not move: the look fails, visibly."""
+    account = Account(size=1)
+    for _ in range(3):
+        account.stripe.happen(NOW + 1)
+        account.stripe.happened[-1]["created"] = "yesterday"
+
+    with pytest.raises(Unavailable, match="cannot be followed"):
+        await account.look()
+
+
+async def test_dead_at_any_append_leaves_no_gap() -> None:
+    """Whatever the last confirmed record was, the next process ends with every event, and repeats ids only."""
+
+    async def lives(die_at: int | None) -> tuple[Account, bool]:
+        account, finished = Account(size=3), True
+        account.live(die_at)
+        try:
+            await account.look()
+            await happen(account)
+            await account.look(2)
+        except Unavailable:
+            finished = False
+            account.live()
+            await happen(account)
+            await account.look(2)
+        return account, finished
+
+    async def happen(account: Account) -> None:
+        for n in range(len(account.stripe.happened), 10):
+            account.stripe.happen(NOW + 20 + n, subject=f"cus_{n % 3}", customer={"email": f"{n}@x.test"})
+
+    whole, _ = await lives(None)
+    assert len(whole.memory.ids()) == 10
+    die_at, finished = 1, False
+    while not finished:
+        account, finished = await lives(die_at)
+        assert set(account.memory.ids()) == set(whole.memory.ids()), die_at
+        assert [account.entity(f"cus_{n}").email for n in range(3)] == ["9@x.test", "7@x.test", "8@x.test"]
+        die_at += 1
+    assert die_at > 10
+
+
+async def test_events_that_nobody_lists_any_more_are_told() -> None:
+    """Off for 40 days: what happened in the first ten is lost, and the customers are listed again for the index."""
+    account = Account()
+    await account.look()
+    await account.customers.look(account.stripe)
+    account.clock.now += 40 * DAY
+    with capture_logs() as told:
+        await account.look()
+
+    assert [line["event"] for line in told].count("poll.events_lost") == 1
+    since, _, until = account.poll.lost.partition("/")
+    assert epoch(until) - epoch(since) == pytest.approx(10 * DAY, abs=3600)
+    assert not account.memory.book.polls.get(STRIPE, "stripe-customers").complete
+    await account.look()
+    assert account.poll.lost
+
+
+async def test_a_connection_of_long_ago_has_lost_nothing() -> None:
+    """At first sight a look goes back as far as Stripe does."""
+    account = Account(made=NOW - 100 * DAY)
+    account.clock.now = NOW
+    event = account.stripe.happen(NOW - 29 * DAY)
+    await account.look()
+
+    assert account.memory.ids() == [event]
+    assert account.poll.lost == ""
+
+
+async def test_the_index_ends_at_the_newest_state() -> None:
+    """Two changes within a second are told apart by the list's order, and a deleted customer stays deleted."""
+    account = Account()
+    for n in range(4):
+        account.stripe.happen(NOW + 5, customer={"email": f"{n}@x.test"})
+    account.stripe.happen(NOW + 5, "customer.deleted", subject="cus_2")
+    account.stripe.happen(NOW + 5, "customer.updated", subject="cus_2", customer={"email": "late@x.test"})
+    await account.look(2)
+
+    assert account.entity("cus_1").email == "3@x.test"
+    assert account.entity("cus_2").state == "deleted"
+
+
+async def test_the_first_pass_lists_every_customer() -> None:
+    """Page by page, from where an earlier process was killed; an address that an event showed is newer."""
+    account = Account(size=2)
+    account.stripe.customers = [{"id": f"cus_{n}", "email": f"{n}@List.test"} for n in range(9)]
+    account.stripe.happen(NOW + 15, subject="cus_8", customer={"email": "event@x.test"})
+    await account.look()
+    account.live(left=5)
+    with pytest.raises(Unavailable):
+        await account.customers.look(account.stripe)
+    account.live()
+    before = len(account.stripe.calls)
+    await account.customers.look(account.stripe)
+    poll = account.memory.book.polls.get(STRIPE, "stripe-customers")
+
+    assert (poll.complete, poll.seen, poll.cursor) == (True, 9, "")
+    assert len(account.stripe.calls) - before < 5
+    assert account.entity("cus_8").email == "event@x.test"
+    assert {account.entity(f"cus_{n}").email for n in range(8)} == {f"{n}@list.test" for n in range(8)}
+    assert account.memory.ids() == ["evt_0"]
+
+
+async def test_a_cursor_whose_customer_is_deleted_begins_again() -> None:
+    """Stripe knows no place behind a customer that is not there."""
+    account = Account(size=2)
+    account.stripe.customers = [{"id": f"cus_{n}", "email": None} for n in range(5)]
+    account.live(left=2)
+    with pytest.raises(Unavailable):
+        await account.customers.look(account.stripe)
+    account.live(left=3)
+    with pytest.raises(Unavailable):
+        await account.customers.look(account.stripe)
+    cursor = account.memory.book.polls.get(STRIPE, "stripe-customers").cursor
+    account.stripe.customers = [c for c in account.stripe.customers if c["id"] != cursor]
+    account.live()
+    await account.customers.look(account.stripe)
+
+    assert account.memory.book.polls.get(STRIPE, "stripe-customers").complete
+    assert len(account.memory.book.index) == 5
+
+
+@pytest.mark.parametrize(
+    ("public", "mode", "window"),
+    [
+        ("https://hooks.example.test", "live", HOOKED),
+        ("https://hooks.example.test", "test", HOOKED),
+        ("", "live", Window(600, 300, 0)),
+        ("", "test", POLLING_ONLY),
+    ],
+)
+def test_the_window_by_settings(public: str, mode: str, window: Window) -> None:
+    """Where webhooks come in looks are seldom, overlap by one and wait; else they are the only source."""
+    settings = Settings(_env_file=None, public_url=public, stripe_api_key="sk_test_x", togai_api_token="t")
+
+    assert Window.of(settings, mode) == window
