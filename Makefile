@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup up test check format lock
+.PHONY: help setup up test check format docs lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ check: setup ## format, lint, types, arrows, spelling, sizes
 
 format: setup ## rewrite the code in the house format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+docs: setup ## write the pages that come from the code
+	@$(BIN)/python -m scripts.docs
 
 lock: setup ## resolve again and write requirements.lock
 	@$(BIN)/python scripts/lock.py

@@ -18,7 +18,7 @@ CHECKS = (
     ("types", [BIN / "mypy"]),
     ("arrows", [BIN / "lint-imports", "--no-logo"]),
     ("spelling", [BIN / "codespell"]),
-    ("docs", [BIN / "python", ROOT / "scripts/docs.py", "--check"]),
+    ("docs", [BIN / "python", "-m", "scripts.docs", "--check"]),
     ("lock", [BIN / "python", ROOT / "scripts/lock.py", "--check"]),
 )
 

@@ -1,7 +1,7 @@
 """Write the pages that come from the code, or with `--check` say which of them are out of step with it.
 
 `.env.example`, `docs/settings.md`, `docs/events.md`, and the metrics table of `docs/operations.md`. What the code does
-not say about a field stands in this file, and a field without a word fails.
+not say about a field stands in `docs_words.py`, and a field without a word fails.
 """
 
 from __future__ import annotations
@@ -29,228 +29,12 @@ from shared.runs import DeadLetter, Parked, Problem, Run, Step
 from shared.settings import Settings
 from shared.streaming.admin import NOUNS
 
+from scripts.docs_words import COMMON, GROUPS, TOPIC_WORDS, WORDS
 from shared import metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by scripts/docs.py from the code. Change the code or that script, then run it. -->"
 BEGIN, END = "<!-- metrics: written by scripts/docs.py -->", "<!-- end of metrics -->"
-
-GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "Accounts": (
-        "Without both keys the sandbox stands in for Stripe and Togai. A key for one side alone is refused.",
-        (
-            "stripe_api_key", "stripe_webhook_secrets", "stripe_api_base", "togai_api_token", "togai_webhook_token",
-            "togai_api_base", "togai_mode", "togai_organization", "public_url",
-        ),
-    ),
-    "What flows do": (
-        "",
-        (
-            "default_currency", "currency_by_country", "stripe_customer_setting", "email_rule", "field_owners",
-            "synced_metadata",
-        ),
-    ),
-    "Polling": (
-        "What no webhook brings, or none has brought, is found by asking.",
-        ("polling", "stripe_poll_interval", "togai_poll_interval", "poll_share", "stripe_quota", "togai_quota"),
-    ),
-    "Machine and addresses": (
-        "",
-        (
-            "home", "host", "ingress_port", "console_port", "sandbox_port", "kafka_port", "worker_port",
-            "console_token",
-        ),
-    ),
-    "Secrets": (
-        "A key is made by\n"
-        'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"',
-        ("encryption_keys",),
-    ),
-    "Kafka": (
-        "Needed only for a Kafka of your own.",
-        (
-            "kafka_bootstrap_servers", "kafka_security_protocol", "kafka_sasl_mechanism", "kafka_sasl_username",
-            "kafka_sasl_password", "kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile", "topic_prefix",
-            "topic_partitions", "allow_fewer_replicas", "events_retention_days", "runs_retention_days",
-        ),
-    ),
-    "Database": ("", ("database_url",)),
-    "Limits and times": (
-        "Durations are seconds. Rates are calls per second; `tandem up` divides them among its workers.",
-        (
-            "stripe_rate", "togai_rate", "call_timeout", "calls_in_flight", "in_place_limit", "delay_scale",
-            "append_timeout", "worker_id", "session_timeout", "drain_timeout", "bugs_in_a_row",
-        ),
-    ),
-    "Logs": ("", ("log_level", "log_json")),
-}  # fmt: skip
-
-COMMON: Mapping[str, str] = {
-    "schemaversion": "of this record; whoever reads another major version stops",
-    **dict.fromkeys(("topic", "partition", "offset"), "where it stood"),
-    "started_at": "time of the begin",
-    "ended_at": "time of the end",
-    "event": "the event's `id`",
-    "event_type": "the event's `type`",
-    "aggregate": "the event's `aggregate`",
-    "connection": "the connection by whose address the event came",
-}
-"""What a field means in every record that does not say otherwise."""
-
-WORDS: Mapping[type, Mapping[str, str]] = {
-    Envelope: {
-        "id": "with `source`, the event's name: Stripe's event id; for Togai, that has none, `tgi_` and a random part, "
-        "or `tgp_` and what the poller saw; `req_` for what a person asked",
-        "source": "`urn:tandem:` and the app account",
-        "type": "`app.noun.what`, as `stripe.customer.created`",
-        "subject": "the vendor's own id of what the event is about",
-        "time": "when it happened (Stripe) or arrived (Togai), RFC 3339 in UTC",
-        "appaccount": "`app:mode:account` at which it happened",
-        "connection": "the connection by whose address it came",
-        "aggregate": "canonical id of what it changes, `app:mode:account/noun/id`; also the record's key",
-        "data": "the vendor's body, byte for byte",
-        "origin": "how it came: `live` by a webhook or a person, `poll` by a poller",
-        "cause": "run or request that made Tandem emit it; absent for the outside's own events",
-        "specversion": "of CloudEvents",
-        "datacontenttype": "of `data`",
-    },
-    Run: {
-        "id": "`run_…`, made from flow link, app account and event id",
-        "state": "see [architecture.md](architecture.md#states-of-a-run)",
-        "flow_link": "flow link, empty if the event started none",
-        "flow": "flow, empty if the event started none",
-        "flow_version": "version of the flow",
-        "updated_at": "time of this record",
-        "steps": "the steps so far, each the record below",
-        "reason": "in words, why it is in this state",
-        "problem": "what went wrong last, the record below",
-        "attempts": "how often it was tried",
-        "parked": "how often it was parked",
-        "next_attempt_at": "when a parked run goes on",
-        "superseded_by": "the event that stood for this one",
-        "refs": "every entity that it touched",
-        "worker": "the worker that had it last",
-        "origin": "the event's `origin`",
-        "place": "topic, partition and offset of the event",
-    },
-    Step: {
-        "id": "its name in the flow",
-        "action": "the action",
-        "state": "`in_sync`: nothing had to be done",
-        "attempts": "tries in place",
-        "output": "what the action gave to later steps",
-        "notes": "in words, what was chosen, cut or found",
-        "problem": "what went wrong",
-    },
-    Problem: {
-        "error": "the class in `shared.errors`, or the exception's own for a bug",
-        "reason": "for people",
-        "code": "the vendor's code, or ours",
-        "retryable": "whether the same call can succeed later",
-        "traceback": "of a bug",
-        "candidates": "entities that a person chooses from",
-    },
-    MappingRecord: {
-        "id": "`map_…`, made from `source`",
-        "state": "see [architecture.md](architecture.md#states-of-a-mapping)",
-        "source": "the entity whose event began it",
-        "at": "time of this record",
-        "run": "the run that opened it",
-        "target": "the other side, as soon as it is known",
-        "also": "further entities of the pair, as the Togai customer above the account",
-        "rule": "how the two were joined",
-        "claim": "the call that is being made, the record below; only before the pair is made",
-        "match": "the address under which it was made or linked",
-        "reason": "why it was withdrawn, or which side was deleted",
-    },
-    Claim: {
-        "action": "the action that makes the other side",
-        "key": "idempotency key of the call",
-        "body": "body of the call",
-        "attempt": "raised only after it was proved that nothing was made",
-        "opened_at": "time of this attempt",
-        "run": "the run that opened it",
-        "match": "a value that must be unique besides the entities; empty for none",
-        "since": "offset of the claim's first record, written from attempt 2 on",
-    },
-    DeadLetter: {
-        "id": "`dead_…`, made from the run's id, or from the record's place if there is no run",
-        "state": "`open` until a person retries or discards it",
-        "problem": "why",
-        "value": "the whole record that was given up on, in base64",
-        "buried_at": "time",
-        "noun": "to whose replay topic a retry goes",
-        "attempts": "attempts of the run",
-        "step": "the step at which a retry resumes",
-        "run": "the run as it was given up on",
-        "changed_at": "time of the retry or discard",
-        "changed_reason": "why it was retried or discarded",
-    },
-    Entity: {
-        "ref": "the entity, `app:mode:account/noun/id`",
-        "state": "as it was last seen",
-        "email": "its address in small letters; of an account without one, its customer's",
-        "parent": "the Togai customer of an account",
-        "digest": "of its content",
-        "seq": "counts its changes; of a Stripe customer the time of the last event",
-    },
-    Poll: {
-        "app_account": "`app:mode:account` that is asked",
-        "kind": "which list",
-        "position": "time up to which everything is in the log",
-        "cursor": "where an unfinished pass goes on",
-        "complete": "whether a first full pass has ended",
-        "passes": "full passes so far",
-        "seen": "entities of the present pass so far",
-        "found": "events that no webhook had brought",
-        "at": "time of this record",
-    },
-    PairState: {
-        "mapping": "id of the mapping",
-        "side": "whose events the writer of this record works on",
-        "pair": "both sides of the mapping that this speaks of",
-        "agreed": "by field, digest of the owner's value that the other side was last equal to or set to",
-        "open": "writes that were begun and not ended, the record below",
-        "writes": "epoch seconds of the last writes",
-        "differences": "by field, what differs and stays so, the record below",
-        "at": "time of this record",
-    },
-    Write: {
-        "run": "the run that writes",
-        "to": "the side that is written",
-        "fields": "by field, digest of the value",
-        "at": "epoch seconds of the begin",
-    },
-    Difference: {
-        "owner": "whose value holds",
-        "togai": "Togai's value, as JSON",
-        "stripe": "Stripe's value, as JSON",
-        "reason": "why it stays",
-        "since": "when it was first seen so",
-    },
-    Parked: {
-        "run": "the run so far",
-        "due": "epoch seconds at which it goes on",
-        "waiting": "only a change at the other side helps: it looks again when it hears of its entity, else once a day",
-        "looked_at": "epoch seconds of the last look",
-    },
-}
-
-TOPIC_WORDS: Mapping[str, str] = {
-    "events": "what happened, in the order of its arrival",
-    "replay": "dead letters that are tried again",
-    "delay": "parked runs, for {}",
-    "other": "types that no trigger knows; nobody reads them yet",
-    "mappings": "claims and mappings; its one partition decides who creates",
-    "connections": "connections, their secrets encrypted",
-    "flows": "private flows; nothing writes them yet",
-    "flow_links": "which flow runs between which connections",
-    "dead_letters": "what was given up on, by its id",
-    "index": "ids and e-mail addresses of both sides, as the pollers saw them",
-    "polls": "how far each poller is",
-    "pair_states": "what both sides of a pair agree on, and what differs",
-    "runs": "the activity log: each record is the whole state of its run",
-}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -306,7 +90,7 @@ def fields_of(record: type[msgspec.Struct]) -> str:
     own, names = WORDS[record], record.__struct_fields__
     words = {name: own.get(name) or COMMON.get(name, "") for name in names}
     if wrong := set(own) - set(names) | {name for name, meaning in words.items() if not meaning}:
-        raise SystemExit(f"scripts/docs.py: describe the fields of {record.__name__}: {', '.join(sorted(wrong))}")
+        raise SystemExit(f"scripts/docs_words.py: describe the fields of {record.__name__}: {', '.join(sorted(wrong))}")
     annotations: dict[str, Any] = {f.name: f.type for f in msgspec.structs.fields(record)}
     rows = []
     for name in names:
@@ -436,7 +220,7 @@ def pages() -> dict[Path, str]:
     listed = [field for _, fields in GROUPS.values() for field in fields]
     if sorted(listed) != sorted(Settings.model_fields):
         wrong = set(listed) ^ set(Settings.model_fields) or {f for f in listed if listed.count(f) > 1}
-        raise SystemExit(f"scripts/docs.py: put each setting in one group: {', '.join(sorted(wrong))}")
+        raise SystemExit(f"scripts/docs_words.py: put each setting in one group: {', '.join(sorted(wrong))}")
     operations = ROOT / "docs/operations.md"
     return {
         ROOT / ".env.example": env_example(),
@@ -456,7 +240,7 @@ def main() -> int:
         wrong = out_of_step(pages())
         for file in wrong:
             name = file.relative_to(ROOT)
-            print(f"{name} is out of step with the code: run `.venv/bin/python scripts/docs.py` and commit the result")
+            print(f"{name} is out of step with the code: run `make docs` and commit the result")
         return 1 if wrong else 0
     for file, text in pages().items():
         file.write_text(text)

@@ -74,7 +74,7 @@ def literals() -> tuple[str, ...]:
 
 
 def test_generated_pages_are_in_step() -> None:
-    """`.venv/bin/python scripts/docs.py` writes them."""
+    """`make docs` writes them."""
     assert docs.out_of_step(docs.pages()) == []
 
 
