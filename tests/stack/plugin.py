@@ -14,7 +14,9 @@ from tests.stack.tenants import Tenant
 @pytest.fixture(scope="session")
 def stack(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running Tandem with two workers, shared by every test that kills nothing."""
-    running = asyncio.run(Stack.start(tmp_path_factory.mktemp("stack"), kafka_bootstrap, workers=2))
+    # Its pollers fill the index and then hold still: what they find is for tests with pollers of their own.
+    still = {"TANDEM_TOGAI_POLL_INTERVAL": "3600"}
+    running = asyncio.run(Stack.start(tmp_path_factory.mktemp("stack"), kafka_bootstrap, workers=2, **still))
     yield running
     asyncio.run(running.stop())
 

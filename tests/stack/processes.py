@@ -83,6 +83,8 @@ class Stack:
             "TANDEM_CALL_TIMEOUT": "3",
             "TANDEM_STRIPE_RATE": "500",
             "TANDEM_TOGAI_RATE": "500",
+            "TANDEM_STRIPE_QUOTA": "10000",
+            "TANDEM_TOGAI_QUOTA": "10000",
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "TANDEM_ALLOW_FEWER_REPLICAS": "true",
             "TANDEM_ENV_FILE": "",
@@ -136,8 +138,8 @@ class Stack:
         """Wait until every worker that lives owns partitions."""
         await asyncio.gather(*(self.ready(name) for name in self.workers if self.children[name].alive))
 
-    async def knows_links(self, link: str) -> None:
-        """Wait until every worker and ingress have read a flow link and its connections."""
+    async def knows_links(self, link: str, *, enabled: bool = True) -> None:
+        """Wait until every worker has read that a flow link is on, or off."""
 
         async def known() -> bool:
             async with httpx.AsyncClient(timeout=2) as http:
@@ -145,7 +147,7 @@ class Stack:
                     if not self.children[name].alive:
                         continue
                     facts = (await http.get(self.url(name, "/readyz"))).json()
-                    if link not in facts["flow_links"]:
+                    if (link in facts["flow_links"]) is not enabled:
                         return False
             return True
 
@@ -158,7 +160,10 @@ class Stack:
             for name in self.workers:
                 child = self.children[name]
                 try:
-                    said = (await http.get(self.url(name, "/readyz"))).text if child.alive else child.exit_reason
+                    said: Any = child.exit_reason
+                    if child.alive:
+                        facts = (await http.get(self.url(name, "/readyz"))).json()
+                        said = {key: value for key, value in facts.items() if key != "flow_links"}
                 except httpx.HTTPError as error:
                     said = repr(error)
                 tail = [line for line in child.last_lines if "aiokafka" not in line][-6:]

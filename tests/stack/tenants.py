@@ -17,6 +17,9 @@ from tests.stack.processes import Stack, until
 
 TO_STRIPE = "togai-account-to-stripe-customer"
 TO_TOGAI = "stripe-customer-to-togai-customer"
+POLLS = ("stripe-events", "stripe-customers", "togai-customers", "togai-accounts")
+POLLED = ("stripe:events.list", "togai:accounts.list", "togai:customers.list")
+"""What pollers call, and nobody else."""
 EVENTS = ["customer.created", "customer.updated", "customer.deleted"]
 
 
@@ -31,18 +34,45 @@ class Tenant:
     togai_token: str
     togai_org: str
     togai_hook_token: str = ""
+    webhooks: bool = True
 
     @classmethod
-    async def make(cls, stack: Stack) -> Tenant:
-        """New accounts at the sandbox, connections, endpoint, subscription and flow links, known to every process."""
+    async def make(cls, stack: Stack, *, webhooks: bool = True, indexed: bool = True) -> Tenant:
+        """New accounts at the sandbox, connections and flow links, known to every process and indexed.
+
+        Without `webhooks` neither vendor is told where to send.
+        """
         name = secrets.token_hex(4)
         stripe = await stack.control("POST", "/accounts", json={"app": "stripe", "key": f"sk_test_{name}"})
         togai = await stack.control("POST", "/accounts", json={"app": "togai", "key": f"togai_{name}"})
-        tenant = cls(stack, name, stripe["key"], stripe["id"], togai["key"], togai["id"])
+        tenant = cls(stack, name, stripe["key"], stripe["id"], togai["key"], togai["id"], webhooks=webhooks)
         await tenant.connect_stripe(f"con_s{name}", tenant.stripe_key)
         await tenant.connect_togai(f"con_t{name}", tenant.togai_token)
+        if not webhooks:
+            await tenant.without_webhooks()
         await tenant.link(*BUILT_IN)
+        if indexed:
+            await tenant.indexed()
         return tenant
+
+    async def without_webhooks(self) -> None:
+        """Take back both vendors' addresses of ingress."""
+        for endpoint in (await self.stripe("GET", "/v1/webhook_endpoints"))["data"]:
+            await self.stripe("DELETE", f"/v1/webhook_endpoints/{endpoint['id']}")
+        found = await self.stack.control("GET", "/subscriptions", params={"account": self.togai_org})
+        for subscription in found["subscriptions"]:
+            await self.stack.control("DELETE", f"/subscriptions/{subscription['id']}")
+
+    async def indexed(self) -> None:
+        """Wait until the pollers have read both sides once: the e-mail rule waits for them."""
+
+        async def read_once() -> bool:
+            async with httpx.AsyncClient(timeout=5) as http:
+                items = (await http.get(self.stack.url("ingress", "/pollers"))).json()["items"]
+            mine = [i for i in items if self.stripe_account in i["app_account"] or self.togai_org in i["app_account"]]
+            return len(mine) == len(POLLS) and all(item["complete"] for item in mine)
+
+        await until(read_once, f"the index of {self.name}")
 
     async def connect_stripe(self, connection_id: str, key: str, **changes: str) -> Connection:
         """A connection with a webhook endpoint of its own."""
@@ -102,10 +132,19 @@ class Tenant:
         connections = {"stripe": stripe or f"con_s{self.name}", "togai": togai or f"con_t{self.name}"}
         async with Log(settings) as kafka:
             for flow in flows:
-                link = FlowLink(id=f"link_{self.name}_{flow}{suffix}", flow=flow, connections=connections)
+                link = FlowLink(id=f"{self.link_id(flow)}{suffix}", flow=flow, connections=connections)
                 await kafka.append(Topics(settings).flow_links, link.id, encode(link))
         await self.stack.knows_links(link.id)
         return link.id
+
+    def link_id(self, flow: str) -> str:
+        """The tenant's own link of a flow."""
+        return f"link_{self.name}_{flow}"
+
+    async def switch(self, flow: str, *, enabled: bool) -> None:
+        """Switch one of the tenant's flow links on or off, and wait until every worker knows."""
+        await self.ask("POST", f"/flow-links/{self.link_id(flow)}/{'enable' if enabled else 'disable'}")
+        await self.stack.knows_links(self.link_id(flow), enabled=enabled)
 
     # --- what a person does at the vendors ---
 
@@ -145,6 +184,10 @@ class Tenant:
         body = {"name": name} | ({"email": email} if email else {}) | fields
         return str((await self.stripe("POST", "/v1/customers", data=body))["id"])
 
+    async def unarchive(self, account: str) -> None:
+        """Take an account out of the archive, as a person does in Togai's pages."""
+        await self.stack.control("POST", "/togai/unarchive", json={"account": self.togai_org, "togai_account": account})
+
     async def fault(self, app: str, kind: str, match: dict[str, str] | None = None, **rule: Any) -> None:
         """Make the sandbox misbehave, for this tenant only."""
         account = self.stripe_account if app == "stripe" else self.togai_org
@@ -169,14 +212,14 @@ class Tenant:
         return None
 
     async def calls(self) -> dict[str, int]:
-        """API calls by operation at both sides since `forget_calls`, without webhook endpoints and probes."""
+        """API calls by operation at both sides since `forget_calls`, without the pollers' own."""
         counts: dict[str, int] = {}
         for account in (self.stripe_account, self.togai_org):
             found = await self.stack.control("GET", "/calls", params={"account": account})
-            counts |= {f"{call['app']}:{call['operation']}": 0 for call in found["calls"]}
             for call in found["calls"]:
-                counts[f"{call['app']}:{call['operation']}"] += 1
-        return counts
+                name = f"{call['app']}:{call['operation']}"
+                counts[name] = counts.get(name, 0) + 1
+        return {name: count for name, count in counts.items() if name not in POLLED}
 
     async def forget_calls(self) -> None:
         for account in (self.stripe_account, self.togai_org):
@@ -205,19 +248,39 @@ class Tenant:
         """Every run that names an entity; the newest of all for an empty one."""
         return await self._mine("/runs", entity)
 
-    async def mappings(self) -> list[dict[str, Any]]:
-        """The newest pairs of this tenant."""
-        return await self._mine("/mappings", "")
+    async def mappings(self, *entities: str) -> list[dict[str, Any]]:
+        """The pairs of these entities, or the newest of this tenant."""
+        return [item for entity in entities or ("",) for item in await self._mine("/mappings", entity)]
+
+    async def conflicts(self, entity: str) -> list[dict[str, Any]]:
+        """Every conflict that names an entity."""
+        items = (await self.stack.api("/conflicts", limit=200, id=entity))["items"]
+        return [item for item in items if self._is_mine(item["entity"]["ref"])]
+
+    async def differences(self) -> list[dict[str, Any]]:
+        """Every field of this tenant's pairs that differs and stays so."""
+        items = (await self.stack.api("/differences", limit=200))["items"]
+        mine = {mapping["id"] for mapping in await self.mappings()}
+        return [item for item in items if item["mapping"] in mine]
+
+    async def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        """Call the console's API to change something."""
+        async with httpx.AsyncClient(base_url=self.stack.url("console"), timeout=10) as http:
+            answer = await http.request(method, f"/api{path}", json=body)
+            assert answer.is_success, answer.text
+            return dict(answer.json())
+
+    def _is_mine(self, text: str) -> bool:
+        # Tests call their entities alike: what is of another tenant's app accounts is not ours.
+        return self.stripe_account in text or self.togai_org in text
 
     async def dead_letters(self, entity: str) -> list[dict[str, Any]]:
         """Every dead letter that names an entity."""
         return await self._mine("/dead-letters", entity)
 
     async def _mine(self, path: str, entity: str) -> list[dict[str, Any]]:
-        # Tests call their entities alike: what is of another tenant's app accounts is not ours.
         items = (await self.stack.api(path, limit=200, **({"id": entity} if entity else {})))["items"]
-        own = (self.stripe_account, self.togai_org)
-        return [item for item in items if any(name in str(item.get("source") or item["aggregate"]) for name in own)]
+        return [item for item in items if self._is_mine(str(item.get("source") or item["aggregate"]))]
 
     async def run(self, entity: str, *states: str, event_type: str = "") -> dict[str, Any]:
         """Wait for a run of an entity in one of the states, with its steps."""

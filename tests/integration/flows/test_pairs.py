@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
-
 from tests.stack.processes import until
 from tests.stack.tenants import TO_STRIPE, TO_TOGAI, Tenant
 
@@ -85,15 +83,15 @@ async def test_an_account_that_names_a_stripe_customer_is_linked_not_doubled(ten
     assert (mapping["stripe_id"], mapping["rule"]) == (cus, "setting")
     assert customer["metadata"] == {"togai_customer_id": "c-old", "togai_account_id": "old"}
     assert any("linked" in note for step in run["steps"] for note in step["notes"])
-    assert customer["name"] == "Old Inc"
+    assert customer["name"] == "Customer c-old"
 
 
 async def test_a_customer_whose_metadata_names_an_account_is_linked_not_doubled(tenant: Tenant) -> None:
     """The account's Settings learn of it."""
-    await tenant.stack.control("POST", "/keys", json={"account": tenant.togai_org})
-    hooks = (await tenant.stack.control("GET", "/subscriptions", params={"account": tenant.togai_org}))["subscriptions"]
-    await tenant.stack.control("DELETE", f"/subscriptions/{hooks[0]['id']}")
+    await tenant.switch(TO_STRIPE, enabled=False)
     await tenant.new_account("old")
+    await tenant.run("old", "skipped")
+    await tenant.switch(TO_STRIPE, enabled=True)
 
     cus = await tenant.new_customer("Old Inc", "old@old.test", **{"metadata[togai_account_id]": "old"})
     mapping = await tenant.mapping(cus)
@@ -112,30 +110,26 @@ async def test_a_second_customer_that_names_a_linked_account_is_a_conflict(tenan
     first = await tenant.mapping("acme")
 
     copy = await tenant.new_customer("Copy", "c@c.test", **{"metadata[togai_account_id]": "acme"})
-    run = await tenant.run(copy, "dead")
-    letters = await tenant.dead_letters(copy)
+    run = await tenant.run(copy, "parked")
+    [conflict] = await tenant.conflicts(copy)
 
     assert run["problem"]["error"] == "Conflict"
-    assert first["stripe_id"] in " ".join(run["problem"]["candidates"])
-    assert [letter["state"] for letter in letters] == ["open"]
+    assert first["stripe_id"] in " ".join(candidate["id"] for candidate in conflict["candidates"])
     assert (await tenant.mapping("acme"))["stripe_id"] == first["stripe_id"]
 
 
 async def test_a_setting_that_names_an_unknown_customer_is_a_conflict_and_can_be_retried(tenant: Tenant) -> None:
-    """After a person mends the setting, retrying the dead letter goes on."""
+    """After a person mends the setting, of which Togai tells nobody, a retry goes on with the same run."""
     setting = {"id": "StripeCustomerId", "value": "cus_gone", "namespace": "USER", "name": "x", "dataType": "STRING"}
     await tenant.new_account("acme", settings=[setting])
-    run = await tenant.run("acme", "dead")
+    run = await tenant.run("acme", "parked")
     assert "Stripe does not know" in run["reason"]
-    [letter] = await tenant.dead_letters("acme")
 
     cus = await tenant.new_customer("Real", "r@r.test", **{"metadata[togai_account_id]": "nobody"})
-    await tenant.run(cus, "dead")
+    await tenant.run(cus, "parked")
     await tenant.stripe("POST", f"/v1/customers/{cus}", data={"metadata[togai_account_id]": ""})
     await tenant.togai("PATCH", "/settings/setting.USER.StripeCustomerId.ACCOUNT.acme", json={"value": cus})
-    async with httpx.AsyncClient(base_url=tenant.stack.url("console")) as http:
-        answer = await http.post(f"/api/dead-letters/{letter['id']}/retry", json={"reason": "setting corrected"})
-    assert answer.status_code < 300, answer.text
+    await tenant.ask("POST", f"/conflicts/{run['id']}/retry")
 
     mapping = await tenant.mapping("acme")
     assert mapping["stripe_id"] == cus

@@ -15,6 +15,8 @@ from tests.integration.ingress.door import HOOK_TOKEN, NEW_SECRET, STRIPE, TOGAI
 from tests.stack.topics import records
 
 SLOW = 1000
+SILENT = 1100
+"""More than the server's backlog."""
 FILES = 4096
 """Open files that the slow senders of this process need, and ingress at its other end."""
 DRIP = 0.5
@@ -25,7 +27,7 @@ def many_files() -> Iterator[None]:
     """Room for every connection at both ends: what this process may open, the processes that it starts may too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
-    assert wanted > 2 * SLOW, f"this machine lets a process open {hard} files only"
+    assert wanted > 2 * SILENT, f"this machine lets a process open {hard} files only"
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -101,3 +103,16 @@ async def test_bodies_of_a_megabyte_side_by_side_are_all_taken(own: Door) -> Non
     assert [answer.status_code for answer in answers] == [200] * 40 + [400] * 40
     assert sorted(json.loads(record.value)["id"] for record in found) == sorted(names)
     assert all(len(json.loads(record.value)["data"]["data"]["object"]["x"]) == 1024 * 1024 - 2000 for record in found)
+
+
+async def test_silent_connections_hold_nobody_up_and_are_closed(own: Door) -> None:
+    """More of them than the server's backlog never say a word: webhooks are taken meanwhile, and they are sent away."""
+    pairs = [await asyncio.open_connection("127.0.0.1", own.stack.ports["ingress"]) for _ in range(SILENT)]
+    try:
+        assert (await own.stripe(event())).status_code == 200
+        said = await asyncio.wait_for(asyncio.gather(*(reader.read() for reader, _ in pairs)), 120)
+    finally:
+        for _, writer in pairs:
+            writer.close()
+
+    assert set(said) == {b""}

@@ -7,7 +7,7 @@ import signal
 import warnings
 from typing import Any
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 from shared.connections import Vault, encryption_keys
 from shared.events.topics import Topics
@@ -21,6 +21,8 @@ from ingress.polling.pollers import Pollers
 from ingress.polling.term import Tools
 from ingress.webhooks import Desk
 from shared import log as logs
+
+CONNECTIONS = 8192
 
 log = logs.get_logger(__name__)
 
@@ -45,6 +47,10 @@ async def serve(settings: Settings) -> None:
             websockets=False,
             log_enabled=False,
             backlog=1024,
+            # Guessing the protocol would wait for ever for a connection's first byte; HTTP/1 gives it 30 s.
+            http=HTTPModes.http1,
+            # Connections at the same time; as many as the backlog by default, which slow senders fill.
+            backpressure=CONNECTIONS,
         )
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):

@@ -1,7 +1,7 @@
 """A linked pair is looked at from either side: both are read, and where the owner of a field changed it, it is written.
 
-The event's own snapshot saves a read as long as nothing has to be written: if it is stale, a later event follows. What
-is written is decided on what both sides said just before.
+The event's own snapshot saves a read as long as nothing is to be written or shown anew: if it is stale, a later event
+follows. What is written is decided on what both sides said just before.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ async def _look(context: Context, pair: Mapping, side: Side, seen: Seen) -> Resu
     known = context.pairs.known(pair, side)
     both = await _read(context, pair, seen)
     decision = _decide(context, pair, known, both, seen)
-    if decision.writes and (seen.stripe or seen.togai):
+    news = decision.writes or _differences(decision, known) != known.differences
+    if news and (seen.stripe or seen.togai):
         both = await _read_shown(context, pair, seen, both)
         decision = _decide(context, pair, known, both, seen)
     written = await _write(context, pair, side, known, both, decision) if decision.writes else {}
@@ -134,7 +135,7 @@ async def _read(context: Context, pair: Mapping, seen: Seen) -> Both:
 
 
 async def _read_shown(context: Context, pair: Mapping, seen: Seen, both: Both) -> Both:
-    """The side that the event showed, asked for after all: something is about to be written."""
+    """The side that the event showed, asked for after all: something is about to be written or shown."""
     account_ref, customer_ref = _sides(pair)
     if seen.stripe:
         return replace(both, stripe=await _stripe_customer(context, pair, Ref.parse(customer_ref).id))

@@ -1,0 +1,35 @@
+"""A Tandem whose pollers look all the time, for what no webhook tells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stack.processes import Stack
+from tests.stack.tenants import Tenant
+
+EAGER = {"TANDEM_STRIPE_POLL_INTERVAL": "0.5", "TANDEM_TOGAI_POLL_INTERVAL": "0.5"}
+CHOSEN = {"TANDEM_SYNCED_METADATA": "VATN"}
+
+
+@pytest.fixture(scope="package")
+def eager(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Two workers, and pollers that look twice a second."""
+    home = tmp_path_factory.mktemp("eager")
+    running = asyncio.run(Stack.start(home, kafka_bootstrap, workers=2, **EAGER, **CHOSEN))
+    yield running
+    asyncio.run(running.stop())
+
+
+@pytest.fixture(params=[True, False], ids=["webhooks", "polling-only"])
+async def polled(eager: Stack, request: pytest.FixtureRequest) -> Tenant:
+    """Accounts of the test's own: everything must work with webhooks, and with none at all."""
+    return await Tenant.make(eager, webhooks=request.param)
+
+
+@pytest.fixture(params=[True, False], ids=["webhooks", "polling-only"])
+async def tenant(stack: Stack, eager: Stack, request: pytest.FixtureRequest) -> Tenant:
+    """The same, for tests that count on seldom looks of the pollers where webhooks come in."""
+    return await Tenant.make(stack if request.param else eager, webhooks=request.param)
