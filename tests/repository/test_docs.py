@@ -13,6 +13,7 @@ import pytest
 import typer
 from console.cli.frame import app
 from console.projection.rows import kinds
+from ingress.polling.term import event_topics
 from shared.apps.stripe.client import API_VERSION
 from shared.catalog import ACTIONS, TRIGGERS
 from shared.connections import ConnectionState
@@ -213,7 +214,9 @@ def test_refusals_of_ingress_are_listed() -> None:
 
 # --- architecture, principles, operations -----------------------------------------------------------------------------
 
-TOPIC_NAMES = {"mappings", "connections", "flows", "flow_links", "runs", "dead_letters", "other"}
+TOPIC_NAMES = {
+    "mappings", "connections", "flows", "flow_links", "runs", "dead_letters", "other", "index", "polls", "pair_states",
+}  # fmt: skip
 TOPICS = Topics(Settings(_env_file=None, topic_prefix=""))
 
 
@@ -243,9 +246,13 @@ def test_who_writes_and_reads_which_topic() -> None:
         files = [*SOURCES[service], *(f for f in SOURCES["shared"] if module[f] in reached)]
         written[service] = {topic for file in files for topic in topics_written(file)}
     registry = Registry()
-    few = set(registry.folds(TOPICS, with_mappings=False))
+    few = set(registry.folds(TOPICS, with_mappings=False, with_index=False))
     inputs = {name for noun in NOUNS for name in TOPICS.inputs(noun)}
-    read = {"ingress": few, "customer-sync": set(registry.folds(TOPICS)) | inputs, "console": few | set(kinds(TOPICS))}
+    read = {
+        "ingress": set(registry.folds(TOPICS, with_mappings=False)) | set(event_topics(TOPICS)),
+        "customer-sync": set(registry.folds(TOPICS)) | inputs,
+        "console": few | set(kinds(TOPICS)),
+    }
 
     def who(sets: dict[str, set[str]], topic: str) -> str:
         return ", ".join(name for name in ("ingress", "customer-sync", "console") if topic in sets[name]) or "–"

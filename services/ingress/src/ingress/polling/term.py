@@ -105,7 +105,7 @@ class Term:
             await replica.wait_ready()
             book = Book(tools.kafka, tools.topics, known, replica)
             feed = await stack.enter_async_context(Feed(book))
-            tail = await stack.enter_async_context(Tail(tools.settings, _event_topics(tools.topics), feed.tell))
+            tail = await stack.enter_async_context(Tail(tools.settings, event_topics(tools.topics), feed.tell))
             stack.push_async_callback(self._stop_all)
             self.problem = ""
             while not (failed := tools.replica.failed or replica.failed or tail.failed):
@@ -193,6 +193,7 @@ async def _stop(work: _Work) -> None:
         await asyncio.wait(left, timeout=1.0)
 
 
-def _event_topics(topics: Topics) -> list[str]:
+def event_topics(topics: Topics) -> list[str]:
+    """Where the vendors' events stand."""
     nouns = sorted({trigger.noun for trigger in TRIGGERS.values()})
     return [*(topics.events(noun) for noun in nouns), topics.other]
