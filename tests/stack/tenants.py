@@ -188,11 +188,11 @@ class Tenant:
         """Take an account out of the archive, as a person does in Togai's pages."""
         await self.stack.control("POST", "/togai/unarchive", json={"account": self.togai_org, "togai_account": account})
 
-    async def fault(self, app: str, kind: str, match: dict[str, str] | None = None, **rule: Any) -> None:
-        """Make the sandbox misbehave, for this tenant only."""
+    async def fault(self, app: str, kind: str, match: dict[str, str] | None = None, **rule: Any) -> str:
+        """Make the sandbox misbehave, for this tenant only. Returns the rule's id."""
         account = self.stripe_account if app == "stripe" else self.togai_org
         body = {"app": app, "kind": kind, "match": {"account": account} | (match or {})} | rule
-        await self.stack.control("POST", "/faults", json=body)
+        return str((await self.stack.control("POST", "/faults", json=body))["id"])
 
     # --- what is there ---
 

@@ -17,7 +17,8 @@ from shared.errors import Conflict, NotReady
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.identity import create_key, mapping_id
-from shared.mappings import ACTIVE, Claim, Mapping, MappingIndex, Rule
+from shared.mapping_index import MappingIndex
+from shared.mappings import ACTIVE, Claim, Mapping, Rule
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
@@ -66,7 +67,7 @@ class Claims:
         pair = self._index.pair(source)
         if pair:
             return pair
-        held = self._index.get(mapping_id(source))
+        held = self._index.opened_by(source)
         if held is None or held.state not in ACTIVE:
             opened = timestamp(self._clock())
             key = create_key(app_account, action, source, 1)
@@ -153,7 +154,7 @@ class Claims:
             attempt=attempt,
             key=create_key(app_account, held.claim.action, held.source, attempt),
             opened_at=timestamp(self._clock()),
-            since=self._index.order(held.id),
+            since=self._index.order(held),
         )
         return await self._write(msgspec.structs.replace(held, claim=claim, at=claim.opened_at))
 
@@ -166,4 +167,4 @@ class Claims:
         place = await self._log.append(self._topic, mapping.id, mappings.encode(mapping))
         await self._replica.wait_for(self._topic, place.offset)
         # What the index holds, not what was written: another worker's first claim of this attempt wins.
-        return self._index.get(mapping.id) or mapping
+        return self._index.opened_by(mapping.source) or mapping

@@ -18,7 +18,7 @@ from shared.events.topics import Topics
 from shared.flows.model import Flow
 from shared.index import EntityIndex
 from shared.log import get_logger
-from shared.mappings import MappingIndex
+from shared.mapping_index import MappingIndex
 from shared.pairs import PairStates
 from shared.polls import Polls
 from shared.streaming.replica import Apply

@@ -33,3 +33,9 @@ async def polled(eager: Stack, request: pytest.FixtureRequest) -> Tenant:
 async def tenant(stack: Stack, eager: Stack, request: pytest.FixtureRequest) -> Tenant:
     """The same, for tests that count on seldom looks of the pollers where webhooks come in."""
     return await Tenant.make(stack if request.param else eager, webhooks=request.param)
+
+
+@pytest.fixture
+async def called(stack: Stack) -> Tenant:
+    """Accounts whose vendors call, for tests of the calls themselves."""
+    return await Tenant.make(stack)

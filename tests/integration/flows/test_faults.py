@@ -11,34 +11,34 @@ from tests.stack.tenants import Tenant
 
 
 @pytest.mark.parametrize("kind", ["duplicate", "reorder", "delay"])
-async def test_webhooks_of_stripe_misbehave(tenant: Tenant, kind: str) -> None:
+async def test_webhooks_of_stripe_misbehave(called: Tenant, kind: str) -> None:
     """Exactly one Togai customer, every run ended."""
     rule = {"count": 3} if kind == "duplicate" else {"seconds": 0.4} if kind == "delay" else {}
-    await tenant.fault("stripe", kind, **rule)
+    await called.fault("stripe", kind, **rule)
 
-    cus = await tenant.new_customer()
-    await tenant.stripe("POST", f"/v1/customers/{cus}", data={"description": "changed"})
-    await tenant.mapping(cus)
-    await tenant.settled(cus)
-    state = await tenant.togai_state()
+    cus = await called.new_customer()
+    await called.stripe("POST", f"/v1/customers/{cus}", data={"description": "changed"})
+    await called.mapping(cus)
+    await called.settled(cus)
+    state = await called.togai_state()
 
     assert len(state["customers"]) == len(state["accounts"]) == 1
 
 
-async def test_webhooks_of_togai_come_twice(tenant: Tenant) -> None:
+async def test_webhooks_of_togai_come_twice(called: Tenant) -> None:
     """Each delivery is an event of its own, and there is still one Stripe customer."""
-    await tenant.fault("togai", "duplicate", count=3)
+    await called.fault("togai", "duplicate", count=3)
 
-    await tenant.new_account("acme")
-    await tenant.mapping("acme")
+    await called.new_account("acme")
+    await called.mapping("acme")
 
     async def all_came() -> bool:
-        return len([r for r in await tenant.runs("acme") if r["event_type"] == "togai.account.created"]) >= 3
+        return len([r for r in await called.runs("acme") if r["event_type"] == "togai.account.created"]) >= 3
 
     await until(all_came, "a run for each delivery")
-    await tenant.settled("acme")
+    await called.settled("acme")
 
-    assert len(await tenant.stripe_customers()) == 1
+    assert len(await called.stripe_customers()) == 1
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_whatever_togai_answers_for_a_taken_id(tenant: Tenant, answer: int
 
 async def test_one_slow_entity_among_many(tenant: Tenant) -> None:
     """Thirty others go through while it hangs; then it is parked, and ends too."""
-    await tenant.fault("togai", "hang_before", {"path": "*/accounts/slow"}, times=1, seconds=10)
+    fault = await tenant.fault("togai", "hang_before", {"path": "*/accounts/slow"}, seconds=60)
     await tenant.new_account("slow")
     for n in range(30):
         await tenant.new_account(f"quick{n}")
@@ -133,6 +133,7 @@ async def test_one_slow_entity_among_many(tenant: Tenant) -> None:
     slow = await tenant.runs("slow")
 
     assert all(run["state"] in ("running", "parked") for run in slow)
+    await tenant.stack.control("DELETE", f"/faults/{fault}")
     await tenant.mapping("slow")
     assert len(await tenant.stripe_customers()) == 31
 

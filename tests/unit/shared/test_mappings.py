@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shared.errors import StopWorker
-from shared.mappings import Claim, Mapping, MappingIndex, decode, encode
+from shared.mapping_index import MappingIndex
+from shared.mappings import Claim, Mapping, decode, encode
 
 A, B, C = "togai:test:o/account/a", "stripe:test:s/customer/b", "stripe:test:s/customer/c"
 
@@ -39,7 +40,7 @@ def test_the_earlier_claim_is_in_the_right() -> None:
     index = MappingIndex()
     index.apply(5, record("m1", "claimed", A, "", claim()))
     index.apply(6, record("m2", "claimed", C, A, claim()))
-    first, second = index.get("m1"), index.get("m2")
+    first, second = index.opened_by(A), index.opened_by(C)
     assert first
     assert second
 
@@ -52,10 +53,10 @@ def test_a_match_value_is_a_rival_too() -> None:
     index = MappingIndex()
     index.apply(5, record("m1", "claimed", A, "", claim(match="email:x")))
     index.apply(6, record("m2", "claimed", C, "", claim(match="email:x")))
-    second = index.get("m2")
+    second = index.opened_by(C)
     assert second
 
-    assert index.rival(second) == index.get("m1")
+    assert index.rival(second) == index.opened_by(A)
 
 
 def test_a_withdrawn_claim_holds_nothing() -> None:
@@ -64,12 +65,12 @@ def test_a_withdrawn_claim_holds_nothing() -> None:
     index.apply(5, record("m1", "claimed", A, "", claim()))
     index.apply(6, record("m2", "claimed", C, A, claim()))
     index.apply(7, record("m1", "withdrawn", A))
-    second = index.get("m2")
+    second = index.opened_by(C)
     assert second
     assert index.rival(second) is None
 
     index.apply(8, record("m1", "claimed", A, "", claim()))
-    again = index.get("m1")
+    again = index.opened_by(A)
     assert again
 
     assert index.rival(again) == second
@@ -80,7 +81,7 @@ def test_a_repeated_claim_keeps_the_first_key_and_body() -> None:
     index = MappingIndex()
     index.apply(5, record("m1", "claimed", A, "", claim(key="first")))
     index.apply(6, record("m1", "claimed", A, "", claim(key="second")))
-    held = index.get("m1")
+    held = index.opened_by(A)
 
     assert held
     assert held.claim
@@ -92,10 +93,10 @@ def test_a_raised_attempt_keeps_its_place_in_the_order() -> None:
     index = MappingIndex()
     index.apply(6, record("m2", "claimed", C, A, claim()))
     index.apply(9, record("m1", "claimed", A, "", claim(attempt=2, since=5)))
-    second = index.get("m2")
+    second = index.opened_by(C)
     assert second
 
-    assert index.rival(second) == index.get("m1")
+    assert index.rival(second) == index.opened_by(A)
 
 
 def test_links_are_found_by_the_customer_above_their_accounts() -> None:
@@ -113,7 +114,7 @@ def test_an_address_is_remembered_for_a_while_after_the_link() -> None:
     """The index of entities may lag behind; a pair that was taken back is not remembered."""
     index = MappingIndex()
     index.apply(0, msgspec.structs.replace(record("m1", "linked", A, B), match="t|s|a@x.test"))
-    assert index.lately("t|s|a@x.test") == index.get("m1")
+    assert index.lately("t|s|a@x.test") == index.opened_by(A)
     assert index.lately("t|s|b@x.test") is None
 
     index.apply(1, msgspec.structs.replace(record("m1", "withdrawn", A, B), match="t|s|a@x.test"))
@@ -127,7 +128,9 @@ def test_what_is_declared_separate_holds_nothing() -> None:
     assert index.naming(A) == []
 
     index.apply(7, record("m1", "claimed", A, "", claim()))
-    assert index.order("m1") == 7
+    held = index.opened_by(A)
+    assert held
+    assert index.order(held) == 7
 
 
 def test_records_read_back_and_a_newer_major_version_stops() -> None:
@@ -143,12 +146,12 @@ def test_records_read_back_and_a_newer_major_version_stops() -> None:
 def test_the_index_never_names_what_is_not_there(history: list[tuple[str, str]]) -> None:
     """After any history: whatever a ref leads to is a present record that names the ref."""
     index = MappingIndex()
-    targets = {"1": B, "2": C, "3": ""}
+    pairs = {"1": (A, B), "2": (B, C), "3": (C, "")}
     for offset, (name, state) in enumerate(history):
-        index.apply(offset, record(name, state, A, targets[name], claim() if state == "claimed" else None))
+        index.apply(offset, record(name, state, *pairs[name], claim() if state == "claimed" else None))
 
     for ref in (A, B, C):
         for mapping in index.naming(ref):
-            assert index.get(mapping.id) == mapping
+            assert index.opened_by(mapping.source) == mapping
             assert ref in mapping.refs
             assert mapping.state != "withdrawn"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from shared.errors import Conflict, NotFound, NotReady
 from shared.flows.actions import Context
-from shared.identity import Ref, mapping_id
+from shared.identity import Ref
 from shared.index import normalized_email
 from shared.mappings import Mapping
 
@@ -50,7 +50,7 @@ async def other_side(context: Context, born: Born) -> str:
     candidate; Conflict with its candidates where the rule decides nothing.
     """
     address = normalized_email(born.email)
-    held = context.claims.index.get(mapping_id(born.ref))
+    held = context.claims.index.opened_by(born.ref)
     if not address or not _on(context) or (held and held.state == "separate"):
         return ""
     _await_index(context)

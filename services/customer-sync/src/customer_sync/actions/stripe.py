@@ -12,7 +12,7 @@ from shared.apps.stripe.models import StripeCustomer
 from shared.catalog.stripe import CustomerMade, NewStripeCustomer, TogaiIds, Written
 from shared.errors import Conflict, KeyReused, NotFound, NotReady, RateLimited, Rejected, Unavailable
 from shared.flows.actions import Context, Ended, Result
-from shared.identity import Ref, mapping_id
+from shared.identity import Ref
 from shared.mappings import Mapping, Rule
 
 from customer_sync.actions.pairs import end_if_made_elsewhere
@@ -62,7 +62,7 @@ async def create_customer(context: Context, new: NewStripeCustomer) -> Result:
 
 async def _same_address(context: Context, new: NewStripeCustomer, account_ref: str, customer_ref: str) -> str:
     """Whom the e-mail rule links, unless the create was begun already."""
-    held = context.claims.index.get(mapping_id(account_ref))
+    held = context.claims.index.opened_by(account_ref)
     if held and held.state == "claimed":
         return held.target
     return await other_side(context, Born(account_ref, new.email, "stripe", customer_ref))

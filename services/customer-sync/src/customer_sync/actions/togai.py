@@ -9,7 +9,7 @@ from shared.catalog.stripe import Written
 from shared.catalog.togai import AccountId, CustomerAndAccount, NewTogaiCustomer, StripeId
 from shared.errors import Conflict, NotFound, Rejected
 from shared.flows.actions import Context, Ended, Result
-from shared.identity import Ref, mapping_id
+from shared.identity import Ref
 from shared.mappings import Mapping, Rule
 
 from customer_sync.actions.pairs import end_if_made_elsewhere
@@ -116,7 +116,7 @@ def _body(context: Context, customer: StripeCustomer) -> tuple[NewCustomer, tupl
 
 async def _same_address(context: Context, customer: StripeCustomer, stripe_ref: str, account_ref: str) -> str:
     """Whom the e-mail rule links, unless the create was begun already."""
-    held = context.claims.index.get(mapping_id(stripe_ref))
+    held = context.claims.index.opened_by(stripe_ref)
     if held and held.state == "claimed":
         return held.target if held.target != account_ref else ""
     return await other_side(context, Born(stripe_ref, customer.email, "togai"))
