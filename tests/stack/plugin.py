@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -22,6 +22,8 @@ def stack(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture
-async def tenant(stack: Stack) -> Tenant:
+async def tenant(stack: Stack) -> AsyncIterator[Tenant]:
     """Accounts of the test's own."""
-    return await Tenant.make(stack)
+    made = await Tenant.make(stack)
+    yield made
+    await made.leave()

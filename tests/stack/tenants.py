@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import msgspec
 from console.connect import Wanted, connect
 from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, Secrets, Vault, encode, encryption_keys
@@ -35,6 +36,7 @@ class Tenant:
     togai_org: str
     togai_hook_token: str = ""
     webhooks: bool = True
+    made: list[Connection] = field(default_factory=list)
 
     @classmethod
     async def make(cls, stack: Stack, *, webhooks: bool = True, indexed: bool = True) -> Tenant:
@@ -62,6 +64,14 @@ class Tenant:
         found = await self.stack.control("GET", "/subscriptions", params={"account": self.togai_org})
         for subscription in found["subscriptions"]:
             await self.stack.control("DELETE", f"/subscriptions/{subscription['id']}")
+
+    async def leave(self) -> None:
+        """Remove the connections: nobody polls accounts that no test looks at any more."""
+        settings = self.stack.settings()
+        async with Log(settings) as kafka:
+            for connection in self.made:
+                gone = msgspec.structs.replace(connection, state="removed")
+                await kafka.append(Topics(settings).connections, gone.id, encode(gone))
 
     async def indexed(self) -> None:
         """Wait until the pollers have read both sides once: the e-mail rule waits for them."""
@@ -124,6 +134,7 @@ class Tenant:
             )
         async with Log(settings) as kafka:
             await kafka.append(Topics(settings).connections, made.id, encode(made))
+        self.made.append(made)
         return made
 
     async def link(self, *flows: str, suffix: str = "", stripe: str = "", togai: str = "") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -24,18 +24,24 @@ def eager(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(params=[True, False], ids=["webhooks", "polling-only"])
-async def polled(eager: Stack, request: pytest.FixtureRequest) -> Tenant:
+async def polled(eager: Stack, request: pytest.FixtureRequest) -> AsyncIterator[Tenant]:
     """Accounts of the test's own: everything must work with webhooks, and with none at all."""
-    return await Tenant.make(eager, webhooks=request.param)
+    made = await Tenant.make(eager, webhooks=request.param)
+    yield made
+    await made.leave()
 
 
 @pytest.fixture(params=[True, False], ids=["webhooks", "polling-only"])
-async def tenant(stack: Stack, eager: Stack, request: pytest.FixtureRequest) -> Tenant:
+async def tenant(stack: Stack, eager: Stack, request: pytest.FixtureRequest) -> AsyncIterator[Tenant]:
     """The same, for tests that count on seldom looks of the pollers where webhooks come in."""
-    return await Tenant.make(stack if request.param else eager, webhooks=request.param)
+    made = await Tenant.make(stack if request.param else eager, webhooks=request.param)
+    yield made
+    await made.leave()
 
 
 @pytest.fixture
-async def called(stack: Stack) -> Tenant:
+async def called(stack: Stack) -> AsyncIterator[Tenant]:
     """Accounts whose vendors call, for tests of the calls themselves."""
-    return await Tenant.make(stack)
+    made = await Tenant.make(stack)
+    yield made
+    await made.leave()

@@ -1,0 +1,169 @@
+"""Events a second through customer-sync, against a bare pool that does the same calls, and two workers against one.
+
+    .venv/bin/python -m benchmarks.worker [--runs 3] [--keep]
+
+Every event is a new Togai account: five calls of 20 ms each, 64 in flight, quotas lifted. The events stand in the topic
+before the worker starts; what counts is the time from the first run's begin to the last run's end. The bare pool reads
+the same events and does the same calls with the same clients, and neither claims, records nor acknowledges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from console.local.child import Child
+from console.local.kafka import EmbeddedKafka
+from console.local.ports import free_port, is_free
+from shared.connections import Connection, FlowLink, Secrets, Vault, encode, encryption_keys
+from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope, timestamp
+from shared.events.topics import Topics
+from shared.runs import decode_run
+from shared.streaming.admin import ensure_topics
+from shared.streaming.kafka import Log
+
+from benchmarks.tables import Figure, arguments, show
+from tests.stack.processes import Stack, until
+from tests.stack.topics import records
+
+EVENTS = 3000
+FLOW = "togai-account-to-stripe-customer"
+STRIPE, TOGAI = "stripe:test:acct_1", "togai:test:org_1"
+
+
+def event(number: int) -> Envelope:
+    """A Togai account is new."""
+    account = f"account-{number}"
+    return Envelope(
+        id=f"tgi_{number}",
+        source=f"urn:tandem:{TOGAI}",
+        type="togai.account.created",
+        subject=account,
+        time=timestamp(datetime.now(UTC)),
+        appaccount=TOGAI,
+        connection="con_togai",
+        aggregate=f"{TOGAI}/account/{account}",
+        data=msgspec.Raw(msgspec.json.encode({"payload": {"id": account, "customerId": f"c-{account}"}})),
+    )
+
+
+async def prepare(stack: Stack, vendor: str) -> Topics:
+    """Topics, connections and the flow link, without asking anybody."""
+    settings = stack.settings()
+    vault, topics = Vault(encryption_keys(settings, create=True)), Topics(settings)
+    await ensure_topics(settings)
+    kept = vault.seal(Secrets(api_key="sk_test_x"))
+    common: Any = {"mode": "test", "sealed": kept, "changed_at": timestamp(datetime.now(UTC))}
+    async with Log(settings) as kafka:
+        for app, account in (("stripe", STRIPE), ("togai", TOGAI)):
+            name: Any = app
+            made = Connection(id=f"con_{app}", app=name, app_account=account, api_base=f"{vendor}/{app}", **common)
+            await kafka.append(topics.connections, made.id, encode(made))
+        link = FlowLink(id="link", flow=FLOW, connections={"stripe": "con_stripe", "togai": "con_togai"})
+        await kafka.append(topics.flow_links, link.id, encode(link))
+        await asyncio.gather(
+            *(
+                kafka.append(topics.events("customer"), e.aggregate, envelopes.encode(e))
+                for e in map(event, range(EVENTS))
+            )
+        )
+    return topics
+
+
+async def tandem(home: Path, bootstrap: str, vendor: str, workers: int) -> float:
+    """Events a second through so many workers."""
+    extra = {"TANDEM_POLLING": "false", "TANDEM_STRIPE_QUOTA": "0", "TANDEM_TOGAI_QUOTA": "0"}
+    stack = Stack.bare(home, bootstrap, **extra, TANDEM_DELAY_SCALE="1", TANDEM_CALL_TIMEOUT="15")
+    topics = await prepare(stack, vendor)
+    for number in range(1, workers + 1):
+        stack.launch_worker(number)
+    ended: dict[str, Any] = {}
+
+    async def all_ended() -> bool:
+        for record in await records(stack.settings(), topics.runs):
+            run = decode_run(record.value)
+            if run.ended:
+                ended[run.id] = run
+        return len(ended) >= EVENTS
+
+    try:
+        await until(all_ended, "every event worked on", 300)
+    finally:
+        await asyncio.gather(*(child.stop(15) for child in stack.children.values()))
+    wrong = [run for run in ended.values() if run.state != "succeeded"]
+    if wrong:
+        raise SystemExit(f"{len(wrong)} runs did not succeed, as {wrong[0].id}: {wrong[0].reason}")
+    begun = min(datetime.fromisoformat(run.started_at) for run in ended.values())
+    end = max(datetime.fromisoformat(run.ended_at) for run in ended.values())
+    return EVENTS / (end - begun).total_seconds()
+
+
+async def bare(home: Path, bootstrap: str, vendor: str) -> float:
+    """Events a second through the bare pool."""
+    topics = await prepare(Stack.bare(home, bootstrap), vendor)
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.bare_worker",
+        bootstrap,
+        topics.events("customer"),
+        str(EVENTS),
+        vendor,
+    ]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    return float(json.loads(out))
+
+
+async def measure(runs: int) -> list[Figure]:
+    """Every figure."""
+    with tempfile.TemporaryDirectory() as name:
+        home, port = Path(name), free_port()
+        broker = EmbeddedKafka(home, free_port(in_a_row=2))
+        await broker.start()
+        vendor = Child([sys.executable, "-m", "benchmarks.vendor", str(port)], home / "vendor.log")
+
+        async def up() -> bool:
+            return not is_free(port)
+
+        await until(up, "the vendors' answers", 20)
+        address = f"http://127.0.0.1:{port}"
+        found: dict[str, list[float]] = {"bare": [], "one": [], "two": []}
+        try:
+            for run in range(runs):
+                found["bare"].append(await bare(home / f"bare{run}", broker.bootstrap, address))
+                found["one"].append(await tandem(home / f"one{run}", broker.bootstrap, address, 1))
+                found["two"].append(await tandem(home / f"two{run}", broker.bootstrap, address, 2))
+        finally:
+            await vendor.stop(5)
+            await broker.stop()
+    return figures(found)
+
+
+def figures(found: dict[str, list[float]]) -> list[Figure]:
+    """Rates, and their ratios pair by pair."""
+    against = [one / bare for one, bare in zip(found["one"], found["bare"], strict=True)]
+    scaled = [two / one for two, one in zip(found["two"], found["one"], strict=True)]
+    return [
+        Figure("one worker / bare pool", against, "", "at least 0.95"),
+        Figure("two workers / one", scaled, "", "at least 1.8"),
+        Figure("bare pool", found["bare"], "events/s"),
+        Figure("one worker", found["one"], "events/s"),
+        Figure("two workers", found["two"], "events/s"),
+    ]
+
+
+def main() -> None:
+    given = arguments(str(__doc__), runs=3).parse_args()
+    show("worker", asyncio.run(measure(given.runs)), keep=given.keep, runs=given.runs)
+
+
+if __name__ == "__main__":
+    main()
