@@ -98,6 +98,9 @@ async def at_togai(tenant: Tenant, pair: Pair, name: str, value: str) -> None:
     else:
         account = await tenant.togai("GET", f"/accounts/{pair.account}")
         address = account["address"] | ({"phoneNumber": value} if name == "phone" else {"line1": value})
+        if pair.born == "stripe":
+            # An address is sent whole: whoever changes one part sets the other one again, maybe to what was before.
+            pair.by_hand |= {"phone": address["phoneNumber"], "line1": address["line1"]}
         await tenant.togai("PATCH", f"/accounts/{pair.account}", json={"address": address})
 
 
