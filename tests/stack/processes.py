@@ -22,13 +22,13 @@ UNLIMITED = {"stripe_test_rate": None, "stripe_live_rate": None, "stripe_operati
 QUICK = {"webhook_delays": [0.05, 0.1, 0.2, 0.5, 1, 1, 2, 2, 5, 5], "webhook_timeout": 10.0}
 
 
-async def until(condition: Any, what: str, patience: float = PATIENCE) -> Any:
+async def until(condition: Any, what: str, patience: float = PATIENCE, *, every: float = 0.05) -> Any:
     """Poll an async condition until it is true; raises AssertionError that says what did not come."""
     deadline = asyncio.get_running_loop().time() + patience
     while not (found := await condition()):
         if asyncio.get_running_loop().time() > deadline:
             raise AssertionError(f"did not come within {patience:.0f} s: {what}")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(every)
     return found
 
 

@@ -179,7 +179,7 @@ async def test_random_changes_end_equal(busy: Stack) -> None:
             await change(tenant, pairs[p], dices[p], n)
 
     await many(PAIRS, change_all)
-    await until(lambda: _right(tenant, pairs), "both sides equal, or a person's change shown")
+    await until(lambda: _right(tenant, pairs), "both sides equal, or a person's change shown", every=2)
     calls = await quiet(tenant)
 
     assert await wrong(tenant, pairs) == []
@@ -205,7 +205,7 @@ async def linked(tenant: Tenant, pairs: list[Pair]) -> None:
         settings = {s["entityId"] for s in (await tenant.togai_state())["settings"]}
         return all(pair.account in settings for pair in pairs)
 
-    await until(all_linked, "every pair linked")
+    await until(all_linked, "every pair linked", every=1)
 
 
 async def all_differences(tenant: Tenant) -> list[dict[str, Any]]:
