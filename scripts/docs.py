@@ -102,7 +102,7 @@ def fields_of(record: type[msgspec.Struct]) -> str:
 def _kept(topic: Topic) -> str:
     if topic.retention is None:
         return "the newest record of each key, for ever"
-    days = f"{topic.retention.days} days"
+    days = f"{topic.retention.days} days" if topic.retention.days else _span(topic.retention)
     return f"the newest record of each key, {days}" if "compact" in topic.cleanup else days
 
 

@@ -29,7 +29,7 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "Polling": (
         "What no webhook brings, or none has brought, is found by asking.",
-        ("polling", "stripe_poll_interval", "togai_poll_interval", "poll_share", "stripe_quota", "togai_quota"),
+        ("polling", "stripe_poll_interval", "togai_poll_interval", "poll_share"),
     ),
     "Machine and addresses": (
         "",
@@ -53,9 +53,10 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "Database": ("", ("database_url",)),
     "Limits and times": (
-        "Durations are seconds. Rates are calls per second; `tandem up` divides them among its workers.",
+        "Durations are seconds. The quotas are those of an app account, which all workers and pollers share.",
         (
-            "stripe_rate", "togai_rate", "call_timeout", "calls_in_flight", "in_place_limit", "delay_scale",
+            "stripe_quota", "stripe_operation_quota", "stripe_concurrency", "togai_quota", "togai_concurrency",
+            "fallback_share", "call_timeout", "calls_in_flight", "in_place_limit", "delay_scale",
             "append_timeout", "worker_id", "session_timeout", "drain_timeout", "bugs_in_a_row",
         ),
     ),
@@ -228,5 +229,7 @@ TOPIC_WORDS: Mapping[str, str] = {
     "index": "ids and e-mail addresses of both sides, as the pollers saw them",
     "polls": "how far each poller is",
     "pair_states": "what both sides of a pair agree on, and what differs",
+    "limits_demand": "calls that wait, and what became of permits: workers to the allocator",
+    "limits_leases": "permits for calls: the allocator to workers",
     "runs": "the activity log: each record is the whole state of its run",
 }

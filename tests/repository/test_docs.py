@@ -235,16 +235,25 @@ def topics_written(file: Path) -> set[str]:
     return found
 
 
+def makes(file: Path, name: str) -> bool:
+    """Whether a module makes an object of a class."""
+    calls = [n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)]
+    return any(isinstance(call.func, ast.Name) and call.func.id == name for call in calls)
+
+
 def test_who_writes_and_reads_which_topic() -> None:
     """Written: by a service's own modules, and by those of `shared` that it imports. Read: by its folds and inputs."""
     graph = grimp.build_graph("shared", "ingress", "customer_sync", "console", cache_dir=None)
     module = {f: ".".join(f.relative_to(ROOT).with_suffix("").parts).partition("src.")[2] for f in SOURCES["shared"]}
-    written = {}
+    written, talked = {}, {}
     for service in ("ingress", "customer-sync", "console"):
         package = service.replace("-", "_")
         reached = set(graph.find_upstream_modules(package, as_package=True))
         files = [*SOURCES[service], *(f for f in SOURCES["shared"] if module[f] in reached)]
         written[service] = {topic for file in files for topic in topics_written(file)}
+        asks, leases = (any(makes(file, name) for file in files) for name in ("Permits", "Office"))
+        written[service] |= {t for t, does in ((TOPICS.limits_demand, asks), (TOPICS.limits_leases, leases)) if does}
+        talked[service] = {t for t, does in ((TOPICS.limits_leases, asks), (TOPICS.limits_demand, leases)) if does}
     registry = Registry()
     few = set(registry.folds(TOPICS, with_mappings=False, with_index=False))
     inputs = {name for noun in NOUNS for name in TOPICS.inputs(noun)}
@@ -253,6 +262,7 @@ def test_who_writes_and_reads_which_topic() -> None:
         "customer-sync": set(registry.folds(TOPICS)) | inputs,
         "console": few | set(kinds(TOPICS)),
     }
+    read = {service: topics | talked[service] for service, topics in read.items()}
 
     def who(sets: dict[str, set[str]], topic: str) -> str:
         return ", ".join(name for name in ("ingress", "customer-sync", "console") if topic in sets[name]) or "–"

@@ -145,8 +145,27 @@ class Settings(BaseSettings):
         60.0, gt=0, description="seconds between two looks at Togai's customers and accounts"
     )
     poll_share: float = Field(0.05, gt=0, le=1, description="share of a vendor's quota that the pollers may use")
-    stripe_quota: float = Field(25.0, gt=0, description="calls per second that Stripe allows the account")
-    togai_quota: float = Field(10.0, gt=0, description="calls per second that Togai allows the organization")
+    stripe_quota: float | None = Field(
+        None,
+        ge=0,
+        description="calls per second that Stripe allows the account; empty: 100 in live and 25 in test mode; 0: no "
+        "limit of any kind",
+    )
+    stripe_operation_quota: float = Field(
+        25.0, ge=0, description="calls per second that Stripe allows each operation of the account; 0: no limit"
+    )
+    stripe_concurrency: int = Field(
+        25, ge=0, description="calls that one Stripe account may have under way at the same time; 0: no limit"
+    )
+    togai_quota: float = Field(
+        10.0, ge=0, description="calls per second that Togai allows the organization; 0: no limit of any kind"
+    )
+    togai_concurrency: int = Field(
+        0, ge=0, description="calls that one Togai organization may have under way at the same time; 0: no limit"
+    )
+    fallback_share: float = Field(
+        0.05, ge=0, le=1, description="share of a quota that a worker keeps to while nobody leases it permits"
+    )
     email_rule: Literal["off", "exact"] = Field(
         "exact", description="link by e-mail address where exactly one unlinked object on each side has it, or never"
     )
@@ -158,8 +177,6 @@ class Settings(BaseSettings):
         description="whose value holds, by field, as name=togai,email=stripe,metadata.VATN=birth; birth, the default, "
         "is the side where the customer was made, and Togai for a pair that a rule linked",
     )
-    stripe_rate: float = Field(20.0, gt=0, description="calls to Stripe by one worker, per second")
-    togai_rate: float = Field(8.0, gt=0, description="calls to Togai by one worker, per second")
     call_timeout: float = Field(15.0, gt=0, description="deadline of one call to a vendor")
     calls_in_flight: int = Field(
         64, ge=1, description="calls to the vendors that one worker has under way at the same time"

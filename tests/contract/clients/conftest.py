@@ -28,7 +28,7 @@ class ToldGate(CallGate):
     """A gate that holds nobody and remembers who was told to slow down."""
 
     def __init__(self) -> None:
-        super().__init__(Settings(_env_file=None, stripe_rate=1e6, togai_rate=1e6))
+        super().__init__(Settings(_env_file=None, stripe_quota=0, togai_quota=0))
         self.told: list[tuple[str, float]] = []
 
     def slow_down(self, app_account: str, seconds: float) -> None:

@@ -43,13 +43,13 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[JumpingLoop]:
     loop = JumpingLoop()
-    monkeypatch.setattr("shared.limits.time", SimpleNamespace(monotonic=loop.time))
+    monkeypatch.setattr("shared.limits.gate.time", SimpleNamespace(monotonic=loop.time))
     yield loop
     loop.close()
 
 
 def gate(**settings: Any) -> CallGate:
-    return CallGate(Settings(_env_file=None, **({"stripe_rate": 10, "togai_rate": 5} | settings)))
+    return CallGate(Settings(_env_file=None, **({"stripe_quota": 10, "togai_quota": 5} | settings)))
 
 
 async def passes(gate: CallGate, account: str, number: int, takes: float = 0.0) -> list[float]:

@@ -15,12 +15,14 @@ NOTHING = Step("nothing", lambda: _nothing())
 async def _nothing() -> None: ...
 
 
-def test_workers_share_the_vendors_rates() -> None:
-    """Three workers together call no more often than the one that the rates are meant for."""
-    workers = worker_parts(Settings(stripe_rate=30, togai_rate=6), {"customer-sync": 3})
+def test_workers_know_the_whole_quotas() -> None:
+    """Nothing is divided among them: they lease from one allocator."""
+    workers = worker_parts(Settings(stripe_quota=30, togai_quota=6), {"customer-sync": 3})
+    given = [
+        {name for name in worker.env if "QUOTA" in name and worker.env[name] in ("10.0", "2.0")} for worker in workers
+    ]
 
-    assert [worker.env["TANDEM_STRIPE_RATE"] for worker in workers] == ["10.0"] * 3
-    assert [worker.env["TANDEM_TOGAI_RATE"] for worker in workers] == ["2.0"] * 3
+    assert given == [set()] * 3
 
 
 def test_workers_have_names_and_ports_of_their_own() -> None:

@@ -1,4 +1,4 @@
-"""`python -m ingress` runs the webhook receiver and the pollers."""
+"""`python -m ingress` runs the webhook receiver, the pollers and the allocator of permits."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 from shared.connections import Vault, encryption_keys
 from shared.events.topics import Topics
+from shared.limits import Permits
 from shared.registry import Registry
 from shared.settings import Settings
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
 from ingress.app import make_app
+from ingress.limits.office import Office
 from ingress.polling.pollers import Pollers
 from ingress.polling.term import Tools
 from ingress.webhooks import Desk
@@ -36,9 +38,12 @@ async def serve(settings: Settings) -> None:
     async with (
         Log(settings) as kafka,
         Replica(settings, folds) as replica,
-        Pollers(Tools(settings, topics, kafka, registry, vault, replica)) as pollers,
+        Office(settings, topics) as office,
+        Permits(settings, topics, "ingress") as permits,
+        Pollers(Tools(settings, topics, kafka, registry, vault, replica, permits)) as pollers,
     ):
-        app: Any = make_app(Desk(kafka, replica, registry, vault, topics, settings.append_timeout), pollers)
+        desk = Desk(kafka, replica, registry, vault, topics, settings.append_timeout)
+        app: Any = make_app(desk, pollers, office)
         server = Server(
             app,
             address=settings.host,

@@ -8,13 +8,14 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from ingress.limits.office import Office
 from ingress.polling.pollers import Pollers
 from ingress.webhooks import Desk, Receive, Scope, Send, Webhooks
 
 
-def make_app(desk: Desk, pollers: Pollers) -> Ingress:
+def make_app(desk: Desk, pollers: Pollers, office: Office) -> Ingress:
     """Both halves over what they share."""
-    return Ingress(Webhooks(desk), _pages(desk, pollers))
+    return Ingress(Webhooks(desk), _pages(desk, pollers, office))
 
 
 class Ingress:
@@ -31,7 +32,7 @@ class Ingress:
             await self._pages(scope, receive, cast(Any, send))
 
 
-def _pages(desk: Desk, pollers: Pollers) -> FastAPI:
+def _pages(desk: Desk, pollers: Pollers, office: Office) -> FastAPI:
     pages = FastAPI(title="Tandem ingress", docs_url=None, redoc_url=None)
 
     @pages.get("/healthz", summary="Whether the process lives")
@@ -47,6 +48,10 @@ def _pages(desk: Desk, pollers: Pollers) -> FastAPI:
     @pages.get("/pollers", summary="How far the pollers are, and what is wrong with them")
     async def how_far() -> dict[str, Any]:
         return pollers.status()
+
+    @pages.get("/limits", summary="Whether this process leases permits, and what each app account may do now")
+    async def limits() -> dict[str, Any]:
+        return office.status()
 
     @pages.get("/metrics", summary="Prometheus metrics")
     async def metrics() -> Response:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -87,26 +89,33 @@ class Clients:
 
     async def _open(self, connection_id: str) -> StripeApp | TogaiApp:
         connection = self._registry.connection(connection_id)
-        client = self._client(connection)
         if connection.state == "closed":
-            await self._probe(connection, client)
-        return client
+            await self._probe(connection)
+        return self._client(connection)
 
     def _client(self, connection: Connection) -> StripeApp | TogaiApp:
         identity = (connection.id, connection.sealed, connection.api_base)
         if identity not in self._made:
-            key = self._vault.open(connection.sealed).api_key
-            arguments = (connection.id, connection.app_account, key, connection.api_base, self._gate)
-            assert self._stripe_http
-            assert self._togai_http
-            self._made[identity] = (
-                StripeApp(*arguments, self._stripe_http)
-                if connection.app == "stripe"
-                else TogaiApp(*arguments, self._togai_http)
-            )
+            self._made[identity] = self._make(connection, partial(self._check_open, connection))
         return self._made[identity]
 
-    async def _probe(self, connection: Connection, client: StripeApp | TogaiApp) -> None:
+    def _make(self, connection: Connection, check_open: Callable[[], None]) -> StripeApp | TogaiApp:
+        key = self._vault.open(connection.sealed).api_key
+        arguments = (connection.id, connection.app_account, key, connection.api_base, self._gate)
+        assert self._stripe_http
+        assert self._togai_http
+        if connection.app == "stripe":
+            return StripeApp(*arguments, self._stripe_http, check_open)
+        return TogaiApp(*arguments, self._togai_http, check_open)
+
+    def _check_open(self, made_for: Connection) -> None:
+        """A call has waited for its turn. Raises ConnectionClosed if its key was refused, or replaced, meanwhile."""
+        present = self._registry.connections.get(made_for.id)
+        if present is None or present.state != "open" or present.sealed != made_for.sealed:
+            reason = present.reason if present and present.state == "closed" else "its key was replaced or removed"
+            raise ConnectionClosed(f"connection {made_for.id} is closed: {reason}", code="connection_closed")
+
+    async def _probe(self, connection: Connection) -> None:
         """One harmless call after a while; it reopens the connection or postpones the next probe for all workers."""
         closed = ConnectionClosed(
             f"connection {connection.id} is closed: {connection.reason}", code="connection_closed"
@@ -115,6 +124,7 @@ class Clients:
         if self._probing.locked() or age < PROBE_EVERY * float(self._settings.delay_scale) * random.uniform(1, 1.1):
             raise closed
         async with self._probing:
+            client = self._make(connection, lambda: None)
             try:
                 await (client.account() if isinstance(client, StripeApp) else client.organization())
             except SyncError as error:

@@ -21,15 +21,22 @@ DELAYS: dict[Delay, timedelta] = {
 MAX_MESSAGE_BYTES = 2 * 1024 * 1024
 """A webhook body of 1 MB in its envelope, and a run record with step outputs, fit with room to spare."""
 
+TALK_KEPT = timedelta(hours=1)
+"""What processes tell each other about limits is of use for a second; an hour of it helps to see what happened."""
+
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic as it must be on the cluster. `retention` None keeps records for ever (or until compacted)."""
+    """One topic as it must be on the cluster. `retention` None keeps records for ever (or until compacted).
+
+    What is not `lasting` may be lost with the machine: Kafka does not wait for the disk with each record.
+    """
 
     name: str
     partitions: int
     cleanup: Cleanup
     retention: timedelta | None = None
+    lasting: bool = True
 
     def config(self) -> dict[str, str]:
         """The topic-level settings in Kafka's own names."""
@@ -37,6 +44,8 @@ class Topic:
         config["retention.ms"] = str(int(self.retention.total_seconds() * 1000)) if self.retention else "-1"
         if "compact" in self.cleanup:
             config |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": str(24 * 3600 * 1000)}
+        if not self.lasting:
+            config |= {"flush.messages": str(2**63 - 1), "segment.ms": str(int(TALK_KEPT.total_seconds() * 1000))}
         return config
 
 
@@ -57,6 +66,8 @@ class Topics:
         self.index = self._name("tandem.index")
         self.polls = self._name("tandem.polls")
         self.pair_states = self._name("tandem.pair-states")
+        self.limits_demand = self._name("tandem.limits.demand")
+        self.limits_leases = self._name("tandem.limits.leases")
         self.other = self._name("other.events")
 
     def _name(self, name: str) -> str:
@@ -98,6 +109,9 @@ class Topics:
                 self.polls,
                 self.pair_states,
             )
+        ]
+        shaped += [
+            Topic(name, 1, "delete", TALK_KEPT, lasting=False) for name in (self.limits_demand, self.limits_leases)
         ]
         shaped.append(Topic(self.runs, self.partitions, "compact,delete", self._runs_kept))
         return shaped

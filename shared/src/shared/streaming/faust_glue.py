@@ -20,6 +20,7 @@ from faust.types import TP, EventT, StreamT
 from shared import metrics, runs
 from shared.catalog import TRIGGERS
 from shared.events.topics import Topics
+from shared.limits.lanes import LaneOf
 from shared.log import get_logger
 from shared.settings import Settings
 from shared.streaming.kafka import ssl_context
@@ -189,6 +190,7 @@ def _work(event: EventT[Any], partition: Partition) -> Work:
         acknowledge=event.ack,
         foldable=foldable and parked is None,
         due=_due(parked) if parked else 0.0,
+        lane=LaneOf("replay" if message.topic.endswith(".replay") else "live"),
     )
 
 

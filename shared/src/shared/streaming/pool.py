@@ -4,6 +4,7 @@
 - A record is acknowledged only when it and everything before it on its partition is done (the contiguous prefix).
 - Read-ahead is bounded per partition (reading pauses) and per aggregate: beyond that an event folds into the last one
   of its type, which then looks at the present state for all of them.
+- What stands before a live event of the same aggregate counts as live for the limits: it must not be held up behind it.
 - Records of delay topics are held until they are due; an event of the same aggregate wakes them at once.
 """
 
@@ -15,6 +16,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
+from shared.limits.lanes import LaneOf
 from shared.log import get_logger
 from shared.tasks import was_cancelled
 
@@ -26,7 +28,8 @@ Partition = tuple[str, int]
 @dataclass(eq=False)
 class Work:
     """One record in hand. `acknowledge` tells Kafka; `due` is epoch seconds, 0 for now; `folded` are the events that
-    this one stands for; `look_again` forbids to take the event for the present state.
+    this one stands for; `look_again` forbids to take the event for the present state;
+    `lane` is that of its calls.
     """
 
     partition: Partition
@@ -42,6 +45,7 @@ class Work:
     look_again: bool = False
     folded: list[Work] = field(default_factory=list)
     taken_at: float = 0.0
+    lane: LaneOf = field(default_factory=LaneOf)
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,9 @@ class Pool:
             task = asyncio.create_task(self._work_off(work.aggregate), name=f"aggregate {work.aggregate}")
             self._tasks[work.aggregate] = task
             return
+        if work.lane.lane == "live":
+            for ahead in queue:
+                ahead.lane.promote()
         if work.foldable and len(queue) > self._bounds.per_aggregate:
             self._fold(queue, work)
         queue.append(work)

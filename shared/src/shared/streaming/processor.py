@@ -24,6 +24,7 @@ from shared.flows.matching import holds, starting
 from shared.flows.model import Flow
 from shared.flows.runner import Outcome, Runner, new_run, problem_of
 from shared.identity import dead_letter_id, run_id
+from shared.limits.lanes import present_lane
 from shared.log import get_logger
 from shared.registry import Registry
 from shared.retries import LAST_PARKING, LOOK_EVERY, delay_for, due_at
@@ -78,6 +79,9 @@ class Processor:
         """Bring one record to an end: a recorded run, a parking, or a burial."""
         try:
             envelope = envelopes.decode(work.value)
+            if envelope.origin == "backfill" and work.lane.lane == "replay":
+                work.lane.lane = "backfill"
+            present_lane.set(work.lane)
             if work.parked:
                 await self._go_on(work, envelope, _parked(work.parked))
             else:

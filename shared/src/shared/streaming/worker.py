@@ -21,7 +21,7 @@ from shared.connections import Vault, encryption_keys
 from shared.events.topics import Topics
 from shared.flows.actions import Implementation
 from shared.flows.runner import Runner
-from shared.limits import CallGate
+from shared.limits import CallGate, Permits
 from shared.pair_writes import PairWrites
 from shared.registry import Registry
 from shared.settings import Settings
@@ -58,6 +58,7 @@ class Worker:
         self._booted = asyncio.Event()
         self._pool: Pool | None = None
         self._replica: Replica | None = None
+        self._permits: Permits | None = None
         self._registry = Registry()
         self.app.task(self._boot)
         self.app.task(self._watch_pauses)
@@ -89,7 +90,8 @@ class Worker:
         folds = registry.folds(self.topics)
         self._replica = replica = await self._stack.enter_async_context(Replica(self.settings, folds))
         await replica.wait_ready()
-        gate = CallGate(self.settings)
+        self._permits = await self._stack.enter_async_context(Permits(self.settings, self.topics, self.name))
+        gate = CallGate(self.settings, self._permits)
         clients = await self._stack.enter_async_context(
             Clients(self.settings, registry, vault, gate, kafka, self.topics)
         )
@@ -143,6 +145,7 @@ class Worker:
             "in_hand": in_hand,
             "oldest_seconds": round(pool.oldest(), 1) if pool else 0.0,
             "stalled": stalled,
+            "fallback": self._permits.on_fallback if self._permits else [],
             "problem": consuming.problem,
         }
         rebalancing = bool(getattr(self.app, "rebalancing", False))

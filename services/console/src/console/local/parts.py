@@ -61,8 +61,8 @@ def console_part(settings: Settings) -> Part:
 
 
 def worker_parts(settings: Settings, copies: Mapping[str, int]) -> list[Part]:
-    """Every copy of every worker. The vendors' rates hold for all copies together, so each gets its share."""
-    return [_worker(name, number, copies[name], settings) for name in copies for number in range(1, copies[name] + 1)]
+    """Every copy of every worker. They share the vendors' quotas among them by themselves."""
+    return [_worker(name, number, settings) for name in copies for number in range(1, copies[name] + 1)]
 
 
 def parse_workers(wanted: list[str]) -> dict[str, int]:
@@ -92,14 +92,12 @@ def _server(module: str, settings: Settings, port_field: str, path: str, host: s
     )
 
 
-def _worker(name: str, number: int, copies: int, settings: Settings) -> Part:
+def _worker(name: str, number: int, settings: Settings) -> Part:
     port = settings.worker_port + number - 1 if settings.worker_port else free_port()
     at = f"http://{reachable(settings.host)}:{port}"
     own = {
         variable("worker_id"): f"{name}-{number}",
         variable("worker_port"): str(port),
-        variable("stripe_rate"): str(settings.stripe_rate / copies),
-        variable("togai_rate"): str(settings.togai_rate / copies),
     }
     return Part(
         name=f"{name}-{number}",

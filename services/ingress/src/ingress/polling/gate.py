@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiolimiter import AsyncLimiter
-from shared.limits import CallGate
+from shared.limits import CallGate, LaneOf, Permits
+from shared.limits.quotas import quota_of
 from shared.settings import Settings
 
 BURST = 0.2
@@ -16,24 +18,32 @@ once.
 
 
 class PollGate(CallGate):
-    """At most `poll_share` of the quota in any minute, spread so that a burst leaves the workers four fifths."""
+    """At most `poll_share` of the quota in any minute, spread so that a burst leaves the workers four fifths.
 
-    def __init__(self, settings: Settings) -> None:
-        quotas = {"stripe": settings.stripe_quota, "togai": settings.togai_quota}
-        super().__init__(settings, {app: quota * max(BURST, settings.poll_share) for app, quota in quotas.items()})
-        self._a_minute = {app: quota * settings.poll_share * 60 for app, quota in quotas.items()}
+    With `permits` the pollers' calls count among everybody's, in a lane behind the workers'.
+    """
+
+    def __init__(self, settings: Settings, permits: Permits | None = None) -> None:
+        super().__init__(settings, permits, lane=LaneOf("reconcile"))
+        self._share = settings.poll_share
         self._averages: dict[str, AsyncLimiter] = {}
 
     @asynccontextmanager
-    async def call(self, app_account: str) -> AsyncIterator[None]:
+    async def call(self, app_account: str, operation: str = "") -> AsyncIterator[None]:
         """Wait for the account's turn, then hold one of the calls in flight."""
-        await self._average(app_account).acquire()
-        async with super().call(app_account):
+        if quota_of(self._settings, app_account).limited:
+            await self._average(app_account).acquire()
+        async with super().call(app_account, operation):
             yield
 
     def calls_in(self, app_account: str, seconds: float) -> int:
         """How many calls fit into a stretch of time again and again; at least one."""
+        if not quota_of(self._settings, app_account).limited:
+            return sys.maxsize
         return max(1, int(self._bucket(app_account)[1] * seconds))
+
+    def _rate(self, app_account: str) -> float:
+        return quota_of(self._settings, app_account).rate * max(BURST, self._share)
 
     def _average(self, app_account: str) -> AsyncLimiter:
         if app_account not in self._averages:
@@ -43,6 +53,6 @@ class PollGate(CallGate):
 
     def _bucket(self, app_account: str) -> tuple[float, float]:
         """Calls that may come at once, and calls per second: both together make the share of any minute."""
-        a_minute = self._a_minute[app_account.partition(":")[0]]
+        a_minute = quota_of(self._settings, app_account).rate * self._share * 60
         bucket = max(1.0, a_minute * BURST)
         return bucket, max(a_minute - bucket, a_minute / 2) / 60

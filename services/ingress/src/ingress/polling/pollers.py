@@ -10,9 +10,12 @@ from typing import Any, Self
 from shared.identity import AppAccount
 from shared.polls import Poll, stripe_interval, webhooks_come_in
 
+from ingress.leader import Leader, Seat
 from ingress.polling.gaps import gap, level, meaning
-from ingress.polling.leader import Leader
 from ingress.polling.term import Term, Tools
+from shared import metrics
+
+GROUP = "ingress-pollers"
 
 
 class Pollers:
@@ -21,7 +24,9 @@ class Pollers:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._term = Term(tools)
-        self._leader = Leader(tools.settings, tools.topics, self._term.run)
+        topics = tools.topics
+        seat = Seat("pollers", topics.group(GROUP), topics.polls, metrics.POLL_LEADER, tools.settings.session_timeout)
+        self._leader = Leader(tools.settings, seat, self._term.run)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -13,6 +13,7 @@ from shared.catalog import TRIGGERS
 from shared.connections import Connection, Vault
 from shared.events.topics import Topics
 from shared.identity import AppAccount
+from shared.limits import Permits
 from shared.log import get_logger
 from shared.polls import PollKind, stripe_interval
 from shared.registry import Registry
@@ -50,6 +51,7 @@ class Tools:
     registry: Registry
     vault: Vault
     replica: Replica
+    permits: Permits | None = None
 
 
 @dataclass
@@ -92,7 +94,7 @@ class Term:
 
     async def _serve(self) -> None:
         tools = self._tools
-        known, gate = Registry(), PollGate(tools.settings)
+        known, gate = Registry(), PollGate(tools.settings, tools.permits)
         folds = known.folds(tools.topics, with_mappings=False)
         own = {topic: folds[topic] for topic in (tools.topics.index, tools.topics.polls)}
         async with AsyncExitStack() as stack:

@@ -37,14 +37,22 @@ def http_client(timeout: float) -> stripe.HTTPClient:
 
 
 class StripeApp:
-    """One connection. Raises the errors of `shared.apps.stripe.errors` only."""
+    """One connection. Raises the errors of `shared.apps.stripe.errors` only, and of `check_open`, after each wait."""
 
     def __init__(
-        self, connection: str, app_account: str, api_key: str, api_base: str, gate: CallGate, http: stripe.HTTPClient
+        self,
+        connection: str,
+        app_account: str,
+        api_key: str,
+        api_base: str,
+        gate: CallGate,
+        http: stripe.HTTPClient,
+        check_open: Callable[[], None] = lambda: None,
     ) -> None:
         self.connection = connection
         self.app_account = app_account
         self._gate = gate
+        self._check_open = check_open
         self._client = stripe.StripeClient(
             api_key,
             stripe_version=API_VERSION,
@@ -56,21 +64,24 @@ class StripeApp:
 
     async def account(self) -> str:
         """The account's id. Sources: GET /v1/account; needs no right of a restricted key beyond its existence."""
-        found = await self._call(lambda: self._client.v1.accounts.retrieve_current_async())
+        found = await self._call("account.retrieve", lambda: self._client.v1.accounts.retrieve_current_async())
         return str(found.id)
 
     async def create_customer(self, params: Mapping[str, Any], key: str) -> StripeCustomer:
         """POST /v1/customers under the claim's key: sent again it is the same customer."""
         return self._customer(
             await self._call(
-                lambda: self._client.v1.customers.create_async(cast(Any, dict(params)), {"idempotency_key": key})
+                "customers.create",
+                lambda: self._client.v1.customers.create_async(cast(Any, dict(params)), {"idempotency_key": key}),
             )
         )
 
     async def retrieve_customer(self, customer_id: str) -> StripeCustomer:
         """GET /v1/customers/{id}. A deleted one comes back with `deleted`. Raises NotFound."""
         _guard(customer_id)
-        return self._customer(await self._call(lambda: self._client.v1.customers.retrieve_async(customer_id)))
+        return self._customer(
+            await self._call("customers.retrieve", lambda: self._client.v1.customers.retrieve_async(customer_id))
+        )
 
     async def update_customer(self, customer_id: str, params: Mapping[str, Any]) -> StripeCustomer:
         """POST /v1/customers/{id} under a new key of ours: the whole customer as it is now. Raises NotFound."""
@@ -78,7 +89,8 @@ class StripeApp:
         options: Any = {"idempotency_key": update_key()}
         return self._customer(
             await self._call(
-                lambda: self._client.v1.customers.update_async(customer_id, cast(Any, dict(params)), options)
+                "customers.update",
+                lambda: self._client.v1.customers.update_async(customer_id, cast(Any, dict(params)), options),
             )
         )
 
@@ -87,7 +99,7 @@ class StripeApp:
         cursor = ""
         while True:
             params: Any = {"created": {"gte": created}, "limit": 100} | ({"starting_after": cursor} if cursor else {})
-            page = await self._call(partial(self._client.v1.customers.list_async, params))
+            page = await self._call("customers.list", partial(self._client.v1.customers.list_async, params))
             for customer in page.data:
                 yield self._customer(customer)
             if not page.has_more or not page.data:
@@ -107,7 +119,8 @@ class StripeApp:
 
     async def _page(self, path: str, params: dict[str, Any]) -> Page:
         query = urlencode({"limit": 100} | params)
-        found = await self._call(lambda: self._client.raw_request_async("get", f"{path}?{query}"))
+        operation = f"{path.removeprefix('/v1/')}.list"
+        found = await self._call(operation, lambda: self._client.raw_request_async("get", f"{path}?{query}"))
         try:
             return msgspec.json.decode(found.body, type=Page)
         except msgspec.DecodeError as error:
@@ -115,18 +128,22 @@ class StripeApp:
 
     async def webhook_endpoints(self) -> list[dict[str, Any]]:
         """The account's endpoints, at most 16 by Stripe's limit, without their secrets."""
-        page = await self._call(lambda: self._client.v1.webhook_endpoints.list_async({"limit": 100}))
+        page = await self._call(
+            "webhook_endpoints.list", lambda: self._client.v1.webhook_endpoints.list_async({"limit": 100})
+        )
         return [endpoint.to_dict() for endpoint in page.data]
 
     async def create_webhook_endpoint(self, url: str, events: list[str]) -> dict[str, Any]:
         """Make an endpoint pinned to our API version. The only answer that ever holds its `secret`."""
         params: Any = {"url": url, "enabled_events": events, "api_version": API_VERSION, "description": "Tandem"}
-        made = await self._call(lambda: self._client.v1.webhook_endpoints.create_async(params))
+        made = await self._call(
+            "webhook_endpoints.create", lambda: self._client.v1.webhook_endpoints.create_async(params)
+        )
         return made.to_dict()
 
     async def delete_webhook_endpoint(self, endpoint: str) -> None:
         """Remove an endpoint that we made ourselves and whose secret nobody knows any more."""
-        await self._call(lambda: self._client.v1.webhook_endpoints.delete_async(endpoint))
+        await self._call("webhook_endpoints.delete", lambda: self._client.v1.webhook_endpoints.delete_async(endpoint))
 
     def _customer(self, found: stripe.Customer) -> StripeCustomer:
         try:
@@ -134,8 +151,9 @@ class StripeApp:
         except ValueError as error:
             raise Malformed(f"Stripe's answer is no customer: {error}") from error
 
-    async def _call(self, request: Callable[[], Awaitable[T]]) -> T:
-        async with self._gate.call(self.app_account):
+    async def _call(self, operation: str, request: Callable[[], Awaitable[T]]) -> T:
+        async with self._gate.call(self.app_account, operation):
+            self._check_open()
             try:
                 return await request()
             except stripe.StripeError as error:
@@ -144,7 +162,7 @@ class StripeApp:
                 # The SDK lets some transport and parse errors of the HTTP library through as they are.
                 translated = Unavailable(f"Stripe: {type(error).__name__}: {error}")
         if isinstance(translated, RateLimited):
-            self._gate.slow_down(self.app_account, translated.retry_after or 1.0)
+            self._gate.refused(self.app_account, operation, translated)
         raise translated
 
 

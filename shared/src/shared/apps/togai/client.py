@@ -7,6 +7,7 @@ that we choose are what makes a create safe to send again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
@@ -41,16 +42,24 @@ def setting_path(name: str, entity_type: str, entity_id: str, namespace: str = U
 
 
 class TogaiApp:
-    """One connection. Raises errors of `shared.errors` only."""
+    """One connection. Raises errors of `shared.errors` only; `check_open` is asked after each wait for a turn."""
 
     def __init__(
-        self, connection: str, app_account: str, token: str, api_base: str, gate: CallGate, http: httpx.AsyncClient
+        self,
+        connection: str,
+        app_account: str,
+        token: str,
+        api_base: str,
+        gate: CallGate,
+        http: httpx.AsyncClient,
+        check_open: Callable[[], None] = lambda: None,
     ) -> None:
         self.connection = connection
         self.app_account = app_account
         self._base = api_base.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
         self._gate = gate
+        self._check_open = check_open
         self._http = http
 
     async def organization(self) -> str:
@@ -113,7 +122,9 @@ class TogaiApp:
         await self._call("PATCH", f"/settings/{path}", json={"value": value})
 
     async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        async with self._gate.call(self.app_account):
+        operation = f"{path.split('/')[1]}.{method.lower()}"
+        async with self._gate.call(self.app_account, operation):
+            self._check_open()
             try:
                 # httpx counts its time-out anew for every piece that arrives: one that drips would hold us for ever.
                 async with asyncio.timeout(self._http.timeout.read):
@@ -124,7 +135,7 @@ class TogaiApp:
             return _body(answer, f"{method} {path}")
         raised = self._error(answer, f"{method} {path}")
         if isinstance(raised, RateLimited):
-            self._gate.slow_down(self.app_account, raised.retry_after or 1.0)
+            self._gate.refused(self.app_account, operation, raised)
         raise raised
 
     def _error(self, answer: httpx.Response, call: str) -> SyncError:

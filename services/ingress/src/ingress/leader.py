@@ -1,8 +1,9 @@
-"""Of several ingress processes one polls: whoever owns the one partition of the polls topic in a consumer group.
+"""Of several ingress processes one polls, and one leases permits: whoever owns the one partition of a topic in a
+consumer group made for that.
 
 Kafka gives the partition to another process when this one goes, or has given no sign of life for the session timeout.
-Whoever is asked to give it up stops before the group goes on. Two that poll for a moment, after a pause of one of them,
-do no harm: both append the same events under the same ids.
+Whoever is asked to give it up stops before the group goes on. Two that lead for a moment, after a pause of one of them,
+must do no harm: pollers append the same events under the same ids, and of two allocators the newer one is heard.
 """
 
 from __future__ import annotations
@@ -10,22 +11,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from shared.events.topics import Topics
+from prometheus_client import Gauge
 from shared.log import get_logger
 from shared.settings import Settings
 from shared.streaming.kafka import client_options
 from shared.tasks import was_cancelled
 
-from shared import metrics
-
 log = get_logger(__name__)
 
-GROUP = "ingress-pollers"
 RESTART_AFTER = 0.5
 """Seconds before the client is made anew after it failed."""
 LEAVE_WITHIN = 2.0
@@ -34,12 +33,27 @@ LEAVE_WITHIN = 2.0
 Lead = Callable[[], Coroutine[Any, Any, None]]
 
 
+@dataclass(frozen=True)
+class Seat:
+    """What is led: `name` in the logs, the consumer group, the topic whose partition decides, the metric that tells.
+
+    `session` is in seconds. With a `member` name a process that was killed and started again leads again at once.
+    """
+
+    name: str
+    group: str
+    topic: str
+    gauge: Gauge
+    session: float
+    member: str | None = None
+
+
 class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
     """Runs `lead` while this process is the one. `lead` bears to be cancelled at any moment, and ends by that only."""
 
-    def __init__(self, settings: Settings, topics: Topics, lead: Lead) -> None:
+    def __init__(self, settings: Settings, seat: Seat, lead: Lead) -> None:
         self._settings = settings
-        self._topics = topics
+        self._seat = seat
         self._lead = lead
         self._task: asyncio.Task[None] | None = None
         self._leading: asyncio.Task[None] | None = None
@@ -48,11 +62,11 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     @property
     def leading(self) -> bool:
-        """Whether this process polls."""
+        """Whether this process is the one."""
         return self._leading is not None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._follow(), name="pollers")
+        self._task = asyncio.create_task(self._follow(), name=self._seat.name)
         return self
 
     async def __aexit__(
@@ -69,8 +83,8 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
         """Kafka gave us the partition, or did not."""
         if assigned and not self._stopping and self._leading is None:
             self._consumer.pause(*assigned)  # the group is all that we are here for; a replica reads the records
-            log.info("pollers.leading")
-            metrics.POLL_LEADER.set(1)
+            log.info(f"{self._seat.name}.leading")
+            self._seat.gauge.set(1)
             self._leading = asyncio.create_task(self._lead(), name="leading")
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
@@ -80,31 +94,32 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _stand_down(self) -> None:
         if self._leading:
             task, self._leading = self._leading, None
-            metrics.POLL_LEADER.set(0)
+            self._seat.gauge.set(0)
             await _ended(task)
-            log.info("pollers.stood_down")
+            log.info(f"{self._seat.name}.stood_down")
 
     async def _follow(self) -> None:
         while not self._stopping:
             try:
                 await self._take_part()
             except KafkaError as error:
-                log.warning("pollers.restarted", reason=repr(error))
+                log.warning(f"{self._seat.name}.restarted", reason=repr(error))
             except asyncio.CancelledError:
                 if was_cancelled():
                     raise
-                log.warning("pollers.restarted", reason="the Kafka client gave up a call")
+                log.warning(f"{self._seat.name}.restarted", reason="the Kafka client gave up a call")
             except Exception as error:
-                log.error("pollers.restarted", reason=repr(error), exc_info=error)
+                log.error(f"{self._seat.name}.restarted", reason=repr(error), exc_info=error)
             finally:
                 await self._stand_down()
             await asyncio.sleep(RESTART_AFTER)
 
     async def _take_part(self) -> None:
-        session = int(self._settings.session_timeout * 1000)
+        session = int(self._seat.session * 1000)
         consumer = self._consumer = AIOKafkaConsumer(
             **client_options(self._settings),
-            group_id=self._topics.group(GROUP),
+            group_id=self._seat.group,
+            group_instance_id=self._seat.member,
             enable_auto_commit=False,
             auto_offset_reset="latest",
             session_timeout_ms=session,
@@ -113,16 +128,16 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         try:
             await consumer.start()
-            if self._topics.polls not in await consumer.topics():
-                raise KafkaError(f"the topic {self._topics.polls} is not there (yet)")
-            consumer.subscribe([self._topics.polls], listener=self)
+            if self._seat.topic not in await consumer.topics():
+                raise KafkaError(f"the topic {self._seat.topic} is not there (yet)")
+            consumer.subscribe([self._seat.topic], listener=self)
             last = time.monotonic()
             while not self._stopping:
                 await consumer.getmany(timeout_ms=200)  # raises what went wrong in the group
                 now = time.monotonic()
-                if now - last > self._settings.session_timeout / 2:
+                if now - last > self._seat.session / 2:
                     # Another process may be the one by now. Only a new place in the group tells.
-                    log.warning("pollers.stood_still", seconds=round(now - last, 1))
+                    log.warning(f"{self._seat.name}.stood_still", seconds=round(now - last, 1))
                     return
                 last = now
         finally:
@@ -136,7 +151,7 @@ async def _left(consumer: Any) -> None:
         async with asyncio.timeout(LEAVE_WITHIN):
             await consumer.stop()
     except (TimeoutError, KafkaError) as error:
-        log.warning("pollers.left_without_a_word", reason=repr(error))
+        log.warning("leader.left_without_a_word", reason=repr(error))
 
 
 async def _ended(task: asyncio.Task[None] | None) -> None:

@@ -1,0 +1,136 @@
+"""The allocator's desk: while this ingress is the one, demands come in from one topic and leases go out on another."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from contextlib import AsyncExitStack
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from shared.events.topics import Topics
+from shared.limits.messages import Leases, demand_decoder, encode
+from shared.limits.quotas import quota_of
+from shared.log import get_logger
+from shared.settings import Settings
+from shared.streaming.kafka import client_options
+from shared.tasks import was_cancelled
+
+from ingress.leader import Leader, Seat
+from ingress.limits.allocator import Allocator
+from shared import metrics
+
+log = get_logger(__name__)
+
+GROUP = "ingress-limits"
+SESSION = 6.0
+"""Seconds without a sign of life after which another ingress leases: the least that Kafka allows."""
+AGAIN_AFTER = 0.5
+CONFIRM_WITHIN = 10.0
+
+
+class Office:
+    """Runs while the context does; without any quota there is nothing to lease."""
+
+    def __init__(self, settings: Settings, topics: Topics) -> None:
+        self._settings = settings
+        self._topics = topics
+        # The same after a restart, and no two processes have it: they cannot listen on one port.
+        member = f"{topics.prefix}ingress-{socket.gethostname()}-{settings.ingress_port}"
+        group = topics.group(GROUP)
+        seat = Seat("limits", group, topics.limits_demand, metrics.LIMIT_LEADER, SESSION, member)
+        self._leader = Leader(settings, seat, self._lead)
+        self._stack = AsyncExitStack()
+        self._allocator: Allocator | None = None
+        self._woken = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        if any(quota_of(self._settings, app).limited for app in ("stripe", "togai")):
+            await self._stack.enter_async_context(self._leader)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def status(self) -> dict[str, Any]:
+        """What /limits shows: whether this process leases, and what each app account may do now."""
+        allocator, now = self._allocator, time.monotonic()
+        accounts = allocator.accounts if allocator and self._leader.leading else {}
+        return {
+            "leader": self._leader.leading,
+            "accounts": {name: account.status(now) for name, account in sorted(accounts.items())},
+        }
+
+    async def _lead(self) -> None:
+        while True:
+            try:
+                await self._serve()
+            except asyncio.CancelledError:
+                if was_cancelled():
+                    raise
+                log.warning("limits.began_anew", reason="the Kafka client gave up a call")
+            except Exception as error:
+                log.warning("limits.began_anew", reason=repr(error))
+            await asyncio.sleep(AGAIN_AFTER)
+
+    async def _serve(self) -> None:
+        """One epoch. Whatever goes wrong ends it, and the next one waits until its permits cannot count any more."""
+        options, topics = client_options(self._settings), self._topics
+        async with AsyncExitStack() as stack:
+            consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="latest")
+            producer = AIOKafkaProducer(**options, acks=1)
+            for client in (consumer, producer):
+                await client.start()
+                stack.push_async_callback(client.stop)
+            partition = TopicPartition(topics.limits_demand, 0)
+            consumer.assign([partition])
+            await consumer.seek_to_end(partition)
+            async with asyncio.timeout(CONFIRM_WITHIN):
+                begun = await producer.send_and_wait(topics.limits_leases, encode(Leases()), partition=0)
+            self._allocator = Allocator(
+                begun.offset, time.monotonic(), partial(quota_of, self._settings), self._settings.call_timeout + 1
+            )
+            log.info("limits.leasing", epoch=begun.offset)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._hear(consumer, self._allocator))
+                tasks.create_task(self._speak(producer, self._allocator))
+
+    async def _hear(self, consumer: Any, allocator: Allocator) -> None:
+        while True:
+            for records in (await consumer.getmany(timeout_ms=1000)).values():
+                for record in records:
+                    try:
+                        demand = demand_decoder.decode(record.value or b"")
+                    except msgspec.DecodeError as error:
+                        log.error("limits.unreadable", offset=record.offset, error=str(error))
+                        continue
+                    allocator.hear(demand, time.monotonic())
+                self._woken.set()
+
+    async def _speak(self, producer: Any, allocator: Allocator) -> None:
+        while True:
+            self._woken.clear()
+            if leases := allocator.allot(time.monotonic()):
+                async with asyncio.timeout(CONFIRM_WITHIN):
+                    await producer.send(self._topics.limits_leases, encode(leases), partition=0)
+                self._measure(allocator)
+            now = time.monotonic()
+            wait = allocator.next_turn(now) - now
+            try:
+                async with asyncio.timeout(None if wait == float("inf") else max(wait, 0.0)):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    def _measure(self, allocator: Allocator) -> None:
+        now = time.monotonic()
+        for name, account in allocator.accounts.items():
+            status = account.status(now)
+            metrics.PRESENT_RATE.labels(name).set(status["rate"])
+            metrics.PRESENT_CONCURRENCY.labels(name).set(status["concurrency"])

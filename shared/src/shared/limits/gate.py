@@ -1,0 +1,91 @@
+"""The gate before every call to a vendor: leave by the shared limits, calls in flight, and silence after a 429."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiolimiter import AsyncLimiter
+
+from shared.errors import RateLimited
+from shared.limits.flight import InFlight
+from shared.limits.lanes import LaneOf, present_lane
+from shared.limits.permits import Permits
+from shared.limits.purse import LONGEST_HOLD
+from shared.limits.quotas import quota_of
+from shared.settings import Settings
+
+SILENCE = 1.0
+"""Seconds of silence after a 429 that asks for none."""
+SHARED_REASONS = ("", "global-rate", "endpoint-rate", "global-concurrency", "endpoint-concurrency")
+"""Why a 429 concerns others too. `resource-specific` and a locked object are the caller's own affair."""
+
+__all__ = ["LONGEST_HOLD", "CallGate"]
+
+
+class CallGate:
+    """One per process. With `permits` each call needs one; without, as at set-up, calls are spaced by the quota alone.
+
+    `lane` is that of every call, else the work's around it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        permits: Permits | None = None,
+        lane: LaneOf | None = None,
+    ) -> None:
+        self._settings = settings
+        self._permits = permits
+        self._lane = lane
+        self._in_flight = permits.in_flight if permits else InFlight(settings.calls_in_flight)
+        self._limiters: dict[str, AsyncLimiter | None] = {}
+        self._held_until: dict[str, float] = {}
+
+    @asynccontextmanager
+    async def call(self, app_account: str, operation: str = "") -> AsyncIterator[None]:
+        """Wait for the account's turn, then hold one of the calls in flight."""
+        await self._turn(app_account)
+        if self._permits and quota_of(self._settings, app_account).limited:
+            lane = self._lane or present_lane.get() or LaneOf()
+            async with self._permits.call(app_account, operation, lane):
+                yield
+        else:
+            async with self._in_flight:
+                yield
+
+    async def _turn(self, app_account: str) -> None:
+        """After a hold everybody takes a new turn: those who waited must not come all at once."""
+        limiter = self._limiter(app_account)
+        if limiter:
+            await limiter.acquire()
+        while (left := self._held_until.get(app_account, 0.0) - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+            if limiter:
+                await limiter.acquire()
+
+    def slow_down(self, app_account: str, seconds: float) -> None:
+        """A 429 came: nobody in this process calls that account for `seconds`, at most 30."""
+        until = time.monotonic() + min(max(seconds, 0.0), LONGEST_HOLD)
+        self._held_until[app_account] = max(until, self._held_until.get(app_account, 0.0))
+        if self._permits:
+            self._permits.hold(app_account, until)
+
+    def refused(self, app_account: str, operation: str, error: RateLimited) -> None:
+        """A 429 came: this process keeps silent at once, and the allocator hears of it for all others."""
+        self.slow_down(app_account, error.retry_after or SILENCE)
+        if self._permits and error.code != "lock_timeout" and error.reason in SHARED_REASONS:
+            self._permits.refused(app_account, operation, error.reason, error.retry_after)
+
+    def _rate(self, app_account: str) -> float:
+        """Calls per second by which this process spaces its calls itself; 0 if it does not."""
+        return 0.0 if self._permits else quota_of(self._settings, app_account).rate
+
+    def _limiter(self, app_account: str) -> AsyncLimiter | None:
+        if app_account not in self._limiters:
+            rate = self._rate(app_account)
+            # One call per 1/rate seconds: a bucket of `rate` calls would let a burst of twice the rate through.
+            self._limiters[app_account] = AsyncLimiter(1, 1 / rate) if rate else None
+        return self._limiters[app_account]

@@ -1,0 +1,49 @@
+"""What a vendor allows an app account, from the settings by app and mode. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.identity import AppAccount
+from shared.settings import Settings
+
+STRIPE_RATES = {"live": 100.0, "test": 25.0}
+"""Calls per second and account, by mode. Source: docs.stripe.com/rate-limits."""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Calls per second of the account and of each of its operations, and calls at the same time; 0 is no limit."""
+
+    rate: float
+    operation_rate: float = 0.0
+    concurrency: int = 0
+
+    @property
+    def limited(self) -> bool:
+        """Whether calls need leave at all: an account without a rate has no other limit either."""
+        return self.rate > 0
+
+    @property
+    def places(self) -> int:
+        """How many calls a window holds."""
+        return max(1, int(self.rate))
+
+    @property
+    def window(self) -> float:
+        """Seconds of a window: one, or longer where less than one call per second is allowed."""
+        return window_of(self.rate)
+
+
+def window_of(rate: float) -> float:
+    """Seconds in which a vendor counts."""
+    return 1.0 if rate >= 1 else 1 / rate
+
+
+def quota_of(settings: Settings, app_account: str) -> Quota:
+    """The quota of `app:mode:account`; of the app's test mode where no mode is told yet."""
+    app, mode, _ = AppAccount.parse(app_account) if app_account.count(":") >= 2 else (app_account, "test", "")
+    if app == "stripe":
+        rate = settings.stripe_quota if settings.stripe_quota is not None else STRIPE_RATES.get(mode, 25.0)
+        return Quota(rate, settings.stripe_operation_quota, settings.stripe_concurrency)
+    return Quota(settings.togai_quota, concurrency=settings.togai_concurrency)

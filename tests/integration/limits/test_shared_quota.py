@@ -1,0 +1,122 @@
+"""Three workers, two kinds of demand, one quota: on a real Kafka, against a sandbox that counts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+
+from tests.integration.limits.conftest import strict
+from tests.stack.processes import Stack, until
+from tests.stack.tenants import Tenant
+
+SECONDS = 20
+TOGAI_A_SECOND = 10
+
+
+async def calls_to_togai(tenant: Tenant) -> list[dict[str, Any]]:
+    """Every call that the sandbox's Togai counted for the tenant, the newest last."""
+    params = {"account": tenant.togai_org, "limit": "100000"}
+    return list((await tenant.stack.control("GET", "/calls", params=params))["calls"])
+
+
+async def pile_up(tenant: Tenant, accounts: int, customers: int) -> None:
+    """Work of both flows for longer than a test looks, written to the topics while nobody works on it."""
+    stack = tenant.stack
+    await asyncio.gather(*(stack.children[name].stop(15) for name in stack.workers))
+    for number in range(accounts):
+        await tenant.new_account(f"a{number}")
+    for number in range(customers):
+        await tenant.new_customer(f"Globex {number}")
+    await tenant.forget_calls()
+    await strict(stack)
+    for number in range(1, len(stack.workers) + 1):
+        stack.launch_worker(number)
+    await stack.workers_ready()
+
+
+async def called(tenant: Tenant, number: int, since: float = 0.0) -> list[dict[str, Any]]:
+    """Wait until so many calls were counted from a time on."""
+
+    async def enough() -> list[dict[str, Any]] | None:
+        calls = [call for call in await calls_to_togai(tenant) if call["at"] >= since]
+        return calls if len(calls) >= number else None
+
+    return list(await until(enough, f"{number} calls to Togai"))
+
+
+async def facts(stack: Stack, name: str, path: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+        return dict((await http.get(stack.url(name, path))).json())
+
+
+async def used(stack: Stack, name: str) -> float:
+    """Permits that a worker used at Togai."""
+    async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+        lines = (await http.get(stack.url(name, "/metrics"))).text.splitlines()
+    mine = [line for line in lines if line.startswith('tandem_permits_total{app_account="togai') and '"used"' in line]
+    return sum(float(line.rpartition(" ")[2]) for line in mine)
+
+
+async def test_three_workers_use_one_quota_and_hear_no_429(limited: Stack) -> None:
+    """Togai's 10 a second, accounts and customers waiting at every worker: 95 % and more used, none refused."""
+    tenant = await Tenant.make(limited)
+    await pile_up(tenant, accounts=120, customers=25)
+    await called(tenant, 3 * TOGAI_A_SECOND)
+    begun = (await calls_to_togai(tenant))[-1]["at"]
+    calls = await called(tenant, (SECONDS + 2) * TOGAI_A_SECOND, since=begun)
+    calls = [call for call in calls if call["at"] < begun + SECONDS]
+    kinds = {call["operation"] for call in calls}
+
+    assert [call for call in await calls_to_togai(tenant) if call["status"] == 429] == []
+    assert len(calls) >= 0.95 * SECONDS * TOGAI_A_SECOND
+    assert {"accounts.retrieve", "customers.create"} & kinds
+    assert min([await used(limited, name) for name in limited.workers]) > 0
+
+
+async def test_workers_go_on_when_the_allocator_is_killed(limited: Stack) -> None:
+    """By their small shares; and the whole quota is used again when the ingress is back. None is refused on the way."""
+    tenant = await Tenant.make(limited)
+    await pile_up(tenant, accounts=100, customers=10)
+    await called(tenant, 3 * TOGAI_A_SECOND)
+    await limited.children["ingress"].kill()
+    died = (await calls_to_togai(tenant))[-1]["at"]
+
+    async def alone() -> bool:
+        said = [await facts(limited, name, "/readyz") for name in limited.workers]
+        return any(f"togai:test:{tenant.togai_org}" in each["fallback"] for each in said)
+
+    await until(alone, "a worker on its fallback share")
+    by_share = await called(tenant, 4, since=died + 2.5)
+    limited.launch("ingress")
+    await limited.ready("ingress")
+
+    async def leases() -> bool:
+        return bool((await facts(limited, "ingress", "/limits"))["leader"])
+
+    await until(leases, "the allocator back", patience=15)
+    back = (await calls_to_togai(tenant))[-1]["at"]
+    calls = [call["at"] for call in await called(tenant, 8 * TOGAI_A_SECOND, since=back)]
+
+    assert by_share
+    assert max(sum(1 for at in calls if begun <= at < begun + 5) for begun in calls) >= 0.95 * 5 * TOGAI_A_SECOND
+    assert [call for call in await calls_to_togai(tenant) if call["status"] == 429] == []
+
+
+async def test_a_429_with_retry_after_silences_all_workers(limited: Stack) -> None:
+    """One call of one worker is refused for three seconds: nobody calls in these, and then all do again."""
+    tenant = await Tenant.make(limited)
+    await pile_up(tenant, accounts=70, customers=0)
+    await called(tenant, 2 * TOGAI_A_SECOND)
+    await tenant.fault("togai", "rate_limited", {}, times=1, retry_after=3)
+
+    async def refused() -> float | None:
+        return next((call["at"] for call in await calls_to_togai(tenant) if call["status"] == 429), None)
+
+    at = await until(refused, "the 429")
+    calls = await called(tenant, 10, since=at + 3)
+    silent = [call for call in await calls_to_togai(tenant) if at + 0.3 < call["at"] < at + 2.9]
+
+    assert silent == []
+    assert len(calls) >= 10
