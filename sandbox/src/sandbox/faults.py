@@ -16,7 +16,7 @@ from sandbox.identifiers import random_text
 
 CallKind = Literal[
     "rate_limited", "error_before", "error_after", "lock_timeout", "hang_before", "hang_after", "cut_before",
-    "cut_after", "html", "truncated_json", "slow",
+    "cut_after", "html", "truncated_json", "slow", "unauthorized",
 ]  # fmt: skip
 WebhookKind = Literal["duplicate", "reorder", "delay", "drop", "twin"]
 CALL_KINDS: tuple[str, ...] = CallKind.__args__  # type: ignore[attr-defined]
@@ -34,6 +34,7 @@ class Match(BaseModel):
     event_type: str | None = None
     object: str | None = None
     endpoint: str | None = None
+    caller: str | None = None
 
 
 class Rule(BaseModel):

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,10 +44,22 @@ CREATE TABLE IF NOT EXISTS attempts (
 CREATE INDEX IF NOT EXISTS attempts_delivery ON attempts (delivery);
 CREATE TABLE IF NOT EXISTS calls (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, app TEXT NOT NULL, scope TEXT, method TEXT NOT NULL,
-  path TEXT NOT NULL, operation TEXT NOT NULL, status INTEGER, idempotency_key TEXT, request TEXT, fault TEXT);
+  path TEXT NOT NULL, operation TEXT NOT NULL, status INTEGER, idempotency_key TEXT, request TEXT, fault TEXT,
+  began REAL, caller TEXT, retry_after REAL);
+CREATE TABLE IF NOT EXISTS versions (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, scope TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+  caller TEXT NOT NULL, deleted INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS versions_scope ON versions (scope, seq);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
-TABLES = ("documents", "tenants", "keys", "idempotency", "deliveries", "attempts", "calls", "facts")
+ADDED = {"calls": {"began": "REAL", "caller": "TEXT", "retry_after": "REAL"}}
+"""Columns that files of earlier versions lack."""
+TABLES = ("documents", "tenants", "keys", "idempotency", "deliveries", "attempts", "calls", "versions", "facts")
+WITH_HISTORY = ("customer", "account", "setting")
+"""Kinds of which every version is kept: who set what, and when, is what a test of order asks."""
+
+caller: ContextVar[str] = ContextVar("caller", default="control")
+"""The key of the request that is being served; what no request does is done by the control API."""
 
 
 def dump(value: object) -> str:
@@ -80,7 +94,15 @@ class Store:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA cache_size=-65536")
         self._db.executescript(SCHEMA)
+        self._add_columns()
         self._open = False
+
+    def _add_columns(self) -> None:
+        for table, columns in ADDED.items():
+            present = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            for name, type in columns.items():
+                if name not in present:
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {type}")
 
     def close(self) -> None:
         """Closes the file; what was committed stays."""
@@ -128,6 +150,7 @@ class Store:
         """Stores a new object; raises sqlite3.IntegrityError when the id is taken in this scope and kind."""
         sql = "INSERT INTO documents (scope, kind, id, created, changed, lookup, body) VALUES (?,?,?,?,?,?,?)"
         self.run(sql, scope, kind, id, created, changed, lookup, dump(body))
+        self._keep_version(scope, kind, id, body, deleted=False)
 
     def replace(
         self,
@@ -143,6 +166,12 @@ class Store:
         """Writes the new state of an object that is there already."""
         sql = "UPDATE documents SET body=?, changed=?, lookup=?, deleted=? WHERE scope=? AND kind=? AND id=?"
         self.run(sql, dump(body), changed, lookup, int(deleted), scope, kind, id)
+        self._keep_version(scope, kind, id, body, deleted=deleted)
+
+    def _keep_version(self, scope: str, kind: str, id: str, body: Json, *, deleted: bool) -> None:
+        if kind in WITH_HISTORY:
+            sql = "INSERT INTO versions (at, scope, kind, id, caller, deleted, body) VALUES (?,?,?,?,?,?,?)"
+            self.run(sql, time.time(), scope, kind, id, caller.get(), int(deleted), dump(body))
 
     def remove(self, scope: str, kind: str, id: str) -> None:
         """Forgets an object altogether."""

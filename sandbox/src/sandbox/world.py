@@ -16,6 +16,16 @@ from sandbox.tenants import Tenants
 LOCK_SECONDS = 30 * 60
 
 
+@dataclass(frozen=True)
+class Noted:
+    """What the log tells of a call besides its request: when it came, by which key, and what was done to it."""
+
+    began: float
+    caller: str | None
+    fault: str | None
+    retry_after: float | None
+
+
 @dataclass
 class World:
     """The store and the machinery around it."""
@@ -42,11 +52,11 @@ class World:
         self.clock.forward(seconds)
         self.store.set_fact("clock", {"advance": self.clock.advance})
 
-    def note_call(self, app: str, facts: dict[str, str | None], status: int | None, fault: str | None) -> None:
+    def note_call(self, app: str, facts: dict[str, str | None], status: int | None, call: Noted) -> None:
         """Writes one API call to the log; status None is an answer that was never given."""
         self.store.run(
-            "INSERT INTO calls (at, app, scope, method, path, operation, status, idempotency_key, request, fault) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO calls (at, app, scope, method, path, operation, status, idempotency_key, request, fault, "
+            "began, caller, retry_after) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
             self.clock.now(), app, facts["scope"], facts["method"], facts["path"], facts["operation"], status,
-            facts["key"], facts["request"], fault,
+            facts["key"], facts["request"], call.fault, call.began, call.caller, call.retry_after,
         )  # fmt: skip

@@ -25,6 +25,47 @@ def test_calls_are_logged_and_counted(side: StripeSide, control: tools.Control) 
     assert control.call("GET", "/calls", account=side.account)["calls"] == []
 
 
+def test_who_called_and_what_was_asked_of_them(side: StripeSide, control: tools.Control) -> None:
+    """The log names the key of a call, when it came, and the Retry-After that it got; a fault can be for one key."""
+    match = {"account": side.account, "caller": side.key}
+    control.call("POST", "/faults", {"app": "stripe", "kind": "rate_limited", "match": match, "retry_after": 3})
+    other = control.call("POST", "/keys", {"account": side.account})["key"]
+    side.http.get("/v1/customers")
+    side.http.get("/v1/customers", headers={"Authorization": f"Bearer {other}"})
+    first, second = control.call("GET", "/calls", account=side.account)["calls"]
+
+    assert (first["caller"], first["status"], first["retry_after"]) == (side.key, 429, 3)
+    assert (second["caller"], second["status"], second["retry_after"]) == (other, 200, None)
+    assert first["began"] <= first["at"] <= second["at"]
+
+
+def test_a_revoked_key(side: StripeSide, org: TogaiSide, control: tools.Control) -> None:
+    """Both vendors can be told to refuse a key that is good."""
+    for app, account in (("stripe", side.account), ("togai", org.account)):
+        control.call("POST", "/faults", {"app": app, "kind": "unauthorized", "match": {"account": account}})
+
+    assert side.http.get("/v1/customers").status_code == 401
+    assert org.http.get("/customers").status_code == 401
+
+
+def test_history(side: StripeSide, org: TogaiSide, control: tools.Control) -> None:
+    """Every version of an object with the key that made it; what a person does in Togai's pages is the control's."""
+    made = side.http.post("/v1/customers", data={"name": "one"}).json()["id"]
+    side.http.post(f"/v1/customers/{made}", data={"name": "two"})
+    side.http.delete(f"/v1/customers/{made}")
+    org.http.post("/customers", json={"id": "C1", "name": "ACME", "primaryEmail": "a@example.com", "address": {}})
+    control.call("POST", "/togai/archive", {"account": org.account, "customer": "C1"})
+    found = control.call("GET", "/history", account=side.account)["versions"]
+    first = control.call("GET", "/history", account=side.account, limit="1")
+    rest = control.call("GET", "/history", account=side.account, since=str(first["mark"]))
+    archived = control.call("GET", "/history", account=org.account)["versions"][-1]
+
+    assert [(v["body"]["name"], v["deleted"]) for v in found] == [("one", False), ("two", False), ("two", True)]
+    assert {(v["kind"], v["id"], v["caller"]) for v in found} == {("customer", made, side.key)}
+    assert first["versions"] + rest["versions"] == found
+    assert (archived["body"]["status"], archived["caller"]) == ("ARCHIVED", "control")
+
+
 def test_calls_since_a_mark(side: StripeSide, org: TogaiSide, control: tools.Control) -> None:
     """A mark taken before some calls counts them by operation and account afterwards, and nothing older."""
     side.sdk.v1.customers.create({"name": "older"})

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from sandbox.answers import Answer
 from sandbox.control import bodies
-from sandbox.control.views import accounts_view, calls_view, state_view
+from sandbox.control.views import accounts_view, calls_view, history_view, state_view
 from sandbox.faults import Rule
 from sandbox.identifiers import random_text, stripe_id
 from sandbox.seeds import start_over
@@ -63,7 +63,7 @@ class Control:
             ("GET", "/deliveries", self.list_deliveries), ("POST", "/deliveries/{id}/redeliver", self.redeliver),
             ("GET", "/faults", self.list_faults), ("POST", "/faults", self.add_fault),
             ("DELETE", "/faults", self.clear_faults), ("DELETE", "/faults/{id}", self.clear_faults),
-            ("GET", "/state", self.show_state),
+            ("GET", "/state", self.show_state), ("GET", "/history", self.show_history),
         ]  # fmt: skip
         return [Route(path, _answering(run), methods=[method]) for method, path, run in table]
 
@@ -162,9 +162,7 @@ class Control:
 
     async def show_calls(self, request: Request) -> Json:
         """The call log, the newest last, with counts by operation."""
-        for name in ("since", "limit"):
-            if not request.query_params.get(name, "0").isdecimal():
-                raise ControlError(400, f"{name} is not a number")
+        _check_numbers(request)
         return calls_view(self._world, self._scope(request), request.query_params)
 
     async def forget_calls(self, request: Request) -> Json:
@@ -211,6 +209,13 @@ class Control:
         """Every object of an account."""
         return state_view(self._world, self._tenant(request.query_params.get("account", "")))
 
+    async def show_history(self, request: Request) -> Json:
+        """Every version of an account's objects, page by page."""
+        _check_numbers(request)
+        query = request.query_params
+        tenant = self._tenant(query.get("account", ""))
+        return history_view(self._world, tenant, int(query.get("since", "0")), int(query.get("limit", "10000")))
+
     def _tenant(self, name: str, app: str | None = None) -> Tenant:
         tenant = self._world.tenants.find(name)
         if tenant is None or (app and tenant.app != app):
@@ -220,6 +225,12 @@ class Control:
     def _scope(self, request: Request) -> str | None:
         name = request.query_params.get("account")
         return self._tenant(name).scope if name else None
+
+
+def _check_numbers(request: Request) -> None:
+    for name in ("since", "limit"):
+        if not request.query_params.get(name, "0").isdecimal():
+            raise ControlError(400, f"{name} is not a number")
 
 
 async def _json(request: Request) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -11,7 +12,10 @@ from sandbox.store import Json
 from sandbox.tenants import Tenant
 from sandbox.world import World
 
-_CALL = ("at", "app", "account", "method", "path", "operation", "status", "idempotency_key", "request", "fault")
+_CALL = (
+    "at", "app", "account", "method", "path", "operation", "status", "idempotency_key", "request", "fault", "began",
+    "caller", "retry_after",
+)  # fmt: skip
 
 
 def accounts_view(world: World) -> list[Json]:
@@ -36,7 +40,8 @@ def calls_view(world: World, scope: str | None, query: QueryParams) -> Json:
     condition = " AND ".join(where)
     limit = int(query.get("limit", "10000"))
     rows = world.store.rows(
-        "SELECT at, app, scope, method, path, operation, status, idempotency_key, request, fault FROM "
+        "SELECT at, app, scope, method, path, operation, status, idempotency_key, request, fault, began, caller, "
+        "retry_after FROM "
         f"(SELECT * FROM calls WHERE {condition} ORDER BY seq DESC LIMIT ?) ORDER BY seq",
         *values,
         limit,
@@ -44,6 +49,22 @@ def calls_view(world: World, scope: str | None, query: QueryParams) -> Json:
     counts = world.store.rows(f"SELECT operation, count(*) FROM calls WHERE {condition} GROUP BY operation", *values)
     mark = world.store.number("SELECT coalesce(max(seq), 0) FROM calls")
     return {"calls": [dict(zip(_CALL, row, strict=True)) for row in rows], "counts": dict(counts), "mark": mark}
+
+
+def history_view(world: World, tenant: Tenant, since: int, limit: int) -> Json:
+    """Every version of an account's customers, accounts and settings, the oldest first, with who made it.
+
+    `mark` names the last one shown: sent back as `since`, it leads on.
+    """
+    rows = world.store.rows(
+        "SELECT seq, at, kind, id, caller, deleted, body FROM versions WHERE scope=? AND seq>? ORDER BY seq LIMIT ?",
+        tenant.scope, since, limit,
+    )  # fmt: skip
+    names = ("seq", "at", "kind", "id", "caller")
+    found = [
+        {**dict(zip(names, row[:5], strict=True)), "deleted": bool(row[5]), "body": json.loads(row[6])} for row in rows
+    ]
+    return {"versions": found, "mark": found[-1]["seq"] if found else since}
 
 
 def state_view(world: World, tenant: Tenant) -> Json:

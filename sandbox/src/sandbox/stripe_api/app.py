@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
@@ -12,15 +13,15 @@ from starlette.responses import Response
 from sandbox.answers import Answer, CutResponse, hold_before, spoiled
 from sandbox.faults import Rule
 from sandbox.identifiers import stripe_id
-from sandbox.store import dump
+from sandbox.store import caller, dump
 from sandbox.stripe_api import expansions, forms, idempotency
 from sandbox.stripe_api.authentication import authenticate, authorize
 from sandbox.stripe_api.calls import API_VERSION, Call, Operation
-from sandbox.stripe_api.errors import StripeError, api_error, lock_timeout, rate_limited, unknown_url
+from sandbox.stripe_api.errors import StripeError, api_error, lock_timeout, rate_limited, unknown_url, wrong_key
 from sandbox.stripe_api.operations import find
 from sandbox.stripe_api.params import API_VERSIONS
 from sandbox.tenants import Access
-from sandbox.world import World
+from sandbox.world import Noted, World
 
 log = logging.getLogger(__name__)
 _FORM = "application/x-www-form-urlencoded"
@@ -37,6 +38,7 @@ class Visit:
     operation: str = "unknown"
     access: Access | None = None
     rule: Rule | None = None
+    began: float = field(default_factory=time.time)
 
     @property
     def key(self) -> str | None:
@@ -62,7 +64,7 @@ class StripeApi:
             log.exception("the sandbox failed on %s %s", request.method, visit.path)
             answer = Answer.json(500, api_error().body())
         cut = visit.rule is not None and visit.rule.kind in ("cut_before", "cut_after")
-        self._note(visit, None if cut or answer is None else answer.status)
+        self._note(visit, None if cut or answer is None else answer)
         if answer is None:
             return CutResponse()
         self._add_headers(visit, answer)
@@ -72,12 +74,13 @@ class StripeApi:
         """All steps in Stripe's order; None when the connection is to be cut before anything ran."""
         headers = visit.request.headers
         visit.access = authenticate(self._world.tenants, headers)
+        caller.set(visit.access.key)
         found = find(visit.request.method, visit.path)
         visit.operation = found[0].name if found else "unknown"
         self._limit(visit.access, visit.operation)
         visit.rule = self._world.faults.call("stripe", self._facts(visit, found[1] if found else ""))
-        if visit.rule and visit.rule.kind in ("rate_limited", "lock_timeout"):
-            raise _fault_error(visit.rule)
+        if visit.rule and visit.rule.kind in ("rate_limited", "lock_timeout", "unauthorized"):
+            raise _fault_error(visit.rule, visit.access.key)
         if found is None:
             raise unknown_url(visit.request.method, visit.path)
         operation, id = found
@@ -161,9 +164,10 @@ class StripeApi:
             "path": visit.path,
             "operation": visit.operation,
             "object": id,
+            "caller": visit.access.key if visit.access else "",
         }
 
-    def _note(self, visit: Visit, status: int | None) -> None:
+    def _note(self, visit: Visit, answer: Answer | None) -> None:
         facts = {
             "scope": visit.access.tenant.scope if visit.access else None,
             "method": visit.request.method,
@@ -172,7 +176,13 @@ class StripeApi:
             "key": visit.key,
             "request": visit.id,
         }
-        self._world.note_call("stripe", facts, status, visit.rule.kind if visit.rule else None)
+        noted = Noted(
+            visit.began,
+            visit.access.key if visit.access else None,
+            visit.rule.kind if visit.rule else None,
+            float(answer.headers["Retry-After"]) if answer and "Retry-After" in answer.headers else None,
+        )
+        self._world.note_call("stripe", facts, answer.status if answer else None, noted)
 
     def _add_headers(self, visit: Visit, answer: Answer) -> None:
         answer.headers["Request-Id"] = visit.id
@@ -186,11 +196,13 @@ def _replay_headers(kept: idempotency.Kept) -> dict[str, str]:
     return {"content-type": "application/json", "Idempotent-Replayed": "true", "Original-Request": kept.request}
 
 
-def _fault_error(rule: Rule) -> StripeError:
+def _fault_error(rule: Rule, key: str = "") -> StripeError:
     if rule.kind == "rate_limited":
         error = rate_limited("global-rate" if rule.reason is None else rule.reason or None)
     elif rule.kind == "lock_timeout":
         error = lock_timeout(rule.status or 429)
+    elif rule.kind == "unauthorized":
+        error = wrong_key(key)
     else:
         error = api_error(rule.status or 500)
     error.headers |= _should_retry(rule)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.answers import Answer, CutResponse, hold_before, spoiled
 from sandbox.faults import Rule
+from sandbox.store import caller
 from sandbox.tenants import Access
 from sandbox.togai_api.calls import Call, Operation
 from sandbox.togai_api.errors import TogaiError
 from sandbox.togai_api.operations import find
-from sandbox.world import World
+from sandbox.world import Noted, World
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ class Visit:
     operation: str = "unknown"
     access: Access | None = None
     rule: Rule | None = None
+    began: float = field(default_factory=time.time)
 
 
 class TogaiApi:
@@ -51,18 +54,21 @@ class TogaiApi:
             log.exception("the sandbox failed on %s %s", request.method, visit.path)
             answer = Answer.json(500, {"message": "Internal server error"})
         cut = visit.rule is not None and visit.rule.kind in ("cut_before", "cut_after")
-        self._note(visit, None if cut or answer is None else answer.status)
+        self._note(visit, None if cut or answer is None else answer)
         return CutResponse() if answer is None else await spoiled(answer, visit.rule, self._world.stopping)
 
     async def _steps(self, visit: Visit) -> Answer | None:
         """All steps; None when the connection is to be cut before anything ran."""
         visit.access = self._authenticate(visit.request)
+        caller.set(visit.access.key)
         found = find(visit.request.method, visit.path)
         visit.operation = found[0].name if found else "unknown"
         self._limit(visit.access)
         visit.rule = self._world.faults.call("togai", self._facts(visit, found[1] if found else ""))
         if visit.rule and visit.rule.kind == "rate_limited":
             raise TogaiError(429, "Too many requests")
+        if visit.rule and visit.rule.kind == "unauthorized":
+            raise TogaiError(401, "Unauthorized")
         if visit.rule and visit.rule.kind == "lock_timeout":
             raise TogaiError(visit.rule.status or 409, "The resource is locked")
         if found is None:
@@ -122,9 +128,10 @@ class TogaiApi:
             "path": visit.path,
             "operation": visit.operation,
             "object": id,
+            "caller": visit.access.key if visit.access else "",
         }
 
-    def _note(self, visit: Visit, status: int | None) -> None:
+    def _note(self, visit: Visit, answer: Answer | None) -> None:
         facts = {
             "scope": visit.access.tenant.scope if visit.access else None,
             "method": visit.request.method,
@@ -133,4 +140,10 @@ class TogaiApi:
             "key": None,
             "request": None,
         }
-        self._world.note_call("togai", facts, status, visit.rule.kind if visit.rule else None)
+        noted = Noted(
+            visit.began,
+            visit.access.key if visit.access else None,
+            visit.rule.kind if visit.rule else None,
+            float(answer.headers["Retry-After"]) if answer and "Retry-After" in answer.headers else None,
+        )
+        self._world.note_call("togai", facts, answer.status if answer else None, noted)
