@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
+from shared.events import envelope as envelopes
+from shared.events.topics import Topics
+from shared.streaming.kafka import Log
 
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
+from tests.stack.topics import records
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +182,31 @@ async def test_the_echo_is_handled_by_another_before_our_mapping_is_written(
     echoes = [r for r in runs if r["state"] == "skipped" and "echo" in r["reason"]]
     assert len(echoes) == 6
     assert all("is making this pair" in r["reason"] for r in echoes)
+
+
+async def test_an_event_that_is_handled_once_more_writes_nothing(lonely: Stack) -> None:
+    """A worker that remembers nothing gets a customer's first event again: both sides are as they must be already."""
+    await revive(lonely)
+    tenant = await Tenant.make(lonely)
+    customer = await tenant.new_customer()
+    run = await tenant.run(customer, "succeeded", event_type="customer.created")
+    await lonely.children["worker-1"].stop(15)
+    await revive(lonely)
+    await tenant.forget_calls()
+    topics = Topics(lonely.settings())
+    events = await records(lonely.settings(), topics.events("customer"))
+    again = next(record for record in events if run["event"] in record.value.decode())
+    replayed = msgspec.structs.replace(envelopes.decode(again.value), origin="replay")
+    async with Log(lonely.settings()) as kafka:
+        await kafka.append(topics.replay("customer"), again.key.decode(), envelopes.encode(replayed))
+
+    async def handled() -> bool:
+        found = await tenant.run(customer, "succeeded", event_type="customer.created")
+        return bool(found["ended_at"] != run["ended_at"])
+
+    await until(handled, "the event handled once more")
+
+    assert await tenant.calls() == {"stripe:customers.retrieve": 1}
 
 
 async def test_the_broker_is_killed_and_the_rest_goes_on(tmp_path: Path) -> None:

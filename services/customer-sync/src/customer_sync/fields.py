@@ -95,6 +95,14 @@ def watched(changed: Iterable[str], synced_metadata: Iterable[str]) -> bool:
     return not {*names(synced_metadata), *ALSO_WATCHED}.isdisjoint(changed)
 
 
+def is_same(then: StripeCustomer, now: StripeCustomer, synced_metadata: Iterable[str]) -> bool:
+    """Whether a Stripe customer looks alike at two times, as far as its fields travel."""
+    plain = [name for name in names(synced_metadata) if name not in ("name", STATUS)]
+    return togai_name(then, []) == togai_name(now, []) and all(
+        stripe_value(name, then) == stripe_value(name, now) for name in plain
+    )
+
+
 def owner_of(name: str, pair: Pair, owners: Mapping[str, str]) -> Side:
     """Whose value of a field holds: by setting, else the side of birth, and Togai for a pair that a rule linked."""
     if name == STATUS:

@@ -53,7 +53,7 @@ ACCOUNT_TO_CUSTOMER = Flow(
 
 CUSTOMER_TO_ACCOUNT = Flow(
     id="stripe-customer-to-togai-customer",
-    version=2,
+    version=3,
     title="Stripe customer -> Togai customer and account",
     description="Every customer made in Stripe becomes a customer with one account in Togai.",
     direction="inbound",
@@ -76,6 +76,7 @@ CUSTOMER_TO_ACCOUNT = Flow(
                 "customer_id": "{{ trigger.customer.id }}",
                 "togai_customer_id": "{{ steps.customer.togai_customer_id }}",
                 "togai_account_id": "{{ steps.customer.togai_account_id }}",
+                "customer": "{{ trigger.customer }}",
             },
         ),
         FlowStep(
@@ -84,6 +85,8 @@ CUSTOMER_TO_ACCOUNT = Flow(
             input={
                 "customer": "{{ trigger.customer }}",
                 "made_equal": "{{ steps.customer.created }}",
+                # A change that was heard of before the creation is looked at by nobody else any more.
+                "unchanged": "{{ steps.metadata.unchanged }}",
             },
         ),
     ),

@@ -59,13 +59,14 @@ def _changed(data: Any) -> list[str] | None:
 
 
 class TogaiIds(BaseModel):
-    """Input: the ids of the Togai side that a Stripe customer's metadata shall show."""
+    """Input: the ids of the Togai side that a Stripe customer's metadata shall show; `customer` as the event shows it."""
 
     model_config = ConfigDict(extra="forbid")
 
     customer_id: str = Field(min_length=1)
     togai_customer_id: str = Field(min_length=1)
     togai_account_id: str = Field(min_length=1)
+    customer: StripeCustomer | None = None
 
 
 class NewStripeCustomer(BaseModel):
@@ -93,9 +94,10 @@ class CustomerMade(BaseModel):
 
 
 class Written(BaseModel):
-    """Output: whether something had to be written."""
+    """Output: whether something had to be written, and whether the customer is still as the event showed it."""
 
     written: bool
+    unchanged: bool = False
 
 
 class ChangedAccount(BaseModel):

@@ -153,6 +153,7 @@ class ChangedCustomer(NewTogaiCustomer):
 
     changed: list[str] | None = None
     made_equal: bool = Field(False, description="the pair was made just now, with equal values: there is nothing to do")
+    unchanged: bool | None = Field(None, description="whether the customer is known to be as shown, or known not to be")
 
 
 class CustomerAndAccount(BaseModel):

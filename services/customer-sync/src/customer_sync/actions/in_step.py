@@ -56,7 +56,7 @@ async def after_togai(context: Context, changed: ChangedAccount) -> Result:
 
 async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
     """A customer changed in Stripe, or was deleted."""
-    if changed.made_equal:
+    if changed.made_equal and changed.unchanged:
         return Result(InStep(), False)
     ref = context.ref("stripe", "customer", changed.customer.id)
     pair = _pair(context, ref)
@@ -65,7 +65,7 @@ async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
     if changed.changed is not None and not watched(changed.changed, context.settings.synced_metadata):
         raise Ended("in_sync", "nothing that travels was changed", pair.refs)
     own = tuple(changed.changed or ()) if is_own_key(changed.idempotency_key) else ()
-    fresh = changed.customer if context.fresh else None
+    fresh = changed.customer if context.fresh and changed.unchanged is not False else None
     return await _look(context, pair, "stripe", Seen(stripe=fresh, own_write=own, then=changed.customer))
 
 

@@ -18,7 +18,7 @@ from shared.mappings import Mapping, Rule
 from customer_sync.actions.pairs import end_if_made_elsewhere
 from customer_sync.actions.same_address import Born, match_value, other_side
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
-from customer_sync.fields import ARCHIVED, BORN_HERE, METADATA, STATUS, Value, born_equal
+from customer_sync.fields import ARCHIVED, BORN_HERE, METADATA, STATUS, Value, born_equal, is_same
 
 ACTION = "stripe.customer.create"
 CLOCK_SKEW = 300
@@ -54,7 +54,7 @@ async def create_customer(context: Context, new: NewStripeCustomer) -> Result:
         return await _link(context, new, held.target, "manual", f"run {held.run} began this link")
     made, how = await _make(context, held, new)
     stripe_ref = context.ref("stripe", "customer", made.id)
-    equal = born_equal(held, context.settings.field_owners, _values(params))
+    equal = born_equal(held, context.settings.field_owners, _values(_sent(held)))
     await context.pairs.born(msgspec.structs.replace(held, target=stripe_ref), "togai", equal)
     await context.claims.link(held, stripe_ref, "created", also=(customer_ref,))
     return _made(made.id, True, (*notes, how), account_ref, stripe_ref, customer_ref)
@@ -66,6 +66,12 @@ async def _same_address(context: Context, new: NewStripeCustomer, account_ref: s
     if held and held.state == "claimed":
         return held.target
     return await other_side(context, Born(account_ref, new.email, "stripe", customer_ref))
+
+
+def _sent(held: Mapping) -> Dict[str, Any]:
+    # Whoever resumes a claim sends its body, whatever the customer looks like by now.
+    assert held.claim
+    return held.claim.body
 
 
 def _values(params: Dict[str, Any]) -> dict[str, Value]:
@@ -159,23 +165,37 @@ async def _link(context: Context, new: NewStripeCustomer, stripe_ref: str, rule:
 
 
 async def write_togai_ids(context: Context, ids: TogaiIds) -> Result:
-    """Write the Togai ids to the customer's metadata. A customer that is gone by now makes the pair a deleted one."""
+    """Write the Togai ids to the customer's metadata. A customer that is gone by now makes the pair a deleted one.
+
+    An event that is handled once more may have written them the first time: nobody writes twice what is there.
+    """
     client = await context.stripe()
     refs = (context.ref("stripe", "customer", ids.customer_id),)
     try:
-        await client.update_customer(ids.customer_id, {"metadata": _metadata(ids)})
+        if not context.fresh:
+            present = await client.retrieve_customer(ids.customer_id)
+            if _shows(present, ids):
+                return Result(Written(written=False, unchanged=_unchanged(context, ids, present)), False, (), refs)
+        present = await client.update_customer(ids.customer_id, {"metadata": _metadata(ids)})
     except NotFound as error:
         pair = context.claims.index.pair(refs[0])
         if pair and pair.state == "linked":
             await context.claims.mark_deleted(pair, f"{ids.customer_id} was deleted in Stripe")
         raise Ended("in_sync", f"{ids.customer_id} was deleted in Stripe meanwhile", refs) from error
-    return Result(Written(written=True), True, (), refs)
+    return Result(Written(written=True, unchanged=_unchanged(context, ids, present)), True, (), refs)
+
+
+def _unchanged(context: Context, ids: TogaiIds, present: StripeCustomer) -> bool:
+    return ids.customer is not None and is_same(ids.customer, present, context.settings.synced_metadata)
 
 
 async def _write_ids(client: StripeApp, customer: StripeCustomer, ids: TogaiIds) -> None:
-    wanted = _metadata(ids)
-    if any(customer.metadata.get(name) != value for name, value in wanted.items()):
-        await client.update_customer(customer.id, {"metadata": wanted})
+    if not _shows(customer, ids):
+        await client.update_customer(customer.id, {"metadata": _metadata(ids)})
+
+
+def _shows(customer: StripeCustomer, ids: TogaiIds) -> bool:
+    return all(customer.metadata.get(name) == value for name, value in _metadata(ids).items())
 
 
 def _metadata(ids: TogaiIds) -> dict[str, str]:

@@ -101,7 +101,7 @@ async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
         return await _link(context, customer, Ref.parse(held.target).id, stripe_ref, "email")
     how = await _make(context, held, customer)
     customer_ref = context.ref("togai", "customer", body.id)
-    equal = born_equal(held, context.settings.field_owners, _values(context, customer, body))
+    equal = born_equal(held, context.settings.field_owners, _values(context, held))
     await context.pairs.born(held, "stripe", equal)
     await context.claims.link(held, account_ref, "created" if how == "made" else "natural-id", also=(customer_ref,))
     return _made(body.id, body.account.id, True, (*notes, how), stripe_ref, account_ref, customer_ref)
@@ -122,15 +122,18 @@ async def _same_address(context: Context, customer: StripeCustomer, stripe_ref: 
     return await other_side(context, Born(stripe_ref, customer.email, "togai"))
 
 
-def _values(context: Context, customer: StripeCustomer, body: NewCustomer) -> dict[str, Value]:
-    """The fields of a create as a look compares them."""
+def _values(context: Context, held: Mapping) -> dict[str, Value]:
+    """The fields of a create as a look compares them: of the body that was sent, whatever the customer is by now."""
+    assert held.claim
+    sent = NewCustomer.model_validate(held.claim.body)
     values: dict[str, Value] = {
-        "name": body.name,
-        "email": body.primary_email,
-        "phone": phone_of(body.address) or "",
-        "address": stripe_address(body.address),
+        "name": sent.name,
+        "email": sent.primary_email,
+        "phone": phone_of(sent.address) or "",
+        "address": stripe_address(sent.address),
     }
-    return values | {f"{METADATA}{key}": customer.metadata.get(key, "") for key in context.settings.synced_metadata}
+    chosen = sent.account.metadata or {}
+    return values | {f"{METADATA}{key}": chosen.get(key, "") for key in context.settings.synced_metadata}
 
 
 async def _present(context: Context, customer: StripeCustomer) -> StripeCustomer:

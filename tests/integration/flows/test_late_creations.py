@@ -1,0 +1,45 @@
+"""A pair is made late or with an old picture of its customer: what changed meanwhile reaches the other side all the same."""
+
+from __future__ import annotations
+
+from tests.integration.flows.test_changes import in_togai
+from tests.stack.processes import Stack
+from tests.stack.tenants import Tenant
+
+
+async def test_a_change_is_heard_of_before_the_creation(stack: Stack) -> None:
+    """Stripe promises no order: when the creation comes with its old picture, nobody else looks at the change any more."""
+    tenant = await Tenant.make(stack)
+    await tenant.fault("stripe", "delay", {"event_type": "customer.created"}, seconds=3)
+    cus = await tenant.new_customer("Old name", phone="+1")
+    await tenant.stripe("POST", f"/v1/customers/{cus}", data={"name": "New name", "phone": "+2"})
+    await tenant.run(cus, "skipped", event_type="customer.updated")
+    await tenant.mapping(cus)
+
+    await in_togai(tenant, "customers", cus, name="New name", address={"phoneNumber": "+2"})
+
+
+async def test_an_address_is_heard_of_before_the_creation(stack: Stack) -> None:
+    """The creation shows no address and would wait for one; it is there already, and comes no second time."""
+    tenant = await Tenant.make(stack)
+    await tenant.fault("stripe", "delay", {"event_type": "customer.created"}, seconds=3)
+    cus = await tenant.new_customer(email=None)
+    await tenant.stripe("POST", f"/v1/customers/{cus}", data={"email": f"{cus}@globex.test"})
+    await tenant.run(cus, "skipped", event_type="customer.updated")
+    await tenant.mapping(cus)
+
+    await in_togai(tenant, "customers", cus, primaryEmail=f"{cus}@globex.test")
+
+
+async def test_a_change_between_the_create_and_its_answer(stack: Stack) -> None:
+    """Whoever goes on with a claim finds what its body made: that is what both sides had in common, not the present."""
+    tenant = await Tenant.make(stack)
+    await tenant.fault("togai", "cut_after", {"operation": "customers.create"}, times=1)
+    match = {"account": tenant.togai_org, "operation": "accounts.retrieve"}
+    away = await stack.control("POST", "/faults", json={"app": "togai", "kind": "error_before", "match": match})
+    cus = await tenant.new_customer(phone="+1")
+    await tenant.run(cus, "parked", event_type="customer.created")
+    await tenant.stripe("POST", f"/v1/customers/{cus}", data={"phone": "+2"})
+    await stack.control("DELETE", f"/faults/{away['id']}")
+
+    await in_togai(tenant, "accounts", f"acc_{cus}", address={"phoneNumber": "+2"})
