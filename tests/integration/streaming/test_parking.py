@@ -52,14 +52,27 @@ async def test_a_waiting_run_looks_only_if_something_was_heard() -> None:
     bench.answer = lambda: Waiting("the account has no e-mail address")
     await bench.handle(event())
     _, parked = bench.parked()[-1]
-    bench.now = parked.due + 1
+    bench.now, looks = parked.due + 1, len(bench.called)
     await bench.handle(event(), parked=runs.encode(parked), due=parked.due)
-    assert [name for name, _ in bench.called] == ["create"]
+    assert len(bench.called) == looks
 
     _, again = bench.parked()[-1]
+    assert again.looked_at == parked.looked_at
     bench.answer = lambda: None
-    await bench.handle(event(), parked=runs.encode(again), due=again.due)
+    await bench.handle(event(), parked=runs.encode(again), due=again.due, heard=True)
     assert bench.runs()[-1].state == "succeeded"
+
+
+async def test_a_run_does_not_wait_on_what_an_event_showed() -> None:
+    """The news may have come before the event did: before it waits, a run looks once at the present state."""
+    bench = Bench()
+    answers: list[BaseException | None] = [Waiting("the snapshot has no e-mail address"), None]
+    bench.answer = lambda: answers.pop(0)
+    await bench.handle(event())
+
+    assert bench.called[:2] == [("create", True), ("create", False)]
+    assert bench.runs()[-1].state == "succeeded"
+    assert bench.parked() == []
 
 
 async def test_events_that_another_stood_for_end_as_superseded() -> None:

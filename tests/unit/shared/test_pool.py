@@ -47,12 +47,14 @@ class Bench:
         self.handled.append(work)
         self.running[work.aggregate] -= 1
 
-    def submit(self, aggregate: str, *, partition: Partition = EVENTS, due: float = 0.0, kind: str = "") -> Work:
+    def submit(
+        self, aggregate: str, *, partition: Partition = EVENTS, due: float = 0.0, kind: str = "", looked_at: float = 0.0
+    ) -> Work:
         offset = self.offsets[partition]
         self.offsets[partition] += 1
         work = Work(
-            partition, offset, aggregate, kind, b"x", None, lambda: self.acked.append((partition, offset)),
-            foldable=bool(kind), due=due,
+            partition, offset, aggregate, kind, b"x", b"p" if looked_at else None,
+            lambda: self.acked.append((partition, offset)), foldable=bool(kind), due=due, looked_at=looked_at,
         )  # fmt: skip
         self.pool.submit(work)
         return work
@@ -245,3 +247,41 @@ def test_co_partitioning_is_checked() -> None:
     assert same_numbers([("a", 0), ("b", 0), ("a", 3), ("b", 3)], ["a", "b"])
     assert not same_numbers([("a", 0), ("b", 1)], ["a", "b"])
     assert same_numbers([], ["a", "b"])
+
+
+async def test_news_that_came_before_a_run_was_held_wake_it() -> None:
+    """It looked at 1000; an event came at 1001, before its parked record was read: it looks at once, not tomorrow."""
+    bench = Bench()
+    bench.now = 1001.0
+    bench.submit("a")
+    await settle(lambda: len(bench.handled) == 1)
+    parked = bench.submit("a", partition=DELAY, due=2000.0, looked_at=1000.0)
+    await settle(lambda: len(bench.handled) == 2)
+
+    assert parked.heard
+
+
+async def test_news_from_before_the_look_wake_nobody() -> None:
+    """What came before a run looked was seen by it."""
+    bench = Bench()
+    bench.submit("a")
+    await settle(lambda: len(bench.handled) == 1)
+    parked = bench.submit("a", partition=DELAY, due=2000.0, looked_at=1000.5)
+
+    assert not parked.heard
+    assert bench.handled != [parked]
+
+
+async def test_a_run_that_looked_before_the_assignment_looks_again_when_it_is_due() -> None:
+    """Another worker may have heard the news, and nobody wakes it any more."""
+    bench = Bench()
+    looked_before = bench.submit("a", partition=DELAY, due=1000.02, looked_at=999.0)
+    looked_after = bench.submit("b", partition=DELAY, due=1000.02, looked_at=1000.0)
+    await asyncio.wait_for(_until(lambda: len(bench.handled) == 2), 5)
+
+    assert (looked_before.heard, looked_after.heard) == (True, False)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.005)

@@ -179,6 +179,7 @@ def _work(event: EventT[Any], partition: Partition) -> Work:
     value = message.value or b""
     headers = dict(message.headers or {})
     parked = headers.get(PARKED_HEADER)
+    parking = _parking(parked) if parked else None
     kind, foldable = _kind(value)
     return Work(
         partition=partition,
@@ -189,7 +190,8 @@ def _work(event: EventT[Any], partition: Partition) -> Work:
         parked=parked,
         acknowledge=event.ack,
         foldable=foldable and parked is None,
-        due=_due(parked) if parked else 0.0,
+        due=parking.due if parking else 0.0,
+        looked_at=parking.looked_at if parking and parking.waiting else 0.0,
         lane=LaneOf("replay" if message.topic.endswith(".replay") else "live"),
     )
 
@@ -204,8 +206,8 @@ def _kind(value: bytes) -> tuple[str, bool]:
     return kind, bool(trigger and trigger.by_state)
 
 
-def _due(parked: bytes) -> float:
+def _parking(parked: bytes) -> runs.Parked | None:
     try:
-        return runs.decode_parked(parked).due
+        return runs.decode_parked(parked)
     except ValueError:
-        return 0.0
+        return None  # whoever works on it buries it

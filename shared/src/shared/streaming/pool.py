@@ -5,14 +5,15 @@
 - Read-ahead is bounded per partition (reading pauses) and per aggregate: beyond that an event folds into the last one
   of its type, which then looks at the present state for all of them.
 - What stands before a live event of the same aggregate counts as live for the limits: it must not be held up behind it.
-- Records of delay topics are held until they are due; an event of the same aggregate wakes them at once.
+- Records of delay topics are held until they are due; an event of the same aggregate wakes them at once, also one that
+  came between their last look and their being held.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -22,14 +23,19 @@ from shared.tasks import was_cancelled
 
 log = get_logger(__name__)
 
+REMEMBERED = 20_000
+"""Aggregates of which a worker remembers when it heard of them last."""
+
 Partition = tuple[str, int]
 
 
 @dataclass(eq=False)
 class Work:
     """One record in hand. `acknowledge` tells Kafka; `due` is epoch seconds, 0 for now; `folded` are the events that
-    this one stands for; `look_again` forbids to take the event for the present state;
-    `lane` is that of its calls.
+    this one stands for; `look_again` forbids to take the event for the present state; `lane` is that of its calls.
+
+    `looked_at` is when a run that waits for news last looked (epoch seconds, 0 for every other record); `heard` that there
+    are some, or that nobody knows.
     """
 
     partition: Partition
@@ -46,6 +52,8 @@ class Work:
     folded: list[Work] = field(default_factory=list)
     taken_at: float = 0.0
     lane: LaneOf = field(default_factory=LaneOf)
+    looked_at: float = 0.0
+    heard: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,28 @@ class Bounds:
     per_partition: int = 512
     held: int = 10_000
     per_aggregate: int = 8
+
+
+class _News:
+    """When each aggregate was last heard of, as far as this worker knows: for so many, and since its assignment."""
+
+    def __init__(self, now: float) -> None:
+        self._at: OrderedDict[str, float] = OrderedDict()
+        self._unknown_before = now
+
+    def tell(self, aggregate: str, now: float) -> None:
+        self._at[aggregate] = now
+        self._at.move_to_end(aggregate)
+        if len(self._at) > REMEMBERED:
+            self._unknown_before = max(self._unknown_before, self._at.popitem(last=False)[1])
+
+    def came(self, aggregate: str, since: float) -> bool:
+        """Whether the aggregate was heard of since then."""
+        return self._at.get(aggregate, 0.0) >= since
+
+    def unknown(self, since: float) -> bool:
+        """Whether it may have been, and another worker heard it."""
+        return since < self._unknown_before
 
 
 class Pool:
@@ -82,6 +112,7 @@ class Pool:
         self._queues: dict[str, deque[Work]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, dict[Work, asyncio.TimerHandle]] = defaultdict(dict)
+        self._news = _News(clock())
         self._stopped = False
 
     def submit(self, work: Work) -> None:
@@ -91,8 +122,11 @@ class Pool:
         self._order[work.partition].append(work)
         self._open[work.partition] += 1
         self._check_bound(work.partition)
+        if not work.parked:
+            self._news.tell(work.aggregate, self._clock())
+        work.heard = work.heard or bool(work.looked_at) and self._news.came(work.aggregate, work.looked_at)
         wait = work.due - self._clock()
-        if wait > 0:
+        if wait > 0 and not work.heard:
             timer = asyncio.get_running_loop().call_later(wait, self._ripe, work)
             self._held[work.aggregate][work] = timer
         else:
@@ -103,6 +137,7 @@ class Pool:
         """Something was heard of the aggregate: its held records are worked on now, after what is queued."""
         for work, timer in list(self._held.pop(aggregate, {}).items()):
             timer.cancel()
+            work.heard = True
             self._enqueue(work)
 
     def oldest(self) -> float:
@@ -139,7 +174,8 @@ class Pool:
         self._paused.clear()
 
     def restart(self) -> None:
-        """Take records again, after a drain and a new assignment."""
+        """Take records again, after a drain and a new assignment. What others heard meanwhile is not known."""
+        self._news = _News(self._clock())
         self._stopped = False
 
     def _ripe(self, work: Work) -> None:
@@ -147,6 +183,7 @@ class Pool:
         held.pop(work, None)
         if not held:
             self._held.pop(work.aggregate, None)
+        work.heard = work.heard or bool(work.looked_at) and self._news.unknown(work.looked_at)
         self._enqueue(work)
 
     def _enqueue(self, work: Work) -> None:

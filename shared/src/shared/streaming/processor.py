@@ -115,8 +115,7 @@ class Processor:
 
     async def _go_on(self, work: Work, envelope: Envelope, parked: Parked) -> None:
         """A parked or retried run: it looks at the present state, unless it waits and nothing was heard."""
-        heard = work.due > self._clock()
-        if parked.waiting and not heard and self._clock() - parked.looked_at < self._look_every:
+        if parked.waiting and not work.heard and self._clock() - parked.looked_at < self._look_every:
             await self._park(work, parked.run, waiting=True, looked_at=parked.looked_at)
             return
         await self._run(work, envelope, parked.run, fresh=False)
@@ -130,18 +129,22 @@ class Processor:
 
     async def _run(self, work: Work, envelope: Envelope, run: Run, *, fresh: bool) -> Outcome:
         link, flow = self._registry.links.get(run.flow_link), self._registry.flows.get(run.flow)
+        began = self._clock()
         if link is None or flow is None or not link.enabled:
             run.state, run.reason, run.ended_at = "skipped", "its flow link was switched off or removed", _now()
             outcome = Outcome(run, "ended")
         else:
             outcome = await self._timed(run, flow, link.id, envelope, fresh=fresh)
+            if outcome.waiting and fresh:
+                # What it waits for may have come before this event did, and then nothing would wake it any more.
+                outcome = await self._timed(run, flow, link.id, envelope, fresh=False)
         metrics.RUNS.labels(run.flow, run.state if outcome.what == "ended" else outcome.what).inc()
         self._count_bugs(work, outcome.run.reason if outcome.bug else "")
         if outcome.what == "later" and not outcome.patient and run.parked >= LAST_PARKING:
             run.state, run.ended_at = "dead", _now()
             outcome = Outcome(run, "dead")
         if outcome.what == "later":
-            await self._park(work, run, waiting=outcome.waiting, looked_at=self._clock())
+            await self._park(work, run, waiting=outcome.waiting, looked_at=began)
         elif outcome.what == "dead":
             await self._bury(work, run, None)
         else:
