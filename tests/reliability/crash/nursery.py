@@ -1,0 +1,122 @@
+"""Gives life to processes of Tandem that have their imports behind them: `python -m tests.reliability.crash.nursery`.
+
+One connection to its socket is one life: it takes a spec as a line of JSON, answers with a pid, and at the end with an
+exit code. A connection that is closed before takes its process with it.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import json
+import os
+import random
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+# What the services import, once for all lives; their `__main__` runs in each life anew.
+import faust.transport.drivers.aiokafka
+import httpx
+import shared.streaming.worker  # noqa: F401
+import stripe
+
+from tests.reliability.crash import mutations, points
+
+LONGEST_SPEC = 65_536
+
+
+def prepare() -> None:
+    """Have done what a process does in its first second: Faust, Stripe and httpx import at first use."""
+    assert all((faust.App, faust.Worker, faust.TopicT))
+    assert stripe.StripeClient("sk_test_none").v1.customers
+    httpx.AsyncClient()
+    inspect.getmodule(sys._getframe())  # looks through every module once
+
+
+class Nursery:
+    """A process without threads or an event loop: only such a one may be forked."""
+
+    def __init__(self, path: str) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"{path}.new")
+        self._listener.listen()
+        Path(f"{path}.new").rename(path)  # whoever finds it may connect
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def serve(self) -> None:
+        """For ever."""
+        gc.freeze()
+        while True:
+            for key, _ in self._selector.select():
+                key.data()
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        spec = json.loads(connection.makefile("rb").readline(LONGEST_SPEC))
+        ended, living = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(ended)
+            self._selector.close()
+            for inherited in (self._listener, connection):
+                inherited.close()
+            _live(spec)
+        os.close(living)
+        connection.sendall(f"{pid}\n".encode())
+
+        def dead() -> None:
+            self._selector.unregister(ended)
+            os.close(ended)
+            _, status = os.waitpid(pid, 0)
+            if connection.fileno() != -1:
+                self._selector.unregister(connection)
+                connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+                connection.close()
+
+        def left() -> None:
+            self._selector.unregister(connection)
+            connection.close()
+            os.kill(pid, signal.SIGKILL)
+
+        # The pipe's other end is open as long as the process lives.
+        self._selector.register(ended, selectors.EVENT_READ, dead)
+        self._selector.register(connection, selectors.EVENT_READ, left)
+
+
+def _live(spec: dict[str, Any]) -> None:
+    """One life: the service's own entry point, under its own environment. Does not return."""
+    code = 1
+    try:
+        os.setsid()
+        output = os.open(spec["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.environ.clear()
+        os.environ.update(spec["env"])
+        random.seed()
+        told = points.Points(spec["name"], Path(spec["plan"]), Path(spec["journal"]))
+        points.install(told, spec["env"]["TANDEM_TOPIC_PREFIX"])
+        if spec["mutation"]:
+            mutations.MUTATIONS[spec["mutation"]].install()
+        sys.argv = [spec["module"]]
+        runpy.run_module(spec["module"], run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    prepare()
+    Nursery(sys.argv[1]).serve()

@@ -1,0 +1,38 @@
+"""A process dies before and after everything that it does to the outside: nothing is lost, and nothing happens twice.
+
+No point is listed here: a recorded run finds them, and fails if the outside saw anything that it does not tell of.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.reliability.crash.conftest import Asked, Outcome
+from tests.reliability.crash.scenarios import INGRESS_SCENARIOS, WORKER_SCENARIOS
+from tests.reliability.crash.sweep import Sweep
+
+SCENARIOS = [pytest.param((scenario, ""), id=scenario.__name__) for scenario in (*WORKER_SCENARIOS, *INGRESS_SCENARIOS)]
+
+
+def swept(sweeps: dict[Asked, Outcome], asked: Asked) -> Sweep:
+    """A scenario's outcome. Raises what broke it off."""
+    found = sweeps[asked]
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("asked", SCENARIOS)
+def test_death_at_any_point_changes_nothing(
+    asked: Asked, sweeps: dict[Asked, Outcome], subtests: pytest.Subtests
+) -> None:
+    """One object on each side with the right fields, one mapping, and an ended run for every event."""
+    found = swept(sweeps, asked)
+
+    assert found.unexplained == []
+    for death in found.deaths:
+        with subtests.test(msg=str(death.point)):
+            assert (death.reached, death.problems) == (True, [])
+    assert found.at_the_end == []
+    assert [death.point for death in found.deaths] == found.points
