@@ -7,6 +7,7 @@ exit code. A connection that is closed before takes its process with it.
 from __future__ import annotations
 
 import gc
+import importlib
 import inspect
 import json
 import os
@@ -20,19 +21,30 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-# What the services import, once for all lives; their `__main__` runs in each life anew.
-import faust.transport.drivers.aiokafka
+import faust
 import httpx
-import shared.streaming.worker  # noqa: F401
 import stripe
 
 from tests.reliability.crash import mutations, points
 
 LONGEST_SPEC = 65_536
+AHEAD = (
+    "console.app",
+    "console.projection.projector",
+    "customer_sync.actions",
+    "faust.transport.drivers.aiokafka",
+    "granian.server.embed",
+    "ingress.app",
+    "ingress.polling.pollers",
+    "shared.streaming.worker",
+)
+"""What the services import, once for all lives; their `__main__` runs in each life anew."""
 
 
 def prepare() -> None:
     """Have done what a process does in its first second: Faust, Stripe and httpx import at first use."""
+    for name in AHEAD:
+        importlib.import_module(name)
     assert all((faust.App, faust.Worker, faust.TopicT))
     assert stripe.StripeClient("sk_test_none").v1.customers
     httpx.AsyncClient()

@@ -69,9 +69,13 @@ class Passing:
     point: Point
 
 
-def passings(journal: Path) -> list[Passing]:
-    """Every line of a journal, in order."""
-    lines = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+def passings(journal: Path, since: int = 0) -> list[Passing]:
+    """Every line of a journal from a place in bytes on, in order."""
+    if not journal.exists():
+        return []
+    with journal.open("rb") as file:
+        file.seek(since)
+        lines = [json.loads(line) for line in file.read().splitlines()]
     return [Passing(line["plan"], line["process"], Point(**line["point"])) for line in lines]
 
 

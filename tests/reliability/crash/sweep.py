@@ -11,23 +11,24 @@ from tests.reliability.crash.ledger import INPUTS
 from tests.reliability.crash.points import Passing, Point
 from tests.reliability.crash.scenarios import Scenario
 from tests.reliability.crash.tandem import WORKER, Tandem
+from tests.reliability.crash.world import Pair
 from tests.stack.processes import until
 
 TRIES = 3
 """Acts to meet a point: which of two runs side by side comes first is not the same each time."""
 LOOKS = 3
 """Looks of each poller after which everything that they do without a reason has been seen."""
-SPARE = 6
-"""Acts more than points: for those that are tried again."""
+SPARE = 16
+"""Acts more than points: for those that are tried again, and for second deaths."""
 BROKEN = 3
 """Points after which nothing came to rest any more: what follows would only wait."""
 
 
 @dataclass(frozen=True)
 class Death:
-    """What one crash point came to."""
+    """What one crash point came to; `points` has a second one where the next life died too."""
 
-    point: Point
+    points: tuple[Point, ...]
     reached: bool
     problems: Sequence[str]
     seconds: float
@@ -51,13 +52,19 @@ async def sweep(scenario: Scenario, only: str = "") -> Sweep:
     found.points, found.unexplained = await record(scenario)
     found.points = [point for point in found.points if only in ("", point.label)]
     await scenario.prepare(len(found.points) + SPARE)
-    broken = 0
+    recorded = {point.label for point in found.points}
+    second: dict[Point, Point] = {}
     for point in found.points:
-        death = await die(scenario, point)
+        death, passed = await die(scenario, [point])
         found.deaths.append(death)
-        broken += any("no rest" in problem for problem in death.problems)
-        if broken >= BROKEN:
-            found.at_the_end = [f"broken off: nothing came to rest {BROKEN} times"]
+        new = {p: point for p in passed if p.label not in recorded and p.number == 1}
+        second |= {} if only else new
+        if _broken(found):
+            return found
+    for again, point in sorted(second.items()):
+        # What only a second life does, a look at what the first one left say, is a crash point as well.
+        found.deaths.append((await die(scenario, [point, again]))[0])
+        if _broken(found):
             return found
     world = await scenario.world()
     found.at_the_end = [
@@ -65,6 +72,12 @@ async def sweep(scenario: Scenario, only: str = "") -> Sweep:
         *await scenario.problems(scenario.pairs),
     ]
     return found
+
+
+def _broken(found: Sweep) -> bool:
+    restless = [death for death in found.deaths if any("no rest" in problem for problem in death.problems)]
+    found.at_the_end = [f"broken off: nothing came to rest {BROKEN} times"]
+    return len(restless) >= BROKEN
 
 
 async def record(scenario: Scenario) -> tuple[list[Point], list[str]]:
@@ -75,10 +88,10 @@ async def record(scenario: Scenario) -> tuple[list[Point], list[str]]:
     await tandem.ledger.read()
     before = len(tandem.ledger.records)
     tandem.person.calls_made.clear()
-    plan = tandem.plan()
+    tandem.plan()
     pairs = await scenario.act()
     await scenario.rest(pairs)
-    passed = tandem.passed(plan)
+    passed = tandem.passed()
     tandem.plan()
     problems = await scenario.problems(pairs)
     calls, _ = await tandem.calls(mark)
@@ -96,14 +109,14 @@ async def _standing(tandem: Tandem) -> set[str]:
     """Labels of what the victim does all the time, whatever happens: only the first of each is a point."""
     if tandem.victim == WORKER:
         return set()
-    plan = tandem.plan()
+    tandem.plan()
 
     async def looked() -> bool:
-        labels = Counter(p.point.label for p in tandem.passed(plan))
+        labels = Counter(p.point.label for p in tandem.passed())
         return min(labels[f"send tandem.polls {kind}"] for kind in ("stripe-events", "togai-accounts")) > 2 * LOOKS
 
     await until(looked, "a few looks of the pollers")
-    return {p.point.label for p in tandem.passed(plan)}
+    return {p.point.label for p in tandem.passed()}
 
 
 def _unexplained(ours: set[str], passed: Sequence[Passing], seen: Counter[str]) -> list[str]:
@@ -117,27 +130,39 @@ def _unexplained(ours: set[str], passed: Sequence[Passing], seen: Counter[str]) 
     ]
 
 
-async def die(scenario: Scenario, point: Point) -> Death:
-    """Die at a point, live again, and look."""
+async def die(scenario: Scenario, points: Sequence[Point]) -> tuple[Death, set[Point]]:
+    """Die at a point, and if there is a second one at that in the next life; live again, and look.
+
+    Returns what the victim passed in its last life, too.
+    """
     tandem, begun = scenario.tandem, time.monotonic()
     problems: list[str] = []
-    reached = False
+    reached, passed = False, set[Point]()
     for _ in range(TRIES):
-        tandem.plan(point)
+        tandem.plan(points[0])
         pairs = await scenario.act()
         try:
-            await scenario.rest(pairs, or_death=True)
-            reached = await tandem.death()
-            tandem.plan()
-            if reached:
+            reached = await _death(scenario, pairs)
+            for point in points[1:] if reached else ():
+                tandem.plan(point)
                 tandem.revive()
-                await scenario.rest(pairs)
+                reached = await _death(scenario, pairs)
+            tandem.plan()
+            if not tandem.life.alive:
+                tandem.revive()
+            await scenario.rest(pairs)
         except AssertionError as error:
             problems.append(str(error))
             tandem.plan()
             if not tandem.life.alive:
                 tandem.revive()
+        passed = {p.point for p in tandem.passed() if p.process == tandem.victim}
         problems += await scenario.problems(pairs)
         if reached or problems:
             break
-    return Death(point, reached, problems, time.monotonic() - begun)
+    return Death(tuple(points), reached, problems, time.monotonic() - begun), passed
+
+
+async def _death(scenario: Scenario, pairs: list[Pair]) -> bool:
+    await scenario.rest(pairs, or_death=True)
+    return await scenario.tandem.death()

@@ -136,15 +136,17 @@ class Tandem:
 
     # --- what the processes shall do, and what they did ---
 
-    def plan(self, die: Point | None = None) -> Plan:
+    def plan(self, die: Point | None = None) -> None:
         """Count anew from now on, and die at a point if one is given."""
+        journal = self.stack.home / "journal"
+        self._begun = journal.stat().st_size if journal.exists() else 0
         self._plan = Plan(self._plan.id + 1, die)
         self._plan.write(self.stack.home / "plan.json")
-        return self._plan
 
-    def passed(self, plan: Plan) -> list[Passing]:
-        """The points that were passed under a plan, by every process."""
-        return [passing for passing in passings(self.stack.home / "journal") if passing.plan == plan.id]
+    def passed(self) -> list[Passing]:
+        """The points that were passed under the present plan, by every process."""
+        found = passings(self.stack.home / "journal", self._begun)
+        return [passing for passing in found if passing.plan == self._plan.id]
 
     @property
     def life(self) -> Life:

@@ -32,7 +32,7 @@ def test_death_at_any_point_changes_nothing(
 
     assert found.unexplained == []
     for death in found.deaths:
-        with subtests.test(msg=str(death.point)):
+        with subtests.test(msg=", then ".join(map(str, death.points))):
             assert (death.reached, death.problems) == (True, [])
     assert found.at_the_end == []
-    assert [death.point for death in found.deaths] == found.points
+    assert {death.points[0] for death in found.deaths} == set(found.points) != set()
