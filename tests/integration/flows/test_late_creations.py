@@ -1,4 +1,4 @@
-"""A pair is made late or with an old picture of its customer: what changed meanwhile reaches the other side all the same."""
+"""A pair is made late or with an old picture of its customer: what changed meanwhile reaches the other side too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.stack.tenants import Tenant
 
 
 async def test_a_change_is_heard_of_before_the_creation(stack: Stack) -> None:
-    """Stripe promises no order: when the creation comes with its old picture, nobody else looks at the change any more."""
+    """Stripe promises no order: a creation comes with its old picture, and nobody else looks at the change any more."""
     tenant = await Tenant.make(stack)
     await tenant.fault("stripe", "delay", {"event_type": "customer.created"}, seconds=3)
     cus = await tenant.new_customer("Old name", phone="+1")

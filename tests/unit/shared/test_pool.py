@@ -283,5 +283,5 @@ async def test_a_run_that_looked_before_the_assignment_looks_again_when_it_is_du
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():
+    while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.005)

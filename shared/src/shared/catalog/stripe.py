@@ -59,7 +59,7 @@ def _changed(data: Any) -> list[str] | None:
 
 
 class TogaiIds(BaseModel):
-    """Input: the ids of the Togai side that a Stripe customer's metadata shall show; `customer` as the event shows it."""
+    """Input: the Togai ids that a Stripe customer's metadata shall show; `customer` as the event shows it."""
 
     model_config = ConfigDict(extra="forbid")
 

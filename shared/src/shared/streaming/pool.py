@@ -34,8 +34,8 @@ class Work:
     """One record in hand. `acknowledge` tells Kafka; `due` is epoch seconds, 0 for now; `folded` are the events that
     this one stands for; `look_again` forbids to take the event for the present state; `lane` is that of its calls.
 
-    `looked_at` is when a run that waits for news last looked (epoch seconds, 0 for every other record); `heard` that there
-    are some, or that nobody knows.
+    `looked_at` is when a run that waits for news last looked (epoch seconds, 0 for every other record); `heard` that
+    there are some, or that nobody knows.
     """
 
     partition: Partition
