@@ -154,6 +154,13 @@ def test_a_shorter_hold_ends_no_longer_one(loop: JumpingLoop) -> None:
     assert loop.run_until_complete(two_429())[0] >= 5
 
 
+def test_without_a_quota_nobody_waits(loop: JumpingLoop) -> None:
+    """A quota of 0 is no limit."""
+    times = loop.run_until_complete(passes(gate(stripe_quota=0, calls_in_flight=500), STRIPE, 200))
+
+    assert times == [0.0] * 200
+
+
 def test_who_gives_up_frees_its_place(loop: JumpingLoop) -> None:
     """A cancelled wait takes nobody's turn in flight."""
 

@@ -27,7 +27,7 @@ weathers = st.builds(
     call=st.sampled_from([0.01, 0.1, 0.6]),
     jitter=st.sampled_from([0.01, 0.05, 0.2]),
     slow_calls=st.sampled_from([0.0, 0.2]),
-    dawdle=st.sampled_from([0.0, 0.02, 0.4]),
+    dawdle=st.sampled_from([0.0, 0.02, 1.5]),
 )
 troubles = st.lists(
     st.tuples(
@@ -58,6 +58,12 @@ def saturated(world: World, workers: int = 3, **backlog: int) -> World:
         world.add_worker(f"w{number}", **backlog)
     world.run(4)
     return world
+
+
+def used(world: World, since: float, seconds: float) -> int:
+    """Calls in so many seconds from the first one on: where they come in bursts, a stretch must begin with one."""
+    first = min(call.at for call in world.counted if call.at >= since)
+    return len(world.between(first, first + seconds))
 
 
 def share_of(calls: list[Counted], lane: str) -> float:
@@ -97,11 +103,12 @@ def test_the_quota_is_never_idle_while_work_waits(rate: float, seed: int, calls:
     saturated(world, workers=1, replay=30)
     world.add_worker("idle")
     world.add_worker("other", backfill=30)
-    world.run(2)
+    # Until a worker has seen twenty answers it does not know which of them are slow.
+    world.run(60 / rate)
     begun = world.at
-    world.run(60)
+    world.run(62)
 
-    assert len(world.between(begun, world.at)) >= 0.95 * 60 * rate
+    assert used(world, begun, 60) >= 0.95 * 60 * rate
 
 
 @steady
@@ -125,9 +132,9 @@ def test_what_one_lane_leaves_goes_to_the_others(seed: int) -> None:
 def test_live_takes_all_but_a_twentieth_and_nobody_starves(seed: int) -> None:
     """With everything waiting everywhere: 95 to 5, and 6 to 3 to 1 inside those."""
     world = World(Quota(10.0), seed)
-    saturated(world, workers=2, **dict.fromkeys(LANES, 3))
+    saturated(world, workers=2, **(dict.fromkeys(LANES, 3) | {"live": 15}))
     begun = world.at
-    world.run(120)
+    world.run(150)
     calls = world.between(begun, world.at)
 
     assert share_of(calls, "live") == pytest.approx(0.95, abs=0.015)
@@ -199,11 +206,11 @@ def test_workers_go_on_without_an_allocator(seed: int, gap: float) -> None:
     world.begin_allocator()
     world.run(2)
     begun = world.at
-    world.run(10)
+    world.run(11)
 
     assert len(alone) <= 3 * (0.05 * 25 * (gap - 3.6) + 1)
     assert len(alone) >= 3 * (0.05 * 25 * (gap - 3.6) - 1)
-    assert len(world.between(begun, world.at)) >= 0.95 * 25 * 10
+    assert used(world, begun, 10) >= 0.95 * 25 * 10
     assert world.most_in_a_window() <= 25
 
 
@@ -225,15 +232,15 @@ def test_a_429_lowers_the_rate_and_time_raises_it(reason: str) -> None:
     allows[0] = 100
     world.run(45)
     begun = world.at
-    world.run(20)
+    world.run(12)
 
     assert 5 <= lowered <= 15
-    assert len(world.between(begun, world.at)) / 20 >= 0.95 * 20
+    assert used(world, begun, 10) >= 0.95 * 20 * 10
 
 
 @pytest.mark.parametrize(("reason", "other"), [("global-rate", 0), ("endpoint-rate", 9)])
 def test_retry_after_holds_all_workers(reason: str, other: int) -> None:
-    """One worker hears it, nobody calls the account, or the operation, for so long; then all goes on."""
+    """One worker hears it, nobody calls the account, or the operation, for so long, not even a new worker."""
     world = World(Quota(50.0, operation_rate=25.0))
     world.begin_allocator()
     for number in range(3):
@@ -242,6 +249,7 @@ def test_retry_after_holds_all_workers(reason: str, other: int) -> None:
     world.run(4)
     world.workers["w1"].purse.refused(ACCOUNT, "create", reason, 7.0)
     world.run(0.05)
+    world.add_worker("new").backlog |= {key("live", "create"): 5}
     begun = world.at
     world.run(6.8)
     silent = Counter(call.key.operation for call in world.between(begun, world.at))
@@ -260,6 +268,6 @@ def test_a_locked_object_lowers_nothing(reason: str) -> None:
     world = saturated(World(Quota(25.0)), live=10)
     world.answer = lambda call: (reason, 5.0)
     begun = world.at
-    world.run(20)
+    world.run(12)
 
-    assert len(world.between(begun, world.at)) >= 0.95 * 25 * 20
+    assert used(world, begun, 10) >= 0.95 * 25 * 10

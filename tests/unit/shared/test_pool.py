@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from shared.errors import StopWorker
+from shared.limits import Lane, LaneOf
 from shared.streaming.pool import Bounds, Partition, Pool, Work, contiguous, same_numbers
 
 EVENTS: Partition = ("customer.events", 0)
@@ -48,13 +49,21 @@ class Bench:
         self.running[work.aggregate] -= 1
 
     def submit(
-        self, aggregate: str, *, partition: Partition = EVENTS, due: float = 0.0, kind: str = "", looked_at: float = 0.0
+        self,
+        aggregate: str,
+        *,
+        partition: Partition = EVENTS,
+        due: float = 0.0,
+        kind: str = "",
+        lane: Lane = "live",
+        looked_at: float = 0.0,
     ) -> Work:
         offset = self.offsets[partition]
         self.offsets[partition] += 1
         work = Work(
             partition, offset, aggregate, kind, b"x", b"p" if looked_at else None,
             lambda: self.acked.append((partition, offset)), foldable=bool(kind), due=due, looked_at=looked_at,
+            lane=LaneOf(lane),
         )  # fmt: skip
         self.pool.submit(work)
         return work
@@ -127,6 +136,19 @@ async def test_events_beyond_the_bound_fold_into_the_last() -> None:
     folded = {w.offset for handled in bench.handled for w in handled.folded}
     assert folded | {w.offset for w in bench.handled} == set(range(6))
     assert len(bench.handled) <= 4
+
+
+async def test_replayed_work_before_a_live_event_counts_as_live() -> None:
+    """What stands before a live event of its aggregate, running or waiting, must not hold it up."""
+    bench = Bench()
+    bench.gates["a"] = bench.gates["b"] = asyncio.Event()
+    ahead = [bench.submit(name, lane="replay") for name in ("a", "a", "b")]
+    bench.submit("b", lane="replay")
+    bench.submit("a")
+
+    assert [work.lane.lane for work in ahead] == ["live", "live", "replay"]
+    bench.gates["a"].set()
+    await settle(lambda: len(bench.acked) == 5)
 
 
 async def test_events_of_different_kinds_do_not_fold() -> None:
