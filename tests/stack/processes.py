@@ -53,8 +53,7 @@ class Stack:
     async def start(cls, home: Path, bootstrap: str, *, workers: int = 1, **extra: str) -> Stack:
         """Everything up and ready, limits lifted, delays shortened. `extra` are further settings by name."""
         stack = cls.bare(home, bootstrap, **extra)
-        stack._launch("sandbox", "sandbox", "--port", str(stack.ports["sandbox"]), "--state", str(home / "sandbox"))
-        await stack._ready("sandbox", "/healthz")
+        await stack.launch_sandbox()
         await stack.control("PATCH", "/settings", json=UNLIMITED | QUICK)
         await prepare(stack.settings())
         for number in range(1, workers + 1):
@@ -94,8 +93,16 @@ class Stack:
         return {k: v for k, v in os.environ.items() if not k.startswith(foreign)} | self._own()
 
     def _launch(self, name: str, *module: str, **env: str) -> None:
-        command = [sys.executable, "-m", *module]
-        self.children[name] = Child(command, self.home / f"{name}.log", env=self.environment() | env)
+        self.launch_as(name, [sys.executable, "-m", *module], self.environment() | env)
+
+    def launch_as(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        """Start a process (again) by a command of the caller's."""
+        self.children[name] = Child(command, self.home / f"{name}.log", env=environment)
+
+    async def launch_sandbox(self) -> None:
+        """Start the sandbox and wait until it answers."""
+        self._launch("sandbox", "sandbox", "--port", str(self.ports["sandbox"]), "--state", str(self.home / "sandbox"))
+        await self._ready("sandbox", "/healthz")
 
     def launch(self, name: str) -> None:
         """Start ingress or console (again)."""

@@ -1,0 +1,119 @@
+"""From a seed, when what breaks: sandbox faults in spells of weather, and blows to processes. Pure.
+
+Everything is placed by the number of actions begun, never by the clock: the same seed breaks the same things at the
+same places of the story. An act is 500 actions; each act has every kind of weather and every blow.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+ACT = 500
+SPELLS = 8
+"""Spells of weather in one act."""
+RETRY_AFTER = 2
+"""Seconds that a 429 asks for, where it asks."""
+REASONS = ("global-rate", "global-concurrency", "endpoint-rate", "endpoint-concurrency", "resource-specific", "")
+CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    *(("rate_limited", {"reason": reason}) for reason in REASONS),
+    ("rate_limited", {"retry_after": RETRY_AFTER, "times": 2}),
+    ("lock_timeout", {}),
+    ("error_before", {"stored": False}),
+    ("error_before", {"stored": True}),
+    ("error_after", {"stored": False}),
+    ("error_after", {"stored": True}),
+    ("hang_before", {"seconds": 4.0, "times": 3}),
+    ("hang_after", {"seconds": 4.0, "times": 3}),
+    ("slow", {"seconds": 1.0, "times": 5}),
+    ("cut_before", {}),
+    ("cut_after", {}),
+    ("html", {}),
+    ("truncated_json", {}),
+)
+"""What goes wrong with calls: kind and parameters. `stored` True is a poisoned key: the error is replayed under it."""
+WEBHOOKS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("duplicate", {"count": 2}),
+    ("reorder", {"seconds": 1.5}),
+    ("delay", {"seconds": 3.0}),
+    ("drop", {}),
+    ("twin", {}),
+)
+CALL_CHANCE, WEBHOOK_CHANCE = 0.25, 0.4
+CALL_TIMES, WEBHOOK_TIMES = 8, 15
+"""How often a rule strikes in one spell at most: the whole must not fail all the time, only everywhere."""
+
+
+@dataclass(frozen=True)
+class Weather:
+    """A spell, from one action to another: a rule of the sandbox, without the accounts that it is for."""
+
+    begin: int
+    end: int
+    app: str
+    kind: str
+    rule: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Blow:
+    """What is done to a process when so many actions have begun. `seconds` is how long a pause lasts."""
+
+    at: int
+    kind: Literal["kill", "pause", "scale", "revoke"]
+    target: str
+    seconds: float = 0.0
+
+
+BLOWS: tuple[tuple[float, str, str, float], ...] = (
+    (0.06, "scale", "3", 0),
+    (0.14, "kill", "worker", 0),
+    (0.22, "pause", "worker", 9.0),
+    (0.34, "kill", "ingress", 0),
+    (0.42, "kill", "console", 0),
+    (0.48, "kill", "broker", 0),
+    (0.58, "pause", "ingress", 7.0),
+    (0.66, "pause", "broker", 3.0),
+    (0.72, "kill", "workers", 0),
+    (0.78, "revoke", "stripe", 2.0),
+    (0.83, "revoke", "togai", 2.0),
+    (0.88, "pause", "console", 3.0),
+    (0.94, "scale", "1", 0),
+)
+"""One act's blows: place in it, what, to whom, for how many seconds."""
+
+
+def blows(seed: int, events: int) -> list[Blow]:
+    """Every blow of a run, in order. Which of several workers is meant is part of the target."""
+    dice = random.Random(f"blows {seed}")
+    found: list[Blow] = []
+    for begin in range(0, max(events, 1), ACT):
+        length = min(ACT, events - begin)
+        for place, kind, target, seconds in BLOWS:
+            at = begin + int(length * (place + dice.uniform(-0.02, 0.02)))
+            which = f"worker-{dice.randint(1, 3)}" if target == "worker" else target
+            found.append(Blow(max(0, at), kind, which, seconds))  # type: ignore[arg-type]
+    return sorted(found, key=lambda blow: blow.at)
+
+
+def weather(seed: int, events: int) -> list[Weather]:
+    """Every spell of a run. Over an act each kind comes at least once at each vendor that has it."""
+    dice = random.Random(f"weather {seed}")
+    found: list[Weather] = []
+    for begin in range(0, max(events, 1), ACT):
+        length = min(ACT, events - begin)
+        kinds = [(app, kind, rule, CALL_CHANCE, CALL_TIMES) for app in ("stripe", "togai") for kind, rule in CALLS]
+        kinds += [
+            (app, kind, rule, WEBHOOK_CHANCE, WEBHOOK_TIMES)
+            for app in ("stripe", "togai")
+            for kind, rule in WEBHOOKS
+            if (app, kind) != ("togai", "twin")
+        ]
+        dice.shuffle(kinds)
+        for place, (app, kind, rule, chance, times) in enumerate(kinds):
+            spell = place % SPELLS
+            first, last = (begin + length * n // SPELLS for n in (spell, spell + 1))
+            own = {"probability": chance, "times": times, "seed": dice.randrange(10**6)} | rule
+            found.append(Weather(first, last, app, kind, own))
+    return found

@@ -1,0 +1,66 @@
+"""No call after the limits forbade it: read from the sandbox's log of calls. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from tests.reliability.checker.facts import Facts
+from tests.reliability.checker.pairs import Broken
+
+Json = dict[str, Any]
+GRACE = 0.5
+"""Seconds after a refusal in which calls may come that were under way when it was told."""
+TOLD = 1.5
+"""Seconds after a 401 in which processes that have not heard of it may still call: the news travels through the log."""
+AT_ONCE = 4
+"""Probes of a closed connection in one second: each process may send one."""
+
+
+def limits(facts: Facts) -> Iterator[Broken]:
+    """After a 429 that names a time nobody calls until it is over; after a 401 there are single probes only."""
+    by_key: dict[str, list[Json]] = defaultdict(list)
+    for call in facts.calls:
+        if call["caller"] in facts.told.keys:
+            by_key[call["caller"]].append(call)
+    for key, calls in by_key.items():
+        calls.sort(key=lambda call: call["began"])
+        yield from _withheld(facts, key, calls)
+        yield from _closed(key, calls)
+
+
+def _withheld(facts: Facts, key: str, calls: list[Json]) -> Iterator[Broken]:
+    for place, refused in enumerate(calls):
+        if refused["status"] != 429 or not refused["retry_after"]:
+            continue
+        begin, end = refused["at"] + GRACE, refused["at"] + refused["retry_after"] - 0.05
+        if _was_hurt(facts, refused["at"], end):
+            continue  # whoever was away, or away from the log, could not be told
+        early = [c for c in calls[place + 1 :] if begin < c["began"] < end]
+        if early:
+            names = ", ".join(sorted({c["operation"] for c in early}))
+            yield Broken(
+                "limits",
+                key,
+                f"{len(early)} calls ({names}) within {refused['retry_after']:g} s of a 429 that forbade it",
+            )
+
+
+def _was_hurt(facts: Facts, begin: float, end: float) -> bool:
+    return any(first - 10 <= end and begin <= last + 10 for first, last, _ in facts.told.pauses)
+
+
+def _closed(key: str, calls: list[Json]) -> Iterator[Broken]:
+    since: float | None = None
+    probes: list[Json] = []
+    for call in calls:
+        if call["status"] == 401:
+            since = call["at"] if since is None else since
+        elif call["status"] == 200 and since is not None and call["began"] > since + TOLD:
+            since, probes = None, []
+        if since is not None and call["began"] > since + TOLD:
+            probes = [c for c in probes if c["began"] > call["began"] - 1.0] + [call]
+            if len(probes) > AT_ONCE:
+                yield Broken("limits", key, f"{len(probes)} calls within a second with a key that was refused before")
+                return

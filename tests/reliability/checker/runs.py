@@ -1,0 +1,42 @@
+"""Every event has an end that somebody can read: a terminal run, or a run that waits for a person. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from tests.reliability.checker.facts import Facts
+from tests.reliability.checker.pairs import Broken
+
+Json = dict[str, Any]
+TERMINAL = {"succeeded", "in_sync", "skipped", "superseded", "dead", "discarded"}
+
+
+def ended(facts: Facts) -> Iterator[Broken]:
+    """Each event of the log has a run; each run has ended, or waits as the model says that it must."""
+    by_event: dict[str, list[Json]] = defaultdict(list)
+    for run in facts.runs.values():
+        by_event[run["event"]].append(run)
+    told: set[str] = set()
+    for event in facts.events:
+        name = str(event.value["id"])
+        if name not in by_event and name not in told:
+            told.add(name)
+            yield Broken("ended", event.key, f"event {name} ({event.value['type']}) has no run and no recorded skip")
+    waiting = _waiting(facts)
+    for run in facts.runs.values():
+        entity = run["aggregate"].rpartition("/")[2]
+        if run["state"] in TERMINAL or (run["state"] == "parked" and entity in waiting):
+            continue
+        yield Broken("ended", entity, f"{run['event_type']} is {run['state']}: {run.get('reason') or 'no reason'}")
+
+
+def _waiting(facts: Facts) -> set[str]:
+    """Entities whose runs wait for an address, or for a person's decision."""
+    found: set[str] = set()
+    for unit in facts.told.world.units.values():
+        if unit.must in ("wait", "either"):
+            found |= {facts.account_of(unit), facts.customer_of(unit), facts.told.customers.get(unit.key, "")}
+            found.add(f"acct-{unit.key}")
+    return found - {""}

@@ -1,0 +1,135 @@
+"""The story played on the stage: people act at a pace, and what the schedule says breaks at its places."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.reliability.chaos import Blow, Weather
+from tests.reliability.model import Action
+from tests.reliability.people import People
+from tests.reliability.stage import Stage
+
+GLANCE = 0.05
+FELT_WITHIN = 20.0
+"""Seconds in which somebody calls: a revoked key that nobody felt was none."""
+
+
+@dataclass
+class Played:
+    """How far the story is, what failed of it, and how often each fault of the sandbox fired."""
+
+    begun: int = 0
+    done: int = 0
+    failed: list[str] = field(default_factory=list)
+    fired: Counter[str] = field(default_factory=Counter)
+
+
+class Play:
+    """One performance. `rate` is actions per second, as far as the machine can."""
+
+    def __init__(self, stage: Stage, people: People, rate: float) -> None:
+        self._stage = stage
+        self._people = people
+        self._rate = rate
+        self._told = asyncio.Event()
+        self.played = Played()
+
+    async def run(self, actions: list[Action], blows: list[Blow], weather: list[Weather]) -> Played:
+        """Play it to the end; faults end with it, whoever was hurt is up again."""
+        storm = [asyncio.create_task(self._strike(blows)), asyncio.create_task(self._rain(weather))]
+        turns: dict[str, list[Action]] = defaultdict(list)
+        for action in actions:
+            turns[action.subject].append(action)
+        start = asyncio.get_running_loop().time()
+        await asyncio.gather(*(self._subject(own, start) for own in turns.values()))
+        self._told.set()
+        await asyncio.gather(*storm)
+        return self.played
+
+    async def _subject(self, actions: list[Action], start: float) -> None:
+        """One subject's actions, one after the other, none before its time."""
+        clock = asyncio.get_running_loop()
+        for action in actions:
+            await asyncio.sleep(max(0.0, start + action.number / self._rate - clock.time()))
+            self.played.begun = max(self.played.begun, action.number + 1)
+            try:
+                await self._people.act(action)
+            except AssertionError as error:
+                self.played.failed.append(f"{action.unit}: {action.verb}: {error}")
+            self.played.done += 1
+
+    async def _until(self, place: int) -> None:
+        while self.played.begun < place and not self._told.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(GLANCE)
+
+    # --- what breaks ---
+
+    async def _strike(self, blows: list[Blow]) -> None:
+        for blow in blows:
+            await self._until(blow.at)
+            if blow.kind == "kill":
+                await self._stage.kill(blow.target)
+            elif blow.kind == "pause":
+                await self._stage.pause(blow.target, blow.seconds)
+            elif blow.kind == "scale":
+                await self._stage.scale(int(blow.target))
+            else:
+                await self._revoke(blow)
+        await self._stage.scale(1)
+
+    async def _revoke(self, blow: Blow) -> None:
+        """The vendor refuses Tandem's key for a while."""
+        rule = await self._add_rule(blow.target, {"app": blow.target, "kind": "unauthorized"})
+        begun = asyncio.get_running_loop().time()
+        while not await self._fired(rule) and asyncio.get_running_loop().time() < begun + FELT_WITHIN:  # noqa: ASYNC110
+            await asyncio.sleep(GLANCE)
+        await asyncio.sleep(blow.seconds)
+        await self._remove_rule(rule)
+        self._stage.done[f"revoke {blow.target}"] += 1
+
+    async def _rain(self, weather: list[Weather]) -> None:
+        """Put up the rules of each spell, and take them down with it."""
+        begins = sorted({spell.begin for spell in weather})
+        for begin in begins:
+            await self._until(begin)
+            spells = [spell for spell in weather if spell.begin == begin]
+            rules = [await self._add_rule(s.app, {"app": s.app, "kind": s.kind} | s.rule) for s in spells]
+            await self._until(max(spell.end for spell in spells))
+            for rule in rules:
+                await self._remove_rule(rule)
+
+    async def _add_rule(self, app: str, rule: dict[str, Any]) -> str:
+        """A rule for Tandem's calls alone; webhooks know no caller."""
+        tenant = self._stage.tenant
+        own = {"stripe": (tenant.stripe_account, tenant.stripe_key), "togai": (tenant.togai_org, tenant.togai_token)}
+        account, key = own[app]
+        match = {"account": account} | ({} if rule["kind"] in ON_WEBHOOKS else {"caller": key})
+        return str((await self._stage.stack.control("POST", "/faults", json=rule | {"match": match}))["id"])
+
+    async def _fired(self, rule: str) -> int:
+        found = (await self._stage.stack.control("GET", "/faults"))["faults"]
+        return next(int(f["fired"]) for f in found if f["id"] == rule)
+
+    async def _remove_rule(self, rule: str) -> None:
+        control = self._stage.stack.control
+        found = next(f for f in (await control("GET", "/faults"))["faults"] if f["id"] == rule)
+        self.played.fired[name_of(found)] += found["fired"]
+        await control("DELETE", f"/faults/{rule}")
+
+
+ON_WEBHOOKS = ("duplicate", "reorder", "delay", "drop", "twin")
+
+
+def name_of(rule: dict[str, Any]) -> str:
+    """A fault's name in the report."""
+    kind, app = rule["kind"], rule["app"]
+    if kind == "rate_limited":
+        detail = f" ({rule['reason'] or 'no reason'})" if "reason" in rule else " (Retry-After)"
+    elif kind in ("error_before", "error_after") and app == "stripe":
+        detail = " (kept under the key)" if rule.get("stored", True) else " (not kept)"
+    else:
+        detail = ""
+    return f"{app}: {kind}{detail}"

@@ -1,0 +1,194 @@
+"""One whole run: the story is played while things break, everything comes to rest, and the checker looks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.reliability.chaos import Blow, Weather, blows, weather
+from tests.reliability.checker.again import once_more, refolded, rows, second_pass
+from tests.reliability.checker.facts import Facts, Told, calls_since, gather
+from tests.reliability.checker.log import REPLAY, Log
+from tests.reliability.checker.order import stale_writes
+from tests.reliability.checker.pairs import Broken
+from tests.reliability.checker.verdict import at_rest
+from tests.reliability.folding import folded
+from tests.reliability.model import Story
+from tests.reliability.people import People
+from tests.reliability.play import Play, Played
+from tests.reliability.quiet import NotQuiet, Watch
+from tests.reliability.stage import SCALE, Stage, staged
+
+Say = Callable[[str], None]
+PROBE = 600.0
+"""Seconds between two probes of a closed connection, before they are scaled."""
+PATIENCE = 460.0
+"""Seconds for coming to rest: a run that only fails is given up on within 435 s, so what can end has ended by then."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be played. Without `hurt` nothing breaks; `mutation` breaks the product itself."""
+
+    seed: int
+    events: int
+    rate: float = 8.0
+    hurt: bool = True
+    mutation: str = ""
+    blows: list[Blow] | None = None
+    weather: list[Weather] | None = None
+    patience: float = PATIENCE
+    poll_every: float = 1.0
+
+
+@dataclass
+class Result:
+    """What came of a run; seconds by part, counts by name."""
+
+    plan: Plan
+    broken: list[Broken] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    faults: Counter[str] = field(default_factory=Counter)
+    blows: Counter[str] = field(default_factory=Counter)
+    restarts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def good(self) -> bool:
+        return not self.broken
+
+
+async def perform(plan: Plan, home: Path, say: Say = lambda text: None) -> Result:
+    """Play and check. What is wrong stands in the result; an error of the run itself is raised."""
+    story = Story(plan.seed, plan.events)
+    result = Result(plan)
+    began = time.monotonic()
+    async with staged(home, mutation=plan.mutation, poll_every=plan.poll_every) as stage:
+        people = People(stage.stack, stage.tenant, story.world, stage.keys)
+        async with Log(stage.stack.bootstrap, stage.stack.prefix) as log:
+            run = _Run(plan, stage, people, log, result, say)
+            result.seconds["start"] = time.monotonic() - began
+            try:
+                await run.play(story)
+                await run.check(story)
+            finally:
+                await people.close()
+                result.blows, result.restarts = stage.done, stage.restarts
+                result.seconds["all"] = time.monotonic() - began
+    return result
+
+
+class _Run:
+    """The parts of one run, in order."""
+
+    def __init__(self, plan: Plan, stage: Stage, people: People, log: Log, result: Result, say: Say) -> None:
+        self._plan = plan
+        self._stage = stage
+        self._people = people
+        self._log = log
+        self._result = result
+        self._say = say
+        tenant = stage.tenant
+        self._keys = (tenant.stripe_key, tenant.togai_token)
+        self._watch = Watch(stage, log, self._keys, plan.patience)
+
+    async def play(self, story: Story) -> None:
+        """The story, and what breaks in it."""
+        began, plan = time.monotonic(), self._plan
+        play = Play(self._stage, self._people, plan.rate)
+        telling = asyncio.create_task(self._tell(play.played, len(story.actions)))
+        hits = plan.blows if plan.blows is not None else blows(plan.seed, plan.events) if plan.hurt else []
+        spells = plan.weather if plan.weather is not None else weather(plan.seed, plan.events) if plan.hurt else []
+        try:
+            played = await play.run(story.actions, hits, spells)
+        finally:
+            telling.cancel()
+        self._result.broken += [Broken("lost", what.partition(":")[0], what) for what in played.failed]
+        self._result.faults = played.fired
+        self._result.counts["events"] = played.done
+        self._result.seconds["story"] = time.monotonic() - began
+
+    async def _tell(self, played: Played, whole: int) -> None:
+        while True:
+            await asyncio.sleep(15)
+            self._say(f"{played.done} of {whole} events, {sum(self._stage.done.values())} blows")
+
+    async def check(self, story: Story) -> None:
+        """Rest, look; handle everything once more, rest, look; fold the tables anew, look."""
+        if not await self._rest("rest"):
+            return
+        facts = await self._facts(story)
+        self._result.broken += at_rest(facts)
+        self._count(facts)
+        self._say(f"at rest: {len(self._result.broken)} broken")
+        began = time.monotonic()
+        if await self._second_pass(facts):
+            self._result.seconds["second pass"] = time.monotonic() - began
+            began = time.monotonic()
+            self._result.broken += await self._refold()
+            self._result.seconds["refold"] = time.monotonic() - began
+
+    async def _rest(self, part: str) -> bool:
+        began = time.monotonic()
+        try:
+            await self._watch.quiet()
+        except NotQuiet as error:
+            self._result.broken.append(Broken("ended", "the run", f"does not come to rest: {error}"))
+            return part == "rest"  # what is broken is worth more than that it moves
+        finally:
+            self._result.seconds[part] = time.monotonic() - began
+        return True
+
+    async def _facts(self, story: Story) -> Facts:
+        tenant = self._stage.tenant
+        told = Told(
+            story.world, self._people.customers, tenant.stripe_account, tenant.togai_org, *self._keys,
+            pauses=self._stage.pauses, probe_every=PROBE * SCALE,
+        )  # fmt: skip
+        return await gather(self._stage.stack.url("sandbox"), self._log, told)
+
+    def _count(self, facts: Facts) -> None:
+        counts = self._result.counts
+        counts["calls of Tandem"] = len([c for c in facts.calls if c["caller"] in self._keys])
+        counts["events in the log"] = len(facts.events)
+        counts["runs"] = len(facts.runs)
+        counts["pairs"] = len([m for m in facts.mappings.values() if m["state"] in ("linked", "deleted")])
+        units = facts.told.world.units.values()
+        stale = [w for u in units if u.must == "link" for w in stale_writes(facts, u)]
+        counts["late writes, mended by the next look"] = len([w for w in stale if w.mended])
+
+    async def _second_pass(self, facts: Facts) -> bool:
+        """New workers, which remember nothing, get every entity's events again; people touch every account."""
+        control = self._stage.stack.control
+        await self._stage.kill("workers")
+        mark = (await control("GET", "/calls", params={"limit": "1"}))["mark"]
+        for account in facts.accounts.values():
+            if account["status"] == "ACTIVE":
+                await self._people.touch(str(account["id"]))
+        await self._log.append(REPLAY, once_more(facts.events))
+        rested = await self._rest("rest after second pass")
+        async with httpx.AsyncClient(base_url=self._stage.stack.url("sandbox", "/control"), timeout=120) as http:
+            self._result.broken += second_pass(await calls_since(http, mark), self._keys)
+        return rested
+
+    async def _refold(self) -> list[Broken]:
+        """Stop everybody who writes, and the console; take its tables, let it fold new ones, compare."""
+        stage = self._stage
+        database = stage.stack.home / "console.sqlite3"
+        for name in [n for n in sorted(stage.wanted) if n != "console"]:
+            await stage.leave(name)
+        await folded(stage.stack.bootstrap, database)
+        await stage.leave("console")
+        before = rows(database)
+        for file in database.parent.glob("console.sqlite3*"):
+            file.unlink()
+        stage.launch("console")
+        await stage.stack.ready("console")
+        await folded(stage.stack.bootstrap, database)
+        return list(refolded(before, rows(database)))

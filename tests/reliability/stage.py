@@ -1,0 +1,171 @@
+"""The processes of the run: a broker of its own, the sandbox, a Tandem; whoever dies is started again."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import time
+
+import httpx
+from console.local.kafka import EmbeddedKafka
+from console.local.ports import free_port
+from console.setup import prepare
+
+from tests.stack.broker import freeze, thaw
+from tests.stack.processes import QUICK, UNLIMITED, Stack
+from tests.stack.tenants import Tenant
+
+LOOK_AROUND = 0.2
+SCALE = 0.005
+"""How delays are stretched: parkings last 0.3, 3 and 18 s, and a closed connection is probed every 3 s."""
+
+
+@dataclass
+class Stage:
+    """A running Tandem that can be hurt. `pauses` are the spells in which some process stood still or was away, in
+    epoch seconds; `done` counts the blows.
+    """
+
+    stack: Stack
+    broker: EmbeddedKafka
+    tenant: Tenant
+    keys: dict[str, str]
+    mutation: str = ""
+    wanted: set[str] = field(default_factory=set)
+    pauses: list[tuple[float, float, str]] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
+    restarts: Counter[str] = field(default_factory=Counter)
+    _held: set[str] = field(default_factory=set)
+
+    # --- life ---
+
+    def launch(self, name: str) -> None:
+        """Start a process (again), broken by the mutation if there is one."""
+        stack = self.stack
+        module = "customer_sync" if name.startswith("worker-") else name
+        environment = stack.environment()
+        if module == "customer_sync":
+            stack.ports.setdefault(name, free_port())
+            environment |= {"TANDEM_WORKER_PORT": str(stack.ports[name]), "TANDEM_WORKER_ID": name}
+        words = ["tests.reliability.mutant", self.mutation, module] if self.mutation else [module]
+        stack.launch_as(name, [sys.executable, "-m", *words], environment)
+        self.wanted.add(name)
+
+    async def keep_alive(self) -> None:
+        """Start again whoever died and is wanted, until cancelled."""
+        while True:
+            if "broker" not in self._held and self.broker.pid is None:
+                self.restarts["broker"] += 1
+                await self.broker.start()
+            for name in sorted(self.wanted - self._held):
+                if not self.stack.children[name].alive:
+                    self.restarts[name.partition("-")[0]] += 1
+                    self.launch(name)
+            await asyncio.sleep(LOOK_AROUND)
+
+    async def scale(self, workers: int) -> None:
+        """As many workers; those that are too many are stopped in good order."""
+        for number in range(1, workers + 1):
+            if f"worker-{number}" not in self.wanted:
+                self.launch(f"worker-{number}")
+        for name in [n for n in sorted(self.wanted) if n.startswith("worker-") and int(n[7:]) > workers]:
+            await self.leave(name)
+        self.done["scale"] += 1
+
+    async def leave(self, name: str) -> None:
+        """Stop a process in good order: it is not wanted any more."""
+        self.wanted.discard(name)
+        await self.stack.children.pop(name).stop(15)
+
+    # --- blows ---
+
+    async def kill(self, target: str) -> None:
+        """kill -9. `workers` is all of them at once."""
+        began = time()
+        names = self._workers if target == "workers" else [self._one(target)]
+        if target == "broker":
+            await self.broker.kill()
+        else:
+            await asyncio.gather(*(self.stack.children[name].kill() for name in names))
+        self.done[f"kill {target.partition('-')[0]}"] += 1
+        self.pauses.append((began, time(), f"kill {target}"))
+
+    async def pause(self, target: str, seconds: float) -> None:
+        """SIGSTOP, and after so many seconds SIGCONT."""
+        name, began = self._one(target), time()
+        self._held.add(name)
+        if name == "broker":
+            if self.broker.pid:
+                freeze(self.broker)
+        else:
+            self.stack.children[name].send(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        if name == "broker":
+            if self.broker.pid:
+                thaw(self.broker)
+        else:
+            self.stack.children[name].send(signal.SIGCONT)
+        self._held.discard(name)
+        self.done[f"pause {target.partition('-')[0]}"] += 1
+        self.pauses.append((began, time(), f"pause {name}"))
+
+    @property
+    def _workers(self) -> list[str]:
+        return [name for name in sorted(self.wanted) if name.startswith("worker-")]
+
+    def _one(self, target: str) -> str:
+        """A worker that was meant and is not there stands for another one."""
+        return target if not target.startswith("worker") or target in self.wanted else self._workers[0]
+
+    # --- ends ---
+
+    async def pollers(self) -> list[dict[str, str]]:
+        """What ingress says of its pollers; nothing while it is away."""
+        try:
+            async with httpx.AsyncClient(timeout=5) as http:
+                return list((await http.get(self.stack.url("ingress", "/pollers"))).json()["items"])
+        except (httpx.HTTPError, ValueError, KeyError):
+            return []
+
+
+@asynccontextmanager
+async def staged(home: Path, *, mutation: str = "", poll_every: float = 1.0) -> AsyncIterator[Stage]:
+    """Everything up and connected, with one worker; everything gone at the end."""
+    broker = EmbeddedKafka(home / "kafka-home", free_port(in_a_row=2))
+    await broker.start()
+    every = str(poll_every)
+    stack = Stack.bare(
+        home / "stack", broker.bootstrap, TANDEM_DELAY_SCALE=str(SCALE), TANDEM_STRIPE_POLL_INTERVAL=every,
+        TANDEM_TOGAI_POLL_INTERVAL=every, TANDEM_SYNCED_METADATA="VATN", TANDEM_APPEND_TIMEOUT="2",
+    )  # fmt: skip
+    keeping: asyncio.Task[None] | None = None
+    try:
+        await stack.launch_sandbox()
+        await stack.control("PATCH", "/settings", json=UNLIMITED | QUICK)
+        await prepare(stack.settings())
+        stage = Stage(stack, broker, Tenant(stack, "", "", "", "", ""), {}, mutation)
+        for name in ("worker-1", "ingress", "console"):
+            stage.launch(name)
+        await asyncio.gather(stack.ready("ingress"), stack.ready("console"), stack.workers_ready())
+        stage.tenant = await Tenant.make(stack)
+        for app, account in (("stripe", stage.tenant.stripe_account), ("togai", stage.tenant.togai_org)):
+            made = await stack.control("POST", "/keys", json={"account": account, "key": f"people_{app}_{account}"})
+            stage.keys[app] = str(made["key"])
+        keeping = asyncio.create_task(stage.keep_alive(), name="supervisor")
+        yield stage
+    finally:
+        if keeping:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+        for child in stack.children.values():
+            child.send(signal.SIGCONT)
+        await asyncio.gather(*(child.kill() for child in stack.children.values()))
+        if broker.pid:
+            thaw(broker)
+        await broker.kill()
