@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup up test check format docs lock
+.PHONY: help setup up test reliability check format docs lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,9 @@ up: setup ## start everything in the foreground; Ctrl-C stops it
 test: setup ## every check and every test
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest
+
+reliability: setup ## the fault run; SEED= tells the same story again, EVENTS= its length (10,000)
+	@SEED=$(SEED) EVENTS=$(EVENTS) $(BIN)/python -m tests.reliability
 
 check: setup ## format, lint, types, arrows, spelling, sizes
 	@$(BIN)/python scripts/check.py

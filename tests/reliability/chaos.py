@@ -16,14 +16,10 @@ SPELLS = 8
 RETRY_AFTER = 2
 """Seconds that a 429 asks for, where it asks."""
 REASONS = ("global-rate", "global-concurrency", "endpoint-rate", "endpoint-concurrency", "resource-specific", "")
-CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
-    *(("rate_limited", {"reason": reason}) for reason in REASONS),
+BOTH: tuple[tuple[str, dict[str, Any]], ...] = (
     ("rate_limited", {"retry_after": RETRY_AFTER, "times": 2}),
-    ("lock_timeout", {}),
     ("error_before", {"stored": False}),
-    ("error_before", {"stored": True}),
     ("error_after", {"stored": False}),
-    ("error_after", {"stored": True}),
     ("hang_before", {"seconds": 4.0, "times": 3}),
     ("hang_after", {"seconds": 4.0, "times": 3}),
     ("slow", {"seconds": 1.0, "times": 5}),
@@ -32,7 +28,15 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("html", {}),
     ("truncated_json", {}),
 )
-"""What goes wrong with calls: kind and parameters. `stored` True is a poisoned key: the error is replayed under it."""
+"""What goes wrong with calls to either vendor: kind and parameters."""
+STRIPES: tuple[tuple[str, dict[str, Any]], ...] = (
+    *(("rate_limited", {"reason": reason}) for reason in REASONS),
+    ("lock_timeout", {}),
+    ("error_before", {"stored": True}),
+    ("error_after", {"stored": True}),
+)
+"""What Stripe alone does. `stored` True is a poisoned key: the error is replayed under it."""
+CALLS = {"stripe": (*BOTH, *STRIPES), "togai": (*BOTH, ("rate_limited", {}))}
 WEBHOOKS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("duplicate", {"count": 2}),
     ("reorder", {"seconds": 1.5}),
@@ -103,7 +107,7 @@ def weather(seed: int, events: int) -> list[Weather]:
     found: list[Weather] = []
     for begin in range(0, max(events, 1), ACT):
         length = min(ACT, events - begin)
-        kinds = [(app, kind, rule, CALL_CHANCE, CALL_TIMES) for app in ("stripe", "togai") for kind, rule in CALLS]
+        kinds = [(app, kind, rule, CALL_CHANCE, CALL_TIMES) for app, own in CALLS.items() for kind, rule in own]
         kinds += [
             (app, kind, rule, WEBHOOK_CHANCE, WEBHOOK_TIMES)
             for app in ("stripe", "togai")

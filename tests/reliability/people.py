@@ -13,19 +13,18 @@ from tests.reliability.units import VATN, World, account_id, customer_id
 from tests.stack.processes import Stack
 from tests.stack.tenants import Tenant
 
-PATIENCE = 120.0
-"""Seconds that a person waits for the other side of what they want to change there."""
 LOOK_EVERY = 0.3
 
 
 class People:
     """Does actions. `customers` are the Stripe ids that came of them, by unit; `lost` whose other side never came."""
 
-    def __init__(self, stack: Stack, tenant: Tenant, world: World, keys: dict[str, str]) -> None:
+    def __init__(self, stack: Stack, tenant: Tenant, world: World, keys: dict[str, str], patience: float) -> None:
         self.customers: dict[str, str] = {}
         self.keys = keys
         self.lost: dict[str, str] = {}
         self._world = world
+        self._patience = patience
         self._tenant = tenant
         limits = httpx.Limits(max_connections=32)
         self._stripe = self._client(stack, "/stripe", keys["stripe"], limits)
@@ -70,10 +69,10 @@ class People:
             self._found[key] = value
             return True
 
-        deadline = asyncio.get_running_loop().time() + PATIENCE
+        deadline = asyncio.get_running_loop().time() + self._patience
         while not await found():
             if asyncio.get_running_loop().time() > deadline:
-                self.lost[key] = f"the other side of {key} did not come within {PATIENCE:.0f} s"
+                self.lost[key] = f"the other side of {key} did not come within {self._patience:.0f} s"
                 raise AssertionError(self.lost[key])
             await asyncio.sleep(LOOK_EVERY)
 

@@ -127,7 +127,8 @@ def name_of(rule: dict[str, Any]) -> str:
     """A fault's name in the report."""
     kind, app = rule["kind"], rule["app"]
     if kind == "rate_limited":
-        detail = f" ({rule['reason'] or 'no reason'})" if "reason" in rule else " (Retry-After)"
+        asked = " (Retry-After)" if "retry_after" in rule else ""
+        detail = f" ({rule['reason'] or 'no reason'})" if "reason" in rule else asked
     elif kind in ("error_before", "error_after") and app == "stripe":
         detail = " (kept under the key)" if rule.get("stored", True) else " (not kept)"
     else:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import httpx
 
@@ -23,18 +24,22 @@ from tests.reliability.model import Story
 from tests.reliability.people import People
 from tests.reliability.play import Play, Played
 from tests.reliability.quiet import NotQuiet, Watch
-from tests.reliability.stage import SCALE, Stage, staged
+from tests.reliability.stage import Stage, staged
 
+Part = Literal["rest", "second pass", "sql"]
 Say = Callable[[str], None]
-PROBE = 600.0
-"""Seconds between two probes of a closed connection, before they are scaled."""
+WHOLE = 10_000
+"""Events of a whole run."""
 PATIENCE = 460.0
 """Seconds for coming to rest: a run that only fails is given up on within 435 s, so what can end has ended by then."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be played. Without `hurt` nothing breaks; `mutation` breaks the product itself."""
+    """What is to be played. Without `hurt` nothing breaks; `mutation` breaks the product itself. `patience` is for
+    coming to rest, `person_patience` for the other side of what a person wants to change; `last` is the part to end
+    with. `heeded` holds that a 429 of one process keeps all of them from calling.
+    """
 
     seed: int
     events: int
@@ -44,6 +49,15 @@ class Plan:
     blows: list[Blow] | None = None
     weather: list[Weather] | None = None
     patience: float = PATIENCE
+    person_patience: float = 120.0
+    last: Part = "sql"
+    heeded: bool = False
+
+    @classmethod
+    def of(cls, seed: int, events: int) -> Plan:
+        """A run of so many events. A long one has many pairs, whose lists the pollers cannot read every second."""
+        return cls(seed, events, poll_every=1.0 if events <= 1000 else 5.0)
+
     poll_every: float = 1.0
 
 
@@ -70,7 +84,7 @@ async def perform(plan: Plan, home: Path, say: Say = lambda text: None) -> Resul
     result = Result(plan)
     began = time.monotonic()
     async with staged(home, mutation=plan.mutation, poll_every=plan.poll_every) as stage:
-        people = People(stage.stack, stage.tenant, story.world, stage.keys)
+        people = People(stage.stack, stage.tenant, story.world, stage.keys, plan.person_patience)
         async with Log(stage.stack.bootstrap, stage.stack.prefix) as log:
             run = _Run(plan, stage, people, log, result, say)
             result.seconds["start"] = time.monotonic() - began
@@ -127,9 +141,12 @@ class _Run:
         self._result.broken += at_rest(facts)
         self._count(facts)
         self._say(f"at rest: {len(self._result.broken)} broken")
+        if self._plan.last == "rest":
+            return
         began = time.monotonic()
-        if await self._second_pass(facts):
-            self._result.seconds["second pass"] = time.monotonic() - began
+        rested = await self._second_pass(facts)
+        self._result.seconds["second pass"] = time.monotonic() - began
+        if rested and self._plan.last == "sql":
             began = time.monotonic()
             self._result.broken += await self._refold()
             self._result.seconds["refold"] = time.monotonic() - began
@@ -149,7 +166,7 @@ class _Run:
         tenant = self._stage.tenant
         told = Told(
             story.world, self._people.customers, tenant.stripe_account, tenant.togai_org, *self._keys,
-            pauses=self._stage.pauses, probe_every=PROBE * SCALE,
+            pauses=self._stage.pauses, heeded=self._plan.heeded,
         )  # fmt: skip
         return await gather(self._stage.stack.url("sandbox"), self._log, told)
 

@@ -26,7 +26,8 @@ def limits(facts: Facts) -> Iterator[Broken]:
             by_key[call["caller"]].append(call)
     for key, calls in by_key.items():
         calls.sort(key=lambda call: call["began"])
-        yield from _withheld(facts, key, calls)
+        if facts.told.heeded:
+            yield from _withheld(facts, key, calls)
         yield from _closed(key, calls)
 
 

@@ -17,7 +17,10 @@ PAGE = "20000"
 
 @dataclass
 class Told:
-    """What the run itself knows besides the model: ids, keys, and when what was hurt (epoch seconds)."""
+    """What the run itself knows besides the model: ids, keys, and when what was hurt (epoch seconds).
+
+    `heeded` tells whether a 429 that names a time must keep every process from calling, not only the one that got it.
+    """
 
     world: World
     customers: dict[str, str]
@@ -26,7 +29,7 @@ class Told:
     stripe_key: str
     togai_key: str
     pauses: list[tuple[float, float, str]] = field(default_factory=list)
-    probe_every: float = 3.0
+    heeded: bool = True
 
     @property
     def keys(self) -> tuple[str, str]:

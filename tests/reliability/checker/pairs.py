@@ -130,7 +130,10 @@ def _wrong(facts: Facts, unit: Unit, account: str, customer: str) -> Iterator[st
             yield f"{name} at its owner is {owner[name]!r}, people set {wanted!r}"
         allowed: list[Value] = [wanted, *([unit.hand[name]] if name in unit.hand else [])]
         if unit.born == "stripe" and world.is_archived(unit):
-            allowed += unit.past.get(name, [])  # an archived account takes no changes: it follows when it is back
+            allowed += [
+                "",
+                *unit.past.get(name, []),
+            ]  # an archived account takes no changes: it follows when it is back
         if other[name] not in allowed:
             yield f"{name} on the other side is {other[name]!r}, must be {wanted!r}"
         elif other[name] != wanted and name not in different:

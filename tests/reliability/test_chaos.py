@@ -1,0 +1,37 @@
+"""The schedule of what breaks: the same for the same seed, and everything in every act."""
+
+from __future__ import annotations
+
+from tests.reliability.chaos import ACT, CALLS, WEBHOOKS, blows, weather
+
+
+def test_the_same_seed_breaks_the_same_things() -> None:
+    """At the same places of the story."""
+    assert blows(3, 1000) == blows(3, 1000)
+    assert weather(3, 1000) == weather(3, 1000)
+    assert blows(3, 1000) != blows(4, 1000)
+    assert weather(3, 1000) != weather(4, 1000)
+
+
+def test_an_act_has_every_blow_in_order() -> None:
+    """Three workers are there before one of them is hurt, and one is left at the end."""
+    found = blows(1, ACT)
+    hurt = {(blow.kind, blow.target.partition("-")[0]) for blow in found}
+
+    assert (found[0].kind, found[0].target, found[-1].kind, found[-1].target) == ("scale", "3", "scale", "1")
+    assert [blow.at for blow in found] == sorted(blow.at for blow in found)
+    assert {("kill", t) for t in ("worker", "workers", "ingress", "console", "broker")} <= hurt
+    assert {("pause", t) for t in ("worker", "ingress", "console", "broker")} <= hurt
+    assert {("revoke", "stripe"), ("revoke", "togai")} <= hurt
+
+
+def test_every_act_has_all_weather() -> None:
+    """Each kind of fault comes at each vendor that has it, in a spell within the act."""
+    wanted = {(app, kind) for app, own in CALLS.items() for kind, _ in own}
+    wanted |= {(app, kind) for app in CALLS for kind, _ in WEBHOOKS} - {("togai", "twin")}
+    found = weather(1, 2 * ACT)
+    for act in (0, 1):
+        own = [spell for spell in found if act * ACT <= spell.begin < (act + 1) * ACT]
+
+        assert {(spell.app, spell.kind) for spell in own} == wanted
+        assert all(act * ACT <= spell.begin < spell.end <= (act + 1) * ACT for spell in own)
