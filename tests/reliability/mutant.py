@@ -94,7 +94,7 @@ def answer_echoes() -> None:
     """The customer that Tandem made in Stripe is taken for one that a person made."""
     from customer_sync.actions import same_address, togai
     from shared.flows.runner import Runner
-    from shared.mappings import MappingIndex
+    from shared.mapping_index import MappingIndex
 
     whole = MappingIndex.naming
 
@@ -111,7 +111,7 @@ def heed_no_refusal() -> None:
     """A 429 holds nobody back."""
     from shared.limits import CallGate
 
-    _patch(CallGate, "slow_down", lambda *_: None)
+    _patch(CallGate, "refused", lambda *_: None)
 
 
 def use_refused_keys() -> None:
