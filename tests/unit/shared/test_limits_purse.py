@@ -1,0 +1,119 @@
+"""A worker's half of the limits, step by step."""
+
+from __future__ import annotations
+
+import pytest
+from shared.limits.lanes import LaneOf
+from shared.limits.messages import HORIZON, SPELL, Demand, Grant, Leases
+from shared.limits.purse import Purse
+from shared.limits.quotas import Quota, quota_of
+from shared.settings import Settings
+
+from tests.unit.shared.limits_world import ACCOUNT, key
+
+LIVE = key("live")
+
+
+def asked(epoch: int = 7) -> tuple[Purse, Demand]:
+    """A worker of which one call waits, at 0 s, and its demand."""
+    purse = Purse("w", lambda _: Quota(10.0), 0.05)
+    purse.hear(Leases(epoch=epoch), 0.0)
+    demand = purse.message({LIVE: 1}, 0.0)
+    assert demand
+    return purse, demand
+
+
+def leased(demand: Demand, after: float = 0.0, epoch: int = 7) -> Leases:
+    return Leases(epoch, 1, {"w": demand.n}, [Grant(1, "w", ACCOUNT, "", "live", after)])
+
+
+@pytest.mark.parametrize(
+    ("comes", "after", "used", "usable"),
+    [
+        (0.01, 0.0, 0.01, True),
+        (0.01, 0.05, 0.03, False),
+        (0.01, 0.05, 0.07, True),
+        (0.01, 0.0, 0.02 + SPELL, False),
+        (HORIZON - 0.01, 0.0, HORIZON - 0.005, True),
+        (HORIZON - 0.01, 0.0, HORIZON + 0.01, False),
+        (HORIZON + 5, 0.0, HORIZON + 5, False),
+    ],
+)
+def test_a_permit_is_used_in_its_time_only(comes: float, after: float, used: float, usable: bool) -> None:
+    """From when it is due, for a spell, and never later than the horizon after the demand that it answers."""
+    purse, demand = asked()
+    purse.hear(leased(demand, after), comes)
+
+    assert (purse.take(LIVE, used) is not None) is usable
+
+
+def test_what_comes_too_late_is_told_as_unused() -> None:
+    """So that its place comes free at once."""
+    purse, demand = asked()
+    purse.hear(leased(demand), HORIZON + 1)
+    told = purse.message({LIVE: 1}, HORIZON + 1)
+
+    assert told
+    assert told.unused == [1]
+
+
+def test_a_taken_permit_lapses_too() -> None:
+    """Between taking and sending a process may stand still."""
+    purse, demand = asked()
+    purse.hear(leased(demand), 0.01)
+    permit = purse.take(LIVE, 0.02)
+    assert permit
+
+    assert not purse.begin(permit, 0.02 + SPELL)
+
+
+def test_a_former_allocator_is_not_heard() -> None:
+    """After the next one began, nothing that the former one leases counts, used or in hand."""
+    purse, demand = asked()
+    purse.hear(leased(demand), 0.01)
+    purse.hear(Leases(epoch=9), 0.02)
+    purse.hear(leased(demand), 0.03)
+
+    assert purse.take(LIVE, 0.03) is None
+
+
+def test_who_has_no_calls_says_nothing() -> None:
+    """An idle worker costs no message."""
+    purse, demand = asked()
+    purse.hear(leased(demand), 0.01)
+    permit = purse.take(LIVE, 0.01)
+    assert permit
+    purse.begin(permit, 0.01)
+    purse.end(permit, 0.02)
+    last = purse.message({}, 1.5)
+    assert last
+    purse.hear(Leases(7, 2, {"w": last.n}), 1.51)
+
+    assert purse.message({}, 4.0) is None
+    assert purse.due({}, 4.0) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("account", "quota"),
+    [
+        ("stripe:live:acct_1", Quota(100, 25, 25)),
+        ("stripe:test:acct_1", Quota(25, 25, 25)),
+        ("stripe", Quota(25, 25, 25)),
+        ("togai:live:org", Quota(10)),
+    ],
+)
+def test_quotas_by_app_and_mode(account: str, quota: Quota) -> None:
+    """As the vendors publish them, unless a setting says otherwise."""
+    assert quota_of(Settings(_env_file=None), account) == quota
+    assert not quota_of(Settings(_env_file=None, stripe_quota=0, togai_quota=0), account).limited
+
+
+def test_a_promotion_is_told_to_who_waits() -> None:
+    """Once; what is live already stays so."""
+    told: list[str] = []
+    lane = LaneOf("backfill")
+    lane.on_promotion.append(lambda: told.append(lane.lane))
+    lane.promote()
+    lane.promote()
+
+    assert told == ["live"]
