@@ -97,7 +97,7 @@ async def test_workers_go_on_when_the_allocator_is_killed(limited: Stack) -> Non
         return any(f"togai:test:{tenant.togai_org}" in each["fallback"] for each in said)
 
     await until(alone, "a worker on its fallback share")
-    by_share = await called(tenant, 4, since=died + 2.5)
+    by_share = await called(tenant, 4, since=died + 3)
     limited.launch("ingress")
     await limited.ready("ingress")
 

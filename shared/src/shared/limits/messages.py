@@ -19,8 +19,11 @@ ALLOWANCE = 0.025
 """A vendor has counted a call when it answers, or so long after it was sent, or later by as much as the call was slower
 than the fastest of its kind: a delay that all calls have moves them all alike.
 """
-LATEST = 0.25
-"""No call is taken for counted later than this after it was sent: one that hangs would hold its place for ever."""
+LATEST = 1.0
+"""No call is taken for counted later than this after it was sent: one that hangs would hold its place for ever.
+
+The first calls of a busy process take half a second to get out.
+"""
 REACH = 1.0
 """Who has waited so long for a sign of the allocator is out of its reach."""
 LEASED_AHEAD = 0.08
