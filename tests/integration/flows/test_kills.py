@@ -17,7 +17,7 @@ from shared.events.topics import Topics
 from shared.streaming.kafka import Log
 
 from tests.stack.processes import Stack, until
-from tests.stack.tenants import Tenant
+from tests.stack.tenants import TO_STRIPE, TO_TOGAI, Tenant
 from tests.stack.topics import records
 
 
@@ -162,6 +162,28 @@ async def test_the_claimant_is_killed(lonely: Stack, app: str, operation: str, k
     await revive(lonely)
 
     await one_each(tenant, *(([entity], []) if app == "stripe" else ([], [entity])))
+
+
+async def test_who_links_a_customer_is_killed_before_it_has_its_ids(lonely: Stack) -> None:
+    """The next life finds the claim and writes the ids: behind a finished link nobody would look for them."""
+    await revive(lonely)
+    tenant = await Tenant.make(lonely)
+    for flow in (TO_STRIPE, TO_TOGAI):
+        await tenant.switch(flow, enabled=False)
+    customer = await tenant.new_customer("Old Inc", "same@one.test")
+    await tenant.run(customer, "skipped", event_type="customer.created")
+    for flow in (TO_STRIPE, TO_TOGAI):
+        await tenant.switch(flow, enabled=True)
+    await tenant.fault("stripe", "hang_before", {"operation": "customers.update"}, times=1, seconds=8)
+    await tenant.new_account("acme", primaryEmail="same@one.test")
+    await tenant.mapping("acme", "claimed")
+    await lonely.children["worker-1"].kill()
+    await revive(lonely)
+
+    await tenant.mapping("acme")
+    await tenant.run("acme", "succeeded")
+    [found] = await tenant.stripe_customers()
+    assert found["metadata"] == {"togai_account_id": "acme", "togai_customer_id": "c-acme"}
 
 
 @pytest.mark.parametrize(("app", "operation"), [("stripe", "customers.create"), ("togai", "customers.create")])

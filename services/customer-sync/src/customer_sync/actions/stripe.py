@@ -153,14 +153,15 @@ async def _link(context: Context, new: NewStripeCustomer, stripe_ref: str, rule:
     )
     if held.state != "claimed":
         return _known(context, held, account_ref)
-    pair = await context.claims.link(held, stripe_ref, rule, also=(customer_ref,))
-    if customer.deleted:
-        await context.claims.mark_deleted(pair, f"{customer.id} was deleted in Stripe")
-        raise Ended("in_sync", f"{why}, which was deleted in Stripe", pair.refs)
     ids = TogaiIds(
         customer_id=customer.id, togai_customer_id=new.togai_customer_id, togai_account_id=new.togai_account_id
     )
-    await _write_ids(client, customer, ids)
+    # Before the link: whoever dies in between is followed by one that finds a claim and writes them, not a link.
+    gone = customer.deleted or not await _write_ids(client, customer, ids)
+    pair = await context.claims.link(held, stripe_ref, rule, also=(customer_ref,))
+    if gone:
+        await context.claims.mark_deleted(pair, f"{customer.id} was deleted in Stripe")
+        raise Ended("in_sync", f"{why}, which was deleted in Stripe", pair.refs)
     return _made(customer.id, False, (f"{why}: linked",), account_ref, stripe_ref, customer_ref)
 
 
@@ -189,9 +190,14 @@ def _unchanged(context: Context, ids: TogaiIds, present: StripeCustomer) -> bool
     return ids.customer is not None and is_same(ids.customer, present, context.settings.synced_metadata)
 
 
-async def _write_ids(client: StripeApp, customer: StripeCustomer, ids: TogaiIds) -> None:
+async def _write_ids(client: StripeApp, customer: StripeCustomer, ids: TogaiIds) -> bool:
+    """Whether the customer has its ids now: not if it was deleted meanwhile."""
     if not _shows(customer, ids):
-        await client.update_customer(customer.id, {"metadata": _metadata(ids)})
+        try:
+            await client.update_customer(customer.id, {"metadata": _metadata(ids)})
+        except NotFound:
+            return False
+    return True
 
 
 def _shows(customer: StripeCustomer, ids: TogaiIds) -> bool:
