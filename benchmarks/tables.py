@@ -54,6 +54,11 @@ def arguments(what: str, runs: int) -> argparse.ArgumentParser:
 def show(section: str, figures: Sequence[Figure], *, keep: bool, runs: int) -> None:
     """Print the table, and put it into its section of the page if asked to."""
     text = f"{table(figures)}\n\n{runs} runs, Python {platform.python_version()}, {cores()} cores."
+    keep_text(section, text, keep=keep)
+
+
+def keep_text(section: str, text: str, *, keep: bool) -> None:
+    """Print a text, and put it into its section of the page if asked to."""
     print(text)
     if keep:
         PAGE.write_text(placed(PAGE.read_text(), section, text))

@@ -13,6 +13,8 @@ import asyncio
 import json
 import sys
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,12 +56,12 @@ def event(number: int) -> Envelope:
     )
 
 
-async def prepare(stack: Stack, vendor: str) -> Topics:
-    """Topics, connections and the flow link, without asking anybody."""
+async def prepare(stack: Stack, vendor: str, *, events: int = EVENTS, hook: str = "") -> Topics:
+    """Topics, connections and the flow link, without asking anybody; and so many events."""
     settings = stack.settings()
     vault, topics = Vault(encryption_keys(settings, create=True)), Topics(settings)
     await ensure_topics(settings)
-    kept = vault.seal(Secrets(api_key="sk_test_x"))
+    kept = vault.seal(Secrets(api_key="sk_test_x", webhook_token=hook))
     common: Any = {"mode": "test", "sealed": kept, "changed_at": timestamp(datetime.now(UTC))}
     async with Log(settings) as kafka:
         for app, account in (("stripe", STRIPE), ("togai", TOGAI)):
@@ -68,12 +70,8 @@ async def prepare(stack: Stack, vendor: str) -> Topics:
             await kafka.append(topics.connections, made.id, encode(made))
         link = FlowLink(id="link", flow=FLOW, connections={"stripe": "con_stripe", "togai": "con_togai"})
         await kafka.append(topics.flow_links, link.id, encode(link))
-        await asyncio.gather(
-            *(
-                kafka.append(topics.events("customer"), e.aggregate, envelopes.encode(e))
-                for e in map(event, range(EVENTS))
-            )
-        )
+        topic, several = topics.events("customer"), [event(number) for number in range(events)]
+        await asyncio.gather(*(kafka.append(topic, e.aggregate, envelopes.encode(e), deadline=60) for e in several))
     return topics
 
 
@@ -94,7 +92,7 @@ async def tandem(home: Path, bootstrap: str, vendor: str, workers: int) -> float
         return len(ended) >= EVENTS
 
     try:
-        await until(all_ended, "every event worked on", 300)
+        await until(all_ended, "every event worked on", 300, every=2)
     finally:
         await asyncio.gather(*(child.stop(15) for child in stack.children.values()))
     wrong = [run for run in ended.values() if run.state != "succeeded"]
@@ -122,28 +120,34 @@ async def bare(home: Path, bootstrap: str, vendor: str) -> float:
     return float(json.loads(out))
 
 
+@asynccontextmanager
+async def engines(home: Path) -> AsyncIterator[tuple[str, str]]:
+    """A Kafka, and both vendors' answers: their addresses."""
+    port, broker = free_port(), EmbeddedKafka(home, free_port(in_a_row=2))
+    await broker.start()
+    vendor = Child([sys.executable, "-m", "benchmarks.vendor", str(port)], home / "vendor.log")
+
+    async def up() -> bool:
+        return not is_free(port)
+
+    try:
+        await until(up, "the vendors' answers", 20)
+        yield broker.bootstrap, f"http://127.0.0.1:{port}"
+    finally:
+        await vendor.stop(5)
+        await broker.stop()
+
+
 async def measure(runs: int) -> list[Figure]:
     """Every figure."""
+    found: dict[str, list[float]] = {"bare": [], "one": [], "two": []}
     with tempfile.TemporaryDirectory() as name:
-        home, port = Path(name), free_port()
-        broker = EmbeddedKafka(home, free_port(in_a_row=2))
-        await broker.start()
-        vendor = Child([sys.executable, "-m", "benchmarks.vendor", str(port)], home / "vendor.log")
-
-        async def up() -> bool:
-            return not is_free(port)
-
-        await until(up, "the vendors' answers", 20)
-        address = f"http://127.0.0.1:{port}"
-        found: dict[str, list[float]] = {"bare": [], "one": [], "two": []}
-        try:
+        home = Path(name)
+        async with engines(home) as (bootstrap, vendor):
             for run in range(runs):
-                found["bare"].append(await bare(home / f"bare{run}", broker.bootstrap, address))
-                found["one"].append(await tandem(home / f"one{run}", broker.bootstrap, address, 1))
-                found["two"].append(await tandem(home / f"two{run}", broker.bootstrap, address, 2))
-        finally:
-            await vendor.stop(5)
-            await broker.stop()
+                found["bare"].append(await bare(home / f"bare{run}", bootstrap, vendor))
+                found["one"].append(await tandem(home / f"one{run}", bootstrap, vendor, 1))
+                found["two"].append(await tandem(home / f"two{run}", bootstrap, vendor, 2))
     return figures(found)
 
 
