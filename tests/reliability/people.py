@@ -64,8 +64,10 @@ class People:
             if not account or not (value := await self._setting(account)):
                 return False
             customer = (await self._stripe.get(f"/v1/customers/{value}")).json()
-            if not customer.get("deleted") and customer.get("metadata", {}).get("togai_account_id") != account:
-                return False
+            metadata = customer.get("metadata", {})
+            # People name the account themselves, sometimes; its customer's id is Tandem's to write.
+            if metadata.get("togai_account_id") != account or not metadata.get("togai_customer_id"):
+                return bool(customer.get("deleted"))
             self._found[key] = value
             return True
 

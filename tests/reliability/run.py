@@ -78,12 +78,15 @@ class Result:
         return not self.broken
 
 
-async def perform(plan: Plan, home: Path, say: Say = lambda text: None) -> Result:
-    """Play and check. What is wrong stands in the result; an error of the run itself is raised."""
+async def perform(plan: Plan, home: Path, say: Say = lambda text: None, bootstrap: str = "") -> Result:
+    """Play and check, on a broker of the run's own unless one is given.
+
+    What is wrong stands in the result; an error of the run itself is raised.
+    """
     story = Story(plan.seed, plan.events)
     result = Result(plan)
     began = time.monotonic()
-    async with staged(home, mutation=plan.mutation, poll_every=plan.poll_every) as stage:
+    async with staged(home, bootstrap=bootstrap, mutation=plan.mutation, poll_every=plan.poll_every) as stage:
         people = People(stage.stack, stage.tenant, story.world, stage.keys, plan.person_patience)
         async with Log(stage.stack.bootstrap, stage.stack.prefix) as log:
             run = _Run(plan, stage, people, log, result, say)
@@ -135,8 +138,7 @@ class _Run:
 
     async def check(self, story: Story) -> None:
         """Rest, look; handle everything once more, rest, look; fold the tables anew, look."""
-        if not await self._rest("rest"):
-            return
+        await self._rest("rest")
         facts = await self._facts(story)
         self._result.broken += at_rest(facts)
         self._count(facts)
@@ -144,23 +146,21 @@ class _Run:
         if self._plan.last == "rest":
             return
         began = time.monotonic()
-        rested = await self._second_pass(facts)
+        await self._second_pass(facts)
         self._result.seconds["second pass"] = time.monotonic() - began
-        if rested and self._plan.last == "sql":
+        if self._plan.last == "sql":
             began = time.monotonic()
             self._result.broken += await self._refold()
             self._result.seconds["refold"] = time.monotonic() - began
 
-    async def _rest(self, part: str) -> bool:
+    async def _rest(self, part: str) -> None:
+        """Wait for quiet. If it does not come that is broken, and what else is broken is looked for all the same."""
         began = time.monotonic()
         try:
             await self._watch.quiet()
         except NotQuiet as error:
             self._result.broken.append(Broken("ended", "the run", f"does not come to rest: {error}"))
-            return part == "rest"  # what is broken is worth more than that it moves
-        finally:
-            self._result.seconds[part] = time.monotonic() - began
-        return True
+        self._result.seconds[part] = time.monotonic() - began
 
     async def _facts(self, story: Story) -> Facts:
         tenant = self._stage.tenant
@@ -180,7 +180,7 @@ class _Run:
         stale = [w for u in units if u.must == "link" for w in stale_writes(facts, u)]
         counts["late writes, mended by the next look"] = len([w for w in stale if w.mended])
 
-    async def _second_pass(self, facts: Facts) -> bool:
+    async def _second_pass(self, facts: Facts) -> None:
         """New workers, which remember nothing, get every entity's events again; people touch every account."""
         control = self._stage.stack.control
         await self._stage.kill("workers")
@@ -189,10 +189,9 @@ class _Run:
             if account["status"] == "ACTIVE":
                 await self._people.touch(str(account["id"]))
         await self._log.append(REPLAY, once_more(facts.events))
-        rested = await self._rest("rest after second pass")
+        await self._rest("rest after second pass")
         async with httpx.AsyncClient(base_url=self._stage.stack.url("sandbox", "/control"), timeout=120) as http:
             self._result.broken += second_pass(await calls_since(http, mark), self._keys)
-        return rested
 
     async def _refold(self) -> list[Broken]:
         """Stop everybody who writes, and the console; take its tables, let it fold new ones, compare."""

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
@@ -33,7 +33,7 @@ class Stage:
     """
 
     stack: Stack
-    broker: EmbeddedKafka
+    broker: EmbeddedKafka | None
     tenant: Tenant
     keys: dict[str, str]
     mutation: str = ""
@@ -60,7 +60,7 @@ class Stage:
     async def keep_alive(self) -> None:
         """Start again whoever died and is wanted, until cancelled."""
         while True:
-            if "broker" not in self._held and self.broker.pid is None:
+            if self.broker and "broker" not in self._held and self.broker.pid is None:
                 self.restarts["broker"] += 1
                 await self.broker.start()
             for name in sorted(self.wanted - self._held):
@@ -90,6 +90,7 @@ class Stage:
         began = time()
         names = self._workers if target == "workers" else [self._one(target)]
         if target == "broker":
+            assert self.broker, "the broker is others' too"
             await self.broker.kill()
         else:
             await asyncio.gather(*(self.stack.children[name].kill() for name in names))
@@ -101,13 +102,13 @@ class Stage:
         name, began = self._one(target), time()
         self._held.add(name)
         if name == "broker":
-            if self.broker.pid:
+            if self.broker and self.broker.pid:
                 freeze(self.broker)
         else:
             self.stack.children[name].send(signal.SIGSTOP)
         await asyncio.sleep(seconds)
         if name == "broker":
-            if self.broker.pid:
+            if self.broker and self.broker.pid:
                 thaw(self.broker)
         else:
             self.stack.children[name].send(signal.SIGCONT)
@@ -135,17 +136,32 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(home: Path, *, mutation: str = "", poll_every: float = 1.0) -> AsyncIterator[Stage]:
-    """Everything up and connected, with one worker; everything gone at the end."""
+async def own_broker(home: Path) -> AsyncIterator[EmbeddedKafka]:
+    """One that can be killed; gone at the end, even if it stands still."""
     broker = EmbeddedKafka(home / "kafka-home", free_port(in_a_row=2))
     await broker.start()
-    every = str(poll_every)
-    stack = Stack.bare(
-        home / "stack", broker.bootstrap, TANDEM_DELAY_SCALE=str(SCALE), TANDEM_STRIPE_POLL_INTERVAL=every,
-        TANDEM_TOGAI_POLL_INTERVAL=every, TANDEM_SYNCED_METADATA="VATN", TANDEM_APPEND_TIMEOUT="2",
-    )  # fmt: skip
-    keeping: asyncio.Task[None] | None = None
     try:
+        yield broker
+    finally:
+        if broker.pid:
+            thaw(broker)
+        await broker.kill()
+
+
+@asynccontextmanager
+async def staged(
+    home: Path, *, bootstrap: str = "", mutation: str = "", poll_every: float = 1.0
+) -> AsyncIterator[Stage]:
+    """Everything up and connected, with one worker, on a broker of its own unless one is given; all gone at the end."""
+    async with AsyncExitStack() as leaving:
+        broker = None if bootstrap else await leaving.enter_async_context(own_broker(home))
+        every = str(poll_every)
+        stack = Stack.bare(
+            home / "stack", broker.bootstrap if broker else bootstrap, TANDEM_DELAY_SCALE=str(SCALE),
+            TANDEM_STRIPE_POLL_INTERVAL=every, TANDEM_TOGAI_POLL_INTERVAL=every, TANDEM_SYNCED_METADATA="VATN",
+            TANDEM_APPEND_TIMEOUT="2",
+        )  # fmt: skip
+        leaving.push_async_callback(_kill_all, stack)
         await stack.launch_sandbox()
         await stack.control("PATCH", "/settings", json=UNLIMITED | QUICK)
         await prepare(stack.settings())
@@ -158,14 +174,16 @@ async def staged(home: Path, *, mutation: str = "", poll_every: float = 1.0) -> 
             made = await stack.control("POST", "/keys", json={"account": account, "key": f"people_{app}_{account}"})
             stage.keys[app] = str(made["key"])
         keeping = asyncio.create_task(stage.keep_alive(), name="supervisor")
+        leaving.push_async_callback(_end, keeping)
         yield stage
-    finally:
-        if keeping:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
-        for child in stack.children.values():
-            child.send(signal.SIGCONT)
-        await asyncio.gather(*(child.kill() for child in stack.children.values()))
-        if broker.pid:
-            thaw(broker)
-        await broker.kill()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _kill_all(stack: Stack) -> None:
+    for child in stack.children.values():
+        child.send(signal.SIGCONT)
+    await asyncio.gather(*(child.kill() for child in stack.children.values()))

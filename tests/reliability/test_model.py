@@ -70,4 +70,4 @@ def test_an_owners_change_ends_what_was_set_by_hand() -> None:
     unit.hand["name"] = "By hand"
     unit.set("name", "Two")
 
-    assert (unit.values["name"], unit.hand, unit.past["name"]) == ("Two", {}, ["One", "Two"])
+    assert (unit.values["name"], unit.hand, unit.past["name"]) == ("Two", {}, ["One", "By hand", "Two"])

@@ -11,7 +11,7 @@ from tests.reliability.checker.verdict import INVARIANTS
 from tests.reliability.mutant import MUTATIONS
 from tests.reliability.run import Part, Plan, perform
 
-EVENTS = 40
+EVENTS = 60
 CREATES = {"match": {"operation": "customers.create"}}
 CAUGHT: dict[str, tuple[str, list[Weather], list[Blow]]] = {
     "drop_events": ("lost", [], []),
@@ -39,14 +39,14 @@ def test_every_invariant_has_a_mutation() -> None:
 
 
 @pytest.mark.parametrize("mutation", CAUGHT)
-async def test_a_broken_product_is_caught(mutation: str, tmp_path: Path, kafka_jars: None) -> None:
+async def test_a_broken_product_is_caught(mutation: str, tmp_path: Path, kafka_bootstrap: str) -> None:
     """By the invariant that is there for it."""
     invariant, weather, blows = CAUGHT[mutation]
     part: Part = "second pass" if invariant == "second pass" else "sql" if invariant == "sql" else "rest"
     plan = Plan(
-        5, EVENTS, rate=12, mutation=mutation, weather=weather, blows=blows, patience=25, person_patience=12, last=part,
+        5, EVENTS, rate=15, mutation=mutation, weather=weather, blows=blows, patience=30, person_patience=8, last=part,
         heeded=True,
     )  # fmt: skip
-    result = await perform(plan, tmp_path)
+    result = await perform(plan, tmp_path, bootstrap=kafka_bootstrap)
 
     assert invariant in {broken.invariant for broken in result.broken}, result.broken

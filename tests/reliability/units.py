@@ -29,7 +29,8 @@ class Unit:
     """One thing that people made.
 
     - `parent`: the Togai customer above it, for a unit born in Togai.
-    - `values`: what was last set on the side of birth; `hand`: what was set on the other side after that, by field.
+    - `values`: what was last set on the side of birth; `hand`: what was set on the other side after that, by field;
+      `past`: everything that was ever set, on either side, in order.
     - `must`: `link` (it gets exactly one other side), `wait` (for an address, or for a person: it gets none), `partner`
       (it is linked to the unit that `partner` names), `either` (a pair with its partner, or a conflict that is shown).
     - `deleted`: the Stripe customer of the pair is gone, `early` if that was before anybody saw the pair linked.
@@ -50,8 +51,8 @@ class Unit:
     def set(self, name: str, value: Value) -> None:
         """A person on the owning side: this value must come to stand on both."""
         self.values[name] = value
-        self.past.setdefault(name, []).append(value)
-        self.hand.pop(name, None)
+        # What was set by hand is past too: an archived account still shows it.
+        self.past.setdefault(name, []).extend([*([self.hand.pop(name)] if name in self.hand else []), value])
 
     @property
     def is_free(self) -> bool:

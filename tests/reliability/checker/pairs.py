@@ -161,6 +161,11 @@ def echo(facts: Facts) -> Iterator[Broken]:
         origin = facts.versions.get(f"{told.togai_org}/account/{account}", [{"caller": ""}])[0]
         if first["caller"] in told.keys and origin["caller"] in told.keys:
             yield Broken("echo", customer["id"], f"made for {account}, which Tandem made itself")
+    for account, customer_id in facts.settings.items():
+        made = [facts.versions.get(f"{told.togai_org}/account/{account}", [{"caller": ""}])[0]]
+        made += facts.versions.get(f"{told.stripe_account}/customer/{customer_id}", [{"caller": ""}])[:1]
+        if all(version["caller"] in told.keys for version in made):
+            yield Broken("echo", account, f"made for {customer_id}, which Tandem made itself")
     for unit in told.world.units.values():
         if unit.must == "link" or (unit.must == "partner" and unit.born == "togai"):
             yield from _written_back(facts, unit)
