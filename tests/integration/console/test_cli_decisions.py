@@ -13,6 +13,7 @@ import typer
 from console.cli import client, links
 from shared.events import envelope as envelopes
 from shared.events.topics import Topics
+from shared.flows.waking import LOOK_REQUESTED
 from shared.identity import run_id
 from shared.pairs import PairState
 from shared.runs import Problem, Run, Step
@@ -76,6 +77,23 @@ async def test_what_waits_is_listed(filled: httpx.AsyncClient, tandem: Tandem) -
         assert shown in differences.stdout, shown
     assert json.loads(as_json.stdout)["items"][0]["run"] == run
     assert "equal in every field" in nothing.stdout
+
+
+async def test_a_conflict_is_looked_at_again_when_a_person_says_so(
+    filled: httpx.AsyncClient, tandem: Tandem, settings: Settings, topics: Topics
+) -> None:
+    """By an event of its entity, which wakes its run; a run that waits for nobody is refused."""
+    run = records.conflict("evt_1")
+    asked = await asyncio.to_thread(tandem, "conflicts", "retry", run.id)
+    other = await asyncio.to_thread(tandem, "conflicts", "retry", "run_none")
+    [record] = await in_topics(settings, topics.events("customer"))
+    event = envelopes.decode(record.value)
+
+    assert run.id in asked.stdout
+    assert (event.type, event.aggregate) == (LOOK_REQUESTED, run.aggregate)
+    assert event.connection == run.connection
+    assert other.returncode == 1
+    assert "is in no conflict" in other.stderr
 
 
 async def decided(settings: Settings, topics: Topics, log: Log, number: int, fields: dict[str, Any]) -> Run:

@@ -14,13 +14,16 @@ from shared.catalog.flows import LINKS_BY_HAND
 from shared.catalog.stripe import LinkChange
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
+from shared.flows.waking import look_requested
 from shared.identity import Ref, run_id
+from shared.runs import Run
 from sqlmodel import Session
 
 from console.api import decisions, models
 from console.api.decisions import Decision
-from console.api.errors import ErrorBody
+from console.api.errors import ErrorBody, NotNow
 from console.api.state import State, StateDep
+from console.projection import pending
 
 router = APIRouter(
     prefix="/api",
@@ -61,6 +64,28 @@ async def ask(state: State, decide: Callable[[Session, Wanted], Decision], wante
     event = event_of(decision, f"req_{uuid.uuid4().hex}", datetime.now(UTC))
     await state.writer.append(state.topics.events("customer"), event.aggregate, envelopes.encode(event))
     return models.LinkAsked(run=run_id(decision.hand.link, event.appaccount, event.id), event=event.id)
+
+
+@router.post(
+    "/conflicts/{run_id}/retry", status_code=202, tags=["conflicts"], summary="Have a conflict looked at again"
+)
+async def retry(state: StateDep, run_id: str) -> models.LookAsked:
+    """After you mended its cause where nobody tells of it, as in an account's Settings. The run then goes on by itself.
+
+    Without that it looks again when something is heard of its entity, at the latest at its `next_attempt_at`.
+    """
+
+    def read() -> Run:
+        with Session(state.database.engine) as session:
+            found = pending.conflict(session, run_id)
+        if found is None:
+            raise NotNow(f"run {run_id} is in no conflict", f"it may have gone on: see GET /api/runs/{run_id}")
+        return found
+
+    run = await asyncio.to_thread(read)
+    event = look_requested(run.aggregate, f"req_{uuid.uuid4().hex}", run.connection, datetime.now(UTC))
+    await state.writer.append(state.topics.events("customer"), event.aggregate, envelopes.encode(event))
+    return models.LookAsked(run=run.id, event=event.id)
 
 
 @router.post("/mappings/link", status_code=202, summary="Link two by hand")

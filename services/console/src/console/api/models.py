@@ -316,6 +316,13 @@ class SeparateRequest(_Decision):
     id: AnyId = Field(description="id or full ref of the entity in conflict", examples=[CUS])
 
 
+class LookAsked(BaseModel):
+    """A run was asked to look again; `event` is what asked it."""
+
+    run: str
+    event: str
+
+
 class LinkAsked(BaseModel):
     """The request is in the log; the run does it."""
 

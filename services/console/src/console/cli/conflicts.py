@@ -62,6 +62,16 @@ def show(run: Annotated[str, typer.Argument(metavar="RUN")], json: client.AsJson
         out.print(f"  {line}", markup=False)
 
 
+@app.command()
+def retry(run: Annotated[str, typer.Argument(metavar="RUN")], json: client.AsJson = False) -> None:
+    """Have a conflict looked at again, after you mended its cause where nobody tells of it (an account's Settings)."""
+    answer = client.call("POST", f"/api/conflicts/{quote(run, safe='')}/retry")
+    if json:
+        client.print_json(answer)
+        return
+    client.out().print(f"It looks again: tandem runs show {answer.json()['run']}", markup=False)
+
+
 def _candidate_row(found: dict[str, Any]) -> tuple[object, ...]:
     linked_to = tables.whose(found["linked_to"]) if found["linked_to"] else ""
     return tables.whose(found["ref"]), found["state"] or "not linked", linked_to, found["mapping"]

@@ -5,22 +5,18 @@ The ids at the vendors follow the link, and what waited for the decision goes on
 
 from __future__ import annotations
 
-import msgspec
 from shared.apps.togai.models import TogaiAccount
 from shared.catalog.stripe import LinkChange, LinkChanged
 from shared.claims import now
 from shared.errors import Malformed, NotFound, NotReady
 from shared.events import envelope as envelopes
-from shared.events.envelope import Envelope, timestamp
 from shared.flows.actions import Context, Ended, Result
+from shared.flows.waking import look_requested
 from shared.identity import Ref
 from shared.mappings import Mapping
 
 from customer_sync.actions.togai import ACCOUNT
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID
-
-CHANGED = "togai.account.link_changed"
-"""Type of the event that wakes what waits for a decision about an entity."""
 
 
 async def change_link(context: Context, wanted: LinkChange) -> Result:
@@ -141,17 +137,6 @@ async def _set_setting(context: Context, account_id: str, value: str) -> None:
 async def _wake(context: Context, *refs: str) -> None:
     """Let what waits for this decision go on: an event of an aggregate wakes its parked runs."""
     for ref in refs:
-        entity = Ref.parse(ref)
-        told = Envelope(
-            id=f"{context.run.event}-{entity.app}",
-            source=f"urn:tandem:{entity.account}",
-            type=CHANGED,
-            subject=entity.id,
-            time=timestamp(now()),
-            appaccount=entity.account,
-            connection=context.run.connection,
-            aggregate=ref,
-            data=msgspec.Raw(b"{}"),
-            cause=context.run.id,
-        )
+        event_id = f"{context.run.event}-{Ref.parse(ref).app}"
+        told = look_requested(ref, event_id, context.run.connection, now(), cause=context.run.id)
         await context.log.append(context.topics.events("customer"), ref, envelopes.encode(told))

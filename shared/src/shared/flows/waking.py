@@ -1,0 +1,30 @@
+"""The event that wakes what waits for news of an entity: any event of an aggregate wakes its parked runs. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from shared.events.envelope import Envelope, timestamp
+from shared.identity import Ref
+
+LOOK_REQUESTED = "tandem.look.requested"
+"""No flow starts on it."""
+
+
+def look_requested(aggregate: str, event_id: str, connection: str, now: datetime, cause: str = "") -> Envelope:
+    """An event of the aggregate that says nothing but that there is news."""
+    entity = Ref.parse(aggregate)
+    return Envelope(
+        id=event_id,
+        source=f"urn:tandem:{entity.account}",
+        type=LOOK_REQUESTED,
+        subject=entity.id,
+        time=timestamp(now),
+        appaccount=entity.account,
+        connection=connection,
+        aggregate=aggregate,
+        data=msgspec.Raw(b"{}"),
+        cause=cause,
+    )
