@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
@@ -42,9 +43,9 @@ class Scenario:
         """Let it happen. Returns the pairs as they must become."""
         raise NotImplementedError
 
-    async def rest(self, pairs: list[Pair], *, or_death: bool = False) -> None:
-        """Wait until the pairs are as they must be, and every event has come to an end."""
-        await self.tandem.rest(lambda: self.problems(pairs), self.grace, or_death=or_death)
+    async def rest(self, pairs: list[Pair], *, or_death: bool = False) -> list[str]:
+        """Wait until the pairs are as they must be, and every event has come to an end. Returns what is wrong then."""
+        return await self.tandem.rest(lambda: self.problems(pairs), self.grace, or_death=or_death)
 
     async def problems(self, pairs: list[Pair]) -> list[str]:
         """What is wrong now, with these pairs and with any event."""
@@ -250,6 +251,12 @@ class _Ingress(Scenario):
 
     async def act(self) -> list[Pair]:
         return [await self.born_in_togai(), await self.born_in_stripe()]
+
+    async def problems(self, pairs: list[Pair]) -> list[str]:
+        """As ever; and an act is not over before the pollers have looked at it, from its beginning to its end."""
+        labels = Counter(p.point.label for p in self.tandem.passed() if p.point.phase == "after")
+        looks = min(labels[f"send tandem.polls {kind}"] for kind in ("stripe-events", "togai-accounts"))
+        return ["the pollers have not looked twice"] if looks < 2 else await super().problems(pairs)
 
 
 class Webhooks(_Ingress):

@@ -201,22 +201,24 @@ class Tandem:
         acknowledged = await self.ledger.acknowledged("customer-sync")
         return all(acknowledged.get(partition, 0) >= end for partition, end in ends.items())
 
-    async def rest(self, wrong: Wrong, grace: float, *, or_death: bool = False) -> None:
+    async def rest(self, wrong: Wrong, grace: float, *, or_death: bool = False) -> list[str]:
         """Wait until nothing is on its way and nothing is wrong, or until the victim is dead.
 
         Where nothing is on its way and something is still wrong after `grace` seconds, it is not waited for any more.
+        Returns what is wrong then. Look at that, and not once more: a poller may bring something new at any moment.
         """
         deadline, quiet = time.monotonic() + PATIENCE, 0.0
         while not (or_death and self.died_as_planned()):
             now = time.monotonic()
             if not await self.at_rest():
                 quiet = 0.0
-            elif not await wrong() and await self.at_rest():
-                return
+            elif not (problems := await wrong()) and await self.at_rest():
+                return []
             else:
                 quiet = quiet or now
-            if quiet and now - quiet > grace:
-                return
+                if problems and now - quiet > grace:
+                    return problems
             if now > deadline:
                 raise AssertionError(f"no rest within {PATIENCE:.0f} s; {await self.stack.describe()}")
             await asyncio.sleep(GLANCE)
+        return []
