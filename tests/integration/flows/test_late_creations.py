@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.flows.test_changes import in_togai
-from tests.stack.processes import Stack
+from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
 
 
@@ -43,3 +43,24 @@ async def test_a_change_between_the_create_and_its_answer(stack: Stack) -> None:
     await stack.control("DELETE", f"/faults/{away['id']}")
 
     await in_togai(tenant, "accounts", f"acc_{cus}", address={"phoneNumber": "+2"})
+
+
+async def test_an_account_is_archived_between_the_look_and_the_write(stack: Stack) -> None:
+    """Togai refuses the change; the next look sees why, and nothing is given up on."""
+    tenant = await Tenant.make(stack)
+    cus = await tenant.new_customer(phone="+1")
+    await tenant.mapping(cus)
+    await tenant.run(cus, "succeeded", event_type="customer.created")
+    await tenant.fault("togai", "hang_before", {"operation": "customers.update"}, times=1, seconds=2)
+    await tenant.stripe("POST", f"/v1/customers/{cus}", data={"phone": "+2"})
+
+    async def hangs() -> bool:
+        found = await stack.control("GET", "/faults")
+        return any(f["fired"] for f in found["faults"] if f["match"].get("account") == tenant.togai_org)
+
+    await until(hangs, "the write is on its way")
+    await tenant.togai("DELETE", f"/accounts/acc_{cus}")
+    await tenant.settled(cus)
+
+    assert await tenant.dead_letters(cus) == []
+    assert [d["field"] for d in await tenant.differences()] == ["phone"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.reliability.crash.ledger import INPUTS
@@ -22,6 +23,8 @@ LOOKS = 3
 """Looks of each poller after which everything that they do without a reason has been seen."""
 SPARE = 16
 """Acts more than points: for those that are tried again, and for second deaths."""
+SETTLED_WITHIN = 5.0
+"""Seconds for the journals and the outside to tell the same."""
 BROKEN = 3
 """Points after which nothing came to rest any more: what follows would only wait."""
 
@@ -97,18 +100,31 @@ async def record(scenario: Scenario) -> tuple[set[Point], list[str]]:
     tandem.person.calls_made.clear()
     tandem.plan()
     pairs = await scenario.act()
-    problems = await scenario.rest(pairs)
-    passed = tandem.passed()
+    problems, unexplained, own = await scenario.rest(pairs), ["nothing was compared"], set[Point]()
+
+    async def explained() -> bool:
+        # A poller may write between the look at the journals and that at the topics: then the next look tells.
+        nonlocal unexplained, own
+        passed = tandem.passed()
+        own = {p.point for p in passed if p.process == tandem.victim}
+        unexplained = _unexplained({p.label for p in own} - standing, passed, await _outside(tandem, mark, before))
+        return not unexplained
+
+    with suppress(AssertionError):
+        await until(explained, "what the journals tell of seen outside", SETTLED_WITHIN, every=0.2)
     tandem.plan()
+    return {p for p in own if p.number == 1 or p.label not in standing}, [*problems, *unexplained]
+
+
+async def _outside(tandem: Tandem, mark: int, before: int) -> Counter[str]:
+    """What the sandbox's call log, the topics and the acknowledgements show since a recording began."""
+    await tandem.ledger.read()
     calls, _ = await tandem.calls(mark)
-    records = Counter(record.label for record in tandem.ledger.records[before:])
-    seen = (calls - tandem.person.calls_made) + records
+    records = tandem.ledger.records[before:]
+    seen = (calls - tandem.person.calls_made) + Counter(record.label for record in records)
     if tandem.victim == WORKER:
-        inputs = [record.topic for record in tandem.ledger.records[before:] if record.topic in INPUTS]
-        seen.update(f"acknowledge {topic}" for topic in inputs)
-    own = {p.point for p in passed if p.process == tandem.victim}
-    points = {p for p in own if p.number == 1 or p.label not in standing}
-    return points, [*problems, *_unexplained({p.label for p in own} - standing, passed, seen)]
+        seen.update(f"acknowledge {record.topic}" for record in records if record.topic in INPUTS)
+    return seen
 
 
 async def _standing(tandem: Tandem) -> set[str]:

@@ -16,14 +16,25 @@ from shared.apps.togai.models import TogaiAccount, TogaiCustomer
 from shared.catalog.stripe import ChangedAccount, InStep
 from shared.catalog.togai import ChangedCustomer
 from shared.claims import now
-from shared.errors import NotFound, NotReady
+from shared.errors import NotFound, NotReady, Rejected
 from shared.events.envelope import timestamp
 from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref, is_own_key
 from shared.mappings import Mapping
 from shared.pairs import Difference, Known, Side, digest
 
-from customer_sync.fields import Both, Decision, Different, decide, stripe_params, stripe_value, togai_changes, watched
+from customer_sync.fields import (
+    Both,
+    Decision,
+    Different,
+    Value,
+    decide,
+    is_archived,
+    stripe_params,
+    stripe_value,
+    togai_changes,
+    watched,
+)
 
 
 @dataclass(frozen=True)
@@ -180,13 +191,25 @@ async def _write(
         except NotFound as error:
             raise await _gone(context, pair, both.stripe.id) from error
     if values := decision.write["togai"]:
-        client = await context.togai()
-        account, customer = togai_changes(values, both)
+        await _write_togai(context, pair, both, values)
+    return {to: list(values) for to, values in decision.write.items() if values}
+
+
+async def _write_togai(context: Context, pair: Mapping, both: Both, values: Dict[str, Value]) -> None:
+    """Raises NotReady if the account was archived since it was looked at: Togai refuses, the next look knows why."""
+    client = await context.togai()
+    account, customer = togai_changes(values, both)
+    try:
         if customer:
             await client.update_customer(both.customer.id, customer)
         if account:
             await client.update_account(both.account.id, account)
-    return {to: list(values) for to, values in decision.write.items() if values}
+    except Rejected as error:
+        now_account, now_customer = await _togai(context, pair, both.account.id)
+        present = replace(both, account=now_account, customer=now_customer)
+        if not is_archived(present):
+            raise
+        raise NotReady(f"{both.account.id} was archived meanwhile: looking again", code="archived") from error
 
 
 def _differences(decision: Decision, known: Known) -> dict[str, Difference]:
