@@ -96,12 +96,13 @@ def answer_echoes() -> None:
     from shared.flows.runner import Runner
     from shared.mapping_index import MappingIndex
 
-    whole = MappingIndex.naming
+    whole = MappingIndex._holding
 
-    def naming(self: MappingIndex, ref: str) -> Any:
-        return [m for m in whole(self, ref) if m.source.startswith("stripe:") or not ref.startswith("stripe:")]
+    def holding(self: MappingIndex, ref: str) -> Any:
+        found = whole(self, ref)
+        return [(at, m) for at, m in found if m.source.startswith("stripe:") or not ref.startswith("stripe:")]
 
-    _patch(MappingIndex, "naming", naming)
+    _patch(MappingIndex, "_holding", holding)
     _patch(Runner, "_end_if_echo", lambda *_: None)
     _patch(togai, "TOGAI_ACCOUNT_ID", "nobody")
     _patch(same_address, "_on", lambda _context: False)
