@@ -149,6 +149,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "opened_at": "time of this attempt",
         "run": "the run that opened it",
         "match": "a value that must be unique besides the entities; empty for none",
+        "knew": "the pair that was linked last under the match value when the claimant looked",
         "since": "offset of the claim's first record, written from attempt 2 on",
     },
     DeadLetter: {

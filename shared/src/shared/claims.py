@@ -7,6 +7,7 @@ names the same source, target or match value. Whoever gets the event again finds
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,6 +32,19 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True)
+class Match:
+    """A value that a claim must be the only one of, and the id of the pair that was linked under it last when the
+    claimant looked: one linked since is a rival that it has not seen.
+    """
+
+    value: str = ""
+    knew: str = ""
+
+
+NO_MATCH = Match()
+
+
 class Claims:
     """Writes claims and mappings, and waits until this worker's replica shows them."""
 
@@ -48,6 +62,11 @@ class Claims:
         """What this worker knows of all pairs."""
         return self._index
 
+    def match(self, value: str) -> Match:
+        """A match value as it is known now: ask before looking at what the claim will rest on."""
+        known = self._index.lately(value) if value else None
+        return Match(value, known.id if known else "")
+
     async def claim(
         self,
         source: str,
@@ -57,12 +76,12 @@ class Claims:
         body: dict[str, Any],
         run: str,
         target: str = "",
-        match: str = "",
+        match: Match = NO_MATCH,
     ) -> Mapping:
         """Claim the other side of `source`, or find the claim or mapping that is there.
 
-        Raises NotReady if another claim was first (look again), Conflict if a mapping holds the source or target
-        already in another pair.
+        Raises NotReady if another was first (look again), Conflict if a mapping holds the source or target already in
+        another pair.
         """
         pair = self._index.pair(source)
         if pair:
@@ -71,7 +90,16 @@ class Claims:
         if held is None or held.state not in ACTIVE:
             opened = timestamp(self._clock())
             key = create_key(app_account, action, source, 1)
-            claim = Claim(action=action, key=key, body=body, attempt=1, opened_at=opened, run=run, match=match)
+            claim = Claim(
+                action=action,
+                key=key,
+                body=body,
+                attempt=1,
+                opened_at=opened,
+                run=run,
+                match=match.value,
+                knew=match.knew,
+            )
             held = await self._write(
                 Mapping(
                     id=mapping_id(source),
@@ -94,6 +122,8 @@ class Claims:
         await self.withdraw(held, f"{rival.id} was first")
         if rival.state == "claimed":
             raise NotReady(f"run {rival.run} is about to link {rival.source}: looking again", code="claimed")
+        if not set(rival.refs) & set(held.refs):
+            raise NotReady(f"run {rival.run} has just linked {rival.source}: looking again", code="claimed")
         raise Conflict(
             f"{rival.source} and {rival.target or 'another'} are linked already ({rival.id})", candidates=rival.refs
         )

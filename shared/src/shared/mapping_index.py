@@ -124,6 +124,10 @@ class MappingIndex:
         rivals = [found for ref in mapping.refs for found in self._holding(ref)]
         if mapping.claim and mapping.claim.match:
             rivals += [(self._order[r], self._at(r)) for r in self._by_match.get(mapping.claim.match, ())]
+            # Linked between the claimant's look and its claim: a claim no more, and nobody has looked at it.
+            unseen = self.lately(mapping.claim.match)
+            if unseen and unseen.id != mapping.claim.knew:
+                rivals.append((self.order(unseen), unseen))
         earlier = [found for found in rivals if found[1].id != mapping.id and (own is None or found[0] < own)]
         return min(earlier, key=lambda found: found[0])[1] if earlier else None
 

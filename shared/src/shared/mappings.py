@@ -22,7 +22,8 @@ class Claim(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What is about to be called, complete enough for anybody to call it again.
 
     `since` is the offset of the claim's first record, known only when it is written again (attempt 2 and later): order
-    between claims is by that offset. `match` is a value that must be unique besides the refs, empty for none.
+    between claims is by that offset. `match` is a value that must be unique besides the refs, empty for none, and
+    `knew` the pair that was linked under it last when the claimant looked.
     """
 
     action: str
@@ -32,6 +33,7 @@ class Claim(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     opened_at: str
     run: str
     match: str = ""
+    knew: str = ""
     since: int = -1
 
 

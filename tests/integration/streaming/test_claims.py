@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from shared.claims import Claims
+from shared.claims import Claims, Match
 from shared.errors import Conflict, NotReady
 from shared.events.topics import Topics
 from shared.mappings import Mapping
@@ -27,9 +27,17 @@ class Worker:
     def __init__(self, claims: Claims) -> None:
         self.claims = claims
 
-    async def claim(self, source: str, *, target: str = "", match: str = "", **body: Any) -> Mapping:
+    async def claim(
+        self, source: str, *, target: str = "", match: str = "", looked: Match | None = None, **body: Any
+    ) -> Mapping:
         return await self.claims.claim(
-            source, action=ACTION, app_account=ACCOUNT, body=body, run=f"run of {source}", target=target, match=match
+            source,
+            action=ACTION,
+            app_account=ACCOUNT,
+            body=body,
+            run=f"run of {source}",
+            target=target,
+            match=looked or self.claims.match(match),
         )
 
     async def tries(self, source: str, **more: Any) -> Mapping | NotReady | Conflict:
@@ -81,6 +89,19 @@ async def test_exactly_one_wins(two: tuple[Worker, Worker], settings: Settings, 
     async with worker(settings) as third:
         index = third.claims.index
         assert [index.naming(source)[0].state for source in winners] == ["claimed"] * 15
+
+
+async def test_a_link_between_look_and_claim_is_seen(two: tuple[Worker, Worker]) -> None:
+    """Claimed and linked under the same value after the other one looked: that one looks again, then goes on."""
+    one, other = two
+    looked = one.claims.match("m")
+    held = await other.claim(ref("togai", "a"), match="m")
+    await other.claims.link(held, ref("stripe", "cus_1"), "created")
+    late = await one.tries(ref("stripe", "cus_2"), looked=looked)
+    assert isinstance(late, NotReady)
+    assert "just linked" in str(late)
+
+    assert (await one.claim(ref("stripe", "cus_2"), match="m")).state == "claimed"
 
 
 async def test_the_winners_mapping_is_a_conflict_to_the_other(two: tuple[Worker, Worker]) -> None:

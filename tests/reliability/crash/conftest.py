@@ -42,8 +42,8 @@ def sweeps(
     request: pytest.FixtureRequest, sandbox: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[Asked, Outcome]:
     """The outcome of every scenario that a test of this run asks for."""
-    calls = [getattr(item, "callspec", None) for item in request.session.items]
-    asked = dict.fromkeys(call.params["asked"] for call in calls if call and "asked" in call.params)
+    asking = [item for item in request.session.items if "sweeps" in getattr(item, "fixturenames", ())]
+    asked = dict.fromkeys(item.callspec.params["asked"] for item in asking)  # type: ignore[attr-defined]
     return asyncio.run(_all(list(asked), sandbox, nursery, tmp_path_factory.mktemp("tandems")))
 
 

@@ -15,10 +15,11 @@ from shared.mappings import Claim, Mapping, decode, encode
 A, B, C = "togai:test:o/account/a", "stripe:test:s/customer/b", "stripe:test:s/customer/c"
 
 
-def claim(attempt: int = 1, since: int = -1, match: str = "", key: str = "k") -> Claim:
+def claim(attempt: int = 1, since: int = -1, match: str = "", key: str = "k", knew: str = "") -> Claim:
     return Claim(
         action="x", key=key, body={}, attempt=attempt, opened_at="2026-11-23T10:00:00.000Z", run="run_1", since=since,
         match=match,
+        knew=knew,
     )  # fmt: skip
 
 
@@ -108,6 +109,20 @@ def test_links_are_found_by_the_customer_above_their_accounts() -> None:
 
     index.apply(2, msgspec.structs.replace(record("m1", "withdrawn", A, B), also=[above]))
     assert [m.id for m in index.under(above)] == ["m2"]
+
+
+def test_a_pair_linked_between_look_and_claim_is_a_rival() -> None:
+    """Its claim is gone by then, and the claimant looked before the link. Whoever knew of the pair goes on."""
+    index = MappingIndex()
+    linked = msgspec.structs.replace(record("m1", "linked", A, B), match="t|s|a@x.test")
+    index.apply(5, record("m1", "claimed", A, "", claim(match="t|s|a@x.test")))
+    index.apply(6, linked)
+    index.apply(7, record("m2", "claimed", C, "", claim(match="t|s|a@x.test")))
+    unaware = index.opened_by(C)
+    assert unaware
+
+    assert index.rival(unaware) == linked
+    assert index.rival(record("m2", "claimed", C, "", claim(match="t|s|a@x.test", knew="m1"))) is None
 
 
 def test_an_address_is_remembered_for_a_while_after_the_link() -> None:

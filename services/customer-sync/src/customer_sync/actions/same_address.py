@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.claims import NO_MATCH, Match
 from shared.errors import Conflict, NotFound, NotReady
 from shared.flows.actions import Context
 from shared.identity import Ref
@@ -30,12 +31,15 @@ class Born:
         return "account" if self.other == "stripe" else "customer"
 
 
-def match_value(context: Context, email: str | None) -> str:
-    """What a claim under the rule must be the only one of: the address between these two app accounts; else empty."""
+def match_of(context: Context, email: str | None) -> Match:
+    """What a claim under the rule must be the only one of: the address between these two app accounts; else nothing.
+
+    Ask before `other_side` looks: its claim gives way to what is linked after that.
+    """
     address = normalized_email(email)
     if not address or not _on(context):
-        return ""
-    return f"{context.account('togai')}|{context.account('stripe')}|{address}"
+        return NO_MATCH
+    return context.claims.match(f"{context.account('togai')}|{context.account('stripe')}|{address}")
 
 
 def _on(context: Context) -> bool:
@@ -77,7 +81,7 @@ def _others(context: Context, born: Born, address: str) -> list[str]:
     """Who has the address on the other side. A sibling's partner does not count: accounts of one customer share it."""
     account = context.account(born.other)
     found = [entity.ref for entity in context.registry.index.with_email(account, address)]
-    lately = context.claims.index.lately(match_value(context, born.email))
+    lately = context.claims.index.lately(match_of(context, born.email).value)
     if lately:
         found += [ref for ref in lately.refs if Ref.parse(ref).app == born.other and ref not in found]
     return [ref for ref in found if not _is_siblings(context, born, ref)]

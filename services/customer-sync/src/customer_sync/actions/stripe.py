@@ -10,13 +10,14 @@ import msgspec
 from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.models import StripeCustomer
 from shared.catalog.stripe import CustomerMade, NewStripeCustomer, TogaiIds, Written
+from shared.claims import Match
 from shared.errors import Conflict, KeyReused, NotFound, NotReady, RateLimited, Rejected, Unavailable
 from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref
 from shared.mappings import Mapping, Rule
 
 from customer_sync.actions.pairs import end_if_made_elsewhere
-from customer_sync.actions.same_address import Born, match_value, other_side
+from customer_sync.actions.same_address import Born, match_of, other_side
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
 from customer_sync.fields import ARCHIVED, BORN_HERE, METADATA, STATUS, Value, born_equal, is_same
 
@@ -33,12 +34,14 @@ async def create_customer(context: Context, new: NewStripeCustomer) -> Result:
         return _known(context, pair, account_ref)
     if new.status == ARCHIVED:
         raise Ended("skipped", f"account {new.togai_account_id} is archived in Togai: nothing is made for it")
+    match = match_of(context, new.email)
     if new.stripe_customer_id:
-        named = f"the Settings of account {new.togai_account_id} name {new.stripe_customer_id}"
-        return await _link(context, new, context.ref("stripe", "customer", new.stripe_customer_id), "setting", named)
+        named = context.ref("stripe", "customer", new.stripe_customer_id)
+        why = f"the Settings of account {new.togai_account_id} name {new.stripe_customer_id}"
+        return await _link(context, new, named, "setting", why, match)
     if found := await _same_address(context, new, account_ref, customer_ref):
         what = f"{Ref.parse(found).id} is the only unlinked customer with the address {new.email}"
-        return await _link(context, new, found, "email", what)
+        return await _link(context, new, found, "email", what, match)
     params, notes = stripe_customer(new)
     held = await context.claims.claim(
         account_ref,
@@ -46,12 +49,12 @@ async def create_customer(context: Context, new: NewStripeCustomer) -> Result:
         app_account=context.account("stripe"),
         body=params,
         run=context.run.id,
-        match=match_value(context, new.email),
+        match=match,
     )
     if held.state != "claimed":
         return _known(context, held, account_ref)
     if held.target:
-        return await _link(context, new, held.target, "manual", f"run {held.run} began this link")
+        return await _link(context, new, held.target, "manual", f"run {held.run} began this link", match)
     made, how = await _make(context, held, new)
     stripe_ref = context.ref("stripe", "customer", made.id)
     equal = born_equal(held, context.settings.field_owners, _values(_sent(held)))
@@ -127,7 +130,9 @@ async def _prove_or_retry(
     raise NotReady(f"{why}; nothing was made, so attempt {raised.claim.attempt} follows", code="next_attempt")
 
 
-async def _link(context: Context, new: NewStripeCustomer, stripe_ref: str, rule: Rule, why: str) -> Result:
+async def _link(
+    context: Context, new: NewStripeCustomer, stripe_ref: str, rule: Rule, why: str, match: Match
+) -> Result:
     """Link a Stripe customer that is there, make none."""
     account_ref = context.ref("togai", "account", new.togai_account_id)
     customer_ref = context.ref("togai", "customer", new.togai_customer_id)
@@ -149,7 +154,7 @@ async def _link(context: Context, new: NewStripeCustomer, stripe_ref: str, rule:
         body={},
         run=context.run.id,
         target=stripe_ref,
-        match=match_value(context, new.email),
+        match=match,
     )
     if held.state != "claimed":
         return _known(context, held, account_ref)

@@ -7,13 +7,14 @@ from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import NewCustomer, TogaiAccount
 from shared.catalog.stripe import Written
 from shared.catalog.togai import AccountId, CustomerAndAccount, NewTogaiCustomer, StripeId
+from shared.claims import Match
 from shared.errors import Conflict, NotFound, Rejected
 from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref
 from shared.mappings import Mapping, Rule
 
 from customer_sync.actions.pairs import end_if_made_elsewhere
-from customer_sync.actions.same_address import Born, match_value, other_side
+from customer_sync.actions.same_address import Born, match_of, other_side
 from customer_sync.decide import (
     TOGAI_ACCOUNT_ID,
     Currencies,
@@ -80,12 +81,13 @@ async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
         customer = await _present(context, customer)
     if customer.deleted:
         raise Ended("skipped", f"{customer.id} was deleted in Stripe before it was linked", (stripe_ref,))
+    match = match_of(context, customer.email)
     if named := customer.metadata.get(TOGAI_ACCOUNT_ID):
-        return await _link(context, customer, named, stripe_ref, "metadata")
+        return await _link(context, customer, named, stripe_ref, "metadata", match)
     body, notes = _body(context, customer)
     account_ref = context.ref("togai", "account", body.account.id)
     if found := await _same_address(context, customer, stripe_ref, account_ref):
-        return await _link(context, customer, Ref.parse(found).id, stripe_ref, "email")
+        return await _link(context, customer, Ref.parse(found).id, stripe_ref, "email", match)
     held = await context.claims.claim(
         stripe_ref,
         action=ACTION,
@@ -93,12 +95,12 @@ async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
         body=body.body(),
         run=context.run.id,
         target=account_ref,
-        match=match_value(context, customer.email),
+        match=match,
     )
     if held.state != "claimed":
         return _known(context, held, stripe_ref)
     if held.target != account_ref:
-        return await _link(context, customer, Ref.parse(held.target).id, stripe_ref, "email")
+        return await _link(context, customer, Ref.parse(held.target).id, stripe_ref, "email", match)
     how = await _make(context, held, customer)
     customer_ref = context.ref("togai", "customer", body.id)
     equal = born_equal(held, context.settings.field_owners, _values(context, held))
@@ -194,7 +196,9 @@ async def _is_ours(
     ) from error
 
 
-async def _link(context: Context, customer: StripeCustomer, account_id: str, stripe_ref: str, rule: Rule) -> Result:
+async def _link(
+    context: Context, customer: StripeCustomer, account_id: str, stripe_ref: str, rule: Rule, match: Match
+) -> Result:
     """A Togai account that is there: link it, make none."""
     account_ref = context.ref("togai", "account", account_id)
     if rule == "metadata":
@@ -208,7 +212,7 @@ async def _link(context: Context, customer: StripeCustomer, account_id: str, str
         body={},
         run=context.run.id,
         target=account_ref,
-        match=match_value(context, customer.email),
+        match=match,
     )
     if held.state == "claimed":
         try:
