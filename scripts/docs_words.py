@@ -172,6 +172,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "parent": "the Togai customer of an account",
         "digest": "of its content",
         "seq": "counts its changes; of a Stripe customer the time of the last event",
+        "newcomer": "of an account: it was made since the organization is ours, and is to have its Stripe customer",
     },
     Poll: {
         "app_account": "`app:mode:account` that is asked",

@@ -38,7 +38,7 @@ PATIENCE = 460.0
 class Plan:
     """What is to be played. Without `hurt` nothing breaks; `mutation` breaks the product itself. `patience` is for
     coming to rest, `person_patience` for the other side of what a person wants to change; `last` is the part to end
-    with. `heeded` holds that a 429 of one process keeps all of them from calling.
+    with.
     """
 
     seed: int
@@ -51,7 +51,6 @@ class Plan:
     patience: float = PATIENCE
     person_patience: float = 120.0
     last: Part = "sql"
-    heeded: bool = False
 
     @classmethod
     def of(cls, seed: int, events: int) -> Plan:
@@ -166,7 +165,7 @@ class _Run:
         tenant = self._stage.tenant
         told = Told(
             story.world, self._people.customers, tenant.stripe_account, tenant.togai_org, *self._keys,
-            pauses=self._stage.pauses, heeded=self._plan.heeded,
+            pauses=self._stage.pauses,
         )  # fmt: skip
         return await gather(self._stage.stack.url("sandbox"), self._log, told)
 

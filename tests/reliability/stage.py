@@ -25,6 +25,9 @@ LOOK_AROUND = 0.2
 SCALE = 0.005
 """How delays are stretched: parkings last 0.3, 3 and 18 s, and a closed connection is probed every 3 s."""
 
+QUOTAS = {"TANDEM_STRIPE_QUOTA": "100", "TANDEM_STRIPE_OPERATION_QUOTA": "60", "TANDEM_TOGAI_QUOTA": "60"}
+"""Wide enough for the story, and all calls go by leased permits: a 429 to one process must silence the others."""
+
 
 @dataclass
 class Stage:
@@ -159,7 +162,7 @@ async def staged(
         stack = Stack.bare(
             home / "stack", broker.bootstrap if broker else bootstrap, TANDEM_DELAY_SCALE=str(SCALE),
             TANDEM_STRIPE_POLL_INTERVAL=every, TANDEM_TOGAI_POLL_INTERVAL=every, TANDEM_SYNCED_METADATA="VATN",
-            TANDEM_APPEND_TIMEOUT="2",
+            TANDEM_APPEND_TIMEOUT="2", **QUOTAS,
         )  # fmt: skip
         leaving.push_async_callback(_kill_all, stack)
         await stack.launch_sandbox()

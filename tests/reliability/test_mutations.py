@@ -45,7 +45,6 @@ async def test_a_broken_product_is_caught(mutation: str, tmp_path: Path, kafka_b
     part: Part = "second pass" if invariant == "second pass" else "sql" if invariant == "sql" else "rest"
     plan = Plan(
         5, EVENTS, rate=15, mutation=mutation, weather=weather, blows=blows, patience=30, person_patience=8, last=part,
-        heeded=True,
     )  # fmt: skip
     result = await perform(plan, tmp_path, bootstrap=kafka_bootstrap)
 

@@ -23,6 +23,7 @@ class Entity(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     - `email`: normalized, of an account without one that of its customer; empty if there is none.
     - `parent`: the Togai customer of an account.
     - `digest`: of the content, to see a change by; `seq` counts the changes and makes the ids of their events.
+    - `newcomer`: an account that was made since its organization is ours: it is to have its other side.
     """
 
     ref: str
@@ -31,6 +32,7 @@ class Entity(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     parent: str = ""
     digest: str = ""
     seq: int = 0
+    newcomer: bool = False
     schemaversion: str = SCHEMA_VERSION
 
 

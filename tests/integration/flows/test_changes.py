@@ -146,6 +146,24 @@ async def test_archived_in_togai_is_a_mark_in_stripe_that_goes_again(polled: Ten
     assert not marked.get("deleted")
 
 
+async def test_unarchived_before_it_had_a_partner(polled: Tenant) -> None:
+    """Nothing is made for an account in the archive; as soon as it leaves it, it gets its Stripe customer."""
+    await polled.switch("togai-account-to-stripe-customer", enabled=False)
+    await polled.new_account("late")
+    await until(lambda: _looks(polled, "late", 1), "a look at the new account")
+    await polled.togai("DELETE", "/accounts/late")
+    await until(lambda: _looks(polled, "late", 2), "a look at it in the archive")
+    await polled.switch("togai-account-to-stripe-customer", enabled=True)
+    await polled.unarchive("late")
+
+    await polled.mapping("late")
+    assert len(await polled.stripe_customers()) == 1
+
+
+async def _looks(tenant: Tenant, account: str, least: int) -> bool:
+    return len([r for r in await tenant.runs(account) if "account.updated" in r["event_type"]]) >= least
+
+
 async def _status(tenant: Tenant, cus: str, wanted: str | None) -> dict[str, Any] | None:
     customer = await tenant.stripe("GET", f"/v1/customers/{cus}")
     return customer if customer["metadata"].get("togai_status") == wanted else None

@@ -14,6 +14,10 @@ GRACE = 0.5
 """Seconds after a refusal in which calls may come that were under way when it was told."""
 TOLD = 1.5
 """Seconds after a 401 in which processes that have not heard of it may still call: the news travels through the log."""
+AWAY = {"broker": 10.0, "ingress": 10.0, "worker": 3.0, "workers": 3.0}
+"""Seconds after a blow in which the others may not be told yet: by the broker, by the one that leases all permits, by a
+worker that was refused itself.
+"""
 AT_ONCE = 4
 """Probes of a closed connection in one second: each process may send one."""
 
@@ -26,8 +30,7 @@ def limits(facts: Facts) -> Iterator[Broken]:
             by_key[call["caller"]].append(call)
     for key, calls in by_key.items():
         calls.sort(key=lambda call: call["began"])
-        if facts.told.heeded:
-            yield from _withheld(facts, key, calls)
+        yield from _withheld(facts, key, calls)
         yield from _closed(key, calls)
 
 
@@ -49,7 +52,11 @@ def _withheld(facts: Facts, key: str, calls: list[Json]) -> Iterator[Broken]:
 
 
 def _was_hurt(facts: Facts, begin: float, end: float) -> bool:
-    return any(first - 10 <= end and begin <= last + 10 for first, last, _ in facts.told.pauses)
+    for first, last, what in facts.told.pauses:
+        target = what.split()[1].partition("-")[0]
+        if target != "console" and first - 1 <= end and begin <= last + AWAY[target]:
+            return True
+    return False
 
 
 def _closed(key: str, calls: list[Json]) -> Iterator[Broken]:

@@ -17,10 +17,7 @@ PAGE = "20000"
 
 @dataclass
 class Told:
-    """What the run itself knows besides the model: ids, keys, and when what was hurt (epoch seconds).
-
-    `heeded` tells whether a 429 that names a time must keep every process from calling, not only the one that got it.
-    """
+    """What the run itself knows besides the model: ids, keys, and when what was hurt (epoch seconds)."""
 
     world: World
     customers: dict[str, str]
@@ -29,7 +26,6 @@ class Told:
     stripe_key: str
     togai_key: str
     pauses: list[tuple[float, float, str]] = field(default_factory=list)
-    heeded: bool = True
 
     @property
     def keys(self) -> tuple[str, str]:

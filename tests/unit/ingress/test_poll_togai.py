@@ -148,15 +148,23 @@ async def test_back_and_forth_makes_events_of_their_own() -> None:
     assert len(set(org.memory.ids())) == len(org.memory.ids()) == 4
 
 
-async def test_archived_and_never_seen_is_not_created() -> None:
-    """Nothing is to be made for an account that is in the archive already."""
+@pytest.mark.parametrize("by", ["accounts", "customers"])
+async def test_an_account_is_created_when_it_leaves_the_archive(by: str) -> None:
+    """Nothing is made for one in the archive. One that was there before Tandem stays as it is: it is not ours."""
     org = Org()
-    org.togai.add("c1")
+    org.togai.add("old")
+    org.togai.put("accounts", "a-old", status="ARCHIVED")
     await org.connect()
-    org.togai.put("accounts", "gone", customerId="c1", name="x", status="ARCHIVED")
-    await org.look()
-
+    org.togai.add("new", "gone")
+    place = "gone" if by == "accounts" else "new"
+    org.togai.put(by, place, status="ARCHIVED")
+    await org.look(2)
     assert org.told() == [("gone", "updated")]
+
+    org.togai.put(by, place, status="ACTIVE")
+    org.togai.put("accounts", "a-old", status="ACTIVE")
+    await org.look(2)
+    assert sorted(org.told()[1:]) == [("a-old", "updated"), ("gone", "created"), ("gone", "updated")]
 
 
 async def test_an_account_that_is_gone_is_marked_after_it_was_asked_for() -> None:

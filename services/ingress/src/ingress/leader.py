@@ -21,7 +21,7 @@ from prometheus_client import Gauge
 from shared.log import get_logger
 from shared.settings import Settings
 from shared.streaming.kafka import client_options
-from shared.tasks import was_cancelled
+from shared.tasks import unless_cancelled
 
 log = get_logger(__name__)
 
@@ -101,17 +101,11 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _follow(self) -> None:
         while not self._stopping:
             try:
-                await self._take_part()
+                await unless_cancelled(self._take_part())
             except KafkaError as error:
                 log.warning(f"{self._seat.name}.restarted", reason=repr(error))
-            except asyncio.CancelledError:
-                if was_cancelled():
-                    raise
-                log.warning(f"{self._seat.name}.restarted", reason="the Kafka client gave up a call")
             except Exception as error:
                 log.error(f"{self._seat.name}.restarted", reason=repr(error), exc_info=error)
-            finally:
-                await self._stand_down()
             await asyncio.sleep(RESTART_AFTER)
 
     async def _take_part(self) -> None:

@@ -25,7 +25,7 @@ from shared.limits.quotas import Quota, quota_of
 from shared.log import get_logger
 from shared.settings import Settings
 from shared.streaming.kafka import client_options
-from shared.tasks import was_cancelled
+from shared.tasks import unless_cancelled
 
 log = get_logger(__name__)
 
@@ -212,13 +212,9 @@ class Permits:
     async def _follow(self) -> None:
         while not self._stopping:
             try:
-                await self._consume()
+                await unless_cancelled(self._consume())
             except KafkaError as error:
                 log.warning("permits.restarted", reason=repr(error))
-            except asyncio.CancelledError:
-                if was_cancelled():
-                    raise
-                log.warning("permits.restarted", reason="the Kafka client gave up a call")
             except Exception as error:
                 log.error("permits.restarted", reason=repr(error), exc_info=error)
             await asyncio.sleep(RESTART_AFTER)

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from shared.errors import Malformed, Unavailable
 from shared.events.topics import MAX_MESSAGE_BYTES
 from shared.settings import Settings
-from shared.tasks import was_cancelled
+from shared.tasks import unless_cancelled
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -90,13 +90,10 @@ class Log:
         assert self._producer, "Log is used as a context manager"
         try:
             async with asyncio.timeout(deadline or self._settings.append_timeout):
-                sent = await self._producer.send_and_wait(topic, value, key=key.encode(), headers=list(headers))
+                sending = self._producer.send_and_wait(topic, value, key=key.encode(), headers=list(headers))
+                sent = await unless_cancelled(sending)
         except MessageSizeTooLargeError as error:
             raise Malformed(f"a record of {len(value or b'')} bytes is too large for {topic}") from error
         except (TimeoutError, KafkaError) as error:
             raise Unavailable(f"Kafka did not confirm a record on {topic}: {error or 'no answer in time'}") from error
-        except asyncio.CancelledError as error:
-            if was_cancelled():
-                raise
-            raise Unavailable(f"Kafka did not confirm a record on {topic}: the client gave up") from error
         return Place(topic, sent.partition, sent.offset)

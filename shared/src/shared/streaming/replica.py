@@ -14,7 +14,7 @@ from shared.errors import NotReady
 from shared.log import get_logger
 from shared.settings import Settings
 from shared.streaming.kafka import client_options
-from shared.tasks import was_cancelled
+from shared.tasks import unless_cancelled
 
 Apply = Callable[[int, str, bytes | None], None]
 """Folds one record: offset, key, value (None for a removed key)."""
@@ -85,13 +85,9 @@ class Replica:
         try:
             while not self._stopping:
                 try:
-                    await self._consume()
+                    await unless_cancelled(self._consume())
                 except KafkaError as error:
                     log.warning("replica.restarted", reason=repr(error))
-                except asyncio.CancelledError:
-                    if was_cancelled():
-                        raise
-                    log.warning("replica.restarted", reason="the Kafka client gave up a call")
                 await asyncio.sleep(RESTART_AFTER)
         except Exception as error:
             self.failed = error

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from shared.events.topics import Topics
 from shared.settings import Settings
 from shared.streaming.kafka import client_options
-from shared.tasks import was_cancelled
+from shared.tasks import unless_cancelled
 
 SERVICES = {"customer-sync": "customer"}
 """Each service that consumes events, and its noun."""
@@ -55,20 +55,18 @@ class Lag:
         consumer = AIOKafkaConsumer(**client_options(self._settings), enable_auto_commit=False)
         try:
             async with asyncio.timeout(DEADLINE):
-                await admin.start()
-                await consumer.start()
-                return [await self._of(admin, consumer, service, noun) for service, noun in SERVICES.items()]
+                return await unless_cancelled(self._of_all(admin, consumer))
         except (TimeoutError, KafkaError, OSError) as error:
             why = f"Kafka at {self._settings.bootstrap_servers} does not answer: {error or 'no answer in time'}"
-            return [self._unknown(service, why) for service in SERVICES]
-        except asyncio.CancelledError:
-            if was_cancelled():
-                raise
-            why = f"Kafka at {self._settings.bootstrap_servers} broke off: its broker has just gone"
             return [self._unknown(service, why) for service in SERVICES]
         finally:
             await consumer.stop()
             await admin.close()
+
+    async def _of_all(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> list[GroupLag]:
+        await admin.start()
+        await consumer.start()
+        return [await self._of(admin, consumer, service, noun) for service, noun in SERVICES.items()]
 
     async def _of(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, service: str, noun: str) -> GroupLag:
         topics, group = self._topics.inputs(noun), self._topics.group(service)

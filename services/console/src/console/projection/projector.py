@@ -18,7 +18,7 @@ from shared.log import get_logger
 from shared.settings import Settings
 from shared.streaming.admin import ensure_topics
 from shared.streaming.kafka import Place, client_options
-from shared.tasks import was_cancelled
+from shared.tasks import unless_cancelled, was_cancelled
 from sqlalchemy.exc import SQLAlchemyError
 
 from console.projection.database import Batch, Database, Move, Partition, PositionMoved
@@ -77,15 +77,11 @@ class Projector:
         # Asked at every turn: aiokafka also swallows a cancellation now and then, and we would fold for ever.
         while not was_cancelled():
             try:
-                await self._follow()
+                await unless_cancelled(self._follow())
             except (PositionMoved, TopicRecreated) as error:
                 log.warning("projection.restarted", reason=str(error))
             except (KafkaError, SyncError, SQLAlchemyError, OSError) as error:
                 self._failed(f"{type(error).__name__}: {error}", None)
-            except asyncio.CancelledError as error:
-                if was_cancelled():
-                    raise
-                self._failed(f"the Kafka client gave up a call: {error!r}", None)
             except Exception as error:
                 self._failed(f"a bug, please report it with the log: {type(error).__name__}: {error}", error)
             await asyncio.sleep(self._retry_after)

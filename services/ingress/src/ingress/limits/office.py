@@ -18,7 +18,7 @@ from shared.limits.quotas import quota_of
 from shared.log import get_logger
 from shared.settings import Settings
 from shared.streaming.kafka import client_options
-from shared.tasks import was_cancelled
+from shared.tasks import unless_cancelled
 
 from ingress.leader import Leader, Seat
 from ingress.limits.allocator import Allocator
@@ -70,11 +70,7 @@ class Office:
     async def _lead(self) -> None:
         while True:
             try:
-                await self._serve()
-            except asyncio.CancelledError:
-                if was_cancelled():
-                    raise
-                log.warning("limits.began_anew", reason="the Kafka client gave up a call")
+                await unless_cancelled(self._serve())
             except Exception as error:
                 log.warning("limits.began_anew", reason=repr(error))
             await asyncio.sleep(AGAIN_AFTER)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from aiokafka.errors import KafkaError
 from shared.apps.clients import Clients
 from shared.connections import Connection
 from shared.errors import ConnectionClosed, Misconfigured, SyncError
 from shared.log import get_logger
 from shared.polls import PollKind
 from shared.registry import Registry
-from shared.tasks import was_cancelled
+from shared.tasks import unless_cancelled
 
 from shared import metrics
 
@@ -56,19 +57,14 @@ class Round:
             began = loop.time()
             self._wake.clear()
             try:
-                wait = await self._look(look) - (loop.time() - began)
+                wait = await unless_cancelled(self._look(look)) - (loop.time() - began)
                 failed = 0
                 self._tell("")
-            except asyncio.CancelledError:
-                if was_cancelled():
-                    raise
-                failed += 1
-                wait = self._failed("the Kafka client gave up a call", failed)
             except ConnectionClosed as error:
                 self._tell(error.message)
                 wait = self.interval
             except Exception as error:
-                if not isinstance(error, SyncError):
+                if not isinstance(error, (SyncError, KafkaError)):
                     log.error("poll.bug", app_account=self.app_account, exc_info=error)
                 failed += 1
                 wait = self._failed(str(error) or repr(error), failed)

@@ -21,7 +21,7 @@ from shared.index import Entity
 from shared.log import get_logger
 from shared.settings import Settings
 from shared.streaming.kafka import client_options
-from shared.tasks import was_cancelled
+from shared.tasks import unless_cancelled
 
 from ingress.polling.stripe_index import from_event
 
@@ -130,14 +130,10 @@ class Tail:
         try:
             while not self._stopping:
                 try:
-                    await self._consume()
+                    await unless_cancelled(self._consume())
                     continue
                 except KafkaError as error:
                     log.warning("tail.restarted", reason=repr(error))
-                except asyncio.CancelledError:
-                    if was_cancelled():
-                        raise
-                    log.warning("tail.restarted", reason="the Kafka client gave up a call")
                 await asyncio.sleep(RESTART_AFTER)
         except Exception as error:
             self.failed = error

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from aiokafka.errors import KafkaError
 from shared.apps.clients import Clients
 from shared.catalog import TRIGGERS
 from shared.connections import Connection, Vault
@@ -20,7 +21,7 @@ from shared.registry import Registry
 from shared.settings import Settings
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
-from shared.tasks import was_cancelled
+from shared.tasks import unless_cancelled
 
 from ingress.polling.book import Book
 from ingress.polling.feed import Feed
@@ -76,11 +77,10 @@ class Term:
         """Poll until cancelled. What ends it otherwise, an unreadable record say, is told and tried again."""
         while True:
             try:
-                await self._serve()
-            except asyncio.CancelledError:
-                if was_cancelled():
-                    raise
-                self.problem = "the Kafka client gave up a call"
+                await unless_cancelled(self._serve())
+            except KafkaError as error:
+                self.problem = str(error)
+                log.warning("pollers.restarted", reason=repr(error))
             except Exception as error:
                 self.problem = str(error) or repr(error)
                 log.error("pollers.failed", reason=self.problem, exc_info=error)

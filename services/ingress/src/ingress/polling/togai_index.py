@@ -22,6 +22,7 @@ from ingress.polling.togai_rows import (
     customer_entity,
     entity_id,
     events,
+    is_made,
     is_stale,
     joined,
     own_half,
@@ -110,14 +111,13 @@ class TogaiIndex:
         index = self._book.index
         known = index.get(self._ref("account", entity_id(row)))
         customer = index.get(self._ref("customer", entity_id(row, "customerId")))
-        entity = account_entity(self.app_account, row, customer, known)
+        newcomer = not self.baseline or self._ref("customer", row["customerId"]) in self._newcomers
+        entity = account_entity(self.app_account, row, customer, known, newcomer=newcomer)
         if entity is None:
             return None
-        # One that is archived already has nothing to be made for.
-        made = known is None and entity.state == "active"
-        if known is None and self.baseline and entity.parent not in self._newcomers:
+        if known is None and not newcomer:
             return msgspec.structs.replace(entity, seq=0)
-        return Change(entity, row, self.customers.get(row["customerId"]), made=made)
+        return Change(entity, row, self.customers.get(row["customerId"]), made=is_made(entity, known))
 
     async def write(self, changes: list[Change], connection: Connection) -> None:
         """The events of changes, one after the other, then their entries."""
@@ -153,7 +153,7 @@ class TogaiIndex:
             seq=known.seq + 1,
         )
         shown = self.customers.get(Ref.parse(customer.ref).id)
-        await self.write([Change(entity, row, shown)], connection)
+        await self.write([Change(entity, row, shown, made=is_made(entity, known))], connection)
 
     async def miss(self, known: Entity, client: TogaiApp, connection: Connection) -> None:
         """An account that a full pass did not show: ask for it. Only what Togai does not know any more is gone."""

@@ -53,10 +53,13 @@ def customer_entity(app_account: str, row: Row) -> Entity:
     return Entity(ref=ref, state=_state(row), email=normalized_email(_text(row, "primaryEmail")), digest=content(row))
 
 
-def account_entity(app_account: str, row: Row, customer: Entity | None, known: Entity | None) -> Entity | None:
+def account_entity(
+    app_account: str, row: Row, customer: Entity | None, known: Entity | None, *, newcomer: bool = True
+) -> Entity | None:
     """An account as the index must keep it from now on, None if nothing is new. Raises Malformed.
 
-    `customer` is its customer's entry, `known` its own. `seq` is one more than the known one's.
+    `customer` is its customer's entry, `known` its own; `newcomer` tells of one that is not known yet. `seq` is one
+    more than the known one's.
     """
     ref = str(Ref(app_account, "account", entity_id(row)))
     parent = str(Ref(app_account, "customer", entity_id(row, "customerId")))
@@ -68,6 +71,7 @@ def account_entity(app_account: str, row: Row, customer: Entity | None, known: E
         parent=parent,
         digest=joined(content(row), customer),
         seq=known.seq if known else 0,
+        newcomer=known.newcomer if known else newcomer,
     )
     return None if found == known else msgspec.structs.replace(found, seq=found.seq + 1)
 
@@ -75,6 +79,11 @@ def account_entity(app_account: str, row: Row, customer: Entity | None, known: E
 def joined(own: str, customer: Entity | None) -> str:
     """Both halves of an account's digest."""
     return f"{own}-{customer.digest if customer else ''}"
+
+
+def is_made(entity: Entity, known: Entity | None) -> bool:
+    """Whether an account is to get its other side now: a new one, or one that nothing was made for in the archive."""
+    return entity.newcomer and entity.state == "active" and (known is None or known.state != "active")
 
 
 def own_half(account: Entity) -> str:
@@ -97,7 +106,7 @@ def _text(row: Row, name: str) -> str:
 
 @dataclass(frozen=True)
 class Change:
-    """A new state of an account, with what the lists showed; `made` if the account is new."""
+    """A new state of an account, with what the lists showed; `made` if it is to get its other side."""
 
     entity: Entity
     account: Row
@@ -108,7 +117,7 @@ class Change:
 def events(change: Change, connection: Connection, now: datetime) -> list[Envelope]:
     """The events of a change, in order. Their ids come from the content: the same state makes the same ids again.
 
-    A new account is updated too: what changed between the vendor's own webhook and our look would be lost otherwise.
+    What is made is updated too: what changed between the vendor's own webhook and our look would be lost otherwise.
     """
     ref, entity = Ref.parse(change.entity.ref), change.entity
     event_id = f"tgp_{digest(entity.ref)}_{entity.seq}_{entity.digest}"
