@@ -38,6 +38,7 @@ class Seat:
     """What is led: `name` in the logs, the consumer group, the topic whose partition decides, the metric that tells.
 
     `session` is in seconds. With a `member` name a process that was killed and started again leads again at once.
+    Nobody leads what is not `wanted`.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Seat:
     gauge: Gauge
     session: float
     member: str | None = None
+    wanted: bool = True
 
 
 class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -66,7 +68,8 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
         return self._leading is not None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._follow(), name=self._seat.name)
+        if self._seat.wanted:
+            self._task = asyncio.create_task(self._follow(), name=self._seat.name)
         return self
 
     async def __aexit__(
@@ -137,6 +140,21 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
         finally:
             await self._stand_down()
             await _left(consumer)
+
+
+class Led:
+    """What one of several does: runs while the context does, if this process is the one."""
+
+    _leader: Leader
+
+    async def __aenter__(self) -> Self:
+        await self._leader.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._leader.__aexit__(kind, error, trace)
 
 
 async def _left(consumer: Any) -> None:

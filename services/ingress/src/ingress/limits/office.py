@@ -7,8 +7,7 @@ import socket
 import time
 from contextlib import AsyncExitStack
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -20,7 +19,7 @@ from shared.settings import Settings
 from shared.streaming.kafka import client_options
 from shared.tasks import unless_cancelled
 
-from ingress.leader import Leader, Seat
+from ingress.leader import Leader, Led, Seat
 from ingress.limits.allocator import Allocator
 from shared import metrics
 
@@ -33,7 +32,7 @@ AGAIN_AFTER = 0.5
 CONFIRM_WITHIN = 10.0
 
 
-class Office:
+class Office(Led):
     """Runs while the context does; without any quota there is nothing to lease."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
@@ -42,21 +41,11 @@ class Office:
         # The same after a restart, and no two processes have it: they cannot listen on one port.
         member = f"{topics.prefix}ingress-{socket.gethostname()}-{settings.ingress_port}"
         group = topics.group(GROUP)
-        seat = Seat("limits", group, topics.limits_demand, metrics.LIMIT_LEADER, SESSION, member)
+        limited = any(quota_of(settings, app).limited for app in ("stripe", "togai"))
+        seat = Seat("limits", group, topics.limits_demand, metrics.LIMIT_LEADER, SESSION, member, limited)
         self._leader = Leader(settings, seat, self._lead)
-        self._stack = AsyncExitStack()
         self._allocator: Allocator | None = None
         self._woken = asyncio.Event()
-
-    async def __aenter__(self) -> Self:
-        if any(quota_of(self._settings, app).limited for app in ("stripe", "togai")):
-            await self._stack.enter_async_context(self._leader)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
 
     def status(self) -> dict[str, Any]:
         """What /limits shows: whether this process leases, and what each app account may do now."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from shared.identity import AppAccount
 from shared.polls import Poll, stripe_interval, webhooks_come_in
 
-from ingress.leader import Leader, Seat
+from ingress.leader import Leader, Led, Seat
 from ingress.polling.gaps import gap, level, meaning
 from ingress.polling.term import Term, Tools
 from shared import metrics
@@ -18,26 +16,22 @@ from shared import metrics
 GROUP = "ingress-pollers"
 
 
-class Pollers:
+class Pollers(Led):
     """Runs while the context does, unless the setting `polling` is off. `tools.registry` shows the positions."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._term = Term(tools)
-        topics = tools.topics
-        seat = Seat("pollers", topics.group(GROUP), topics.polls, metrics.POLL_LEADER, tools.settings.session_timeout)
-        self._leader = Leader(tools.settings, seat, self._term.run)
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        if self._tools.settings.polling:
-            await self._stack.enter_async_context(self._leader)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
+        topics, settings = tools.topics, tools.settings
+        seat = Seat(
+            "pollers",
+            topics.group(GROUP),
+            topics.polls,
+            metrics.POLL_LEADER,
+            settings.session_timeout,
+            wanted=settings.polling,
+        )
+        self._leader = Leader(settings, seat, self._term.run)
 
     def status(self) -> dict[str, Any]:
         """What /pollers shows: every list with its position, and what is wrong with it as far as this process knows."""
