@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from tests.reliability.chaos import Blow, Weather
 from tests.reliability.checker.verdict import INVARIANTS
 from tests.reliability.mutant import MUTATIONS
-from tests.reliability.run import Part, Plan, perform
+from tests.reliability.run import Part, Plan, Result, perform
 
 EVENTS = 60
+AT_ONCE = 3
+"""Runs side by side: each waits more than it works."""
 CREATES = {"match": {"operation": "customers.create"}}
 CAUGHT: dict[str, tuple[str, list[Weather], list[Blow]]] = {
     "drop_events": ("lost", [], []),
@@ -38,14 +41,41 @@ def test_every_invariant_has_a_mutation() -> None:
     assert set(CAUGHT) == set(MUTATIONS)
 
 
-@pytest.mark.parametrize("mutation", CAUGHT)
-async def test_a_broken_product_is_caught(mutation: str, tmp_path: Path, kafka_bootstrap: str) -> None:
-    """By the invariant that is there for it."""
+@pytest.fixture(scope="module")
+def results(
+    request: pytest.FixtureRequest, kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Result | BaseException]:
+    """What came of the run of every mutation that a test asks for."""
+    asking = [item for item in request.session.items if "results" in getattr(item, "fixturenames", ())]
+    asked = [str(item.callspec.params["mutation"]) for item in asking]  # type: ignore[attr-defined]
+    return asyncio.run(_all(asked, tmp_path_factory.mktemp("mutations"), kafka_bootstrap))
+
+
+async def _all(asked: list[str], home: Path, bootstrap: str) -> dict[str, Result | BaseException]:
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(mutation: str) -> Result:
+        async with room:
+            return await _run(mutation, home / mutation, bootstrap)
+
+    found = await asyncio.gather(*map(one, asked), return_exceptions=True)
+    return dict(zip(asked, found, strict=True))
+
+
+async def _run(mutation: str, home: Path, bootstrap: str) -> Result:
     invariant, weather, blows = CAUGHT[mutation]
     part: Part = "second pass" if invariant == "second pass" else "sql" if invariant == "sql" else "rest"
     plan = Plan(
         5, EVENTS, rate=15, mutation=mutation, weather=weather, blows=blows, patience=30, person_patience=8, last=part,
     )  # fmt: skip
-    result = await perform(plan, tmp_path, bootstrap=kafka_bootstrap)
+    return await perform(plan, home, bootstrap=bootstrap)
 
-    assert invariant in {broken.invariant for broken in result.broken}, result.broken
+
+@pytest.mark.parametrize("mutation", CAUGHT)
+@pytest.mark.timeout(900)
+def test_a_broken_product_is_caught(mutation: str, results: dict[str, Result | BaseException]) -> None:
+    """By the invariant that is there for it."""
+    result = results[mutation]
+    if isinstance(result, BaseException):
+        raise result
+    assert CAUGHT[mutation][0] in {broken.invariant for broken in result.broken}, result.broken
