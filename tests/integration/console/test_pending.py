@@ -184,6 +184,22 @@ def test_a_conflict_ends_when_its_run_goes_on(tables: Tables, database: Database
         assert pending.conflict(session, waiting.id) is None
 
 
+def test_one_entity_is_one_conflict(tables: Tables, database: Database) -> None:
+    """A webhook told of it and a poller too: the newest run stands for both, and the other one when that went on."""
+    first, second = records.conflict("evt_1", ACME, second=1), records.conflict("evt_2", BETA, second=2)
+    second = msgspec.structs.replace(second, aggregate=first.aggregate)
+    tables.fold(RUN, first, second)
+
+    with Session(database.engine) as session:
+        assert [run.event for run in pending.conflicts_page(session, Search())[0]] == ["evt_2"]
+        for known, event in ((first.aggregate, "evt_2"), ("evt_1", "evt_1")):
+            assert [run.event for run in pending.conflicts_page(session, Search(id=known))[0]] == [event]
+        assert pending.conflict_count(session) == 1
+    tables.fold(RUN, msgspec.structs.replace(second, state="succeeded", problem=None))
+    with Session(database.engine) as session:
+        assert [run.event for run in pending.conflicts_page(session, Search())[0]] == ["evt_1"]
+
+
 async def test_a_conflict_shows_what_there_is_to_choose_from(console: State, api: httpx.AsyncClient, log: Log) -> None:
     """The entity, the reason, and of each candidate who holds it."""
     held = records.mapping("held", target=BETA)

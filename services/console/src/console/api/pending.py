@@ -33,7 +33,7 @@ def differences(session: Session, search: Search) -> models.DifferencePage:
 
 @router.get("/conflicts", tags=["conflicts"], summary="List conflicts")
 def list_conflicts(session: SessionDep, search: PlaceDep) -> models.ConflictPage:
-    """Runs that wait for a decision: several things could be one, or one is linked already. Newest first.
+    """Entities that wait for a decision: several things could be one, or one is linked already. Newest first.
 
     Decide with `POST /api/mappings/link`, `/relink` or `/separate`: the run then goes on by itself.
     """

@@ -26,7 +26,7 @@ class Counts(BaseModel):
     mappings: dict[str, int] = Field(examples=[{"linked": 812, "claimed": 1}])
     runs: dict[str, int] = Field(examples=[{"succeeded": 1630, "parked": 2}])
     dead_letters: dict[str, int] = Field(examples=[{"open": 1}])
-    conflicts: int = Field(description="runs that wait for a person's decision")
+    conflicts: int = Field(description="entities that wait for a person's decision")
     differences: int = Field(description="fields that differ and stay so")
 
 
@@ -124,7 +124,7 @@ def metrics(state: StateDep, session: SessionDep) -> Response:
         for label, number in states.items():
             gauge.labels(label).set(number)
     for name, text, waiting in (
-        ("tandem_conflicts", "runs that wait for a person's decision", counts.conflicts),
+        ("tandem_conflicts", "entities that wait for a person's decision", counts.conflicts),
         ("tandem_differences", "fields that differ and stay so", counts.differences),
     ):
         Gauge(name, text, registry=registry).set(waiting)

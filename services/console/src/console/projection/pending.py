@@ -11,7 +11,7 @@ from shared.errors import Conflict
 from shared.mappings import Mapping
 from shared.pairs import Difference
 from shared.runs import Run
-from sqlalchemy import and_, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, distinct, exists, func, select, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -41,8 +41,15 @@ class Differing:
 
 
 def conflicts_page(session: Session, search: Search) -> tuple[list[Run], tuple[str, str] | None]:
-    """Newest first, and where the next page goes on."""
-    return queries.runs_page(session, replace(search, equal=search.equal | CONFLICTS))
+    """Newest first, and where the next page goes on. Of several runs of one entity (a webhook told of it and a poller
+    too) the newest stands for all: one decision ends them.
+    """
+    later = aliased(RunRow)
+    newer = tuple_(col(later.at), col(later.id)) > tuple_(col(RunRow.at), col(RunRow.id))
+    told = exists().where(_in_conflict(later), col(later.aggregate) == col(RunRow.aggregate), newer)
+    if search.id:
+        told = told.where(queries.found_by(session, later, search.id))
+    return queries.runs_page(session, replace(search, equal=search.equal | CONFLICTS), ~told)
 
 
 def conflict(session: Session, run_id: str) -> Run | None:
@@ -58,10 +65,13 @@ def conflicts_of(session: Session, entity: str) -> list[Run]:
 
 
 def conflict_count(session: Session) -> int:
-    query = select(func.count()).select_from(RunRow)
-    for column, value in CONFLICTS.items():
-        query = query.where(getattr(RunRow, column) == value)
+    """Entities in conflict."""
+    query = select(func.count(distinct(col(RunRow.aggregate)))).where(_in_conflict(RunRow))
     return int(session.execute(query).scalar_one())
+
+
+def _in_conflict(table: Any) -> ColumnElement[bool]:
+    return and_(*(getattr(table, column) == value for column, value in CONFLICTS.items()))
 
 
 def holders(session: Session, refs: Iterable[str]) -> dict[str, Mapping]:

@@ -33,9 +33,9 @@ class Search:
     equal: dict[str, str] = field(default_factory=dict)
 
 
-def runs_page(session: Session, search: Search) -> tuple[list[Run], tuple[str, str] | None]:
-    """Newest first, and where the next page goes on."""
-    rows, after = _page(session, RunRow, search)
+def runs_page(session: Session, search: Search, *also: ColumnElement[bool]) -> tuple[list[Run], tuple[str, str] | None]:
+    """Newest first, and where the next page goes on. `also` narrows what the search finds."""
+    rows, after = _page(session, RunRow, search, *also)
     return [runs.decode_run(row.record) for row in rows], after
 
 
@@ -95,8 +95,10 @@ def newest(session: Session, table: Listed) -> str | None:
     return str(found) if found else None
 
 
-def _page(session: Session, table: Any, search: Search) -> tuple[list[Any], tuple[str, str] | None]:
-    query = select(table).order_by(table.at.desc(), table.id.desc()).limit(search.limit + 1)
+def _page(
+    session: Session, table: Any, search: Search, *also: ColumnElement[bool]
+) -> tuple[list[Any], tuple[str, str] | None]:
+    query = select(table).where(*also).order_by(table.at.desc(), table.id.desc()).limit(search.limit + 1)
     for column, value in search.equal.items():
         query = query.where(getattr(table, column) == value)
     if search.since:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "2"
+TABLES_VERSION = "3"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
@@ -29,6 +29,7 @@ class RunRow(SQLModel, table=True):
     problem: str
     flow: str
     event: str = Field(index=True)
+    aggregate: str
     record: bytes = Field(sa_type=LargeBinary)
 
 
