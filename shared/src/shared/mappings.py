@@ -60,7 +60,9 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     @property
     def refs(self) -> tuple[str, ...]:
         """The two sides, without what is not known yet."""
-        return tuple(ref for ref in (self.source, self.target) if ref)
+        if not self.target:
+            return (self.source,) if self.source else ()
+        return (self.source, self.target) if self.source else (self.target,)
 
 
 _decoder = msgspec.json.Decoder(Mapping)

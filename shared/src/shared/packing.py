@@ -5,7 +5,6 @@ A linked pair as an object with its strings takes some 1,200 bytes; packed, with
 
 from __future__ import annotations
 
-import re
 from array import array
 from typing import Any, get_args
 
@@ -19,8 +18,9 @@ STATES: tuple[MappingState, ...] = get_args(MappingState)
 RULES: tuple[Rule, ...] = get_args(Rule)
 _STATE = {state: number for number, state in enumerate(STATES)}
 _RULE = {rule: number for number, rule in enumerate(RULES)}
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3})Z", re.ASCII)
 _SEVERAL = 1 << 63
+STARTS = 10_000
+"""Beginnings that are kept once: an id that holds a mark makes one of its own, and must not do so for ever."""
 WASTE = 1 << 20
 """Bytes of replaced rows that are not worth a tidying."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -38,8 +38,8 @@ class Packer:
     """Packs mappings and unpacks them, equal in every field. What many refs begin with is kept once."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._starts: list[str] = []
+        self._numbers: dict[str, int] = {"": 0}
+        self._starts: list[str] = [""]
 
     def pack(self, mapping: Mapping) -> bytes:
         """The mapping as bytes."""
@@ -51,7 +51,7 @@ class Packer:
             *self._cut(mapping.source, "/"),
             *self._cut(mapping.target, "/"),
             _short(mapping.run, "run_"),
-            _time(mapping.at),
+            mapping.at,
         ]
         rest: list[Any] = [
             mapping.also and [part for ref in mapping.also for part in self._cut(ref, "/")],
@@ -76,7 +76,7 @@ class Packer:
             source=self._starts[start] + source,
             target=self._starts[other] + target,
             run=_long(run, "run_"),
-            at=_at(at),
+            at=at,
             also=[self._starts[n] + end for n, end in zip(also[::2], also[1::2], strict=True)] if also else [],
             match=self._starts[match[0]] + match[1] if match else "",
             reason=reason or "",
@@ -85,43 +85,32 @@ class Packer:
         )
 
     def _cut(self, text: str, at: str) -> tuple[int, str]:
-        """A text as the number of its beginning, up to the second mark, and the rest."""
-        end = text.find(at, text.find(at) + 1) + 1
-        start = text[:end]
-        number = self._numbers.get(start)
+        """A text as the number of its beginning, up to the last mark, and the rest."""
+        start, mark, end = text.rpartition(at)
+        number = self._numbers.get(start + mark)
         if number is None:
-            number = self._numbers[start] = len(self._starts)
-            self._starts.append(start)
-        return number, text[end:]
+            if len(self._starts) >= STARTS:
+                return 0, text
+            number = self._numbers[start + mark] = len(self._starts)
+            self._starts.append(start + mark)
+        return number, end
 
 
 def _short(text: str, start: str) -> bytes | str:
     """An id of ours as the bytes of its digest; any other text as it is."""
     if len(text) == 28 and text.startswith(start):
+        written = text[4:]
         try:
-            digest = bytes.fromhex(text[4:])
+            digest = bytes.fromhex(written)
         except ValueError:
             return text
-        if digest.hex() == text[4:]:
+        if digest.hex() == written:
             return digest
     return text
 
 
 def _long(short: bytes | str, start: str) -> str:
     return short if isinstance(short, str) else start + short.hex()
-
-
-def _time(text: str) -> int | str:
-    """A time of ours as a number; any other text as it is."""
-    found = _TIME.fullmatch(text)
-    return int("".join(found.groups())) if found else text
-
-
-def _at(time: int | str) -> str:
-    if isinstance(time, str):
-        return time
-    d = f"{time:017d}"
-    return f"{d[:4]}-{d[4:6]}-{d[6:8]}T{d[8:10]}:{d[10:12]}:{d[12:14]}.{d[14:]}Z"
 
 
 class Rows:
