@@ -4,7 +4,7 @@ the same pair at the same time, and what tells a late write of ours from a perso
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -57,7 +57,7 @@ class PairWrites:
     async def begin(
         self, pair: Pair, side: Side, run: str, fields: Mapping[Side, Mapping[str, str]], seen: Known
     ) -> None:
-        """Announce a write: digests by side and field. `seen` is what the decision was made on.
+        """Announce a write: digests by side of all fields that it sets. `seen` is what the decision was made on.
 
         Raises NotReady if the pair's state moved since, Unsettled if it was written too often of late.
         """
@@ -70,7 +70,14 @@ class PairWrites:
             )
         begun = [Write(run=run, to=to, fields=dict(set_), at=self._clock()) for to, set_ in fields.items() if set_]
         own = self._own(pair, side)
-        await self._write(own, run, seen, open=[*self._late(own, run), *begun])
+        # An earlier try of this very run stays too: a call that timed out may land after the one that replaces it.
+        unseen = self._unseen(own.open)
+        await self._write(own, seen, unseen, open=[*unseen, *begun])
+
+    async def withdraw(self, pair: Pair, side: Side, run: str) -> None:
+        """What the run announced last is known not to land any more: it was refused."""
+        own = self._own(pair, side)
+        await self._append(msgspec.structs.replace(own, at=self._now(), open=self._unseen(_without_last(own, run))))
 
     async def settle(
         self,
@@ -83,21 +90,22 @@ class PairWrites:
         differences: Mapping[str, Difference],
         written: bool,
     ) -> None:
-        """Record what both sides agree on now and what stays different, if it is not what is known.
+        """Record what both sides agree on now and what stays different, if it is not what is known. `written` tells
+        that all calls of the last announcement were answered.
 
         Raises NotReady if the other side's record moved meanwhile: the next look sees both.
         """
         own = self._own(pair, side)
-        opened = any(write.run == run for write in own.open)
-        if not written and not opened and dict(agreed) == seen.agreed and dict(differences) == seen.differences:
+        if not written and dict(agreed) == seen.agreed and dict(differences) == seen.differences:
             return
+        unseen = self._unseen(_without_last(own, run) if written else own.open)
         at = self._clock()
         kept = [when for when in own.writes if at - when < self._window]
         await self._write(
             own,
-            run,
             seen,
-            open=self._late(own, run),
+            unseen,
+            open=unseen,
             agreed=dict(agreed),
             differences=dict(differences),
             writes=[*kept, at] if written else kept,
@@ -108,15 +116,16 @@ class PairWrites:
         fresh = PairState(mapping=pair.id, side=side, pair=list(pair.refs), agreed=dict(agreed), at=self._now())
         await self._append(fresh)
 
-    def _late(self, own: PairState, run: str) -> list[Write]:
-        """Writes that other runs of this side began and never ended: one may still land (a worker that stood still)."""
-        return [w for w in own.open if w.run != run and self._clock() - w.at < REMEMBERED_FOR]
+    def _unseen(self, begun: Sequence[Write]) -> list[Write]:
+        """Of the writes that were begun, those that may still land, the last of equal ones."""
+        fresh = [write for write in begun if self._clock() - write.at < REMEMBERED_FOR]
+        return [w for n, w in enumerate(fresh) if not any(_sets_the_same(w, later) for later in fresh[n + 1 :])]
 
-    async def _write(self, own: PairState, run: str, seen: Known, **changes: object) -> None:
+    async def _write(self, own: PairState, seen: Known, unseen: list[Write], **changes: object) -> None:
         await self._append(msgspec.structs.replace(own, at=self._now(), **changes))
         if self._moved(own, seen):
             # Nothing was sent yet, or all that was is done: the announcement is taken back either way.
-            await self._append(msgspec.structs.replace(own, at=self._now(), open=self._late(own, run)))
+            await self._append(msgspec.structs.replace(own, at=self._now(), open=unseen))
             raise NotReady(f"{own.mapping} was looked at from the other side meanwhile: looking again", code="moved")
 
     def _moved(self, own: PairState, seen: Known) -> bool:
@@ -139,3 +148,13 @@ class PairWrites:
 
     def _now(self) -> str:
         return timestamp(now())
+
+
+def _without_last(own: PairState, run: str) -> list[Write]:
+    """The writes of a record without those that a run announced last."""
+    last = max((write.at for write in own.open if write.run == run), default=None)
+    return [write for write in own.open if write.run != run or write.at != last]
+
+
+def _sets_the_same(one: Write, other: Write) -> bool:
+    return (one.run, one.to, one.fields) == (other.run, other.to, other.fields)

@@ -15,10 +15,8 @@ import msgspec
 from shared.events.envelope import SCHEMA_VERSION, check_version
 
 Side = Literal["togai", "stripe"]
-WRITE_LEASE = 60.0
-"""Seconds for which a write that was begun keeps the other side's worker from writing."""
 REMEMBERED_FOR = 600.0
-"""Seconds after which a write that was begun and never ended is not expected to land any more."""
+"""Seconds after which a write whose end nobody saw is not expected to land any more."""
 
 
 class Write(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -45,7 +43,8 @@ class PairState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
     - `pair`: the two refs; a record of a former link says nothing about the present one.
     - `agreed`: digest of the owner's value that the other side was last equal to or set to, by field.
-    - `open`: writes that were begun and not ended, newest last; `writes`: epoch seconds of the last writes to the pair.
+    - `open`: writes that were begun and whose end nobody saw, newest last: one may still land.
+    - `writes`: epoch seconds of the last writes to the pair.
     - `differences`: by field; those of the newer of both records hold.
     """
 

@@ -134,6 +134,35 @@ async def test_a_customer_with_two_accounts_reaches_both_stripe_customers(polled
     await in_stripe(polled, second, name="Both", email="all@acme.test")
 
 
+async def test_a_call_that_lands_long_after_its_time_out_is_repaired(polled: Tenant) -> None:
+    """It sets all that it carries back, the phone number in the address too; the next look writes it again."""
+    cus = await stripe_born(polled, phone="+1", **{"address[line1]": "1 St", "address[country]": "DE"})
+    account = f"acc_{cus}"
+    fault = await polled.fault("togai", "hang_before", {"operation": "accounts.update"}, times=1, seconds=8)
+    await polled.stripe("POST", f"/v1/customers/{cus}", data={"address[line1]": "2 St"})
+
+    async def hangs() -> bool:
+        faults = (await polled.stack.control("GET", "/faults"))["faults"]
+        return any(f["id"] == fault and f["fired"] for f in faults)
+
+    async def landed() -> bool:
+        found = await polled.stack.control("GET", "/history", params={"account": polled.togai_org})
+        ours = [v["body"]["address"]["line1"] for v in found["versions"] if v["id"] == account]
+        return "2 St" in ours
+
+    await until(hangs, "the first write under way")
+    await polled.stripe("POST", f"/v1/customers/{cus}", data={"address[line1]": "3 St"})
+    wanted = {"line1": "3 St", "country": "DE"}
+    await in_togai(polled, "accounts", account, address=wanted | {"phoneNumber": "+1"})
+    await polled.stripe("POST", f"/v1/customers/{cus}", data={"phone": "+2"})
+    await in_togai(polled, "accounts", account, address=wanted | {"phoneNumber": "+2"})
+    await until(landed, "the first write at Togai")
+
+    await in_togai(polled, "accounts", account, address=wanted | {"phoneNumber": "+2"})
+    await polled.settled(cus)
+    assert await polled.differences() == []
+
+
 async def test_archived_in_togai_is_a_mark_in_stripe_that_goes_again(polled: Tenant) -> None:
     """And nothing is deleted at Stripe."""
     cus = await togai_born(polled)

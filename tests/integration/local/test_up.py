@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -115,13 +116,15 @@ def test_kill_9_of_the_parent_stops_everything(start: Callable[..., Running]) ->
     assert running.all_gone()
 
 
-def test_a_second_ctrl_c_kills(tmp_path: Path, start: Callable[..., Running]) -> None:
+@pytest.mark.parametrize("later", [0.0, 0.7], ids=["at once", "while the first part is being stopped"])
+def test_a_second_ctrl_c_kills(tmp_path: Path, start: Callable[..., Running], later: float) -> None:
     """A part that takes its time to stop does not hold up who asks twice."""
     running = start()
     for part in running.parts:
         part.suspend()  # as deaf as a process can be
     os.kill(running.supervisor.pid, signal.SIGINT)
     running.wait_for("stopping")
+    time.sleep(later)
     os.kill(running.supervisor.pid, signal.SIGINT)
 
     running.wait_for("stopped")

@@ -90,14 +90,34 @@ async def test_a_begun_write_keeps_the_other_side_waiting_for_its_lease(
     assert [(write.run, dict(write.fields)) for write in later.open] == [("run_1", {"name": "d1"})]
 
 
-async def test_the_same_runs_next_try_replaces_what_it_announced(two: tuple[Worker, Worker]) -> None:
-    """After a time-out the run looks again; other runs' unfinished writes of the side stay known."""
+async def test_a_write_whose_end_nobody_saw_stays_known(two: tuple[Worker, Worker], clock: list[float]) -> None:
+    """After a time-out the run writes something else, and that is answered: the first call may land all the same."""
     one, _ = two
-    await one.writes.begin(PAIR, "togai", "run_1", NAME, one.writes.known(PAIR, "togai"))
-    await one.writes.begin(PAIR, "togai", "run_1", NAME, one.writes.known(PAIR, "togai"))
-    await one.writes.begin(PAIR, "togai", "run_2", NAME, one.writes.known(PAIR, "togai"))
+    first, second = NAME, NAME | {"stripe": {"name": "d2"}}
+    for fields in (first, first, second):
+        clock[0] += 1
+        await one.writes.begin(PAIR, "togai", "run_1", fields, one.writes.known(PAIR, "togai"))
+    await one.settle("togai", one.writes.known(PAIR, "togai"), agreed={"name": "d2"}, written=True)
+    await one.writes.begin(PAIR, "togai", "run_2", second, one.writes.known(PAIR, "togai"))
 
-    assert [write.run for write in one.writes.known(PAIR, "togai").open] == ["run_1", "run_2"]
+    opened = [(write.run, write.fields["name"]) for write in one.writes.known(PAIR, "togai").open]
+    assert opened == [("run_1", "d1"), ("run_2", "d2")]
+    clock[0] += 601
+    await one.settle("togai", one.writes.known(PAIR, "togai"), run="run_2", agreed={"name": "d3"}, written=True)
+    assert one.writes.known(PAIR, "togai").open == ()
+
+
+async def test_a_refused_write_lands_no_more(two: tuple[Worker, Worker], clock: list[float]) -> None:
+    """Only what was announced last is taken back: an earlier try that timed out may still land."""
+    one, _ = two
+    for name in ("d1", "d2"):
+        clock[0] += 1
+        fields: dict[Side, dict[str, str]] = {"stripe": {"name": name}, "togai": {"phone": name}}
+        await one.writes.begin(PAIR, "togai", "run_1", fields, one.writes.known(PAIR, "togai"))
+    await one.writes.withdraw(PAIR, "togai", "run_1")
+
+    opened = [(write.to, dict(write.fields)) for write in one.writes.known(PAIR, "togai").open]
+    assert opened == [("stripe", {"name": "d1"}), ("togai", {"phone": "d1"})]
 
 
 async def test_a_pair_that_is_written_again_and_again_does_not_settle(

@@ -10,7 +10,9 @@ from customer_sync.fields import (
     STATUS,
     Both,
     Decision,
+    Different,
     born_equal,
+    carried,
     decide,
     names,
     owner_of,
@@ -214,6 +216,21 @@ def test_chosen_metadata_travels_and_the_rest_of_the_map_stays() -> None:
 
     assert togai_changes(to_togai.write["togai"], seen) == ({"metadata": {"VATN": "new", "keep": "1"}}, {})
     assert stripe_params(to_stripe.write["stripe"]) == {"metadata": {"VATN": "old"}}
+
+
+def test_what_a_write_to_togai_carries_besides() -> None:
+    """Landing late, an address would set the phone number back and the map the rest of it; a person's change is not
+    ours to set back.
+    """
+    seen = both(stripe={"address": {"line1": "2 St"}, "metadata": {"A": "new"}}, togai={"account.metadata": {"B": "1"}})
+    found = look(seen, STRIPE_BORN, Known(), metadata=("A", "B"))
+    by_hand = look(both(stripe={"phone": "+2", "address": {"line1": "2 St"}}), STRIPE_BORN)
+    by_hand.different.append(Different("phone", "stripe", "+1", "+2", "by hand"))
+    by_hand.write["togai"].pop("phone")
+
+    assert carried(found, seen, ("A", "B")) == found.write["togai"] | {"phone": "+1", "metadata.B": ""}
+    assert carried(look(both(stripe={"email": "n@x.test"}), STRIPE_BORN), seen, ()) == {"email": "n@x.test"}
+    assert carried(by_hand, seen, ()) == {"address": {"line1": "2 St"}}
 
 
 def test_an_address_is_sent_whole_to_stripe() -> None:

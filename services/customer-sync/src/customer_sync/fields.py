@@ -296,6 +296,19 @@ def togai_changes(values: Mapping[str, Value], both: Both) -> tuple[dict[str, An
     return _changed(account, both.account), _changed(customer, both.customer)
 
 
+def carried(decision: Decision, both: Both, metadata: Iterable[str]) -> dict[str, Value]:
+    """Every field that `togai_changes` sets again besides those that are to be written: an address holds the phone
+    number, and metadata is replaced whole. Landing late, it would set them back.
+    """
+    found = dict(decision.write["togai"])
+    if found.keys() & {"phone", "address"}:
+        found = {name: togai_value(name, both) for name in ("phone", "address")} | found
+    if any(name.startswith(METADATA) for name in found):
+        found = {name: togai_value(name, both) for key in metadata if (name := f"{METADATA}{key}")} | found
+    # What a person changed there by hand is not ours to set back.
+    return {name: value for name, value in found.items() if name not in {d.field for d in decision.different}}
+
+
 def _address(values: Mapping[str, Value], present: TogaiAddress | None) -> dict[str, Any]:
     parts = values["address"] if "address" in values else stripe_address(present)
     phone = values["phone"] if "phone" in values else phone_of(present)

@@ -130,8 +130,9 @@ class Supervisor:
         for name, (part, keeper) in reversed(self._keepers.items()):
             keeper.cancel()
             await asyncio.wait({keeper})
-            if child := self._children.pop(name, None):
-                await child.stop(part.stop_timeout)
+            if child := self._children.get(name):
+                await child.stop(part.stop_timeout)  # in reach of `kill` until it has ended
+                del self._children[name]
             self._running.pop(name, None)
         self._keepers.clear()
         self._tell()

@@ -16,7 +16,7 @@ from shared.apps.togai.models import TogaiAccount, TogaiCustomer
 from shared.catalog.stripe import ChangedAccount, InStep
 from shared.catalog.togai import ChangedCustomer
 from shared.claims import now
-from shared.errors import NotFound, NotReady, Rejected
+from shared.errors import NotFound, NotReady, RateLimited, Rejected
 from shared.events.envelope import timestamp
 from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref, is_own_key
@@ -28,6 +28,7 @@ from customer_sync.fields import (
     Decision,
     Different,
     Value,
+    carried,
     decide,
     is_archived,
     stripe_params,
@@ -183,16 +184,25 @@ async def _write(
     context: Context, pair: Mapping, side: Side, known: Known, both: Both, decision: Decision
 ) -> Dict[Side, list[str]]:
     """Announce, then send. Returns the fields that were written, by side."""
-    digests = {to: {name: digest(value) for name, value in values.items()} for to, values in decision.write.items()}
+    sets = decision.write | {"togai": carried(decision, both, context.settings.synced_metadata)}
+    digests = {to: {name: digest(value) for name, value in values.items()} for to, values in sets.items()}
     await context.pairs.begin(pair, side, context.run.id, digests, known)
-    if values := decision.write["stripe"]:
-        try:
-            await (await context.stripe()).update_customer(both.stripe.id, stripe_params(values))
-        except NotFound as error:
-            raise await _gone(context, pair, both.stripe.id) from error
-    if values := decision.write["togai"]:
-        await _write_togai(context, pair, both, values)
+    try:
+        if values := decision.write["stripe"]:
+            await _write_stripe(context, pair, both, values)
+        if values := decision.write["togai"]:
+            await _write_togai(context, pair, both, values)
+    except (RateLimited, Rejected, NotReady):
+        await context.pairs.withdraw(pair, side, context.run.id)
+        raise
     return {to: list(values) for to, values in decision.write.items() if values}
+
+
+async def _write_stripe(context: Context, pair: Mapping, both: Both, values: Dict[str, Value]) -> None:
+    try:
+        await (await context.stripe()).update_customer(both.stripe.id, stripe_params(values))
+    except NotFound as error:
+        raise await _gone(context, pair, both.stripe.id) from error
 
 
 async def _write_togai(context: Context, pair: Mapping, both: Both, values: Dict[str, Value]) -> None:
