@@ -53,7 +53,8 @@ async def at_defaults(stack: Stack) -> None:
     for name in (*HURRY, "TANDEM_STRIPE_QUOTA", "TANDEM_TOGAI_QUOTA"):
         stack.extra.pop(name, None)
     stack.extra |= {f"TANDEM_{app.upper()}_QUOTA": str(quota) for app, quota in QUOTAS.items()}
-    stack.extra["TANDEM_DELAY_SCALE"] = "1"
+    # Vendors at this very machine reach us: the look of every 15 min beside webhooks would be the default here.
+    stack.extra |= {"TANDEM_DELAY_SCALE": "1", "TANDEM_STRIPE_POLL_INTERVAL": "15"}
     for name in list(stack.children):
         if name != "sandbox":
             await stack.children[name].stop(15)
