@@ -189,6 +189,24 @@ async def test_unarchived_before_it_had_a_partner(polled: Tenant) -> None:
     assert len(await polled.stripe_customers()) == 1
 
 
+@pytest.mark.parametrize("kind", ["error_before", "error_after"])
+async def test_deleted_while_its_other_side_is_being_made(polled: Tenant, kind: str) -> None:
+    """The claim is brought to an end, whether the account was made or not: nobody waits for it for ever."""
+    match = {"operation": "customers.create"}
+    fault = await polled.fault("togai", kind, match, **({"times": 1} if kind == "error_after" else {}))
+    blind = await polled.fault("togai", "error_before", {"operation": "settings.retrieve"})
+    cus = await polled.new_customer("Gone Inc", "gone@x.test")
+    await polled.run(cus, "parked", event_type="customer.created")
+    await polled.stripe("DELETE", f"/v1/customers/{cus}")
+    for rule in (fault, blind):
+        await polled.stack.control("DELETE", f"/faults/{rule}")
+
+    mapping = await polled.mapping(cus, "withdrawn" if kind == "error_before" else "deleted")
+    await polled.settled(cus)
+    assert "was deleted in Stripe" in mapping["reason"]
+    assert len((await polled.togai_state())["accounts"]) == (0 if kind == "error_before" else 1)
+
+
 async def _looks(tenant: Tenant, account: str, least: int) -> bool:
     return len([r for r in await tenant.runs(account) if "account.updated" in r["event_type"]]) >= least
 

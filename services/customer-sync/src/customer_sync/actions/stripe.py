@@ -32,7 +32,8 @@ async def create_customer(context: Context, new: NewStripeCustomer) -> Result:
     customer_ref = context.ref("togai", "customer", new.togai_customer_id)
     if pair := context.claims.index.pair(account_ref):
         return _known(context, pair, account_ref)
-    if new.status == ARCHIVED:
+    held = context.claims.index.opened_by(account_ref)
+    if new.status == ARCHIVED and not (held and held.state == "claimed"):
         raise Ended("skipped", f"account {new.togai_account_id} is archived in Togai: nothing is made for it")
     match = match_of(context, new.email)
     if new.stripe_customer_id:

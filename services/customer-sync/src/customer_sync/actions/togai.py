@@ -80,7 +80,7 @@ async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
     if not context.fresh:
         customer = await _present(context, customer)
     if customer.deleted:
-        raise Ended("skipped", f"{customer.id} was deleted in Stripe before it was linked", (stripe_ref,))
+        raise await _deleted(context, customer, stripe_ref)
     match = match_of(context, customer.email)
     if named := customer.metadata.get(TOGAI_ACCOUNT_ID):
         return await _link(context, customer, named, stripe_ref, "metadata", match)
@@ -107,6 +107,25 @@ async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
     await context.pairs.born(held, "stripe", equal)
     await context.claims.link(held, account_ref, "created" if how == "made" else "natural-id", also=(customer_ref,))
     return _made(body.id, body.account.id, True, (*notes, how), stripe_ref, account_ref, customer_ref)
+
+
+async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) -> Ended:
+    """The customer is gone. A claim that was begun for it is brought to an end: whoever waits for it would do so for
+    ever. What lands later names the customer in its Settings, and is linked as deleted then.
+    """
+    held = context.claims.index.opened_by(stripe_ref)
+    if held and held.state == "claimed":
+        client, account_ref = await context.togai(), held.target
+        reason = f"{customer.id} was deleted in Stripe"
+        setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, Ref.parse(account_ref).id)
+        if setting and setting.value == customer.id:
+            account = await client.account(Ref.parse(account_ref).id)
+            parent = context.ref("togai", "customer", account.customer_id)
+            pair = await context.claims.link(held, account_ref, "natural-id", also=(parent,))
+            await context.claims.mark_deleted(pair, reason)
+            return Ended("in_sync", f"{reason}: its account stays", pair.refs)
+        await context.claims.withdraw(held, reason)
+    return Ended("skipped", f"{customer.id} was deleted in Stripe before it was linked", (stripe_ref,))
 
 
 def _body(context: Context, customer: StripeCustomer) -> tuple[NewCustomer, tuple[str, ...]]:
