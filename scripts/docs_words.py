@@ -195,6 +195,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "open": "writes that were begun and not ended, the record below",
         "writes": "epoch seconds of the last writes",
         "differences": "by field, what differs and stays so, the record below",
+        "settled": "a counter: the record with the higher one tells what was agreed on last and what differs",
         "at": "time of this record",
     },
     Write: {

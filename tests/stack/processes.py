@@ -32,6 +32,20 @@ async def until(condition: Any, what: str, patience: float = PATIENCE, *, every:
     return found
 
 
+async def until_none(condition: Any, what: str, patience: float = PATIENCE, *, every: float = 0.05) -> None:
+    """Poll for what is wrong until nothing is; raises AssertionError that says what was left."""
+    found: list[Any] = []
+
+    async def none() -> bool:
+        found[:] = await condition()
+        return not found
+
+    try:
+        await until(none, what, patience, every=every)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; {len(found)} left: {found[:5]}") from None
+
+
 @dataclass
 class Stack:
     """Sandbox, ingress, console and workers. Use `Stack.start`, then `stop`."""

@@ -108,13 +108,14 @@ class PairWrites:
             open=unseen,
             agreed=dict(agreed),
             differences=dict(differences),
+            settled=self._next(pair),
             writes=[*kept, at] if written else kept,
         )
 
     async def born(self, pair: Pair, side: Side, agreed: Mapping[str, str]) -> None:
         """A pair is being made with equal values: remember them, before it is linked."""
-        fresh = PairState(mapping=pair.id, side=side, pair=list(pair.refs), agreed=dict(agreed), at=self._now())
-        await self._append(fresh)
+        fresh = PairState(mapping=pair.id, side=side, pair=list(pair.refs), agreed=dict(agreed))
+        await self._append(msgspec.structs.replace(fresh, settled=self._next(pair), at=self._now()))
 
     def _unseen(self, begun: Sequence[Write]) -> list[Write]:
         """Of the writes that were begun, those that may still land, the last of equal ones."""
@@ -129,16 +130,19 @@ class PairWrites:
             raise NotReady(f"{own.mapping} was looked at from the other side meanwhile: looking again", code="moved")
 
     def _moved(self, own: PairState, seen: Known) -> bool:
-        """Whether the other side's worker wrote, or announced a write, since the decision was made."""
+        """Whether the other side's worker settled a look, or announced a write, since the decision was made."""
         side = OTHER[own.side]
         now_ = self._states.own(own.mapping, side, own.pair)
         then = seen.records.get(side, PairState(mapping=own.mapping, side=side, pair=own.pair))
         announced = any(write not in then.open for write in now_.open)
-        return announced or now_.agreed != then.agreed or now_.writes != then.writes
+        return announced or now_.settled != then.settled
 
     async def _append(self, state: PairState) -> None:
         place = await self._log.append(self._topic, state.key, pairs.encode(state))
         await self._replica.wait_for(self._topic, place.offset)
+
+    def _next(self, pair: Pair) -> int:
+        return 1 + max(self._own(pair, side).settled for side in OTHER)
 
     def _own(self, pair: Pair, side: Side) -> PairState:
         return self._states.own(pair.id, side, list(pair.refs))

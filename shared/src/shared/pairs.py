@@ -45,7 +45,9 @@ class PairState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     - `agreed`: digest of the owner's value that the other side was last equal to or set to, by field.
     - `open`: writes that were begun and whose end nobody saw, newest last: one may still land.
     - `writes`: epoch seconds of the last writes to the pair.
-    - `differences`: by field; those of the newer of both records hold.
+    - `differences`: by field.
+    - `settled`: a counter that a look's end sets above both records': `agreed` and `differences` of the record with the
+      higher one hold. Its place in the log does not tell, for a write is announced and taken back with older ones.
     """
 
     mapping: str
@@ -55,6 +57,7 @@ class PairState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     open: list[Write] = []
     writes: list[float] = []
     differences: dict[str, Difference] = {}
+    settled: int = 0
     at: str = ""
     schemaversion: str = SCHEMA_VERSION
 
@@ -109,10 +112,11 @@ class PairStates:
         return found[1] if found and found[1].pair == pair else PairState(mapping=mapping, side=side, pair=pair)
 
     def known(self, mapping: str, pair: list[str]) -> Known:
-        """Both records in one: what is newer holds."""
+        """Both records in one: what was settled later holds."""
         sides: tuple[Side, Side] = ("togai", "stripe")
         found = [self._known[key] for side in sides if (key := f"{mapping}/{side}") in self._known]
-        records = sorted((entry for entry in found if entry[1].pair == pair), key=lambda entry: entry[0])
+        of_pair = (entry for entry in found if entry[1].pair == pair)
+        records = sorted(of_pair, key=lambda entry: (entry[1].settled, entry[0]))
         if not records:
             return Known()
         agreed: dict[str, str] = {}

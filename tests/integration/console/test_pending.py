@@ -118,6 +118,17 @@ def test_a_topic_that_was_made_anew_takes_its_parts_along(tables: Tables, databa
         assert list(session.scalars(select(DifferenceRow))) == []
 
 
+def test_what_a_look_found_last_is_told_whatever_is_announced_after_it(tables: Tables) -> None:
+    """A write that is announced, or taken back, tells again what its own side found at its last look."""
+    pair = records.mapping("a")
+    tables.fold(MAPPING, pair)
+    tables.fold(PAIR_STATE, records.pair_state(pair, "togai", differences={"name": records.difference()}, settled=1))
+    tables.fold(PAIR_STATE, records.pair_state(pair, "stripe", settled=2))
+    tables.fold(PAIR_STATE, records.pair_state(pair, "togai", differences={"name": records.difference()}, settled=1))
+
+    assert tables.differing() == []
+
+
 def test_pages_of_differences_meet_without_gap_or_repeat(tables: Tables, database: Database) -> None:
     """Several fields of one pair, and several that began in the same millisecond, may lie on two pages."""
     for number in range(4):

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.stack.processes import Stack, until
+from tests.stack.processes import Stack, until, until_none
 from tests.stack.tenants import Tenant
 
 PAIRS = 200
@@ -90,18 +90,30 @@ async def at_stripe(tenant: Tenant, pair: Pair, name: str, value: str) -> None:
 
 async def at_togai(tenant: Tenant, pair: Pair, name: str, value: str) -> None:
     """A person in Togai's pages: the name is the customer's, the rest the account's."""
-    pair.calls += 1 if name in ("name", "email") else 2
+    pair.calls += 1
     if name == "name":
         await tenant.togai("PATCH", f"/customers/{pair.customer}", json={"name": value})
     elif name == "email":
         await tenant.togai("PATCH", f"/accounts/{pair.account}", json={"primaryEmail": value})
     else:
-        account = await tenant.togai("GET", f"/accounts/{pair.account}")
-        address = account["address"] | ({"phoneNumber": value} if name == "phone" else {"line1": value})
+        standing = await until(lambda: address_of(tenant, pair), "an address that Tandem is not about to write")
+        address = standing | ({"phoneNumber": value} if name == "phone" else {"line1": value})
         if pair.born == "stripe":
             # An address is sent whole: whoever changes one part sets the other one again, maybe to what was before.
             pair.by_hand |= {"phone": address["phoneNumber"], "line1": address["line1"]}
         await tenant.togai("PATCH", f"/accounts/{pair.account}", json={"address": address})
+
+
+async def address_of(tenant: Tenant, pair: Pair) -> dict[str, Any] | None:
+    """An account's address, None while the owner's last change is not there. Togai has no conditional write: what a
+    person sets between Tandem's look and its write of that address is lost, and no model knows it.
+    """
+    pair.calls += 1
+    address: dict[str, Any] = (await tenant.togai("GET", f"/accounts/{pair.account}"))["address"]
+    parts = {"phone": address["phoneNumber"], "line1": address["line1"]}
+    if pair.born == "stripe" and any(parts[n] not in (pair.owned[n], pair.by_hand.get(n)) for n in parts):
+        return None
+    return address
 
 
 async def change(tenant: Tenant, pair: Pair, dice: random.Random, n: int) -> None:
@@ -112,9 +124,9 @@ async def change(tenant: Tenant, pair: Pair, dice: random.Random, n: int) -> Non
     if owners:
         pair.owned[name] = value
         pair.by_hand.pop(name, None)
-    else:
-        pair.by_hand[name] = value
     await (at_stripe if side == "stripe" else at_togai)(tenant, pair, name, value)
+    if not owners:
+        pair.by_hand[name] = value
 
 
 def shown_by_stripe(customer: dict[str, Any]) -> dict[str, str]:
@@ -179,7 +191,7 @@ async def test_random_changes_end_equal(busy: Stack) -> None:
             await change(tenant, pairs[p], dices[p], n)
 
     await many(PAIRS, change_all)
-    await until(lambda: _right(tenant, pairs), "both sides equal, or a person's change shown", every=2)
+    await until_none(lambda: wrong(tenant, pairs), "both sides equal, or a person's change shown", every=2)
     calls = await quiet(tenant)
 
     assert await wrong(tenant, pairs) == []
@@ -187,10 +199,6 @@ async def test_random_changes_end_equal(busy: Stack) -> None:
     known = {(p.account, "address" if f == "line1" else f) for p in pairs for f in p.by_hand}
     assert differing <= known
     assert sum(calls.values()) - sum(pair.calls for pair in pairs) <= CALLS_PER_CHANGE * CHANGES
-
-
-async def _right(tenant: Tenant, pairs: list[Pair]) -> bool:
-    return not await wrong(tenant, pairs)
 
 
 async def linked(tenant: Tenant, pairs: list[Pair]) -> None:

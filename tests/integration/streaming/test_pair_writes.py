@@ -162,6 +162,29 @@ async def test_differences_are_those_of_the_newer_look_and_unchanged_ones_are_no
     assert one.writes.known(PAIR, "togai").differences == {}
 
 
+async def test_what_was_agreed_last_holds_whatever_is_announced_and_taken_back_after_it(
+    two: tuple[Worker, Worker], clock: list[float]
+) -> None:
+    """Such a record tells again what its own side agreed on long ago: a person's change would be taken for old."""
+    one, other = two
+    await one.settle("togai", Known(), agreed={"name": "d1"}, differences={"name": DIFFERENT})
+    await other.settle("stripe", await fresh(other, "stripe"), agreed={"name": "d2"})
+
+    seen = await fresh(one, "togai")
+    await other.settle("stripe", await fresh(other, "stripe"), agreed={"name": "d3"})
+    with pytest.raises(NotReady, match="meanwhile"):
+        await one.writes.begin(PAIR, "togai", "run_1", NAME, seen)
+    with pytest.raises(NotReady, match="meanwhile"):
+        await one.settle("togai", seen, agreed={"name": "d1"}, differences={"name": DIFFERENT})
+    known = one.writes.known(PAIR, "togai")
+    assert (known.agreed["name"], known.differences) == ("d3", {})
+
+    await one.writes.begin(PAIR, "togai", "run_2", NAME, known)
+    assert one.writes.known(PAIR, "togai").agreed["name"] == "d3"
+    await one.writes.withdraw(PAIR, "togai", "run_2")
+    assert one.writes.known(PAIR, "togai").agreed["name"] == "d3"
+
+
 async def test_what_was_known_of_a_former_link_says_nothing_of_the_present_one(two: tuple[Worker, Worker]) -> None:
     """The same account with another customer begins anew."""
     one, _ = two

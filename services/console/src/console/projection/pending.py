@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -49,7 +49,7 @@ def conflicts_page(session: Session, search: Search) -> tuple[list[Run], tuple[s
     told = exists().where(_in_conflict(later), col(later.aggregate) == col(RunRow.aggregate), newer)
     if search.id:
         told = told.where(queries.found_by(session, later, search.id))
-    return queries.runs_page(session, replace(search, equal=search.equal | CONFLICTS), ~told)
+    return queries.runs_page(session, search, _in_conflict(RunRow), ~told)
 
 
 def conflict(session: Session, run_id: str) -> Run | None:
@@ -129,12 +129,12 @@ def difference_count(session: Session) -> int:
 
 
 def _differing(*columns: Any) -> Any:
-    """What the later record of both sides tells of a pair that is linked now; a former link's says nothing."""
+    """What the side's record that settled later tells of a pair that is linked now; a former link's says nothing."""
     later = aliased(PairStateRow)
     newer = exists().where(
         col(later.mapping) == col(PairStateRow.mapping),
         col(later.pair) == col(PairStateRow.pair),
-        col(later.place) > col(PairStateRow.place),
+        tuple_(col(later.settled), col(later.place)) > tuple_(col(PairStateRow.settled), col(PairStateRow.place)),
     )
     return (
         select(*columns)

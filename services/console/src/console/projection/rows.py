@@ -143,7 +143,8 @@ def _pair_state(value: bytes) -> Read:
         {"id": f"{state.mapping}/{field}", "field": field, "at": found.since, "record": pairs.encode(found)}
         for field, found in state.differences.items()
     ]
-    return Read(state, {"id": state.key, "mapping": state.mapping, "pair": pair_text(state.pair)}, parts=parts)
+    row = {"id": state.key, "mapping": state.mapping, "pair": pair_text(state.pair), "settled": state.settled}
+    return Read(state, row, parts=parts)
 
 
 RUN = Kind("run", RunRow, _run)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "3"
+TABLES_VERSION = "4"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
@@ -80,13 +80,16 @@ class FlowLinkRow(SQLModel, table=True):
 
 
 class PairStateRow(SQLModel, table=True):
-    """What one side's worker last knew of a pair; `place` is the record's offset: the later one of both sides holds."""
+    """What one side's worker last knew of a pair. Of both sides the one that settled later holds, or else the one with
+    the later `place`, its record's offset.
+    """
 
     __tablename__ = "pair_states"
 
     id: str = Field(primary_key=True)
     mapping: str = Field(index=True)
     pair: str
+    settled: int = Field(sa_type=BigInteger)
     place: int = Field(sa_type=BigInteger)
 
 
