@@ -50,11 +50,10 @@ async def add(tenant: Tenant, count: int) -> None:
 
 async def at_defaults(stack: Stack) -> None:
     """Start ingress again, with the intervals and the quotas that everybody has."""
-    for name in (*HURRY, "TANDEM_STRIPE_QUOTA", "TANDEM_TOGAI_QUOTA"):
-        stack.extra.pop(name, None)
+    stack.extra.pop("TANDEM_TOGAI_POLL_INTERVAL")
     stack.extra |= {f"TANDEM_{app.upper()}_QUOTA": str(quota) for app, quota in QUOTAS.items()}
     # Vendors at this very machine reach us: the look of every 15 min beside webhooks would be the default here.
-    stack.extra |= {"TANDEM_DELAY_SCALE": "1", "TANDEM_STRIPE_POLL_INTERVAL": "15"}
+    stack.extra["TANDEM_STRIPE_POLL_INTERVAL"] = "15"
     for name in list(stack.children):
         if name != "sandbox":
             await stack.children[name].stop(15)

@@ -73,21 +73,28 @@ def forget_ends() -> None:
 
 
 def send_late() -> None:
-    """After a write to a Stripe customer the one before it lands once more."""
+    """After the first write to a Stripe customer what stood there before it lands once more."""
     from shared.apps.stripe.client import StripeApp
 
     whole = StripeApp.update_customer
-    before: dict[str, Mapping[str, Any]] = {}
+    written: set[str] = set()
 
     async def update(self: StripeApp, customer_id: str, params: Mapping[str, Any]) -> Any:
+        names = set(params) - {"metadata"}
+        if not names or customer_id in written:
+            return await whole(self, customer_id, params)
+        written.add(customer_id)
+        stood = (await self.retrieve_customer(customer_id)).model_dump()
         answer = await whole(self, customer_id, params)
-        if set(params) - {"metadata"}:
-            if customer_id in before:
-                answer = await whole(self, customer_id, before[customer_id])
-            before[customer_id] = params
+        await whole(self, customer_id, {name: _param(stood[name]) for name in names})
         return answer
 
     _patch(StripeApp, "update_customer", update)
+
+
+def _param(value: Any) -> Any:
+    """A value as Stripe takes it: an empty string unsets."""
+    return {part: text or "" for part, text in value.items()} if isinstance(value, dict) else value or ""
 
 
 def answer_echoes() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.reliability.asking import asked_of
 from tests.reliability.chaos import Blow, Weather
 from tests.reliability.checker.verdict import INVARIANTS
 from tests.reliability.mutant import MUTATIONS
@@ -46,8 +47,7 @@ def results(
     request: pytest.FixtureRequest, kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Result | BaseException]:
     """What came of the run of every mutation that a test asks for."""
-    asking = [item for item in request.session.items if "results" in getattr(item, "fixturenames", ())]
-    asked = [str(item.callspec.params["mutation"]) for item in asking]  # type: ignore[attr-defined]
+    asked = asked_of(request, "mutation")
     return asyncio.run(_all(asked, tmp_path_factory.mktemp("mutations"), kafka_bootstrap))
 
 

@@ -83,6 +83,11 @@ class MappingIndex:
         found = (self._at(row) for row in self._places.get(key_of(source)))
         return next((mapping for mapping in found if mapping.source == source), None)
 
+    def begun(self, source: str) -> Mapping | None:
+        """The open claim that the entity's own event began."""
+        held = self.opened_by(source)
+        return held if held and held.state == "claimed" else None
+
     def order(self, mapping: Mapping) -> int:
         """Offset of the first record of this claim or mapping: the earlier one is in the right. Raises KeyError."""
         row = self._row(mapping)

@@ -207,6 +207,20 @@ async def test_deleted_while_its_other_side_is_being_made(polled: Tenant, kind: 
     assert len((await polled.togai_state())["accounts"]) == (0 if kind == "error_before" else 1)
 
 
+async def test_archived_while_its_other_side_is_being_made(polled: Tenant) -> None:
+    """What was begun is brought to an end: the customer is made, and marked as archived."""
+    fault = await polled.fault("stripe", "error_before", {"operation": "customers.create"}, stored=False)
+    await polled.new_account("acme")
+    await polled.run("acme", "parked", event_type="account.created")
+    await polled.togai("DELETE", "/accounts/acme")
+    await polled.stack.control("DELETE", f"/faults/{fault}")
+
+    cus = str((await polled.mapping("acme"))["stripe_id"])
+    await until(lambda: _status(polled, cus, "archived"), "the mark")
+    await polled.settled("acme")
+    assert [customer["id"] for customer in await polled.stripe_customers()] == [cus]
+
+
 async def _looks(tenant: Tenant, account: str, least: int) -> bool:
     return len([r for r in await tenant.runs(account) if "account.updated" in r["event_type"]]) >= least
 

@@ -132,6 +132,7 @@ async def test_one_slow_entity_among_many(tenant: Tenant) -> None:
         await tenant.mapping(f"quick{n}")
     slow = [run for run in await tenant.runs("slow") if "created" in run["event_type"]]
 
+    assert slow
     assert all(run["state"] in ("running", "parked") for run in slow)
     await tenant.stack.control("DELETE", f"/faults/{fault}")
     await tenant.mapping("slow")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.reliability.asking import asked_of
 from tests.reliability.crash.life import Nursery
 from tests.reliability.crash.mutations import MUTATIONS
 from tests.reliability.crash.scenarios import Scenario
@@ -42,9 +43,8 @@ def sweeps(
     request: pytest.FixtureRequest, sandbox: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[Asked, Outcome]:
     """The outcome of every scenario that a test of this run asks for."""
-    asking = [item for item in request.session.items if "sweeps" in getattr(item, "fixturenames", ())]
-    asked = dict.fromkeys(item.callspec.params["asked"] for item in asking)  # type: ignore[attr-defined]
-    return asyncio.run(_all(list(asked), sandbox, nursery, tmp_path_factory.mktemp("tandems")))
+    asked = asked_of(request, "asked")
+    return asyncio.run(_all(asked, sandbox, nursery, tmp_path_factory.mktemp("tandems")))
 
 
 async def _all(asked: list[Asked], sandbox: Stack, nursery: Nursery, home: Path) -> dict[Asked, Outcome]:

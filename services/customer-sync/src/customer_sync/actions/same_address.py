@@ -18,11 +18,14 @@ from shared.mappings import Mapping
 
 @dataclass(frozen=True)
 class Born:
-    """What is to get its other side: its ref, its address, the app of the other side, and its Togai customer if any."""
+    """What is to get its other side: its ref, its address, the app of the other side, what its claim must be the only
+    one of, and its Togai customer if any.
+    """
 
     ref: str
     email: str | None
     other: str
+    match: Match
     parent: str = ""
 
     @property
@@ -55,7 +58,7 @@ async def other_side(context: Context, born: Born) -> str:
     """
     address = normalized_email(born.email)
     held = context.claims.index.opened_by(born.ref)
-    if not address or not _on(context) or (held and held.state == "separate"):
+    if not born.match.value or (held and held.state == "separate"):
         return ""
     _await_index(context)
     others = _others(context, born, address)
@@ -81,7 +84,7 @@ def _others(context: Context, born: Born, address: str) -> list[str]:
     """Who has the address on the other side. A sibling's partner does not count: accounts of one customer share it."""
     account = context.account(born.other)
     found = [entity.ref for entity in context.registry.index.with_email(account, address)]
-    lately = context.claims.index.lately(match_of(context, born.email).value)
+    lately = context.claims.index.lately(born.match.value)
     if lately:
         found += [ref for ref in lately.refs if Ref.parse(ref).app == born.other and ref not in found]
     return [ref for ref in found if not _is_siblings(context, born, ref)]

@@ -32,15 +32,15 @@ async def create_customer(context: Context, new: NewStripeCustomer) -> Result:
     customer_ref = context.ref("togai", "customer", new.togai_customer_id)
     if pair := context.claims.index.pair(account_ref):
         return _known(context, pair, account_ref)
-    held = context.claims.index.opened_by(account_ref)
-    if new.status == ARCHIVED and not (held and held.state == "claimed"):
+    if new.status == ARCHIVED and not context.claims.index.begun(account_ref):
         raise Ended("skipped", f"account {new.togai_account_id} is archived in Togai: nothing is made for it")
     match = match_of(context, new.email)
     if new.stripe_customer_id:
         named = context.ref("stripe", "customer", new.stripe_customer_id)
         why = f"the Settings of account {new.togai_account_id} name {new.stripe_customer_id}"
         return await _link(context, new, named, "setting", why, match)
-    if found := await _same_address(context, new, account_ref, customer_ref):
+    born = Born(account_ref, new.email, "stripe", match, customer_ref)
+    if found := await _same_address(context, born):
         what = f"{Ref.parse(found).id} is the only unlinked customer with the address {new.email}"
         return await _link(context, new, found, "email", what, match)
     params, notes = stripe_customer(new)
@@ -64,12 +64,11 @@ async def create_customer(context: Context, new: NewStripeCustomer) -> Result:
     return _made(made.id, True, (*notes, how), account_ref, stripe_ref, customer_ref)
 
 
-async def _same_address(context: Context, new: NewStripeCustomer, account_ref: str, customer_ref: str) -> str:
+async def _same_address(context: Context, born: Born) -> str:
     """Whom the e-mail rule links, unless the create was begun already."""
-    held = context.claims.index.opened_by(account_ref)
-    if held and held.state == "claimed":
+    if held := context.claims.index.begun(born.ref):
         return held.target
-    return await other_side(context, Born(account_ref, new.email, "stripe", customer_ref))
+    return await other_side(context, born)
 
 
 def _sent(held: Mapping) -> Dict[str, Any]:

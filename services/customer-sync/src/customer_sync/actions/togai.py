@@ -86,7 +86,7 @@ async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
         return await _link(context, customer, named, stripe_ref, "metadata", match)
     body, notes = _body(context, customer)
     account_ref = context.ref("togai", "account", body.account.id)
-    if found := await _same_address(context, customer, stripe_ref, account_ref):
+    if found := await _same_address(context, Born(stripe_ref, customer.email, "togai", match), account_ref):
         return await _link(context, customer, Ref.parse(found).id, stripe_ref, "email", match)
     held = await context.claims.claim(
         stripe_ref,
@@ -113,19 +113,22 @@ async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) 
     """The customer is gone. A claim that was begun for it is brought to an end: whoever waits for it would do so for
     ever. What lands later names the customer in its Settings, and is linked as deleted then.
     """
-    held = context.claims.index.opened_by(stripe_ref)
-    if held and held.state == "claimed":
-        client, account_ref = await context.togai(), held.target
-        reason = f"{customer.id} was deleted in Stripe"
-        setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, Ref.parse(account_ref).id)
-        if setting and setting.value == customer.id:
-            account = await client.account(Ref.parse(account_ref).id)
-            parent = context.ref("togai", "customer", account.customer_id)
-            pair = await context.claims.link(held, account_ref, "natural-id", also=(parent,))
+    reason = f"{customer.id} was deleted in Stripe"
+    if held := context.claims.index.begun(stripe_ref):
+        client, account_id = await context.togai(), Ref.parse(held.target).id
+        if await _names(context, client, account_id, customer):
+            parent = context.ref("togai", "customer", (await client.account(account_id)).customer_id)
+            pair = await context.claims.link(held, held.target, "natural-id", also=(parent,))
             await context.claims.mark_deleted(pair, reason)
             return Ended("in_sync", f"{reason}: its account stays", pair.refs)
         await context.claims.withdraw(held, reason)
-    return Ended("skipped", f"{customer.id} was deleted in Stripe before it was linked", (stripe_ref,))
+    return Ended("skipped", f"{reason} before it was linked", (stripe_ref,))
+
+
+async def _names(context: Context, client: TogaiApp, account_id: str, customer: StripeCustomer) -> bool:
+    """Whether the account's Settings name the customer."""
+    setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, account_id)
+    return bool(setting and setting.value == customer.id)
 
 
 def _body(context: Context, customer: StripeCustomer) -> tuple[NewCustomer, tuple[str, ...]]:
@@ -135,12 +138,11 @@ def _body(context: Context, customer: StripeCustomer) -> tuple[NewCustomer, tupl
     return togai_customer(customer, currencies, settings.stripe_customer_setting, chosen)
 
 
-async def _same_address(context: Context, customer: StripeCustomer, stripe_ref: str, account_ref: str) -> str:
+async def _same_address(context: Context, born: Born, account_ref: str) -> str:
     """Whom the e-mail rule links, unless the create was begun already."""
-    held = context.claims.index.opened_by(stripe_ref)
-    if held and held.state == "claimed":
+    if held := context.claims.index.begun(born.ref):
         return held.target if held.target != account_ref else ""
-    return await other_side(context, Born(stripe_ref, customer.email, "togai"))
+    return await other_side(context, born)
 
 
 def _values(context: Context, held: Mapping) -> dict[str, Value]:
@@ -204,8 +206,7 @@ async def _is_ours(
     except NotFound:
         await context.claims.withdraw(held, error.message)
         return False
-    setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, account_id)
-    if setting and setting.value == customer.id:
+    if await _names(context, client, account_id, customer):
         return True
     await context.claims.withdraw(held, f"account {account_id} is somebody else's")
     raise Conflict(

@@ -110,9 +110,9 @@ class TogaiIndex:
         """What a row changes: an entry alone for what was there before us."""
         index = self._book.index
         known = index.get(self._ref("account", entity_id(row)))
-        customer = index.get(self._ref("customer", entity_id(row, "customerId")))
-        newcomer = not self.baseline or self._ref("customer", row["customerId"]) in self._newcomers
-        entity = account_entity(self.app_account, row, customer, known, newcomer=newcomer)
+        parent = self._ref("customer", entity_id(row, "customerId"))
+        newcomer = not self.baseline or parent in self._newcomers
+        entity = account_entity(self.app_account, row, index.get(parent), known, newcomer=newcomer)
         if entity is None:
             return None
         if known is None and not newcomer:
