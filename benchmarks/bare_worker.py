@@ -68,6 +68,8 @@ async def work(bootstrap: str, topic: str, events: int, vendor: str) -> float:
         return events / (time.perf_counter() - began)
     finally:
         await consumer.stop()
+        await http.aclose()
+        await sdk.close_async()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

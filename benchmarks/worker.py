@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 from console.local.child import Child
 from console.local.kafka import EmbeddedKafka
@@ -27,7 +28,8 @@ from shared.connections import Connection, FlowLink, Secrets, Vault, encode, enc
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
 from shared.events.topics import Topics
-from shared.runs import decode_run
+from shared.runs import Run, decode_run
+from shared.settings import Settings
 from shared.streaming.admin import ensure_topics
 from shared.streaming.kafka import Log
 
@@ -36,6 +38,7 @@ from tests.stack.processes import Stack, until
 from tests.stack.topics import records
 
 EVENTS = 3000
+CALLS = 5
 FLOW = "togai-account-to-stripe-customer"
 STRIPE, TOGAI = "stripe:test:acct_1", "togai:test:org_1"
 
@@ -75,24 +78,34 @@ async def prepare(stack: Stack, vendor: str, *, events: int = EVENTS, hook: str 
     return topics
 
 
+async def called(vendor: str) -> int:
+    """How often the vendors were called."""
+    async with httpx.AsyncClient(timeout=5) as http:
+        return int((await http.get(f"{vendor}/counted")).json()["calls"])
+
+
+async def all_ended(settings: Settings, topics: Topics) -> dict[str, Run] | None:
+    """Every event's run once all have ended."""
+    told = [decode_run(record.value) for record in await records(settings, topics.runs)]
+    ended = {run.id: run for run in told if run.ended}
+    return ended if len(ended) >= EVENTS else None
+
+
 async def tandem(home: Path, bootstrap: str, vendor: str, workers: int) -> float:
     """Events a second through so many workers."""
     extra = {"TANDEM_POLLING": "false", "TANDEM_STRIPE_QUOTA": "0", "TANDEM_TOGAI_QUOTA": "0"}
     stack = Stack.bare(home, bootstrap, **extra, TANDEM_DELAY_SCALE="1", TANDEM_CALL_TIMEOUT="15")
-    topics = await prepare(stack, vendor)
+    topics, before = await prepare(stack, vendor), await called(vendor)
     for number in range(1, workers + 1):
         stack.launch_worker(number)
-    ended: dict[str, Any] = {}
 
-    async def all_ended() -> bool:
-        for record in await records(stack.settings(), topics.runs):
-            run = decode_run(record.value)
-            if run.ended:
-                ended[run.id] = run
-        return len(ended) >= EVENTS
+    async def all_called() -> bool:
+        return await called(vendor) >= before + CALLS * EVENTS
 
     try:
-        await until(all_ended, "every event worked on", 300, every=2)
+        # The vendors are asked as long as there is work: to read the topic takes a core away from who is measured.
+        await until(all_called, "every call", 300, every=1)
+        ended = await until(lambda: all_ended(stack.settings(), topics), "every event worked on", every=2)
     finally:
         await asyncio.gather(*(child.stop(15) for child in stack.children.values()))
     wrong = [run for run in ended.values() if run.state != "succeeded"]
