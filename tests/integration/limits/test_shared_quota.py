@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import httpx
@@ -115,7 +116,9 @@ async def test_workers_go_on_when_the_allocator_is_killed(limited: Stack) -> Non
 
 
 async def test_a_429_with_retry_after_silences_all_workers(limited: Stack) -> None:
-    """One call of one worker is refused for three seconds: nobody calls in these, and then all do again."""
+    """One call of one worker is refused for three seconds: once the allocator knows, nobody calls in these, and then
+    all do again.
+    """
     tenant = await Tenant.make(limited)
     await pile_up(tenant, accounts=70, customers=0)
     await called(tenant, 2 * TOGAI_A_SECOND)
@@ -124,10 +127,17 @@ async def test_a_429_with_retry_after_silences_all_workers(limited: Stack) -> No
     async def seen() -> float | None:
         return next((call["at"] for call in await calls_to_togai(tenant) if call["status"] == 429), None)
 
-    at = await until(seen, "the 429")
-    calls = await called(tenant, 10, since=at + 3)
-    # A permit that was leased before the refusal is good for so long.
-    silent = [call for call in await calls_to_togai(tenant) if at + HORIZON < call["at"] < at + 2.9]
+    async def told() -> bool:
+        account = f"togai:test:{tenant.togai_org}"
+        return bool((await facts(limited, "ingress", "/limits"))["accounts"].get(account, {}).get("held"))
 
-    assert silent == []
+    at = await until(seen, "the 429")
+    await until(told, "the silence that the allocator asks for")
+    # A permit that was leased before is good for so long.
+    begun = time.time() + HORIZON
+    calls = await called(tenant, 10, since=at + 3)
+    early = [call["began"] - at for call in await calls_to_togai(tenant) if begun < call["began"] < at + 2.9]
+
+    assert begun < at + 2
+    assert early == []
     assert len(calls) >= 10
