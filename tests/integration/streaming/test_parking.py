@@ -115,3 +115,38 @@ async def test_a_parked_run_whose_link_was_switched_off_is_skipped() -> None:
 
     assert bench.runs()[-1].state == "skipped"
     assert len(bench.called) == 1
+
+
+async def test_copies_of_one_parked_run_become_one_again() -> None:
+    """Each death between a parking and its acknowledgement leaves one more."""
+    bench = Bench()
+    bench.answer = lambda: Waiting("the account has no e-mail address")
+    for _ in range(3):
+        await bench.handle(event())
+    copies = bench.parked()
+    for turn in range(1, 4):
+        before, looks = len(bench.parked()), len(bench.called)
+        bench.now += 2 * 86400
+        for topic, parked in copies:
+            await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+        copies = bench.parked()[before:]
+        assert (len(copies), len(bench.called) - looks) == (1, 1), turn
+
+    _, last = copies[0]
+    bench.processor.begin_anew()
+    await bench.handle(event(), parked=runs.encode(last), topic="customer.delay.1h", heard=True)
+    await bench.handle(event(), parked=runs.encode(last), topic="customer.replay", heard=True)
+    assert len(bench.called) - looks == 3
+
+
+async def test_a_copy_that_was_cut_off_is_worked_on_again() -> None:
+    """Only a later copy that stands in the log makes it needless."""
+    bench = Bench()
+    bench.answer = lambda: Waiting("the account has no e-mail address")
+    await bench.handle(event())
+    topic, parked = bench.parked()[-1]
+    bench.answer = lambda: None
+    for _ in range(2):
+        looks = len(bench.called)
+        await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+        assert len(bench.called) > looks

@@ -97,6 +97,7 @@ class Pool:
         pause: Callable[[Partition], None],
         resume: Callable[[Partition], None],
         on_fatal: Callable[[BaseException], None],
+        on_restart: Callable[[], None] = lambda: None,
         bounds: Bounds = Bounds(),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -104,6 +105,7 @@ class Pool:
         self._pause = pause
         self._resume = resume
         self._on_fatal = on_fatal
+        self._on_restart = on_restart
         self._bounds = bounds
         self._clock = clock
         self._order: dict[Partition, deque[Work]] = defaultdict(deque)
@@ -176,6 +178,7 @@ class Pool:
     def restart(self) -> None:
         """Take records again, after a drain and a new assignment. What others heard meanwhile is not known."""
         self._news = _News(self._clock())
+        self._on_restart()
         self._stopped = False
 
     def _ripe(self, work: Work) -> None:

@@ -30,6 +30,7 @@ from shared.registry import Registry
 from shared.retries import LAST_PARKING, LOOK_EVERY, delay_for, due_at
 from shared.runs import DeadLetter, Parked, Run
 from shared.settings import Settings
+from shared.streaming.copies import Copies
 from shared.streaming.kafka import Log
 from shared.streaming.pool import Work
 
@@ -72,6 +73,7 @@ class Processor:
         self._runner = runner
         self._kafka = kafka
         self._clock = clock
+        self._copies = Copies()
         self._finished: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._bugs: dict[tuple[str, int], int] = defaultdict(int)
 
@@ -95,6 +97,10 @@ class Processor:
             self._count_bugs(work, repr(error))
             await self._bury(work, None, error)
 
+    def begin_anew(self) -> None:
+        """Partitions were assigned: what this worker parked before may be another's affair by now."""
+        self._copies.forget()
+
     async def _start(self, work: Work, envelope: Envelope) -> None:
         event = (envelope.source, envelope.id)
         if event in self._finished and not work.folded:
@@ -115,6 +121,9 @@ class Processor:
 
     async def _go_on(self, work: Work, envelope: Envelope, parked: Parked) -> None:
         """A parked or retried run: it looks at the present state, unless it waits and nothing was heard."""
+        if ".delay." in work.partition[0] and not self._copies.take(parked.run):
+            metrics.DUPLICATES.inc()
+            return
         if parked.waiting and not work.heard and self._clock() - parked.looked_at < self._look_every:
             await self._park(work, parked.run, waiting=True, looked_at=parked.looked_at)
             return
@@ -181,6 +190,7 @@ class Processor:
         await self._write(
             self._topics.delay(self._service.noun, delay), work.aggregate, work.value, runs.encode(parked)
         )
+        self._copies.parked(run)
 
     async def _skip(self, work: Work, envelope: Envelope) -> None:
         metrics.SKIPPED.inc()

@@ -106,6 +106,7 @@ class Worker:
             pause=self.consuming.pause,
             resume=self.consuming.resume,
             on_fatal=lambda error: stop_now(f"{type(error).__name__}: {error}"),
+            on_restart=processor.begin_anew,
         )
 
     def _guarded(self, processor: Processor) -> Any:
