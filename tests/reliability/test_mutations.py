@@ -21,7 +21,7 @@ CAUGHT: dict[str, tuple[str, list[Weather], list[Blow]]] = {
     "drop_events": ("lost", [], []),
     "forget_keys": (
         "doubled",
-        [Weather(0, EVENTS, "stripe", "error_after", {"times": 4, "stored": False} | CREATES)],
+        [Weather(0, EVENTS, "stripe", "error_after", {"times": 4} | CREATES)],
         [],
     ),
     "forget_phones": ("fields", [], []),
