@@ -114,8 +114,16 @@ class PairWrites:
 
     async def born(self, pair: Pair, side: Side, agreed: Mapping[str, str]) -> None:
         """A pair is being made with equal values: remember them, before it is linked."""
-        fresh = PairState(mapping=pair.id, side=side, pair=list(pair.refs), agreed=dict(agreed))
-        await self._append(msgspec.structs.replace(fresh, settled=self._next(pair), at=self._now()))
+        await self._append(
+            PairState(
+                mapping=pair.id,
+                side=side,
+                pair=list(pair.refs),
+                agreed=dict(agreed),
+                settled=self._next(pair),
+                at=self._now(),
+            )
+        )
 
     def _unseen(self, begun: Sequence[Write]) -> list[Write]:
         """Of the writes that were begun, those that may still land, the last of equal ones."""

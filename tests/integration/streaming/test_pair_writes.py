@@ -163,7 +163,7 @@ async def test_differences_are_those_of_the_newer_look_and_unchanged_ones_are_no
 
 
 async def test_what_was_agreed_last_holds_whatever_is_announced_and_taken_back_after_it(
-    two: tuple[Worker, Worker], clock: list[float]
+    two: tuple[Worker, Worker],
 ) -> None:
     """Such a record tells again what its own side agreed on long ago: a person's change would be taken for old."""
     one, other = two

@@ -49,6 +49,11 @@ class Topic:
         return config
 
 
+def is_delay(topic: str) -> bool:
+    """Whether parked runs wait on the topic, of whatever noun."""
+    return ".delay." in topic
+
+
 class Topics:
     """The topics under one prefix. All inputs of a noun have one partition count: one worker owns the same numbers."""
 

@@ -17,9 +17,10 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
+from shared.events.topics import is_delay
 from shared.limits.lanes import LaneOf
 from shared.log import get_logger
-from shared.tasks import was_cancelled
+from shared.tasks import unless_cancelled
 
 log = get_logger(__name__)
 
@@ -217,15 +218,13 @@ class Pool:
             while queue:
                 work = queue[0]
                 work.taken_at = self._clock()
-                await self._handle(work)
+                await unless_cancelled(self._handle(work))
                 if self._queues.get(aggregate) is not queue:
                     return  # drained meanwhile: the partition may be another worker's by now
                 self._finish(work)
                 queue.popleft()
-        except asyncio.CancelledError as error:
-            if was_cancelled():
-                raise
-            self._on_fatal(error)
+        except asyncio.CancelledError:
+            raise
         except BaseException as error:
             self._on_fatal(error)
         finally:
@@ -247,7 +246,7 @@ class Pool:
             order.popleft().acknowledge()
 
     def _check_bound(self, partition: Partition) -> None:
-        limit = self._bounds.held if ".delay." in partition[0] else self._bounds.per_partition
+        limit = self._bounds.held if is_delay(partition[0]) else self._bounds.per_partition
         count = self._open[partition]
         if count >= limit and partition not in self._paused:
             self._paused.add(partition)

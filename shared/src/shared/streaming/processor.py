@@ -19,7 +19,7 @@ from shared.connections import FlowLink
 from shared.errors import Malformed, StopWorker, SyncError, Unavailable
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
-from shared.events.topics import Topics
+from shared.events.topics import Topics, is_delay
 from shared.flows.matching import holds, starting
 from shared.flows.model import Flow
 from shared.flows.runner import Outcome, Runner, new_run, problem_of
@@ -121,7 +121,7 @@ class Processor:
 
     async def _go_on(self, work: Work, envelope: Envelope, parked: Parked) -> None:
         """A parked or retried run: it looks at the present state, unless it waits and nothing was heard."""
-        if ".delay." in work.partition[0] and not self._copies.take(parked.run):
+        if is_delay(work.partition[0]) and not self._copies.take(parked.run):
             metrics.DUPLICATES.inc()
             return
         if parked.waiting and not work.heard and self._clock() - parked.looked_at < self._look_every:
