@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from shared.connections import FlowLink
-from shared.errors import Unavailable, Waiting
+from shared.errors import Malformed, Unavailable, Waiting
 from shared.events import envelope as envelopes
 
 from shared import runs
@@ -140,13 +143,50 @@ async def test_copies_of_one_parked_run_become_one_again() -> None:
 
 
 async def test_a_copy_that_was_cut_off_is_worked_on_again() -> None:
-    """Only a later copy that stands in the log makes it needless."""
+    """Only a later copy that stands in the log, or the run's end, makes it needless."""
     bench = Bench()
     bench.answer = lambda: Waiting("the account has no e-mail address")
     await bench.handle(event())
     topic, parked = bench.parked()[-1]
-    bench.answer = lambda: None
-    for _ in range(2):
-        looks = len(bench.called)
+    bench.answer = asyncio.CancelledError
+    with pytest.raises(asyncio.CancelledError):
         await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
-        assert len(bench.called) > looks
+    looks, bench.answer = len(bench.called), lambda: None
+    await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+    assert len(bench.called) > looks
+    assert bench.runs()[-1].state == "succeeded"
+
+
+async def test_no_copy_of_a_run_that_ended_is_worked_on() -> None:
+    """Whichever copy ended it. A new assignment forgets: another worker may have heard what this one did not."""
+    bench = Bench()
+    bench.answer = lambda: Waiting("the account has no e-mail address")
+    for _ in range(3):
+        await bench.handle(event())
+    copies, bench.answer = bench.parked(), lambda: None
+    for topic, parked in reversed(copies):
+        await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+    ended, looks = bench.runs()[-1], len(bench.called)
+    assert [run.state for run in bench.runs()].count("succeeded") == 1
+
+    bench.processor.begin_anew()
+    topic, parked = copies[0]
+    await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+    assert len(bench.called) > looks
+    assert bench.runs()[-1].id == ended.id
+
+
+async def test_a_buried_run_that_is_tried_again_may_be_parked_again() -> None:
+    """It ended once; what a person begins anew goes on until it ends again."""
+    bench = Bench(in_place_limit=0.001)
+    bench.answer = lambda: Malformed("no such field")
+    await bench.handle(event())
+    (letter,) = bench.letters()
+    assert letter.run
+    bench.answer = lambda: Unavailable("away")
+    again = runs.Parked(run=letter.run, due=0.0)
+    await bench.handle(event(), parked=runs.encode(again), topic="customer.replay")
+    topic, parked = bench.parked()[-1]
+    bench.answer = lambda: None
+    await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}")
+    assert bench.runs()[-1].state == "succeeded"

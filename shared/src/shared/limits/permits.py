@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,9 +17,10 @@ from aiokafka.errors import KafkaError
 from shared import metrics
 from shared.events.topics import Topics
 from shared.limits.flight import InFlight
-from shared.limits.lanes import LANES, Lane, LaneOf
+from shared.limits.lanes import Lane, LaneOf
 from shared.limits.messages import Demand, encode, leases_decoder
 from shared.limits.purse import Key, Permit, Purse
+from shared.limits.queues import Queues, Waiter
 from shared.limits.quotas import Quota, quota_of
 from shared.log import get_logger
 from shared.settings import Settings
@@ -37,14 +37,6 @@ NOTHING_NEW = 1.0
 """Seconds after which the loop looks around even if nobody woke it."""
 
 
-@dataclass(eq=False)
-class _Waiter:
-    """A call that wants a permit."""
-
-    key: Key
-    permit: asyncio.Future[Permit]
-
-
 class Permits:
     """One per process. Runs while the context does; without any quota it sends nothing and needs no Kafka."""
 
@@ -56,7 +48,7 @@ class Permits:
         self._purse = Purse(f"{name}-{secrets.token_hex(4)}", self._quota, settings.fallback_share)
         self.in_flight = InFlight(settings.calls_in_flight)
         self.in_flight.on_free.append(self._wake)
-        self._waiters: dict[Key, dict[_Waiter, None]] = {}
+        self._queues = Queues()
         self._woken = asyncio.Event()
         self._producer: Any = None
         self._sending: asyncio.Task[None] | None = None
@@ -87,7 +79,7 @@ class Permits:
         """The app accounts whose calls go out by the fallback share now."""
         if not self._purse.out_of_reach(time.monotonic()):
             return []
-        return sorted({key.account for key, waiters in self._waiters.items() if waiters})
+        return sorted({key.account for key in self._queues.waiting()})
 
     @asynccontextmanager
     async def call(self, account: str, operation: str, lane: LaneOf) -> AsyncIterator[None]:
@@ -128,10 +120,10 @@ class Permits:
 
     async def _permit(self, account: str, operation: str, lane: LaneOf) -> Permit:
         """A permit, with a place in flight taken for it."""
-        waiter = _Waiter(Key(account, operation, lane.lane), asyncio.get_running_loop().create_future())
+        waiter = Waiter(Key(account, operation, lane.lane), lane.age, asyncio.get_running_loop().create_future())
 
         def promoted() -> None:
-            self._leave_queue(waiter)
+            self._queues.remove(waiter)
             waiter.key = waiter.key._replace(lane=lane.lane)
             self._queue(waiter)
 
@@ -146,34 +138,24 @@ class Permits:
             raise
         finally:
             lane.on_promotion.remove(promoted)
-            self._leave_queue(waiter)
+            self._queues.remove(waiter)
 
-    def _queue(self, waiter: _Waiter) -> None:
+    def _queue(self, waiter: Waiter) -> None:
         if not waiter.permit.done():
-            self._waiters.setdefault(waiter.key, {})[waiter] = None
+            self._queues.add(waiter)
             self._hand_out()
             self._wake()
 
-    def _leave_queue(self, waiter: _Waiter) -> None:
-        queue = self._waiters.get(waiter.key, {})
-        queue.pop(waiter, None)
-        if not queue:
-            self._waiters.pop(waiter.key, None)
-
     def _hand_out(self) -> None:
-        """Give the permits at hand to those who wait, live ones first."""
+        """Give the permits at hand to those who wait: live ones first, in a lane the oldest work's."""
         now = time.monotonic()
-        for key in sorted(self._waiters, key=lambda key: LANES.index(key.lane)):
-            for waiter in list(self._waiters.get(key, ())):
-                if self.in_flight.free <= 0:
-                    return
-                if waiter.permit.done():
-                    continue
+        for key in self._queues.by_lane():
+            while self.in_flight.free > 0 and (waiter := self._queues.first(key)):
                 permit = self._purse.take(key, now)
                 if permit is None:
                     break
                 self.in_flight.take()
-                self._leave_queue(waiter)
+                self._queues.remove(waiter)
                 waiter.permit.set_result(permit)
 
     def _wake(self) -> None:
@@ -186,7 +168,7 @@ class Permits:
         while not self._stopping:
             self._woken.clear()
             self._hand_out()
-            waiting = {key: len(waiters) for key, waiters in self._waiters.items() if waiters}
+            waiting = self._queues.waiting()
             now = time.monotonic()
             busy = self._sending is not None and not self._sending.done()
             if not busy and self._producer and (demand := self._purse.message(waiting, now)):

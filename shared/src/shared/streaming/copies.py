@@ -6,22 +6,36 @@ for days would have more copies with every death, and each of them would look an
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from shared.runs import Run
+
+REMEMBERED = 20_000
+"""Ended runs that a worker remembers."""
 
 
 class Copies:
-    """One per worker. It speaks of what this worker parked itself since its partitions were assigned."""
+    """One per worker. It speaks of what this worker did itself since its partitions were assigned."""
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
 
     def parked(self, run: Run) -> None:
-        """A copy stands in the log. Nothing before it is needed any more."""
+        """A copy stands in the log: none before it is needed any more. A run that a person began anew goes on."""
+        self._ended.pop(run.id, None)
         self._last[run.id] = max(self._last.get(run.id, 0), run.parked)
 
+    def ended(self, run: Run) -> None:
+        """The run came to an end: no copy is needed any more."""
+        self._last.pop(run.id, None)
+        self._ended[run.id] = None
+        if len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
+
     def take(self, run: Run) -> bool:
-        """Whether this copy is to be worked on: False if a later one stands in the log."""
-        if run.parked < self._last.get(run.id, 0):
+        """Whether this copy is to be worked on: False if a later one stands in the log, or the run ended."""
+        if run.id in self._ended or run.parked < self._last.get(run.id, 0):
             return False
         self._last.pop(run.id, None)
         return True
@@ -29,3 +43,4 @@ class Copies:
     def forget(self) -> None:
         """Another worker may have gone on with them."""
         self._last.clear()
+        self._ended.clear()

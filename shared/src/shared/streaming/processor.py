@@ -154,10 +154,12 @@ class Processor:
             outcome = Outcome(run, "dead")
         if outcome.what == "later":
             await self._park(work, run, waiting=outcome.waiting, looked_at=began)
-        elif outcome.what == "dead":
+            return outcome
+        if outcome.what == "dead":
             await self._bury(work, run, None)
         else:
             await self._record(run)
+        self._copies.ended(run)
         return outcome
 
     async def _timed(self, run: Run, flow: Flow, link: str, envelope: Envelope, *, fresh: bool) -> Outcome:
