@@ -127,6 +127,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "retryable": "whether the same call can succeed later",
         "traceback": "of a bug",
         "candidates": "entities that a person chooses from",
+        "connection": "the closed connection that the run waits for",
     },
     MappingRecord: {
         "id": "`map_…`, made from `source`",

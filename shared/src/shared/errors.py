@@ -71,7 +71,11 @@ class NotReady(Retryable):
 
 
 class ConnectionClosed(Retryable):
-    """The connection was closed by an earlier 401 or 403: nothing is sent, the run is parked until it is open again."""
+    """`connection` was closed by an earlier 401 or 403: nothing is sent, the run is parked until it is open again."""
+
+    def __init__(self, connection: str, why: str) -> None:
+        super().__init__(f"connection {connection} is closed: {why}", code="connection_closed")
+        self.connection = connection
 
 
 class Waiting(Retryable):

@@ -27,7 +27,9 @@ log = get_logger(__name__)
 
 
 class Registry:
-    """In-memory state of the compacted topics. Give `folds` to a Replica."""
+    """In-memory state of the compacted topics. Give `folds` to a Replica. `on_open` are told of each connection that
+    is open again, or has another key.
+    """
 
     def __init__(self) -> None:
         self.connections: dict[str, Connection] = {}
@@ -37,6 +39,7 @@ class Registry:
         self.pair_states = PairStates()
         self.index = EntityIndex()
         self.polls = Polls()
+        self.on_open: list[Callable[[str], None]] = []
 
     def folds(self, topics: Topics, *, with_mappings: bool = True, with_index: bool = True) -> dict[str, Apply]:
         """The folding functions by topic. Ingress does without the mappings, set-up without the index too."""
@@ -84,7 +87,20 @@ class Registry:
     def _connection(self, _offset: int, key: str, value: bytes) -> None:
         connection = connection_decoder.decode(value)
         check_version(connection.schemaversion)
-        self.connections[key] = connection
+        self.keep_connection(connection)
+
+    def keep_connection(self, connection: Connection) -> None:
+        """The newest state of a connection; in the log already."""
+        before = self.connections.get(connection.id)
+        self.connections[connection.id] = connection
+        if connection.state == "open" and before != connection:
+            for tell in self.on_open:
+                tell(connection.id)
+
+    def is_open(self, connection_id: str) -> bool:
+        """Whether calls may go by the connection."""
+        found = self.connections.get(connection_id)
+        return found is not None and found.state == "open"
 
     def _link(self, _offset: int, key: str, value: bytes) -> None:
         link = flow_link_decoder.decode(value)

@@ -23,6 +23,7 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     retryable: bool = False
     traceback: str = ""
     candidates: list[str] = []
+    connection: str = ""
 
 
 class Step(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -11,7 +11,7 @@ from tests.contract.clients.conftest import StripeSide, TogaiSide
 
 
 def closed() -> None:
-    raise ConnectionClosed("connection con is closed: 401", code="connection_closed")
+    raise ConnectionClosed("con", "401")
 
 
 async def test_no_call_of_a_closed_connection_goes_to_stripe(stripe_side: StripeSide) -> None:

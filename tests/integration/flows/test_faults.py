@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from shared.events.topics import Topics
 from shared.streaming.kafka import Log
 
-from tests.stack.processes import until
+from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
+
+RARE_POLLS = {"TANDEM_STRIPE_POLL_INTERVAL": "3600", "TANDEM_TOGAI_POLL_INTERVAL": "3600"}
+"""What a poller sees would wake a run that waits."""
 
 
 @pytest.mark.parametrize("kind", ["duplicate", "reorder", "delay"])
@@ -157,6 +162,23 @@ async def test_a_wrong_key_closes_the_connection_and_loses_nothing(tenant: Tenan
     await tenant.mapping("acme2")
 
     assert len(await tenant.stripe_customers()) == 2
+
+
+async def test_a_mended_key_wakes_what_waits_for_it(kafka_bootstrap: str, tmp_path: Path) -> None:
+    """At once, though the parking lasts ten minutes here."""
+    stack = await Stack.start(tmp_path, kafka_bootstrap, workers=1, TANDEM_DELAY_SCALE="10", **RARE_POLLS)
+    try:
+        tenant = await Tenant.make(stack)
+        connection = f"con_t{tenant.name}"
+        await tenant.connect_togai(connection, tenant.togai_token, key="wrong")
+        customer = await tenant.new_customer()
+        parked = await tenant.run(customer, "parked")
+        await tenant.connect_togai(connection, tenant.togai_token)
+        await tenant.mapping(customer)
+    finally:
+        await stack.stop()
+
+    assert parked["problem"]["connection"] == connection
 
 
 async def test_a_body_that_names_nothing_ends_as_a_dead_letter(tenant: Tenant) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from console.api.errors import ApiError, BadRequest, NotNow, Unknown, describe
-from shared.errors import Permanent, Retryable, SyncError
+from shared.errors import ConnectionClosed, Permanent, Retryable, SyncError
 
 from shared import errors
 
@@ -16,9 +16,10 @@ def _below(kind: type[SyncError]) -> list[type[SyncError]]:
 @pytest.mark.parametrize("kind", _below(SyncError), ids=lambda kind: kind.__name__)
 def test_every_class_of_ours_has_a_status(kind: type[SyncError]) -> None:
     """5xx means "send it again", 4xx "do not"."""
-    status, code, message, what_to_do = describe(kind("it went wrong"))
+    error = ConnectionClosed("con_1", "401") if issubclass(kind, ConnectionClosed) else kind("it went wrong")
+    status, code, message, what_to_do = describe(error)
 
-    assert (message, bool(code), bool(what_to_do)) == ("it went wrong", True, True)
+    assert (message, bool(code), bool(what_to_do)) == (error.message, True, True)
     if issubclass(kind, Retryable):
         assert status == 503
     elif issubclass(kind, Permanent):

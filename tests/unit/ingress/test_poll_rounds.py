@@ -26,7 +26,7 @@ class NoClients(Clients):
 
     async def close(self, error: Misconfigured) -> ConnectionClosed:
         self.closed.append(error.connection)
-        return ConnectionClosed(f"connection {error.connection} is closed: {error.message}")
+        return ConnectionClosed(error.connection, error.message)
 
 
 class Driven:
@@ -85,12 +85,12 @@ async def test_a_problem_is_logged_once_and_its_end_too() -> None:
 
 async def test_a_refused_key_closes_the_connection_for_all() -> None:
     """Nothing more is asked until the next interval."""
-    driven = Driven(fails(Misconfigured("401", connection="con_stripe")), fails(ConnectionClosed("closed")))
+    driven = Driven(fails(Misconfigured("401", connection="con_stripe")), fails(ConnectionClosed("con_stripe", "401")))
     await driven.run()
 
     assert driven.clients.closed == ["con_stripe"]
     assert driven.waited == [900, 900]
-    assert driven.round.problem == "closed"
+    assert driven.round.problem == "connection con_stripe is closed: 401"
 
 
 async def test_a_bug_does_not_end_the_round() -> None:

@@ -29,12 +29,14 @@ class Bench:
         self.fatal: list[BaseException] = []
         self.now = 1000.0
         self.offsets: dict[Partition, int] = defaultdict(int)
+        self.open: set[str] = set()
         self.pool = Pool(
             self.handle,
             pause=self.paused.add,
             resume=self.paused.discard,
             on_fatal=self.fatal.append,
             bounds=bounds,
+            is_open=lambda connection: connection in self.open,
             clock=lambda: self.now,
         )
 
@@ -57,13 +59,14 @@ class Bench:
         kind: str = "",
         lane: Lane = "live",
         looked_at: float = 0.0,
+        closed: str = "",
     ) -> Work:
         offset = self.offsets[partition]
         self.offsets[partition] += 1
         work = Work(
             partition, offset, aggregate, kind, b"x", b"p" if looked_at else None,
             lambda: self.acked.append((partition, offset)), foldable=bool(kind), due=due, looked_at=looked_at,
-            lane=LaneOf(lane),
+            lane=LaneOf(lane), closed=closed,
         )  # fmt: skip
         self.pool.submit(work)
         return work
@@ -307,3 +310,22 @@ async def test_a_run_that_looked_before_the_assignment_looks_again_when_it_is_du
 async def _until(condition: Callable[[], bool]) -> None:
     while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.005)
+
+
+async def test_an_opened_connection_wakes_what_waited_for_it() -> None:
+    """Not what waits for another one or for its time; what is read afterwards is not held at all."""
+    bench = Bench()
+    due = bench.now + 3600
+    mended = bench.submit("a", partition=DELAY, due=due, closed="con_a")
+    same = bench.submit("b", partition=DELAY, due=due, closed="con_a")
+    bench.submit("b", partition=DELAY, due=due, closed="con_b")
+    bench.submit("c", partition=DELAY, due=due)
+    bench.open.add("con_a")
+    bench.pool.opened("con_a")
+    await settle(lambda: len(bench.handled) == 2)
+    late = bench.submit("d", partition=DELAY, due=due, closed="con_a")
+    await settle(lambda: len(bench.handled) == 3)
+
+    assert bench.handled == [mended, same, late]
+    assert bench.acked == [(DELAY, 0), (DELAY, 1)]
+    await bench.pool.drain(0)

@@ -29,7 +29,7 @@ def test_retry_after_is_heard_and_clamped(asked: float | None, expected: float) 
         (RateLimited(""), True),
         (NotReady(""), True),
         (Waiting(""), False),
-        (ConnectionClosed(""), False),
+        (ConnectionClosed("con", "401"), False),
         (Rejected(""), False),
         (ValueError(""), False),
     ],

@@ -85,7 +85,7 @@ class Clients:
         if connection and connection.state == "open":
             await self._record(connection, "closed", error.message)
             log.error("connection.closed", connection=connection.id, reason=error.message)
-        return ConnectionClosed(f"connection {error.connection} is closed: {error.message}", code="connection_closed")
+        return ConnectionClosed(error.connection, error.message)
 
     async def _open(self, connection_id: str) -> StripeApp | TogaiApp:
         connection = self._registry.connection(connection_id)
@@ -113,13 +113,11 @@ class Clients:
         present = self._registry.connections.get(made_for.id)
         if present is None or present.state != "open" or present.sealed != made_for.sealed:
             reason = present.reason if present and present.state == "closed" else "its key was replaced or removed"
-            raise ConnectionClosed(f"connection {made_for.id} is closed: {reason}", code="connection_closed")
+            raise ConnectionClosed(made_for.id, reason)
 
     async def _probe(self, connection: Connection) -> None:
         """One harmless call after a while; it reopens the connection or postpones the next probe for all workers."""
-        closed = ConnectionClosed(
-            f"connection {connection.id} is closed: {connection.reason}", code="connection_closed"
-        )
+        closed = ConnectionClosed(connection.id, connection.reason)
         age = time.time() - datetime.fromisoformat(connection.changed_at).timestamp()
         if self._probing.locked() or age < PROBE_EVERY * float(self._settings.delay_scale) * random.uniform(1, 1.1):
             raise closed
@@ -128,7 +126,9 @@ class Clients:
             try:
                 await (client.account() if isinstance(client, StripeApp) else client.organization())
             except SyncError as error:
-                await self._record(connection, "closed", error.message)
+                # A time-out or a 429 says nothing about the key: what the vendor said of it stays the reason.
+                reason = error.message if isinstance(error, Misconfigured) else connection.reason
+                await self._record(connection, "closed", reason)
                 raise closed from error
             await self._record(connection, "open", "")
             log.info("connection.reopened", connection=connection.id)
@@ -138,4 +138,4 @@ class Clients:
             connection, state=state, reason=reason, changed_at=timestamp(datetime.now(UTC))
         )
         await self._kafka.append(self._topics.connections, connection.id, encode(changed))
-        self._registry.connections[connection.id] = changed
+        self._registry.keep_connection(changed)

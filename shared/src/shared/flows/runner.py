@@ -208,6 +208,7 @@ def problem_of(error: BaseException) -> Problem:
             code=error.code,
             retryable=isinstance(error, Retryable),
             candidates=list(error.candidates) if isinstance(error, Conflict) else [],
+            connection=error.connection if isinstance(error, ConnectionClosed) else "",
         )
     text = "".join(traceback.format_exception(error))
     return Problem(error=type(error).__name__, reason=str(error) or repr(error), traceback=text[-8000:])

@@ -192,6 +192,7 @@ def _work(event: EventT[Any], partition: Partition) -> Work:
         foldable=foldable and parked is None,
         due=parking.due if parking else 0.0,
         looked_at=parking.looked_at if parking and parking.waiting else 0.0,
+        closed=parking.run.problem.connection if parking and parking.run.problem else "",
         lane=LaneOf("replay" if message.topic.endswith(".replay") else "live"),
     )
 

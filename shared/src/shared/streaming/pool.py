@@ -6,7 +6,7 @@
   of its type, which then looks at the present state for all of them.
 - What stands before a live event of the same aggregate counts as live for the limits: it must not be held up behind it.
 - Records of delay topics are held until they are due; an event of the same aggregate wakes them at once, also one that
-  came between their last look and their being held.
+  came between their last look and their being held. What waits for a closed connection wakes when that is open again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Work:
     this one stands for; `look_again` forbids to take the event for the present state; `lane` is that of its calls.
 
     `looked_at` is when a run that waits for news last looked (epoch seconds, 0 for every other record); `heard` that
-    there are some, or that nobody knows.
+    there are some, or that nobody knows. `closed` is the connection that a parked run waits for.
     """
 
     partition: Partition
@@ -55,6 +55,7 @@ class Work:
     lane: LaneOf = field(default_factory=LaneOf)
     looked_at: float = 0.0
     heard: bool = False
+    closed: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,9 @@ class _News:
 
 
 class Pool:
-    """`handle` does the work and raises only to stop the worker; `pause` and `resume` stop and start reading."""
+    """`handle` does the work and raises only to stop the worker; `pause` and `resume` stop and start reading.
+    `is_open` tells whether a connection may be used; call `opened` when one may be again.
+    """
 
     def __init__(
         self,
@@ -99,6 +102,7 @@ class Pool:
         resume: Callable[[Partition], None],
         on_fatal: Callable[[BaseException], None],
         on_restart: Callable[[], None] = lambda: None,
+        is_open: Callable[[str], bool] = lambda connection: False,
         bounds: Bounds = Bounds(),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -107,6 +111,7 @@ class Pool:
         self._resume = resume
         self._on_fatal = on_fatal
         self._on_restart = on_restart
+        self._is_open = is_open
         self._bounds = bounds
         self._clock = clock
         self._order: dict[Partition, deque[Work]] = defaultdict(deque)
@@ -129,7 +134,7 @@ class Pool:
             self._news.tell(work.aggregate, self._clock())
         work.heard = work.heard or bool(work.looked_at) and self._news.came(work.aggregate, work.looked_at)
         wait = work.due - self._clock()
-        if wait > 0 and not work.heard:
+        if wait > 0 and not work.heard and not (work.closed and self._is_open(work.closed)):
             timer = asyncio.get_running_loop().call_later(wait, self._ripe, work)
             self._held[work.aggregate][work] = timer
         else:
@@ -142,6 +147,14 @@ class Pool:
             timer.cancel()
             work.heard = True
             self._enqueue(work)
+
+    def opened(self, connection: str) -> None:
+        """A connection may be used again: what waits for it goes on."""
+        for held in list(self._held.values()):
+            for work, timer in list(held.items()):
+                if work.closed == connection:
+                    timer.cancel()
+                    self._ripe(work)
 
     def oldest(self) -> float:
         """Seconds since the longest running event was begun, 0 if none runs."""

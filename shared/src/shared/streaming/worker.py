@@ -101,13 +101,16 @@ class Worker:
             self.settings, self.topics, registry, claims, clients, kafka, self._implementations, self.name, pairs
         )
         processor = Processor(self.service, self.settings, self.topics, registry, runner, kafka)
-        return Pool(
+        pool = Pool(
             self._guarded(processor),
             pause=self.consuming.pause,
             resume=self.consuming.resume,
             on_fatal=lambda error: stop_now(f"{type(error).__name__}: {error}"),
             on_restart=processor.begin_anew,
+            is_open=registry.is_open,
         )
+        registry.on_open.append(pool.opened)
+        return pool
 
     def _guarded(self, processor: Processor) -> Any:
         async def handle(work: Work) -> None:

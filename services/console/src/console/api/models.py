@@ -19,6 +19,7 @@ class Problem(BaseModel):
     code: str = Field(description="the vendor's or our own code", examples=["email_invalid"])
     retryable: bool = Field(description="whether the same call can succeed later")
     candidates: list[str] = Field(description="refs that a person must choose from")
+    connection: str = Field(description="the closed connection that the run waits for, empty if none")
 
 
 class MappingItem(BaseModel):

@@ -25,6 +25,7 @@ def problem(found: Problem | None) -> models.Problem | None:
         code=found.code,
         retryable=found.retryable,
         candidates=found.candidates,
+        connection=found.connection,
     )
 
 
