@@ -1,7 +1,7 @@
 """From a seed, when what breaks: sandbox faults in spells of weather, and blows to processes. Pure.
 
 Everything is placed by the number of actions begun, never by the clock: the same seed breaks the same things at the
-same places of the story. An act is 500 actions; each act has every kind of weather and every blow.
+same places of the story. Each act has every kind of weather, each two acts have every blow; a single act has them all.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 ACT = 500
+ROUND = 2 * ACT
+"""Every blow in so many actions. Together the blows of a round keep Tandem down for a minute, as long as an act lasts:
+with all of them in each act nothing would be left but a backlog, which hides what else goes wrong.
+"""
 SPELLS = 8
 """Spells of weather in one act."""
 RETRY_AFTER = 2
@@ -86,15 +90,15 @@ BLOWS: tuple[tuple[float, str, str, float], ...] = (
     (0.88, "pause", "console", 3.0),
     (0.94, "scale", "1", 0),
 )
-"""One act's blows: place in it, what, to whom, for how many seconds."""
+"""One round's blows: place in it, what, to whom, for how many seconds."""
 
 
 def blows(seed: int, events: int) -> list[Blow]:
     """Every blow of a run, in order. Which of several workers is meant is part of the target."""
     dice = random.Random(f"blows {seed}")
     found: list[Blow] = []
-    for begin in range(0, max(events, 1), ACT):
-        length = min(ACT, events - begin)
+    for begin in range(0, max(events, 1), ROUND):
+        length = min(ROUND, events - begin)
         for place, kind, target, seconds in BLOWS:
             at = begin + int(length * (place + dice.uniform(-0.02, 0.02)))
             which = f"worker-{dice.randint(1, 3)}" if target == "worker" else target

@@ -31,7 +31,9 @@ Say = Callable[[str], None]
 WHOLE = 10_000
 """Events of a whole run."""
 PATIENCE = 460.0
-"""Seconds for coming to rest: a run that only fails is given up on within 435 s, so what can end has ended by then."""
+"""Seconds for coming to rest: a run that only fails is given up on within 435 s, so what can end has ended by then. So
+long a person waits for the other side of what they made, too.
+"""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Plan:
     blows: list[Blow] | None = None
     weather: list[Weather] | None = None
     patience: float = PATIENCE
-    person_patience: float = 120.0
+    person_patience: float = PATIENCE
     last: Part = "sql"
 
     @classmethod

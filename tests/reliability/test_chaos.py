@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.reliability.chaos import ACT, CALLS, WEBHOOKS, blows, weather
+from tests.reliability.chaos import ACT, BLOWS, CALLS, ROUND, WEBHOOKS, blows, weather
 
 
 def test_the_same_seed_breaks_the_same_things() -> None:
@@ -23,6 +23,13 @@ def test_an_act_has_every_blow_in_order() -> None:
     assert {("kill", t) for t in ("worker", "workers", "ingress", "console", "broker")} <= hurt
     assert {("pause", t) for t in ("worker", "ingress", "console", "broker")} <= hurt
     assert {("revoke", "stripe"), ("revoke", "togai")} <= hurt
+
+
+def test_a_long_run_has_every_blow_in_each_round() -> None:
+    """And they are as many, however long the last round is."""
+    found = blows(1, 3 * ROUND - ACT)
+
+    assert [sum(n * ROUND <= blow.at < (n + 1) * ROUND for blow in found) for n in range(3)] == [len(BLOWS)] * 3
 
 
 def test_every_act_has_all_weather() -> None:
