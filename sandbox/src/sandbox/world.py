@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from sandbox.answers import Answer
 from sandbox.clock import Clock
 from sandbox.deliveries import Deliveries
 from sandbox.faults import Faults
@@ -12,18 +13,9 @@ from sandbox.rate import Windows
 from sandbox.settings import Settings
 from sandbox.store import Store
 from sandbox.tenants import Tenants
+from sandbox.visits import Visit
 
 LOCK_SECONDS = 30 * 60
-
-
-@dataclass(frozen=True)
-class Noted:
-    """What the log tells of a call besides its request: when it came, by which key, and what was done to it."""
-
-    began: float
-    caller: str | None
-    fault: str | None
-    retry_after: float | None
 
 
 @dataclass
@@ -52,11 +44,15 @@ class World:
         self.clock.forward(seconds)
         self.store.set_fact("clock", {"advance": self.clock.advance})
 
-    def note_call(self, app: str, facts: dict[str, str | None], status: int | None, call: Noted) -> None:
-        """Writes one API call to the log; status None is an answer that was never given."""
+    def note_call(self, app: str, visit: Visit, answer: Answer | None) -> None:
+        """Writes one API call to the log; no answer is one that was never given."""
+        access, rule = visit.access, visit.rule
+        scope, caller = (access.tenant.scope, access.key) if access else (None, None)
+        asked = answer.headers.get("Retry-After") if answer else None
         self.store.run(
             "INSERT INTO calls (at, app, scope, method, path, operation, status, idempotency_key, request, fault, "
             "began, caller, retry_after) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            self.clock.now(), app, facts["scope"], facts["method"], facts["path"], facts["operation"], status,
-            facts["key"], facts["request"], call.fault, call.began, call.caller, call.retry_after,
+            self.clock.now(), app, scope, visit.request.method, visit.path, visit.operation,
+            answer.status if answer else None, visit.key, visit.id or None, rule.kind if rule else None, visit.began,
+            caller, float(asked) if asked else None,
         )  # fmt: skip

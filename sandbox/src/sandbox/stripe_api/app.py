@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
-from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
@@ -21,29 +19,11 @@ from sandbox.stripe_api.errors import StripeError, api_error, lock_timeout, rate
 from sandbox.stripe_api.operations import find
 from sandbox.stripe_api.params import API_VERSIONS
 from sandbox.tenants import Access
-from sandbox.world import Noted, World
+from sandbox.visits import Visit
+from sandbox.world import World
 
 log = logging.getLogger(__name__)
 _FORM = "application/x-www-form-urlencoded"
-
-
-@dataclass
-class Visit:
-    """What is known of a request so far."""
-
-    request: Request
-    body: bytes
-    path: str
-    id: str
-    operation: str = "unknown"
-    access: Access | None = None
-    rule: Rule | None = None
-    began: float = field(default_factory=time.time)
-
-    @property
-    def key(self) -> str | None:
-        """The idempotency key; it counts for POST only (source: Stripe docs, idempotent requests)."""
-        return self.request.headers.get("idempotency-key") if self.request.method == "POST" else None
 
 
 class StripeApi:
@@ -63,8 +43,7 @@ class StripeApi:
         except Exception:
             log.exception("the sandbox failed on %s %s", request.method, visit.path)
             answer = Answer.json(500, api_error().body())
-        cut = visit.rule is not None and visit.rule.kind in ("cut_before", "cut_after")
-        self._note(visit, None if cut or answer is None else answer)
+        self._world.note_call("stripe", visit, None if visit.cut else answer)
         if answer is None:
             return CutResponse()
         self._add_headers(visit, answer)
@@ -78,7 +57,7 @@ class StripeApi:
         found = find(visit.request.method, visit.path)
         visit.operation = found[0].name if found else "unknown"
         self._limit(visit.access, visit.operation)
-        visit.rule = self._world.faults.call("stripe", self._facts(visit, found[1] if found else ""))
+        visit.rule = self._world.faults.call("stripe", visit.facts(found[1] if found else ""))
         if visit.rule and visit.rule.kind in ("rate_limited", "lock_timeout", "unauthorized"):
             raise _fault_error(visit.rule, visit.access.key)
         if found is None:
@@ -156,33 +135,6 @@ class StripeApi:
             raise rate_limited("global-rate")
         for name in names:
             second.add(name)
-
-    def _facts(self, visit: Visit, id: str) -> dict[str, str]:
-        return {
-            "account": visit.access.tenant.scope if visit.access else "",
-            "method": visit.request.method,
-            "path": visit.path,
-            "operation": visit.operation,
-            "object": id,
-            "caller": visit.access.key if visit.access else "",
-        }
-
-    def _note(self, visit: Visit, answer: Answer | None) -> None:
-        facts = {
-            "scope": visit.access.tenant.scope if visit.access else None,
-            "method": visit.request.method,
-            "path": visit.path,
-            "operation": visit.operation,
-            "key": visit.key,
-            "request": visit.id,
-        }
-        noted = Noted(
-            visit.began,
-            visit.access.key if visit.access else None,
-            visit.rule.kind if visit.rule else None,
-            float(answer.headers["Retry-After"]) if answer and "Retry-After" in answer.headers else None,
-        )
-        self._world.note_call("stripe", facts, answer.status if answer else None, noted)
 
     def _add_headers(self, visit: Visit, answer: Answer) -> None:
         answer.headers["Request-Id"] = visit.id

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import logging
-import time
-from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.answers import Answer, CutResponse, hold_before, spoiled
-from sandbox.faults import Rule
 from sandbox.store import caller
 from sandbox.tenants import Access
 from sandbox.togai_api.calls import Call, Operation
 from sandbox.togai_api.errors import TogaiError
 from sandbox.togai_api.operations import find
-from sandbox.world import Noted, World
+from sandbox.visits import Visit
+from sandbox.world import World
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Visit:
-    """What is known of a request so far."""
-
-    request: Request
-    body: bytes
-    path: str
-    operation: str = "unknown"
-    access: Access | None = None
-    rule: Rule | None = None
-    began: float = field(default_factory=time.time)
 
 
 class TogaiApi:
@@ -53,8 +38,7 @@ class TogaiApi:
         except Exception:
             log.exception("the sandbox failed on %s %s", request.method, visit.path)
             answer = Answer.json(500, {"message": "Internal server error"})
-        cut = visit.rule is not None and visit.rule.kind in ("cut_before", "cut_after")
-        self._note(visit, None if cut or answer is None else answer)
+        self._world.note_call("togai", visit, None if visit.cut else answer)
         return CutResponse() if answer is None else await spoiled(answer, visit.rule, self._world.stopping)
 
     async def _steps(self, visit: Visit) -> Answer | None:
@@ -64,7 +48,7 @@ class TogaiApi:
         found = find(visit.request.method, visit.path)
         visit.operation = found[0].name if found else "unknown"
         self._limit(visit.access)
-        visit.rule = self._world.faults.call("togai", self._facts(visit, found[1] if found else ""))
+        visit.rule = self._world.faults.call("togai", visit.facts(found[1] if found else ""))
         if visit.rule and visit.rule.kind == "rate_limited":
             raise TogaiError(429, "Too many requests")
         if visit.rule and visit.rule.kind == "unauthorized":
@@ -120,30 +104,3 @@ class TogaiApi:
         own = visit.rule.retry_after if visit.rule else None
         seconds = self._world.settings.togai_retry_after if own is None else own
         return {} if seconds is None else {"Retry-After": str(seconds)}
-
-    def _facts(self, visit: Visit, id: str) -> dict[str, str]:
-        return {
-            "account": visit.access.tenant.scope if visit.access else "",
-            "method": visit.request.method,
-            "path": visit.path,
-            "operation": visit.operation,
-            "object": id,
-            "caller": visit.access.key if visit.access else "",
-        }
-
-    def _note(self, visit: Visit, answer: Answer | None) -> None:
-        facts = {
-            "scope": visit.access.tenant.scope if visit.access else None,
-            "method": visit.request.method,
-            "path": visit.path,
-            "operation": visit.operation,
-            "key": None,
-            "request": None,
-        }
-        noted = Noted(
-            visit.began,
-            visit.access.key if visit.access else None,
-            visit.rule.kind if visit.rule else None,
-            float(answer.headers["Retry-After"]) if answer and "Retry-After" in answer.headers else None,
-        )
-        self._world.note_call("togai", facts, answer.status if answer else None, noted)
