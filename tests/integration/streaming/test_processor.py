@@ -207,6 +207,17 @@ async def test_an_event_that_was_finished_is_not_run_again() -> None:
     assert len({letter.id for letter in bench.letters()}) == 1
 
 
+async def test_after_an_assignment_nothing_is_taken_for_finished() -> None:
+    """Another worker may have begun it once more and died: then its record says that the run goes on, for ever."""
+    bench = Bench()
+    await bench.handle(event())
+    bench.processor.begin_anew()
+    before = len(bench.runs())
+    await bench.handle(event())
+
+    assert [run.state for run in bench.runs()[before:]][-1] in runs.TERMINAL_STATES
+
+
 @pytest.mark.parametrize("version", ["2.0", "0.9"])
 async def test_another_major_version_stops_the_worker(version: str) -> None:
     """A newer Tandem wrote it: burying it would lose what this one cannot read."""

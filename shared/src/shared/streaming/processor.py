@@ -38,7 +38,7 @@ log = get_logger(__name__)
 
 PARKED_HEADER = "parked"
 REMEMBERED = 20_000
-"""Finished events that a worker remembers: a duplicate of one of these is not run again."""
+"""Finished events that a worker remembers since its assignment: a duplicate of one of these is not run again."""
 FRESH_FOR = 60.0
 """Seconds for which a live event is taken for the present state; a later one is looked up again (design law 5)."""
 WRITE_DEADLINE = 60.0
@@ -98,8 +98,11 @@ class Processor:
             await self._bury(work, None, error)
 
     def begin_anew(self) -> None:
-        """Partitions were assigned: what this worker parked before may be another's affair by now."""
+        """Partitions were assigned. What this worker finished or parked before, another may have begun once more: its
+        record would be the last one, and say that the run still goes on.
+        """
         self._copies.forget()
+        self._finished.clear()
 
     async def _start(self, work: Work, envelope: Envelope) -> None:
         event = (envelope.source, envelope.id)
