@@ -104,6 +104,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "problem": "what went wrong last, the record below",
         "attempts": "how often it was tried",
         "parked": "how often it was parked",
+        "failures": "how often in a row by a failure, not to wait",
         "next_attempt_at": "when a parked run goes on",
         "superseded_by": "the event that stood for this one",
         "refs": "every entity that it touched",

@@ -19,7 +19,7 @@ LONGEST_RETRY_AFTER = 60.0
 LADDER: tuple[Delay, ...] = ("1m", "10m", "1h")
 """The delay topics that a parked run passes, the last one again and again."""
 LAST_PARKING = 2 + 24
-"""After so many parkings a run that only fails is buried, marked retryable: about a day."""
+"""After so many parkings in a row by failures a run is buried, marked retryable: about a day."""
 LOOK_EVERY = 24 * 3600.0
 """Seconds after which a waiting run looks again even if nothing was heard of its entity."""
 
@@ -39,7 +39,7 @@ def wait_before(attempt: int, error: BaseException | None, scale: float, jitter:
 
 
 def delay_for(parked: int) -> Delay:
-    """The delay topic for a run that was parked `parked` times before."""
+    """The delay topic for a run that was parked `parked` times before, for the same kind of reason."""
     return LADDER[min(parked, len(LADDER) - 1)]
 
 

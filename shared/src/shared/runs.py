@@ -60,6 +60,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     problem: Problem | None = None
     attempts: int = 0
     parked: int = 0
+    failures: int = 0
     next_attempt_at: str = ""
     superseded_by: str = ""
     refs: list[str] = []

@@ -49,6 +49,35 @@ async def test_a_run_that_only_fails_is_buried_after_a_day() -> None:
     assert len(bench.parked()) == 26
 
 
+async def test_waiting_for_weeks_is_no_failure() -> None:
+    """The first failure after it is tried again in a minute, and only a day of failures in a row buries the run.
+
+    Whoever tries it again gives it another day.
+    """
+    bench = Bench(in_place_limit=0.001)
+    bench.answer = lambda: Waiting("the account has no e-mail address")
+    await bench.handle(event())
+
+    async def go_on(times: int) -> None:
+        for _ in range(times):
+            topic, parked = bench.parked()[-1]
+            bench.now = parked.due + 1
+            await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+
+    await go_on(30)
+    bench.answer = lambda: Unavailable("away")
+    await go_on(1)
+    assert bench.parked()[-1][0] == "1m"
+    assert bench.letters() == []
+
+    await go_on(26)
+    (letter,) = bench.letters()
+    assert letter.run
+    await bench.handle(event(), parked=runs.encode(runs.Parked(run=letter.run, due=0)), topic="customer.replay")
+    assert bench.runs()[-1].state == "parked"
+    assert bench.parked()[-1][0] == "1m"
+
+
 async def test_a_waiting_run_looks_only_if_something_was_heard() -> None:
     """Due without news it is parked again without a call; woken by an event of its aggregate it looks."""
     bench = Bench()

@@ -152,10 +152,12 @@ class Processor:
                 outcome = await self._timed(run, flow, link.id, envelope, fresh=False)
         metrics.RUNS.labels(run.flow, run.state if outcome.what == "ended" else outcome.what).inc()
         self._count_bugs(work, outcome.run.reason if outcome.bug else "")
-        if outcome.what == "later" and not outcome.patient and run.parked >= LAST_PARKING:
-            run.state, run.ended_at = "dead", _now()
+        if outcome.what == "later" and not outcome.patient and run.failures >= LAST_PARKING:
+            # Whoever tries it again gives it a whole day again.
+            run.state, run.ended_at, run.failures = "dead", _now(), 0
             outcome = Outcome(run, "dead")
         if outcome.what == "later":
+            run.failures = 0 if outcome.patient else run.failures + 1
             await self._park(work, run, waiting=outcome.waiting, looked_at=began)
             return outcome
         if outcome.what == "dead":
@@ -186,7 +188,8 @@ class Processor:
 
     async def _park(self, work: Work, run: Run, *, waiting: bool, looked_at: float) -> None:
         """The run waits on a delay topic. Its record comes first: after a crash in between the event is run again."""
-        delay = delay_for(run.parked)
+        # A failure after days of waiting is tried again as soon as any other.
+        delay = delay_for(run.failures - 1 if run.failures else run.parked)
         due = due_at(delay, float(self._settings.delay_scale), self._clock())
         run.state, run.parked = "parked", run.parked + 1
         run.next_attempt_at = timestamp(datetime.fromtimestamp(due, UTC))
