@@ -14,6 +14,7 @@ from tests.reliability.checker.calls import limits
 from tests.reliability.checker.facts import Facts, Told
 from tests.reliability.checker.log import Event
 from tests.reliability.checker.order import Stale, backwards, stale_writes
+from tests.reliability.checker.pairs import lost
 from tests.reliability.checker.verdict import AT_REST, INVARIANTS
 from tests.reliability.units import Parent, Unit, World
 
@@ -119,6 +120,25 @@ def test_a_refused_key_is_probed_and_not_used() -> None:
 
     assert list(limits(facts(calls=[*probes, *(call(31.0 + n / 100) for n in range(20))]))) == []
     assert len(list(limits(facts(calls=used)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "missing"),
+    [
+        ("ACTIVE", ["created"], False),
+        ("ACTIVE", ["updated"], True),
+        ("ARCHIVED", ["updated"], False),
+        ("ARCHIVED", [], True),
+    ],
+)
+def test_every_account_is_told_of(status: str, told: list[str], missing: bool) -> None:
+    """By its creation; what was in the archive when it was first seen by a change, for nothing is made then."""
+    found = facts(
+        events=[Event("a", {"id": "e", "subject": "acct-t1.0", "type": f"togai.account.{k}"}, b"") for k in told]
+    )
+    found.accounts["acct-t1.0"]["status"] = status
+
+    assert ("its creation in Togai is not in the log" in [b.what for b in lost(found)]) is missing
 
 
 def test_a_second_pass_may_read_and_not_write() -> None:

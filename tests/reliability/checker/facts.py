@@ -60,6 +60,11 @@ class Facts:
                 found[account].append(customer["id"])
         return found
 
+    def is_archived(self, account: str) -> bool:
+        """Whether a Togai account is archived now, by itself or with its customer."""
+        own = self.accounts[account]
+        return "ARCHIVED" in (own["status"], self.parents.get(own["customerId"], {}).get("status"))
+
     def account_of(self, unit: Unit) -> str:
         """The Togai account of a unit's pair; empty if there is none."""
         if unit.born == "togai":

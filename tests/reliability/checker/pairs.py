@@ -31,9 +31,12 @@ def lost(facts: Facts) -> Iterator[Broken]:
             yield Broken(
                 "lost", str(event["id"]), f"{event['type']} of {event['data']['object']['id']} is not in the log"
             )
+    changed = {e.value["subject"] for e in facts.events if e.value["type"] == "togai.account.updated"}
     created = {e.value["subject"] for e in facts.events if e.value["type"] == "togai.account.created"}
     for name in facts.accounts.keys() - created:
-        yield Broken("lost", name, "its creation in Togai is not in the log")
+        # Whose webhook was dropped, and whom the lists show in the archive first, is told by a change: nothing is made.
+        if not (name in changed and facts.is_archived(name)):
+            yield Broken("lost", name, "its creation in Togai is not in the log")
     for letter in facts.letters.values():
         if letter["state"] == "open":
             yield Broken("lost", str(letter.get("aggregate")), f"given up on: {letter['problem']['reason']}")
