@@ -25,7 +25,8 @@ from shared.runs import TERMINAL_STATES, RunState
 from shared.settings import Settings
 from shared.streaming.admin import NOUNS
 from shared.streaming.pool import Bounds
-from shared.streaming.processor import FRESH_FOR, REMEMBERED
+from shared.streaming.processor import FRESH_FOR
+from shared.streaming.recent import REMEMBERED
 
 from scripts import docs
 

@@ -6,12 +6,8 @@ for days would have more copies with every death, and each of them would look an
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from shared.runs import Run
-
-REMEMBERED = 20_000
-"""Ended runs that a worker remembers."""
+from shared.streaming.recent import Recent
 
 
 class Copies:
@@ -19,19 +15,17 @@ class Copies:
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._ended = Recent[str]()
 
     def parked(self, run: Run) -> None:
         """A copy stands in the log: none before it is needed any more. A run that a person began anew goes on."""
-        self._ended.pop(run.id, None)
+        self._ended.discard(run.id)
         self._last[run.id] = max(self._last.get(run.id, 0), run.parked)
 
     def ended(self, run: Run) -> None:
         """The run came to an end: no copy is needed any more."""
         self._last.pop(run.id, None)
-        self._ended[run.id] = None
-        if len(self._ended) > REMEMBERED:
-            self._ended.popitem(last=False)
+        self._ended.add(run.id)
 
     def take(self, run: Run) -> bool:
         """Whether this copy is to be worked on: False if a later one stands in the log, or the run ended."""

@@ -20,12 +20,10 @@ from dataclasses import dataclass, field
 from shared.events.topics import is_delay
 from shared.limits.lanes import LaneOf
 from shared.log import get_logger
+from shared.streaming.recent import REMEMBERED
 from shared.tasks import unless_cancelled
 
 log = get_logger(__name__)
-
-REMEMBERED = 20_000
-"""Aggregates of which a worker remembers when it heard of them last."""
 
 Partition = tuple[str, int]
 

@@ -6,7 +6,7 @@ Order of confirmations (design law 1): mapping, then run record, then parking or
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,12 +33,11 @@ from shared.settings import Settings
 from shared.streaming.copies import Copies
 from shared.streaming.kafka import Log
 from shared.streaming.pool import Work
+from shared.streaming.recent import Recent
 
 log = get_logger(__name__)
 
 PARKED_HEADER = "parked"
-REMEMBERED = 20_000
-"""Finished events that a worker remembers since its assignment: a duplicate of one of these is not run again."""
 FRESH_FOR = 60.0
 """Seconds for which a live event is taken for the present state; a later one is looked up again (design law 5)."""
 WRITE_DEADLINE = 60.0
@@ -74,7 +73,8 @@ class Processor:
         self._kafka = kafka
         self._clock = clock
         self._copies = Copies()
-        self._finished: OrderedDict[tuple[str, str], None] = OrderedDict()
+        # The events that ended since the assignment: a duplicate of one of these is not run again.
+        self._finished = Recent[tuple[str, str]]()
         self._bugs: dict[tuple[str, int], int] = defaultdict(int)
 
     async def handle(self, work: Work) -> None:
@@ -120,7 +120,7 @@ class Processor:
         for folded in work.folded:
             await self._supersede(folded, envelope)
         if all(outcome.what == "ended" for outcome in outcomes):
-            self._remember(event)
+            self._finished.add(event)
 
     async def _go_on(self, work: Work, envelope: Envelope, parked: Parked) -> None:
         """A parked or retried run: it looks at the present state, unless it waits and nothing was heard."""
@@ -275,11 +275,6 @@ class Processor:
                 f"{self._bugs[partition]} bugs in a row on {partition[0]}/{partition[1]}, last: {bug}; "
                 "no more are buried: deploy a fixed version, then retry the dead letters"
             )
-
-    def _remember(self, event: tuple[str, str]) -> None:
-        self._finished[event] = None
-        if len(self._finished) > REMEMBERED:
-            self._finished.popitem(last=False)
 
     async def _record(self, run: Run) -> None:
         run.updated_at = _now()
