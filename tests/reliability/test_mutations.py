@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.engines.kafka import kafka
 from tests.reliability.asking import asked_of
 from tests.reliability.chaos import Blow, Weather
 from tests.reliability.checker.verdict import INVARIANTS
@@ -46,13 +44,6 @@ def test_every_invariant_has_a_mutation() -> None:
     """An invariant that no broken product was ever caught by may hold nothing."""
     assert {invariant for invariant, _, _ in CAUGHT.values()} == set(INVARIANTS)
     assert set(CAUGHT) == set(MUTATIONS)
-
-
-@pytest.fixture(scope="module")
-def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A broker of their own: one that carries the partitions of every test before them stalled for ten seconds."""
-    with kafka(tmp_path_factory.mktemp("kafka-of-mutants")) as bootstrap:
-        yield bootstrap
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.kafka import kafka
 from tests.reliability.asking import asked_of
 from tests.reliability.crash.life import Nursery
 from tests.reliability.crash.mutations import MUTATIONS
@@ -29,13 +28,6 @@ def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
     running = asyncio.run(Nursery.open(tmp_path_factory.mktemp("nursery")))
     yield running
     asyncio.run(running.close())
-
-
-@pytest.fixture(scope="package")
-def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A broker of their own: beside the partitions of every other test, theirs would fill the heap of one."""
-    with kafka(tmp_path_factory.mktemp("kafka-of-crashes")) as bootstrap:
-        yield bootstrap
 
 
 @pytest.fixture(scope="package")
