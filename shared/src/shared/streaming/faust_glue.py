@@ -2,9 +2,10 @@
 are the pool's.
 
 What was learnt the hard way: an agent that raises has its event acknowledged, so agents never raise; with `noack` only
-our own `event.ack()` counts; acknowledging out of order loses events, so the pool does it in order; with
+our own acknowledgement counts; acknowledging out of order loses events, so the pool does it in order; with
 `table_standby_replicas=1` a worker owns the same partition numbers of all topics; nothing but our drain waits for
-running calls; `pause_partitions` drops what was fetched already, `on_buffer_full` does not.
+running calls; `pause_partitions` drops what was fetched already, `on_buffer_full` does not; a stream may
+acknowledge what it skips at a rebalance, `noack` or not.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 
 import faust
+from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP, EventT, StreamT
+from faust.types.tuples import Message
 
 from shared import metrics, runs
 from shared.catalog import TRIGGERS
@@ -50,7 +54,7 @@ def make_app(service: Service, settings: Settings, topics: Topics) -> faust.App:
     if settings.worker_id:
         # Static membership: a worker killed with -9 and started again need not wait for its own old session to end.
         options["consumer_group_instance_id"] = f"{settings.topic_prefix}{settings.worker_id}"
-    return faust.App(
+    app = faust.App(
         topics.group(service.name),
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
         store="memory://",
@@ -73,6 +77,25 @@ def make_app(service: Service, settings: Settings, topics: Topics) -> faust.App:
         worker_redirect_stdouts=False,
         **options,
     )
+    cast(Any, app.transport).Consumer = AcknowledgedByHand
+    return app
+
+
+class AcknowledgedByHand(Consumer):
+    """Takes an event for done only if `done` is called.
+
+    Where Faust has no compiled part, its streams acknowledge by themselves every event that they find in their buffer
+    once a rebalance has begun, and skip it: committed with those before it, it would be lost (`Stream._py_aiter`,
+    0.15.3).
+    """
+
+    def ack(self, message: Message) -> bool:
+        """What Faust's streams call: nothing is acknowledged."""
+        return False
+
+    def done(self, message: Message) -> bool:
+        """The event was brought to its end, and everything before it on its partition."""
+        return bool(super().ack(message))
 
 
 class Consuming:
@@ -129,7 +152,8 @@ class Consuming:
             )
         self._last[partition] = message.offset
         self.progress_at = time.monotonic()
-        pool.submit(_work(event, partition))
+        consumer = cast(AcknowledgedByHand, self.app.consumer)
+        pool.submit(_work(event, partition, partial(consumer.done, message)))
 
     def pause(self, partition: Partition) -> None:
         """Stop reading a partition; what was fetched already still comes."""
@@ -174,7 +198,7 @@ def stop_now(reason: str) -> None:
     os._exit(STOPPED_EXIT)
 
 
-def _work(event: EventT[Any], partition: Partition) -> Work:
+def _work(event: EventT[Any], partition: Partition, acknowledge: Callable[[], object]) -> Work:
     message = event.message
     value = message.value or b""
     headers = dict(message.headers or {})
@@ -188,7 +212,7 @@ def _work(event: EventT[Any], partition: Partition) -> Work:
         kind=kind,
         value=value,
         parked=parked,
-        acknowledge=event.ack,
+        acknowledge=acknowledge,
         foldable=foldable and parked is None,
         due=parking.due if parking else 0.0,
         looked_at=parking.looked_at if parking and parking.waiting else 0.0,

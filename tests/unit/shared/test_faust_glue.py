@@ -1,0 +1,93 @@
+"""What Faust is allowed to take for done."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+import faust
+import pytest
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+from shared.events.topics import Topics
+from shared.settings import Settings
+from shared.streaming.faust_glue import make_app
+from shared.streaming.processor import Service
+
+TOPIC = "customer.events"
+PARTITION = TP(TOPIC, 0)
+
+
+class Reading:
+    """A Faust app's stream over one topic, fed by hand, without Kafka."""
+
+    def __init__(self, home: Path) -> None:
+        settings = Settings(home=home, bootstrap_servers="127.0.0.1:1")
+        self.app = make_app(Service("customer-sync", "customer"), settings, Topics(settings))
+        self.topic = self.app.topic(TOPIC, key_serializer="raw", value_serializer="raw", value_type=bytes)
+        self.app.finalize()
+        self.app.topics.acking_topics.add(TOPIC)
+        self.app.consumer_generation_id = 1
+        self.app.flow_control.resume()
+        self.consumer = cast(Any, self.app.consumer)
+        self._stream = cast(Any, self.topic.stream())
+        self.taken: list[faust.Event] = []
+
+    async def fetched(self, *offsets: int) -> None:
+        """The consumer fetched these records: they stand in the stream's buffer."""
+        for offset in offsets:
+            message = ConsumerMessage(
+                TOPIC, 0, offset, 0.0, 0, [], b"key", b"{}", None, 3, 2, PARTITION, generation_id=1
+            )
+            self._stream.channel.queue.put_nowait(await self.topic.decode(message))
+
+    async def read(self, seconds: float = 0.2) -> None:
+        """Let the stream go on for a moment."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for event in self._stream.noack().events():
+                    self.taken.append(event)
+
+    def to_commit(self) -> int | None:
+        """The offset that Faust would commit now."""
+        offset: int | None = self.consumer._new_offset(PARTITION)
+        return offset
+
+
+@pytest.fixture(params=["compiled", "python"])
+def reading(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reading:
+    """Where Faust has no compiled part, its streams are other code."""
+    if request.param == "python":
+        monkeypatch.setattr("faust.streams._CStreamIterator", None)
+    return Reading(tmp_path)
+
+
+async def test_what_is_skipped_at_a_rebalance_is_not_committed(reading: Reading) -> None:
+    """Faust skips what it finds in the buffer then, and without its compiled part takes it for done: nobody reads it
+    again.
+    """
+    await reading.fetched(0, 1)
+    await reading.read()
+    for event in reading.taken:
+        reading.consumer.done(event.message)
+    await reading.fetched(2, 3)
+
+    reading.app.flow_control.suspend()
+    await reading.read()
+
+    assert [event.message.offset for event in reading.taken] == [0, 1]
+    assert reading.to_commit() == 2
+
+
+async def test_only_what_is_told_done_is_committed(reading: Reading) -> None:
+    """`noack` streams give events that nobody has acknowledged."""
+    await reading.fetched(0, 1)
+    await reading.read()
+
+    assert reading.to_commit() is None
+
+    reading.consumer.done(reading.taken[0].message)
+
+    assert reading.to_commit() == 1
