@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 from shared.errors import Malformed, Misconfigured, Unavailable
 from shared.events.topics import MAX_MESSAGE_BYTES, Topics
 from shared.settings import Settings
 from shared.streaming.admin import NOUNS, ensure_topics
 from shared.streaming.kafka import Log, client_options
+from shared.streaming.pulse import Pulse
 
 from tests.integration.streaming.conftest import own_settings
 from tests.stack.broker import freeze, own_broker, thaw
@@ -56,6 +59,31 @@ async def test_a_silent_broker_hangs_nobody(kafka_jars: None, tmp_path: Path) ->
             # What was not confirmed may have arrived, but never twice: the client's own retries double nothing.
             assert len(keys) == len(set(keys))
             assert {"before", "after"} <= set(keys)
+
+
+async def test_nothing_is_sent_after_a_pause(settings: Settings) -> None:
+    """What a worker had ready before it stood still comes too late: another one has its partitions by then, and the
+    record would be the last word about a run that has ended.
+    """
+    topic, stood = Topics(settings).runs, list[float]()
+
+    def end(seconds: float) -> None:
+        stood.append(seconds)
+        raise KafkaError("a worker ends here")
+
+    pulse = Pulse(1.0, end)
+    async with Log(settings, pulse.check) as log:
+        pulse.beat()
+        await log.append(topic, "before", b"v")
+        late = asyncio.create_task(log.append(topic, "late", b"v"))
+        await asyncio.sleep(0)
+        time.sleep(1.2)  # noqa: ASYNC251  so that the whole process stands still
+        with pytest.raises(Unavailable):
+            await late
+
+        assert [record.key for record in await records(settings, topic)] == [b"before"]
+        assert stood
+        assert min(stood) > 1.0
 
 
 async def test_an_append_to_a_topic_that_is_not_there_is_unavailable(kafka_bootstrap: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiolimiter import AsyncLimiter
@@ -28,7 +28,7 @@ __all__ = ["LONGEST_HOLD", "CallGate"]
 class CallGate:
     """One per process. With `permits` each call needs one; without, as at set-up, calls are spaced by the quota alone.
 
-    `lane` is that of every call, else the work's around it.
+    `lane` is that of every call, else the work's around it. `before_sending` is called when a call's turn has come.
     """
 
     def __init__(
@@ -36,8 +36,10 @@ class CallGate:
         settings: Settings,
         permits: Permits | None = None,
         lane: LaneOf | None = None,
+        before_sending: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
+        self._before_sending = before_sending
         self._permits = permits
         self._lane = lane
         self._in_flight = permits.in_flight if permits else InFlight(settings.calls_in_flight)
@@ -51,9 +53,11 @@ class CallGate:
         if self._permits and quota_of(self._settings, app_account).limited:
             lane = self._lane or present_lane.get() or LaneOf()
             async with self._permits.call(app_account, operation, lane):
+                self._before_sending()
                 yield
         else:
             async with self._in_flight:
+                self._before_sending()
                 yield
 
     async def _turn(self, app_account: str) -> None:

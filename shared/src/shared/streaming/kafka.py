@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -54,10 +54,15 @@ class Place(NamedTuple):
 
 
 class Log:
-    """Appends records durably: `append` returns only after every in-sync replica has the record."""
+    """Appends records durably: `append` returns only after every in-sync replica has the record.
 
-    def __init__(self, settings: Settings) -> None:
+    `before_sending` is called each time that something goes to Kafka, not when it is appended: a record may wait in the
+    client meanwhile.
+    """
+
+    def __init__(self, settings: Settings, before_sending: Callable[[], None] | None = None) -> None:
         self._settings = settings
+        self._before_sending = before_sending
         self._producer: AIOKafkaProducer | None = None
 
     async def __aenter__(self) -> Self:
@@ -69,6 +74,8 @@ class Log:
             max_request_size=MAX_MESSAGE_BYTES,
             compression_type="gzip",
         )
+        if self._before_sending:
+            _call_before_sending(self._producer.client, self._before_sending)
         await self._producer.start()
         return self
 
@@ -97,3 +104,14 @@ class Log:
         except (TimeoutError, KafkaError) as error:
             raise Unavailable(f"Kafka did not confirm a record on {topic}: {error or 'no answer in time'}") from error
         return Place(topic, sent.partition, sent.offset)
+
+
+def _call_before_sending(client: Any, call: Callable[[], None]) -> None:
+    """aiokafka has no hook there; all requests of a producer pass this one public function of its client."""
+    send = client.send
+
+    async def send_after(*args: Any, **options: Any) -> Any:
+        call()
+        return await send(*args, **options)
+
+    client.send = send_after

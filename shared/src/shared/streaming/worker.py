@@ -29,6 +29,7 @@ from shared.streaming.faust_glue import Consuming, make_app, stop_now
 from shared.streaming.kafka import Log
 from shared.streaming.pool import Pool, Work
 from shared.streaming.processor import Processor, Service
+from shared.streaming.pulse import BEAT_EVERY, Pulse
 from shared.streaming.replica import Replica
 
 log = logs.get_logger(__name__)
@@ -59,6 +60,7 @@ class Worker:
         self._pool: Pool | None = None
         self._replica: Replica | None = None
         self._permits: Permits | None = None
+        self._pulse = Pulse(settings.session_timeout / 2, _stood_still)
         self._registry = Registry()
         self.app.task(self._boot)
         self.app.task(self._watch_pauses)
@@ -86,12 +88,12 @@ class Worker:
     async def _make_pool(self) -> Pool:
         registry = self._registry
         vault = Vault(encryption_keys(self.settings))
-        kafka = await self._stack.enter_async_context(Log(self.settings))
+        kafka = await self._stack.enter_async_context(Log(self.settings, self._pulse.check))
         folds = registry.folds(self.topics)
         self._replica = replica = await self._stack.enter_async_context(Replica(self.settings, folds))
         await replica.wait_ready()
         self._permits = await self._stack.enter_async_context(Permits(self.settings, self.topics, self.name))
-        gate = CallGate(self.settings, self._permits)
+        gate = CallGate(self.settings, self._permits, before_sending=self._pulse.check)
         clients = await self._stack.enter_async_context(
             Clients(self.settings, registry, vault, gate, kafka, self.topics)
         )
@@ -122,15 +124,12 @@ class Worker:
     async def _watch_pauses(self) -> None:
         """A process that stood still for half the session time-out may have been replaced: it must send nothing more.
 
-        It starts again: only a new assignment tells what is its own (design law 5).
+        It starts again: only a new assignment tells what is its own (design law 5). What was ready to be sent may come
+        first in the loop after the pause, so every sender checks for itself too.
         """
-        last = time.monotonic()
         while True:
-            await asyncio.sleep(0.25)
-            now = time.monotonic()
-            if now - last > self.settings.session_timeout / 2:
-                stop_now(f"stood still for {now - last:.1f} s: another worker may have the partitions by now")
-            last = now
+            await asyncio.sleep(BEAT_EVERY)
+            self._pulse.beat()
             if self._replica and self._replica.failed:
                 stop_now(f"the replica ended: {self._replica.failed}")
 
@@ -155,6 +154,10 @@ class Worker:
         rebalancing = bool(getattr(self.app, "rebalancing", False))
         ready = bool(facts["replica"] and consuming.assignment is not None and not consuming.problem and not stalled)
         return ready and not rebalancing, facts
+
+
+def _stood_still(seconds: float) -> None:
+    stop_now(f"stood still for {seconds:.1f} s: another worker may have the partitions by now")
 
 
 class _HealthPage:
