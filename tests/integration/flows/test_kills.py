@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.group import LeaveGroupRequest
 from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 from shared.events import envelope as envelopes
@@ -147,6 +149,40 @@ async def test_a_worker_that_stood_still_too_long_starts_again(three: Stack) -> 
     assert any("stood still" in line for line in worker.last_lines)
     await revive(three)
     await one_each(tenant, accounts, customers)
+
+
+async def put_out(stack: Stack) -> None:
+    """Take every member out of the workers' group, as the broker does whose heartbeats do not come."""
+    settings = stack.settings()
+    client = AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap)
+    await client.start()
+    try:
+        group = Topics(settings).group("customer-sync")
+        (described,) = await client.describe_consumer_groups([group])
+        node = await client.find_coordinator(group)
+        for member in described.groups[0][5]:
+            await client._send_request(LeaveGroupRequest(group, member[0]), node)
+    finally:
+        await client.close()
+
+
+async def test_a_worker_that_was_put_out_of_its_group_finishes_nothing(lonely: Stack) -> None:
+    """Others have its partitions already when it hears of it: it starts again at once instead of going on."""
+    await revive(lonely)
+    tenant = await Tenant.make(lonely)
+    await tenant.fault("stripe", "slow", {"operation": "customers.create"}, seconds=6)
+    worker = lonely.children["worker-1"]
+    account = await tenant.new_account("acme")
+    await tenant.mapping(account, "claimed")
+    await put_out(lonely)
+
+    async def gone() -> bool:
+        return not worker.alive
+
+    await until(gone, "the worker stopped itself")
+    assert any("put out of its group" in line for line in worker.last_lines)
+    await revive(lonely)
+    await one_each(tenant, [account], [])
 
 
 @pytest.mark.parametrize("kind", ["hang_before", "hang_after"])

@@ -61,6 +61,22 @@ async def test_a_silent_broker_hangs_nobody(kafka_jars: None, tmp_path: Path) ->
             assert {"before", "after"} <= set(keys)
 
 
+async def test_what_was_broken_off_is_waited_for(settings: Settings) -> None:
+    """A cancelled append may arrive all the same: after this it is there, or never will be."""
+    topic = Topics(settings).runs
+    async with Log(settings) as log:
+        appending = [asyncio.create_task(log.append(topic, f"k{n}", b"v")) for n in range(20)]
+        await asyncio.sleep(0)
+        for task in appending:
+            task.cancel()
+        await asyncio.gather(*appending, return_exceptions=True)
+        await log.settle()
+        there = len(await records(settings, topic))
+        await log.append(topic, "after", b"v")
+
+        assert len(await records(settings, topic)) == there + 1
+
+
 async def test_nothing_is_sent_after_a_pause(settings: Settings) -> None:
     """What a worker had ready before it stood still comes too late: another one has its partitions by then, and the
     record would be the last word about a run that has ended.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
-from shared.errors import StopWorker
+from shared.errors import StopWorker, Unavailable
 from shared.limits import Lane, LaneOf
 from shared.streaming.pool import Bounds, Partition, Pool, Work, contiguous, same_numbers
 
@@ -61,15 +61,38 @@ class Bench:
         looked_at: float = 0.0,
         closed: str = "",
     ) -> Work:
+        work = self.work(aggregate, partition, due, kind, lane, looked_at, closed)
+        self.pool.submit(work)
+        return work
+
+    def work(
+        self,
+        aggregate: str,
+        partition: Partition = EVENTS,
+        due: float = 0.0,
+        kind: str = "",
+        lane: Lane = "live",
+        looked_at: float = 0.0,
+        closed: str = "",
+    ) -> Work:
+        """The next record of a partition, not submitted."""
         offset = self.offsets[partition]
         self.offsets[partition] += 1
-        work = Work(
+        return Work(
             partition, offset, aggregate, kind, b"x", b"p" if looked_at else None,
             lambda: self.acked.append((partition, offset)), foldable=bool(kind), due=due, looked_at=looked_at,
             lane=LaneOf(lane), closed=closed,
         )  # fmt: skip
-        self.pool.submit(work)
-        return work
+
+    def another(self, handle: Callable[[Work], Awaitable[None]], settle: Callable[[], Awaitable[None]]) -> Pool:
+        """A pool with another handler, which is told of this bench's errors."""
+        return Pool(
+            handle,
+            pause=self.paused.add,
+            resume=self.paused.discard,
+            on_fatal=self.fatal.append,
+            settle=settle,
+        )
 
 
 async def settle(until: Callable[[], bool]) -> None:
@@ -216,6 +239,46 @@ async def test_a_drain_does_not_wait_for_ever() -> None:
 
     assert bench.acked == []
     assert bench.fatal == []
+
+
+async def test_a_drain_that_cuts_waits_for_what_is_on_its_way() -> None:
+    """A record of the cut work must not come after those of the next owner."""
+    bench, told = Bench(), list[str]()
+
+    async def work_on(work: Work) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            told.append(f"cut {work.aggregate}")
+
+    async def nothing_on_its_way() -> None:
+        told.append("settled")
+
+    pool = bench.another(work_on, nothing_on_its_way)
+    pool.submit(bench.work("a"))
+    await asyncio.sleep(0.01)
+    await pool.drain(0.01)
+
+    assert told == ["cut a", "settled"]
+    assert bench.fatal == []
+
+
+async def test_a_drain_stops_the_worker_if_something_stays_on_its_way() -> None:
+    """Only the end of the process keeps it from coming late."""
+    bench = Bench()
+
+    async def work_on(work: Work) -> None:
+        await asyncio.Event().wait()
+
+    async def still_on_its_way() -> None:
+        raise Unavailable("no answer")
+
+    pool = bench.another(work_on, still_on_its_way)
+    pool.submit(bench.work("a"))
+    await asyncio.sleep(0.01)
+    await pool.drain(0.01)
+
+    assert [str(error) for error in bench.fatal] == ["no answer"]
 
 
 async def test_what_the_handler_raises_stops_the_worker() -> None:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, cast
 
 import faust
+from aiokafka.protocol.group import JoinGroupRequest
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP, EventT, StreamT
 from faust.types.tuples import Message
@@ -97,6 +98,14 @@ class AcknowledgedByHand(Consumer):
         """The event was brought to its end, and everything before it on its partition."""
         return bool(super().ack(message))
 
+    @property
+    def put_out(self) -> bool:
+        """Whether the group goes on without this member: what is revoked then is others' already, and nothing of it may
+        be finished. aiokafka tells it in no other way; it forgets its member id before it revokes.
+        """
+        coordinator = self._thread._ensure_consumer()._coordinator
+        return bool(coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID)
+
 
 class Consuming:
     """A service's input topics, read by Faust into the pool. `assignment` is None between two assignments.
@@ -164,6 +173,8 @@ class Consuming:
         self.app.consumer.on_buffer_drop(TP(*partition))
 
     async def _revoked(self, _app: Any, /, *_args: Any, signal: Any, **_: Any) -> None:
+        if self.assignment and cast(AcknowledgedByHand, self.app.consumer).put_out:
+            stop_now("was put out of its group: others have the partitions already")
         self.assignment = None
         self._last.clear()
         metrics.ASSIGNED.set(0)

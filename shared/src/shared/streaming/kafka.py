@@ -105,6 +105,18 @@ class Log:
             raise Unavailable(f"Kafka did not confirm a record on {topic}: {error or 'no answer in time'}") from error
         return Place(topic, sent.partition, sent.offset)
 
+    async def settle(self) -> None:
+        """Wait until nothing is on its way any more, also of appends that were broken off.
+
+        Raises Unavailable if Kafka does not confirm it within the setting `append_timeout`.
+        """
+        assert self._producer, "Log is used as a context manager"
+        try:
+            async with asyncio.timeout(self._settings.append_timeout):
+                await unless_cancelled(self._producer.flush())
+        except (TimeoutError, KafkaError) as error:
+            raise Unavailable(f"Kafka did not confirm what was on its way: {error or 'no answer in time'}") from error
+
 
 def _call_before_sending(client: Any, call: Callable[[], None]) -> None:
     """aiokafka has no hook there; all requests of a producer pass this one public function of its client."""

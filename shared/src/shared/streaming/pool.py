@@ -17,6 +17,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
+from shared.errors import Unavailable
 from shared.events.topics import is_delay
 from shared.limits.lanes import LaneOf
 from shared.log import get_logger
@@ -89,7 +90,8 @@ class _News:
 
 class Pool:
     """`handle` does the work and raises only to stop the worker; `pause` and `resume` stop and start reading.
-    `is_open` tells whether a connection may be used; call `opened` when one may be again.
+    `settle` waits until nothing that was begun is on its way to the log. `is_open` tells whether a connection may be
+    used; call `opened` when one may be again.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Pool:
         resume: Callable[[Partition], None],
         on_fatal: Callable[[BaseException], None],
         on_restart: Callable[[], None] = lambda: None,
+        settle: Callable[[], Awaitable[None]] | None = None,
         is_open: Callable[[str], bool] = lambda connection: False,
         bounds: Bounds = Bounds(),
         clock: Callable[[], float] = time.time,
@@ -109,6 +112,7 @@ class Pool:
         self._resume = resume
         self._on_fatal = on_fatal
         self._on_restart = on_restart
+        self._settle = settle
         self._is_open = is_open
         self._bounds = bounds
         self._clock = clock
@@ -164,7 +168,10 @@ class Pool:
         return {partition: len(order) for partition, order in self._order.items() if order}
 
     async def drain(self, seconds: float) -> None:
-        """Finish what runs, start nothing more, forget the rest unacknowledged. For shutdown and every revocation."""
+        """Finish what runs, start nothing more, forget the rest unacknowledged. For shutdown and every revocation.
+
+        A record of work that was cut off may still be on its way: it must not come after those of the next owner.
+        """
         self._stopped = True
         for held in self._held.values():
             for timer in held.values():
@@ -181,11 +188,19 @@ class Pool:
             if late:
                 log.warning("pool.drain_cut", unfinished=len(late))
                 await asyncio.wait(late, timeout=1.0)
+                await self._settled()
         self._queues.clear()
         self._tasks.clear()
         self._order.clear()
         self._open.clear()
         self._paused.clear()
+
+    async def _settled(self) -> None:
+        try:
+            if self._settle:
+                await self._settle()
+        except Unavailable as error:
+            self._on_fatal(error)
 
     def restart(self) -> None:
         """Take records again, after a drain and a new assignment. What others heard meanwhile is not known."""

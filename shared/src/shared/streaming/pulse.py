@@ -1,4 +1,4 @@
-"""Whether this process stood still: stopped by a signal, a frozen machine, a loop that was blocked.
+"""Whether this process stood still: stopped by a signal, or with its whole machine.
 
 After the session time-out another worker has its partitions. Whatever it had decided before, and not yet sent, is then
 late: a call that sets an old value, or a record that comes after the newer one of the other worker and stays the last.
@@ -6,6 +6,7 @@ late: a call that sets an old value, or a record that comes after the newer one 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -14,8 +15,8 @@ BEAT_EVERY = 0.25
 
 
 class Pulse:
-    """`beat` regularly, `check` right before anything is sent. `on_pause` hears for how many seconds nothing beat, if
-    those are more than `limit`; it should end the process.
+    """`beat` regularly, or let a thread do it with `start`; `check` right before anything is sent. `on_pause` hears for
+    how many seconds nothing beat, if those are more than `limit`; it should end the process.
     """
 
     def __init__(
@@ -25,6 +26,18 @@ class Pulse:
         self._on_pause = on_pause
         self._clock = clock
         self._last: float | None = None
+
+    def start(self) -> None:
+        """Beat from now on in a thread of its own: one that begins before the group is joined, and goes on while the
+        loop is busy, as Kafka's heartbeats do.
+        """
+        self.beat()
+        threading.Thread(target=self._go_on, name="pulse", daemon=True).start()
+
+    def _go_on(self) -> None:
+        while True:
+            time.sleep(BEAT_EVERY)
+            self.beat()
 
     def beat(self) -> None:
         """The process is alive; before the first beat nothing is checked."""

@@ -63,10 +63,15 @@ class Worker:
         self._pulse = Pulse(settings.session_timeout / 2, _stood_still)
         self._registry = Registry()
         self.app.task(self._boot)
-        self.app.task(self._watch_pauses)
+        self.app.task(self._watch_replica)
 
     def run(self) -> None:
-        """Run until told to stop; does not return."""
+        """Run until told to stop; does not return.
+
+        A process that stood still for half the session time-out may have been replaced. It sends nothing more and
+        starts again: only a new assignment tells what is its own (design law 5).
+        """
+        self._pulse.start()
         worker = faust.Worker(self.app, override_logging=False, redirect_stdouts=False, quiet=True)
         worker.spinner = None  # it would write terminal codes into the log
         worker.execute_from_commandline()
@@ -109,6 +114,7 @@ class Worker:
             resume=self.consuming.resume,
             on_fatal=lambda error: stop_now(f"{type(error).__name__}: {error}"),
             on_restart=processor.begin_anew,
+            settle=kafka.settle,
             is_open=registry.is_open,
         )
         registry.on_open.append(pool.opened)
@@ -121,15 +127,9 @@ class Worker:
 
         return handle
 
-    async def _watch_pauses(self) -> None:
-        """A process that stood still for half the session time-out may have been replaced: it must send nothing more.
-
-        It starts again: only a new assignment tells what is its own (design law 5). What was ready to be sent may come
-        first in the loop after the pause, so every sender checks for itself too.
-        """
+    async def _watch_replica(self) -> None:
         while True:
             await asyncio.sleep(BEAT_EVERY)
-            self._pulse.beat()
             if self._replica and self._replica.failed:
                 stop_now(f"the replica ended: {self._replica.failed}")
 
