@@ -4,7 +4,8 @@
 
 Every event is a new Togai account: five calls of 20 ms each, 64 in flight, quotas lifted. The events stand in the topic
 before the worker starts; what counts is the time from the first run's begin to the last run's end. The bare pool reads
-the same events and does the same calls with the same clients, and neither claims, records nor acknowledges.
+the same events and does the same calls with the same clients, and neither claims, records nor acknowledges. The worker,
+Kafka and who answers for the vendors share the machine's cores, so the processor time of an event is told too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import psutil
 from console.local.child import Child
 from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port, is_free
@@ -91,16 +93,27 @@ async def all_ended(settings: Settings, topics: Topics) -> dict[str, Run] | None
     return ended if len(ended) >= EVENTS else None
 
 
-async def tandem(home: Path, bootstrap: str, vendor: str, workers: int) -> float:
-    """Events a second through so many workers."""
+def processor_seconds(children: Iterable[Child]) -> float:
+    """What so many processes have used until now."""
+    times = [psutil.Process(child.pid).cpu_times() for child in children]
+    return sum(time.user + time.system for time in times)
+
+
+async def tandem(home: Path, bootstrap: str, vendor: str, workers: int) -> tuple[float, float]:
+    """Events a second through so many workers, and their processor time for one in milliseconds."""
     extra = {"TANDEM_POLLING": "false", "TANDEM_STRIPE_QUOTA": "0", "TANDEM_TOGAI_QUOTA": "0"}
     stack = Stack.bare(home, bootstrap, **extra, TANDEM_DELAY_SCALE="1", TANDEM_CALL_TIMEOUT="15")
     topics, before = await prepare(stack, vendor), await called(vendor)
     for number in range(1, workers + 1):
         stack.launch_worker(number)
 
+    used: list[tuple[int, float]] = []
+
     async def all_called() -> bool:
-        return await called(vendor) >= before + CALLS * EVENTS
+        calls = await called(vendor) - before
+        if calls:
+            used.append((calls, processor_seconds(stack.children.values())))
+        return calls >= CALLS * EVENTS
 
     try:
         # The vendors are asked as long as there is work: to read the topic takes a core away from who is measured.
@@ -113,11 +126,12 @@ async def tandem(home: Path, bootstrap: str, vendor: str, workers: int) -> float
         raise SystemExit(f"{len(wrong)} runs did not succeed, as {wrong[0].id}: {wrong[0].reason}")
     begun = min(datetime.fromisoformat(run.started_at) for run in ended.values())
     end = max(datetime.fromisoformat(run.ended_at) for run in ended.values())
-    return EVENTS / (end - begun).total_seconds()
+    (few, early), (many, late) = used[0], used[-1]
+    return EVENTS / (end - begun).total_seconds(), 1000 * CALLS * (late - early) / (many - few)
 
 
-async def bare(home: Path, bootstrap: str, vendor: str) -> float:
-    """Events a second through the bare pool."""
+async def bare(home: Path, bootstrap: str, vendor: str) -> tuple[float, float]:
+    """Events a second through the bare pool, and its processor time for one in milliseconds."""
     topics = await prepare(Stack.bare(home, bootstrap), vendor)
     command = [
         sys.executable,
@@ -130,7 +144,8 @@ async def bare(home: Path, bootstrap: str, vendor: str) -> float:
     ]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
-    return float(json.loads(out))
+    found: dict[str, float] = json.loads(out)
+    return found["per_second"], found["processor_ms"]
 
 
 @asynccontextmanager
@@ -153,7 +168,7 @@ async def engines(home: Path) -> AsyncIterator[tuple[str, str]]:
 
 async def measure(runs: int) -> list[Figure]:
     """Every figure."""
-    found: dict[str, list[float]] = {"bare": [], "one": [], "two": []}
+    found: dict[str, list[tuple[float, float]]] = {"bare": [], "one": [], "two": []}
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         async with engines(home) as (bootstrap, vendor):
@@ -164,16 +179,21 @@ async def measure(runs: int) -> list[Figure]:
     return figures(found)
 
 
-def figures(found: dict[str, list[float]]) -> list[Figure]:
-    """Rates, and their ratios pair by pair."""
-    against = [one / bare for one, bare in zip(found["one"], found["bare"], strict=True)]
-    scaled = [two / one for two, one in zip(found["two"], found["one"], strict=True)]
+def figures(found: dict[str, list[tuple[float, float]]]) -> list[Figure]:
+    """Rates, and their ratios run by run."""
+    rates = {name: [rate for rate, _ in runs] for name, runs in found.items()}
+    used = {name: [milliseconds for _, milliseconds in runs] for name, runs in found.items()}
+    against = [one / bare for one, bare in zip(rates["one"], rates["bare"], strict=True)]
+    scaled = [two / one for two, one in zip(rates["two"], rates["one"], strict=True)]
     return [
         Figure("one worker / bare pool", against, "", "at least 0.95"),
         Figure("two workers / one", scaled, "", "at least 1.8"),
-        Figure("bare pool", found["bare"], "events/s"),
-        Figure("one worker", found["one"], "events/s"),
-        Figure("two workers", found["two"], "events/s"),
+        Figure("bare pool", rates["bare"], "events/s"),
+        Figure("one worker", rates["one"], "events/s"),
+        Figure("two workers", rates["two"], "events/s"),
+        Figure("processor time of an event, bare pool", used["bare"], "ms"),
+        Figure("processor time of an event, one worker", used["one"], "ms"),
+        Figure("processor time of an event, two workers", used["two"], "ms"),
     ]
 
 
