@@ -62,7 +62,7 @@ def configure(service: str, *, level: str = "INFO", as_json: bool = False) -> No
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("aiokafka", "faust", "mode", "httpx", "stripe", "asyncio"):
+    for noisy in ("aiokafka", "faust", "mode", "httpx", "httpx2", "stripe", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import stripe
 from shared.apps.stripe import client as stripe_client
@@ -71,7 +71,7 @@ class StripeSide(Side):
 class TogaiSide(Side):
     client: TogaiApp
     base: str
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
-import httpx
+import httpx2
 import stripe
 
 from tests.reliability.crash import mutations, points
@@ -42,12 +42,12 @@ AHEAD = (
 
 
 def prepare() -> None:
-    """Have done what a process does in its first second: Faust, Stripe and httpx import at first use."""
+    """Have done what a process does in its first second: Faust, Stripe and httpx2 import at first use."""
     for name in AHEAD:
         importlib.import_module(name)
     assert all((faust.App, faust.Worker, faust.TopicT))
     assert stripe.StripeClient("sk_test_none").v1.customers
-    httpx.AsyncClient()
+    httpx2.AsyncClient()
     inspect.getmodule(sys._getframe())  # looks through every module once
 
 

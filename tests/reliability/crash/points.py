@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import httpx
+import httpx2
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sqlalchemy.engine.default import DefaultDialect
 
@@ -151,22 +151,22 @@ def record_label(topic: str, value: bytes | None) -> str:
 def _round_http(points: Points) -> None:
     """The lowest layer of both HTTP libraries that still knows what is asked for."""
     aiohttp_request = aiohttp.ClientSession._request
-    httpx_request = httpx.AsyncHTTPTransport.handle_async_request
+    httpx_request = httpx2.AsyncHTTPTransport.handle_async_request
 
     async def stripe(self: aiohttp.ClientSession, method: str, url: Any, **options: Any) -> aiohttp.ClientResponse:
-        operation = points.begin(call_label(method.upper(), httpx.URL(str(url)).path))
+        operation = points.begin(call_label(method.upper(), httpx2.URL(str(url)).path))
         answer = await aiohttp_request(self, method, url, **options)
         points.end(operation)
         return answer
 
-    async def togai(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+    async def togai(self: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
         operation = points.begin(call_label(request.method, request.url.path))
         answer = await httpx_request(self, request)
         points.end(operation)
         return answer
 
     _replace(aiohttp.ClientSession, "_request", stripe)
-    _replace(httpx.AsyncHTTPTransport, "handle_async_request", togai)
+    _replace(httpx2.AsyncHTTPTransport, "handle_async_request", togai)
 
 
 def _round_sends(points: Points, prefix: str) -> None:

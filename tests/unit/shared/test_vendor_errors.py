@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import stripe
 from shared.apps.stripe.errors import translate
@@ -84,13 +84,13 @@ def test_a_missing_object_is_not_found() -> None:
     assert type(translate(made(stripe.InvalidRequestError, http_status=400, code="resource_missing"), "c")) is NotFound
 
 
-async def call(answer: httpx.Response | Exception) -> Any:
-    def handler(_request: httpx.Request) -> httpx.Response:
+async def call(answer: httpx2.Response | Exception) -> Any:
+    def handler(_request: httpx2.Request) -> httpx2.Response:
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as http:
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(handler)) as http:
         app = TogaiApp(
             "con_t", "togai:test:o", "token", "http://togai.invalid", CallGate(Settings(togai_rate=1e6)), http
         )
@@ -100,25 +100,25 @@ async def call(answer: httpx.Response | Exception) -> Any:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (httpx.Response(400, json={"message": "no"}), Rejected),
-        (httpx.Response(401, json={"message": "no"}), Misconfigured),
-        (httpx.Response(403, json={"message": "no"}), Misconfigured),
-        (httpx.Response(404, json={"message": "no"}), NotFound),
-        (httpx.Response(409, json={"message": "no"}), Rejected),
-        (httpx.Response(422, json={"message": "no"}), Rejected),
-        (httpx.Response(429, json={"message": "no"}), RateLimited),
-        (httpx.Response(500, text="<html>"), Unavailable),
-        (httpx.Response(503, json={"message": "no"}), Unavailable),
-        (httpx.Response(302, headers={"location": "http://elsewhere"}), Unavailable),
-        (httpx.Response(200, text="<html>"), Unavailable),
-        (httpx.Response(200, text='{"id": "a", "cust'), Unavailable),
-        (httpx.Response(200, json={"id": "a"}), Malformed),
-        (httpx.ConnectError("refused"), Unavailable),
-        (httpx.ReadTimeout("late"), Unavailable),
-        (httpx.RemoteProtocolError("cut"), Unavailable),
+        (httpx2.Response(400, json={"message": "no"}), Rejected),
+        (httpx2.Response(401, json={"message": "no"}), Misconfigured),
+        (httpx2.Response(403, json={"message": "no"}), Misconfigured),
+        (httpx2.Response(404, json={"message": "no"}), NotFound),
+        (httpx2.Response(409, json={"message": "no"}), Rejected),
+        (httpx2.Response(422, json={"message": "no"}), Rejected),
+        (httpx2.Response(429, json={"message": "no"}), RateLimited),
+        (httpx2.Response(500, text="<html>"), Unavailable),
+        (httpx2.Response(503, json={"message": "no"}), Unavailable),
+        (httpx2.Response(302, headers={"location": "http://elsewhere"}), Unavailable),
+        (httpx2.Response(200, text="<html>"), Unavailable),
+        (httpx2.Response(200, text='{"id": "a", "cust'), Unavailable),
+        (httpx2.Response(200, json={"id": "a"}), Malformed),
+        (httpx2.ConnectError("refused"), Unavailable),
+        (httpx2.ReadTimeout("late"), Unavailable),
+        (httpx2.RemoteProtocolError("cut"), Unavailable),
     ],
 )
-async def test_togais_answers_become_our_errors(answer: httpx.Response | Exception, expected: type[SyncError]) -> None:
+async def test_togais_answers_become_our_errors(answer: httpx2.Response | Exception, expected: type[SyncError]) -> None:
     """By status code only: Togai tells no more."""
     with pytest.raises(SyncError) as caught:
         await call(answer)

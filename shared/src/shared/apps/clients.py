@@ -11,7 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-import httpx
+import httpx2
 import msgspec
 import stripe
 
@@ -50,7 +50,7 @@ class Clients:
         self._made: dict[tuple[str, str, str], StripeApp | TogaiApp] = {}
         self._probing = asyncio.Lock()
         self._stripe_http: stripe.HTTPClient | None = None
-        self._togai_http: httpx.AsyncClient | None = None
+        self._togai_http: httpx2.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
         self._stripe_http = stripe_client.http_client(self._settings.call_timeout)

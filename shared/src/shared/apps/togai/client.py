@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
-import httpx
+import httpx2
 from pydantic import BaseModel, ValidationError
 
 from shared.apps.togai.models import USER_NAMESPACE, NewCustomer, NewSetting, Setting, TogaiAccount, TogaiCustomer
@@ -31,9 +31,11 @@ class Page:
     token: str
 
 
-def http_client(timeout: float) -> httpx.AsyncClient:
+def http_client(timeout: float) -> httpx2.AsyncClient:
     """One per event loop, shared by every connection. `timeout` in seconds per call; redirects are not followed."""
-    return httpx.AsyncClient(timeout=timeout, follow_redirects=False, limits=httpx.Limits(max_connections=64))
+    # httpx2, for httpx's pool looks at each connection for each other one at every call: with 64, three quarters of a
+    # worker's time (encode/httpcore#1035).
+    return httpx2.AsyncClient(timeout=timeout, follow_redirects=False, limits=httpx2.Limits(max_connections=64))
 
 
 def setting_path(name: str, entity_type: str, entity_id: str, namespace: str = USER_NAMESPACE) -> str:
@@ -51,7 +53,7 @@ class TogaiApp:
         token: str,
         api_base: str,
         gate: CallGate,
-        http: httpx.AsyncClient,
+        http: httpx2.AsyncClient,
         check_open: Callable[[], None] = lambda: None,
     ) -> None:
         self.connection = connection
@@ -126,10 +128,10 @@ class TogaiApp:
         async with self._gate.call(self.app_account, operation):
             self._check_open()
             try:
-                # httpx counts its time-out anew for every piece that arrives: one that drips would hold us for ever.
+                # httpx2 counts its time-out anew for every piece that arrives: one that drips would hold us for ever.
                 async with asyncio.timeout(self._http.timeout.read):
                     answer = await self._http.request(method, self._base + path, headers=self._headers, **arguments)
-            except (httpx.HTTPError, TimeoutError) as error:
+            except (httpx2.HTTPError, TimeoutError) as error:
                 raise Unavailable(f"Togai: {method} {path}: {type(error).__name__} {error}".strip()) from error
         if answer.is_success:
             return _body(answer, f"{method} {path}")
@@ -138,7 +140,7 @@ class TogaiApp:
             self._gate.refused(self.app_account, operation, raised)
         raise raised
 
-    def _error(self, answer: httpx.Response, call: str) -> SyncError:
+    def _error(self, answer: httpx2.Response, call: str) -> SyncError:
         """The one table from Togai's status codes to our errors."""
         status = answer.status_code
         message = f"Togai: {call} answered {status}: {_message(answer)}"
@@ -161,7 +163,7 @@ def _part(entity: str) -> str:
     return quote(entity, safe="")
 
 
-def _body(answer: httpx.Response, call: str) -> dict[str, Any]:
+def _body(answer: httpx2.Response, call: str) -> dict[str, Any]:
     if not answer.content:
         return {}
     try:
@@ -172,7 +174,7 @@ def _body(answer: httpx.Response, call: str) -> dict[str, Any]:
     return body if isinstance(body, dict) else {"data": body}
 
 
-def _message(answer: httpx.Response) -> str:
+def _message(answer: httpx2.Response) -> str:
     try:
         told = answer.json()
     except ValueError:
@@ -180,7 +182,7 @@ def _message(answer: httpx.Response) -> str:
     return str(told.get("message", "no message"))[:500] if isinstance(told, dict) else "no message"
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
+def _retry_after(answer: httpx2.Response) -> float | None:
     text = answer.headers.get("retry-after", "")
     return float(text) if text.replace(".", "", 1).isdecimal() else None
 
