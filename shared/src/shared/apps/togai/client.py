@@ -34,8 +34,9 @@ class Page:
 def http_client(timeout: float) -> httpx2.AsyncClient:
     """One per event loop, shared by every connection. `timeout` in seconds per call; redirects are not followed."""
     # httpx2, for httpx's pool looks at each connection for each other one at every call: with 64, three quarters of a
-    # worker's time (encode/httpcore#1035).
-    return httpx2.AsyncClient(timeout=timeout, follow_redirects=False, limits=httpx2.Limits(max_connections=64))
+    # worker's time (encode/httpcore#1035). It still asks of each idle one at each call whether it was closed.
+    limits = httpx2.Limits(max_connections=64, max_keepalive_connections=16)
+    return httpx2.AsyncClient(timeout=timeout, follow_redirects=False, limits=limits)
 
 
 def setting_path(name: str, entity_type: str, entity_id: str, namespace: str = USER_NAMESPACE) -> str:
