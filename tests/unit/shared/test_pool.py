@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 from shared.errors import StopWorker, Unavailable
@@ -27,6 +27,8 @@ class Bench:
         self.gates: dict[str, asyncio.Event] = {}
         self.paused: set[Partition] = set()
         self.fatal: list[BaseException] = []
+        self.told: list[str] = []
+        self.on_its_way: Exception | None = None
         self.now = 1000.0
         self.offsets: dict[Partition, int] = defaultdict(int)
         self.open: set[str] = set()
@@ -35,6 +37,7 @@ class Bench:
             pause=self.paused.add,
             resume=self.paused.discard,
             on_fatal=self.fatal.append,
+            settle=self.settle,
             bounds=bounds,
             is_open=lambda connection: connection in self.open,
             clock=lambda: self.now,
@@ -44,11 +47,20 @@ class Bench:
         self.running[work.aggregate] += 1
         assert self.running[work.aggregate] == 1, "one aggregate, one at a time"
         self.began.append(work.offset)
-        if gate := self.gates.get(work.aggregate):
-            await gate.wait()
+        try:
+            if gate := self.gates.get(work.aggregate):
+                await gate.wait()
+        except asyncio.CancelledError:
+            self.told.append(f"cut {work.aggregate}")
+            raise
         await asyncio.sleep(0)
         self.handled.append(work)
         self.running[work.aggregate] -= 1
+
+    async def settle(self) -> None:
+        if self.on_its_way:
+            raise self.on_its_way
+        self.told.append("settled")
 
     def submit(
         self,
@@ -61,38 +73,15 @@ class Bench:
         looked_at: float = 0.0,
         closed: str = "",
     ) -> Work:
-        work = self.work(aggregate, partition, due, kind, lane, looked_at, closed)
-        self.pool.submit(work)
-        return work
-
-    def work(
-        self,
-        aggregate: str,
-        partition: Partition = EVENTS,
-        due: float = 0.0,
-        kind: str = "",
-        lane: Lane = "live",
-        looked_at: float = 0.0,
-        closed: str = "",
-    ) -> Work:
-        """The next record of a partition, not submitted."""
         offset = self.offsets[partition]
         self.offsets[partition] += 1
-        return Work(
+        work = Work(
             partition, offset, aggregate, kind, b"x", b"p" if looked_at else None,
             lambda: self.acked.append((partition, offset)), foldable=bool(kind), due=due, looked_at=looked_at,
             lane=LaneOf(lane), closed=closed,
         )  # fmt: skip
-
-    def another(self, handle: Callable[[Work], Awaitable[None]], settle: Callable[[], Awaitable[None]]) -> Pool:
-        """A pool with another handler, which is told of this bench's errors."""
-        return Pool(
-            handle,
-            pause=self.paused.add,
-            resume=self.paused.discard,
-            on_fatal=self.fatal.append,
-            settle=settle,
-        )
+        self.pool.submit(work)
+        return work
 
 
 async def settle(until: Callable[[], bool]) -> None:
@@ -243,40 +232,26 @@ async def test_a_drain_does_not_wait_for_ever() -> None:
 
 async def test_a_drain_that_cuts_waits_for_what_is_on_its_way() -> None:
     """A record of the cut work must not come after those of the next owner."""
-    bench, told = Bench(), list[str]()
+    bench = Bench()
+    bench.gates["a"] = asyncio.Event()
+    bench.submit("a")
+    await settle(lambda: bench.began == [0])
 
-    async def work_on(work: Work) -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            told.append(f"cut {work.aggregate}")
+    await bench.pool.drain(0.01)
 
-    async def nothing_on_its_way() -> None:
-        told.append("settled")
-
-    pool = bench.another(work_on, nothing_on_its_way)
-    pool.submit(bench.work("a"))
-    await asyncio.sleep(0.01)
-    await pool.drain(0.01)
-
-    assert told == ["cut a", "settled"]
+    assert bench.told == ["cut a", "settled"]
     assert bench.fatal == []
 
 
 async def test_a_drain_stops_the_worker_if_something_stays_on_its_way() -> None:
     """Only the end of the process keeps it from coming late."""
     bench = Bench()
+    bench.on_its_way = Unavailable("no answer")
+    bench.gates["a"] = asyncio.Event()
+    bench.submit("a")
+    await settle(lambda: bench.began == [0])
 
-    async def work_on(work: Work) -> None:
-        await asyncio.Event().wait()
-
-    async def still_on_its_way() -> None:
-        raise Unavailable("no answer")
-
-    pool = bench.another(work_on, still_on_its_way)
-    pool.submit(bench.work("a"))
-    await asyncio.sleep(0.01)
-    await pool.drain(0.01)
+    await bench.pool.drain(0.01)
 
     assert [str(error) for error in bench.fatal] == ["no answer"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from aiolimiter import AsyncLimiter
 
@@ -50,15 +50,13 @@ class CallGate:
     async def call(self, app_account: str, operation: str = "") -> AsyncIterator[None]:
         """Wait for the account's turn, then hold one of the calls in flight."""
         await self._turn(app_account)
+        held: AbstractAsyncContextManager[object] = self._in_flight
         if self._permits and quota_of(self._settings, app_account).limited:
             lane = self._lane or present_lane.get() or LaneOf()
-            async with self._permits.call(app_account, operation, lane):
-                self._before_sending()
-                yield
-        else:
-            async with self._in_flight:
-                self._before_sending()
-                yield
+            held = self._permits.call(app_account, operation, lane)
+        async with held:
+            self._before_sending()
+            yield
 
     async def _turn(self, app_account: str) -> None:
         """After a hold everybody takes a new turn: those who waited must not come all at once."""

@@ -161,8 +161,11 @@ class Consuming:
             )
         self._last[partition] = message.offset
         self.progress_at = time.monotonic()
-        consumer = cast(AcknowledgedByHand, self.app.consumer)
-        pool.submit(_work(event, partition, partial(consumer.done, message)))
+        pool.submit(_work(event, partition, partial(self._consumer.done, message)))
+
+    @property
+    def _consumer(self) -> AcknowledgedByHand:
+        return cast(AcknowledgedByHand, self.app.consumer)
 
     def pause(self, partition: Partition) -> None:
         """Stop reading a partition; what was fetched already still comes."""
@@ -173,7 +176,7 @@ class Consuming:
         self.app.consumer.on_buffer_drop(TP(*partition))
 
     async def _revoked(self, _app: Any, /, *_args: Any, signal: Any, **_: Any) -> None:
-        if self.assignment and cast(AcknowledgedByHand, self.app.consumer).put_out:
+        if self.assignment and self._consumer.put_out:
             stop_now("was put out of its group: others have the partitions already")
         self.assignment = None
         self._last.clear()

@@ -102,7 +102,7 @@ class Log:
         except MessageSizeTooLargeError as error:
             raise Malformed(f"a record of {len(value or b'')} bytes is too large for {topic}") from error
         except (TimeoutError, KafkaError) as error:
-            raise Unavailable(f"Kafka did not confirm a record on {topic}: {error or 'no answer in time'}") from error
+            raise _unconfirmed(f"a record on {topic}", error) from error
         return Place(topic, sent.partition, sent.offset)
 
     async def settle(self) -> None:
@@ -115,7 +115,11 @@ class Log:
             async with asyncio.timeout(self._settings.append_timeout):
                 await unless_cancelled(self._producer.flush())
         except (TimeoutError, KafkaError) as error:
-            raise Unavailable(f"Kafka did not confirm what was on its way: {error or 'no answer in time'}") from error
+            raise _unconfirmed("what was on its way", error) from error
+
+
+def _unconfirmed(what: str, error: Exception) -> Unavailable:
+    return Unavailable(f"Kafka did not confirm {what}: {str(error) or 'no answer in time'}")
 
 
 def _call_before_sending(client: Any, call: Callable[[], None]) -> None:

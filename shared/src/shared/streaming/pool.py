@@ -101,8 +101,8 @@ class Pool:
         pause: Callable[[Partition], None],
         resume: Callable[[Partition], None],
         on_fatal: Callable[[BaseException], None],
+        settle: Callable[[], Awaitable[None]],
         on_restart: Callable[[], None] = lambda: None,
-        settle: Callable[[], Awaitable[None]] | None = None,
         is_open: Callable[[str], bool] = lambda connection: False,
         bounds: Bounds = Bounds(),
         clock: Callable[[], float] = time.time,
@@ -197,8 +197,7 @@ class Pool:
 
     async def _settled(self) -> None:
         try:
-            if self._settle:
-                await self._settle()
+            await self._settle()
         except Unavailable as error:
             self._on_fatal(error)
 

@@ -29,11 +29,13 @@ from shared.streaming.faust_glue import Consuming, make_app, stop_now
 from shared.streaming.kafka import Log
 from shared.streaming.pool import Pool, Work
 from shared.streaming.processor import Processor, Service
-from shared.streaming.pulse import BEAT_EVERY, Pulse
+from shared.streaming.pulse import Pulse
 from shared.streaming.replica import Replica
 
 log = logs.get_logger(__name__)
 
+LOOK_EVERY = 0.25
+"""Seconds between looks at the replica."""
 STALLED_AFTER = 120.0
 """Seconds without progress on a partition with lag after which a worker is not ready."""
 
@@ -129,7 +131,7 @@ class Worker:
 
     async def _watch_replica(self) -> None:
         while True:
-            await asyncio.sleep(BEAT_EVERY)
+            await asyncio.sleep(LOOK_EVERY)
             if self._replica and self._replica.failed:
                 stop_now(f"the replica ended: {self._replica.failed}")
 

@@ -57,7 +57,7 @@ class Lag:
             async with asyncio.timeout(DEADLINE):
                 return await unless_cancelled(self._of_all(admin, consumer))
         except (TimeoutError, KafkaError, OSError) as error:
-            why = f"Kafka at {self._settings.bootstrap_servers} does not answer: {error or 'no answer in time'}"
+            why = f"Kafka at {self._settings.bootstrap_servers} does not answer: {str(error) or 'no answer in time'}"
             return [self._unknown(service, why) for service in SERVICES]
         finally:
             await consumer.stop()
