@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.memory [--minutes 60] [--keep]
 
-A whole Tandem with the sandbox in place of the vendors, without quotas. Its pairs are changed all the time, four a
-second, on the side that owns their fields: what is there does not become more, so neither should the memory. Resident
+A whole Tandem with the sandbox in place of the vendors, without quotas. Its pairs are changed all the time, twelve
+a second, on the side that owns their fields: what is there does not become more, so neither should the memory. Resident
 memory as the operating system tells it.
 """
 
@@ -24,7 +24,7 @@ from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
 
 PAIRS = 1000
-PER_SECOND = 4.0
+PER_SECOND = 12.0
 SETTLED_AFTER = 60.0
 """Seconds from the last pair to the look at rest."""
 MARKS = (0.0, 1 / 6, 0.5, 1.0)
