@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+from console.http import own_machine
 from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 
@@ -36,7 +36,7 @@ async def add(tenant: Tenant, count: int) -> None:
     """So many customers in Togai, an account each."""
     at_once = asyncio.Semaphore(16)
     headers = {"Authorization": f"Bearer {tenant.togai_token}"}
-    async with httpx.AsyncClient(base_url=tenant.stack.url("sandbox", "/togai"), timeout=60, headers=headers) as http:
+    async with own_machine(base_url=tenant.stack.url("sandbox", "/togai"), timeout=60, headers=headers) as http:
 
         async def one(n: int) -> None:
             account = {"id": f"a{n}", "name": f"Account {n}", "invoiceCurrency": "USD"}
@@ -124,7 +124,7 @@ async def large(home: Path, bootstrap: str) -> dict[str, list[float]]:
         await add(tenant, LARGE)
 
         async def known() -> bool:
-            async with httpx.AsyncClient(timeout=5) as http:
+            async with own_machine(timeout=5) as http:
                 items = (await http.get(stack.url("ingress", "/pollers"))).json()["items"]
             return any(item["kind"] == "togai-accounts" and item["found"] >= LARGE for item in items)
 

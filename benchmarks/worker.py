@@ -20,9 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import psutil
+from console.http import own_machine
 from console.local.child import Child
 from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port, is_free
@@ -82,7 +82,7 @@ async def prepare(stack: Stack, vendor: str, *, events: int = EVENTS, hook: str 
 
 async def called(vendor: str) -> int:
     """How often the vendors were called."""
-    async with httpx.AsyncClient(timeout=5) as http:
+    async with own_machine(timeout=5) as http:
         return int((await http.get(f"{vendor}/counted")).json()["calls"])
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import psutil
+from console.http import certificates
 from console.local.home import UP, Home
 from console.local.ports import free_port
 
@@ -74,7 +75,7 @@ class Place:
     def api(self, path: str, **query: Any) -> Any:
         """What the console's API says."""
         url = f"http://127.0.0.1:{self.ports['console']}/api{path}"
-        answer = httpx.get(url, params=query, timeout=20, trust_env=False)
+        answer = httpx.get(url, params=query, timeout=20, verify=certificates(), trust_env=False)
         answer.raise_for_status()
         return answer.json()
 

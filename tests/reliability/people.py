@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+from console.http import own_machine
 
 from tests.reliability.model import Action
 from tests.reliability.units import VATN, World, account_id, customer_id
@@ -29,13 +30,13 @@ class People:
         limits = httpx.Limits(max_connections=32)
         self._stripe = self._client(stack, "/stripe", keys["stripe"], limits)
         self._togai = self._client(stack, "/togai", keys["togai"], limits)
-        self._control = httpx.AsyncClient(base_url=stack.url("sandbox", "/control"), timeout=60, limits=limits)
+        self._control = own_machine(base_url=stack.url("sandbox", "/control"), timeout=60, limits=limits)
         self._found: dict[str, str] = {}
 
     @staticmethod
     def _client(stack: Stack, path: str, key: str, limits: httpx.Limits) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {key}"}
-        return httpx.AsyncClient(base_url=stack.url("sandbox", path), timeout=60, headers=headers, limits=limits)
+        return own_machine(base_url=stack.url("sandbox", path), timeout=60, headers=headers, limits=limits)
 
     async def close(self) -> None:
         for client in (self._stripe, self._togai, self._control):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import httpx
+from console.http import own_machine
 
 from tests.reliability.chaos import Blow, Weather, blows, weather
 from tests.reliability.checker.again import once_more, refolded, rows, second_pass
@@ -191,7 +191,7 @@ class _Run:
                 await self._people.touch(str(account["id"]))
         await self._log.append(REPLAY, once_more(facts.events))
         await self._rest("rest after second pass")
-        async with httpx.AsyncClient(base_url=self._stage.stack.url("sandbox", "/control"), timeout=120) as http:
+        async with own_machine(base_url=self._stage.stack.url("sandbox", "/control"), timeout=120) as http:
             self._result.broken += second_pass(await calls_since(http, mark), self._keys)
 
     async def _refold(self) -> list[Broken]:

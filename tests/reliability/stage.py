@@ -13,6 +13,7 @@ from pathlib import Path
 from time import time
 
 import httpx
+from console.http import own_machine
 from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 from console.setup import prepare
@@ -134,7 +135,7 @@ class Stage:
     async def pollers(self) -> list[dict[str, str]]:
         """What ingress says of its pollers; nothing while it is away."""
         try:
-            async with httpx.AsyncClient(timeout=5) as http:
+            async with own_machine(timeout=5) as http:
                 return list((await http.get(self.stack.url("ingress", "/pollers"))).json()["items"])
         except (httpx.HTTPError, ValueError, KeyError):
             return []

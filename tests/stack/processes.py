@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from console.http import own_machine
 from console.local.child import Child
 from console.local.ports import free_port
 from console.setup import prepare
@@ -141,7 +142,7 @@ class Stack:
             if not self.children[name].alive:
                 tail = "\n".join(self.children[name].last_lines)
                 raise AssertionError(f"{name} {self.children[name].exit_reason}:\n{tail}")
-            async with httpx.AsyncClient(timeout=2) as http:
+            async with own_machine(timeout=2) as http:
                 try:
                     return (await http.get(self.url(name, path))).status_code == 200
                 except httpx.HTTPError:
@@ -161,7 +162,7 @@ class Stack:
         """Wait until every worker has read that a flow link is on, or off."""
 
         async def known() -> bool:
-            async with httpx.AsyncClient(timeout=2) as http:
+            async with own_machine(timeout=2) as http:
                 for name in self.workers:
                     if not self.children[name].alive:
                         continue
@@ -175,7 +176,7 @@ class Stack:
     async def describe(self) -> str:
         """How every worker is, for the message of a failed test."""
         lines = []
-        async with httpx.AsyncClient(timeout=2) as http:
+        async with own_machine(timeout=2) as http:
             for name in self.workers:
                 child = self.children[name]
                 try:
@@ -191,14 +192,14 @@ class Stack:
 
     async def control(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         """Call the sandbox's control API."""
-        async with httpx.AsyncClient(base_url=self.url("sandbox"), timeout=10) as http:
+        async with own_machine(base_url=self.url("sandbox"), timeout=10) as http:
             answer = await http.request(method, f"/control{path}", **arguments)
             answer.raise_for_status()
             return dict(answer.json())
 
     async def api(self, path: str, **params: Any) -> dict[str, Any]:
         """GET from the console's API."""
-        async with httpx.AsyncClient(base_url=self.url("console"), timeout=10) as http:
+        async with own_machine(base_url=self.url("console"), timeout=10) as http:
             answer = await http.get(f"/api{path}", params=params)
             answer.raise_for_status()
             return dict(answer.json())

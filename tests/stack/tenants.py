@@ -6,9 +6,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import msgspec
 from console.connect import Wanted, connect
+from console.http import own_machine
 from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, Secrets, Vault, encode, encryption_keys
 from shared.events.topics import Topics
@@ -77,7 +77,7 @@ class Tenant:
         """Wait until the pollers have read both sides once: the e-mail rule waits for them."""
 
         async def read_once() -> bool:
-            async with httpx.AsyncClient(timeout=5) as http:
+            async with own_machine(timeout=5) as http:
                 items = (await http.get(self.stack.url("ingress", "/pollers"))).json()["items"]
             mine = [i for i in items if self.stripe_account in i["app_account"] or self.togai_org in i["app_account"]]
             return len(mine) == len(POLLS) and all(item["complete"] for item in mine)
@@ -162,7 +162,7 @@ class Tenant:
     async def stripe(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         """A call to Stripe with the tenant's own key, by hand."""
         headers = {"Authorization": f"Bearer {self.stripe_key}"}
-        async with httpx.AsyncClient(base_url=self.stack.url("sandbox", "/stripe"), timeout=10) as http:
+        async with own_machine(base_url=self.stack.url("sandbox", "/stripe"), timeout=10) as http:
             answer = await http.request(method, path, headers=headers, **arguments)
             assert answer.is_success, answer.text
             return dict(answer.json())
@@ -170,7 +170,7 @@ class Tenant:
     async def togai(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         """A call to Togai with the tenant's own token, by hand."""
         headers = {"Authorization": f"Bearer {self.togai_token}"}
-        async with httpx.AsyncClient(base_url=self.stack.url("sandbox", "/togai"), timeout=10) as http:
+        async with own_machine(base_url=self.stack.url("sandbox", "/togai"), timeout=10) as http:
             answer = await http.request(method, path, headers=headers, **arguments)
             assert answer.is_success, answer.text
             return dict(answer.json()) if answer.content else {}
@@ -276,7 +276,7 @@ class Tenant:
 
     async def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         """Call the console's API to change something."""
-        async with httpx.AsyncClient(base_url=self.stack.url("console"), timeout=10) as http:
+        async with own_machine(base_url=self.stack.url("console"), timeout=10) as http:
             answer = await http.request(method, f"/api{path}", json=body)
             assert answer.is_success, answer.text
             return dict(answer.json())

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from console.http import certificates
 
 from tests.contract.sandbox import tools
 from tests.contract.sandbox.conftest import TogaiSide
@@ -151,7 +152,10 @@ def test_rate_limit(org: TogaiSide, control: tools.Control) -> None:
 def test_lock(org: TogaiSide, control: tools.Control) -> None:
     """After 5 unauthenticated calls every call from the address is refused, until 30 minutes have passed."""
     try:
-        wrong = [httpx.get(f"{org.url}/togai/customers", trust_env=False).status_code for _ in range(6)]
+        wrong = [
+            httpx.get(f"{org.url}/togai/customers", verify=certificates(), trust_env=False).status_code
+            for _ in range(6)
+        ]
         assert wrong == [401] * 5 + [429]
         assert org.http.get("/customers").status_code == 429
         control.call("POST", "/clock", {"advance": 30 * 60 + 1})

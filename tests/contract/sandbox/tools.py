@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import httpx
 import stripe
+from console.http import certificates
 from togai_client.api_client import ApiClient
 from togai_client.configuration import Configuration
 
@@ -62,7 +63,7 @@ class Process:
         if self.handle is None or self.handle.poll() is not None:
             raise RuntimeError("the sandbox ended while starting")
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/healthz", verify=certificates(), trust_env=False).status_code == 200
         return False
 
     def stop(self) -> int:
@@ -92,7 +93,7 @@ class Control:
     """The sandbox's control API."""
 
     url: str
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=20))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(verify=certificates(), trust_env=False, timeout=20))
 
     def call(self, method: str, path: str, body: Any = None, **query: str) -> dict[str, Any]:
         """Calls the control API and expects success."""
@@ -208,12 +209,14 @@ def togai_sdk(url: str, token: str) -> Any:
 
 def togai_http(url: str, token: str) -> httpx.Client:
     """Plain HTTP to Togai, for what the vendor's client would not send."""
-    headers = {"Authorization": f"Bearer {token}"}
-    return httpx.Client(base_url=f"{url}/togai", headers=headers, trust_env=False, timeout=20)
+    return _http(f"{url}/togai", token)
 
 
 def stripe_http(url: str, key: str) -> httpx.Client:
     """Plain HTTP to Stripe, for what the SDK would not send."""
-    return httpx.Client(
-        base_url=f"{url}/stripe", headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=20
-    )
+    return _http(f"{url}/stripe", key)
+
+
+def _http(base: str, token: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.Client(base_url=base, headers=headers, verify=certificates(), trust_env=False, timeout=20)

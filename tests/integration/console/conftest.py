@@ -17,6 +17,7 @@ from console.api.hub import Hub
 from console.api.lag import Lag
 from console.api.state import State, Writer
 from console.app import create_app
+from console.http import own_machine
 from console.projection.database import Database, driver_url
 from console.projection.projector import Projector
 from shared.events.topics import Topics
@@ -172,7 +173,7 @@ async def process(environment: dict[str, str], log: Log, tmp_path: Path) -> Asyn
         sys.executable, "-m", "console", env=environment, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL
     )
     url = f"http://127.0.0.1:{environment['TANDEM_CONSOLE_PORT']}/readyz"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with own_machine() as client:
 
         async def ready() -> bool:
             try:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import typer
 from console.cli import client, links
+from console.http import own_machine
 from shared.events import envelope as envelopes
 from shared.events.topics import Topics
 from shared.flows.waking import LOOK_REQUESTED
@@ -46,7 +47,7 @@ async def filled(
             key = record.key if isinstance(record, PairState) else record.id
             await log.append(homes, key, mappings.encode(record))
     base = f"http://127.0.0.1:{environment['TANDEM_CONSOLE_PORT']}"
-    async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+    async with own_machine(base_url=base) as client:
 
         async def folded() -> bool:
             lists = [(await client.get(f"/api/{name}")).json()["items"] for name in ("conflicts", "differences")]

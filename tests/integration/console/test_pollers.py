@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from console.api import pollers
+from console.http import own_machine
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from shared.settings import Settings
@@ -59,7 +60,7 @@ async def ingress(tmp_path: Path) -> AsyncIterator[Ingress]:
     part = {"name": "ingress", "pid": os.getpid(), "url": stand_in.url}
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "parts.json").write_text(json.dumps([part]))
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with own_machine() as client:
 
         async def answers() -> bool:
             try:

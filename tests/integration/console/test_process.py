@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
+from console.http import own_machine
 from shared.events.topics import Topics
 from shared.streaming.kafka import Log
 
@@ -27,7 +27,7 @@ async def test_the_command_shows_what_the_api_says(
     await log.append(topics.runs, run.id, runs.encode(run))
     await log.append(topics.dead_letters, letter.id, runs.encode(letter))
     base = f"http://127.0.0.1:{environment['TANDEM_CONSOLE_PORT']}"
-    async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+    async with own_machine(base_url=base) as client:
 
         async def folded() -> bool:
             return bool((await client.get("/api/dead-letters")).json()["items"])
@@ -54,7 +54,7 @@ async def test_the_process_stops_at_once_although_a_page_is_open(
 ) -> None:
     """An open stream does not hold it: SIGTERM ends it with code 0."""
     url = f"http://127.0.0.1:{environment['TANDEM_CONSOLE_PORT']}/api/stream"
-    async with httpx.AsyncClient(trust_env=False, timeout=None) as client, client.stream("GET", url) as stream:
+    async with own_machine(timeout=None) as client, client.stream("GET", url) as stream:
         lines = stream.aiter_lines()
         assert await anext(lines) == "event: ready"
         process.send_signal(signal.SIGTERM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from console.http import own_machine
 from shared.events.topics import Topics
 from shared.streaming.kafka import Log
 
@@ -183,9 +184,7 @@ async def test_a_mended_key_wakes_what_waits_for_it(kafka_bootstrap: str, tmp_pa
 
 async def test_a_body_that_names_nothing_ends_as_a_dead_letter(tenant: Tenant) -> None:
     """A Togai flow with a wrong action payload: somebody sees it."""
-    import httpx
-
-    async with httpx.AsyncClient() as http:
+    async with own_machine() as http:
         answer = await http.post(tenant.togai_hook(f"con_t{tenant.name}"), content=b'{"payload": "oops"}')
     assert answer.status_code == 200
     event = answer.json()["received"]

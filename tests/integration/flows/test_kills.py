@@ -7,11 +7,11 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.group import LeaveGroupRequest
+from console.http import own_machine
 from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 from shared.events import envelope as envelopes
@@ -278,7 +278,7 @@ async def test_the_broker_is_killed_and_the_rest_goes_on(tmp_path: Path) -> None
         await taken(tenant, first[0])
         await broker.kill()
         customers = [await tenant.new_customer(f"During {n}", f"d{n}@x.test") for n in range(3)]
-        async with httpx.AsyncClient(timeout=10) as http:
+        async with own_machine(timeout=10) as http:
             answer = await http.post(tenant.togai_hook(f"con_t{tenant.name}"), content=b"{}")
         assert answer.status_code == 503
         await broker.start()

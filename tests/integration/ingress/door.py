@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from console.http import own_machine
 from shared.connections import Connection, Secrets, Vault, encode, encryption_keys
 from shared.events.topics import Topics
 from shared.streaming.admin import ensure_topics
@@ -103,7 +104,7 @@ class Door:
         async def remember(answer: httpx.Response) -> None:
             self.answers.append((await answer.aread()).decode())
 
-        return httpx.AsyncClient(trust_env=False, timeout=timeout, event_hooks={"response": [remember]})
+        return own_machine(timeout=timeout, event_hooks={"response": [remember]})
 
     async def post(self, path: str, body: Any, headers: dict[str, Any] | None = None) -> httpx.Response:
         """One webhook."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 from console.connect import Wanted
+from console.http import own_machine
 from shared.connections import encryption_keys
 from shared.events.topics import Topics
 from shared.index import EntityIndex
@@ -104,7 +105,7 @@ class Guest(Tenant):
 
 async def pollers(stack: Stack, name: str = "ingress") -> dict[str, Any]:
     """What one ingress tells of its pollers; empty if it does not answer."""
-    async with httpx.AsyncClient(timeout=5) as http:
+    async with own_machine(timeout=5) as http:
         try:
             return dict((await http.get(stack.url(name, "/pollers"))).json())
         except httpx.HTTPError:

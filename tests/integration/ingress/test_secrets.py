@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 import psutil
 import pytest
+from console.http import own_machine
 from cryptography.fernet import Fernet
 from shared.connections import Connection, Secrets, Vault, connection_decoder, encode, encryption_keys
 from shared.events.topics import Topics
@@ -36,7 +37,7 @@ class LockedStack(Stack):
 
     async def api(self, path: str, **params: Any) -> dict[str, Any]:
         """GET from the console's API, with the token."""
-        async with httpx.AsyncClient(base_url=self.url("console"), timeout=10, headers=LOCKED) as http:
+        async with own_machine(base_url=self.url("console"), timeout=10, headers=LOCKED) as http:
             answer = await http.get(f"/api{path}", params=params)
             answer.raise_for_status()
             return dict(answer.json())
@@ -52,7 +53,7 @@ class Scene:
 
     async def ask(self, process: str, method: str, path: str, **arguments: Any) -> httpx.Response:
         """A request whose answer is remembered, headers too."""
-        async with httpx.AsyncClient(base_url=self.stack.url(process), timeout=20, follow_redirects=False) as http:
+        async with own_machine(base_url=self.stack.url(process), timeout=20, follow_redirects=False) as http:
             answer = await http.request(method, path, **arguments)
         self.told += [answer.text, *(f"{name}: {value}" for name, value in answer.headers.items())]
         return answer

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-import httpx
+from console.http import own_machine
 from shared.limits.messages import HORIZON
 
 from tests.integration.limits.conftest import strict
@@ -60,13 +60,13 @@ def refused(calls: list[dict[str, Any]]) -> list[str]:
 
 
 async def facts(stack: Stack, name: str, path: str) -> dict[str, Any]:
-    async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+    async with own_machine(timeout=5) as http:
         return dict((await http.get(stack.url(name, path))).json())
 
 
 async def used(stack: Stack, name: str) -> float:
     """Permits that a worker used at Togai."""
-    async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+    async with own_machine(timeout=5) as http:
         lines = (await http.get(stack.url(name, "/metrics"))).text.splitlines()
     mine = [line for line in lines if line.startswith('tandem_permits_total{app_account="togai') and '"used"' in line]
     return sum(float(line.rpartition(" ")[2]) for line in mine)

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from console.http import own_machine
 from console.local.child import Child
 from console.local.errors import LocalError
 from console.local.home import UP, Home
@@ -78,7 +79,7 @@ async def test_a_dead_part_starts_again(supervisor: Supervisor, told: Told) -> N
     """A part that dies is told in one line and comes back."""
     port = free_port()
     await supervisor.start(small_part("one", port))
-    async with httpx.AsyncClient() as client:
+    async with own_machine() as client:
         with pytest.raises(httpx.RemoteProtocolError):
             await client.get(f"http://127.0.0.1:{port}/die")
 

@@ -6,8 +6,8 @@ import asyncio
 import re
 from collections.abc import Iterator
 
-import httpx
 import pytest
+from console.http import own_machine
 from shared.connections import Vault, connection_decoder, encryption_keys
 from shared.events.topics import Topics
 from shared.streaming.admin import NOUNS
@@ -39,7 +39,7 @@ async def settled(stack: Stack, workers: list[str]) -> list[set[int]]:
     inputs = Topics(stack.settings()).inputs(NOUNS[0])
 
     async def shared() -> list[set[int]] | None:
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+        async with own_machine(timeout=5) as http:
             facts = [(await http.get(stack.url(name, "/readyz"))).json() for name in workers]
         owned = [numbers(stack, name) for name in workers]
         whole = sum(len(one) for one in owned) == PARTITIONS and set().union(*owned) == set(range(PARTITIONS))
@@ -80,7 +80,7 @@ async def test_no_secret_is_in_a_topic_or_in_a_log(three: Stack) -> None:
     await tenant.connect_togai(connection, tenant.togai_token, key=wrong)
     await tenant.new_account("closing")
     assert (await tenant.run("closing", "parked"))["problem"]["code"] == "connection_closed"
-    async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+    async with own_machine(timeout=5) as http:
         await http.post(tenant.togai_hook(connection) + "x", content=b"{}")
 
     settings = three.settings()

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-import httpx
+from console.http import own_machine
 from console.local.child import Child
 from shared.connections import FlowLink, encode, encryption_keys
 from shared.events.topics import Topics
@@ -123,7 +123,7 @@ class Tandem:
         await asyncio.gather(self.stack.ready("ingress"), self.stack.ready(WORKER))
         self.person = cast(Person, await Person.make(self.stack, webhooks=self._webhooks))
         self.ledger = await self._exits.enter_async_context(Ledger(self.stack.settings()))
-        self._http = await self._exits.enter_async_context(httpx.AsyncClient(timeout=30))
+        self._http = await self._exits.enter_async_context(own_machine(timeout=30))
         return self
 
     async def __aexit__(

@@ -15,6 +15,8 @@ from rich.table import Table
 from shared.log import get_logger
 from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, Settings
 
+from console.http import own_machine
+
 DEADLINE = 60.0
 LOOK_EVERY = 0.3
 
@@ -68,8 +70,7 @@ async def run(settings: Settings, out: Console) -> None:
     if await asyncio.to_thread(marker.exists):
         return
     try:
-        # Our own machine: no proxy of the environment stands in between.
-        async with httpx.AsyncClient(timeout=10.0, trust_env=False) as client:
+        async with own_machine(timeout=10.0) as client:
             waiting = await _make(client, settings)
             found = await _linked(client, settings, waiting)
     except httpx.HTTPError as error:

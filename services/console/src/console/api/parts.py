@@ -11,6 +11,8 @@ import msgspec
 from pydantic import BaseModel, Field
 from shared.settings import Settings
 
+from console.http import own_machine
+
 DEADLINE = 2.0
 
 
@@ -49,7 +51,7 @@ def noted(settings: Settings) -> list[NotedPart]:
 async def health(settings: Settings) -> list[PartHealth]:
     """Ask every part at once. A part that does not answer is part of the answer."""
     parts = await asyncio.to_thread(noted, settings)
-    async with httpx.AsyncClient(timeout=DEADLINE, trust_env=False) as client:
+    async with own_machine(timeout=DEADLINE) as client:
         return list(await asyncio.gather(*(_ask(client, part) for part in parts)))
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 from shared.settings import Settings
 
 from console.api.parts import DEADLINE, noted
+from console.http import own_machine
 from console.local.parts import reachable
 
 
@@ -42,7 +43,7 @@ class Pollers(BaseModel):
 
 async def ask(settings: Settings) -> Pollers | None:
     """None if no ingress can be asked from here, or if it knows no pollers."""
-    async with httpx.AsyncClient(timeout=DEADLINE, trust_env=False) as client:
+    async with own_machine(timeout=DEADLINE) as client:
         try:
             answer = await client.get(f"{_address(settings)}/pollers")
             return Pollers.model_validate_json(answer.content) if answer.status_code == HTTPStatus.OK else None

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from shared.settings import Settings
 from shared.streaming.kafka import client_options
 
+from console.http import own_machine
 from console.local.errors import LocalError
 from console.local.polling import until
 
@@ -68,7 +69,7 @@ async def require_kafka(settings: Settings, patience: float = PATIENCE) -> None:
 async def url_answers(url: str) -> bool:
     """Whether a GET there is answered by a 2xx."""
     try:
-        async with httpx.AsyncClient(timeout=ANSWER, trust_env=False) as client:
+        async with own_machine(timeout=ANSWER) as client:
             return (await client.get(url)).is_success
     except httpx.HTTPError:
         return False
