@@ -335,11 +335,12 @@ async def test_news_from_before_the_look_wake_nobody() -> None:
     assert bench.handled != [parked]
 
 
-async def test_a_run_that_looked_before_the_assignment_looks_again_when_it_is_due() -> None:
-    """Another worker may have heard the news, and nobody wakes it any more."""
+@pytest.mark.parametrize("due", [1000.02, 999.5], ids=["due soon", "due before it was read"])
+async def test_a_run_that_looked_before_the_assignment_looks_again_when_it_is_due(due: float) -> None:
+    """Another worker may have heard the news, and nobody wakes it any more; or may even have ended it."""
     bench = Bench()
-    looked_before = bench.submit("a", partition=DELAY, due=1000.02, looked_at=999.0)
-    looked_after = bench.submit("b", partition=DELAY, due=1000.02, looked_at=1000.0)
+    looked_before = bench.submit("a", partition=DELAY, due=due, looked_at=999.0)
+    looked_after = bench.submit("b", partition=DELAY, due=due, looked_at=1000.0)
     await asyncio.wait_for(_until(lambda: len(bench.handled) == 2), 5)
 
     assert (looked_before.heard, looked_after.heard) == (True, False)

@@ -212,10 +212,10 @@ class Pool:
         held.pop(work, None)
         if not held:
             self._held.pop(work.aggregate, None)
-        work.heard = work.heard or bool(work.looked_at) and self._news.unknown(work.looked_at)
         self._enqueue(work)
 
     def _enqueue(self, work: Work) -> None:
+        work.heard = work.heard or bool(work.looked_at) and self._news.unknown(work.looked_at)
         queue = self._queues.get(work.aggregate)
         if queue is None:
             self._queues[work.aggregate] = deque([work])
