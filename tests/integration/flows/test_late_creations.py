@@ -64,3 +64,29 @@ async def test_an_account_is_archived_between_the_look_and_the_write(stack: Stac
 
     assert await tenant.dead_letters(cus) == []
     assert [d["field"] for d in await tenant.differences()] == ["phone"]
+
+
+async def test_an_account_is_archived_for_the_moment_of_the_write_only(stack: Stack) -> None:
+    """Togai refuses a change, and whoever looks why finds the account active: the same once more is taken."""
+    tenant = await Tenant.make(stack)
+    cus = await tenant.new_customer(phone="+1")
+    await tenant.mapping(cus)
+    await tenant.run(cus, "succeeded", event_type="customer.created")
+    await tenant.fault("togai", "error_before", {"operation": "customers.update"}, times=1, status=400)
+    await tenant.stripe("POST", f"/v1/customers/{cus}", data={"phone": "+2"})
+    await in_togai(tenant, "accounts", f"acc_{cus}", address={"phoneNumber": "+2"})
+    await tenant.settled(cus)
+
+    assert await tenant.dead_letters(cus) == []
+
+
+async def test_a_refusal_for_good_is_given_up_on(stack: Stack) -> None:
+    """Togai does not take the values: somebody must see it."""
+    tenant = await Tenant.make(stack)
+    cus = await tenant.new_customer(phone="+1")
+    await tenant.mapping(cus)
+    await tenant.run(cus, "succeeded", event_type="customer.created")
+    await tenant.fault("togai", "error_before", {"operation": "customers.update"}, status=400)
+    await tenant.stripe("POST", f"/v1/customers/{cus}", data={"phone": "+2"})
+
+    await until(lambda: tenant.dead_letters(cus), "the dead letter")
