@@ -68,6 +68,7 @@ async def sweep(scenario: Scenario, only: str = "") -> Sweep:
     recorded = {point.label for point in found.points}
     second: dict[Point, Point] = {}
     for point in found.points:
+        await _stock_up(scenario)
         death, passed = await die(scenario, [point], steady=point in steady)
         found.deaths.append(death)
         new = {p: point for p in passed if p.label not in recorded and p.number == 1}
@@ -76,6 +77,7 @@ async def sweep(scenario: Scenario, only: str = "") -> Sweep:
             return found
     for again, point in sorted(second.items()):
         # What only a second life does, a look at what the first one left say, is a crash point as well.
+        await _stock_up(scenario)
         found.deaths.append((await die(scenario, [point, again], steady=False))[0])
         if _broken(found):
             return found
@@ -151,6 +153,12 @@ def _unexplained(ours: set[str], passed: Sequence[Passing], seen: Counter[str]) 
         for label in sorted({*told, *seen})
         if told[label] != seen[label] and (label in ours or label not in told)
     ]
+
+
+async def _stock_up(scenario: Scenario) -> None:
+    """An act may use up a pair, and dying may take several acts."""
+    if len(scenario.ready) < TRIES:
+        await scenario.prepare(SPARE)
 
 
 async def die(scenario: Scenario, points: Sequence[Point], *, steady: bool) -> tuple[Death, set[Point]]:
