@@ -23,8 +23,8 @@ CHANGES = 2000
 LOST = 0.2
 AT_ONCE = 16
 PACE = 0.05
-"""Seconds between two changes, whoever makes them: twice Togai's quota. A person's GET and PATCH are not one call: the
-quicker all go on, the more often Tandem's own write of an address comes in between.
+"""Seconds between two changes, whoever makes them: twice Togai's quota. At twice this pace an account's address was now
+and then neither the owner's nor the person's, and why is not known yet.
 """
 FIELDS = ("name", "email", "phone", "line1")
 CALLS_PER_CHANGE = 8

@@ -206,34 +206,28 @@ async def _write_stripe(context: Context, pair: Mapping, both: Both, values: Dic
 
 
 async def _write_togai(context: Context, pair: Mapping, both: Both, values: Dict[str, Value]) -> None:
-    """Raises NotReady if the account was archived since it was looked at: Togai refuses, the next look knows why.
-
-    One that is active may have been archived for that moment only, so it is sent again: a refusal for good comes again.
-    """
     try:
-        await _send_togai(context, both, values)
-    except Rejected as error:
-        await _check_active(context, pair, both, error)
-        try:
-            await _send_togai(context, both, values)
-        except Rejected as again:
-            await _check_active(context, pair, both, again)
-            raise
+        await _send_togai(context, pair, both, values)
+    except Rejected:
+        # Active again, it may have been archived for that moment only; a refusal for good comes again.
+        await _send_togai(context, pair, both, values)
 
 
-async def _send_togai(context: Context, both: Both, values: Dict[str, Value]) -> None:
+async def _send_togai(context: Context, pair: Mapping, both: Both, values: Dict[str, Value]) -> None:
+    """Raises NotReady if the account was archived since it was looked at: Togai refuses, the next look knows why."""
     client = await context.togai()
     account, customer = togai_changes(values, both)
-    if customer:
-        await client.update_customer(both.customer.id, customer)
-    if account:
-        await client.update_account(both.account.id, account)
-
-
-async def _check_active(context: Context, pair: Mapping, both: Both, refusal: Rejected) -> None:
-    account, customer = await _togai(context, pair, both.account.id)
-    if is_archived(replace(both, account=account, customer=customer)):
-        raise NotReady(f"{account.id} was archived meanwhile: looking again", code="archived") from refusal
+    try:
+        if customer:
+            await client.update_customer(both.customer.id, customer)
+        if account:
+            await client.update_account(both.account.id, account)
+    except Rejected as error:
+        now_account, now_customer = await _togai(context, pair, both.account.id)
+        present = replace(both, account=now_account, customer=now_customer)
+        if not is_archived(present):
+            raise
+        raise NotReady(f"{both.account.id} was archived meanwhile: looking again", code="archived") from error
 
 
 def _differences(decision: Decision, known: Known) -> dict[str, Difference]:
