@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from console.local.ports import free_port
 
-from tests.contract.sandbox.tools import Control, Process, free_port
+from tests.contract.sandbox.tools import Control, Process
 from tests.e2e.home import Place, Up, until
 
 STRIPE, TOGAI = "sk_test_x", "togai_x"

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import stripe
+from console.local.ports import free_port
 
 from tests.contract.sandbox import tools
 
@@ -22,7 +23,7 @@ def _quiet_sdk() -> None:
 @pytest.fixture(scope="session")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tools.Process]:
     """The running sandbox."""
-    running = tools.Process(tmp_path_factory.mktemp("sandbox"), tools.free_port())
+    running = tools.Process(tmp_path_factory.mktemp("sandbox"), free_port())
     running.start()
     yield running
     assert running.stop() == 0

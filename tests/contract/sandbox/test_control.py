@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import httpx
+from console.local.ports import free_port
 
 from tests.contract.sandbox import tools
 from tests.contract.sandbox.conftest import StripeSide, TogaiSide
@@ -134,7 +135,7 @@ def test_page(process: tools.Process, control: tools.Control) -> None:
 
 def test_clean_stop(state: Path) -> None:
     """SIGTERM ends the sandbox at once, with exit code 0, while a call hangs; a second start on its port works."""
-    process = tools.Process(state, tools.free_port())
+    process = tools.Process(state, free_port())
     process.start()
     control = tools.Control(process.url)
     control.call("POST", "/faults", {"app": "stripe", "kind": "hang_before", "seconds": 60})
@@ -159,7 +160,7 @@ def test_clean_stop(state: Path) -> None:
 
 def test_kill_and_restart(state: Path, receiver: tools.Receiver) -> None:
     """After kill -9 every object, key and setting is there, and pending deliveries go on."""
-    process = tools.Process(state, tools.free_port())
+    process = tools.Process(state, free_port())
     process.start()
     control = tools.Control(process.url)
     sdk = tools.stripe_client(process.url, "sk_test_sandbox")

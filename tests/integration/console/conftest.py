@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,6 +17,7 @@ from console.api.lag import Lag
 from console.api.state import State, Writer
 from console.app import create_app
 from console.http import own_machine
+from console.local.ports import free_port
 from console.projection.database import Database, driver_url
 from console.projection.projector import Projector
 from shared.events.topics import Topics
@@ -132,12 +132,6 @@ async def api(console: State) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(console))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8401") as client:
         yield client
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from console import demo
+from console.local.ports import free_port
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from rich.console import Console
@@ -19,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.integration.console.conftest import free_port, until
+from tests.integration.console.conftest import until
 
 
 class World:

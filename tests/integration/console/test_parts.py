@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from console.api import parts
+from console.local.ports import free_port
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from shared.settings import Settings
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from tests.integration.console.conftest import free_port, until
+from tests.integration.console.conftest import until
 
 
 async def _not_ready(_: Request) -> PlainTextResponse:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from console.api import pollers
 from console.http import own_machine
+from console.local.ports import free_port
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from shared.settings import Settings
@@ -22,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.integration.console import records
-from tests.integration.console.conftest import free_port, until
+from tests.integration.console.conftest import until
 
 
 class Ingress:

@@ -7,12 +7,14 @@ import os
 import random
 import socket
 import time
+from collections import deque
 from pathlib import Path
 
 from console.local.errors import LocalError
 
 LEAVE_TIME = 3.0
 LISTEN = "0A"
+_given: deque[int] = deque(maxlen=2_000)
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -27,10 +29,15 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port(in_a_row: int = 1) -> int:
-    """The first of some free neighbouring ports, outside the range that the kernel gives to outgoing connections."""
+    """The first of some free neighbouring ports, outside the range that the kernel gives to outgoing connections.
+
+    None is given twice, since who asked may listen only some seconds later; of long ago ones that is no longer held.
+    """
     while True:
         port = random.randrange(15_000, 32_000)
-        if all(is_free(port + step) for step in range(in_a_row)):
+        ports = range(port, port + in_a_row)
+        if not any(each in _given for each in ports) and all(map(is_free, ports)):
+            _given.extend(ports)
             return port
 
 
