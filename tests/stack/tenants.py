@@ -225,11 +225,9 @@ class Tenant:
     async def calls(self) -> dict[str, int]:
         """API calls by operation at both sides since `forget_calls`, without the pollers' own."""
         counts: dict[str, int] = {}
-        for account in (self.stripe_account, self.togai_org):
-            found = await self.stack.control("GET", "/calls", params={"account": account})
-            for call in found["calls"]:
-                name = f"{call['app']}:{call['operation']}"
-                counts[name] = counts.get(name, 0) + 1
+        for app, account in (("stripe", self.stripe_account), ("togai", self.togai_org)):
+            found = await self.stack.control("GET", "/calls", params={"account": account, "limit": "1"})
+            counts |= {f"{app}:{operation}": count for operation, count in found["counts"].items()}
         return {name: count for name, count in counts.items() if name not in POLLED}
 
     async def forget_calls(self) -> None:
