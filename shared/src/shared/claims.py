@@ -115,6 +115,17 @@ class Claims:
             await self._give_way(held)
         return held
 
+    async def stands(self, source: str) -> bool:
+        """Whether an entity's own claim is open and no other was first: it has to be brought to its end.
+
+        A later one, which a worker left behind when it died, is withdrawn: nothing was called under it.
+        """
+        held = self._index.begun(source)
+        rival = self._index.rival(held) if held else None
+        if held and rival:
+            await self.withdraw(held, f"{rival.id} was first")
+        return bool(held and not rival)
+
     async def _give_way(self, held: Mapping) -> None:
         rival = self._index.rival(held)
         if rival is None:

@@ -90,7 +90,7 @@ class Runner:
         run.ended_at = ""  # a retried one had ended
         run.attempts += 1
         try:
-            self._end_if_echo(run, flow, envelope)
+            await self._end_if_echo(run, flow, envelope)
             context = {"trigger": _trigger(envelope), "steps": {}}
             acted = False
             for step in flow.steps:
@@ -106,11 +106,13 @@ class Runner:
             return self._bug(run, error)
         return self._ended(run, "succeeded" if acted else "in_sync", "")
 
-    def _end_if_echo(self, run: Run, flow: Flow, envelope: Envelope) -> None:
-        """A create that we caused starts no create back (design law 3)."""
-        if not flow.pairs:
-            return
+    async def _end_if_echo(self, run: Run, flow: Flow, envelope: Envelope) -> None:
+        """A create that we caused starts no create back (design law 3). Nor does it end what this side began: two that
+        name each other would each take the other for the one that goes on.
+        """
         subject = envelope.aggregate
+        if not flow.pairs or await self._claims.stands(subject):
+            return
         for mapping in self._claims.index.naming(subject):
             if mapping.source != subject and mapping.run != run.id:
                 what = "is making" if mapping.state == "claimed" else "made"

@@ -8,9 +8,9 @@ from shared.apps.togai.models import NewCustomer, TogaiAccount
 from shared.catalog.stripe import Written
 from shared.catalog.togai import AccountId, CustomerAndAccount, NewTogaiCustomer, StripeId
 from shared.claims import Match
-from shared.errors import Conflict, NotFound, Rejected
+from shared.errors import Conflict, NotFound, NotReady, Rejected
 from shared.flows.actions import Context, Ended, Result
-from shared.identity import Ref
+from shared.identity import Ref, is_own_key
 from shared.mappings import Mapping, Rule
 
 from customer_sync.actions.pairs import end_if_made_elsewhere
@@ -83,6 +83,7 @@ async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
         raise await _deleted(context, customer, stripe_ref)
     match = match_of(context, customer.email)
     if named := customer.metadata.get(TOGAI_ACCOUNT_ID):
+        _check_free(context, new, stripe_ref, context.ref("togai", "account", named))
         return await _link(context, customer, named, stripe_ref, "metadata", match)
     body, notes = _body(context, customer)
     account_ref = context.ref("togai", "account", body.account.id)
@@ -221,8 +222,6 @@ async def _link(
 ) -> Result:
     """A Togai account that is there: link it, make none."""
     account_ref = context.ref("togai", "account", account_id)
-    if rule == "metadata":
-        _check_free(context, customer, account_ref, stripe_ref)
     client = await context.togai()
     account = await _named_account(client, customer, account_id)
     held = await context.claims.claim(
@@ -247,16 +246,23 @@ async def _link(
     return _made(account.customer_id, account.id, False, notes, stripe_ref, account_ref)
 
 
-def _check_free(context: Context, customer: StripeCustomer, account_ref: str, stripe_ref: str) -> None:
+def _check_free(context: Context, new: NewTogaiCustomer, stripe_ref: str, account_ref: str) -> None:
+    """The account that the customer's metadata names: by our own create, or by a person's hand.
+
+    Raises Ended for the first while its pair is being made, NotReady while another claim that was first holds the
+    account, Conflict if it is linked to another customer.
+    """
+    began = context.claims.index.begun(stripe_ref)
     for mapping in context.claims.index.naming(account_ref):
-        if stripe_ref in mapping.refs:
-            continue
+        if stripe_ref in mapping.refs or (began and mapping.state == "claimed"):
+            continue  # of two claims the later one gives way
         if mapping.state == "claimed":
-            raise Ended(
-                "skipped", f"echo: run {mapping.run} is making this pair ({mapping.id})", (stripe_ref, account_ref)
-            )
+            if is_own_key(new.idempotency_key):
+                why = f"echo: run {mapping.run} is making this pair ({mapping.id})"
+                raise Ended("skipped", why, (stripe_ref, account_ref))
+            raise NotReady(f"run {mapping.run} is about to link {account_ref}: looking again", code="claimed")
         raise Conflict(
-            f"the metadata of {customer.id} names account {Ref.parse(account_ref).id}, which is linked to another "
+            f"the metadata of {new.customer.id} names account {Ref.parse(account_ref).id}, which is linked to another "
             "customer: correct the metadata, or relink",
             candidates=(stripe_ref, *mapping.refs),
         )

@@ -1,0 +1,123 @@
+"""Claims of workers that died right after they had written them: what was begun comes to its end, once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from shared.claims import now
+from shared.events.envelope import timestamp
+from shared.events.topics import Topics
+from shared.identity import create_key, mapping_id
+from shared.mappings import Claim, Mapping, encode
+from shared.streaming.kafka import Log
+
+from tests.stack.processes import Stack
+from tests.stack.tenants import Tenant
+
+ACTIONS = {"stripe": "togai.customer.create", "togai": "stripe.customer.create"}
+"""What is claimed for an entity of an app."""
+
+
+@pytest.fixture(scope="module")
+def mortal(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack whose only worker dies and comes again."""
+    stack = asyncio.run(Stack.start(tmp_path_factory.mktemp("mortal"), kafka_bootstrap, workers=1))
+    yield stack
+    asyncio.run(stack.stop())
+
+
+class Left:
+    """A customer whose metadata names an account, made while no worker lived, and the claims that were left."""
+
+    def __init__(self, tenant: Tenant, customer: str) -> None:
+        self.tenant = tenant
+        self.customer = customer
+        self.refs = {
+            "stripe": f"stripe:test:{tenant.stripe_account}/customer/{customer}",
+            "togai": f"togai:test:{tenant.togai_org}/account/acme",
+        }
+
+    @classmethod
+    async def make(cls, stack: Stack, *, named: bool) -> Left:
+        """`named`: the account's Settings name the customer too."""
+        tenant = await Tenant.make(stack)
+        await stack.children["worker-1"].kill()
+        customer = await tenant.new_customer("Globex", "g@x.test", **{"metadata[togai_account_id]": "acme"})
+        setting = {"id": "StripeCustomerId", "name": "StripeCustomerId", "value": customer}
+        more = {"dataType": "STRING", "namespace": "USER"}
+        await tenant.new_account("acme", settings=[setting | more] if named else [])
+        return cls(tenant, customer)
+
+    async def claim(self, app: str, target: str = "", **body: Any) -> None:
+        """What the dead worker wrote for the event of one side."""
+        source, at = self.refs[app], timestamp(now())
+        key = create_key(self.refs[app].partition("/")[0], ACTIONS[app], source, 1)
+        claim = Claim(action=ACTIONS[app], key=key, body=body, attempt=1, opened_at=at, run=f"run_of_{app}")
+        held = Mapping(
+            id=mapping_id(source), state="claimed", source=source, target=target, at=at, run=claim.run, claim=claim
+        )  # fmt: skip
+        settings = self.tenant.stack.settings()
+        async with Log(settings) as kafka:
+            await kafka.append(Topics(settings).mappings, held.id, encode(held))
+
+    async def revive(self) -> None:
+        """The worker's next life."""
+        self.tenant.stack.launch_worker(1)
+        await self.tenant.stack.workers_ready()
+
+    async def states(self) -> dict[str, str]:
+        """Of the records that both sides' events began."""
+        found = {m["source"]: m["state"] for m in await self.tenant.mappings("acme", self.customer)}
+        return {app: found[ref] for app, ref in self.refs.items() if ref in found}
+
+
+@pytest.mark.parametrize(("first", "second"), [("stripe", "togai"), ("togai", "stripe")])
+async def test_two_that_name_each_other_become_one_pair(mortal: Stack, first: str, second: str) -> None:
+    """Each found the other's claim and took itself for its echo: nobody went on, and all that followed waited."""
+    left = await Left.make(mortal, named=True)
+    await left.claim(first, left.refs[second])
+    await left.claim(second, left.refs[first])
+    await left.revive()
+
+    await left.tenant.mapping("acme")
+    for entity in ("acme", left.customer):
+        await left.tenant.settled(entity)
+    [customer] = await left.tenant.stripe_customers()
+    [account] = (await left.tenant.togai_state())["accounts"]
+
+    assert await left.states() == {first: "linked", second: "withdrawn"}
+    assert customer["metadata"] == {"togai_account_id": "acme", "togai_customer_id": account["customerId"]}
+    assert await left.tenant.setting_of("acme") == left.customer
+
+
+async def test_the_first_claim_holds_though_the_account_is_claimed_too(mortal: Stack) -> None:
+    left = await Left.make(mortal, named=False)
+    await left.claim("stripe", left.refs["togai"])
+    await left.claim("togai", name="Customer c-acme", metadata={"togai_account_id": "acme"})
+    await left.revive()
+
+    await left.tenant.mapping("acme")
+    for entity in ("acme", left.customer):
+        await left.tenant.settled(entity)
+
+    assert await left.states() == {"stripe": "linked", "togai": "withdrawn"}
+    assert [c["id"] for c in await left.tenant.stripe_customers()] == [left.customer]
+
+
+async def test_a_customer_that_a_person_named_so_is_no_echo(mortal: Stack) -> None:
+    """The account gets the customer that was begun for it; the other one is shown, for a person to decide."""
+    left = await Left.make(mortal, named=False)
+    ids = {"togai_account_id": "acme", "togai_customer_id": "c-acme"}
+    await left.claim("togai", name="Customer c-acme", metadata=ids)
+    await left.claim("stripe", left.refs["togai"])
+    await left.revive()
+
+    await left.tenant.mapping("acme")
+    await left.tenant.run(left.customer, "parked")
+    [conflict] = await left.tenant.conflicts(left.customer)
+
+    assert "linked to another customer" in conflict["reason"]
+    assert await left.states() == {"togai": "linked", "stripe": "withdrawn"}
