@@ -9,7 +9,7 @@ import pytest
 from ingress.normalize import stripe_event
 from ingress.polling.stripe_customers import StripeCustomers
 from ingress.polling.stripe_events import MARGIN, ON_ITS_WAY, StripeEvents, Window, epoch
-from shared.errors import Unavailable
+from shared.errors import RateLimited, Unavailable
 from shared.settings import Settings
 from structlog.testing import capture_logs
 
@@ -72,6 +72,24 @@ async def test_what_is_missing_is_appended_once_oldest_first() -> None:
     assert account.memory.ids() == [known, *happened]
     assert [e["origin"] for e in account.memory.events()] == ["live", "poll", "poll", "poll"]
     assert (account.poll.found, account.poll.passes, account.poll.complete) == (3, 4, True)
+
+
+async def test_a_look_over_many_pages_outlives_a_refusal() -> None:
+    """The page is asked for again, not all pages before it."""
+    account = Account(size=1)
+    await account.look()
+    happened = [account.stripe.happen(account.clock() + n) for n in range(4)]
+    asked = len(account.stripe.calls)
+
+    def refuse_once() -> None:
+        if len(account.stripe.calls) == asked + 3:
+            raise RateLimited("too many", reason="global-rate")
+
+    account.stripe.during = refuse_once
+    await account.look()
+
+    assert account.memory.ids() == happened
+    assert len(account.stripe.calls) == asked + 5
 
 
 async def test_what_happened_before_the_connection_is_not_ours() -> None:

@@ -21,6 +21,7 @@ from shared.events.envelope import timestamp
 from shared.index import Entity
 from shared.log import get_logger
 from shared.polls import STRIPE_KEEPS_EVENTS, Poll, stripe_interval, webhooks_come_in
+from shared.retries import in_place
 from shared.settings import Settings
 
 from ingress.normalize import Refused, stripe_event
@@ -39,6 +40,10 @@ ON_ITS_WAY = 120.0
 """Seconds for which an event that is not in the log may still be coming by webhook."""
 MARGIN = 600.0
 """Seconds by which the end of a look without new events lies before its start: our clock may be ahead of Stripe's."""
+PAGE_PATIENCE = 5.0
+"""Seconds in which a page is asked for again in place: if any refusal threw a look back to its beginning, one over many
+pages would hardly ever come to its end while a vendor is troubled.
+"""
 KEPT = 20_000
 """Missing events that one look holds in memory, the oldest ones; the next look, at once, goes on behind them."""
 
@@ -174,7 +179,10 @@ class StripeEvents:
         unknown: deque[Listed] = deque(maxlen=KEPT)
         self._states, self._listed, self._last, missed, after = {}, 0, 0.0, 0, ""
         while True:
-            page, before = await client.events_page(since, after), after
+            page, before = (
+                await in_place(partial(client.events_page, since, after), limit=PAGE_PATIENCE, scale=1.0),
+                after,
+            )
             for body in page.data:
                 event = self._read(body)
                 if event is None:
