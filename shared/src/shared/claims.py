@@ -121,16 +121,19 @@ class Claims:
         A later one, which a worker left behind when it died, is withdrawn: nothing was called under it.
         """
         held = self._index.begun(source)
-        rival = self._index.rival(held) if held else None
-        if held and rival:
+        return held is not None and await self._withdrawn_for(held) is None
+
+    async def _withdrawn_for(self, held: Mapping) -> Mapping | None:
+        """Who was first, if it was not this claim: it is withdrawn then."""
+        rival = self._index.rival(held)
+        if rival:
             await self.withdraw(held, f"{rival.id} was first")
-        return bool(held and not rival)
+        return rival
 
     async def _give_way(self, held: Mapping) -> None:
-        rival = self._index.rival(held)
+        rival = await self._withdrawn_for(held)
         if rival is None:
             return
-        await self.withdraw(held, f"{rival.id} was first")
         if rival.state == "claimed":
             raise NotReady(f"run {rival.run} is about to link {rival.source}: looking again", code="claimed")
         if not set(rival.refs) & set(held.refs):

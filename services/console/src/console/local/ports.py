@@ -31,7 +31,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 def free_port(in_a_row: int = 1) -> int:
     """The first of some free neighbouring ports, outside the range that the kernel gives to outgoing connections.
 
-    None is given twice, since who asked may listen only some seconds later; of long ago ones that is no longer held.
+    None of the last two thousand is given again: who asked for one may listen only some seconds later.
     """
     while True:
         port = random.randrange(15_000, 32_000)

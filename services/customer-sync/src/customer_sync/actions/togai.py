@@ -254,9 +254,11 @@ def _check_free(context: Context, new: NewTogaiCustomer, stripe_ref: str, accoun
     """
     began = context.claims.index.begun(stripe_ref)
     for mapping in context.claims.index.naming(account_ref):
-        if stripe_ref in mapping.refs or (began and mapping.state == "claimed"):
-            continue  # of two claims the later one gives way
+        if stripe_ref in mapping.refs:
+            continue
         if mapping.state == "claimed":
+            if began:
+                continue  # of two claims the later one gives way
             if is_own_key(new.idempotency_key):
                 why = f"echo: run {mapping.run} is making this pair ({mapping.id})"
                 raise Ended("skipped", why, (stripe_ref, account_ref))

@@ -179,10 +179,8 @@ class StripeEvents:
         unknown: deque[Listed] = deque(maxlen=KEPT)
         self._states, self._listed, self._last, missed, after = {}, 0, 0.0, 0, ""
         while True:
-            page, before = (
-                await in_place(partial(client.events_page, since, after), limit=PAGE_PATIENCE, scale=1.0),
-                after,
-            )
+            before = after
+            page = await in_place(partial(client.events_page, since, after), limit=PAGE_PATIENCE, scale=1.0)
             for body in page.data:
                 event = self._read(body)
                 if event is None:
