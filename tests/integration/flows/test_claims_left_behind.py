@@ -94,6 +94,7 @@ async def test_two_that_name_each_other_become_one_pair(mortal: Stack, first: st
 
 
 async def test_the_first_claim_holds_though_the_account_is_claimed_too(mortal: Stack) -> None:
+    """The later claim knows of no customer yet: it is withdrawn, and none is made."""
     left = await Left.make(mortal, named=False)
     await left.claim("stripe", left.refs["togai"])
     await left.claim("togai", name="Customer c-acme", metadata={"togai_account_id": "acme"})
