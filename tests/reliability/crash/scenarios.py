@@ -20,7 +20,8 @@ class Scenario:
     """One kind of event. `act` makes it happen once, for a pair of its own or the next in turn.
 
     - `victim` is the process that shall die.
-    - `grace` are the seconds after which what did not come will not come, where nothing is on its way any more.
+    - `grace` are the seconds after a death after which what did not come will not come, where nothing is on its way
+      any more.
     """
 
     settings: ClassVar[dict[str, str]] = {}
@@ -43,9 +44,10 @@ class Scenario:
         """Let it happen. Returns the pairs as they must become."""
         raise NotImplementedError
 
-    async def rest(self, pairs: list[Pair], *, or_death: bool = False) -> list[str]:
+    async def rest(self, pairs: list[Pair], *, or_death: bool = False, grace: float | None = None) -> list[str]:
         """Wait until the pairs are as they must be, and every event has come to an end. Returns what is wrong then."""
-        return await self.tandem.rest(lambda: self.problems(pairs), self.grace, or_death=or_death)
+        grace = self.grace if grace is None else grace
+        return await self.tandem.rest(lambda: self.problems(pairs), grace, or_death=or_death)
 
     async def problems(self, pairs: list[Pair]) -> list[str]:
         """What is wrong now, with these pairs and with any event."""

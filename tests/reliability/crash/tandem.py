@@ -207,7 +207,7 @@ class Tandem:
         Where nothing is on its way and something is still wrong after `grace` seconds, it is not waited for any more.
         Returns what is wrong then. Look at that, and not once more: a poller may bring something new at any moment.
         """
-        deadline, quiet = time.monotonic() + PATIENCE, 0.0
+        deadline, quiet, problems = time.monotonic() + PATIENCE, 0.0, list[str]()
         while not (or_death and self.died_as_planned()):
             now = time.monotonic()
             if not await self.at_rest():
@@ -219,6 +219,7 @@ class Tandem:
                 if problems and now - quiet > grace:
                     return problems
             if now > deadline:
-                raise AssertionError(f"no rest within {PATIENCE:.0f} s; {await self.stack.describe()}")
+                said = "; ".join([f"no rest within {PATIENCE:.0f} s", *problems, await self.stack.describe()])
+                raise AssertionError(said)
             await asyncio.sleep(GLANCE)
         return []
