@@ -235,6 +235,6 @@ TOPIC_WORDS: Mapping[str, str] = {
     "polls": "how far each poller is",
     "pair_states": "what both sides of a pair agree on, and what differs",
     "limits_demand": "calls that wait, and what became of permits: workers to the allocator",
-    "limits_leases": "permits for calls: the allocator to workers",
+    "limits_leases": "permits for calls: the allocator to workers; silence after a 429: the refused one to all",
     "runs": "the activity log: each record is the whole state of its run",
 }

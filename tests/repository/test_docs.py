@@ -253,7 +253,9 @@ def test_who_writes_and_reads_which_topic() -> None:
         files = [*SOURCES[service], *(f for f in SOURCES["shared"] if module[f] in reached)]
         written[service] = {topic for file in files for topic in topics_written(file)}
         asks, leases = (any(makes(file, name) for file in files) for name in ("Permits", "Office"))
-        written[service] |= {t for t, does in ((TOPICS.limits_demand, asks), (TOPICS.limits_leases, leases)) if does}
+        # Who asks for permits also tells the others of a silence, where the leases are told.
+        tells = ((TOPICS.limits_demand, asks), (TOPICS.limits_leases, asks or leases))
+        written[service] |= {t for t, does in tells if does}
         talked[service] = {t for t, does in ((TOPICS.limits_leases, asks), (TOPICS.limits_demand, leases)) if does}
     registry = Registry()
     few = set(registry.folds(TOPICS, with_mappings=False, with_index=False))

@@ -59,6 +59,15 @@ def refused(calls: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+async def refused_by_fault(tenant: Tenant) -> float:
+    """Wait until the sandbox has refused a call as it was told to. Returns when it was."""
+
+    async def seen() -> float | None:
+        return next((call["at"] for call in await calls_to_togai(tenant) if call["fault"] == "rate_limited"), None)
+
+    return float(await until(seen, "the 429"))
+
+
 async def facts(stack: Stack, name: str, path: str) -> dict[str, Any]:
     async with own_machine(timeout=5) as http:
         return dict((await http.get(stack.url(name, path))).json())
@@ -144,14 +153,11 @@ async def test_a_429_with_retry_after_silences_all_workers(limited: Stack) -> No
     await called(tenant, 2 * TOGAI_A_SECOND)
     await tenant.fault("togai", "rate_limited", {}, times=1, retry_after=3)
 
-    async def seen() -> float | None:
-        return next((call["at"] for call in await calls_to_togai(tenant) if call["fault"] == "rate_limited"), None)
-
     async def told() -> bool:
         account = f"togai:test:{tenant.togai_org}"
         return bool((await facts(limited, "ingress", "/limits"))["accounts"].get(account, {}).get("held"))
 
-    at = await until(seen, "the 429")
+    at = await refused_by_fault(tenant)
     await until(told, "the silence that the allocator asks for")
     # A permit that was leased before is good for so long.
     begun = time.time() + HORIZON
@@ -161,3 +167,19 @@ async def test_a_429_with_retry_after_silences_all_workers(limited: Stack) -> No
     assert begun < at + 2
     assert early == []
     assert len(calls) >= 10
+
+
+async def test_a_429_silences_all_workers_without_an_allocator(limited: Stack) -> None:
+    """They go on by their small shares, and the one that was refused tells the others."""
+    tenant = await Tenant.make(limited)
+    await pile_up(tenant, accounts=70, customers=0)
+    await called(tenant, TOGAI_A_SECOND)
+    await limited.children["ingress"].kill()
+    died = time.time()
+    await called(tenant, 6, since=died + 4)
+    await tenant.fault("togai", "rate_limited", {}, times=1, retry_after=8)
+    at = await refused_by_fault(tenant)
+    await called(tenant, 4, since=at + 8)
+    calls = [call["began"] - at for call in await calls_to_togai(tenant)]
+
+    assert [began for began in calls if 1 < began < 7.9] == []

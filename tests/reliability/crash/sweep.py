@@ -103,7 +103,7 @@ async def record(scenario: Scenario) -> tuple[set[Point], list[str]]:
     tandem.person.calls_made.clear()
     tandem.plan()
     pairs = await scenario.act()
-    # A broken product acknowledges what it still works on: that all is acknowledged tells nothing, and nobody dies here.
+    # A broken product acknowledges what it still works on: that all is acknowledged tells nothing. Nobody dies here.
     problems = await scenario.rest(pairs, grace=PATIENCE)
     unexplained, own = ["nothing was compared"], set[Point]()
 

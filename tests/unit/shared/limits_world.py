@@ -195,8 +195,13 @@ class World:
         worker.purse.end(permit, self.at + worker.offset)
         if refused := self.answer(call):
             reason, retry_after = refused
-            worker.purse.refused(call.key.account, call.key.operation, reason, retry_after)
+            self.refuse(worker, call.key.operation, reason, retry_after)
         self._worker_turn(worker)
+
+    def refuse(self, worker: SimWorker, operation: str, reason: str, retry_after: float | None) -> None:
+        """A 429 comes to one worker."""
+        if news := worker.purse.refused(ACCOUNT, operation, reason, retry_after):
+            self._publish_leases(news)
 
     # --- what the vendor saw ---
 

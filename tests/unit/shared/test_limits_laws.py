@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.limits.lanes import LANES
 from shared.limits.quotas import Quota
 
-from tests.unit.shared.limits_world import ACCOUNT, Counted, Weather, World, key
+from tests.unit.shared.limits_world import Counted, Weather, World, key
 
 # No shrinking: an example is a seed, and a smaller seed is no simpler world.
 laws = settings(
@@ -247,7 +247,7 @@ def test_retry_after_holds_all_workers(reason: str, other: int) -> None:
         worker = world.add_worker(f"w{number}")
         worker.backlog |= {key("live", "create"): 5, key("live", "update"): 5}
     world.run(4)
-    world.workers["w1"].purse.refused(ACCOUNT, "create", reason, 7.0)
+    world.refuse(world.workers["w1"], "create", reason, 7.0)
     world.run(0.05)
     world.add_worker("new").backlog |= {key("live", "create"): 5}
     begun = world.at
@@ -260,6 +260,27 @@ def test_retry_after_holds_all_workers(reason: str, other: int) -> None:
     assert (silent["update"] > 0) is (other > 0)
     assert after["create"] > 10
     assert after["update"] > 10
+
+
+def test_retry_after_holds_all_workers_without_an_allocator() -> None:
+    """They go on by their fallback shares, and hear of the silence from the one that was told to keep it."""
+    world = saturated(World(Quota(50.0)), live=10)
+    world.kill_allocator()
+    world.run(10)
+    refused = world.workers["w1"].purse
+    begun = world.at
+    world.run(7)
+    before = Counter(call.worker for call in world.between(begun, world.at))
+    world.refuse(world.workers["w1"], "", "", 7.0)
+    world.run(0.05)
+    begun = world.at
+    world.run(6.8)
+    silent = Counter(call.worker for call in world.between(begun, world.at))
+    world.run(6)
+
+    assert len(before) == len(world.workers) > 1
+    assert set(silent) <= {refused.worker}
+    assert {call.worker for call in world.between(begun + 7, world.at)} == set(world.workers)
 
 
 @pytest.mark.parametrize("reason", ["resource-specific", "lock_timeout"])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from shared.limits.lanes import LaneOf
-from shared.limits.messages import HORIZON, SPELL, Demand, Grant, Leases
+from shared.limits.messages import HORIZON, SPELL, Demand, Grant, Hold, Leases
 from shared.limits.purse import Purse
 from shared.limits.quotas import Quota, quota_of
+from shared.limits.refusals import LONGEST_HOLD
 from shared.settings import Settings
 
 from tests.unit.shared.limits_world import ACCOUNT, key
@@ -75,6 +76,51 @@ def test_a_former_allocator_is_not_heard() -> None:
     purse.hear(leased(demand), 0.03)
 
     assert purse.take(LIVE, 0.03) is None
+
+
+def test_a_silence_is_told_to_the_others_at_once() -> None:
+    """Not over the allocator, to whom they listen as before."""
+    purse, demand = asked()
+    purse.hear(leased(demand), 0.01)
+    news = Purse("other", lambda _: Quota(10.0), 0.05).refused(ACCOUNT, "", "", 5.0)
+    assert news
+    purse.hear(news, 0.02)
+    told = purse.message({LIVE: 1}, 0.5)
+
+    assert news.holds == [Hold(ACCOUNT, "", 5.0)]
+    assert purse.take(LIVE, 0.03) is None
+    assert purse.held_until(ACCOUNT, "") == 5.02
+    assert told
+    assert (told.epoch, told.got) == (7, 1)
+
+
+def test_who_told_of_a_silence_does_not_hear_of_it() -> None:
+    """It keeps it since it was refused: its own news, a moment later, would make it longer."""
+    purse, _ = asked()
+    news = purse.refused(ACCOUNT, "", "", 5.0)
+    assert news
+    purse.hear(news, 0.5)
+
+    assert purse.held_until(ACCOUNT, "") == float("-inf")
+
+
+@pytest.mark.parametrize(
+    ("reason", "asked_for", "told"),
+    [
+        ("", None, None),
+        ("", 0.0, None),
+        ("", -2.0, None),
+        ("", 900.0, Hold(ACCOUNT, "", LONGEST_HOLD)),
+        ("endpoint-rate", 4.0, Hold(ACCOUNT, "create", 4.0)),
+        ("global-concurrency", 4.0, Hold(ACCOUNT, "", 4.0)),
+        ("resource-specific", 4.0, None),
+    ],
+)
+def test_only_a_silence_that_concerns_others_is_told(reason: str, asked_for: float | None, told: Hold | None) -> None:
+    """The account's or one operation's, never for longer than the longest hold."""
+    news = asked()[0].refused(ACCOUNT, "create", reason, asked_for)
+
+    assert (news.holds if news else [None]) == [told]
 
 
 def test_who_has_no_calls_says_nothing() -> None:

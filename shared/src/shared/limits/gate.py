@@ -13,14 +13,12 @@ from shared.errors import RateLimited
 from shared.limits.flight import InFlight
 from shared.limits.lanes import LaneOf, present_lane
 from shared.limits.permits import Permits
-from shared.limits.purse import LONGEST_HOLD
 from shared.limits.quotas import quota_of
+from shared.limits.refusals import LONGEST_HOLD, SHARED
 from shared.settings import Settings
 
 SILENCE = 1.0
 """Seconds of silence after a 429 that asks for none."""
-SHARED_REASONS = ("", "global-rate", "endpoint-rate", "global-concurrency", "endpoint-concurrency")
-"""Why a 429 concerns others too. `resource-specific` and a locked object are the caller's own affair."""
 
 __all__ = ["LONGEST_HOLD", "CallGate"]
 
@@ -78,7 +76,7 @@ class CallGate:
     def refused(self, app_account: str, operation: str, error: RateLimited) -> None:
         """A 429 came: this process keeps silent at once, and the allocator hears of it for all others."""
         self.slow_down(app_account, error.retry_after or SILENCE)
-        if self._permits and error.code != "lock_timeout" and error.reason in SHARED_REASONS:
+        if self._permits and error.code != "lock_timeout" and error.reason in SHARED:
             self._permits.refused(app_account, operation, error.reason, error.retry_after)
 
     def _rate(self, app_account: str) -> float:

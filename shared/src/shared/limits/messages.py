@@ -108,7 +108,8 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
 class Leases(msgspec.Struct, frozen=True, omit_defaults=True):
     """One message of the allocator. `heard` tells by worker which demand it answers.
 
-    An allocator begins with a message of epoch -1: the offset of that one is its epoch, in all that follow.
+    An allocator begins with a message of epoch -1: the offset of that one is its epoch, in all that follow. A message
+    with `by` is none of the allocator's: that worker was told to keep silent, and tells the others. It has holds only.
     """
 
     epoch: int = -1
@@ -116,6 +117,7 @@ class Leases(msgspec.Struct, frozen=True, omit_defaults=True):
     heard: dict[str, int] = {}
     grants: list[Grant] = []
     holds: list[Hold] = []
+    by: str = ""
 
 
 demand_decoder = msgspec.json.Decoder(Demand)

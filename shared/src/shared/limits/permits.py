@@ -18,7 +18,7 @@ from shared import metrics
 from shared.events.topics import Topics
 from shared.limits.flight import InFlight
 from shared.limits.lanes import Lane, LaneOf
-from shared.limits.messages import Demand, encode, leases_decoder
+from shared.limits.messages import Demand, Leases, encode, leases_decoder
 from shared.limits.purse import Key, Permit, Purse
 from shared.limits.queues import Queues, Waiter
 from shared.limits.quotas import Quota, quota_of
@@ -52,6 +52,7 @@ class Permits:
         self._woken = asyncio.Event()
         self._producer: Any = None
         self._sending: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._measured: set[tuple[str, Lane]] = set()
         self._stopping = False
@@ -69,7 +70,7 @@ class Permits:
     ) -> None:
         # A cancellation can be swallowed inside aiokafka: the loops ask for this flag at every turn.
         self._stopping = True
-        for task in (*self._tasks, *([self._sending] if self._sending else [])):
+        for task in (*self._tasks, *self._telling, *([self._sending] if self._sending else [])):
             while not task.done():
                 task.cancel()
                 await asyncio.wait([task], timeout=1.0)
@@ -106,9 +107,13 @@ class Permits:
         self._wake()
 
     def refused(self, account: str, operation: str, reason: str, retry_after: float | None) -> None:
-        """A 429 that concerns others too."""
+        """A 429 that concerns others too: the other workers hear at once of the silence that it demands."""
         operation = operation if self._quota(account).operation_rate else ""
-        self._purse.refused(account, operation, reason, retry_after)
+        news = self._purse.refused(account, operation, reason, retry_after)
+        if news and self._producer:
+            telling = asyncio.create_task(self._send(self._topics.limits_leases, news))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
         self._wake()
 
     def _quota(self, account: str) -> Quota:
@@ -172,7 +177,7 @@ class Permits:
             now = time.monotonic()
             busy = self._sending is not None and not self._sending.done()
             if not busy and self._producer and (demand := self._purse.message(waiting, now)):
-                self._sending = asyncio.create_task(self._send(demand))
+                self._sending = asyncio.create_task(self._send(self._topics.limits_demand, demand))
             elif not self._producer:
                 self._purse.message(waiting, now)  # nobody hears it: so the worker learns that it is out of reach
             self._measure(waiting)
@@ -184,12 +189,12 @@ class Permits:
                 continue
             await asyncio.sleep(GATHER)
 
-    async def _send(self, demand: Demand) -> None:
+    async def _send(self, topic: str, message: Demand | Leases) -> None:
         try:
             async with asyncio.timeout(RESTART_AFTER):
-                await self._producer.send(self._topics.limits_demand, encode(demand), partition=0)
+                await self._producer.send(topic, encode(message), partition=0)
         except (TimeoutError, KafkaError) as error:
-            log.debug("permits.not_asked", reason=repr(error))
+            log.debug("permits.not_told", reason=repr(error))
 
     async def _follow(self) -> None:
         while not self._stopping:
@@ -230,7 +235,7 @@ class Permits:
         except msgspec.DecodeError as error:
             log.error("permits.unreadable", offset=record.offset, error=str(error))
             return
-        if leases.epoch < 0:
+        if leases.epoch < 0 and not leases.by:
             leases = msgspec.structs.replace(leases, epoch=record.offset)
         self._purse.hear(leases, time.monotonic())
         self._hand_out()

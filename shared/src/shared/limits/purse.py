@@ -21,6 +21,7 @@ from shared.limits.messages import (
     SPELL,
     Demand,
     Grant,
+    Hold,
     Leases,
     Own,
     Refusal,
@@ -28,6 +29,7 @@ from shared.limits.messages import (
     Wish,
 )
 from shared.limits.quotas import Quota, window_of
+from shared.limits.refusals import hold_of
 
 LOOK_AHEAD = 0.15
 """A busy worker asks ahead for the calls that so many seconds will bring, if it goes on as in the last second."""
@@ -37,8 +39,6 @@ ENOUGH = 20
 """So many answers tell how fast an operation can be, within `CLOSE` seconds; that wanes by `WANES` seconds a second."""
 CLOSE = 0.02
 WANES = 0.0002
-LONGEST_HOLD = 30.0
-"""A hostile or mistaken Retry-After holds nobody longer than this, in seconds."""
 
 
 class Key(NamedTuple):
@@ -111,14 +111,17 @@ class Purse:
 
     def hear(self, message: Leases, now: float) -> None:
         """Take what is ours. What a former allocator still says is not heard."""
+        if message.by:
+            if message.by != self.worker:
+                self._keep_silent(message.holds, now)
+            return
         if message.epoch < self._epoch:
             return
         if message.epoch > self._epoch:
             self._begin_epoch(message.epoch, now)
         heard = message.heard.get(self.worker, 0)
         sent = self._answered(heard)
-        for hold in message.holds:
-            self._hold(hold.account, hold.operation, now + hold.seconds)
+        self._keep_silent(message.holds, now)
         if message.n <= self._got:
             return
         self._got = message.n
@@ -217,14 +220,24 @@ class Purse:
         self._back[permit.id] = permit
         self._count(permit.key, "returned")
 
-    def refused(self, account: str, operation: str, reason: str, retry_after: float | None) -> None:
-        """A 429 of the kind that concerns others too: it is told to the allocator."""
+    def refused(self, account: str, operation: str, reason: str, retry_after: float | None) -> Leases | None:
+        """A 429 of the kind that concerns others too: it is told to the allocator.
+
+        Returns what the other workers are to hear at once, without the way over the allocator; None if nothing is.
+        """
         self._refused += 1
-        self._refusals[self._refused] = (Refusal(self._refused, account, operation, reason, retry_after), None)
+        refusal = Refusal(self._refused, account, operation, reason, retry_after)
+        self._refusals[self._refused] = (refusal, None)
+        hold = hold_of(refusal)
+        return Leases(holds=[hold], by=self.worker) if hold else None
 
     def hold(self, account: str, until: float, operation: str = "") -> None:
         """Nobody in this worker calls the account, or its operation, until then."""
         self._hold(account, operation, until)
+
+    def _keep_silent(self, holds: list[Hold], now: float) -> None:
+        for hold in holds:
+            self._hold(hold.account, hold.operation, now + hold.seconds)
 
     def _hold(self, account: str, operation: str, until: float) -> None:
         self._held[account, operation] = max(until, self._held.get((account, operation), until))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shared.limits.lanes import Lane
-from shared.limits.messages import ALLOWANCE, HORIZON, LATEST, LEASED_AHEAD
+from shared.limits.messages import ALLOWANCE, HORIZON, LATEST, LEASED_AHEAD, Hold, Refusal
 from shared.limits.quotas import Quota
+from shared.limits.refusals import BY_CONCURRENCY, BY_RATE, hold_of, is_whole
 
 from ingress.limits.shares import Shares
 from ingress.limits.windows import Limit, Window
@@ -15,10 +16,6 @@ KEPT_FREE = 0.25
 """Calls that will come soon are served only while this share of the account's places is free: no quota lies idle in one
 worker while work waits in another.
 """
-BY_RATE = ("", "global-rate", "endpoint-rate")
-BY_CONCURRENCY = ("global-concurrency", "endpoint-concurrency")
-"""Reasons of a 429 that lower a limit; any other, a locked object say, is the caller's own affair."""
-LONGEST_HOLD = 30.0
 
 Turn = tuple[str, str]
 """A worker and an operation."""
@@ -76,21 +73,19 @@ class Account:
 
     # --- what a 429 does ---
 
-    def refused(self, operation: str, reason: str, retry_after: float | None, now: float) -> float:
-        """Lower what the reason names. Returns for how long everybody must keep silent, 0 if nobody must."""
-        whole = not reason.startswith("endpoint-")
-        if reason in BY_RATE:
-            window = self.window if whole else self._operation(operation)
+    def refused(self, refusal: Refusal, now: float) -> Hold | None:
+        """Lower what the reason names. Returns the silence that everybody must keep, None if nobody must."""
+        whole = is_whole(refusal.reason)
+        if refusal.reason in BY_RATE:
+            window = self.window if whole else self._operation(refusal.operation)
             if window:
                 window.rate.lower(now)
-        elif reason in BY_CONCURRENCY:
-            self._concurrency(operation, whole=whole).lower(now)
-        else:
-            return 0.0
-        seconds = min(max(retry_after or 0.0, 0.0), LONGEST_HOLD)
-        place = "" if whole else operation
-        self._held[place] = max(now + seconds, self._held.get(place, now))
-        return seconds
+        elif refusal.reason in BY_CONCURRENCY:
+            self._concurrency(refusal.operation, whole=whole).lower(now)
+        hold = hold_of(refusal)
+        if hold:
+            self._held[hold.operation] = max(now + hold.seconds, self._held.get(hold.operation, now))
+        return hold
 
     def _concurrency(self, operation: str, *, whole: bool) -> Limit:
         if whole:

@@ -85,11 +85,8 @@ class Allocator:
         for refusal in demand.refusals:
             if refusal.no > worker.refusals:
                 worker.refusals = refusal.no
-                account = self.account(refusal.account)
-                seconds = account.refused(refusal.operation, refusal.reason, refusal.retry_after, now)
-                if seconds:
-                    place = refusal.operation if refusal.reason.startswith("endpoint-") else ""
-                    self._holds.append(Hold(refusal.account, place, seconds))
+                if hold := self.account(refusal.account).refused(refusal, now):
+                    self._holds.append(hold)
 
     def _used(self, account: Account, permit: int, operation: str, told: Used | Own, now: float) -> None:
         answered = None if told.answered is None else now - told.answered
