@@ -175,6 +175,14 @@ class Claims:
             msgspec.structs.replace(held, state="withdrawn", reason=reason, at=timestamp(self._clock()))
         )
 
+    async def give_up_link(self, source: str, reason: str) -> None:
+        """Withdraw an entity's own open claim for a link, if there is one: nothing was made under it. A create's claim
+        stays, for nobody knows what was.
+        """
+        held = self._index.begun(source)
+        if held and held.claim and not held.claim.body:
+            await self.withdraw(held, reason)
+
     async def separate(self, entity: str, run: str, reason: str) -> Mapping:
         """A person decided that the entity matches none that is there: a create makes its other side."""
         return await self._write(

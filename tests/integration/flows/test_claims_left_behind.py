@@ -14,9 +14,10 @@ from shared.identity import create_key, mapping_id
 from shared.mappings import Claim, Mapping, encode
 from shared.streaming.kafka import Log
 
-from tests.stack.processes import Stack
+from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
 
+TO_STRIPE = "togai-account-to-stripe-customer"
 ACTIONS = {"stripe": "togai.customer.create", "togai": "stripe.customer.create"}
 """What is claimed for an entity of an app."""
 
@@ -41,11 +42,11 @@ class Left:
         }
 
     @classmethod
-    async def make(cls, stack: Stack, *, named: bool) -> Left:
-        """`named`: the account's Settings name the customer too."""
+    async def make(cls, stack: Stack, *, named: bool, names: str = "acme") -> Left:
+        """`named`: the account's Settings name the customer too. `names`: whom the customer's metadata name."""
         tenant = await Tenant.make(stack)
         await stack.children["worker-1"].kill()
-        customer = await tenant.new_customer("Globex", "g@x.test", **{"metadata[togai_account_id]": "acme"})
+        customer = await tenant.new_customer("Globex", "g@x.test", **{"metadata[togai_account_id]": names})
         setting = {"id": "StripeCustomerId", "name": "StripeCustomerId", "value": customer}
         more = {"dataType": "STRING", "namespace": "USER"}
         await tenant.new_account("acme", settings=[setting | more] if named else [])
@@ -122,3 +123,57 @@ async def test_a_customer_that_a_person_named_so_is_no_echo(mortal: Stack) -> No
 
     assert "linked to another customer" in conflict["reason"]
     assert await left.states() == {"togai": "linked", "stripe": "withdrawn"}
+
+
+async def test_what_was_begun_is_ended_by_a_flow_that_is_off(mortal: Stack) -> None:
+    """Its run waits for Stripe with a claim: it goes on, and nothing new begins."""
+    tenant = await Tenant.make(mortal)
+    fault = await tenant.fault("stripe", "error_before", {"operation": "customers.create"}, stored=False)
+    await tenant.new_account("acme")
+    await tenant.run("acme", "parked")
+    await tenant.switch(TO_STRIPE, enabled=False)
+    await tenant.stack.control("DELETE", f"/faults/{fault}")
+    await tenant.new_account("beta")
+
+    linked = await tenant.mapping("acme")
+    await tenant.settled("acme")
+    await tenant.run("beta", "skipped")
+
+    assert [c["id"] for c in await tenant.stripe_customers()] == [linked["stripe_id"]]
+
+
+async def test_what_a_dead_worker_began_is_ended_by_a_flow_that_is_off(mortal: Stack) -> None:
+    """Its event comes again, and the customer that may have been made is found."""
+    tenant = await Tenant.make(mortal)
+    fault = await tenant.fault("stripe", "hang_after", {"operation": "customers.create"}, times=1, seconds=8)
+    await tenant.new_account("acme")
+
+    async def hangs() -> bool:
+        return any(f["id"] == fault and f["fired"] for f in (await mortal.control("GET", "/faults"))["faults"])
+
+    await until(hangs, "the create that hangs")
+    await tenant.switch(TO_STRIPE, enabled=False)
+    await mortal.children["worker-1"].kill()
+    mortal.launch_worker(1)
+    await mortal.workers_ready()
+    linked = await tenant.mapping("acme")
+
+    assert [c["id"] for c in await tenant.stripe_customers()] == [linked["stripe_id"]]
+
+
+@pytest.mark.parametrize("app", ["stripe", "togai"])
+async def test_a_link_that_became_a_conflict_is_free_for_a_person(mortal: Stack, app: str) -> None:
+    """The metadata name another account, which a person corrects: the claim of the dead worker is in nobody's way."""
+    left = await Left.make(mortal, named=True, names="nowhere")
+    await left.claim(app, left.refs["togai" if app == "stripe" else "stripe"])
+    await left.revive()
+    await left.tenant.run("acme" if app == "togai" else left.customer, "parked")
+    found = await left.states()
+    ids = {"togai_account_id": "acme", "stripe_customer_id": left.customer}
+    by_hand = left.tenant.link_id("links-by-hand")
+    await left.tenant.ask("POST", "/mappings/link", **ids, reason="They are one.", flow_link=by_hand)
+
+    assert found == {app: "withdrawn"}
+    assert (await left.tenant.mapping("acme"))["rule"] == "manual"
+    [customer] = await left.tenant.stripe_customers()
+    assert customer["metadata"]["togai_account_id"] == "acme"

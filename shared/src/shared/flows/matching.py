@@ -45,14 +45,14 @@ def starting(
     flows: Mapping[str, Flow],
     connections: Mapping[str, Connection],
 ) -> list[tuple[FlowLink, Flow]]:
-    """The enabled links whose flow has this trigger, at this app account: by which connection it came is no matter."""
+    """Those links whose flow has this trigger, at this app account: by which connection it came is no matter."""
     trigger = TRIGGERS.get(event_type)
     if trigger is None:
         return []
     found = []
     for link in links:
         flow = flows.get(link.flow)
-        if not link.enabled or flow is None or flow.trigger != event_type:
+        if flow is None or flow.trigger != event_type:
             continue
         connection = connections.get(link.connections.get(trigger.app, ""))
         if connection and connection.app_account == app_account:

@@ -106,6 +106,15 @@ class Runner:
             return self._bug(run, error)
         return self._ended(run, "succeeded" if acted else "in_sync", "")
 
+    def may_run(self, link: FlowLink, run: str, subject: str) -> bool:
+        """Whether a link's run may begin or go on. One that was switched off begins nothing, and ends what it began: an
+        open claim would keep everybody else from the entity, and nobody knows what was made under it.
+        """
+        if link.enabled:
+            return True
+        held = self._claims.index.begun(subject)
+        return held is not None and held.run == run
+
     async def _end_if_echo(self, run: Run, flow: Flow, envelope: Envelope) -> None:
         """A create that we caused starts no create back (design law 3). Nor does it end what this side began: two that
         name each other would each take the other for the one that goes on.

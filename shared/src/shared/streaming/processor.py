@@ -142,7 +142,7 @@ class Processor:
     async def _run(self, work: Work, envelope: Envelope, run: Run, *, fresh: bool) -> Outcome:
         link, flow = self._registry.links.get(run.flow_link), self._registry.flows.get(run.flow)
         began = self._clock()
-        if link is None or flow is None or not link.enabled:
+        if link is None or flow is None or not self._runner.may_run(link, run.id, run.aggregate):
             run.state, run.reason, run.ended_at = "skipped", "its flow link was switched off or removed", _now()
             outcome = Outcome(run, "ended")
         else:
@@ -177,14 +177,14 @@ class Processor:
         if trigger is None:
             return []
         given = trigger.extract(envelope.body()).model_dump(mode="json")
-        found = starting(
-            envelope.type,
-            envelope.appaccount,
-            self._registry.links.values(),
-            self._registry.flows,
-            self._registry.connections,
-        )
-        return [(link, flow) for link, flow in found if all(holds(condition, given) for condition in flow.conditions)]
+        links, connections = self._registry.links.values(), self._registry.connections
+        found = starting(envelope.type, envelope.appaccount, links, self._registry.flows, connections)
+        return [
+            (link, flow)
+            for link, flow in found
+            if self._runner.may_run(link, run_id(link.id, envelope.appaccount, envelope.id), envelope.aggregate)
+            and all(holds(condition, given) for condition in flow.conditions)
+        ]
 
     async def _park(self, work: Work, run: Run, *, waiting: bool, looked_at: float) -> None:
         """The run waits on a delay topic. Its record comes first: after a crash in between the event is run again."""

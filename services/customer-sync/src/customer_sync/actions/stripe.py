@@ -16,7 +16,7 @@ from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref
 from shared.mappings import Mapping, Rule
 
-from customer_sync.actions.pairs import end_if_made_elsewhere
+from customer_sync.actions.pairs import end_if_made_elsewhere, free_for_a_person
 from customer_sync.actions.same_address import Born, match_of, other_side
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
 from customer_sync.fields import ARCHIVED, BORN_HERE, METADATA, STATUS, Value, born_equal, is_same
@@ -28,6 +28,11 @@ CLOCK_SKEW = 300
 
 async def create_customer(context: Context, new: NewStripeCustomer) -> Result:
     """Make the Stripe customer of a Togai account, or find or link the one that is there."""
+    async with free_for_a_person(context, context.ref("togai", "account", new.togai_account_id)):
+        return await _find_or_make(context, new)
+
+
+async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
     account_ref = context.ref("togai", "account", new.togai_account_id)
     customer_ref = context.ref("togai", "customer", new.togai_customer_id)
     if pair := context.claims.index.pair(account_ref):

@@ -13,7 +13,7 @@ from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref, is_own_key
 from shared.mappings import Mapping, Rule
 
-from customer_sync.actions.pairs import end_if_made_elsewhere
+from customer_sync.actions.pairs import end_if_made_elsewhere, free_for_a_person
 from customer_sync.actions.same_address import Born, match_of, other_side
 from customer_sync.decide import (
     TOGAI_ACCOUNT_ID,
@@ -73,6 +73,11 @@ async def _put_setting(context: Context, client: TogaiApp, account_id: str, stri
 
 async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
     """Make the Togai customer and account of a Stripe customer, or find or link what is there."""
+    async with free_for_a_person(context, context.ref("stripe", "customer", new.customer.id)):
+        return await _find_or_make(context, new)
+
+
+async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     stripe_ref = context.ref("stripe", "customer", new.customer.id)
     if pair := context.claims.index.pair(stripe_ref):
         return _known(context, pair, stripe_ref)
@@ -234,11 +239,7 @@ async def _link(
         match=match,
     )
     if held.state == "claimed":
-        try:
-            await _put_setting(context, client, account.id, customer.id)
-        except Conflict as conflict:
-            await context.claims.withdraw(held, conflict.message)
-            raise
+        await _put_setting(context, client, account.id, customer.id)
         customer_ref = context.ref("togai", "customer", account.customer_id)
         await context.claims.link(held, account_ref, rule, also=(customer_ref,))
     why = f"the metadata of {customer.id} names it" if rule == "metadata" else "nobody else has this address"
