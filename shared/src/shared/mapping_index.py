@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 
+from preshed.maps import PreshMap
+
 from shared.mappings import ACTIVE, Mapping
 from shared.packing import Packer, Places, Rows, key_of
 
@@ -23,8 +25,7 @@ class MappingIndex:
         self._order = array("q")
         self._places = Places()
         self._by_match: dict[str, tuple[int, ...]] = {}
-        self._lately: dict[int, int] = {}
-        self._before: dict[int, int] = {}
+        self._lately, self._before = PreshMap(), PreshMap()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -59,10 +60,10 @@ class MappingIndex:
         if mapping.state == "linked" and mapping.match:
             self._lately[key_of(mapping.match)] = row
             if len(self._lately) >= LATELY:
-                self._lately, self._before = {}, self._lately
+                self._lately, self._before = PreshMap(), self._lately
 
     def _forget(self, row: int, known: Mapping, new: Mapping) -> None:
-        for name in _names(known) - _names(new):
+        for name in {*_names(known)} - {*_names(new)}:
             self._places.remove(key_of(name), row)
         match = known.claim.match if known.claim else ""
         if rest := tuple(other for other in self._by_match.get(match, ()) if other != row):
@@ -118,7 +119,7 @@ class MappingIndex:
     def lately(self, match: str) -> Mapping | None:
         """The pair that was linked under a match value not long ago: the index may not know its sides yet."""
         key = key_of(match)
-        row = self._lately.get(key, self._before.get(key))
+        row = self._before[key] if self._lately[key] is None else self._lately[key]
         found = self._at(row) if row is not None else None
         return found if found and found.state == "linked" and found.match == match else None
 
@@ -137,9 +138,9 @@ class MappingIndex:
         return min(earlier, key=lambda found: found[0])[1] if earlier else None
 
 
-def _names(mapping: Mapping) -> set[str]:
-    """Every text that leads to a record: its sides, and while it is a link the customers above."""
-    return {*mapping.refs, *mapping.also} if mapping.state == "linked" else {*mapping.refs, mapping.source}
+def _names(mapping: Mapping) -> tuple[str, ...]:
+    """Every text that leads to a record, some twice: its sides, and while it is a link the customers above."""
+    return (*mapping.refs, *mapping.also) if mapping.state == "linked" else (*mapping.refs, mapping.source)
 
 
 def _repeats(known: Mapping, new: Mapping) -> bool:

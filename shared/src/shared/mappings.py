@@ -18,7 +18,7 @@ ACTIVE: frozenset[str] = frozenset({"claimed", "linked", "deleted"})
 """States that hold their entities: no other record may name them."""
 
 
-class Claim(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+class Claim(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=False):
     """What is about to be called, complete enough for anybody to call it again.
 
     `since` is the offset of the claim's first record, known only when it is written again (attempt 2 and later): order
@@ -37,7 +37,7 @@ class Claim(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     since: int = -1
 
 
-class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=False):
     """One pair of entities, from the claim on. `source` is where it began (the customer was born there), `target` the
     other side as soon as it is known. `also` are further refs of the pair, as the Togai customer above the account.
     `match` is the address that the pair was made or linked under, while the index may not know both sides yet.

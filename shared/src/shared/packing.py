@@ -21,8 +21,15 @@ _RULE = {rule: number for number, rule in enumerate(RULES)}
 _SEVERAL = 1 << 63
 STARTS = 10_000
 """Beginnings that are kept once: an id that holds a mark makes one of its own, and must not do so for ever."""
+WORTH_KNOWING = 8
+"""Characters of an id at least: shorter ones end alike by chance, and each such chance would keep a beginning."""
 WASTE = 1 << 20
 """Bytes of replaced rows that are not worth a tidying."""
+PIECE = 1 << 20
+"""Bytes that are reserved at once for packed records."""
+WIDTH = 24
+MASK = (1 << WIDTH) - 1
+"""Start and size of a record in its piece are numbers of so many bits: no record of Kafka's is near 16 MB."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 _claims = msgspec.msgpack.Encoder()
@@ -44,17 +51,19 @@ class Packer:
     def pack(self, mapping: Mapping) -> bytes:
         """The mapping as bytes."""
         claim = mapping.claim
+        start, source = self._cut(mapping.source, "/")
         fields = [
             _short(mapping.id, "map_"),
             _STATE[mapping.state],
             _RULE[mapping.rule],
-            *self._cut(mapping.source, "/"),
-            *self._cut(mapping.target, "/"),
+            start,
+            source,
+            *self._cut(mapping.target, "/", source),
             _short(mapping.run, "run_"),
-            mapping.at,
+            *self._cut(mapping.at, "T"),
         ]
         rest: list[Any] = [
-            mapping.also and [part for ref in mapping.also for part in self._cut(ref, "/")],
+            mapping.also and [part for ref in mapping.also for part in self._cut(ref, "/", source)],
             mapping.match and self._cut(mapping.match, "|"),
             mapping.reason,
             claim and _claims.encode(claim),
@@ -67,32 +76,44 @@ class Packer:
     def unpack(self, packed: bytes) -> Mapping:
         """The mapping that was packed."""
         fields: list[Any] = _decode(packed)
-        id_, state, rule, start, source, other, target, run, at, *rest = fields
+        id_, state, rule, start, source, other, target, run, day, at, *rest = fields
         also, match, reason, claim, version = rest + [None] * (5 - len(rest))
         return Mapping(
             id=_long(id_, "map_"),
             state=STATES[state],
             rule=RULES[rule],
             source=self._starts[start] + source,
-            target=self._starts[other] + target,
+            target=self._starts[other] + (source if target is None else target),
             run=_long(run, "run_"),
-            at=at,
-            also=[self._starts[n] + end for n, end in zip(also[::2], also[1::2], strict=True)] if also else [],
+            at=self._starts[day] + at,
+            also=[
+                self._starts[number] + (source if end is None else end)
+                for number, end in zip(also[::2], also[1::2], strict=True)
+            ]
+            if also
+            else [],
             match=self._starts[match[0]] + match[1] if match else "",
             reason=reason or "",
             claim=_claim_decoder.decode(claim) if claim else None,
             schemaversion=version or SCHEMA_VERSION,
         )
 
-    def _cut(self, text: str, at: str) -> tuple[int, str]:
-        """A text as the number of its beginning, up to the last mark, and the rest."""
-        start, mark, end = text.rpartition(at)
-        number = self._numbers.get(start + mark)
+    def _cut(self, text: str, at: str, known: str | None = "") -> tuple[int, str | None]:
+        """A text as the number of its beginning, up to the last mark, and the rest; None for a rest that is known: ids
+        that we derive end as the one that they are derived from.
+        """
+        end: str | None
+        if known and len(known) >= WORTH_KNOWING and text.endswith(known):
+            start, end = text[: -len(known)], None
+        else:
+            start, mark, end = text.rpartition(at)
+            start += mark
+        number = self._numbers.get(start)
         if number is None:
             if len(self._starts) >= STARTS:
                 return 0, text
-            number = self._numbers[start + mark] = len(self._starts)
-            self._starts.append(start + mark)
+            number = self._numbers[start] = len(self._starts)
+            self._starts.append(start)
         return number, end
 
 
@@ -114,42 +135,49 @@ def _long(short: bytes | str, start: str) -> str:
 
 
 class Rows:
-    """Packed records, one after the other in one piece of memory: an object for each would take a third more."""
+    """Packed records, one after the other in a few large pieces of memory: an object for each would take a third more,
+    and one piece that grows an eighth more than it holds.
+    """
 
     def __init__(self) -> None:
-        self._bytes = bytearray()
-        self._start = array("Q")
-        self._size = array("I")
+        self._places = array("Q")
+        self._pieces = [bytearray(PIECE)]
+        self._end = 0
         self._waste = 0
 
     def __len__(self) -> int:
-        return len(self._start)
+        return len(self._places)
 
     def __getitem__(self, row: int) -> bytes:
-        start = self._start[row]
-        return bytes(self._bytes[start : start + self._size[row]])
+        place = self._places[row]
+        start, size = place >> WIDTH & MASK, place & MASK
+        return bytes(self._pieces[place >> 2 * WIDTH][start : start + size])
 
     def append(self, packed: bytes) -> int:
         """Add a row. Returns its number."""
-        self._start.append(len(self._bytes))
-        self._size.append(len(packed))
-        self._bytes += packed
-        return len(self._start) - 1
+        self._places.append(self._put(packed))
+        return len(self._places) - 1
 
     def __setitem__(self, row: int, packed: bytes) -> None:
-        self._waste += self._size[row]
-        self._start[row], self._size[row] = len(self._bytes), len(packed)
-        self._bytes += packed
-        if self._waste > WASTE and self._waste > len(self._bytes) // 4:
+        self._waste += self._places[row] & MASK
+        self._places[row] = self._put(packed)
+        if self._waste > WASTE and self._waste > len(self._pieces) * PIECE // 4:
             self._tidy()
 
+    def _put(self, packed: bytes) -> int:
+        """Write it behind the last one. Returns its place: the piece's number, where it starts there, and its size."""
+        if self._end + len(packed) > len(self._pieces[-1]):
+            self._pieces.append(bytearray(max(PIECE, len(packed))))
+            self._end = 0
+        start, self._end = self._end, self._end + len(packed)
+        self._pieces[-1][start : self._end] = packed
+        return (len(self._pieces) - 1) << 2 * WIDTH | start << WIDTH | len(packed)
+
     def _tidy(self) -> None:
-        kept = bytearray()
+        kept = Rows()
         for row in range(len(self)):
-            packed = self[row]
-            self._start[row] = len(kept)
-            kept += packed
-        self._bytes, self._waste = kept, 0
+            kept.append(self[row])
+        self._places, self._pieces, self._end, self._waste = kept._places, kept._pieces, kept._end, 0
 
 
 class Places:

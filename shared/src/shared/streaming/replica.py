@@ -116,7 +116,7 @@ class Replica:
                 if self._next[partition.topic]:
                     consumer.seek(partition, self._next[partition.topic])
             while not self._stopping:
-                await self._take(await consumer.getmany(timeout_ms=200, max_records=5000))
+                await self._take(await consumer.getmany(timeout_ms=200, max_records=500))
                 if not self._ready.is_set():
                     await self._check_ready(consumer, ends)
         finally:
