@@ -52,9 +52,7 @@ def mapping(number: int) -> Mapping:
 
 
 def settings_of(bootstrap: str, prefix: str = "") -> Settings:
-    return Settings(
-        _env_file=None, kafka_bootstrap_servers=bootstrap, allow_fewer_replicas=True, topic_prefix=prefix
-    )  # fmt: skip
+    return Settings(_env_file=None, kafka_bootstrap_servers=bootstrap, allow_fewer_replicas=True, topic_prefix=prefix)
 
 
 async def fill(bootstrap: str) -> None:

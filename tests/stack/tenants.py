@@ -205,6 +205,14 @@ class Tenant:
         body = {"app": app, "kind": kind, "match": {"account": account} | (match or {})} | rule
         return str((await self.stack.control("POST", "/faults", json=body))["id"])
 
+    async def struck(self, fault: str) -> None:
+        """Wait until a fault has struck, by its rule's id."""
+
+        async def fired() -> bool:
+            return any(f["id"] == fault and f["fired"] for f in (await self.stack.control("GET", "/faults"))["faults"])
+
+        await until(fired, f"fault {fault}")
+
     # --- what is there ---
 
     async def stripe_customers(self) -> list[dict[str, Any]]:

@@ -119,7 +119,9 @@ class MappingIndex:
     def lately(self, match: str) -> Mapping | None:
         """The pair that was linked under a match value not long ago: the index may not know its sides yet."""
         key = key_of(match)
-        row = self._before[key] if self._lately[key] is None else self._lately[key]
+        row = self._lately[key]
+        if row is None:
+            row = self._before[key]
         found = self._at(row) if row is not None else None
         return found if found and found.state == "linked" and found.match == match else None
 

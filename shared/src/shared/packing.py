@@ -78,6 +78,7 @@ class Packer:
         fields: list[Any] = _decode(packed)
         id_, state, rule, start, source, other, target, run, day, at, *rest = fields
         also, match, reason, claim, version = rest + [None] * (5 - len(rest))
+        also = also or []
         return Mapping(
             id=_long(id_, "map_"),
             state=STATES[state],
@@ -89,9 +90,7 @@ class Packer:
             also=[
                 self._starts[number] + (source if end is None else end)
                 for number, end in zip(also[::2], also[1::2], strict=True)
-            ]
-            if also
-            else [],
+            ],
             match=self._starts[match[0]] + match[1] if match else "",
             reason=reason or "",
             claim=_claim_decoder.decode(claim) if claim else None,

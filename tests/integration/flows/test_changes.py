@@ -141,16 +141,12 @@ async def test_a_call_that_lands_long_after_its_time_out_is_repaired(polled: Ten
     fault = await polled.fault("togai", "hang_before", {"operation": "accounts.update"}, times=1, seconds=8)
     await polled.stripe("POST", f"/v1/customers/{cus}", data={"address[line1]": "2 St"})
 
-    async def hangs() -> bool:
-        faults = (await polled.stack.control("GET", "/faults"))["faults"]
-        return any(f["id"] == fault and f["fired"] for f in faults)
-
     async def landed() -> bool:
         found = await polled.stack.control("GET", "/history", params={"account": polled.togai_org})
         ours = [v["body"]["address"]["line1"] for v in found["versions"] if v["id"] == account]
         return "2 St" in ours
 
-    await until(hangs, "the first write under way")
+    await polled.struck(fault)
     await polled.stripe("POST", f"/v1/customers/{cus}", data={"address[line1]": "3 St"})
     wanted = {"line1": "3 St", "country": "DE"}
     await in_togai(polled, "accounts", account, address=wanted | {"phoneNumber": "+1"})

@@ -14,7 +14,7 @@ from shared.identity import create_key, mapping_id
 from shared.mappings import Claim, Mapping, encode
 from shared.streaming.kafka import Log
 
-from tests.stack.processes import Stack, until
+from tests.stack.processes import Stack
 from tests.stack.tenants import Tenant
 
 TO_STRIPE = "togai-account-to-stripe-customer"
@@ -147,11 +147,7 @@ async def test_what_a_dead_worker_began_is_ended_by_a_flow_that_is_off(mortal: S
     tenant = await Tenant.make(mortal)
     fault = await tenant.fault("stripe", "hang_after", {"operation": "customers.create"}, times=1, seconds=8)
     await tenant.new_account("acme")
-
-    async def hangs() -> bool:
-        return any(f["id"] == fault and f["fired"] for f in (await mortal.control("GET", "/faults"))["faults"])
-
-    await until(hangs, "the create that hangs")
+    await tenant.struck(fault)
     await tenant.switch(TO_STRIPE, enabled=False)
     await mortal.children["worker-1"].kill()
     mortal.launch_worker(1)

@@ -49,14 +49,9 @@ async def test_an_account_is_archived_between_the_look_and_the_write(stack: Stac
     """Togai refuses the change; the next look sees why, and nothing is given up on."""
     tenant = await Tenant.make(stack)
     cus = await stripe_born(tenant, phone="+1")
-    await tenant.fault("togai", "hang_before", {"operation": "customers.update"}, times=1, seconds=2)
+    fault = await tenant.fault("togai", "hang_before", {"operation": "customers.update"}, times=1, seconds=2)
     await tenant.stripe("POST", f"/v1/customers/{cus}", data={"phone": "+2"})
-
-    async def hangs() -> bool:
-        found = await stack.control("GET", "/faults")
-        return any(f["fired"] for f in found["faults"] if f["match"].get("account") == tenant.togai_org)
-
-    await until(hangs, "the write is on its way")
+    await tenant.struck(fault)
     await tenant.togai("DELETE", f"/accounts/acc_{cus}")
     await tenant.settled(cus)
 

@@ -87,6 +87,7 @@ FLOW = "stripe-customer-to-togai-customer"
         (FlowLink(id="l", flow=FLOW, connections={"stripe": "s1", "togai": "t1"}), True),
         (FlowLink(id="l", flow=FLOW, connections={"stripe": "s2", "togai": "t1"}), True),
         (FlowLink(id="l", flow=FLOW, connections={"stripe": "s3", "togai": "t1"}), False),
+        (FlowLink(id="l", flow=FLOW, connections={"stripe": "s1", "togai": "t1"}, enabled=False), False),
         (FlowLink(id="l", flow="unknown", connections={"stripe": "s1"}), False),
         (FlowLink(id="l", flow="togai-account-to-stripe-customer", connections={"stripe": "s1", "togai": "t1"}), False),
     ],

@@ -86,7 +86,7 @@ def test_replaced_rows_do_not_pile_up() -> None:
     for _ in range(3):
         rows[1] = bytes(WASTE)
 
-    assert sum(map(len, rows._pieces)) < 4 * WASTE
+    assert sum(map(len, rows._pieces)) < 3 * WASTE
     assert [rows[0], rows[1]] == [b"kept", bytes(WASTE)]
 
 

@@ -1,11 +1,13 @@
 """The limits that all processes share: one place by which every call to a vendor goes out.
 
 `gate` is what a call passes, `permits` gets its leave from the allocator over two topics, `purse` decides (pure),
-`messages` is what they tell each other. The allocator itself is a part of ingress.
+`messages` is what they tell each other, `refusals` what a 429 means for others. The allocator itself is a part of
+ingress.
 """
 
-from shared.limits.gate import LONGEST_HOLD, CallGate
+from shared.limits.gate import CallGate
 from shared.limits.lanes import Lane, LaneOf, present_lane
 from shared.limits.permits import Permits
+from shared.limits.refusals import LONGEST_HOLD
 
 __all__ = ["LONGEST_HOLD", "CallGate", "Lane", "LaneOf", "Permits", "present_lane"]

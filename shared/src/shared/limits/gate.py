@@ -20,8 +20,6 @@ from shared.settings import Settings
 SILENCE = 1.0
 """Seconds of silence after a 429 that asks for none."""
 
-__all__ = ["LONGEST_HOLD", "CallGate"]
-
 
 class CallGate:
     """One per process. With `permits` each call needs one; without, as at set-up, calls are spaced by the quota alone.
@@ -74,7 +72,7 @@ class CallGate:
             self._permits.hold(app_account, until)
 
     def refused(self, app_account: str, operation: str, error: RateLimited) -> None:
-        """A 429 came: this process keeps silent at once, and the allocator hears of it for all others."""
+        """A 429 came: this process keeps silent at once, and the allocator and all others hear of it."""
         self.slow_down(app_account, error.retry_after or SILENCE)
         if self._permits and error.code != "lock_timeout" and error.reason in SHARED:
             self._permits.refused(app_account, operation, error.reason, error.retry_after)

@@ -233,14 +233,11 @@ class Purse:
 
     def hold(self, account: str, until: float, operation: str = "") -> None:
         """Nobody in this worker calls the account, or its operation, until then."""
-        self._hold(account, operation, until)
+        self._held[account, operation] = max(until, self._held.get((account, operation), until))
 
     def _keep_silent(self, holds: list[Hold], now: float) -> None:
         for hold in holds:
-            self._hold(hold.account, hold.operation, now + hold.seconds)
-
-    def _hold(self, account: str, operation: str, until: float) -> None:
-        self._held[account, operation] = max(until, self._held.get((account, operation), until))
+            self.hold(hold.account, now + hold.seconds, hold.operation)
 
     def held_until(self, account: str, operation: str) -> float:
         """When calls may go again; long ago if nothing holds them."""

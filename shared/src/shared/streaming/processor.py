@@ -110,7 +110,7 @@ class Processor:
             metrics.DUPLICATES.inc()
             return
         matched = [
-            new_run(run_id(link.id, envelope.appaccount, envelope.id), link, flow, envelope, _place(work))
+            new_run(_run_id(link, envelope), link, flow, envelope, _place(work))
             for link, flow in self._matching(envelope)
         ]
         fresh = envelope.origin in ("live", "poll") and not work.look_again and self._age(envelope) < FRESH_FOR
@@ -177,14 +177,15 @@ class Processor:
         if trigger is None:
             return []
         given = trigger.extract(envelope.body()).model_dump(mode="json")
-        links, connections = self._registry.links.values(), self._registry.connections
-        found = starting(envelope.type, envelope.appaccount, links, self._registry.flows, connections)
-        return [
-            (link, flow)
-            for link, flow in found
-            if self._runner.may_run(link, run_id(link.id, envelope.appaccount, envelope.id), envelope.aggregate)
-            and all(holds(condition, given) for condition in flow.conditions)
-        ]
+        found = starting(
+            envelope.type,
+            envelope.appaccount,
+            self._registry.links.values(),
+            self._registry.flows,
+            self._registry.connections,
+            lambda link: self._runner.may_run(link, _run_id(link, envelope), envelope.aggregate),
+        )
+        return [(link, flow) for link, flow in found if all(holds(condition, given) for condition in flow.conditions)]
 
     async def _park(self, work: Work, run: Run, *, waiting: bool, looked_at: float) -> None:
         """The run waits on a delay topic. Its record comes first: after a crash in between the event is run again."""
@@ -213,8 +214,7 @@ class Processor:
             await self._bury(folded, None, error)
             return
         for link, flow in links:
-            found = run_id(link.id, envelope.appaccount, envelope.id)
-            run = new_run(found, link, flow, envelope, _place(folded))
+            run = new_run(_run_id(link, envelope), link, flow, envelope, _place(folded))
             run.state, run.superseded_by, run.ended_at = "superseded", last.id, _now()
             run.reason = f"event {last.id} of the same subject stood for it"
             await self._record(run)
@@ -300,6 +300,10 @@ def _readable(value: bytes) -> Envelope | None:
         return envelopes.decode(value)
     except Malformed:
         return None
+
+
+def _run_id(link: FlowLink, envelope: Envelope) -> str:
+    return run_id(link.id, envelope.appaccount, envelope.id)
 
 
 def _place(work: Work) -> str:
