@@ -17,8 +17,6 @@ from functools import partial
 from typing import Any, cast
 
 import faust
-from aiokafka.protocol.group import JoinGroupRequest
-from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP, EventT, StreamT
 from faust.types.tuples import Message
 
@@ -28,6 +26,7 @@ from shared.events.topics import Topics
 from shared.limits.lanes import LaneOf
 from shared.log import get_logger
 from shared.settings import Settings
+from shared.streaming.faust_consumer import AcknowledgedByHand
 from shared.streaming.kafka import ssl_context
 from shared.streaming.pool import Partition, Pool, Work, contiguous, same_numbers
 from shared.streaming.processor import PARKED_HEADER, Service
@@ -82,31 +81,6 @@ def make_app(service: Service, settings: Settings, topics: Topics) -> faust.App:
     return app
 
 
-class AcknowledgedByHand(Consumer):
-    """Takes an event for done only if `done` is called.
-
-    Where Faust has no compiled part, its streams acknowledge by themselves every event that they find in their buffer
-    once a rebalance has begun, and skip it: committed with those before it, it would be lost (`Stream._py_aiter`,
-    0.15.3).
-    """
-
-    def ack(self, message: Message) -> bool:
-        """What Faust's streams call: nothing is acknowledged."""
-        return False
-
-    def done(self, message: Message) -> bool:
-        """The event was brought to its end, and everything before it on its partition."""
-        return bool(super().ack(message))
-
-    @property
-    def put_out(self) -> bool:
-        """Whether the group goes on without this member: what is revoked then is others' already, and nothing of it may
-        be finished. aiokafka tells it in no other way; it forgets its member id before it revokes.
-        """
-        coordinator = self._thread._ensure_consumer()._coordinator
-        return bool(coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID)
-
-
 class Consuming:
     """A service's input topics, read by Faust into the pool. `assignment` is None between two assignments.
 
@@ -145,23 +119,38 @@ class Consuming:
             pool = await self._pool_ready()
             self._pool = pool
             async for event in cast(faust.Stream[bytes], stream).noack().events():
-                self._take(pool, event)
+                await self._take(pool, event)
 
         self.app.agent(topic, name=f"reader.{name}", concurrency=1)(reader)
 
-    def _take(self, pool: Pool, event: EventT[Any]) -> None:
+    async def _take(self, pool: Pool, event: EventT[Any]) -> None:
         message = event.message
-        if message.generation_id != self.app.consumer_generation_id:
-            return  # of an assignment that is gone: whoever has the partition now reads it again
         partition = (message.topic, message.partition)
+        if self._is_present(message) and partition not in self._last:
+            await self._check_begin(message)
+        if not self._is_present(message):
+            return  # of an assignment that is gone: whoever has the partition now reads it again
         if not contiguous(self._last.get(partition), message.offset):
-            stop_now(
-                f"{partition[0]}/{partition[1]}: read offset {message.offset} after {self._last[partition]}; records "
-                "were skipped, starting again from the last acknowledged one"
-            )
+            _skipped(message, self._last[partition])
         self._last[partition] = message.offset
         self.progress_at = time.monotonic()
         pool.submit(_work(event, partition, partial(self._consumer.done, message)))
+
+    def _is_present(self, message: Message) -> bool:
+        return bool(message.generation_id == self.app.consumer_generation_id)
+
+    async def _check_begin(self, message: Message) -> None:
+        """The first record of an assignment follows the last one that was done, wherever that was done."""
+        begin = self._consumer.begins.get(message.tp, 0)
+        if message.offset <= begin:
+            return
+        first = (await self._consumer.earliest_offsets(message.tp))[message.tp]
+        if not self._is_present(message):
+            return
+        if message.offset > first:
+            _skipped(message, begin - 1)
+        last = message.offset - 1
+        log.error("events.expired", topic=message.topic, partition=message.partition, first=begin, last=last)
 
     @property
     def _consumer(self) -> AcknowledgedByHand:
@@ -210,6 +199,13 @@ def stop_now(reason: str) -> None:
     """End the process at once: nothing that is in hand gets acknowledged, and nothing more is sent."""
     log.critical("worker.stopped", reason=reason)
     os._exit(STOPPED_EXIT)
+
+
+def _skipped(message: Message, last: int) -> None:
+    stop_now(
+        f"{message.topic}/{message.partition}: read offset {message.offset} after {last}; records were skipped, "
+        "starting again from the last acknowledged one"
+    )
 
 
 def _work(event: EventT[Any], partition: Partition, acknowledge: Callable[[], object]) -> Work:

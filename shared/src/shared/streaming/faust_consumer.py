@@ -1,0 +1,82 @@
+"""The Kafka consumer under Faust, with what Faust and aiokafka lack for losing nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.protocol.group import JoinGroupRequest
+from faust.transport.drivers.aiokafka import Consumer
+from faust.types import TP
+from faust.types.tuples import Message
+
+
+class AcknowledgedByHand(Consumer):
+    """Takes an event for done only if `done` is called, and reads every partition on from the last event done.
+
+    Where Faust has no compiled part, its streams acknowledge by themselves every event that they find in their buffer
+    once a rebalance has begun, and skip it: committed with those before it, it would be lost (`Stream._py_aiter`,
+    0.15.3).
+
+    A fetch that waits while partitions are given out anew returns records of the new assignment, of partitions that
+    Faust has paused too: its set of partitions is empty then, and aiokafka takes an empty one for all of them
+    (`Fetcher.fetched_records`, 0.14.0). Faust drops these records, or not, and seeks back, sooner or later; a partition
+    that nothing was committed on stays where it is (`AIOKafkaConsumer.seek_to_committed`), and its events are lost. So
+    what such a fetch brings is dropped here, positions are set anew before the next one, and for every partition.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._rebalances = 0
+        self._misplaced = False
+        self.begins: dict[TP, int] = {}
+        """The offset at which reading goes on, by partition of the present assignment."""
+
+    def ack(self, message: Message) -> bool:
+        """What Faust's streams call: nothing is acknowledged."""
+        return False
+
+    def done(self, message: Message) -> bool:
+        """The event was brought to its end, and everything before it on its partition."""
+        return bool(super().ack(message))
+
+    @property
+    def put_out(self) -> bool:
+        """Whether the group goes on without this member: what is revoked then is others' already, and nothing of it may
+        be finished. aiokafka tells it in no other way; it forgets its member id before it revokes.
+        """
+        coordinator = self._thread._ensure_consumer()._coordinator
+        return bool(coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Partitions are about to be given out anew."""
+        self._rebalances += 1
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Partitions were given out. Nothing is read before all positions are set: if there was no partition before,
+        Faust has not stopped reading.
+        """
+        self._rebalances += 1
+        self.stop_flow()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Set the position of every partition: behind the last event done, or to the first one that there is."""
+        committed = dict(await super().seek_to_committed())
+        new = [partition for partition, offset in committed.items() if not offset]
+        first = dict(await self.earliest_offsets(*new)) if new else {}
+        await self.seek_wait(first)
+        self.begins = {TP(*partition): offset for partition, offset in (committed | first).items()}
+        return committed
+
+    async def _getmany(self, *given: Any, **named: Any) -> Any:
+        if self._misplaced:
+            await self.perform_seek()
+            self._misplaced = False
+        rebalances = self._rebalances
+        records = await super()._getmany(*given, **named)
+        if self._rebalances == rebalances:
+            return records
+        self._misplaced = bool(records)
+        return {}
