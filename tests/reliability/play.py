@@ -106,7 +106,7 @@ class Play:
         tenant = self._stage.tenant
         own = {"stripe": (tenant.stripe_account, tenant.stripe_key), "togai": (tenant.togai_org, tenant.togai_token)}
         account, key = own[app]
-        match = {"account": account} | ({} if rule["kind"] in ON_WEBHOOKS else {"caller": key})
+        match = {"account": account} | ({} if rule["kind"] in ON_WEBHOOKS else {"caller": key}) | rule.get("match", {})
         return str((await self._stage.stack.control("POST", "/faults", json=rule | {"match": match}))["id"])
 
     async def _felt(self, rule: str) -> None:

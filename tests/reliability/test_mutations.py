@@ -17,14 +17,17 @@ EVENTS = 60
 AT_ONCE = 3
 """Runs side by side: each waits more than it works."""
 CREATES = {"match": {"operation": "customers.create"}}
+LOOKS = {"match": {"operation": "events.list"}}
 CAUGHT: dict[str, tuple[str, list[Weather], list[Blow]]] = {
     "drop_events": ("lost", [], []),
     "forget_keys": (
         "doubled",
-        # Whoever hears of the first customer before the second is made links it, and nothing is doubled: nobody hears.
+        # Whoever hears of the first customer before the second is made links it, and nothing is doubled: nobody hears,
+        # neither by webhook nor by looking.
         [
             Weather(0, EVENTS, "stripe", "error_after", {"times": 8} | CREATES),
             Weather(0, EVENTS, "stripe", "drop", {}),
+            Weather(0, EVENTS, "stripe", "error_before", LOOKS),
         ],
         [],
     ),
