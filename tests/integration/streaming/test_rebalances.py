@@ -11,6 +11,7 @@ import pytest
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import IllegalStateError
 from faust.agents.manager import AgentManager
 from faust.transport.consumer import ThreadDelegateConsumer
 from faust.types import TP
@@ -48,6 +49,7 @@ class Reader:
         self.app = make_app(SERVICE, settings, topics)
         self.read: list[tuple[int, str]] = []
         self.slow: dict[str, float] = {}
+        self.took: list[str] = []
         self.misplaced: int | None = None
         self.fetching = asyncio.Event()
         self._log = log
@@ -73,7 +75,9 @@ class Reader:
 
     async def take_time(self, part: str) -> None:
         """As long as the part takes."""
-        await asyncio.sleep(self.slow.pop(part, 0.0))
+        if seconds := self.slow.pop(part, 0.0):
+            await asyncio.sleep(seconds)
+            self.took.append(part)
 
     async def _handle(self, work: Work) -> None:
         self.read.append((work.offset, work.value.decode()))
@@ -206,6 +210,35 @@ async def test_a_fetch_that_waits_through_a_rebalance_loses_nothing(
     whole = [*before, "c", "d", "e"]
     assert await reader.got(len(whole)) == list(enumerate(whole))
     assert stopped == []
+
+
+async def test_partitions_are_given_out_once_more_before_the_positions_are_set(
+    reader: Reader, stopped: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Setting them fails then; they are set after the next assignment."""
+    await reader.start()
+    reader.slow = {"resume": SLOW, "answer": 2 * SLOW}
+    whole = reader.thread.seek_to_committed
+    failed: list[bool] = []
+
+    async def while_revoked(*_: Any, **__: Any) -> None:
+        if not reader.took:
+            await reader.append("a", "b", "c")
+
+    async def seek() -> Any:
+        if "answer" in reader.took and not failed:
+            failed.append(True)
+            reader.rejoin()
+            raise IllegalStateError("partitions are not assigned")
+        return await whole()
+
+    reader.app.on_partitions_revoked.connect(while_revoked)
+    monkeypatch.setattr(reader.thread, "seek_to_committed", seek)
+    await reader.reads()
+    reader.rejoin()
+
+    assert await reader.got(3) == [(0, "a"), (1, "b"), (2, "c")]
+    assert (failed, stopped, reader.app.crashed) == ([True], [], False)
 
 
 async def test_who_had_no_partition_before_reads_each_record_once(reader: Reader, stopped: list[str]) -> None:

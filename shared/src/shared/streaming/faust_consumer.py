@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from aiokafka.errors import IllegalStateError
 from aiokafka.protocol.group import JoinGroupRequest
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP
@@ -72,8 +74,9 @@ class AcknowledgedByHand(Consumer):
 
     async def _getmany(self, *given: Any, **named: Any) -> Any:
         if self._misplaced:
-            await self.perform_seek()
             self._misplaced = False
+            with suppress(IllegalStateError):  # given out once more meanwhile: positions are set after that
+                await self.perform_seek()
         rebalances = self._rebalances
         records = await super()._getmany(*given, **named)
         if self._rebalances == rebalances:
