@@ -15,9 +15,8 @@ from shared.mappings import Claim, Mapping, encode
 from shared.streaming.kafka import Log
 
 from tests.stack.processes import Stack
-from tests.stack.tenants import Tenant
+from tests.stack.tenants import TO_STRIPE, TO_TOGAI, Tenant
 
-TO_STRIPE = "togai-account-to-stripe-customer"
 ACTIONS = {"stripe": "togai.customer.create", "togai": "stripe.customer.create"}
 """What is claimed for an entity of an app."""
 
@@ -155,6 +154,86 @@ async def test_what_a_dead_worker_began_is_ended_by_a_flow_that_is_off(mortal: S
     linked = await tenant.mapping("acme")
 
     assert [c["id"] for c in await tenant.stripe_customers()] == [linked["stripe_id"]]
+
+
+async def test_a_customer_that_was_made_before_a_person_named_another_is_shown(mortal: Stack) -> None:
+    """It is linked, for nobody would look for it any more; the account's Settings say otherwise: a person decides."""
+    tenant, named, linked = await made_and_another_named(mortal)
+    shown = {conflict["reason"] for conflict in await tenant.conflicts("acme")}
+    said = f"the Settings of account acme name {named}, it is linked to {linked['stripe_id']}"
+    assert shown == {f"{said}: correct the setting or the link"}
+
+    body = {"id": linked["id"], "reason": "It is.", "flow_link": tenant.link_id("links-by-hand")}
+    await tenant.ask("POST", "/mappings/relink", **body, stripe_customer_id=named)
+    await tenant.mapping(named)
+    await tenant.settled("acme")
+
+    assert (await tenant.mapping("acme"))["stripe_id"] == named
+    names = {c["id"]: c["metadata"].get("togai_account_id") for c in await tenant.stripe_customers()}
+    assert names == {named: "acme", linked["stripe_id"]: None}
+
+
+async def test_a_link_that_was_taken_back_is_not_written_again(mortal: Stack) -> None:
+    """A run had still to write its id to the account's Settings when a person ended the pair."""
+    tenant, _, linked = await made_and_another_named(mortal)
+
+    body = {"id": linked["id"], "reason": "Neither.", "flow_link": tenant.link_id("links-by-hand")}
+    await tenant.ask("POST", "/mappings/unlink", **body)
+    await tenant.mapping("acme", "withdrawn")
+    await tenant.settled("acme")
+
+    assert await tenant.setting_of("acme") == ""
+    assert {c["metadata"].get("togai_account_id") for c in await tenant.stripe_customers()} == {None}
+
+
+async def made_and_another_named(stack: Stack) -> tuple[Tenant, str, dict[str, Any]]:
+    """A worker died when a customer was made for an account, and a person wrote another one to the account's Settings.
+    Returns that one and the pair, when the run of the account waits for a decision.
+    """
+    tenant = await Tenant.make(stack)
+    await tenant.switch(TO_TOGAI, enabled=False)
+    named = await tenant.new_customer()
+    await tenant.run(named, "skipped")
+    await tenant.switch(TO_TOGAI, enabled=True)
+    fault = await tenant.fault("stripe", "hang_after", {"operation": "customers.create"}, times=1, seconds=8)
+    await tenant.new_account("acme")
+    await tenant.struck(fault)
+    await stack.children["worker-1"].kill()
+    setting = {"id": "StripeCustomerId", "name": "StripeCustomerId", "value": named, "dataType": "STRING"}
+    of = {"namespace": "USER", "entityType": "ACCOUNT", "entityId": "acme"}
+    await tenant.togai("POST", "/settings", json=setting | of)
+    stack.launch_worker(1)
+    await stack.workers_ready()
+    linked = await tenant.mapping("acme")
+    await tenant.run("acme", "parked")
+    return tenant, named, linked
+
+
+async def test_an_account_that_was_made_before_a_person_named_another_is_shown(mortal: Stack) -> None:
+    """The same from the other side: what the person wrote to the customer's metadata stays."""
+    tenant = await Tenant.make(mortal)
+    await tenant.switch(TO_STRIPE, enabled=False)
+    await tenant.new_account("acme")
+    await tenant.run("acme", "skipped")
+    await tenant.switch(TO_STRIPE, enabled=True)
+    fault = await tenant.fault("togai", "hang_after", {"operation": "customers.create"}, times=1, seconds=8)
+    customer = await tenant.new_customer()
+    await tenant.struck(fault)
+    await mortal.children["worker-1"].kill()
+    await tenant.stripe("POST", f"/v1/customers/{customer}", data={"metadata[togai_account_id]": "acme"})
+    mortal.launch_worker(1)
+    await mortal.workers_ready()
+    linked = await tenant.mapping(customer)
+    run = await tenant.run(customer, "parked", event_type="customer.created")
+    await tenant.ask("POST", f"/conflicts/{run['id']}/retry")
+    again = await tenant.run(customer, "parked", event_type="customer.created")
+
+    said = f"names account acme, it is linked to acc_{customer}"
+    assert said in run["reason"]
+    assert said in again["reason"]
+    assert linked["togai_account_id"] == f"acc_{customer}"
+    [found] = await tenant.stripe_customers()
+    assert found["metadata"] == {"togai_account_id": "acme"}
 
 
 @pytest.mark.parametrize("app", ["stripe", "togai"])

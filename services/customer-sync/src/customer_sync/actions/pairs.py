@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from shared.apps.stripe.models import StripeCustomer
 from shared.errors import Conflict
 from shared.flows.actions import Context, Ended
 from shared.mappings import Mapping
+
+from customer_sync.decide import TOGAI_ACCOUNT_ID
 
 
 def end_if_made_elsewhere(context: Context, pair: Mapping, subject: str) -> None:
@@ -20,6 +23,26 @@ def end_if_made_elsewhere(context: Context, pair: Mapping, subject: str) -> None
         raise Ended("in_sync", f"the pair has a deleted side: {pair.reason}", pair.refs)
     if pair.source != subject and pair.run != context.run.id:
         raise Ended("in_sync", f"linked meanwhile by run {pair.run} ({pair.id})", pair.refs)
+
+
+def end_if_linked_elsewhere(context: Context, entity: str, other: str) -> None:
+    """Raises Ended if a person has taken back or changed the pair whose ids are to be written."""
+    index = context.claims.index
+    pair = index.pair(entity) or index.opened_by(entity)
+    if pair and (pair.state == "withdrawn" or (pair.state != "separate" and other not in pair.refs)):
+        raise Ended("in_sync", f"no pair with {other} any more ({pair.id})", (entity, other))
+
+
+def check_named_account(customer: StripeCustomer, account: str) -> None:
+    """Raises Conflict if the customer's metadata name another account than the one that it is linked to: a person wrote
+    that, and it is not ours to overwrite.
+    """
+    named = customer.metadata.get(TOGAI_ACCOUNT_ID)
+    if named and named != account:
+        raise Conflict(
+            f"the metadata of {customer.id} names account {named}, it is linked to {account}: correct the metadata or "
+            "the link"
+        )
 
 
 @asynccontextmanager

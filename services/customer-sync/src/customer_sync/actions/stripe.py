@@ -16,7 +16,12 @@ from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref
 from shared.mappings import Mapping, Rule
 
-from customer_sync.actions.pairs import end_if_made_elsewhere, free_for_a_person
+from customer_sync.actions.pairs import (
+    check_named_account,
+    end_if_linked_elsewhere,
+    end_if_made_elsewhere,
+    free_for_a_person,
+)
 from customer_sync.actions.same_address import Born, match_of, other_side
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
 from customer_sync.fields import ARCHIVED, BORN_HERE, METADATA, STATUS, Value, born_equal, is_same
@@ -40,7 +45,8 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
     if new.status == ARCHIVED and not context.claims.index.begun(account_ref):
         raise Ended("skipped", f"account {new.togai_account_id} is archived in Togai: nothing is made for it")
     match = match_of(context, new.email)
-    if new.stripe_customer_id:
+    another = await _another_was_made(context, new)
+    if new.stripe_customer_id and not another:
         named = context.ref("stripe", "customer", new.stripe_customer_id)
         why = f"the Settings of account {new.togai_account_id} name {new.stripe_customer_id}"
         return await _link(context, new, named, "setting", why, match)
@@ -61,12 +67,23 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
         return _known(context, held, account_ref)
     if held.target:
         return await _link(context, new, held.target, "manual", f"run {held.run} began this link", match)
-    made, how = await _make(context, held, new)
+    made, how = (another, "found by list (a person named another)") if another else await _make(context, held, new)
     stripe_ref = context.ref("stripe", "customer", made.id)
     equal = born_equal(held, context.settings.field_owners, _values(_sent(held)))
     await context.pairs.born(msgspec.structs.replace(held, target=stripe_ref), "togai", equal)
     await context.claims.link(held, stripe_ref, "created", also=(customer_ref,))
     return _made(made.id, True, (*notes, how), account_ref, stripe_ref, customer_ref)
+
+
+async def _another_was_made(context: Context, new: NewStripeCustomer) -> StripeCustomer | None:
+    """The customer that was made for the account before a person named another one. It is linked, for nobody would find
+    it otherwise, and who then writes its id meets the person's: a conflict.
+    """
+    held = context.claims.index.begun(context.ref("togai", "account", new.togai_account_id))
+    if not new.stripe_customer_id or held is None or not held.claim or not held.claim.body:
+        return None
+    made = await _made_under(await context.stripe(), held, new)
+    return made if made and made.id != new.stripe_customer_id else None
 
 
 async def _same_address(context: Context, born: Born) -> str:
@@ -125,14 +142,21 @@ async def _make(context: Context, held: Mapping, new: NewStripeCustomer) -> tupl
 async def _prove_or_retry(
     context: Context, client: StripeApp, held: Mapping, new: NewStripeCustomer, why: str
 ) -> tuple[StripeCustomer, str]:
+    if made := await _made_under(client, held, new):
+        return made, f"found by list ({why})"
+    raised = await context.claims.next_attempt(held, context.account("stripe"))
+    assert raised.claim
+    raise NotReady(f"{why}; nothing was made, so attempt {raised.claim.attempt} follows", code="next_attempt")
+
+
+async def _made_under(client: StripeApp, held: Mapping, new: NewStripeCustomer) -> StripeCustomer | None:
+    """The customer that was made for the account since its claim, if there is one."""
     assert held.claim
     since = int(datetime.fromisoformat(held.claim.opened_at).timestamp()) - CLOCK_SKEW
     async for customer in client.customers_since(since):
         if customer.metadata.get(TOGAI_ACCOUNT_ID) == new.togai_account_id:
-            return customer, f"found by list ({why})"
-    raised = await context.claims.next_attempt(held, context.account("stripe"))
-    assert raised.claim
-    raise NotReady(f"{why}; nothing was made, so attempt {raised.claim.attempt} follows", code="next_attempt")
+            return customer
+    return None
 
 
 async def _link(
@@ -182,9 +206,11 @@ async def write_togai_ids(context: Context, ids: TogaiIds) -> Result:
     """
     client = await context.stripe()
     refs = (context.ref("stripe", "customer", ids.customer_id),)
+    end_if_linked_elsewhere(context, refs[0], context.ref("togai", "account", ids.togai_account_id))
     try:
         if not context.fresh:
             present = await client.retrieve_customer(ids.customer_id)
+            check_named_account(present, ids.togai_account_id)
             if _shows(present, ids):
                 return Result(Written(written=False, unchanged=_unchanged(context, ids, present)), False, (), refs)
         present = await client.update_customer(ids.customer_id, {"metadata": _metadata(ids)})

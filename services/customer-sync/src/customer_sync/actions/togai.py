@@ -13,7 +13,12 @@ from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref, is_own_key
 from shared.mappings import Mapping, Rule
 
-from customer_sync.actions.pairs import end_if_made_elsewhere, free_for_a_person
+from customer_sync.actions.pairs import (
+    check_named_account,
+    end_if_linked_elsewhere,
+    end_if_made_elsewhere,
+    free_for_a_person,
+)
 from customer_sync.actions.same_address import Born, match_of, other_side
 from customer_sync.decide import (
     TOGAI_ACCOUNT_ID,
@@ -44,11 +49,18 @@ async def read_account(context: Context, wanted: AccountId) -> Result:
 
 
 async def write_stripe_id(context: Context, wanted: StripeId) -> Result:
-    """Write the Stripe customer's id to the account's Settings, unless it stands there."""
+    """Write the Stripe customer's id to the account's Settings, unless it stands there. Raises Conflict if another one
+    does, which a person wrote.
+    """
     refs = (context.ref("togai", "account", wanted.account_id),)
     if wanted.known == wanted.stripe_customer_id:
         return Result(Written(written=False), False, (), refs)
+    end_if_linked_elsewhere(context, refs[0], context.ref("stripe", "customer", wanted.stripe_customer_id))
     client = await context.togai()
+    if wanted.known and (
+        present := await client.setting(context.settings.stripe_customer_setting, ACCOUNT, wanted.account_id)
+    ):
+        _check_setting(present.value, wanted.account_id, wanted.stripe_customer_id)
     await _put_setting(context, client, wanted.account_id, wanted.stripe_customer_id)
     return Result(Written(written=True), True, (), refs)
 
@@ -58,17 +70,21 @@ async def _put_setting(context: Context, client: TogaiApp, account_id: str, stri
     name = context.settings.stripe_customer_setting
     try:
         await client.create_setting(name, stripe_customer_id, ACCOUNT, account_id)
-    except Rejected as error:
+    except Rejected:
         present = await client.setting(name, ACCOUNT, account_id)
         if present is None:
             raise
-        if present.value and present.value != stripe_customer_id:
-            raise Conflict(
-                f"the Settings of account {account_id} name {present.value}, it is linked to {stripe_customer_id}: "
-                "correct the setting or the link"
-            ) from error
+        _check_setting(present.value, account_id, stripe_customer_id)
         if not present.value:
             await client.update_setting(name, stripe_customer_id, ACCOUNT, account_id)
+
+
+def _check_setting(value: str | None, account_id: str, stripe_customer_id: str) -> None:
+    if value and value != stripe_customer_id:
+        raise Conflict(
+            f"the Settings of account {account_id} name {value}, it is linked to {stripe_customer_id}: correct the "
+            "setting or the link"
+        )
 
 
 async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
@@ -82,12 +98,13 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     if pair := context.claims.index.pair(stripe_ref):
         return _known(context, pair, stripe_ref)
     customer = new.customer
-    if not context.fresh:
+    if not context.fresh or context.claims.index.begun(stripe_ref):
         customer = await _present(context, customer)
     if customer.deleted:
         raise await _deleted(context, customer, stripe_ref)
     match = match_of(context, customer.email)
-    if named := customer.metadata.get(TOGAI_ACCOUNT_ID):
+    named = customer.metadata.get(TOGAI_ACCOUNT_ID)
+    if named and not await _another_was_made(context, stripe_ref, customer):
         _check_free(context, new, stripe_ref, context.ref("togai", "account", named))
         return await _link(context, customer, named, stripe_ref, "metadata", match)
     body, notes = _body(context, customer)
@@ -112,7 +129,18 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     equal = born_equal(held, context.settings.field_owners, _values(context, held))
     await context.pairs.born(held, "stripe", equal)
     await context.claims.link(held, account_ref, "created" if how == "made" else "natural-id", also=(customer_ref,))
+    check_named_account(customer, body.account.id)
     return _made(body.id, body.account.id, True, (*notes, how), stripe_ref, account_ref, customer_ref)
+
+
+async def _another_was_made(context: Context, stripe_ref: str, customer: StripeCustomer) -> bool:
+    """Whether an account was made for the customer before a person named another one. It is linked, for nobody would
+    find it otherwise, and shown as a conflict.
+    """
+    held = context.claims.index.begun(stripe_ref)
+    if held is None or not held.claim or not held.claim.body:
+        return False
+    return await _names(context, await context.togai(), Ref.parse(held.target).id, customer)
 
 
 async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) -> Ended:
