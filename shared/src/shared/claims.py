@@ -180,7 +180,7 @@ class Claims:
         stays, for nobody knows what was.
         """
         held = self._index.begun(source)
-        if held and held.claim and not held.claim.body:
+        if held and not held.is_create:
             await self.withdraw(held, reason)
 
     async def separate(self, entity: str, run: str, reason: str) -> Mapping:

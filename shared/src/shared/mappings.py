@@ -64,6 +64,11 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
             return (self.source,) if self.source else ()
         return (self.source, self.target) if self.source else (self.target,)
 
+    @property
+    def is_create(self) -> bool:
+        """Whether this is the claim of a create, under which something may have been made; a link's has no body."""
+        return self.claim is not None and bool(self.claim.body)
+
 
 _decoder = msgspec.json.Decoder(Mapping)
 encode = msgspec.json.Encoder().encode

@@ -66,6 +66,7 @@ async def test_several_with_the_address_are_a_conflict_that_a_person_decides(pol
     # One for each event of it: the webhook's, and what the poller saw.
     conflicts = await until(lambda: polled.conflicts("acme"), "a conflict of acme")
 
+    assert conflicts
     assert all({c["id"] for c in conflict["candidates"]} == {first, second} for conflict in conflicts)
     assert len(await polled.stripe_customers()) == 2
     body = {"togai_account_id": "acme", "stripe_customer_id": second, "reason": "asked them"}

@@ -80,7 +80,7 @@ async def _another_was_made(context: Context, new: NewStripeCustomer) -> StripeC
     it otherwise, and who then writes its id meets the person's: a conflict.
     """
     held = context.claims.index.begun(context.ref("togai", "account", new.togai_account_id))
-    if not new.stripe_customer_id or held is None or not held.claim or not held.claim.body:
+    if not new.stripe_customer_id or held is None or not held.is_create:
         return None
     made = await _made_under(await context.stripe(), held, new)
     return made if made and made.id != new.stripe_customer_id else None

@@ -138,7 +138,7 @@ async def _another_was_made(context: Context, stripe_ref: str, customer: StripeC
     find it otherwise, and shown as a conflict.
     """
     held = context.claims.index.begun(stripe_ref)
-    if held is None or not held.claim or not held.claim.body:
+    if held is None or not held.is_create:
         return False
     return await _names(context, await context.togai(), Ref.parse(held.target).id, customer)
 
