@@ -43,16 +43,21 @@ class Counted:
 
 @dataclass
 class SimWorker:
-    """One process: a purse, calls that wait, and a clock that agrees with nobody's."""
+    """One process: a purse, calls that wait, and a clock that agrees with nobody's and is no steadier than most."""
 
     purse: Purse
     offset: float
+    drift: float = 0.0
     waiting: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
     backlog: dict[Key, int] = field(default_factory=dict)
     """Keys of which there are always so many calls waiting."""
     alive: bool = True
     wake: float = float("inf")
     read_at: float = 0.0
+
+    def clock(self, at: float) -> float:
+        """What its clock says at a true time."""
+        return at * (1 + self.drift) + self.offset
 
 
 class World:
@@ -99,7 +104,8 @@ class World:
 
     def add_worker(self, name: str, **backlog: int) -> SimWorker:
         """A process that always has so many calls of each lane waiting."""
-        own = SimWorker(Purse(name, lambda _: self.quota, self.share), self.random.uniform(-1e5, 1e5))
+        purse = Purse(name, lambda _: self.quota, self.share)
+        own = SimWorker(purse, self.random.uniform(-1e5, 1e5), self.random.uniform(-2e-4, 2e-4))
         for lane, count in backlog.items():
             own.backlog[key(lane)] = count  # type: ignore[arg-type]
         self.workers[name] = own
@@ -145,13 +151,13 @@ class World:
 
     def _hears(self, worker: SimWorker, leases: Leases) -> None:
         if worker.alive:
-            worker.purse.hear(leases, self.at + worker.offset)
+            worker.purse.hear(leases, worker.clock(self.at))
             self._worker_turn(worker)
 
     def _worker_turn(self, worker: SimWorker) -> None:
         if not worker.alive:
             return
-        now = self.at + worker.offset
+        now = worker.clock(self.at)
         for known, count in worker.backlog.items():
             worker.waiting[known] = max(worker.waiting[known], count)
         for wanted in list(worker.waiting):
@@ -175,7 +181,7 @@ class World:
     def _send(self, worker: SimWorker, permit: Any) -> None:
         if not worker.alive:
             return
-        if not worker.purse.begin(permit, self.at + worker.offset):
+        if not worker.purse.begin(permit, worker.clock(self.at)):
             worker.waiting[permit.key] += 1
             return
         slow = self.random.random() < self.weather.slow_calls
@@ -192,7 +198,7 @@ class World:
         self.under_way -= 1
         if not worker.alive:
             return
-        worker.purse.end(permit, self.at + worker.offset)
+        worker.purse.end(permit, worker.clock(self.at))
         if refused := self.answer(call):
             reason, retry_after = refused
             self.refuse(worker, call.key.operation, reason, retry_after)

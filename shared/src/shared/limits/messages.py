@@ -1,6 +1,6 @@
 """What workers and the allocator tell each other, and the times that both must agree on.
 
-Only durations are told, never times of a clock: the clocks of two machines differ. All are in seconds.
+Durations are told, in seconds, and the sender's time: clocks differ, so only its differences mean anything (`clocks`).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Demand(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One message of a worker: its `n`th. It has read the allocator `epoch` up to message `got`."""
+    """One message of a worker: its `n`th, `at` by its clock. It has read the allocator `epoch` up to message `got`."""
 
     worker: str
     n: int
@@ -84,10 +84,11 @@ class Demand(msgspec.Struct, frozen=True, omit_defaults=True):
     unused: list[int] = []
     own: list[Own] = []
     refusals: list[Refusal] = []
+    at: float | None = None
 
 
 class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A permit for one call of a worker, usable `after` seconds from its arrival, for a spell."""
+    """A permit for one call of a worker, usable `after` seconds from when it was sent, for a spell."""
 
     id: int
     worker: str
@@ -106,7 +107,7 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Leases(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One message of the allocator. `heard` tells by worker which demand it answers.
+    """One message of the allocator, `at` by its clock. `heard` tells by worker which demand it answers.
 
     An allocator begins with a message of epoch -1: the offset of that one is its epoch, in all that follow. A message
     with `by` is none of the allocator's: that worker was told to keep silent, and tells the others. It has holds only.
@@ -118,6 +119,7 @@ class Leases(msgspec.Struct, frozen=True, omit_defaults=True):
     grants: list[Grant] = []
     holds: list[Hold] = []
     by: str = ""
+    at: float | None = None
 
 
 demand_decoder = msgspec.json.Decoder(Demand)

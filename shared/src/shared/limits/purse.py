@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from shared.limits.clocks import OtherClock
 from shared.limits.lanes import LANES, Lane
 from shared.limits.messages import (
     HEARTBEAT,
@@ -89,6 +90,7 @@ class Purse:
         self._share = fallback_share
         self._n = 0
         self._epoch = -1
+        self._clock = OtherClock()
         self._got = 0
         self._sent_at: dict[int, float] = {}
         self._unanswered_since: float | None = None
@@ -122,16 +124,17 @@ class Purse:
         heard = message.heard.get(self.worker, 0)
         sent = self._answered(heard)
         self._keep_silent(message.holds, now)
+        leased_at = self._clock.here(message.at, now)
         if message.n <= self._got:
             return
         self._got = message.n
         for grant in message.grants:
             if grant.worker == self.worker:
-                self._take_grant(grant, sent, now)
+                self._take_grant(grant, sent, leased_at)
 
-    def _take_grant(self, grant: Grant, sent: float | None, now: float) -> None:
+    def _take_grant(self, grant: Grant, sent: float | None, leased_at: float) -> None:
         key = Key(grant.account, grant.operation, grant.lane)
-        usable = now + grant.after
+        usable = leased_at + grant.after
         until = min(usable + SPELL, (sent if sent is not None else float("-inf")) + HORIZON)
         permit = Permit(grant.id, self._epoch, key, usable, until)
         self._count(key, "leased")
@@ -157,7 +160,7 @@ class Purse:
 
     def _begin_epoch(self, epoch: int, now: float) -> None:
         """Permits of a former allocator end with it; its calls that may still count are told to the new one."""
-        self._epoch, self._got = epoch, 0
+        self._epoch, self._got, self._clock = epoch, 0, OtherClock()
         self._pocket.clear()
         self._back.clear()
         for call in self._calls:
@@ -281,7 +284,7 @@ class Purse:
         self._told = {Key(w.account, w.operation, w.lane): w.waiting for w in wishes}
         self._wished, self._last_message = bool(wishes), now
         refusals = [refusal for refusal, _ in self._refusals.values()]
-        return Demand(self.worker, self._n, self._epoch, self._got, wishes, used, list(self._back), own, refusals)
+        return Demand(self.worker, self._n, self._epoch, self._got, wishes, used, list(self._back), own, refusals, now)
 
     def due(self, waiting: Mapping[Key, int], now: float) -> float:
         """When the next demand is to be sent; never if there is nothing to say."""

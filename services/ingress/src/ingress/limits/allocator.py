@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from shared.limits.clocks import OtherClock
 from shared.limits.lanes import Lane
 from shared.limits.messages import HEARTBEAT, HORIZON, LEASED_AHEAD, Demand, Grant, Hold, Leases, Own, Used, Wish
 from shared.limits.quotas import Quota
@@ -36,6 +37,7 @@ class _Worker:
     given: list[tuple[int, tuple[str, str, Lane]]] = field(default_factory=list)
     own: dict[int, int] = field(default_factory=dict)
     stranger: bool = False
+    clock: OtherClock = field(default_factory=OtherClock)
 
     def unserved(self, place: tuple[str, str, Lane], *, ahead: bool) -> int:
         """How many more permits it wants for one thing."""
@@ -62,35 +64,38 @@ class Allocator:
     def hear(self, demand: Demand, now: float) -> None:
         """One worker's demand and its reports."""
         worker = self._workers.setdefault(demand.worker, _Worker(demand.worker))
+        told_at = worker.clock.here(demand.at, now)
         if demand.epoch != self.epoch:
             worker.stranger, worker.heard_at = True, now  # it will speak again when it has heard of this epoch
             return
         if demand.n <= worker.heard:
             return  # overtaken; the later one told everything that this one tells
-        self._reports(worker, demand, now)
+        self._reports(worker, demand, told_at, now)
         worker.stranger = False
         worker.heard, worker.heard_at, worker.got = demand.n, now, demand.got
         worker.wishes = {(w.account, w.operation, w.lane): w for w in demand.wishes}
         worker.given = [(n, place) for n, place in worker.given if n > demand.got]
 
-    def _reports(self, worker: _Worker, demand: Demand, now: float) -> None:
+    def _reports(self, worker: _Worker, demand: Demand, told_at: float, now: float) -> None:
         for used in demand.used:
             if known := self._permits.get(used.id):
-                self._used(self.account(known[0]), used.id, known[1], used, now)
+                self._used(self.account(known[0]), used.id, known[1], used, told_at, now)
         for permit in demand.unused:
             if known := self._permits.pop(permit, None):
                 self.account(known[0]).returned(permit)
         for own in demand.own:
-            self._used(self.account(own.account), self._own_id(worker, own), own.operation, own, now)
+            self._used(self.account(own.account), self._own_id(worker, own), own.operation, own, told_at, now)
         for refusal in demand.refusals:
             if refusal.no > worker.refusals:
                 worker.refusals = refusal.no
                 if hold := self.account(refusal.account).refused(refusal, now):
                     self._holds.append(hold)
 
-    def _used(self, account: Account, permit: int, operation: str, told: Used | Own, now: float) -> None:
-        answered = None if told.answered is None else now - told.answered
-        account.used(permit, operation, now - told.sent, answered, told.late, now)
+    def _used(
+        self, account: Account, permit: int, operation: str, told: Used | Own, told_at: float, now: float
+    ) -> None:
+        answered = None if told.answered is None else told_at - told.answered
+        account.used(permit, operation, told_at - told.sent, answered, told.late, now)
 
     def _own_id(self, worker: _Worker, own: Own) -> int:
         if own.id not in worker.own:
@@ -128,7 +133,7 @@ class Allocator:
         holds, self._holds = self._holds, []
         self._said_at = now
         self._forget(now)
-        return Leases(self.epoch, self._n, heard, grants, holds)
+        return Leases(self.epoch, self._n, heard, grants, holds, at=now)
 
     def _strangers(self) -> bool:
         return any(w.stranger for w in self._workers.values())
