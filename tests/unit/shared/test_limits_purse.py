@@ -48,6 +48,25 @@ def test_a_permit_is_used_in_its_time_only(comes: float, after: float, used: flo
     assert (purse.take(LIVE, used) is not None) is usable
 
 
+def test_a_late_message_shortens_no_spell() -> None:
+    """A place that came free while the message was on its way is used at once, and as long as any other."""
+    purse, demand = asked()
+    purse.hear(Leases(7, 0, at=500.0), 0.001)
+    purse.hear(Leases(7, 1, {"w": demand.n}, [Grant(1, "w", ACCOUNT, "", "live", 0.05)], at=500.01), 0.2)
+
+    assert purse.take(LIVE, 0.2 + SPELL - 0.01)
+
+
+def test_a_place_comes_free_by_the_allocators_clock() -> None:
+    """Told by its quickest message, however late the one with the permit is."""
+    purse, demand = asked()
+    purse.hear(Leases(7, 0, at=500.0), 0.001)
+    purse.hear(Leases(7, 1, {"w": demand.n}, [Grant(1, "w", ACCOUNT, "", "live", 0.08)], at=500.01), 0.06)
+
+    assert not purse.take(LIVE, 0.089)
+    assert purse.take(LIVE, 0.093)
+
+
 def test_what_comes_too_late_is_told_as_unused() -> None:
     """So that its place comes free at once."""
     purse, demand = asked()

@@ -130,11 +130,10 @@ class Purse:
         self._got = message.n
         for grant in message.grants:
             if grant.worker == self.worker:
-                self._take_grant(grant, sent, leased_at)
+                self._take_grant(grant, sent, max(now, leased_at + grant.after))
 
-    def _take_grant(self, grant: Grant, sent: float | None, leased_at: float) -> None:
+    def _take_grant(self, grant: Grant, sent: float | None, usable: float) -> None:
         key = Key(grant.account, grant.operation, grant.lane)
-        usable = leased_at + grant.after
         until = min(usable + SPELL, (sent if sent is not None else float("-inf")) + HORIZON)
         permit = Permit(grant.id, self._epoch, key, usable, until)
         self._count(key, "leased")
