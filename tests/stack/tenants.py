@@ -21,6 +21,8 @@ TO_TOGAI = "stripe-customer-to-togai-customer"
 POLLS = ("stripe-events", "stripe-customers", "togai-customers", "togai-accounts")
 POLLED = ("stripe:events.list", "togai:accounts.list", "togai:customers.list")
 """What pollers call, and nobody else."""
+SET_UP_WITHIN = 60.0
+"""Seconds for a record that a test's own set-up writes: how soon Kafka confirms is no subject there."""
 EVENTS = ["customer.created", "customer.updated", "customer.deleted"]
 
 
@@ -67,11 +69,15 @@ class Tenant:
 
     async def leave(self) -> None:
         """Remove the connections: nobody polls accounts that no test looks at any more."""
+        await self._write(*(msgspec.structs.replace(connection, state="removed") for connection in self.made))
+
+    async def _write(self, *records: Connection | FlowLink) -> None:
         settings = self.stack.settings()
+        topics = Topics(settings)
         async with Log(settings) as kafka:
-            for connection in self.made:
-                gone = msgspec.structs.replace(connection, state="removed")
-                await kafka.append(Topics(settings).connections, gone.id, encode(gone))
+            for record in records:
+                topic = topics.connections if isinstance(record, Connection) else topics.flow_links
+                await kafka.append(topic, record.id, encode(record), deadline=SET_UP_WITHIN)
 
     async def indexed(self) -> None:
         """Wait until the pollers have read both sides once: the e-mail rule waits for them."""
@@ -132,21 +138,17 @@ class Tenant:
             made = Connection(
                 **({f: getattr(made, f) for f in made.__struct_fields__} | {"sealed": vault.seal(broken)})
             )
-        async with Log(settings) as kafka:
-            await kafka.append(Topics(settings).connections, made.id, encode(made))
+        await self._write(made)
         self.made.append(made)
         return made
 
     async def link(self, *flows: str, suffix: str = "", stripe: str = "", togai: str = "") -> str:
         """Switch flows on for this tenant's connections, wait until every worker knows. Returns the last link's id."""
-        settings = self.stack.settings()
         connections = {"stripe": stripe or f"con_s{self.name}", "togai": togai or f"con_t{self.name}"}
-        async with Log(settings) as kafka:
-            for flow in flows:
-                link = FlowLink(id=f"{self.link_id(flow)}{suffix}", flow=flow, connections=connections)
-                await kafka.append(Topics(settings).flow_links, link.id, encode(link))
-        await self.stack.knows_links(link.id)
-        return link.id
+        links = [FlowLink(id=f"{self.link_id(flow)}{suffix}", flow=flow, connections=connections) for flow in flows]
+        await self._write(*links)
+        await self.stack.knows_links(links[-1].id)
+        return links[-1].id
 
     def link_id(self, flow: str) -> str:
         """The tenant's own link of a flow."""
