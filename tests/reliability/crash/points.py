@@ -70,13 +70,24 @@ class Passing:
 
 
 def passings(journal: Path, since: int = 0) -> list[Passing]:
-    """Every line of a journal from a place in bytes on, in order."""
+    """Every whole line of a journal from the begin of one on, a place in bytes; in order."""
+    lines = [json.loads(line) for line in _whole_lines(journal, since).splitlines()]
+    return [Passing(line["plan"], line["process"], Point(**line["point"])) for line in lines]
+
+
+def end_of(journal: Path) -> int:
+    """Where the next line of a journal begins, in bytes."""
+    return len(_whole_lines(journal, 0))
+
+
+def _whole_lines(journal: Path, since: int) -> bytes:
+    """A line that a process is just writing can be read in part: a write across two pages is not one step."""
     if not journal.exists():
-        return []
+        return b""
     with journal.open("rb") as file:
         file.seek(since)
-        lines = [json.loads(line) for line in file.read().splitlines()]
-    return [Passing(line["plan"], line["process"], Point(**line["point"])) for line in lines]
+        told = file.read()
+    return told[: told.rfind(b"\n") + 1]
 
 
 @dataclass(frozen=True)

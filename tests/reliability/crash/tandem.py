@@ -21,7 +21,7 @@ from shared.streaming.kafka import Log
 
 from tests.reliability.crash.ledger import Ledger
 from tests.reliability.crash.life import Life, Nursery
-from tests.reliability.crash.points import EXIT, Passing, Plan, Point, call_label, passings
+from tests.reliability.crash.points import EXIT, Passing, Plan, Point, call_label, end_of, passings
 from tests.stack.processes import QUICK, UNLIMITED, Stack
 from tests.stack.tenants import Tenant
 
@@ -138,8 +138,7 @@ class Tandem:
 
     def plan(self, die: Point | None = None) -> None:
         """Count anew from now on, and die at a point if one is given."""
-        journal = self.stack.home / "journal"
-        self._begun = journal.stat().st_size if journal.exists() else 0
+        self._begun = end_of(self.stack.home / "journal")
         self._plan = Plan(self._plan.id + 1, die)
         self._plan.write(self.stack.home / "plan.json")
 

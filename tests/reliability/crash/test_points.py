@@ -1,0 +1,35 @@
+"""The journal, read while others write it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.reliability.crash.points import Passing, Plan, Point, Points, end_of, passings
+
+
+def test_a_line_that_is_just_being_written_is_none_yet(tmp_path: Path) -> None:
+    """What is there of it is no point that was passed, and the next reader begins with the whole line."""
+    journal, plan = tmp_path / "journal", tmp_path / "plan.json"
+    Plan(1).write(plan)
+    points = Points("worker", plan, journal)
+    operation = points.begin("send runs")
+    whole = journal.read_bytes()
+    points.end(operation)
+    line = journal.read_bytes()[len(whole) :]
+    os.truncate(journal, len(whole) + 11)
+    begun = end_of(journal)
+    present = passings(journal)
+    os.truncate(journal, len(whole))
+    with journal.open("ab") as file:
+        file.write(line)
+
+    assert present == [Passing(1, "worker", Point("send runs", 1, "before"))]
+    assert begun == len(whole)
+    assert passings(journal, begun) == [Passing(1, "worker", Point("send runs", 1, "after"))]
+
+
+def test_a_journal_that_nobody_has_begun_is_empty(tmp_path: Path) -> None:
+    """Its first line begins it."""
+    assert end_of(tmp_path / "journal") == 0
+    assert passings(tmp_path / "journal") == []
