@@ -142,12 +142,18 @@ class Tenant:
         self.made.append(made)
         return made
 
-    async def link(self, *flows: str, suffix: str = "", stripe: str = "", togai: str = "") -> str:
-        """Switch flows on for this tenant's connections, wait until every worker knows. Returns the last link's id."""
+    async def link(self, *flows: str, suffix: str = "", stripe: str = "", togai: str = "", enabled: bool = True) -> str:
+        """Switch flows on, or off, for this tenant's connections, wait until every worker knows.
+
+        Returns the last link's id.
+        """
         connections = {"stripe": stripe or f"con_s{self.name}", "togai": togai or f"con_t{self.name}"}
-        links = [FlowLink(id=f"{self.link_id(flow)}{suffix}", flow=flow, connections=connections) for flow in flows]
+        links = [
+            FlowLink(id=f"{self.link_id(flow)}{suffix}", flow=flow, connections=connections, enabled=enabled)
+            for flow in flows
+        ]
         await self._write(*links)
-        await self.stack.knows_links(links[-1].id)
+        await self.stack.knows_links(links[-1].id, enabled=enabled)
         return links[-1].id
 
     def link_id(self, flow: str) -> str:

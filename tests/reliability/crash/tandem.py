@@ -14,10 +14,8 @@ from typing import Any, Self, cast
 
 from console.http import own_machine
 from console.local.child import Child
-from shared.connections import FlowLink, encode, encryption_keys
-from shared.events.topics import Topics
+from shared.connections import encryption_keys
 from shared.streaming.admin import ensure_topics
-from shared.streaming.kafka import Log
 
 from tests.reliability.crash.ledger import Ledger
 from tests.reliability.crash.life import Life, Nursery
@@ -92,13 +90,7 @@ class Person(Tenant):
 
     async def switch_all(self, *flows: str, enabled: bool) -> None:
         """Switch flow links on or off by their records: there is no console here."""
-        settings = self.stack.settings()
-        connections = {"stripe": f"con_s{self.name}", "togai": f"con_t{self.name}"}
-        async with Log(settings) as kafka:
-            for flow in flows:
-                link = FlowLink(id=self.link_id(flow), flow=flow, connections=connections, enabled=enabled)
-                await kafka.append(Topics(settings).flow_links, link.id, encode(link))
-        await self.stack.knows_links(self.link_id(flows[-1]), enabled=enabled)
+        await self.link(*flows, enabled=enabled)
 
 
 class Tandem:

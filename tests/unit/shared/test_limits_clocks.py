@@ -9,12 +9,12 @@ THERE = 5000.0
 """What the other clock says when it is 0 here."""
 
 
-def heard(*ways: float, every: float = 1.0) -> tuple[OtherClock, float]:
-    """Messages that were so long on their way, one after the other, and the time here afterwards."""
+def heard(*ways: float) -> tuple[OtherClock, float]:
+    """Messages that were so long on their way, one a second, and the time here afterwards."""
     clock, sent = OtherClock(), 0.0
     for way in ways:
         clock.here(THERE + sent, sent + way)
-        sent += every
+        sent += 1.0
     return clock, sent
 
 

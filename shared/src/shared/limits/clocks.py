@@ -7,7 +7,9 @@ difference a time is never taken for earlier than it was, and for little later, 
 from __future__ import annotations
 
 KEPT = 10.0
-"""The quickest of the last `KEPT` to twice as many seconds counts: a clock that jumped is trusted again after these."""
+"""The quickest of the last `KEPT` to twice as many seconds counts, three times as many where there was a pause: after
+these a clock that jumped is trusted again.
+"""
 DRIFT = 0.0005
 """So many seconds a second two clocks may go apart. Source: 500 ppm is the most that Linux slews one, adjtimex(2)."""
 
