@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup up test reliability check format docs lock
+.PHONY: help setup up test test-fast test-all reliability check format docs lock
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: ## make the Python environment (.venv)
 	@$(PYTHON) scripts/bootstrap.py
@@ -14,9 +14,16 @@ setup: ## make the Python environment (.venv)
 up: setup ## start everything in the foreground; Ctrl-C stops it
 	@exec $(BIN)/tandem up --stop-with-parent
 
-test: setup ## every check and every test
+test: setup ## the gate: every check, and every test that is not long
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not long"
+
+test-fast: setup ## unit and contract tests alone: no Kafka, no PostgreSQL
+	@$(BIN)/python -m pytest -m "not long" tests/unit tests/contract
+
+test-all: setup ## every check and every test, the long ones too, and more random examples
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest --hypothesis-profile=all
 
 reliability: setup ## the fault run; SEED= tells the same story again, EVENTS= its length (10,000)
 	@SEED=$(SEED) EVENTS=$(EVENTS) $(BIN)/python -m tests.reliability

@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.engines.plugin", "tests.stack.plugin"]
 
@@ -14,6 +15,11 @@ pytest_plugins = ["tests.engines.plugin", "tests.stack.plugin"]
 os.environ["TANDEM_ENV_FILE"] = ""
 # One broker is all that a test machine has; what is demanded of a real cluster has tests of its own.
 os.environ["TANDEM_ALLOW_FEWER_REPLICAS"] = "true"
+
+# The gate draws the same few examples each time; `make test-all` asks for new ones, and for many.
+settings.register_profile("gate", max_examples=50, derandomize=True, database=None, deadline=None)
+settings.register_profile("all", max_examples=500, database=None, deadline=None)
+settings.load_profile("gate")
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 
@@ -29,3 +35,11 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test leaves the gate for something that stays there, and says what that is."""
+    for item in items:
+        mark = item.get_closest_marker("long")
+        if mark and not (mark.args and mark.args[0]):
+            raise pytest.UsageError(f"{item.nodeid} is `long` and does not say what the gate keeps in its place")

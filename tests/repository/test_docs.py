@@ -133,9 +133,9 @@ def check_command(words: list[str]) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=by_path)
 def test_commands_exist(page: Path) -> None:
     """Every `make` target, and every `tandem` command with its options."""
-    targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for line in code(page):
-        if make := re.match(r"make ([a-z]+)", line):
+        if make := re.match(r"make ([a-z-]+)", line):
             assert make[1] in targets, line
         if tandem := re.match(r"(?:\.venv/bin/)?tandem((?: (?:--)?[a-z][a-z-]*)*)", line):
             check_command(tandem[1].split())

@@ -1,4 +1,4 @@
-"""Two thousand random changes on two hundred pairs, every fifth webhook lost: equal at the end, and not dearly bought.
+"""Random changes on many pairs, every fifth webhook lost: equal at the end, and not dearly bought.
 
 A model keeps what a person last set on the side that owns a field. Who changes the other side makes a difference, which
 must be shown and left alone.
@@ -18,8 +18,9 @@ import pytest
 from tests.stack.processes import Stack, until, until_none
 from tests.stack.tenants import Tenant
 
-PAIRS = 200
-CHANGES = 2000
+FEW = (20, 200)
+MANY = (200, 2000)
+"""Pairs, and changes on them."""
 LOST = 0.2
 AT_ONCE = 16
 FIELDS = ("name", "email", "phone", "line1")
@@ -194,11 +195,15 @@ async def quiet(tenant: Tenant) -> dict[str, int]:
         await asyncio.sleep(3)
 
 
-async def test_random_changes_end_equal(busy: Stack) -> None:
+WHOLE = pytest.mark.long("the gate makes 200 changes on 20 pairs, the same ones each time")
+
+
+@pytest.mark.parametrize(("number", "changes"), [FEW, pytest.param(*MANY, marks=WHOLE)], ids=["few", "many"])
+async def test_random_changes_end_equal(busy: Stack, number: int, changes: int) -> None:
     """And a second full look finds nothing to do."""
     dice = random.Random(4)
     tenant = await Tenant.make(busy)
-    half = PAIRS // 2
+    half = number // 2
     pairs = await many(half, lambda n: born_in_togai(tenant, n)) + await many(half, lambda n: born_in_stripe(tenant, n))
     await linked(tenant, pairs)
     for app in ("stripe", "togai"):
@@ -206,7 +211,7 @@ async def test_random_changes_end_equal(busy: Stack) -> None:
     await quiet(tenant)
     await tenant.forget_calls()
 
-    turns = [[n for n in range(CHANGES) if n % PAIRS == p] for p in range(PAIRS)]
+    turns = [[n for n in range(changes) if n % number == p] for p in range(number)]
     dices = [random.Random(dice.random()) for _ in pairs]
 
     async def change_all(p: int) -> None:
@@ -214,7 +219,7 @@ async def test_random_changes_end_equal(busy: Stack) -> None:
         for n in turns[p]:
             await change(tenant, pairs[p], dices[p], n)
 
-    await many(PAIRS, change_all)
+    await many(number, change_all)
     await until_none(lambda: wrong(tenant, pairs), "both sides equal, or a person's change shown", every=2)
     calls = await quiet(tenant)
 
@@ -222,7 +227,7 @@ async def test_random_changes_end_equal(busy: Stack) -> None:
     differing = {(d["togai_account_id"], d["field"]) for d in await all_differences(tenant)}
     known = {(p.account, "address" if f == "line1" else f) for p in pairs for f in p.by_hand}
     assert differing <= known
-    assert sum(calls.values()) - sum(pair.calls for pair in pairs) <= CALLS_PER_CHANGE * CHANGES
+    assert sum(calls.values()) - sum(pair.calls for pair in pairs) <= CALLS_PER_CHANGE * changes
 
 
 async def linked(tenant: Tenant, pairs: list[Pair]) -> None:

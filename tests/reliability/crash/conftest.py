@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.reliability.asking import asked_of
 from tests.reliability.crash.life import Nursery
 from tests.reliability.crash.mutations import MUTATIONS
+from tests.reliability.crash.points import Point, one_of_each_kind
 from tests.reliability.crash.scenarios import Scenario
-from tests.reliability.crash.sweep import Sweep, sweep
+from tests.reliability.crash.sweep import Choice, Sweep, sweep
 from tests.reliability.crash.tandem import Bred, Tandem, open_sandbox
 from tests.stack.processes import Stack
 
-Asked = tuple[type[Scenario], str]
-"""A scenario and the mutation of the product, empty for none."""
 Outcome = Sweep | BaseException
+
+
+class Asked(NamedTuple):
+    """A scenario, the mutation of the product, empty for none, and whether one point of each kind is enough.
+
+    A mutation is looked for at the points of its label among these few: so the slice itself is shown to catch it.
+    """
+
+    scenario: type[Scenario]
+    mutation: str = ""
+    few: bool = False
+
+    @property
+    def choice(self) -> Choice | None:
+        return self._chosen if self.few else None
+
+    def _chosen(self, points: Sequence[Point]) -> list[Point]:
+        label = MUTATIONS[self.mutation].label if self.mutation else ""
+        return [point for point in one_of_each_kind(points) if label in ("", point.label)]
 
 
 @pytest.fixture(scope="package")
@@ -49,16 +68,16 @@ def sweeps(
 
 async def _all(asked: list[Asked], sandbox: Stack, nursery: Nursery, home: Path) -> dict[Asked, Outcome]:
     outcomes = await asyncio.gather(
-        *(_one(*each, sandbox, nursery, home / str(number)) for number, each in enumerate(asked)),
+        *(_one(each, sandbox, nursery, home / str(number)) for number, each in enumerate(asked)),
         return_exceptions=True,
     )
     return dict(zip(asked, outcomes, strict=True))
 
 
-async def _one(scenario: type[Scenario], mutation: str, sandbox: Stack, nursery: Nursery, home: Path) -> Sweep:
-    begun = time.monotonic()
-    stack = Bred.beside(sandbox, nursery, home, mutation, **scenario.settings)
+async def _one(asked: Asked, sandbox: Stack, nursery: Nursery, home: Path) -> Sweep:
+    begun, scenario = time.monotonic(), asked.scenario
+    stack = Bred.beside(sandbox, nursery, home, asked.mutation, **scenario.settings)
     async with Tandem(stack, scenario.victim, webhooks=scenario.webhooks) as tandem:
-        found = await sweep(scenario(tandem), MUTATIONS[mutation].label if mutation else "")
+        found = await sweep(scenario(tandem), asked.choice)
     found.seconds = time.monotonic() - begun
     return found

@@ -13,7 +13,7 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,20 @@ class Point:
 
     def __str__(self) -> str:
         return f"{self.phase} {self.label} #{self.number}"
+
+    @property
+    def kind(self) -> str:
+        """What is done to whom: method and vendor of a call, the topic of a record."""
+        operation, *named = self.label.split()
+        if operation == "call":
+            method, path = named
+            return f"{operation} {method} {path.split('/')[1]}"
+        return " ".join([operation, *named[:1]])
+
+
+def one_of_each_kind(points: Sequence[Point]) -> list[Point]:
+    """Of every kind of operation one, before and after it: the last label that always occurs once at least."""
+    return list({(point.kind, point.phase): point for point in sorted(points) if point.number == 1}.values())
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -27,6 +27,10 @@ SETTLED_WITHIN = 5.0
 """Seconds for the journals and the outside to tell the same."""
 BROKEN = 3
 """Points after which nothing came to rest any more: what follows would only wait."""
+
+
+Choice = Callable[[Sequence[Point]], list[Point]]
+"""The points to die at, of all that the recordings have shown."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,8 @@ class Sweep:
     seconds: float = 0.0
 
 
-async def sweep(scenario: Scenario, only: str = "") -> Sweep:
-    """Record, die at every point (or at those of the label `only`), look at everything once more."""
+async def sweep(scenario: Scenario, choose: Choice | None = None) -> Sweep:
+    """Record, die at every point (or at the chosen ones, and then never twice), look at everything once more."""
     found = Sweep()
     await scenario.prepare(RECORDINGS)
     recordings = [await record(scenario) for _ in range(RECORDINGS)]
@@ -63,7 +67,8 @@ async def sweep(scenario: Scenario, only: str = "") -> Sweep:
     # How often it does one thing may depend on how looks and events fall together: that it does it may not.
     steady = {point for point in set.intersection(*(points for points, _ in recordings)) if point.number == 1}
     found.points = sorted(set.union(*(points for points, _ in recordings)))
-    found.points = [point for point in found.points if only in ("", point.label)]
+    if choose:
+        found.points = choose(found.points)
     await scenario.prepare(len(found.points) + SPARE)
     recorded = {point.label for point in found.points}
     second: dict[Point, Point] = {}
@@ -72,7 +77,7 @@ async def sweep(scenario: Scenario, only: str = "") -> Sweep:
         death, passed = await die(scenario, [point], steady=point in steady)
         found.deaths.append(death)
         new = {p: point for p in passed if p.label not in recorded and p.number == 1}
-        second |= {} if only else new
+        second |= {} if choose else new
         if _broken(found):
             return found
     for again, point in sorted(second.items()):

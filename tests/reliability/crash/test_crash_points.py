@@ -8,10 +8,18 @@ from __future__ import annotations
 import pytest
 
 from tests.reliability.crash.conftest import Asked, Outcome
-from tests.reliability.crash.scenarios import INGRESS_SCENARIOS, WORKER_SCENARIOS
+from tests.reliability.crash.scenarios import INGRESS_SCENARIOS, WORKER_SCENARIOS, TogaiBorn
 from tests.reliability.crash.sweep import Sweep
 
-SCENARIOS = [pytest.param((scenario, ""), id=scenario.__name__) for scenario in (*WORKER_SCENARIOS, *INGRESS_SCENARIOS)]
+FEW = Asked(TogaiBorn, few=True)
+WHOLE = pytest.mark.long("the gate keeps one point of each kind, of the flow that makes a customer")
+SCENARIOS = [
+    pytest.param(FEW, id="one point of each kind"),
+    *(
+        pytest.param(Asked(scenario), id=scenario.__name__, marks=WHOLE)
+        for scenario in (*WORKER_SCENARIOS, *INGRESS_SCENARIOS)
+    ),
+]
 
 
 def swept(sweeps: dict[Asked, Outcome], asked: Asked) -> Sweep:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.reliability.crash.points import Passing, Plan, Point, Points, end_of, passings
+from tests.reliability.crash.points import Passing, Plan, Point, Points, end_of, one_of_each_kind, passings
 
 
 def test_a_line_that_is_just_being_written_is_none_yet(tmp_path: Path) -> None:
@@ -33,3 +33,23 @@ def test_a_journal_that_nobody_has_begun_is_empty(tmp_path: Path) -> None:
     """Its first line begins it."""
     assert end_of(tmp_path / "journal") == 0
     assert passings(tmp_path / "journal") == []
+
+
+def test_one_point_of_each_kind() -> None:
+    """One call of each method to each vendor, one record on each topic, one acknowledgement: before and after it."""
+    labels = [
+        "acknowledge customer.events",
+        "call GET /togai/accounts/{}",
+        "call GET /togai/settings/{}",
+        "call POST /stripe/v1/customers",
+        "call POST /togai/settings",
+        "send tandem.mappings claimed",
+        "send tandem.mappings linked",
+        "transaction",
+    ]
+    points = [Point(label, n, phase) for label in labels for n in (1, 2) for phase in ("before", "after")]
+    taken = [label for label in labels if label not in ("call GET /togai/accounts/{}", "send tandem.mappings claimed")]
+
+    assert sorted(one_of_each_kind(points)) == sorted(
+        Point(t, 1, phase) for t in taken for phase in ("before", "after")
+    )

@@ -14,12 +14,11 @@ from tests.unit.shared.limits_world import Counted, Weather, World, key
 
 # No shrinking: an example is a seed, and a smaller seed is no simpler world.
 laws = settings(
-    max_examples=40,
-    deadline=None,
+    max_examples=settings().max_examples // 5,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
-steady = settings(laws, max_examples=2)
+steady = settings(laws, max_examples=max(1, laws.max_examples // 20))
 """For what holds on average: each example is a minute of calls."""
 
 seeds = st.integers(0, 2**32)
