@@ -29,7 +29,7 @@ from shared.runs import DeadLetter, Parked, Problem, Run, Step
 from shared.settings import Settings
 from shared.streaming.admin import NOUNS
 
-from scripts.docs_words import COMMON, GROUPS, TOPIC_WORDS, WORDS
+from scripts.docs_words import BROUGHT_WORDS, COMMON, GROUPS, TOPIC_WORDS, WORDS
 from shared import metrics
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,7 +129,14 @@ def _names(model: Any) -> str:
 def events_page() -> str:
     """`docs/events.md`."""
     triggers = [
-        (f"`{t.name}`", APPS[t.app].title, f"`{t.noun}.events`", _names(t.output), "; ".join(t.rights) or "–")
+        (
+            f"`{t.name}`",
+            APPS[t.app].title,
+            BROUGHT_WORDS[t.brought],
+            f"`{t.noun}.events`",
+            _names(t.output),
+            "; ".join(t.rights) or "–",
+        )
         for t in TRIGGERS.values()
     ]
     actions = [
@@ -155,8 +162,8 @@ def events_page() -> str:
         f"last one again and again; a run that only fails is given up on after {LAST_PARKING} parkings.",
         "## Triggers",
         "`?` marks a field that may be missing. Rights are those of a restricted Stripe key.",
-        table(("trigger", "app", "goes to", "output", "rights"), triggers),
-        "Any other type is kept on `other.events`.",
+        table(("trigger", "app", "brought by", "goes to", "output", "rights"), triggers),
+        "Ingress refuses a webhook of a type that no webhook brings. Any other type is kept on `other.events`.",
         "## Actions",
         table(("action", "implemented by", "input", "output", "rights"), actions),
         "## Built-in flows",

@@ -63,6 +63,13 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "Logs": ("", ("log_level", "log_json")),
 }  # fmt: skip
 
+BROUGHT_WORDS: Mapping[str, str] = {
+    "webhook": "webhook, poller",
+    "poll": "poller",
+    "person": "console, `tandem`",
+}
+"""Who may write events of a trigger."""
+
 COMMON: Mapping[str, str] = {
     "schemaversion": "of this record; whoever reads another major version stops",
     **dict.fromkeys(("topic", "partition", "offset"), "where it stood"),
@@ -79,7 +86,8 @@ WORDS: Mapping[type, Mapping[str, str]] = {
     Envelope: {
         "id": "with `source`, the event's name: Stripe's event id; for Togai, that has none, `tgi_` and a random part, "
         "or `tgp_` and what the poller saw; `req_` for what a person asked",
-        "source": "`urn:tandem:` and the app account",
+        "source": "who wrote it: `urn:tandem:` and the app account, or `urn:tandem:console` for what a person asked; "
+        "an event whose source does not fit its type is never acted on",
         "type": "`app.noun.what`, as `stripe.customer.created`",
         "subject": "the vendor's own id of what the event is about",
         "time": "when it happened (Stripe) or arrived (Togai), RFC 3339 in UTC",

@@ -10,6 +10,7 @@
     │       └── Conflict(candidates)  several things could be one; a person decides, then the run goes on by itself
     └── Permanent                     dead letter now
         ├── Malformed                 the body does not fit its schema
+        ├── WrongOrigin               the event was not written by whom its type says
         ├── Rejected(code)            the target said no (4xx); the vendor's code is kept
         └── Misconfigured             401/403, unknown connection: also closes the connection
 
@@ -100,6 +101,10 @@ class Permanent(SyncError):
 
 class Malformed(Permanent):
     """A body does not fit its schema."""
+
+
+class WrongOrigin(Permanent):
+    """An event was not written by whom its type says, or names a connection of another account: never acted on."""
 
 
 class Rejected(Permanent):

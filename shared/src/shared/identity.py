@@ -9,6 +9,8 @@ import uuid
 from hashlib import blake2b
 from typing import NamedTuple
 
+CONSOLE_SOURCE = "urn:tandem:console"
+"""`source` of every event that a person asked for: the console writes it, nobody else."""
 OWN_KEY_PREFIX = "tandem-"
 """Every idempotency key that we send begins so: Stripe tells it in `event.request.idempotency_key`."""
 
@@ -49,6 +51,11 @@ class Ref(NamedTuple):
         """Raises ValueError for anything that is not `account/noun/id`; the id itself may hold slashes."""
         account, noun, entity = text.split("/", 2)
         return cls(account, noun, entity)
+
+
+def source_of(app_account: str) -> str:
+    """`source` of an event that happened at an app account."""
+    return f"urn:tandem:{app_account}"
 
 
 def _digest(*parts: str, size: int = 12) -> str:

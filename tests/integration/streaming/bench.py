@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 from shared.apps.clients import Clients
-from shared.catalog.stripe import InStep
+from shared.catalog.stripe import InStep, LinkChanged
 from shared.catalog.stripe import Written as WrittenIds
 from shared.catalog.togai import CustomerAndAccount
 from shared.claims import Claims
@@ -75,6 +75,8 @@ class Bench:
             "togai.customer.create": self._create,
             "stripe.customer.write_togai_ids": self._write,
             "togai.account.keep_in_step": self._compare,
+            "stripe.customer.change_link": self._change_link,
+            "stripe.customer.keep_in_step": self._compare,
         }
         clients = cast(Clients, None)
         pairs = PairWrites(self.log, cast(Any, None), self.registry.pair_states, self.topics, self.settings)
@@ -99,6 +101,10 @@ class Bench:
 
     async def _compare(self, _context: Context, _given: Any) -> Result:
         return Result(InStep(), False)
+
+    async def _change_link(self, _context: Context, given: Any) -> Result:
+        self.called.append((given.change, True))
+        return Result(LinkChanged(mapping="map_1", togai_account_id="a", stripe_customer_id="cus_1"), True)
 
     def work(self, value: Envelope | bytes, *, parked: bytes | None = None, topic: str = "", **more: Any) -> Work:
         """A record as the pool gives it."""

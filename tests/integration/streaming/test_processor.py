@@ -233,7 +233,9 @@ async def test_another_major_version_stops_the_worker(version: str) -> None:
 async def test_an_event_of_another_account_starts_nothing() -> None:
     """A link is for its own app account."""
     bench = Bench()
-    await bench.handle(event(appaccount="stripe:test:acct_2", aggregate="stripe:test:acct_2/customer/cus_1"))
+    other = "stripe:test:acct_2"
+    changes = {"source": f"urn:tandem:{other}", "aggregate": f"{other}/customer/cus_1", "connection": "con_other"}
+    await bench.handle(event(appaccount=other, **changes))
 
     assert bench.called == []
     assert STRIPE not in bench.runs()[-1].aggregate

@@ -35,7 +35,7 @@ def test_the_event_is_about_the_account_if_one_is_named(
     event = event_of(Decision("separate", HAND, "because", account, customer), "req_1", NOW)
 
     assert (event.aggregate, event.subject) == (aggregate, subject)
-    assert (event.appaccount, event.connection, event.source) == (TOGAI, "con_togai", f"urn:tandem:{TOGAI}")
+    assert (event.appaccount, event.connection, event.source) == (TOGAI, "con_togai", "urn:tandem:console")
     assert (event.origin, event.cause, event.time) == ("live", "", "2026-11-23T10:00:00.000Z")
 
 

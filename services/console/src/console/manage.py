@@ -64,10 +64,10 @@ async def add_connection(settings: Settings, wanted: Wanted) -> Connection:
     async with books(settings) as found:
         present = found.registry.connections.get(wanted.id)
         made = await connect(wanted, settings, found.vault, _readable(present, found.vault))
-        if present and present.state != "removed" and present.app_account != made.app_account:
+        if present and present.app_account != made.app_account:
             raise Misconfigured(
-                f"{wanted.id} is connected to {present.app_account}, this key is of {made.app_account}: mappings "
-                "belong to the account, so take another id for another account"
+                f"{wanted.id} is (or was) connected to {present.app_account}, this key is of {made.app_account}: "
+                "mappings belong to the account, so take another id for another account"
             )
         await found.keep_connection(made)
         return made

@@ -11,7 +11,7 @@ from shared.catalog import TRIGGERS
 from shared.catalog.stripe import aggregate
 from shared.connections import Connection
 from shared.events.envelope import Envelope, timestamp
-from shared.identity import AppAccount, Ref
+from shared.identity import AppAccount, Ref, source_of
 
 _EVENT_NAME = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)*")
 LONGEST_NAME = 255
@@ -108,10 +108,12 @@ def _created(seconds: int) -> str:
 def togai_event(name: str, body: bytes, connection: Connection, *, event_id: str, now: datetime) -> Envelope:
     """A webhook of Togai. Its body is a hint of no documented shape: even one that is no JSON is kept, as text.
 
-    Raises Refused for an event name that cannot be one.
+    Raises Refused for an event name that cannot be one, or is one of Tandem's own.
     """
     if not _EVENT_NAME.fullmatch(name) or len(name) > 64:
         raise Refused(404, "unknown_event", "the address must end in /<event>/<token>, as account.created/…")
+    if name.partition(".")[0] == "tandem":
+        raise Refused(403, "not_a_webhook", f"no webhook brings {name}: only Tandem itself writes events of that name")
     data = _json_or_text(body)
     trigger = TRIGGERS.get(f"togai.{name}")
     found = _short(trigger.subject(msgspec.json.decode(data))) if trigger else None
@@ -147,7 +149,7 @@ def _envelope(
 ) -> Envelope:
     return Envelope(
         id=event_id,
-        source=f"urn:tandem:{connection.app_account}",
+        source=source_of(connection.app_account),
         type=event_type,
         subject=entity,
         time=rest["time"],

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 from shared.catalog import TRIGGERS
+from shared.catalog.origin import refusal
 from shared.connections import Connection, Secrets, Vault
 from shared.errors import Misconfigured, Unavailable
 from shared.events import envelope as envelopes
@@ -138,7 +139,13 @@ class Webhooks:
 
 
 def placed(envelope: Envelope, topics: Topics) -> tuple[str, bytes]:
-    """The topic of an event and its record. Raises Refused for one that is too large."""
+    """The topic of an event and its record.
+
+    Raises Refused for one that is too large, and for one that neither webhook nor poller may bring: this is the only
+    way in for both.
+    """
+    if why := refusal(envelope.type, envelope.origin):
+        raise Refused(403, "not_a_webhook", why)
     trigger = TRIGGERS.get(envelope.type)
     record = envelopes.encode(envelope)
     if len(record) > LARGEST_RECORD:

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from shared.events.envelope import Envelope, timestamp
-from shared.identity import Ref
+from shared.identity import Ref, source_of
 
 LOOK_REQUESTED = "tandem.look.requested"
 """No flow starts on it."""
@@ -18,7 +18,7 @@ def look_requested(aggregate: str, event_id: str, connection: str, now: datetime
     entity = Ref.parse(aggregate)
     return Envelope(
         id=event_id,
-        source=f"urn:tandem:{entity.account}",
+        source=source_of(entity.account),
         type=LOOK_REQUESTED,
         subject=entity.id,
         time=timestamp(now),

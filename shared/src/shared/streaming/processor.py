@@ -15,8 +15,9 @@ import msgspec
 
 from shared import metrics, runs
 from shared.catalog import TRIGGERS
+from shared.catalog.origin import check_origin
 from shared.connections import FlowLink
-from shared.errors import Malformed, StopWorker, SyncError, Unavailable
+from shared.errors import Malformed, StopWorker, SyncError, Unavailable, WrongOrigin
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
 from shared.events.topics import Topics, is_delay
@@ -87,15 +88,22 @@ class Processor:
             if work.parked:
                 await self._go_on(work, envelope, _parked(work.parked))
             else:
+                self._check_origin(envelope)
                 await self._start(work, envelope)
         except SyncError as error:
-            await self._bury(work, None, error)
+            await self._refuse(work, error)
         except StopWorker:
             raise
         except Exception as error:
             log.error("event.bug", place=_place(work), error=repr(error), exc_info=error)
             self._count_bugs(work, repr(error))
-            await self._bury(work, None, error)
+            await self._refuse(work, error)
+
+    async def _refuse(self, work: Work, error: Exception) -> None:
+        """An event that starts nothing stands for no others either: those that folded into it are worked on."""
+        await self._bury(work, None, error)
+        for folded in work.folded:
+            await self.handle(folded)
 
     def begin_anew(self) -> None:
         """Partitions were assigned. What this worker finished or parked before, another may have begun once more: its
@@ -130,7 +138,21 @@ class Processor:
         if parked.waiting and not work.heard and self._clock() - parked.looked_at < self._look_every:
             await self._park(work, parked.run, waiting=True, looked_at=parked.looked_at)
             return
+        try:
+            self._check_origin(envelope)
+        except WrongOrigin as error:
+            await self._end_refused(work, parked.run, error)
+            return
         await self._run(work, envelope, parked.run, fresh=False)
+
+    def _check_origin(self, envelope: Envelope) -> None:
+        check_origin(envelope, self._registry.connections.get(envelope.connection))
+
+    async def _end_refused(self, work: Work, run: Run, error: WrongOrigin) -> None:
+        run.state, run.ended_at = "dead", _now()
+        run.problem, run.reason = problem_of(error), error.message
+        await self._bury(work, run, None)
+        self._copies.ended(run)
 
     def _age(self, envelope: Envelope) -> float:
         return self._clock() - datetime.fromisoformat(envelope.time).timestamp()

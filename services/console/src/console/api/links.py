@@ -15,7 +15,7 @@ from shared.catalog.stripe import LinkChange
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
 from shared.flows.waking import look_requested
-from shared.identity import Ref, run_id
+from shared.identity import CONSOLE_SOURCE, Ref, run_id
 from shared.runs import Run
 from sqlmodel import Session
 
@@ -34,7 +34,7 @@ Wanted = TypeVar("Wanted")
 
 
 def event_of(decision: Decision, event_id: str, now: datetime) -> Envelope:
-    """The decision as an event of the Togai organization, about the account if it names one: pure."""
+    """The decision as an event at the Togai organization, about the account if it names one: pure."""
     account, customer = (Ref.parse(ref).id if ref else "" for ref in (decision.account, decision.customer))
     change = LinkChange(
         change=decision.change, togai_account_id=account, stripe_customer_id=customer, reason=decision.reason
@@ -42,7 +42,7 @@ def event_of(decision: Decision, event_id: str, now: datetime) -> Envelope:
     organization = decision.hand.accounts["togai"]
     return Envelope(
         id=event_id,
-        source=f"urn:tandem:{organization}",
+        source=CONSOLE_SOURCE,
         type=LINKS_BY_HAND.trigger,
         subject=account or customer,
         time=timestamp(now),

@@ -13,7 +13,7 @@ import msgspec
 from shared.connections import Connection
 from shared.errors import Malformed
 from shared.events.envelope import Envelope, timestamp
-from shared.identity import Ref
+from shared.identity import Ref, source_of
 from shared.index import Entity, EntityState, normalized_email
 from shared.pairs import digest
 
@@ -127,7 +127,7 @@ def events(change: Change, connection: Connection, now: datetime) -> list[Envelo
     return [
         Envelope(
             id=event_id + mark,
-            source=f"urn:tandem:{connection.app_account}",
+            source=source_of(connection.app_account),
             type=f"togai.account.{what}",
             subject=ref.id,
             time=timestamp(now),
