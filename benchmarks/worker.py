@@ -66,13 +66,13 @@ async def prepare(stack: Stack, vendor: str, *, events: int = EVENTS, hook: str 
     settings = stack.settings()
     vault, topics = Vault(encryption_keys(settings, create=True)), Topics(settings)
     await ensure_topics(settings)
-    kept = vault.seal(Secrets(api_key="sk_test_x", webhook_token=hook))
-    common: Any = {"mode": "test", "sealed": kept, "changed_at": timestamp(datetime.now(UTC))}
+    kept = Secrets(api_key="sk_test_x", webhook_token=hook)
+    common: Any = {"mode": "test", "sealed": "", "changed_at": timestamp(datetime.now(UTC))}
     async with Log(settings) as kafka:
         for app, account in (("stripe", STRIPE), ("togai", TOGAI)):
             name: Any = app
             made = Connection(id=f"con_{app}", app=name, app_account=account, api_base=f"{vendor}/{app}", **common)
-            await kafka.append(topics.connections, made.id, encode(made))
+            await kafka.append(topics.connections, made.id, encode(vault.seal(made, kept)))
         link = FlowLink(id="link", flow=FLOW, connections={"stripe": "con_stripe", "togai": "con_togai"})
         await kafka.append(topics.flow_links, link.id, encode(link))
         topic, several = topics.events("customer"), [event(number) for number in range(events)]

@@ -235,7 +235,7 @@ TOPIC_WORDS: Mapping[str, str] = {
     "delay": "parked runs, for {}",
     "other": "types that no trigger knows; nobody reads them yet",
     "mappings": "claims and mappings; its one partition decides who creates",
-    "connections": "connections, their secrets encrypted",
+    "connections": "connections, their secrets encrypted together with the address that they are for",
     "flows": "private flows; nothing writes them yet",
     "flow_links": "which flow runs between which connections",
     "dead_letters": "what was given up on, by its id",

@@ -133,11 +133,9 @@ class Tenant:
         vault = Vault(encryption_keys(settings))
         made = await connect(wanted, settings, vault)
         if key:
-            opened = vault.open(made.sealed)
+            opened = vault.open(made)
             broken = Secrets(api_key=key, webhook_secrets=opened.webhook_secrets, webhook_token=opened.webhook_token)
-            made = Connection(
-                **({f: getattr(made, f) for f in made.__struct_fields__} | {"sealed": vault.seal(broken)})
-            )
+            made = vault.seal(made, broken)
         await self._write(made)
         self.made.append(made)
         return made

@@ -26,7 +26,7 @@ class Secrets(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """One key to one app account. `sealed` holds its Secrets, encrypted. A record keyed by `id`."""
+    """One key to one app account. `sealed` holds its Secrets, encrypted together with BOUND. A record keyed by `id`."""
 
     id: str
     app: Literal["stripe", "togai"]
@@ -52,10 +52,21 @@ class FlowLink(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     schemaversion: str = SCHEMA_VERSION
 
 
+BOUND = ("id", "app", "app_account", "mode", "api_base")
+"""What is sealed beside the secrets: whoever can write to Kafka must not send a key elsewhere by changing these."""
+
+
+class _Sealed(msgspec.Struct, kw_only=True):
+    """What is encrypted: the secrets, and for which connection they are."""
+
+    secrets: Secrets
+    bound: dict[str, str]
+
+
 connection_decoder = msgspec.json.Decoder(Connection)
 flow_link_decoder = msgspec.json.Decoder(FlowLink)
 encode = msgspec.json.Encoder().encode
-_secrets_decoder = msgspec.json.Decoder(Secrets)
+_sealed_decoder = msgspec.json.Decoder(_Sealed)
 
 
 class Vault:
@@ -72,23 +83,48 @@ class Vault:
                 '`python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"`'
             ) from error
 
-    def seal(self, secrets: Secrets) -> str:
-        """Encrypt, with the newest key."""
-        return self._fernet.encrypt(msgspec.json.encode(secrets)).decode()
+    def seal(self, connection: Connection, secrets: Secrets) -> Connection:
+        """The connection with these secrets, encrypted with the newest key and bound to it."""
+        whole = _Sealed(secrets=secrets, bound=_bound(connection))
+        sealed = self._fernet.encrypt(msgspec.json.encode(whole)).decode()
+        return msgspec.structs.replace(connection, sealed=sealed)
 
-    def open(self, sealed: str) -> Secrets:
-        """Decrypt. Raises Misconfigured if no key fits."""
+    def open(self, connection: Connection) -> Secrets:
+        """Decrypt. Raises Misconfigured if no key fits, or if the secrets are for another connection or address."""
+        again = f"connect it again with `tandem connections add {connection.app} {connection.id}`"
         try:
-            return _secrets_decoder.decode(self._fernet.decrypt(sealed.encode()))
+            whole = _sealed_decoder.decode(self._fernet.decrypt(connection.sealed.encode()))
         except InvalidToken as error:
             raise Misconfigured(
-                "a connection's secrets were sealed with another key: add the former key to TANDEM_ENCRYPTION_KEYS "
-                "(after the new one), or connect again with `tandem connections add`"
+                f"the secrets of connection {connection.id} were sealed with another key: add the former key to "
+                f"TANDEM_ENCRYPTION_KEYS (after the new one), or {again}",
+                code="unreadable",
+                connection=connection.id,
             ) from error
+        except msgspec.DecodeError as error:
+            raise Misconfigured(
+                f"the secrets of connection {connection.id} were sealed by an older Tandem, which did not bind them to "
+                f"their address: {again}, or start on a new TANDEM_HOME",
+                code="unreadable",
+                connection=connection.id,
+            ) from error
+        if wrong := [name for name, value in _bound(connection).items() if whole.bound.get(name) != value]:
+            raise Misconfigured(
+                f"the record of connection {connection.id} was changed by somebody else than Tandem: its "
+                f"{', '.join(wrong)} is not what its secrets were sealed for. Nothing is sent. Find out who can write "
+                f"to Kafka, then {again}",
+                code="changed",
+                connection=connection.id,
+            )
+        return whole.secrets
 
-    def reseal(self, sealed: str) -> str:
-        """The same secrets under the newest key. Raises Misconfigured if no key fits."""
-        return self.seal(self.open(sealed))
+    def reseal(self, connection: Connection) -> Connection:
+        """The same secrets under the newest key. Raises Misconfigured as `open` does."""
+        return self.seal(connection, self.open(connection))
+
+
+def _bound(connection: Connection) -> dict[str, str]:
+    return {name: getattr(connection, name) for name in BOUND}
 
 
 def encryption_keys(settings: Settings, *, create: bool = False) -> list[str]:

@@ -5,6 +5,8 @@
     │   ├── Unavailable               timeouts, connection errors, 5xx
     │   ├── RateLimited               429
     │   ├── NotReady                  something that we depend on has not arrived yet
+    │   ├── ConnectionClosed          its key was refused (401): parked until it is open again
+    │   ├── Blocked                   only a change of the connection helps: parked, tried again when it changed
     │   ├── Unsettled                 the pair was written too often: it looks again when that is past
     │   └── Waiting                   only a change at the other side helps: parked at once, not retried in place
     │       └── Conflict(candidates)  several things could be one; a person decides, then the run goes on by itself
@@ -76,6 +78,14 @@ class ConnectionClosed(Retryable):
 
     def __init__(self, connection: str, why: str) -> None:
         super().__init__(f"connection {connection} is closed: {why}", code="connection_closed")
+        self.connection = connection
+
+
+class Blocked(Retryable):
+    """Only a change of `connection` lets the run go on: its secrets do not open, say. Nothing else is held up."""
+
+    def __init__(self, connection: str, why: str, *, code: str = "blocked") -> None:
+        super().__init__(why, code=code)
         self.connection = connection
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_before_delay
 
-from shared.errors import ConnectionClosed, Retryable, Unsettled, Waiting
+from shared.errors import Blocked, ConnectionClosed, Retryable, Unsettled, Waiting
 from shared.events.topics import DELAYS, Delay
 
 IN_PLACE: tuple[float, ...] = (0.5, 1, 2, 5, 15, 30)
@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 
 def is_worth_retrying(error: BaseException) -> bool:
-    """In place, that is: what waits for another side, or for a closed connection, is parked at once."""
-    return isinstance(error, Retryable) and not isinstance(error, Waiting | Unsettled | ConnectionClosed)
+    """In place, that is: what waits for another side, or for a connection, is parked at once."""
+    return isinstance(error, Retryable) and not isinstance(error, Waiting | Unsettled | ConnectionClosed | Blocked)
 
 
 def wait_before(attempt: int, error: BaseException | None, scale: float, jitter: float) -> float:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
+import msgspec
 import pytest
 from cryptography.fernet import Fernet
 from shared.apps.clients import Clients
 from shared.connections import Connection, Secrets, Vault
-from shared.errors import ConnectionClosed
+from shared.errors import Blocked, ConnectionClosed
 from shared.events.topics import Topics
 from shared.registry import Registry
+from shared.retries import is_worth_retrying
 from shared.settings import Settings
 
 from tests.contract.clients.conftest import TogaiSide
@@ -27,13 +30,11 @@ class Bench:
         self.registry, self.opened = Registry(), list[str]()
         self.registry.on_open.append(self.opened.append)
         vault = Vault([Fernet.generate_key().decode()])
-        sealed = vault.seal(Secrets(api_key=side.key))
-        self.registry.keep_connection(
-            Connection(
-                id="con", app="togai", app_account=side.account, mode="test", api_base=side.base, sealed=sealed,
-                state="closed", reason="401: the key was revoked", changed_at=LONG_AGO,
-            )
+        closed = Connection(
+            id="con", app="togai", app_account=side.account, mode="test", api_base=side.base, sealed="",
+            state="closed", reason="401: the key was revoked", changed_at=LONG_AGO,
         )  # fmt: skip
+        self.registry.keep_connection(vault.seal(closed, Secrets(api_key=side.key)))
         self.clients = Clients(settings, self.registry, vault, side.gate, FakeLog(), Topics(settings))
 
     @property
@@ -80,3 +81,33 @@ async def test_a_key_that_is_refused_still_is_the_new_reason(bench: Bench, togai
 
     assert state == "closed"
     assert "answered 401" in reason
+
+
+@pytest.mark.parametrize("changed", [{"api_base": "/elsewhere"}, {"id": "con_2"}, {"mode": "live"}])
+async def test_a_record_that_somebody_rewrote_sends_nothing(
+    bench: Bench, togai_side: TogaiSide, changed: dict[str, Any]
+) -> None:
+    """Whoever can write to Kafka gets no key: the run waits, nobody is called, and the next right record goes on."""
+    good = msgspec.structs.replace(bench.registry.connections["con"], state="open")
+    base = {name: togai_side.base + value if name == "api_base" else value for name, value in changed.items()}
+    rewritten = msgspec.structs.replace(good, **base)
+    bench.registry.keep_connection(rewritten)
+    with pytest.raises(Blocked, match=rf"its {next(iter(changed))} is not what .*tandem connections add") as caught:
+        await bench.clients.togai(rewritten.id)
+
+    assert (caught.value.connection, is_worth_retrying(caught.value)) == (rewritten.id, False)
+    assert togai_side.calls() == []
+    bench.registry.keep_connection(good)
+    assert await (await bench.clients.togai("con")).organization() in ("", togai_side.account)
+
+
+async def test_a_client_that_was_made_before_the_record_changed_is_not_used(
+    bench: Bench, togai_side: TogaiSide
+) -> None:
+    """It holds the key already, and the record says another address now."""
+    await bench.clients.togai("con")
+    bench.registry.keep_connection(
+        msgspec.structs.replace(bench.registry.connections["con"], api_base=f"{togai_side.base}/elsewhere")
+    )
+    with pytest.raises(Blocked):
+        await bench.clients.togai("con")

@@ -99,7 +99,7 @@ async def test_secrets_are_sealed_again_with_the_newest_key(tenant: Tenant) -> N
         assert code == 0, said
         only_new = settings.model_copy(update={"encryption_keys": [SecretStr(newest)]})
         async with manage.books(only_new) as books:
-            opened = [Vault([newest]).open(c.sealed) for c in books.registry.connections.values()]
+            opened = [Vault([newest]).open(c) for c in books.registry.connections.values()]
         assert any(secrets.api_key == tenant.stripe_key for secrets in opened)
     finally:
         both = settings.model_copy(update={"encryption_keys": [SecretStr(k) for k in [*former, newest]]})

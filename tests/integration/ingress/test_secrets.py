@@ -90,7 +90,7 @@ async def connections(scene: Scene) -> list[Connection]:
 
 def opened(scene: Scene, connection: Connection) -> Secrets:
     """A connection's secrets."""
-    return Vault(encryption_keys(scene.stack.settings())).open(connection.sealed)
+    return Vault(encryption_keys(scene.stack.settings())).open(connection)
 
 
 async def marked(scene: Scene) -> list[str]:
@@ -150,11 +150,11 @@ async def with_wrong_key(scene: Scene) -> Tenant:
     stripe = await stack.control("POST", "/accounts", json={"app": "stripe"})
     togai = await stack.control("POST", "/accounts", json={"app": "togai"})
     unlucky = Tenant(stack, name, stripe["key"], stripe["id"], togai["key"], togai["id"])
-    wrong = Connection(
+    bare = Connection(
         id=f"con_s{name}", app="stripe", app_account=f"stripe:test:{stripe['id']}", mode="test",
-        api_base=stack.url("sandbox", "/stripe"),
-        sealed=Vault(encryption_keys(settings)).seal(Secrets(api_key=WRONG_KEY)),
+        api_base=stack.url("sandbox", "/stripe"), sealed="",
     )  # fmt: skip
+    wrong = Vault(encryption_keys(settings)).seal(bare, Secrets(api_key=WRONG_KEY))
     async with Log(settings) as kafka:
         await kafka.append(Topics(settings).connections, wrong.id, encode(wrong))
     await unlucky.connect_togai(f"con_t{name}", unlucky.togai_token)

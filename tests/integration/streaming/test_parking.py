@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 from shared.connections import FlowLink
-from shared.errors import Malformed, Unavailable, Waiting
+from shared.errors import Blocked, Malformed, Unavailable, Waiting
 from shared.events import envelope as envelopes
+from shared.retries import LAST_PARKING
 
 from shared import runs
 from tests.integration.streaming.bench import LINK, Bench, event
@@ -219,3 +220,19 @@ async def test_a_buried_run_that_is_tried_again_may_be_parked_again() -> None:
     bench.answer = lambda: None
     await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}")
     assert bench.runs()[-1].state == "succeeded"
+
+
+async def test_what_only_a_change_of_the_connection_mends_waits_as_long_as_it_takes() -> None:
+    """Parked at once, tried again at the slowest pace, never given up on, and it says which connection."""
+    bench = Bench()
+    bench.answer = lambda: Blocked("con_t", "its api_base is not what its secrets were sealed for")
+    await bench.handle(event())
+    for _ in range(LAST_PARKING + 2):
+        topic, parked = bench.parked()[-1]
+        await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}")
+
+    topic, parked = bench.parked()[-1]
+    assert (topic, parked.waiting, bench.letters()) == ("1h", False, [])
+    assert len(bench.called) == len(bench.parked())
+    assert parked.run.problem
+    assert (parked.run.problem.error, parked.run.problem.connection) == ("Blocked", "con_t")

@@ -47,9 +47,9 @@ class Door:
             (TOGAI, "togai:test:org_1", Secrets(api_key="t", webhook_token=TOKEN)),
         ):
             app: Any = account.partition(":")[0]
-            registry.connections[id] = Connection(
-                id=id, app=app, app_account=account, mode="test", api_base="", sealed=vault.seal(secrets)
-            )
+            bare = Connection(id=id, app=app, app_account=account, mode="test", api_base="", sealed="")
+            registry.connections[id] = vault.seal(bare, secrets)
+        self.registry, self.vault = registry, vault
         self.log = FakeLog()
         ready = cast(Replica, SimpleNamespace(ready=True))
         self._app = Webhooks(Desk(self.log, ready, registry, vault, Topics(settings), 1.0))

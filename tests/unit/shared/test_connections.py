@@ -7,35 +7,73 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr, ValidationError
-from shared.connections import Secrets, Vault, encryption_keys
+from shared.connections import Connection, Secrets, Vault, encode, encryption_keys
 from shared.errors import Misconfigured
 from shared.settings import Settings
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+BARE = Connection(
+    id="con_1", app="stripe", app_account="stripe:test:acct_1", mode="test", api_base="https://api.test", sealed=""
+)
 SECRETS = Secrets(api_key="sk_test_very_secret", webhook_secrets=["whsec_1"])
 
 
 def test_a_sealed_secret_shows_nothing_and_opens_again() -> None:
     """What lies in the topic tells nothing."""
-    sealed = Vault([OLD]).seal(SECRETS)
+    kept = Vault([OLD]).seal(BARE, SECRETS)
 
-    assert "very_secret" not in sealed
-    assert Vault([OLD]).open(sealed) == SECRETS
+    assert "very_secret" not in encode(kept).decode()
+    assert Vault([OLD]).open(kept) == SECRETS
 
 
 def test_keys_are_rotated_by_putting_the_new_one_first() -> None:
     """The old one still opens; what is sealed again needs the new one only."""
-    sealed = Vault([OLD]).seal(SECRETS)
+    kept = Vault([OLD]).seal(BARE, SECRETS)
 
-    again = Vault([NEW, OLD]).reseal(sealed)
+    again = Vault([NEW, OLD]).reseal(kept)
 
     assert Vault([NEW]).open(again) == SECRETS
     with pytest.raises(Misconfigured, match="sealed with another key"):
-        Vault([NEW]).open(sealed)
+        Vault([NEW]).open(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", "con_2"),
+        ("app", "togai"),
+        ("app_account", "stripe:test:acct_2"),
+        ("mode", "live"),
+        ("api_base", "http://127.0.0.1:9/listener"),
+    ],
+)
+def test_secrets_open_only_for_what_they_were_sealed_for(name: str, value: str) -> None:
+    """A record that somebody rewrote gives no key away, and says what was changed and what to do."""
+    changed: dict[str, Any] = {name: value}
+    with pytest.raises(Misconfigured, match=rf"its {name} is not what .*tandem connections add") as caught:
+        Vault([OLD]).open(msgspec.structs.replace(Vault([OLD]).seal(BARE, SECRETS), **changed))
+
+    assert "very_secret" not in str(caught.value)
+
+
+def test_secrets_of_two_connections_cannot_be_swapped() -> None:
+    """Not even of two to the same account at the same address."""
+    one, two = (Vault([OLD]).seal(msgspec.structs.replace(BARE, id=name), SECRETS) for name in ("con_1", "con_2"))
+    with pytest.raises(Misconfigured, match="its id is not what"):
+        Vault([OLD]).open(msgspec.structs.replace(one, sealed=two.sealed))
+
+
+def test_a_record_of_an_older_tandem_says_what_to_do() -> None:
+    """Its secrets were bound to nothing: they are not used, and the way on is told."""
+    bare = Fernet(OLD).encrypt(msgspec.json.encode(SECRETS)).decode()
+    with pytest.raises(Misconfigured, match="older Tandem.*tandem connections add stripe con_1.*new TANDEM_HOME"):
+        Vault([OLD]).open(msgspec.structs.replace(BARE, sealed=bare))
 
 
 @pytest.mark.parametrize(("keys", "message"), [([], "no encryption key"), (["short"], "no Fernet key")])

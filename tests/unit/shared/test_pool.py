@@ -72,13 +72,14 @@ class Bench:
         lane: Lane = "live",
         looked_at: float = 0.0,
         closed: str = "",
+        blocked: str = "",
     ) -> Work:
         offset = self.offsets[partition]
         self.offsets[partition] += 1
         work = Work(
             partition, offset, aggregate, kind, b"x", b"p" if looked_at else None,
             lambda: self.acked.append((partition, offset)), foldable=bool(kind), due=due, looked_at=looked_at,
-            lane=LaneOf(lane), closed=closed,
+            lane=LaneOf(lane), closed=closed, blocked=blocked,
         )  # fmt: skip
         self.pool.submit(work)
         return work
@@ -367,4 +368,20 @@ async def test_an_opened_connection_wakes_what_waited_for_it() -> None:
 
     assert bench.handled == [mended, same, late]
     assert bench.acked == [(DELAY, 0), (DELAY, 1)]
+    await bench.pool.drain(0)
+
+
+async def test_a_changed_connection_wakes_what_it_blocked() -> None:
+    """That it is open says nothing: what is blocked is held until the connection changes, or its time comes."""
+    bench = Bench()
+    bench.open.add("con_a")
+    due = bench.now + 3600
+    blocked = bench.submit("a", partition=DELAY, due=due, blocked="con_a")
+    bench.submit("b", partition=DELAY, due=due, blocked="con_b")
+    await asyncio.sleep(0.02)
+    assert bench.handled == []
+    bench.pool.opened("con_a")
+    await settle(lambda: len(bench.handled) == 1)
+
+    assert bench.handled == [blocked]
     await bench.pool.drain(0)

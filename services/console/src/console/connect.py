@@ -71,7 +71,7 @@ async def connect(wanted: Wanted, settings: Settings, vault: Vault, present: Con
 
     Raises Misconfigured for a wrong key, Unavailable if the vendor does not answer.
     """
-    kept = vault.open(present.sealed) if present else Secrets(api_key="")
+    kept = vault.open(present) if present else Secrets(api_key="")
     wanted = replace(wanted, key=wanted.key.strip())
     account, mode = await (_stripe(wanted, settings) if wanted.app == "stripe" else _togai(wanted, settings))
     secrets = Secrets(
@@ -79,16 +79,17 @@ async def connect(wanted: Wanted, settings: Settings, vault: Vault, present: Con
         webhook_secrets=list(wanted.webhook_secrets) or kept.webhook_secrets,
         webhook_token=_token(wanted, kept) if wanted.app == "togai" else "",
     )
-    return Connection(
+    made = Connection(
         id=wanted.id,
         app=wanted.app,
         app_account=str(AppAccount(wanted.app, mode, account)),
         mode=mode,
         api_base=wanted.api_base,
-        sealed=vault.seal(secrets),
+        sealed="",
         title=wanted.title or wanted.id,
         changed_at=timestamp(datetime.now(UTC)),
     )
+    return vault.seal(made, secrets)
 
 
 def _token(wanted: Wanted, kept: Secrets) -> str:

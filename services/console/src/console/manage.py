@@ -77,7 +77,7 @@ def _readable(present: Connection | None, vault: Vault) -> Connection | None:
     """The record so far, None if its secrets cannot be opened any more: then they are all given anew."""
     try:
         if present:
-            vault.open(present.sealed)
+            vault.open(present)
     except Misconfigured:
         return None
     return present
@@ -88,7 +88,7 @@ def webhook_address(settings: Settings, connection: Connection) -> str:
     base = f"{public_address(settings)}/webhooks/{connection.app}/{connection.id}"
     if connection.app == "stripe":
         return base
-    token = Vault(encryption_keys(settings)).open(connection.sealed).webhook_token
+    token = Vault(encryption_keys(settings)).open(connection).webhook_token
     return f"{base}/{TOGAI_EVENT}/{token}"
 
 
@@ -109,9 +109,7 @@ async def rekey(settings: Settings) -> int:
     Raises Misconfigured if a connection was sealed with a key that is not there any more; nothing is changed then.
     """
     async with books(settings) as found:
-        again = [
-            msgspec.structs.replace(c, sealed=found.vault.reseal(c.sealed)) for c in found.registry.connections.values()
-        ]
+        again = [found.vault.reseal(connection) for connection in found.registry.connections.values()]
         for connection in again:
             await found.keep_connection(connection)
         return len(again)

@@ -77,7 +77,7 @@ async def prepare(settings: Settings) -> Prepared:
             await _keep_connection(kafka, topics, registry, connection, vault)
         for link in links:
             await kafka.append(topics.flow_links, link.id, encode(link))
-    token = vault.open(togai.sealed).webhook_token
+    token = vault.open(togai).webhook_token
     prepared = Prepared(
         stripe_account=stripe.app_account,
         togai_account=togai.app_account,
@@ -118,7 +118,7 @@ def _wanted(settings: Settings) -> tuple[Wanted, Wanted]:
 def _missing(settings: Settings, stripe: Connection, vault: Vault) -> list[str]:
     """What the real systems still need before events come, or before they come quickly."""
     if webhooks_come_in(settings):
-        if vault.open(stripe.sealed).webhook_secrets:
+        if vault.open(stripe).webhook_secrets:
             return []
         return ["no signing secret: Stripe's webhooks are refused until STRIPE_WEBHOOK_SECRETS is set (see README)"]
     if settings.polling:
@@ -143,7 +143,7 @@ async def _keep_connection(
 ) -> None:
     """Append the record if it differs from the one that stands; sealed secrets differ each time they are sealed."""
     present = registry.connections.get(connection.id)
-    if present and vault.open(present.sealed) == vault.open(connection.sealed):
+    if present and vault.open(present) == vault.open(connection):
         same = msgspec.structs.replace(connection, sealed=present.sealed, changed_at=present.changed_at)
         if same == present:
             return
@@ -157,7 +157,7 @@ async def _keep_connection(
 
 async def _with_endpoint(connection: Connection, settings: Settings, vault: Vault) -> Connection:
     """Make or adopt the webhook endpoint in the sandbox. At the real Stripe a person makes it (README)."""
-    secrets = vault.open(connection.sealed)
+    secrets = vault.open(connection)
     if not settings.sandboxed:
         return connection
     url = _stripe_address(settings)
@@ -170,7 +170,7 @@ async def _with_endpoint(connection: Connection, settings: Settings, vault: Vaul
             await client.delete_webhook_endpoint(endpoint["id"])  # its secret was told once and nobody kept it
         made = await client.create_webhook_endpoint(url, STRIPE_EVENTS)
     secrets.webhook_secrets = [made["secret"]]
-    return msgspec.structs.replace(connection, sealed=vault.seal(secrets))
+    return vault.seal(connection, secrets)
 
 
 async def _subscribe(settings: Settings, togai: Connection, url: str) -> None:

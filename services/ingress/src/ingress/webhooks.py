@@ -67,7 +67,7 @@ class Webhooks:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._opened: dict[str, tuple[str, Secrets]] = {}
+        self._opened: dict[str, tuple[Connection, Secrets]] = {}
         self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,10 +125,10 @@ class Webhooks:
         return connection
 
     def _secrets(self, connection: Connection) -> Secrets:
-        sealed, secrets = self._opened.get(connection.id, ("", None))
-        if secrets is None or sealed != connection.sealed:
-            secrets = self._desk.vault.open(connection.sealed)
-            self._opened[connection.id] = (connection.sealed, secrets)
+        known, secrets = self._opened.get(connection.id, (None, None))
+        if secrets is None or known != connection:
+            secrets = self._desk.vault.open(connection)
+            self._opened[connection.id] = (connection, secrets)
         return secrets
 
     async def _append(self, envelope: Envelope, patience: float) -> None:

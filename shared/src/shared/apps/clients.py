@@ -20,7 +20,7 @@ from shared.apps.stripe.client import StripeApp
 from shared.apps.togai import client as togai_client
 from shared.apps.togai.client import TogaiApp
 from shared.connections import Connection, Vault, encode
-from shared.errors import ConnectionClosed, Misconfigured, SyncError
+from shared.errors import Blocked, ConnectionClosed, Misconfigured, SyncError
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.limits import CallGate
@@ -47,7 +47,7 @@ class Clients:
         self._gate = gate
         self._kafka = kafka
         self._topics = topics
-        self._made: dict[tuple[str, str, str], StripeApp | TogaiApp] = {}
+        self._made: dict[str, tuple[Connection, StripeApp | TogaiApp]] = {}
         self._probing = asyncio.Lock()
         self._stripe_http: stripe.HTTPClient | None = None
         self._togai_http: httpx2.AsyncClient | None = None
@@ -66,14 +66,14 @@ class Clients:
             await self._togai_http.aclose()
 
     async def stripe(self, connection_id: str) -> StripeApp:
-        """Raises Misconfigured for an unknown connection, ConnectionClosed for a closed one."""
+        """Raises Misconfigured for an unknown connection, ConnectionClosed for a closed one, Blocked: see `_make`."""
         found = await self._open(connection_id)
         if not isinstance(found, StripeApp):
             raise Misconfigured(f"connection {connection_id} is none to Stripe", connection=connection_id)
         return found
 
     async def togai(self, connection_id: str) -> TogaiApp:
-        """Raises Misconfigured for an unknown connection, ConnectionClosed for a closed one."""
+        """Raises Misconfigured for an unknown connection, ConnectionClosed for a closed one, Blocked: see `_make`."""
         found = await self._open(connection_id)
         if not isinstance(found, TogaiApp):
             raise Misconfigured(f"connection {connection_id} is none to Togai", connection=connection_id)
@@ -94,13 +94,18 @@ class Clients:
         return self._client(connection)
 
     def _client(self, connection: Connection) -> StripeApp | TogaiApp:
-        identity = (connection.id, connection.sealed, connection.api_base)
-        if identity not in self._made:
-            self._made[identity] = self._make(connection, partial(self._check_open, connection))
-        return self._made[identity]
+        made_for, client = self._made.get(connection.id, (None, None))
+        if client is None or made_for != connection:
+            client = self._make(connection, partial(self._check_open, connection))
+            self._made[connection.id] = (connection, client)
+        return client
 
     def _make(self, connection: Connection, check_open: Callable[[], None]) -> StripeApp | TogaiApp:
-        key = self._vault.open(connection.sealed).api_key
+        """Raises Blocked if the secrets do not open: the run waits until somebody has mended the connection."""
+        try:
+            key = self._vault.open(connection).api_key
+        except Misconfigured as error:
+            raise Blocked(connection.id, error.message, code=error.code) from error
         arguments = (connection.id, connection.app_account, key, connection.api_base, self._gate)
         assert self._stripe_http
         assert self._togai_http
@@ -111,7 +116,7 @@ class Clients:
     def _check_open(self, made_for: Connection) -> None:
         """A call has waited for its turn. Raises ConnectionClosed if its key was refused, or replaced, meanwhile."""
         present = self._registry.connections.get(made_for.id)
-        if present is None or present.state != "open" or present.sealed != made_for.sealed:
+        if present is None or present.state != "open" or _key(present) != _key(made_for):
             reason = present.reason if present and present.state == "closed" else "its key was replaced or removed"
             raise ConnectionClosed(made_for.id, reason)
 
@@ -139,3 +144,7 @@ class Clients:
         )
         await self._kafka.append(self._topics.connections, connection.id, encode(changed))
         self._registry.keep_connection(changed)
+
+
+def _key(connection: Connection) -> tuple[str, str]:
+    return connection.sealed, connection.api_base

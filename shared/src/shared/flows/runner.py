@@ -20,6 +20,7 @@ from shared.catalog import ACTIONS, TRIGGERS
 from shared.claims import Claims
 from shared.connections import FlowLink
 from shared.errors import (
+    Blocked,
     Conflict,
     ConnectionClosed,
     Malformed,
@@ -193,8 +194,8 @@ class Runner:
     def _stopped(self, run: Run, error: SyncError) -> Outcome:
         run.problem, run.reason = problem_of(error), error.message
         if isinstance(error, Retryable):
-            # A closed connection and a missing fact at the other side wait as long as it takes; failures do not.
-            patient = isinstance(error, Waiting | ConnectionClosed)
+            # What a person must mend, at the other side or in a connection, waits as long as it takes; failures do not.
+            patient = isinstance(error, Waiting | ConnectionClosed | Blocked)
             return Outcome(run, "later", waiting=isinstance(error, Waiting), patient=patient)
         run.state, run.ended_at = "dead", _now()
         return Outcome(run, "dead")
@@ -219,7 +220,7 @@ def problem_of(error: BaseException) -> Problem:
             code=error.code,
             retryable=isinstance(error, Retryable),
             candidates=list(error.candidates) if isinstance(error, Conflict) else [],
-            connection=error.connection if isinstance(error, ConnectionClosed) else "",
+            connection=error.connection if isinstance(error, ConnectionClosed | Blocked) else "",
         )
     text = "".join(traceback.format_exception(error))
     return Problem(error=type(error).__name__, reason=str(error) or repr(error), traceback=text[-8000:])

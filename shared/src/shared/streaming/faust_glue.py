@@ -22,6 +22,7 @@ from faust.types.tuples import Message
 
 from shared import metrics, runs
 from shared.catalog import TRIGGERS
+from shared.errors import Blocked, ConnectionClosed
 from shared.events.topics import Topics
 from shared.limits.lanes import LaneOf
 from shared.log import get_logger
@@ -214,6 +215,7 @@ def _work(event: EventT[Any], partition: Partition, acknowledge: Callable[[], ob
     headers = dict(message.headers or {})
     parked = headers.get(PARKED_HEADER)
     parking = _parking(parked) if parked else None
+    problem = parking.run.problem if parking else None
     kind, foldable = _kind(value)
     return Work(
         partition=partition,
@@ -226,7 +228,8 @@ def _work(event: EventT[Any], partition: Partition, acknowledge: Callable[[], ob
         foldable=foldable and parked is None,
         due=parking.due if parking else 0.0,
         looked_at=parking.looked_at if parking and parking.waiting else 0.0,
-        closed=parking.run.problem.connection if parking and parking.run.problem else "",
+        closed=problem.connection if problem and problem.error == ConnectionClosed.__name__ else "",
+        blocked=problem.connection if problem and problem.error == Blocked.__name__ else "",
         lane=LaneOf("replay" if message.topic.endswith(".replay") else "live"),
     )
 

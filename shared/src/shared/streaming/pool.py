@@ -35,7 +35,8 @@ class Work:
     this one stands for; `look_again` forbids to take the event for the present state; `lane` is that of its calls.
 
     `looked_at` is when a run that waits for news last looked (epoch seconds, 0 for every other record); `heard` that
-    there are some, or that nobody knows. `closed` is the connection that a parked run waits for.
+    there are some, or that nobody knows. `closed` is the connection that a parked run waits for, `blocked` the one that
+    must change.
     """
 
     partition: Partition
@@ -55,6 +56,7 @@ class Work:
     looked_at: float = 0.0
     heard: bool = False
     closed: str = ""
+    blocked: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,10 +153,10 @@ class Pool:
             self._enqueue(work)
 
     def opened(self, connection: str) -> None:
-        """A connection may be used again: what waits for it goes on."""
+        """A connection is open again, or has changed: what waits for it goes on."""
         for held in list(self._held.values()):
             for work, timer in list(held.items()):
-                if work.closed == connection:
+                if connection in (work.closed, work.blocked):
                     timer.cancel()
                     self._ripe(work)
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiokafka.errors import KafkaError
 from shared.apps.clients import Clients
 from shared.connections import Connection
-from shared.errors import ConnectionClosed, Misconfigured, SyncError
+from shared.errors import Blocked, ConnectionClosed, Misconfigured, SyncError
 from shared.log import get_logger
 from shared.polls import PollKind
 from shared.registry import Registry
@@ -60,7 +60,7 @@ class Round:
                 wait = await unless_cancelled(self._look(look)) - (loop.time() - began)
                 failed = 0
                 self._tell("")
-            except ConnectionClosed as error:
+            except (ConnectionClosed, Blocked) as error:
                 self._tell(error.message)
                 wait = self.interval
             except Exception as error:
