@@ -17,6 +17,8 @@ from aiokafka import AIOKafkaProducer
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
+from tests.engines import access
+
 
 def app(producer: AIOKafkaProducer, topic: str, secret: bytes) -> Any:
     """A raw ASGI application."""
@@ -42,7 +44,7 @@ def app(producer: AIOKafkaProducer, topic: str, secret: bytes) -> Any:
 
 async def serve(port: int, bootstrap: str, topic: str, secret: str) -> None:
     """Serve until SIGTERM, on the same server as ingress."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    producer = AIOKafkaProducer(**access.options(bootstrap), acks="all")
     await producer.start()
     server = Server(
         app(producer, topic, secret.encode()),

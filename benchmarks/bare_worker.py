@@ -22,6 +22,8 @@ from shared.apps.stripe.client import StripeApp
 from shared.apps.togai import client as togai_client
 from shared.apps.togai.client import TogaiApp
 
+from tests.engines import access
+
 IN_FLIGHT = 64
 """Calls at the same time, as many as a worker of Tandem has."""
 SETTING = "StripeCustomerId"
@@ -52,7 +54,7 @@ async def handle(togai: TogaiApp, stripe: StripeApp, account_id: str) -> None:
 
 async def work(bootstrap: str, topic: str, events: int, vendor: str) -> dict[str, float]:
     """Handle so many events, and measure."""
-    gate, consumer = Gate(), AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    gate, consumer = Gate(), AIOKafkaConsumer(topic, **access.options(bootstrap), auto_offset_reset="earliest")
     http = togai_client.http_client(15.0)
     togai = TogaiApp("con_togai", "togai:test:org_1", "t", f"{vendor}/togai", gate, http)  # type: ignore[arg-type]
     sdk = stripe_client.http_client(15.0)

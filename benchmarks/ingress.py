@@ -21,6 +21,7 @@ from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port, is_free
 
 from benchmarks.tables import Figure, arguments, show
+from tests.engines.access import own_kafka
 from tests.integration.ingress.door import NEW_SECRET, STRIPE, Door
 from tests.stack.processes import until
 
@@ -66,7 +67,7 @@ async def measure(runs: int) -> list[Figure]:
     """Every figure."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        broker = EmbeddedKafka(home, free_port(in_a_row=2))
+        broker = own_kafka(home, free_port(in_a_row=2))
         await broker.start()
         try:
             return [figure for count in (1, 2) for figure in await _side_by_side(home, broker, count, runs)]

@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
-from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 
 from benchmarks.tables import arguments, keep_text
+from tests.engines.access import own_kafka
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
 
@@ -66,7 +66,7 @@ async def load(tenant: Tenant, changed: list[tuple[str, str]], end: float) -> in
 async def measure(minutes: float) -> str:
     """The table, as text."""
     with tempfile.TemporaryDirectory() as folder:
-        broker = EmbeddedKafka(Path(folder), free_port(in_a_row=2))
+        broker = own_kafka(Path(folder), free_port(in_a_row=2))
         await broker.start()
         stack = await Stack.start(Path(folder) / "stack", broker.bootstrap, workers=1, TANDEM_DELAY_SCALE="1")
         try:

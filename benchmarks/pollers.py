@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from console.http import own_machine
-from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 
 from benchmarks.tables import Figure, arguments, show
+from tests.engines.access import own_kafka
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import POLLED, Tenant
 
@@ -144,7 +144,7 @@ async def measure() -> list[Figure]:
     """Every figure."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        broker = EmbeddedKafka(home, free_port(in_a_row=2))
+        broker = own_kafka(home, free_port(in_a_row=2))
         await broker.start()
         try:
             few = await changes(home / "small", broker.bootstrap)

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import psutil
 from aiokafka import AIOKafkaProducer
-from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 from shared.events.topics import Topics
 from shared.identity import mapping_id, run_id
@@ -32,6 +31,7 @@ from shared.streaming.kafka import client_options
 from shared.streaming.replica import Replica
 
 from benchmarks.tables import Figure, arguments, show
+from tests.engines.access import fields, own_kafka
 
 MAPPINGS = 100_000
 EMPTY = "empty."
@@ -52,7 +52,7 @@ def mapping(number: int) -> Mapping:
 
 
 def settings_of(bootstrap: str, prefix: str = "") -> Settings:
-    return Settings(_env_file=None, kafka_bootstrap_servers=bootstrap, allow_fewer_replicas=True, topic_prefix=prefix)
+    return Settings(_env_file=None, **fields(bootstrap), allow_fewer_replicas=True, topic_prefix=prefix)
 
 
 async def fill(bootstrap: str) -> None:
@@ -92,7 +92,7 @@ async def read(settings: Settings) -> Registry:
 async def measure(runs: int) -> list[Figure]:
     """Every figure."""
     with tempfile.TemporaryDirectory() as name:
-        broker = EmbeddedKafka(Path(name), free_port(in_a_row=2))
+        broker = own_kafka(Path(name), free_port(in_a_row=2))
         await broker.start()
         try:
             await fill(broker.bootstrap)

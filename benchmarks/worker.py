@@ -24,7 +24,6 @@ import msgspec
 import psutil
 from console.http import own_machine
 from console.local.child import Child
-from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port, is_free
 from shared.connections import Connection, FlowLink, Secrets, Vault, encode, encryption_keys
 from shared.events import envelope as envelopes
@@ -36,6 +35,7 @@ from shared.streaming.admin import ensure_topics
 from shared.streaming.kafka import Log
 
 from benchmarks.tables import Figure, arguments, show
+from tests.engines.access import own_kafka
 from tests.stack.processes import Stack, until
 from tests.stack.topics import records
 
@@ -151,7 +151,7 @@ async def bare(home: Path, bootstrap: str, vendor: str) -> tuple[float, float]:
 @asynccontextmanager
 async def engines(home: Path) -> AsyncIterator[tuple[str, str]]:
     """A Kafka, and both vendors' answers: their addresses."""
-    port, broker = free_port(), EmbeddedKafka(home, free_port(in_a_row=2))
+    port, broker = free_port(), own_kafka(home, free_port(in_a_row=2))
     await broker.start()
     vendor = Child([sys.executable, "-m", "benchmarks.vendor", str(port)], home / "vendor.log")
 

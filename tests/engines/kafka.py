@@ -12,6 +12,8 @@ from console.local.ports import free_port
 from console.local.probe import require_kafka
 from shared.settings import Settings
 
+from tests.engines import access
+from tests.engines.access import own_kafka
 from tests.engines.docker import KAFKA_IMAGE, engine_answers
 
 PATIENCE = 60.0
@@ -38,7 +40,7 @@ def kafka(home: Path) -> Iterator[str]:
 @contextmanager
 def embedded(home: Path) -> Iterator[EmbeddedKafka]:
     """An embedded Kafka on free ports. For sync code; a test that has a loop uses EmbeddedKafka itself."""
-    broker = EmbeddedKafka(home, free_port(in_a_row=2))
+    broker = own_kafka(home, free_port(in_a_row=2))
     try:
         asyncio.run(broker.start())
         yield broker
@@ -70,5 +72,6 @@ def in_container() -> Iterator[str]:
     for name, value in container_environment(f"0.0.0.0:{port}", bootstrap).items():
         container.with_env(name, value)
     with container:
-        asyncio.run(require_kafka(Settings(kafka_bootstrap_servers=bootstrap), PATIENCE))
+        access.in_containers.add(bootstrap)
+        asyncio.run(require_kafka(Settings(**access.fields(bootstrap)), PATIENCE))
         yield bootstrap

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from tests.engines import access
 from tests.stack.processes import until
 
 
 async def folded(bootstrap: str, database: Path) -> None:
     """Return when every position in the tables is the end of its partition."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
+    consumer = AIOKafkaConsumer(**access.options(bootstrap), group_id=None)
     await consumer.start()
 
     async def at_the_end() -> bool:

@@ -18,6 +18,7 @@ from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 from console.setup import prepare
 
+from tests.engines.access import own_kafka
 from tests.stack.broker import freeze, thaw
 from tests.stack.processes import QUICK, UNLIMITED, Stack
 from tests.stack.tenants import Tenant
@@ -144,7 +145,7 @@ class Stage:
 @asynccontextmanager
 async def own_broker(home: Path) -> AsyncIterator[EmbeddedKafka]:
     """One that can be killed; gone at the end, even if it stands still."""
-    broker = EmbeddedKafka(home / "kafka-home", free_port(in_a_row=2))
+    broker = own_kafka(home / "kafka-home", free_port(in_a_row=2))
     await broker.start()
     try:
         yield broker

@@ -11,11 +11,13 @@ from pathlib import Path
 from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 
+from tests.engines.access import own_kafka
+
 
 @asynccontextmanager
 async def own_broker(home: Path) -> AsyncIterator[EmbeddedKafka]:
     """Runs, and is gone at the end even if it stands still."""
-    running = EmbeddedKafka(home, free_port(in_a_row=2))
+    running = own_kafka(home, free_port(in_a_row=2))
     await running.start()
     try:
         yield running

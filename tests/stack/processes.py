@@ -17,6 +17,8 @@ from console.local.ports import free_port
 from console.setup import prepare
 from shared.settings import Settings
 
+from tests.engines import access
+
 PATIENCE = 150.0
 """Seconds a test waits for an outcome: longer than the longest parking of a scaled run, which is 72 s."""
 UNLIMITED = {"stripe_test_rate": None, "stripe_live_rate": None, "stripe_operation_rate": None, "togai_rate": None}
@@ -97,7 +99,7 @@ class Stack:
             "TANDEM_CALL_TIMEOUT": "3",
             "TANDEM_STRIPE_QUOTA": "0",
             "TANDEM_TOGAI_QUOTA": "0",
-            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            **access.environment(self.bootstrap),
             "TANDEM_ALLOW_FEWER_REPLICAS": "true",
             "TANDEM_ENV_FILE": "",
         } | self.extra

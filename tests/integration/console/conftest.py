@@ -26,6 +26,7 @@ from shared.streaming.admin import ensure_topics
 from shared.streaming.kafka import Log
 from sqlalchemy import create_engine, text
 
+from tests.engines import access
 from tests.integration.console.records import unique
 
 DEADLINE = 20.0
@@ -49,7 +50,7 @@ async def until(holds: Callable[[], bool] | Callable[[], Awaitable[bool]], what:
 def settings(kafka_bootstrap: str, tmp_path: Path) -> Settings:
     """Topics of this test alone."""
     return Settings(
-        kafka_bootstrap_servers=kafka_bootstrap,
+        **access.fields(kafka_bootstrap),
         topic_prefix=f"{unique('console')}.",
         topic_partitions=2,
         home=tmp_path,
@@ -138,7 +139,7 @@ async def api(console: State) -> AsyncIterator[httpx.AsyncClient]:
 def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
     """What a process of this test reads its settings from."""
     own = {
-        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        **access.environment(settings.kafka_bootstrap_servers),
         "TANDEM_TOPIC_PREFIX": settings.topic_prefix,
         "TANDEM_TOPIC_PARTITIONS": str(settings.topic_partitions),
         "TANDEM_HOME": str(tmp_path),

@@ -12,12 +12,12 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.group import LeaveGroupRequest
 from console.http import own_machine
-from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 from shared.events import envelope as envelopes
 from shared.events.topics import Topics
-from shared.streaming.kafka import Log
+from shared.streaming.kafka import Log, client_options
 
+from tests.engines.access import own_kafka
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import TO_STRIPE, TO_TOGAI, Tenant
 from tests.stack.topics import records
@@ -154,7 +154,7 @@ async def test_a_worker_that_stood_still_too_long_starts_again(three: Stack) -> 
 async def put_out(stack: Stack) -> None:
     """Take every member out of the workers' group, as the broker does whose heartbeats do not come."""
     settings = stack.settings()
-    client = AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap)
+    client = AIOKafkaAdminClient(**client_options(settings))
     await client.start()
     try:
         group = Topics(settings).group("customer-sync")
@@ -270,7 +270,7 @@ async def test_an_event_that_is_handled_once_more_writes_nothing(lonely: Stack) 
 
 async def test_the_broker_is_killed_and_the_rest_goes_on(tmp_path: Path) -> None:
     """Webhooks get 503 and come again; workers wait; nothing is lost or doubled."""
-    broker = EmbeddedKafka(tmp_path / "kafka-home", free_port(in_a_row=2))
+    broker = own_kafka(tmp_path / "kafka-home", free_port(in_a_row=2))
     await broker.start()
     stack = await Stack.start(tmp_path / "stack", broker.bootstrap, workers=2, TANDEM_APPEND_TIMEOUT="1")
     try:

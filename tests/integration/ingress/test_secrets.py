@@ -21,13 +21,15 @@ from shared.connections import Connection, Secrets, Vault, connection_decoder, e
 from shared.events.topics import Topics
 from shared.streaming.kafka import Log
 
+from tests.engines import access
 from tests.integration.ingress.door import signed
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import TO_STRIPE, Tenant
 from tests.stack.topics import outsider, records
 
 CONSOLE_TOKEN = f"console_marked_{secrets.token_hex(12)}"
-KAFKA_PASSWORD = f"kafka_marked_{secrets.token_hex(12)}"
+KAFKA_PASSWORD = access.PASSWORD
+"""Of the session's embedded Kafka. In a container, which wants none, it is set all the same."""
 WRONG_KEY = f"sk_test_wrong_marked_{secrets.token_hex(12)}"
 LOCKED = {"Authorization": f"Bearer {CONSOLE_TOKEN}"}
 

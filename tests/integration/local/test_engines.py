@@ -14,16 +14,18 @@ import psycopg
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from tests.engines import access
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
 async def test_kafka_takes_a_record(kafka_bootstrap: str) -> None:
     """The session's Kafka is real: a topic is made and a record gets its place."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    admin = AIOKafkaAdminClient(**access.options(kafka_bootstrap))
     await admin.start()
     await admin.create_topics([NewTopic("engines", 1, 1)])
     await admin.close()
-    async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, acks="all") as producer:
+    async with AIOKafkaProducer(**access.options(kafka_bootstrap), acks="all") as producer:
         sent = await producer.send_and_wait("engines", b"hello")
 
     assert sent.offset == 0

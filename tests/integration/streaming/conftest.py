@@ -10,6 +10,8 @@ import structlog
 from shared.settings import Settings
 from shared.streaming.admin import ensure_topics
 
+from tests.engines import access
+
 
 @pytest.fixture(autouse=True)
 def told() -> Iterator[list[structlog.typing.EventDict]]:
@@ -21,7 +23,7 @@ def told() -> Iterator[list[structlog.typing.EventDict]]:
 def own_settings(bootstrap: str, **changes: object) -> Settings:
     """A prefix that nobody else has."""
     given: dict[str, object] = {"topic_prefix": f"t{secrets.token_hex(4)}.", "topic_partitions": 3}
-    given |= {"kafka_bootstrap_servers": bootstrap, "allow_fewer_replicas": True}
+    given |= access.fields(bootstrap) | {"allow_fewer_replicas": True}
     return Settings.model_validate(given | changes)
 
 

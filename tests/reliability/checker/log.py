@@ -11,6 +11,8 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from tests.engines import access
+
 EVENTS, REPLAY = "customer.events", "customer.replay"
 MAPPINGS, RUNS, LETTERS = "tandem.mappings", "tandem.runs", "tandem.dead-letters"
 STATES, CONNECTIONS = "tandem.pair-states", "tandem.connections"
@@ -45,14 +47,14 @@ class Log:
         names = [f"{self._prefix}{name}" for name in (EVENTS, MAPPINGS, RUNS, LETTERS, STATES, CONNECTIONS)]
         self._consumer = AIOKafkaConsumer(
             *names,
-            bootstrap_servers=self._bootstrap,
+            **access.options(self._bootstrap),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=LARGEST,
         )
         await self._consumer.start()
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        self._admin = AIOKafkaAdminClient(**access.options(self._bootstrap))
         await self._admin.start()
         return self
 
@@ -97,7 +99,7 @@ class Log:
 
     async def append(self, topic: str, records: list[tuple[bytes, bytes]]) -> None:
         """Write keys and values to a topic, as somebody does who lets events be handled once more."""
-        producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, acks="all", max_request_size=LARGEST)
+        producer = AIOKafkaProducer(**access.options(self._bootstrap), acks="all", max_request_size=LARGEST)
         await producer.start()
         try:
             for key, value in records:

@@ -24,7 +24,7 @@ class Reading:
     """A Faust app's stream over one topic, fed by hand, without Kafka."""
 
     def __init__(self, home: Path) -> None:
-        settings = Settings(home=home, bootstrap_servers="127.0.0.1:1")
+        settings = Settings(home=home, kafka_bootstrap_servers="127.0.0.1:1")
         self.app = make_app(Service("customer-sync", "customer"), settings, Topics(settings))
         self.topic = self.app.topic(TOPIC, key_serializer="raw", value_serializer="raw", value_type=bytes)
         self.app.finalize()

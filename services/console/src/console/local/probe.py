@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from shared.settings import Settings
-from shared.streaming.kafka import client_options
+from shared.streaming.kafka import client_options, login_options
+from shared.streaming.kafka_login import embedded_login
 
 from console.http import own_machine
 from console.local.errors import LocalError
@@ -32,6 +34,11 @@ async def kafka_answers(bootstrap: str, **options: Any) -> bool:
         return False
     finally:
         await client.close()
+
+
+async def embedded_answers(home: Path, port: int) -> bool:
+    """The same of the embedded Kafka of a home. Raises Misconfigured if it was never started."""
+    return await kafka_answers(f"127.0.0.1:{port}", **login_options(embedded_login(home)))
 
 
 async def _somebody_listens(bootstrap: str) -> bool:

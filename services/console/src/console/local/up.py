@@ -14,7 +14,7 @@ from shared.settings import Settings
 from console.local import parts
 from console.local.errors import LocalError
 from console.local.home import KAFKA, UP, Holder, Home
-from console.local.probe import kafka_answers, require_kafka
+from console.local.probe import embedded_answers, require_kafka
 from console.local.report import Report
 from console.local.supervisor import Part, Supervisor
 from console.local.with_parent import die_with_parent
@@ -78,7 +78,7 @@ async def _theirs(settings: Settings) -> str:
 
 
 async def _running(settings: Settings, running: Holder) -> str:
-    if not await kafka_answers(settings.bootstrap_servers):
+    if not await embedded_answers(settings.home, settings.kafka_port):
         raise LocalError(f"The running Kafka (process {running.pid}) does not answer. Run `tandem kafka stop` first.")
     return f"{settings.bootstrap_servers} (started before, process {running.pid}; it stays)"
 
