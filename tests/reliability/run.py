@@ -12,6 +12,7 @@ from typing import Literal
 
 from console.http import own_machine
 
+from tests.engines import access
 from tests.reliability.chaos import Blow, Weather, blows, weather
 from tests.reliability.checker.again import once_more, refolded, rows, second_pass
 from tests.reliability.checker.facts import Facts, Told, calls_since, gather
@@ -89,7 +90,7 @@ async def perform(plan: Plan, home: Path, say: Say = lambda text: None, bootstra
     began = time.monotonic()
     async with staged(home, bootstrap=bootstrap, mutation=plan.mutation, poll_every=plan.poll_every) as stage:
         people = People(stage.stack, stage.tenant, story.world, stage.keys, plan.person_patience)
-        async with Log(stage.stack.bootstrap, stage.stack.prefix) as log:
+        async with Log(access.options(stage.stack.bootstrap), stage.stack.prefix) as log:
             run = _Run(plan, stage, people, log, result, say)
             result.seconds["start"] = time.monotonic() - began
             try:

@@ -11,8 +11,6 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from tests.engines import access
-
 EVENTS, REPLAY = "customer.events", "customer.replay"
 MAPPINGS, RUNS, LETTERS = "tandem.mappings", "tandem.runs", "tandem.dead-letters"
 STATES, CONNECTIONS = "tandem.pair-states", "tandem.connections"
@@ -32,13 +30,13 @@ class Event:
 
 class Log:
     """Reads on from where it was. `events` are all of them in the order of each partition; of every other topic the
-    newest value of each key is kept, as compaction leaves it.
+    newest value of each key is kept, as compaction leaves it. `access` are the arguments of an aiokafka client.
     """
 
-    def __init__(self, bootstrap: str, prefix: str) -> None:
+    def __init__(self, access: dict[str, Any], prefix: str) -> None:
         self.events: list[Event] = []
         self._newest: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-        self._bootstrap = bootstrap
+        self._access = access
         self._prefix = prefix
         self._consumer: AIOKafkaConsumer
         self._admin: AIOKafkaAdminClient
@@ -47,14 +45,14 @@ class Log:
         names = [f"{self._prefix}{name}" for name in (EVENTS, MAPPINGS, RUNS, LETTERS, STATES, CONNECTIONS)]
         self._consumer = AIOKafkaConsumer(
             *names,
-            **access.options(self._bootstrap),
+            **self._access,
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=LARGEST,
         )
         await self._consumer.start()
-        self._admin = AIOKafkaAdminClient(**access.options(self._bootstrap))
+        self._admin = AIOKafkaAdminClient(**self._access)
         await self._admin.start()
         return self
 
@@ -99,7 +97,7 @@ class Log:
 
     async def append(self, topic: str, records: list[tuple[bytes, bytes]]) -> None:
         """Write keys and values to a topic, as somebody does who lets events be handled once more."""
-        producer = AIOKafkaProducer(**access.options(self._bootstrap), acks="all", max_request_size=LARGEST)
+        producer = AIOKafkaProducer(**self._access, acks="all", max_request_size=LARGEST)
         await producer.start()
         try:
             for key, value in records:

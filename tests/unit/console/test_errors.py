@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from console.api.errors import ApiError, BadRequest, NotNow, Unknown, describe
-from shared.errors import ConnectionClosed, Permanent, Retryable, SyncError
+from shared.errors import Blocked, ConnectionClosed, Permanent, Retryable, SyncError
 
 from shared import errors
 
@@ -16,7 +16,10 @@ def _below(kind: type[SyncError]) -> list[type[SyncError]]:
 @pytest.mark.parametrize("kind", _below(SyncError), ids=lambda kind: kind.__name__)
 def test_every_class_of_ours_has_a_status(kind: type[SyncError]) -> None:
     """5xx means "send it again", 4xx "do not"."""
-    error = ConnectionClosed("con_1", "401") if issubclass(kind, ConnectionClosed) else kind("it went wrong")
+    if issubclass(kind, ConnectionClosed | Blocked):
+        error: SyncError = kind("con_1", "401")
+    else:
+        error = kind("it went wrong")
     status, code, message, what_to_do = describe(error)
 
     assert (message, bool(code), bool(what_to_do)) == (error.message, True, True)
