@@ -145,3 +145,18 @@ class Misconfigured(Permanent):
 
 class StopWorker(Exception):
     """The process must end without acknowledging what it holds: going on could lose an event."""
+
+
+class UnreadableRecord(StopWorker):
+    """A record on which decisions rest cannot be read. Whoever went on without it could do harm: make a double, say."""
+
+    def __init__(self, topic: str, key: str, offset: int, error: Exception) -> None:
+        why = " ".join(str(error).split())[:300]
+        super().__init__(
+            f"{topic}, offset {offset}: record {key} cannot be read ({why}). If a newer Tandem wrote it, update this "
+            "service to that version; if not, append a record under the same key that can be read, or one without a "
+            "value to remove it, then start again. Nothing has been skipped"
+        )
+        self.topic = topic
+        self.key = key
+        self.offset = offset

@@ -12,18 +12,15 @@ from pydantic import ValidationError
 from shared import index, mappings, pairs, polls
 from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
-from shared.errors import Misconfigured
+from shared.errors import Misconfigured, UnreadableRecord
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
 from shared.flows.model import Flow
 from shared.index import EntityIndex
-from shared.log import get_logger
 from shared.mapping_index import MappingIndex
 from shared.pairs import PairStates
 from shared.polls import Polls
 from shared.streaming.replica import Apply
-
-log = get_logger(__name__)
 
 
 class Registry:
@@ -42,19 +39,20 @@ class Registry:
         self.on_open: list[Callable[[str], None]] = []
 
     def folds(self, topics: Topics, *, with_mappings: bool = True, with_index: bool = True) -> dict[str, Apply]:
-        """The folding functions by topic. Ingress does without the mappings, set-up without the index too."""
-        folds: dict[str, Apply] = {
-            topics.connections: self._fold(self._connection),
-            topics.flow_links: self._fold(self._link),
-            topics.flows: self._fold(self._flow),
+        """The folding functions by topic. Ingress does without the mappings, set-up without the index too.
+
+        They raise UnreadableRecord for what is no record of the topic, StopWorker for another major schema version.
+        """
+        takes: dict[str, Callable[[int, str, bytes], None]] = {
+            topics.connections: self._connection,
+            topics.flow_links: self._link,
+            topics.flows: self._flow,
         }
         if with_mappings:
-            folds[topics.mappings] = self._fold(self._mapping)
-            folds[topics.pair_states] = self._fold(self._pair_state)
+            takes |= {topics.mappings: self._mapping, topics.pair_states: self._pair_state}
         if with_index:
-            folds[topics.index] = self._fold(self._entity)
-            folds[topics.polls] = self._fold(self._poll)
-        return folds
+            takes |= {topics.index: self._entity, topics.polls: self._poll}
+        return {topic: self._fold(topic, take) for topic, take in takes.items()}
 
     def connection(self, connection_id: str) -> Connection:
         """Raises Misconfigured if there is none (any more)."""
@@ -65,16 +63,15 @@ class Registry:
             )
         return found
 
-    def _fold(self, take: Callable[[int, str, bytes], None]) -> Apply:
+    def _fold(self, topic: str, take: Callable[[int, str, bytes], None]) -> Apply:
         def fold(offset: int, key: str, value: bytes | None) -> None:
             if value is None:
                 self._drop(key)
                 return
             try:
                 take(offset, key, value)
-            except (msgspec.DecodeError, ValidationError) as error:
-                # One unreadable record must not take every worker down; it is loud, and nothing was acknowledged by it.
-                log.error("registry.unreadable_record", key=key, offset=offset, error=str(error))
+            except (msgspec.DecodeError, ValidationError, RecursionError) as error:
+                raise UnreadableRecord(topic, key, offset, error) from error
 
         return fold
 
@@ -108,7 +105,8 @@ class Registry:
         self.links[key] = link
 
     def _flow(self, _offset: int, key: str, value: bytes) -> None:
-        flow = Flow.model_validate_json(value)
+        # A newer minor version may have added fields, which no flow of a person's may have.
+        flow = Flow.model_validate_json(value, extra="ignore")
         check_version(flow.schemaversion)
         self.flows[key] = flow
 

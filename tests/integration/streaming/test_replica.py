@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from shared.connections import FlowLink, encode
-from shared.errors import NotReady, StopWorker
+from shared.errors import NotReady, StopWorker, UnreadableRecord
 from shared.events.topics import Topics
 from shared.registry import Registry
 from shared.settings import Settings
@@ -113,19 +113,25 @@ async def test_another_major_version_ends_it(settings: Settings, before: bool) -
             assert list(registry.links) == ["good"]
 
 
-@pytest.mark.parametrize("value", [b"", b"{", b"[]", b'{"id": 1}', b"\xff", b"[" * 50_000 + b"]" * 50_000])
-async def test_one_unreadable_record_takes_nobody_down(settings: Settings, value: bytes) -> None:
-    """It is logged and stepped over."""
-    topics, registry = Topics(settings), Registry()
-    async with Log(settings) as log, Replica(settings, registry.folds(topics)) as replica:
-        for topic in (topics.flow_links, topics.connections, topics.flows, topics.mappings):
-            await log.append(topic, "bad", value)
-        place = await log.append(topics.flow_links, "l", encode(FlowLink(id="l", flow="f", connections={})))
-        await replica.wait_for(topics.flow_links, place.offset, deadline=PATIENCE)
-        await asyncio.wait_for(replica.wait_ready(), PATIENCE)
+async def test_an_unreadable_record_ends_it_until_it_is_mended(settings: Settings) -> None:
+    """Whoever follows ends at once, whoever starts does not begin; a readable record under the same key ends that."""
+    topics = Topics(settings)
+    async with Log(settings) as log:
+        async with Replica(settings, Registry().folds(topics)) as replica:
+            await asyncio.wait_for(replica.wait_ready(), PATIENCE)
+            place = await log.append(topics.mappings, "m", b"{")
+            with pytest.raises(UnreadableRecord, match=r"mappings, offset 0: record m"):
+                await replica.wait_for(topics.mappings, place.offset, deadline=PATIENCE)
+            assert not replica.ready
 
-        assert replica.ready
-        assert list(registry.links) == ["l"]
+        async with Replica(settings, Registry().folds(topics)) as replica:
+            with pytest.raises(UnreadableRecord):
+                await asyncio.wait_for(replica.wait_ready(), PATIENCE)
+
+        await log.append(topics.mappings, "m", None)
+        async with Replica(settings, Registry().folds(topics)) as replica:
+            await asyncio.wait_for(replica.wait_ready(), PATIENCE)
+            assert replica.ready
 
 
 async def test_it_survives_the_brokers_death(kafka_jars: None, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.errors import NotReady
+from shared.errors import NotReady, UnreadableRecord
 from shared.log import get_logger
 from shared.settings import Settings
 from shared.streaming.kafka import client_options
@@ -29,13 +29,15 @@ class Replica:
     """Follows one-partition topics. `fold` maps a topic to the function that takes its records, in order.
 
     An error in a fold (an unknown major schema version, say) ends the replica: `failed` tells, and every wait
-    raises it.
+    raises it. An unreadable record does so too, unless by the end of the first full read a later one of its key can be
+    read or removes it: this is how a person mends it.
     """
 
     def __init__(self, settings: Settings, fold: Mapping[str, Apply]) -> None:
         self._settings = settings
         self._fold = dict(fold)
         self._next: dict[str, int] = dict.fromkeys(fold, 0)
+        self._unreadable: dict[tuple[str, str], UnreadableRecord] = {}
         self._moved = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -126,13 +128,32 @@ class Replica:
         if not batches:
             return
         for partition, records in batches.items():
-            fold = self._fold[partition.topic]
             for record in records:
                 key = getattr(record, "key", None)
-                fold(record.offset, key.decode(errors="replace") if key else "", record.value)  # type: ignore[attr-defined]
+                name = key.decode(errors="replace") if key else ""
+                self.fold(partition.topic, record.offset, name, record.value)  # type: ignore[attr-defined]
             self._next[partition.topic] = records[-1].offset + 1  # type: ignore[attr-defined]
         async with self._moved:
             self._moved.notify_all()
+
+    def fold(self, topic: str, offset: int, key: str, value: bytes | None) -> None:
+        """Fold the next record of a topic. Raises the fold's error; before the first full read an unreadable record
+        may still be replaced.
+        """
+        try:
+            self._fold[topic](offset, key, value)
+        except UnreadableRecord as error:
+            if self._ready.is_set():
+                raise
+            self._unreadable[topic, key] = error
+        else:
+            self._unreadable.pop((topic, key), None)
+
+    def all_read(self) -> None:
+        """The first full read has ended. Raises UnreadableRecord if a record of it was not replaced."""
+        for error in self._unreadable.values():
+            raise error
+        self._ready.set()
 
     async def _check_ready(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
         # By the consumer's position, not by the last record: compaction may have removed records before the end.
@@ -140,4 +161,4 @@ class Replica:
         if all(at[p] >= end for p, end in ends.items()):
             for partition, position in at.items():
                 self._next[partition.topic] = max(self._next[partition.topic], position)
-            self._ready.set()
+            self.all_read()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
-from shared.errors import SyncError
+from shared.errors import StopWorker, SyncError
 from shared.settings import Settings
 
 from console.local.environment import variable
 from console.local.errors import LocalError
 
-KNOWN = (LocalError, SyncError, SettingsError)
+KNOWN = (LocalError, SyncError, StopWorker, SettingsError)
 
 
 def settings() -> Settings:

@@ -1,0 +1,135 @@
+"""What cannot be read stops whoever decides by it; what is only newer is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any
+
+import msgspec
+import pytest
+from shared.connections import FlowLink, encode
+from shared.errors import StopWorker, UnreadableRecord
+from shared.events.topics import Topics
+from shared.index import Entity
+from shared.mappings import Mapping
+from shared.pairs import PairState
+from shared.polls import Poll
+from shared.registry import Registry
+from shared.settings import Settings
+from shared.streaming.replica import Replica
+
+SETTINGS = Settings(_env_file=None)
+TOPICS = Topics(SETTINGS)
+STRIPE, TOGAI = "stripe:test:acct_1", "togai:test:org_1"
+CUSTOMER, ACCOUNT = f"{STRIPE}/customer/cus_1", f"{TOGAI}/account/a1"
+
+FLOW: dict[str, Any] = {
+    "id": "mine",
+    "title": "Mine",
+    "direction": "inbound",
+    "trigger": "stripe.customer.created",
+    "steps": [{"id": "account", "action": "togai.account.read", "input": {"account_id": "a1"}}],
+}
+CONNECTION = {"id": "c", "app": "stripe", "app_account": STRIPE, "mode": "test", "api_base": "", "sealed": ""}
+RECORDS: dict[str, Any] = {
+    TOPICS.mappings: Mapping(id="map_1", state="linked", source=CUSTOMER, target=ACCOUNT, at="", run="run_1"),
+    TOPICS.pair_states: PairState(mapping="map_1", side="togai", pair=[ACCOUNT, CUSTOMER]),
+    TOPICS.connections: CONNECTION,
+    TOPICS.flow_links: FlowLink(id="l", flow="f", connections={}),
+    TOPICS.flows: FLOW,
+    TOPICS.index: Entity(ref=CUSTOMER, email="a@example.test"),
+    TOPICS.polls: Poll(app_account=STRIPE, kind="stripe-events"),
+}
+"""A good record of every topic that a worker decides by."""
+
+
+def newer(topic: str, **changes: Any) -> bytes:
+    """The good record as a later Tandem writes it, with a field that nobody knows here."""
+    plain = msgspec.to_builtins(RECORDS[topic]) | {"schemaversion": "1.9", "colour": {"red": 1}}
+    return msgspec.json.encode(plain | changes)
+
+
+def test_every_topic_is_looked_at_here() -> None:
+    """A topic that is folded later cannot be forgotten."""
+    assert RECORDS.keys() == Registry().folds(TOPICS).keys()
+
+
+@pytest.mark.parametrize("topic", RECORDS)
+@pytest.mark.parametrize("value", [b"", b"{", b"[]", b'{"id": 1}', b"\xff", b"[" * 50_000 + b"]" * 50_000])
+def test_an_unreadable_record_stops_whoever_decides_by_it(topic: str, value: bytes) -> None:
+    """Passed over, a claim is made twice and a flow's events are skipped: it says which record, and what to do."""
+    fold = Registry().folds(TOPICS)[topic]
+
+    with pytest.raises(UnreadableRecord, match=f"{topic}, offset 7: record k .* update this service") as stopped:
+        fold(7, "k", value)
+
+    assert isinstance(stopped.value, StopWorker)
+
+
+@pytest.mark.parametrize(
+    ("topic", "changes"),
+    [
+        (TOPICS.mappings, {"state": "merged"}),
+        (TOPICS.mappings, {"rule": "tax-number"}),
+        (TOPICS.pair_states, {"side": "zoho_books"}),
+        (TOPICS.connections, {"app": "zoho_books"}),
+        (TOPICS.flows, {"trigger": "zoho_books.invoice.created"}),
+        (TOPICS.index, {"state": "merged"}),
+        (TOPICS.polls, {"kind": "stripe-invoices"}),
+    ],
+)
+def test_what_only_a_later_version_understands_stops_an_older_one(topic: str, changes: dict[str, Any]) -> None:
+    """A worker that an update has not reached yet sees a state that it does not know: it must not act without it."""
+    with pytest.raises(UnreadableRecord):
+        Registry().folds(TOPICS)[topic](7, "k", newer(topic, **changes))
+
+
+@pytest.mark.parametrize("topic", RECORDS)
+def test_a_later_minor_version_with_further_fields_is_read(topic: str) -> None:
+    """It was made so that an older one may pass over what is new."""
+    known, unknown = Registry(), Registry()
+    key = "mine" if topic == TOPICS.flows else "k"
+    known.folds(TOPICS)[topic](0, key, newer(topic))
+
+    for registry in (known, unknown):
+        registry.flows.pop("links-by-hand")
+    assert _size(known) == _size(unknown) + 1
+
+
+def _size(registry: Registry) -> int:
+    states: tuple[Sized, ...] = (registry.mappings, registry.pair_states, registry.connections, registry.links)
+    return sum(len(state) for state in (*states, registry.flows, registry.index, registry.polls.all()))
+
+
+def test_the_steps_of_a_later_versions_flow_are_read_too() -> None:
+    """What was added to a step or a condition is passed over as well."""
+    registry = Registry()
+    steps = [FLOW["steps"][0] | {"timeout": 5}]
+    registry.folds(TOPICS)[TOPICS.flows](0, "mine", newer(TOPICS.flows, steps=steps))
+
+    assert registry.flows["mine"].steps[0].id == "account"
+
+
+@pytest.mark.parametrize("mend", [encode(FlowLink(id="k", flow="f", connections={})), None], ids=["written", "removed"])
+def test_a_record_that_was_mended_stops_nobody_any_more(mend: bytes | None) -> None:
+    """The log keeps the unreadable one for a while: whoever starts reads on to the one that replaces it."""
+    replica = Replica(SETTINGS, Registry().folds(TOPICS))
+    replica.fold(TOPICS.flow_links, 0, "k", b"{")
+    replica.fold(TOPICS.flow_links, 1, "k", mend)
+    replica.all_read()
+
+    assert replica.ready
+    with pytest.raises(UnreadableRecord):
+        replica.fold(TOPICS.flow_links, 2, "k", b"{")
+
+
+def test_a_record_that_nobody_mended_keeps_a_worker_from_starting() -> None:
+    """A good record under another key, or of another topic, is no mend."""
+    replica = Replica(SETTINGS, Registry().folds(TOPICS))
+    replica.fold(TOPICS.mappings, 0, "k", b"{")
+    replica.fold(TOPICS.mappings, 1, "map_1", newer(TOPICS.mappings))
+    replica.fold(TOPICS.flow_links, 0, "k", newer(TOPICS.flow_links))
+
+    with pytest.raises(UnreadableRecord, match="offset 0: record k"):
+        replica.all_read()
+    assert not replica.ready
