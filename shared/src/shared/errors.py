@@ -53,7 +53,9 @@ class Unavailable(Retryable):
 
 
 class RateLimited(Retryable):
-    """429. `reason` is the vendor's own word for which limit it was, empty if it gave none."""
+    """429. `reason` is the vendor's own word for which limit it was, empty if it gave none, and `lock_timeout` where
+    another call holds the object.
+    """
 
     def __init__(
         self,

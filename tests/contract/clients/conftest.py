@@ -30,9 +30,11 @@ class ToldGate(CallGate):
     def __init__(self) -> None:
         super().__init__(Settings(_env_file=None, stripe_quota=0, togai_quota=0))
         self.told: list[tuple[str, float]] = []
+        self.operations: list[str] = []
 
-    def slow_down(self, app_account: str, seconds: float) -> None:
+    def slow_down(self, app_account: str, seconds: float, operation: str = "") -> None:
         self.told.append((app_account, seconds))
+        self.operations.append(operation)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from shared.errors import RateLimited
 from shared.limits import LONGEST_HOLD, CallGate
 from shared.settings import Settings
 
@@ -52,13 +53,13 @@ def gate(**settings: Any) -> CallGate:
     return CallGate(Settings(_env_file=None, **({"stripe_quota": 10, "togai_quota": 5} | settings)))
 
 
-async def passes(gate: CallGate, account: str, number: int, takes: float = 0.0) -> list[float]:
+async def passes(gate: CallGate, account: str, number: int, takes: float = 0.0, operation: str = "") -> list[float]:
     """When each of so many calls at once got through, counted from now."""
     loop = asyncio.get_running_loop()
     began, times = loop.time(), []
 
     async def one() -> None:
-        async with gate.call(account):
+        async with gate.call(account, operation):
             times.append(round(loop.time() - began, 3))
             await asyncio.sleep(takes)
 
@@ -111,6 +112,31 @@ def test_a_429_holds_everybody_of_the_account(loop: JumpingLoop, asked: float, h
 
     assert mine == [pytest.approx(held, abs=0.002)]
     assert other == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "same", "other"),
+    [
+        ("", 5.0, 5.0),
+        ("global-rate", 5.0, 5.0),
+        ("global-concurrency", 5.0, 5.0),
+        ("endpoint-rate", 5.0, 0.0),
+        ("endpoint-concurrency", 5.0, 0.0),
+        ("lock_timeout", 0.0, 0.0),
+        ("resource-specific", 0.0, 0.0),
+        ("a-new-one", 0.0, 0.0),
+    ],
+)
+def test_a_429_silences_what_its_limit_is_of(loop: JumpingLoop, reason: str, same: float, other: float) -> None:
+    """The whole account, the operation, or nobody: a locked object is met by one call only."""
+
+    async def after_a_429() -> list[float]:
+        one = gate(stripe_quota=0)
+        one.refused(STRIPE, "customers.update", RateLimited("429", reason=reason, retry_after=5.0))
+        found = [passes(one, STRIPE, 1, operation=name) for name in ("customers.update", "events.list")]
+        return [times[0] for times in await asyncio.gather(*found)]
+
+    assert loop.run_until_complete(after_a_429()) == [pytest.approx(wait, abs=0.002) for wait in (same, other)]
 
 
 def test_after_a_hold_the_rate_holds_again(loop: JumpingLoop) -> None:

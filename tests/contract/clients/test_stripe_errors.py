@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from shared.errors import KeyReused, Misconfigured, NotFound, RateLimited, Rejected, SyncError, Unavailable
+from shared.retries import is_worth_retrying
 
 from tests.contract.clients.conftest import StripeSide, other_stripe
 
@@ -38,17 +39,19 @@ async def test_a_rate_limit_keeps_its_reason_and_slows_down(stripe_side: StripeS
     assert isinstance(error, RateLimited)
     assert (error.reason, error.retry_after, error.replayed) == (reason, 7.0, False)
     assert stripe_side.gate.told == [(f"stripe:test:{stripe_side.account}", 7.0)]
+    assert stripe_side.gate.operations == ["customers.create" if reason.startswith("endpoint-") else ""]
     assert [customer["id"] for customer in stripe_side.state()["customers"]] == [made.id]
 
 
-async def test_a_lock_on_the_object_is_a_rate_limit_without_reason(stripe_side: StripeSide) -> None:
-    """`lock_timeout` comes as 429; without Retry-After a second is kept."""
+async def test_a_lock_on_the_object_silences_nobody_else(stripe_side: StripeSide) -> None:
+    """`lock_timeout` comes as 429 without a reason: it is the affair of the call that met it, which is retried."""
     with stripe_side.fault("lock_timeout", times=1):
         error = await failed(stripe_side.client.create_customer(NEW, "k"))
 
     assert isinstance(error, RateLimited)
-    assert (error.code, error.reason, error.retry_after) == ("lock_timeout", "", None)
-    assert stripe_side.gate.told == [(f"stripe:test:{stripe_side.account}", 1.0)]
+    assert (error.code, error.reason, error.retry_after) == ("lock_timeout", "lock_timeout", None)
+    assert is_worth_retrying(error)
+    assert stripe_side.gate.told == []
 
 
 @pytest.mark.parametrize(("kind", "made"), [("error_before", 0), ("error_after", 1)])

@@ -14,7 +14,7 @@ from shared.limits.flight import InFlight
 from shared.limits.lanes import LaneOf, present_lane
 from shared.limits.permits import Permits
 from shared.limits.quotas import quota_of
-from shared.limits.refusals import LONGEST_HOLD, SHARED
+from shared.limits.refusals import LONGEST_HOLD, SHARED, is_whole
 from shared.settings import Settings
 
 SILENCE = 1.0
@@ -40,12 +40,12 @@ class CallGate:
         self._lane = lane
         self._in_flight = permits.in_flight if permits else InFlight(settings.calls_in_flight)
         self._limiters: dict[str, AsyncLimiter | None] = {}
-        self._held_until: dict[str, float] = {}
+        self._held_until: dict[tuple[str, str], float] = {}
 
     @asynccontextmanager
     async def call(self, app_account: str, operation: str = "") -> AsyncIterator[None]:
         """Wait for the account's turn, then hold one of the calls in flight."""
-        await self._turn(app_account)
+        await self._turn(app_account, operation)
         held: AbstractAsyncContextManager[object] = self._in_flight
         if self._permits and quota_of(self._settings, app_account).limited:
             lane = self._lane or present_lane.get() or LaneOf()
@@ -54,27 +54,35 @@ class CallGate:
             self._before_sending()
             yield
 
-    async def _turn(self, app_account: str) -> None:
+    async def _turn(self, app_account: str, operation: str) -> None:
         """After a hold everybody takes a new turn: those who waited must not come all at once."""
         limiter = self._limiter(app_account)
         if limiter:
             await limiter.acquire()
-        while (left := self._held_until.get(app_account, 0.0) - time.monotonic()) > 0:
+        while (left := self._until(app_account, operation) - time.monotonic()) > 0:
             await asyncio.sleep(left)
             if limiter:
                 await limiter.acquire()
 
-    def slow_down(self, app_account: str, seconds: float) -> None:
-        """A 429 came: nobody in this process calls that account for `seconds`, at most 30."""
+    def _until(self, app_account: str, operation: str) -> float:
+        return max(self._held_until.get((app_account, name), 0.0) for name in ("", operation))
+
+    def slow_down(self, app_account: str, seconds: float, operation: str = "") -> None:
+        """Nobody in this process calls that account, or that one operation of it, for `seconds`, at most 30."""
         until = time.monotonic() + min(max(seconds, 0.0), LONGEST_HOLD)
-        self._held_until[app_account] = max(until, self._held_until.get(app_account, 0.0))
+        place = (app_account, operation)
+        self._held_until[place] = max(until, self._held_until.get(place, 0.0))
         if self._permits:
-            self._permits.hold(app_account, until)
+            self._permits.hold(app_account, until, operation)
 
     def refused(self, app_account: str, operation: str, error: RateLimited) -> None:
-        """A 429 came: this process keeps silent at once, and the allocator and all others hear of it."""
-        self.slow_down(app_account, error.retry_after or SILENCE)
-        if self._permits and error.code != "lock_timeout" and error.reason in SHARED:
+        """A 429 came. If a limit of the account or of the operation was met, this process keeps silent at once, and the
+        allocator and all others hear of it. Any other, a locked object say, concerns that one call: only it is retried.
+        """
+        if error.reason not in SHARED:
+            return
+        self.slow_down(app_account, error.retry_after or SILENCE, "" if is_whole(error.reason) else operation)
+        if self._permits:
             self._permits.refused(app_account, operation, error.reason, error.retry_after)
 
     def _rate(self, app_account: str) -> float:

@@ -101,9 +101,9 @@ class Permits:
             self.in_flight.leave()
             self._wake()
 
-    def hold(self, account: str, until: float) -> None:
-        """Nobody in this process calls the account until then (monotonic time)."""
-        self._purse.hold(account, until)
+    def hold(self, account: str, until: float, operation: str = "") -> None:
+        """Nobody in this process calls the account, or its operation, until then (monotonic time)."""
+        self._purse.hold(account, until, operation)
         self._wake()
 
     def refused(self, account: str, operation: str, reason: str, retry_after: float | None) -> None:

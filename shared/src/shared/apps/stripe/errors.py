@@ -2,7 +2,8 @@
 
 | SDK exception                                   | ours                                               |
 | APIConnectionError, APIError (5xx, 409, no JSON)| Unavailable, `replayed` by `Idempotent-Replayed`   |
-| RateLimitError (429, lock_timeout)              | RateLimited, reason by `Stripe-Rate-Limited-Reason`|
+| RateLimitError (429)                            | RateLimited, reason by `Stripe-Rate-Limited-Reason`|
+| RateLimitError (429, code `lock_timeout`)       | RateLimited, reason `lock_timeout`: one object only|
 | IdempotencyError                                | KeyReused                                          |
 | AuthenticationError, PermissionError            | Misconfigured                                      |
 | InvalidRequestError 404 / `resource_missing`    | NotFound                                           |
@@ -24,6 +25,8 @@ from shared.errors import (
     Unavailable,
 )
 
+LOCKED = "lock_timeout"
+"""Stripe's code where another call holds the same object: no limit of the account."""
 UNAVAILABLE = (stripe.APIConnectionError, stripe.APIError)
 
 
@@ -52,7 +55,8 @@ def translate(error: stripe.StripeError, connection: str) -> SyncError:
     message, code = _message(error), _code(error)
     replayed = _header(error, "idempotent-replayed") == "true"
     if isinstance(error, stripe.RateLimitError):
-        reason = _header(error, "stripe-rate-limited-reason")
+        # A locked object comes without the header, as does a limit of the account that Stripe does not name.
+        reason = LOCKED if code == LOCKED else _header(error, "stripe-rate-limited-reason")
         return RateLimited(message, code=code, retry_after=_retry_after(error), reason=reason, replayed=replayed)
     if isinstance(error, stripe.IdempotencyError):
         return KeyReused(message, code=code or "idempotency_error", status=error.http_status or 400)
