@@ -227,6 +227,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "waiting": "only a change at the other side helps: it looks again when it hears of its entity, else once a day",
         "looked_at": "epoch seconds of the last look",
     },
+        "lane": "the lane in which its event came: its calls keep it",
 }
 
 TOPIC_WORDS: Mapping[str, str] = {

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from shared.events.envelope import SCHEMA_VERSION, check_version
+from shared.limits.lanes import Lane
 
 RunState = Literal["running", "succeeded", "in_sync", "skipped", "superseded", "parked", "dead", "discarded"]
 StepState = Literal["running", "succeeded", "in_sync", "failed", "waiting"]
@@ -78,13 +79,14 @@ class Parked(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What travels in the header `parked` of a record on a delay or replay topic. `due` and `looked_at`: epoch seconds.
 
     `waiting` marks a run that only a change at the other side lets go on: it looks again when an event of its aggregate
-    comes, else once a day.
+    comes, else once a day. `lane` is the one in which the event came, empty in records of an older Tandem.
     """
 
     run: Run
     due: float
     waiting: bool = False
     looked_at: float = 0.0
+    lane: Lane | Literal[""] = ""
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -136,16 +138,18 @@ def decode_dead_letter(value: bytes) -> DeadLetter:
     return letter
 
 
-class _Typed(msgspec.Struct):
+class _Peeked(msgspec.Struct):
     type: str
+    origin: str = "live"
 
 
-_type_decoder = msgspec.json.Decoder(_Typed)
+_peek_decoder = msgspec.json.Decoder(_Peeked)
 
 
-def peek_type(value: bytes) -> str:
-    """The event type of an envelope without reading the rest. Raises msgspec.DecodeError (a ValueError)."""
+def peek(value: bytes) -> tuple[str, str]:
+    """Type and origin of an envelope without reading the rest. Raises msgspec.DecodeError (a ValueError)."""
     try:
-        return _type_decoder.decode(value).type
+        found = _peek_decoder.decode(value)
+        return found.type, found.origin
     except RecursionError as error:
         raise msgspec.DecodeError("nested too deeply") from error

@@ -24,7 +24,8 @@ from shared.registry import Registry
 from shared.runs import DeadLetter, Parked, Run, decode_dead_letter, decode_parked, decode_run
 from shared.settings import Settings
 from shared.streaming.pool import Work
-from shared.streaming.processor import PARKED_HEADER, Processor, Service
+from shared.streaming.processor import Processor, Service
+from shared.streaming.records import PARKED_HEADER
 
 from tests.fakes.log import FakeLog
 

@@ -8,7 +8,9 @@ import pytest
 from shared.connections import FlowLink
 from shared.errors import Blocked, Malformed, Unavailable, Waiting
 from shared.events import envelope as envelopes
+from shared.limits.lanes import LANES, Lane, LaneOf
 from shared.retries import LAST_PARKING
+from shared.streaming.records import PARKED_HEADER, work_of
 
 from shared import runs
 from tests.integration.streaming.bench import LINK, Bench, event
@@ -106,6 +108,23 @@ async def test_a_run_does_not_wait_on_what_an_event_showed() -> None:
     assert bench.called[:2] == [("create", True), ("create", False)]
     assert bench.runs()[-1].state == "succeeded"
     assert bench.parked() == []
+
+
+@pytest.mark.parametrize("lane", LANES)
+async def test_a_parked_run_keeps_its_lane(lane: Lane) -> None:
+    """Through every parking, and although a live event behind it made it live for a while."""
+    bench = Bench(in_place_limit=0.001)
+    bench.answer = lambda: Unavailable("away")
+    work = bench.work(event(), lane=LaneOf(lane))
+    work.lane.promote()
+    await bench.processor.handle(work)
+    topic, parked = bench.parked()[-1]
+    partition = (bench.topics.delay("customer", topic), 2)  # type: ignore[arg-type]
+    again = work_of(partition, 1, b"k", work.value, {PARKED_HEADER: runs.encode(parked)}, lambda: None)
+    await bench.processor.handle(again)
+
+    assert again.lane.lane == lane
+    assert [parked.lane for _, parked in bench.parked()] == [lane, lane]
 
 
 async def test_events_that_another_stood_for_end_as_superseded() -> None:

@@ -11,7 +11,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from shared.errors import Malformed, StopWorker
 from shared.events.envelope import SCHEMA_VERSION, Envelope, decode, encode
-from shared.runs import peek_type
+from shared.runs import peek
 
 SAMPLE = Path(__file__).parents[2] / "samples/envelopes/stripe.customer.created.json"
 
@@ -86,4 +86,4 @@ def test_what_is_nested_too_deeply_is_malformed() -> None:
     with pytest.raises(Malformed):
         envelope(b"[" * 50_000 + b"]" * 50_000).body()
     with pytest.raises(msgspec.DecodeError):
-        peek_type(value)
+        peek(value)

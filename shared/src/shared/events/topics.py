@@ -54,6 +54,11 @@ def is_delay(topic: str) -> bool:
     return ".delay." in topic
 
 
+def is_replay(topic: str) -> bool:
+    """Whether the topic holds events that are sent again, of whatever noun."""
+    return topic.endswith(".replay")
+
+
 class Topics:
     """The topics under one prefix. All inputs of a noun have one partition count: one worker owns the same numbers."""
 

@@ -24,12 +24,16 @@ _numbers = count()
 @dataclass(eq=False)
 class LaneOf:
     """The lane of one piece of work. Calls that wait hear of a promotion by `on_promotion`. `age` is smaller the
-    earlier this process came to know of the work.
+    earlier this process came to know of the work. `came_in` is the lane before any promotion.
     """
 
     lane: Lane = "live"
     age: int = field(default_factory=lambda: next(_numbers))
     on_promotion: list[Callable[[], None]] = field(default_factory=list)
+    came_in: Lane = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.came_in = self.lane
 
     def promote(self) -> None:
         """A live event of the same entity waits behind this work: from now on it counts as live (design law 6)."""

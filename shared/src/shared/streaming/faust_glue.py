@@ -20,18 +20,16 @@ import faust
 from faust.types import TP, EventT, StreamT
 from faust.types.tuples import Message
 
-from shared import metrics, runs
-from shared.catalog import TRIGGERS
-from shared.errors import Blocked, ConnectionClosed
+from shared import metrics
 from shared.events.topics import Topics
-from shared.limits.lanes import LaneOf
 from shared.log import get_logger
 from shared.settings import Settings
 from shared.streaming.faust_consumer import AcknowledgedByHand
 from shared.streaming.kafka import ssl_context
 from shared.streaming.kafka_login import login_of
-from shared.streaming.pool import Partition, Pool, Work, contiguous, same_numbers
-from shared.streaming.processor import PARKED_HEADER, Service
+from shared.streaming.pool import Partition, Pool, contiguous, same_numbers
+from shared.streaming.processor import Service
+from shared.streaming.records import work_of
 
 log = get_logger(__name__)
 
@@ -137,7 +135,8 @@ class Consuming:
             _skipped(message, self._last[partition])
         self._last[partition] = message.offset
         self.progress_at = time.monotonic()
-        pool.submit(_work(event, partition, partial(self._consumer.done, message)))
+        key, value, headers = message.key or b"", message.value or b"", dict(message.headers or {})
+        pool.submit(work_of(partition, message.offset, key, value, headers, partial(self._consumer.done, message)))
 
     def _is_present(self, message: Message) -> bool:
         return bool(message.generation_id == self.app.consumer_generation_id)
@@ -209,45 +208,3 @@ def _skipped(message: Message, last: int) -> None:
         f"{message.topic}/{message.partition}: read offset {message.offset} after {last}; records were skipped, "
         "starting again from the last acknowledged one"
     )
-
-
-def _work(event: EventT[Any], partition: Partition, acknowledge: Callable[[], object]) -> Work:
-    message = event.message
-    value = message.value or b""
-    headers = dict(message.headers or {})
-    parked = headers.get(PARKED_HEADER)
-    parking = _parking(parked) if parked else None
-    problem = parking.run.problem if parking else None
-    kind, foldable = _kind(value)
-    return Work(
-        partition=partition,
-        offset=message.offset,
-        aggregate=(message.key or b"").decode(errors="replace"),
-        kind=kind,
-        value=value,
-        parked=parked,
-        acknowledge=acknowledge,
-        foldable=foldable and parked is None,
-        due=parking.due if parking else 0.0,
-        looked_at=parking.looked_at if parking and parking.waiting else 0.0,
-        closed=problem.connection if problem and problem.error == ConnectionClosed.__name__ else "",
-        blocked=problem.connection if problem and problem.error == Blocked.__name__ else "",
-        lane=LaneOf("replay" if message.topic.endswith(".replay") else "live"),
-    )
-
-
-def _kind(value: bytes) -> tuple[str, bool]:
-    """The event's type, and whether its waiting events may fold; what cannot be read folds with nothing."""
-    try:
-        kind = str(runs.peek_type(value))
-    except ValueError:
-        return "", False
-    trigger = TRIGGERS.get(kind)
-    return kind, bool(trigger and trigger.by_state)
-
-
-def _parking(parked: bytes) -> runs.Parked | None:
-    try:
-        return runs.decode_parked(parked)
-    except ValueError:
-        return None  # whoever works on it buries it

@@ -35,10 +35,10 @@ from shared.streaming.copies import Copies
 from shared.streaming.kafka import Log
 from shared.streaming.pool import Work
 from shared.streaming.recent import Recent
+from shared.streaming.records import PARKED_HEADER
 
 log = get_logger(__name__)
 
-PARKED_HEADER = "parked"
 FRESH_FOR = 60.0
 """Seconds for which a live event is taken for the present state; a later one is looked up again (design law 5)."""
 WRITE_DEADLINE = 60.0
@@ -82,8 +82,6 @@ class Processor:
         """Bring one record to an end: a recorded run, a parking, or a burial."""
         try:
             envelope = envelopes.decode(work.value)
-            if envelope.origin == "backfill" and work.lane.lane == "replay":
-                work.lane.lane = "backfill"
             present_lane.set(work.lane)
             if work.parked:
                 await self._go_on(work, envelope, _parked(work.parked))
@@ -217,7 +215,7 @@ class Processor:
         run.state, run.parked = "parked", run.parked + 1
         run.next_attempt_at = timestamp(datetime.fromtimestamp(due, UTC))
         await self._record(run)
-        parked = Parked(run=run, due=due, waiting=waiting, looked_at=looked_at)
+        parked = Parked(run=run, due=due, waiting=waiting, looked_at=looked_at, lane=work.lane.came_in)
         await self._write(
             self._topics.delay(self._service.noun, delay), work.aggregate, work.value, runs.encode(parked)
         )

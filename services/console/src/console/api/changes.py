@@ -15,6 +15,7 @@ from shared.errors import NotReady
 from shared.events.envelope import timestamp
 from shared.runs import DeadLetter, Parked, Run
 from shared.streaming.kafka import Place
+from shared.streaming.records import PARKED_HEADER
 from sqlmodel import Session
 
 from console.api import models, shapes
@@ -84,7 +85,7 @@ async def retry_letter(state: State, letter_id: str) -> DeadLetter:
     """
     with _alone(state, letter_id):
         letter, _ = await asyncio.to_thread(_open_letter, state, letter_id)
-        headers = [("parked", runs.encode(_anew(letter.run)))] if letter.run else []
+        headers = [(PARKED_HEADER, runs.encode(_anew(letter.run)))] if letter.run else []
         key = letter.aggregate or letter.event or letter.id
         await state.writer.append(state.topics.replay(letter.noun), key, letter.value, headers=headers)
         return await _mark(state, letter, "retried", "retried from the console")
