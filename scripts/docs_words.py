@@ -194,6 +194,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "passes": "full passes so far",
         "seen": "entities of the present pass so far",
         "found": "events that no webhook had brought",
+        "reread_at": "when the last days were read once more, for events that are listed late",
         "lost": "the stretch of time whose events nobody lists any more, as `from/to`",
         "at": "time of this record",
     },
@@ -226,8 +227,8 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "due": "epoch seconds at which it goes on",
         "waiting": "only a change at the other side helps: it looks again when it hears of its entity, else once a day",
         "looked_at": "epoch seconds of the last look",
-    },
         "lane": "the lane in which its event came: its calls keep it",
+    },
 }
 
 TOPIC_WORDS: Mapping[str, str] = {

@@ -29,6 +29,7 @@ class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     - `position`: RFC 3339 time up to which everything is known to be in the log, as the vendor tells time.
     - `cursor`: where an unfinished pass goes on; `seen`: entities of that pass so far.
     - `complete`: whether a first full pass has ended; `found`: events that no webhook had brought.
+    - `reread_at`: when the last days were read once more, for what the vendor lists late.
     - `lost`: the stretch of time, as `from/to`, whose events nobody lists any more; empty if there never was one.
     """
 
@@ -41,6 +42,7 @@ class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     passes: int = 0
     seen: int = 0
     found: int = 0
+    reread_at: str = ""
     lost: str = ""
     at: str = ""
     schemaversion: str = SCHEMA_VERSION

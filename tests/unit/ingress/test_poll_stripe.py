@@ -2,60 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 import pytest
-from ingress.normalize import stripe_event
-from ingress.polling.stripe_customers import StripeCustomers
-from ingress.polling.stripe_events import MARGIN, ON_ITS_WAY, StripeEvents, Window, epoch
+from ingress.polling.stripe_events import MARGIN, ON_ITS_WAY, Window, epoch
 from shared.errors import RateLimited, Unavailable
 from shared.settings import Settings
 from structlog.testing import capture_logs
 
-from tests.fakes.polling import NOW, STRIPE, Clock, FakeStripe, Memory, MemoryTail, connection
-
-POLLING_ONLY = Window(interval=15, overlap=300, grace=0)
-HOOKED = Window(interval=900, overlap=900, grace=120)
-DAY = 24 * 3600.0
-
-
-class Account:
-    """One Stripe account and its pollers; `live` makes another process of it."""
-
-    def __init__(self, window: Window = POLLING_ONLY, size: int = 100, made: float = NOW) -> None:
-        self.clock = Clock(made)
-        self.stripe = FakeStripe(size)
-        self.connection = connection("stripe", made)
-        self.window = window
-        self.memory = Memory()
-        self.live()
-
-    def live(self, left: int | None = None) -> None:
-        """A new process over the records of the last one, which dies at an append."""
-        self.memory = Memory(self.memory, left)
-        self.tail = MemoryTail(self.memory)
-        self.events = StripeEvents(STRIPE, self.memory.book, self.tail, self.window, self.clock)
-        self.customers = StripeCustomers(STRIPE, self.memory.book, self.clock)
-
-    async def look(self, looks: int = 1) -> float:
-        """Looks, an interval apart. Returns when the next one is due."""
-        for _ in range(looks):
-            self.clock.now += self.window.interval
-            due = await self.events.look(self.stripe, self.connection)
-        return due
-
-    async def webhook(self, event_id: str) -> None:
-        """An event comes in as it should."""
-        body = next(e for e in self.stripe.happened if e["id"] == event_id)
-        await self.memory.book.event(stripe_event(msgspec.json.encode(body), self.connection))
-
-    @property
-    def poll(self) -> Any:
-        return self.memory.book.polls.get(STRIPE, "stripe-events")
-
-    def entity(self, name: str) -> Any:
-        return self.memory.book.index.get(f"{STRIPE}/customer/{name}")
+from tests.fakes.polling import NOW, STRIPE
+from tests.unit.ingress.stripe_account import DAY, HOOKED, POLLING_ONLY, Account
 
 
 async def test_what_is_missing_is_appended_once_oldest_first() -> None:
@@ -100,21 +54,6 @@ async def test_what_happened_before_the_connection_is_not_ours() -> None:
     await account.look(3)
 
     assert account.memory.ids() == [just]
-
-
-async def test_an_event_that_is_listed_late_is_found() -> None:
-    """It appears behind events that were seen before: the looks overlap."""
-    account = Account()
-    late = account.stripe.happen(NOW + 5)
-    account.stripe.hidden = {late}
-    newer = account.stripe.happen(NOW + 10)
-    await account.look()
-    assert account.memory.ids() == [newer]
-    account.clock.now += 200
-    account.stripe.hidden = set()
-    await account.look()
-
-    assert account.memory.ids() == [newer, late]
 
 
 async def test_a_webhook_on_its_way_is_waited_for() -> None:
@@ -310,7 +249,7 @@ async def test_a_cursor_whose_customer_is_deleted_begins_again() -> None:
     [
         ("https://hooks.example.test", "live", HOOKED),
         ("https://hooks.example.test", "test", HOOKED),
-        ("", "live", Window(600, 300, 0)),
+        ("", "live", Window(600, 900, 0)),
         ("", "test", POLLING_ONLY),
     ],
 )

@@ -1,7 +1,7 @@
 """Stripe's own list of events, read again and again with an overlap: what no webhook brought is appended.
 
 The list is eventually consistent: an event may appear late, behind newer ones. So each look begins some time before the
-place up to which the last one has seen everything.
+place up to which the last one has seen everything, and once a day the last two days are read again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import partial
 import msgspec
 from shared.apps.stripe.client import StripeApp
 from shared.connections import Connection
-from shared.errors import Malformed, Unavailable
+from shared.errors import Malformed, Retryable, Unavailable
 from shared.events.envelope import timestamp
 from shared.index import Entity
 from shared.log import get_logger
@@ -34,8 +34,14 @@ log = get_logger(__name__)
 
 FIRST_OVERLAP = 60.0
 """Seconds before the connection was made from which on events are ours: clocks differ."""
-SHORTEST_OVERLAP = 300.0
+SHORTEST_OVERLAP = 900.0
 """Seconds that every look goes back behind the last one's end, for events that Stripe lists late."""
+REREAD_EVERY = 24 * 3600.0
+"""Seconds between two long looks, for events that Stripe lists later than the overlap."""
+LATEST_LISTED = 24 * 3600.0
+"""Seconds after which an event is listed at the latest: a long look goes back so far behind the one before it."""
+REREAD_RETRY = 3600.0
+"""Seconds after a long look that failed: it must not hold up the short ones."""
 ON_ITS_WAY = 120.0
 """Seconds for which an event that is not in the log may still be coming by webhook."""
 MARGIN = 600.0
@@ -103,6 +109,11 @@ def judge(
     return Verdict(missing[::-1], position, waited_for)
 
 
+def reread_since(poll: Poll) -> float:
+    """Where the next long look begins (epoch seconds): everything before was listed when the last one ended."""
+    return max(epoch(poll.reread_at) - LATEST_LISTED, epoch(poll.since) - FIRST_OVERLAP)
+
+
 def first_position(connection: Connection, now: float) -> float:
     """Where the first look begins: when the connection was made, as far as Stripe keeps events."""
     made = epoch(connection.changed_at) or now
@@ -139,6 +150,7 @@ class StripeEvents:
         self._listed = 0
         self._last = 0.0
         self._missed_at: dict[str, float] = {}
+        self._reread_failed = float("-inf")
 
     async def look(self, client: StripeApp, connection: Connection) -> float:
         """One look. Returns the seconds after which the next one is due.
@@ -149,28 +161,62 @@ class StripeEvents:
         poll = await self._begun(connection)
         began = self._clock()
         since = max(epoch(poll.position) - self._window.overlap, epoch(poll.since) - FIRST_OVERLAP)
+        unknown, left, cut = await self._missing(client, since)
+        seen_to = max(epoch(poll.position), unknown[0].created if cut else max(self._last, began - MARGIN))
+        verdict = judge(left, self._missed_at, seen_to, began, self._window)
+        self._missed_at = {e.id: self._missed_at.get(e.id, began) for e in verdict.on_their_way}
+        appended = await self._bring(verdict, connection)
+        await self._end(poll, verdict, appended, began, cut=cut)
+        if cut:
+            return 0.0
+        await self._reread_if_due(client, connection)
+        return min(self._window.interval, ON_ITS_WAY) if verdict.on_their_way else self._window.interval
+
+    async def _reread_if_due(self, client: StripeApp, connection: Connection) -> None:
+        """Once a day, after a short look has ended. A vendor in trouble is asked again an hour later."""
+        poll, began = self._book.polls.get(self._account, "stripe-events"), self._clock()
+        if began - max(epoch(poll.reread_at), self._reread_failed) < REREAD_RETRY:
+            return
+        if began - epoch(poll.reread_at) < REREAD_EVERY:
+            return
+        try:
+            _, left, cut = await self._missing(client, reread_since(poll))
+            verdict = judge(left, self._missed_at, began, began, self._window)
+            appended = await self._bring(verdict, connection)
+            # Cut, it brought the oldest ones: the next look goes on with the others.
+            done = poll.reread_at if cut else told(began)
+            await self._book.poll(msgspec.structs.replace(poll, reread_at=done, found=poll.found + appended))
+        except Retryable as error:
+            self._reread_failed = began
+            log.warning("poll.reread_failed", app_account=self._account, reason=error.message)
+            return
+        if appended:
+            log.warning("poll.listed_late", app_account=self._account, events=appended)
+
+    async def _missing(self, client: StripeApp, since: float) -> tuple[deque[Listed], list[Listed], bool]:
+        """The listed events since a time that were unknown, those that still are, and whether newer ones were left out.
+
+        Both newest first.
+        """
         self._tail.require(since)
         await self._tail.caught_up()
         unknown, cut = await self._walk(client, int(since))
         # The list came first: what a webhook brought meanwhile is in the log by now.
         await self._tail.caught_up()
-        left = [event for event in unknown if not self._tail.knows(self._account, event.id)]
-        seen_to = max(epoch(poll.position), unknown[0].created if cut else max(self._last, began - MARGIN))
-        verdict = judge(left, self._missed_at, seen_to, began, self._window)
-        self._missed_at = {e.id: self._missed_at.get(e.id, began) for e in verdict.on_their_way}
+        return unknown, [event for event in unknown if not self._tail.knows(self._account, event.id)], cut
+
+    async def _bring(self, verdict: Verdict, connection: Connection) -> int:
+        """Append what is missing, then bring the index to the newest states. Returns how many were appended."""
         appended = [await self._append(event, connection) for event in verdict.missing].count(True)
         await self._feed()
-        await self._end(poll, verdict, appended, began, cut=cut)
-        if cut:
-            return 0.0
-        return min(self._window.interval, ON_ITS_WAY) if verdict.on_their_way else self._window.interval
+        return appended
 
     async def _begun(self, connection: Connection) -> Poll:
         """The poll as it stands. At first sight its beginning is written down before anything is asked."""
         poll = self._book.polls.get(self._account, "stripe-events")
         if not poll.position:
             first = told(first_position(connection, self._clock()))
-            poll = msgspec.structs.replace(poll, since=first, position=first)
+            poll = msgspec.structs.replace(poll, since=first, position=first, reread_at=told(self._clock()))
             await self._book.poll(poll)
         return poll
 
@@ -238,7 +284,8 @@ class StripeEvents:
             at=told(self._clock()),
         )
         await self._book.poll(ended)
-        self._tail.forget(self._account, min(verdict.position, epoch(poll.position)) - self._window.overlap - 60)
+        oldest = min(verdict.position, epoch(poll.position)) - self._window.overlap
+        self._tail.forget(self._account, min(oldest, reread_since(poll)) - 60)
         if appended:
             log.info("poll.found", app_account=self._account, events=appended, since=poll.position)
 
