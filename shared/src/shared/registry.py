@@ -15,6 +15,7 @@ from shared.connections import Connection, FlowLink, connection_decoder, flow_li
 from shared.errors import Misconfigured, UnreadableRecord
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
+from shared.flows.links import is_removed
 from shared.flows.model import Flow
 from shared.index import EntityIndex
 from shared.mapping_index import MappingIndex
@@ -31,6 +32,7 @@ class Registry:
     def __init__(self) -> None:
         self.connections: dict[str, Connection] = {}
         self.links: dict[str, FlowLink] = {}
+        self.removed_links: dict[str, FlowLink] = {}
         self.flows: dict[str, Flow] = dict(BUILT_IN)
         self.mappings = MappingIndex()
         self.pair_states = PairStates()
@@ -76,7 +78,7 @@ class Registry:
         return fold
 
     def _drop(self, key: str) -> None:
-        for known in (self.connections, self.links):
+        for known in (self.connections, self.links, self.removed_links):
             known.pop(key, None)
         if key not in BUILT_IN:
             self.flows.pop(key, None)
@@ -102,7 +104,9 @@ class Registry:
     def _link(self, _offset: int, key: str, value: bytes) -> None:
         link = flow_link_decoder.decode(value)
         check_version(link.schemaversion)
-        self.links[key] = link
+        here, gone = (self.removed_links, self.links) if is_removed(link) else (self.links, self.removed_links)
+        gone.pop(key, None)
+        here[key] = link
 
     def _flow(self, _offset: int, key: str, value: bytes) -> None:
         # A newer minor version may have added fields, which no flow of a person's may have.

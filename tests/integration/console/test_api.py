@@ -11,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from console.api.state import State
 from shared.events.topics import Topics
+from shared.flows.links import is_removed
 from shared.pairs import PairState
 from shared.settings import Settings
 from shared.streaming.kafka import Log, Place, client_options
@@ -199,6 +200,23 @@ async def test_discarding_leaves_a_run_that_has_succeeded_since(
     await api.post(f"/api/dead-letters/{letter.id}/discard", json={"reason": "done by hand"})
 
     assert (await api.get(f"/api/runs/{records.run('e').id}")).json()["state"] == "succeeded"
+
+
+async def test_a_new_flow_link_is_told_until_somebody_decides(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """Left off by a decision it is new no more; removed it is gone, and its record stays for the next set-up."""
+    new = [records.flow_link(id=name, enabled=False) for name in ("kept", "removed")]
+    await put(console, log, *new, records.connection())
+    listed = (await api.get("/api/flow-links")).json()["items"]
+    kept = (await api.post("/api/flow-links/kept/disable")).json()
+    await api.post("/api/flow-links/removed/remove")
+    left = (await api.get("/api/flow-links")).json()["items"]
+    record = await read_one(console.settings, Place(console.topics.flow_links, 0, 3))
+
+    assert [(item["id"], item["new"]) for item in listed] == [("kept", True), ("removed", True)]
+    assert (kept["enabled"], kept["new"]) == (False, False)
+    assert [item["id"] for item in left] == ["kept"]
+    assert is_removed(connections.flow_link_decoder.decode(record.value))
+    assert (await api.post("/api/flow-links/removed/enable")).status_code == 404
 
 
 async def test_a_flow_link_is_switched_off_and_on(console: State, api: httpx.AsyncClient, log: Log) -> None:

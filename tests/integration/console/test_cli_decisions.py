@@ -34,11 +34,11 @@ ACME, BETA = f"{TOGAI}/account/acme", f"{TOGAI}/account/beta"
 async def filled(
     process: asyncio.subprocess.Process, log: Log, topics: Topics, environment: dict[str, str]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A console that knows a pair, a difference, a conflict, and the flow link for links by hand."""
+    """A console that knows a pair, a difference, a conflict, the flow link for links by hand, and a new one."""
     pair, held = records.mapping("n"), records.mapping("held", target=BETA)
     for homes, found in (
         (topics.connections, records.both_connected()),
-        (topics.flow_links, (records.by_hand(),)),
+        (topics.flow_links, (records.by_hand(), records.flow_link(id="brought", enabled=False))),
         (topics.mappings, (pair, held)),
         (topics.pair_states, (records.pair_state(pair, "togai", differences={"name": records.difference()}),)),
         (topics.runs, (records.conflict("evt_1", ACME, BETA),)),
@@ -61,12 +61,13 @@ async def filled(
 async def test_what_waits_is_listed(filled: httpx.AsyncClient, tandem: Tandem) -> None:
     """Tables for people, the API's JSON for programs; a single conflict with the commands that decide it."""
     run = records.conflict("evt_1").id
-    conflicts, one, differences, as_json, nothing = await asyncio.gather(
+    conflicts, one, differences, as_json, nothing, flow_links = await asyncio.gather(
         asyncio.to_thread(tandem, "conflicts", "list"),
         asyncio.to_thread(tandem, "conflicts", "show", run),
         asyncio.to_thread(tandem, "differences", "list", "--id", "cus_n"),
         asyncio.to_thread(tandem, "conflicts", "list", "--json"),
         asyncio.to_thread(tandem, "differences", "list", "--id", "cus_held"),
+        asyncio.to_thread(tandem, "flow-links", "list"),
     )
 
     for shown in ("cus_evt_1 (Stripe customer)", "acme, beta", "several in Togai", run):
@@ -78,6 +79,7 @@ async def test_what_waits_is_listed(filled: httpx.AsyncClient, tandem: Tandem) -
         assert shown in differences.stdout, shown
     assert json.loads(as_json.stdout)["items"][0]["run"] == run
     assert "equal in every field" in nothing.stdout
+    assert "new: switch on with tandem flow-links enable brought" in flow_links.stdout
 
 
 async def test_a_conflict_is_looked_at_again_when_a_person_says_so(

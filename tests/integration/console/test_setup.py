@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from console.setup import STRIPE_CONNECTION, TOGAI_CONNECTION, prepare
-from shared.catalog.flows import ACCOUNT_TO_CUSTOMER, BUILT_IN, CUSTOMER_TO_ACCOUNT
+from shared.catalog.flows import ACCOUNT_TO_CUSTOMER, BUILT_IN, CUSTOMER_CHANGES, CUSTOMER_TO_ACCOUNT
 from shared.connections import FlowLink, encode, flow_link_decoder
 from shared.events.topics import Topics
+from shared.flows.links import is_new, removed
+from shared.settings import Settings
 from shared.streaming.admin import ensure_topics
 from shared.streaming.kafka import Log
 
@@ -31,7 +33,7 @@ async def sandbox(tmp_path: Path, kafka_bootstrap: str) -> AsyncIterator[Stack]:
 
 
 async def test_a_home_with_the_first_two_flows_gets_the_others(sandbox: Stack) -> None:
-    """At the next start, once; a flow that a person switched off stays off."""
+    """At the next start, once, switched off: an update starts nothing. What a person switched off stays off."""
     settings = sandbox.settings()
     topics = Topics(settings)
     await ensure_topics(settings)
@@ -49,11 +51,59 @@ async def test_a_home_with_the_first_two_flows_gets_the_others(sandbox: Stack) -
     links = [flow_link_decoder.decode(record.value) for record in written]
     assert links[:3] == [first, second, off]
     assert sorted(link.flow for link in links[3:]) == sorted(BUILT_IN.keys() - {first.flow, second.flow})
-    assert all(link.enabled for link in links[3:])
+    assert all(is_new(link) for link in links[3:])
+    assert len(prepared.new) == len(links[3:])
+    for link in links[3:]:
+        assert any(f"`tandem flow-links enable {link.id}`" in sentence for sentence in prepared.new)
     assert len(await in_topics(settings, topics.flow_links)) == len(written)
     assert again == prepared
     assert prepared.sources[0].startswith("Stripe: webhooks come in; its list of events is read every 15 min")
     assert prepared.notes == ()
+
+
+async def links_of(settings: Settings) -> list[FlowLink]:
+    """Every record of the topic."""
+    found = await in_topics(settings, Topics(settings).flow_links)
+    return [flow_link_decoder.decode(record.value) for record in found]
+
+
+async def test_what_a_person_decided_survives_every_start(sandbox: Stack) -> None:
+    """A fresh home has all flows on; one that was switched off or removed stays so, and nothing is written again."""
+    settings = sandbox.settings()
+    prepared = await prepare(settings)
+    first = await links_of(settings)
+    at = "2026-11-23T10:00:00.000Z"
+    off, gone = msgspec.structs.replace(first[0], enabled=False, changed_at=at), removed(first[1], at)
+    async with Log(settings) as log:
+        for link in (off, gone):
+            await log.append(Topics(settings).flow_links, link.id, encode(link))
+    await prepare(settings)
+
+    assert (all(link.enabled for link in first), prepared.new) == (True, ())
+    assert await links_of(settings) == [*first, off, gone]
+
+
+async def test_a_flow_that_bills_starts_off_with_real_keys(sandbox: Stack) -> None:
+    """On a fresh home too, and it says how to switch it on; with the sandbox it is part of what is shown."""
+    billing = CUSTOMER_CHANGES.model_copy(update={"id": "bill-customers", "moves_money": True, "title": "Bills"})
+    flows = {CUSTOMER_CHANGES.id: CUSTOMER_CHANGES, billing.id: billing}
+    real = sandbox.settings(
+        stripe_api_key="sk_test_sandbox",
+        togai_api_token="togai_sandbox",
+        stripe_api_base=sandbox.url("sandbox", "/stripe"),
+        togai_api_base=sandbox.url("sandbox", "/togai"),
+        togai_mode="test",
+        topic_prefix=f"{sandbox.prefix}real.",
+    )
+    prepared, shown = await prepare(real, flows), await prepare(sandbox.settings(), flows)
+
+    assert {link.flow: link.enabled for link in await links_of(real)} == {CUSTOMER_CHANGES.id: True, billing.id: False}
+    assert prepared.new == (
+        "new and off: Bills (it moves money or sends e-mail); switch on with "
+        "`tandem flow-links enable link_bill-customers`",
+    )
+    assert all(link.enabled for link in await links_of(sandbox.settings()))
+    assert shown.new == ()
 
 
 async def test_without_a_public_address_it_is_said_that_polling_does_it(sandbox: Stack) -> None:

@@ -35,7 +35,7 @@ RECORDS: dict[str, Any] = {
     TOPICS.mappings: Mapping(id="map_1", state="linked", source=CUSTOMER, target=ACCOUNT, at="", run="run_1"),
     TOPICS.pair_states: PairState(mapping="map_1", side="togai", pair=[ACCOUNT, CUSTOMER]),
     TOPICS.connections: CONNECTION,
-    TOPICS.flow_links: FlowLink(id="l", flow="f", connections={}),
+    TOPICS.flow_links: FlowLink(id="l", flow="f", connections={"stripe": "c"}),
     TOPICS.flows: FLOW,
     TOPICS.index: Entity(ref=CUSTOMER, email="a@example.test"),
     TOPICS.polls: Poll(app_account=STRIPE, kind="stripe-events"),
@@ -110,7 +110,9 @@ def test_the_steps_of_a_later_versions_flow_are_read_too() -> None:
     assert registry.flows["mine"].steps[0].id == "account"
 
 
-@pytest.mark.parametrize("mend", [encode(FlowLink(id="k", flow="f", connections={})), None], ids=["written", "removed"])
+@pytest.mark.parametrize(
+    "mend", [encode(FlowLink(id="k", flow="f", connections={"stripe": "c"})), None], ids=["written", "removed"]
+)
 def test_a_record_that_was_mended_stops_nobody_any_more(mend: bytes | None) -> None:
     """The log keeps the unreadable one for a while: whoever starts reads on to the one that replaces it."""
     replica = Replica(SETTINGS, Registry().folds(TOPICS))

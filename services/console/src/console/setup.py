@@ -5,7 +5,7 @@ Safe to run at every start: what is there and right stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -14,6 +14,8 @@ from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, Vault, check_modes, encode, encryption_keys
 from shared.errors import Misconfigured, Unavailable
 from shared.events.topics import Topics
+from shared.flows.links import is_new, missing_links
+from shared.flows.model import Flow
 from shared.polls import webhooks_come_in
 from shared.registry import Registry
 from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, Settings
@@ -32,8 +34,8 @@ TOGAI_EVENT_TITLE = "Account creation"
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is ready, for people: the addresses that the vendors must call, how else changes come in, and what is not
-    as it should be.
+    """What is ready, for people: the addresses that the vendors must call, how else changes come in, what is not as it
+    should be, and which flows are new and wait for somebody to switch them on.
     """
 
     stripe_account: str
@@ -42,6 +44,7 @@ class Prepared:
     togai_webhook: str
     sources: tuple[str, ...]
     notes: tuple[str, ...]
+    new: tuple[str, ...] = ()
 
 
 def check_keys(settings: Settings) -> None:
@@ -55,8 +58,8 @@ def check_keys(settings: Settings) -> None:
         )
 
 
-async def prepare(settings: Settings) -> Prepared:
-    """Make everything ready. Raises Misconfigured or Unavailable with what to do."""
+async def prepare(settings: Settings, flows: Mapping[str, Flow] = BUILT_IN) -> Prepared:
+    """Make everything ready, `flows` linked. Raises Misconfigured or Unavailable with what to do."""
     check_keys(settings)
     mismatches = await ensure_topics(settings)
     vault = Vault(encryption_keys(settings, create=True))
@@ -69,7 +72,8 @@ async def prepare(settings: Settings) -> Prepared:
         ]
         stripe, togai = made
         stripe = await _with_endpoint(stripe, settings, vault)
-        links = [link for link in _links((stripe, togai)) if link.id not in registry.links]
+        known = registry.links | registry.removed_links
+        links = missing_links(flows.values(), (stripe, togai), known, sandboxed=settings.sandboxed)
         for link in links:
             # Before anything is kept: the record of a refused key would stand in the way of the right one.
             check_modes(link, {c.id: c for c in (stripe, togai)})
@@ -77,6 +81,7 @@ async def prepare(settings: Settings) -> Prepared:
             await _keep_connection(kafka, topics, registry, connection, vault)
         for link in links:
             await kafka.append(topics.flow_links, link.id, encode(link))
+        new = tuple(_new((registry.links | {link.id: link for link in links}).values(), flows))
     token = vault.open(togai).webhook_token
     prepared = Prepared(
         stripe_account=stripe.app_account,
@@ -85,6 +90,7 @@ async def prepare(settings: Settings) -> Prepared:
         togai_webhook=f"{public_address(settings)}/webhooks/togai/{TOGAI_CONNECTION}/{TOGAI_EVENT}/{token}",
         sources=sources.sentences(settings, stripe.mode),
         notes=(*map(str, mismatches), *_missing(settings, stripe, vault)),
+        new=new,
     )
     if settings.sandboxed:
         await _subscribe(settings, togai, prepared.togai_webhook)
@@ -126,12 +132,14 @@ def _missing(settings: Settings, stripe: Connection, vault: Vault) -> list[str]:
     return ["TANDEM_PUBLIC_URL is not set and TANDEM_POLLING is off: nothing comes in; set one of the two"]
 
 
-def _links(connections: Iterable[Connection]) -> list[FlowLink]:
-    by_app: dict[str, str] = {c.app: c.id for c in connections}
-    return [
-        FlowLink(id=f"link_{flow.id}", flow=flow.id, connections={app: by_app[app] for app in sorted(flow.apps)})
-        for flow in BUILT_IN.values()
-    ]
+def _new(links: Iterable[FlowLink], flows: Mapping[str, Flow]) -> list[str]:
+    """Each flow that nobody has decided about yet, and the command that switches it on."""
+    found = []
+    for link in sorted(filter(is_new, links), key=lambda link: link.id):
+        if flow := flows.get(link.flow):
+            why = " (it moves money or sends e-mail)" if flow.starts_off else ""
+            found.append(f"new and off: {flow.title}{why}; switch on with `tandem flow-links enable {link.id}`")
+    return found
 
 
 def _stripe_address(settings: Settings) -> str:

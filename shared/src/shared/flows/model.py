@@ -45,6 +45,8 @@ class Flow(BaseModel):
     visibility: Literal["built-in", "private"] = "private"
     trigger: str
     pairs: bool = Field(False, description="makes the other side of its subject: an echo of our own create ends it")
+    moves_money: bool = Field(False, description="bills, charges or pays: it changes what somebody owes or gets")
+    sends_email: bool = Field(False, description="the vendor writes to a customer because of it")
     conditions: tuple[Condition, ...] = ()
     steps: tuple[FlowStep, ...] = Field(min_length=1)
     schemaversion: str = "1.0"
@@ -53,6 +55,11 @@ class Flow(BaseModel):
     def apps(self) -> set[str]:
         """The apps for which a flow link needs a connection."""
         return {TRIGGERS[self.trigger].app, *(ACTIONS[step.action].app for step in self.steps)}
+
+    @property
+    def starts_off(self) -> bool:
+        """Whether only a person may switch it on: what it does to customers cannot be taken back."""
+        return self.moves_money or self.sends_email
 
     @model_validator(mode="after")
     def _fits_the_catalog(self) -> Self:

@@ -1,4 +1,4 @@
-"""The few things that the console writes to the log: retry, discard, and a flow link on or off."""
+"""The few things that the console writes to the log: retry, discard, and a flow link on, off or removed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from shared.connections import FlowLink
 from shared.errors import NotReady
 from shared.events.envelope import timestamp
+from shared.flows.links import is_new, removed
 from shared.runs import DeadLetter, Parked, Run
 from shared.streaming.kafka import Place
 from shared.streaming.records import PARKED_HEADER
@@ -105,8 +106,24 @@ async def discard_letter(state: State, letter_id: str, reason: str) -> DeadLette
 
 
 async def switch_flow_link(state: State, link_id: str, *, enabled: bool) -> FlowLink:
-    """Enable or disable. Raises Unknown, Unavailable."""
+    """Enable or disable: a new one that is disabled is new no more. Raises Unknown, Unavailable."""
+    link = await _flow_link(state, link_id)
+    if link.enabled is enabled and not is_new(link):
+        return link
+    changed = msgspec.structs.replace(link, enabled=enabled, changed_at=_now())
+    await _seen(state, await state.writer.append(state.topics.flow_links, link.id, connections.encode(changed)))
+    return changed
 
+
+async def remove_flow_link(state: State, link_id: str) -> FlowLink:
+    """Remove it for good: no start makes it again. Returns it as it was. Raises Unknown, Unavailable."""
+    link = await _flow_link(state, link_id)
+    record = connections.encode(removed(link, _now()))
+    await _seen(state, await state.writer.append(state.topics.flow_links, link.id, record))
+    return msgspec.structs.replace(link, enabled=False)
+
+
+async def _flow_link(state: State, link_id: str) -> FlowLink:
     def read() -> FlowLink | None:
         with Session(state.database.engine) as session:
             return queries.flow_link(session, link_id)
@@ -114,11 +131,7 @@ async def switch_flow_link(state: State, link_id: str, *, enabled: bool) -> Flow
     link = await asyncio.to_thread(read)
     if link is None:
         raise Unknown(f"there is no flow link {link_id}", "see GET /api/flow-links for those that there are")
-    if link.enabled is enabled:
-        return link
-    changed = msgspec.structs.replace(link, enabled=enabled, changed_at=_now())
-    await _seen(state, await state.writer.append(state.topics.flow_links, link.id, connections.encode(changed)))
-    return changed
+    return link
 
 
 @router.post("/dead-letters/{letter_id}/retry", tags=["dead letters"], summary="Try a dead letter again")
@@ -143,3 +156,9 @@ async def enable(state: StateDep, link_id: str) -> models.FlowLinkItem:
 async def disable(state: StateDep, link_id: str) -> models.FlowLinkItem:
     """Its events are recorded as skipped; runs that have begun go on."""
     return shapes.flow_link_item(await switch_flow_link(state, link_id, enabled=False))
+
+
+@router.post("/flow-links/{link_id}/remove", tags=["flows"], summary="Remove a flow link")
+async def remove(state: StateDep, link_id: str) -> models.FlowLinkItem:
+    """It is gone from every list, and no start or update makes it again; `tandem flow-links add` does."""
+    return shapes.flow_link_item(await remove_flow_link(state, link_id))

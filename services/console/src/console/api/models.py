@@ -205,6 +205,7 @@ class FlowLinkItem(BaseModel):
     flow: str = Field(examples=["stripe-customer-to-togai-customer"])
     connections: dict[str, str] = Field(examples=[{"stripe": "stripe-test", "togai": "togai-test"}])
     enabled: bool
+    new: bool = Field(description="an update brought it, switched off, and nobody has decided about it yet")
     changed_at: str
 
 

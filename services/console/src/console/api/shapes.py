@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from shared.connections import Connection, FlowLink
+from shared.flows.links import is_new
 from shared.identity import Ref
 from shared.mappings import Mapping
 from shared.runs import DeadLetter, Problem, Run, Step
@@ -240,4 +241,4 @@ def connection_item(connection: Connection) -> models.ConnectionItem:
 
 def flow_link_item(link: FlowLink) -> models.FlowLinkItem:
     same = ("id", "flow", "connections", "enabled", "changed_at")
-    return models.FlowLinkItem(**{name: getattr(link, name) for name in same})
+    return models.FlowLinkItem(**{name: getattr(link, name) for name in same}, new=is_new(link))

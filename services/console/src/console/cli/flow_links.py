@@ -19,9 +19,12 @@ COLUMNS = ("Flow link", "State", "Flow", "Connections")
 
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
     on = found["enabled"]
+    state = Text("on" if on else "off", style="green" if on else "dim")
+    if found["new"]:
+        state = Text(f"new: switch on with tandem flow-links enable {found['id']}", style="yellow")
     return (
         found["id"],
-        Text("on" if on else "off", style="green" if on else "dim"),
+        state,
         found["flow"],
         ", ".join(f"{app}: {connection}" for app, connection in found["connections"].items()),
     )
@@ -62,3 +65,10 @@ def disable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Switch a flow link off; its events are recorded as skipped from then on."""
     client.call("POST", f"/api/flow-links/{link}/disable")
     typer.echo(f"{link} is off.")
+
+
+@app.command("remove")
+def remove(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Remove a flow link for good: no start and no update makes it again."""
+    client.call("POST", f"/api/flow-links/{link}/remove")
+    typer.echo(f"{link} is removed.")

@@ -20,7 +20,7 @@ def setup() -> None:
     prepared = asyncio.run(prepare(settings))
     for note in prepared.notes:
         typer.echo(f"look at this: {note}")
-    for sentence in prepared.sources:
+    for sentence in (*prepared.sources, *prepared.new):
         typer.echo(sentence)
     typer.echo(f"ready: Stripe {prepared.stripe_account}, Togai {prepared.togai_account}")
     typer.echo(f"Stripe calls {prepared.stripe_webhook}")

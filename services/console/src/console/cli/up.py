@@ -53,7 +53,7 @@ async def _prepare(settings: Settings, report: Report) -> str:
     prepared = await prepare(settings)
     for note in prepared.notes:
         report.note("setup", note)
-    for sentence in prepared.sources:
+    for sentence in (*prepared.sources, *prepared.new):
         report.note("setup", sentence)
     if not settings.sandboxed:
         report.note("setup", f"Stripe calls {prepared.stripe_webhook}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
+from shared.flows.links import is_removed
 from shared.mappings import Mapping
 from shared.runs import DeadLetter, Run
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
@@ -73,13 +74,16 @@ def connections(session: Session) -> list[Connection]:
 
 
 def flow_links(session: Session) -> list[FlowLink]:
+    """Every flow link that is not removed."""
     rows = session.scalars(select(FlowLinkRow).order_by(col(FlowLinkRow.id)))
-    return [flow_link_decoder.decode(row.record) for row in rows]
+    return [link for row in rows if not is_removed(link := flow_link_decoder.decode(row.record))]
 
 
 def flow_link(session: Session, link_id: str) -> FlowLink | None:
+    """None if there is none, or it is removed."""
     row = session.get(FlowLinkRow, link_id)
-    return flow_link_decoder.decode(row.record) if row else None
+    found = flow_link_decoder.decode(row.record) if row else None
+    return found if found and not is_removed(found) else None
 
 
 def counts(session: Session, table: Listed) -> dict[str, int]:

@@ -1,0 +1,58 @@
+"""Flow links that set-up makes, and those that a person removed. Pure.
+
+The record of a removed link stays, bound to no connection: the topic forgets a record without a value after a day, and
+set-up would make the link again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from shared.connections import Connection, FlowLink
+from shared.flows.model import Flow
+
+
+def removed(link: FlowLink, at: str) -> FlowLink:
+    """The record of a link that a person removed. `at` is RFC 3339."""
+    return msgspec.structs.replace(link, connections={}, enabled=False, changed_at=at)
+
+
+def is_removed(link: FlowLink) -> bool:
+    """Whether a person removed the link: it starts nothing, no list shows it, and set-up never makes it again."""
+    return not link.connections
+
+
+def is_new(link: FlowLink) -> bool:
+    """Whether set-up made the link, switched off, and nobody has decided about it yet."""
+    return not link.enabled and not link.changed_at and not is_removed(link)
+
+
+def missing_links(
+    flows: Iterable[Flow], connections: Iterable[Connection], known: Mapping[str, FlowLink], *, sandboxed: bool
+) -> list[FlowLink]:
+    """The links that set-up has not made yet. `known` are all records, those of removed links too.
+
+    Nothing starts by itself: where any link of these connections is known they come switched off, for an update brought
+    them. On a fresh home they are on, but for flows that move money or send e-mail, which are on in the sandbox only.
+    """
+    by_app: dict[str, str] = {connection.app: connection.id for connection in connections}
+    wanted = {link_id(flow): flow for flow in flows}
+    of_these = {id for id, link in known.items() if set(link.connections.values()) & set(by_app.values())}
+    fresh = not (of_these | (wanted.keys() & known.keys()))
+    return [
+        FlowLink(
+            id=id,
+            flow=flow.id,
+            connections={app: by_app[app] for app in sorted(flow.apps)},
+            enabled=fresh and (sandboxed or not flow.starts_off),
+        )
+        for id, flow in wanted.items()
+        if id not in known
+    ]
+
+
+def link_id(flow: Flow) -> str:
+    """Id of the link that set-up makes for a built-in flow."""
+    return f"link_{flow.id}"
