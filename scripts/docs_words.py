@@ -123,7 +123,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
     Step: {
         "id": "its name in the flow",
         "action": "the action",
-        "state": "`in_sync`: nothing had to be done",
+        "state": "`in_sync`: nothing had to be done; `skipped`: its run ended without it",
         "attempts": "tries in place",
         "output": "what the action gave to later steps",
         "notes": "in words, what was chosen, cut or found",

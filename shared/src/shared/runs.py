@@ -10,7 +10,7 @@ from shared.events.envelope import SCHEMA_VERSION, check_version
 from shared.limits.lanes import Lane
 
 RunState = Literal["running", "succeeded", "in_sync", "skipped", "superseded", "parked", "dead", "discarded"]
-StepState = Literal["running", "succeeded", "in_sync", "failed", "waiting"]
+StepState = Literal["running", "succeeded", "in_sync", "skipped", "failed", "waiting"]
 
 TERMINAL_STATES: frozenset[str] = frozenset({"succeeded", "in_sync", "skipped", "superseded", "dead", "discarded"})
 
@@ -73,6 +73,21 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     @property
     def ended(self) -> bool:
         return self.state in TERMINAL_STATES
+
+
+def finish(run: Run, at: str) -> None:
+    """Make a run that has ended say so in all its parts: no step goes on, and nothing but a death has a problem.
+
+    `at` is RFC 3339. A run that has not ended stays as it is.
+    """
+    if not run.ended:
+        return
+    if run.state not in ("dead", "discarded"):
+        run.problem = None
+    for step in run.steps:
+        if step.state in ("running", "waiting"):
+            step.state = "failed" if run.state in ("dead", "discarded") else "skipped"
+            step.ended_at = step.ended_at or at
 
 
 class Parked(msgspec.Struct, kw_only=True, omit_defaults=True):

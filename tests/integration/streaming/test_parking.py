@@ -48,7 +48,10 @@ async def test_a_run_that_only_fails_is_buried_after_a_day() -> None:
         bench.now = parked.due + 1
         await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}")
 
-    assert bench.letters()[0].problem.retryable
+    (letter,) = bench.letters()
+    assert letter.problem.retryable
+    assert letter.run
+    assert [step.state for step in letter.run.steps] == ["failed"]
     assert len(bench.parked()) == 26
 
 

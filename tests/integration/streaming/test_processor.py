@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from shared.errors import Rejected, StopWorker, Unavailable
+from shared.errors import ConnectionClosed, Rejected, StopWorker, Unavailable, Waiting
 from shared.events import envelope as envelopes
+from shared.flows.actions import Ended
 from shared.runs import Parked
 
 from shared import runs
-from tests.integration.streaming.bench import STRIPE, Bench, event
+from tests.integration.streaming.bench import LINK, STRIPE, Bench, event
 
 NO = Rejected("Togai: POST /customers answered 400: no", code="400", status=400)
 
@@ -116,6 +117,58 @@ async def test_a_bug_is_buried_with_its_traceback() -> None:
 
     assert (letter.problem.error, letter.problem.retryable) == ("ZeroDivisionError", False)
     assert "bench.py" in letter.problem.traceback
+
+
+@pytest.mark.parametrize(
+    ("answer", "run", "step"),
+    [
+        (Ended("succeeded", "the link is marked"), "succeeded", "succeeded"),
+        (Ended("in_sync", "linked meanwhile"), "in_sync", "in_sync"),
+        (Ended("skipped", "it was deleted"), "skipped", "skipped"),
+        (NO, "dead", "failed"),
+        (ZeroDivisionError("division by zero"), "dead", "failed"),
+        (Waiting("the account has no e-mail address"), "parked", "waiting"),
+        (ConnectionClosed("con_s", "401"), "parked", "waiting"),
+    ],
+)
+async def test_no_step_goes_on_when_its_run_does_not(answer: Exception, run: str, step: str) -> None:
+    """However the run stopped: who looks at it must not think that somebody is still at work."""
+    bench = Bench()
+    bench.answer = lambda: answer
+    await bench.handle(event())
+    last = bench.runs()[-1]
+
+    assert (last.state, [found.state for found in last.steps]) == (run, [step])
+    assert last.steps[0].ended_at
+    if isinstance(answer, Ended):
+        assert last.steps[0].notes == [answer.reason]
+    else:
+        assert last.steps[0].problem is not None
+
+
+async def test_an_input_that_does_not_fit_fails_its_step() -> None:
+    """It was not called, and does not go on either."""
+    bench = Bench()
+    flow = bench.registry.flows[LINK.flow]
+    broken = flow.steps[0].model_copy(update={"input": {"customer": "{{ trigger.nothing }}"}})
+    bench.registry.flows[LINK.flow] = flow.model_copy(update={"steps": (broken, *flow.steps[1:])})
+    await bench.handle(event())
+    last = bench.runs()[-1]
+
+    assert (last.state, last.steps[0].state, bench.called) == ("dead", "failed", [])
+
+
+async def test_a_parked_run_whose_link_is_gone_says_nothing_of_its_former_reason() -> None:
+    """It waits for nothing any more, and none of its steps does."""
+    bench = Bench()
+    bench.answer = lambda: Waiting("no e-mail address: add one, the run goes on by itself")
+    await bench.handle(event())
+    _, parked = bench.parked()[-1]
+    del bench.registry.links[LINK.id]
+    await bench.handle(event(), parked=runs.encode(parked), topic="customer.delay.1m", heard=True)
+    last = bench.runs()[-1]
+
+    assert (last.state, last.problem, [step.state for step in last.steps]) == ("skipped", None, ["skipped"])
 
 
 @pytest.mark.parametrize("refusing", ["dead_letters", "runs"])

@@ -39,11 +39,14 @@ from shared.log import get_logger
 from shared.pair_writes import PairWrites
 from shared.registry import Registry
 from shared.retries import in_place
-from shared.runs import Problem, Run, Step
+from shared.runs import Problem, Run, RunState, Step, StepState
 from shared.settings import Settings
 from shared.streaming.kafka import Log
 
 log = get_logger(__name__)
+
+END_OF_STEP: Mapping[RunState, StepState] = {"succeeded": "succeeded", "in_sync": "in_sync"}
+"""How a step ends that ended its run early; in any other state of the run it was skipped."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +139,19 @@ class Runner:
             return done.state == "succeeded"
         record = _open_step(run, step)
         await self._record(run)
-        result = await self._attempt(step, record, run, link, context, fresh=fresh)
-        record.state = "succeeded" if result.effect else "in_sync"
-        record.ended_at = _now()
+        try:
+            result = await self._attempt(step, record, run, link, context, fresh=fresh)
+        except Ended as end:
+            _end_step(record, END_OF_STEP.get(end.state, "skipped"))
+            record.notes = [end.reason]
+            raise
+        except StopWorker:
+            raise
+        except Exception as error:
+            _end_step(record, "waiting" if isinstance(error, Retryable) else "failed")
+            record.problem = problem_of(error)
+            raise
+        _end_step(record, "succeeded" if result.effect else "in_sync")
         record.output = context["steps"][step.id] = result.output.model_dump(mode="json")
         record.notes = list(result.notes)
         run.refs = _merged(run.refs, result.refs)
@@ -180,12 +193,7 @@ class Runner:
 
         scale = float(self._settings.delay_scale)
         limit = self._settings.in_place_limit * scale
-        try:
-            return await in_place(call, limit=limit, scale=scale, on_retry=again)
-        except SyncError as error:
-            record.state = "waiting" if isinstance(error, Retryable) else "failed"
-            record.ended_at, record.problem = _now(), problem_of(error)
-            raise
+        return await in_place(call, limit=limit, scale=scale, on_retry=again)
 
     def _ended(self, run: Run, state: runs.RunState, reason: str) -> Outcome:
         run.state, run.reason, run.ended_at = state, reason, _now()
@@ -235,6 +243,10 @@ def _open_step(run: Run, step: FlowStep) -> Step:
     record = Step(id=step.id, action=step.action, state="running", started_at=_now())
     run.steps.append(record)
     return record
+
+
+def _end_step(record: Step, state: StepState) -> None:
+    record.state, record.ended_at = state, _now()
 
 
 def _merged(refs: list[str], more: tuple[str, ...]) -> list[str]:

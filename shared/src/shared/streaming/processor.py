@@ -298,6 +298,7 @@ class Processor:
 
     async def _record(self, run: Run) -> None:
         run.updated_at = _now()
+        runs.finish(run, run.updated_at)
         await self._write(self._topics.runs, run.id, runs.encode(run))
 
     async def _write(self, topic: str, key: str, value: bytes, parked: bytes | None = None) -> None:

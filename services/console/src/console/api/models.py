@@ -65,7 +65,7 @@ class StepItem(BaseModel):
 
     id: str
     action: str = Field(examples=["stripe.customer.create"])
-    state: str = Field(description="running, succeeded, in_sync, failed or waiting")
+    state: str = Field(description="running, succeeded, in_sync, skipped, failed or waiting")
     started_at: str
     ended_at: str
     attempts: int
