@@ -84,6 +84,13 @@ def conflict(event: str, *candidates: str, second: int = 0, **fields: Any) -> Ru
     return run(event, second, **(waiting | fields))
 
 
+def waiting(event: str, **fields: Any) -> Run:
+    """A run of a Stripe customer that lacks what Togai demands."""
+    problem = Problem(error="Waiting", reason="it has no e-mail address", code="no_email", retryable=True)
+    given: dict[str, Any] = {"state": "parked", "problem": problem, "steps": [], "next_attempt_at": at(59)}
+    return run(event, **(given | fields))
+
+
 def difference(second: int = 0, **fields: Any) -> Difference:
     """Togai's name holds, Stripe's was changed."""
     given: dict[str, Any] = {
@@ -160,5 +167,5 @@ def flow_link(**fields: Any) -> FlowLink:
 
 __all__ = [
     "STRIPE", "TOGAI", "Parked", "at", "both_connected", "by_hand", "claim", "conflict", "connection", "dead_letter",
-    "difference", "flow_link", "mapping", "pair_state", "run", "unique",
+    "difference", "flow_link", "mapping", "pair_state", "run", "unique", "waiting",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from console.projection.rows import MAPPING, PAIR_STATE, RUN, Kind
 from console.projection.tables import DifferenceRow, PairStateRow
 from shared.mappings import Mapping
 from shared.pairs import Side
+from shared.runs import Problem
 from shared.streaming.kafka import Log
 from sqlmodel import Session, select
 
@@ -273,16 +274,66 @@ async def test_a_difference_shows_both_values_and_the_owner(console: State, api:
 
 
 async def test_status_and_metrics_count_what_waits(console: State, api: httpx.AsyncClient, log: Log) -> None:
-    """It is work for a person and no fault: all is well nevertheless."""
+    """A difference is shown and no fault; a conflict stands still until somebody decides: all is not well."""
     pair = records.mapping("n")
     state = records.pair_state(pair, "togai", differences={"name": records.difference()})
-    await put(console, log, records.conflict("evt_1", ACME), pair, state, records.mapping("s", state="separate"))
+    await put(console, log, pair, state, records.mapping("s", state="separate"))
+    before = (await api.get("/api/status")).json()
+    await put(console, log, records.conflict("evt_1", ACME))
 
     status = (await api.get("/api/status")).json()
     metrics = (await api.get("/metrics")).text
 
     assert (status["counts"]["conflicts"], status["counts"]["differences"]) == (1, 1)
     assert status["counts"]["mappings"] == {"linked": 1, "separate": 1}
-    assert (status["healthy"], any("tandem conflicts list" in p for p in status["problems"])) == (True, True)
+    assert (before["healthy"], before["problems"]) == (True, [])
+    assert (status["healthy"], status["problems"]) == (
+        False,
+        ["1 conflict waits for a decision: see `tandem conflicts list`"],
+    )
     assert "tandem_conflicts 1.0" in metrics
     assert "tandem_differences 1.0" in metrics
+
+
+@pytest.mark.parametrize(
+    ("left", "says"),
+    [
+        ([records.dead_letter("e")], "1 dead letter is open: see `tandem dead-letters list --state open`"),
+        (
+            [records.dead_letter("e"), records.dead_letter("f", id="dead_2")],
+            "2 dead letters are open: see `tandem dead-letters list --state open`",
+        ),
+        (
+            [records.waiting("e")],
+            "1 entity waits for a change at Stripe or Togai: see `tandem runs list --state parked`",
+        ),
+        ([records.waiting("e"), records.waiting("f")], "2 entities wait for a change at Stripe or Togai"),
+        (
+            [records.connection(state="closed", reason="401")],
+            "connection stripe is closed: 401. Correct its key (.env, or `tandem connections add`)",
+        ),
+    ],
+)
+async def test_what_stands_still_for_a_person_is_not_well(
+    console: State, api: httpx.AsyncClient, log: Log, left: list[Any], says: str
+) -> None:
+    """ "All is well" is never said above it: each is a sentence with the command that shows it."""
+    await put(console, log, *left)
+
+    status = (await api.get("/api/status")).json()
+
+    assert status["healthy"] is False
+    assert len(status["problems"]) == 1
+    assert status["problems"][0].startswith(says)
+    assert "All is well" not in (await api.get("/status")).text
+
+
+async def test_what_is_over_is_well(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """A letter that was discarded or is being retried, and a run that waits for Kafka or a vendor to be back."""
+    parked = records.run("e", state="parked", problem=Problem(error="Unavailable", reason="away", retryable=True))
+    letters = [records.dead_letter("f", state="discarded"), records.dead_letter("g", id="dead_2", state="retried")]
+    await put(console, log, parked, *letters)
+
+    status = (await api.get("/api/status")).json()
+
+    assert (status["healthy"], status["problems"]) == (True, [])

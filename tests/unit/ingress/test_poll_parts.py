@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ingress.polling.gaps import gap, level, meaning
+from ingress.polling.gaps import gap, late, level, meaning
 from ingress.polling.stripe_index import from_event, keep_newest, listed_supersedes, supersedes
 from ingress.polling.togai_rows import Change, account_entity, customer_entity, events, is_stale
 from shared.errors import Malformed
@@ -156,6 +156,27 @@ def test_levels_of_the_gap(days: float, found: str, says: str) -> None:
     assert level(seconds) == found
     assert says in meaning(poll, NOW)
     assert bool(meaning(poll, NOW)) is bool(says)
+
+
+@pytest.mark.parametrize(
+    ("kind", "complete", "interval", "age", "says"),
+    [
+        ("stripe-events", True, 15.0, 599.0, ""),
+        ("stripe-events", True, 15.0, 660.0, "last read 11 min ago, it is read every 15 s"),
+        ("stripe-events", True, 900.0, 2699.0, ""),
+        ("stripe-events", True, 900.0, 2760.0, "last read 46 min ago, it is read every 15 min"),
+        ("togai-accounts", True, 60.0, DAY, "last read 1440 min ago, it is read every 60 s"),
+        ("stripe-customers", True, 60.0, 9 * DAY, ""),
+        ("stripe-customers", False, 60.0, 700.0, "last read 12 min ago"),
+    ],
+)
+def test_a_list_that_nobody_reads_is_late(kind: Any, complete: bool, interval: float, age: float, says: str) -> None:
+    """After three intervals, and ten minutes at least; a pass that has ended needs no further look."""
+    poll = Poll(app_account=STRIPE, kind=kind, complete=complete, at=moment(NOW - age))
+
+    found = late(poll, interval, NOW)
+
+    assert (bool(found), says in found) == (bool(says), True)
 
 
 def test_other_lists_have_no_gap() -> None:

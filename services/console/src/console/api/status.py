@@ -26,6 +26,7 @@ class Counts(BaseModel):
     mappings: dict[str, int] = Field(examples=[{"linked": 812, "claimed": 1}])
     runs: dict[str, int] = Field(examples=[{"succeeded": 1630, "parked": 2}])
     dead_letters: dict[str, int] = Field(examples=[{"open": 1}])
+    waiting: int = Field(description="entities that wait for a change which only a person can make at Stripe or Togai")
     conflicts: int = Field(description="entities that wait for a person's decision")
     differences: int = Field(description="fields that differ and stay so")
 
@@ -33,7 +34,7 @@ class Counts(BaseModel):
 class Status(BaseModel):
     """The state of the whole."""
 
-    healthy: bool = Field(description="every part ready, every connection open, no partition stopped")
+    healthy: bool = Field(description="nothing is in `problems`: nothing stands still, nothing waits for a person")
     problems: list[str] = Field(description="what is not well, each with what to do")
     parts: list[parts.PartHealth]
     consumers: list[GroupLag]
@@ -49,6 +50,7 @@ def counts_of(session: Session) -> Counts:
         mappings=queries.counts(session, MappingRow),
         runs=queries.counts(session, RunRow),
         dead_letters=queries.counts(session, DeadLetterRow),
+        waiting=pending.waiting_count(session),
         conflicts=pending.conflict_count(session),
         differences=pending.difference_count(session),
     )
@@ -72,21 +74,23 @@ async def status_of(state: State) -> Status:
         last_run=last_run,
         projection=projection,
     )
-    found.problems = _problems(found)
+    found.problems = _problems(found) + _to_do(found.counts)
     found.healthy = not found.problems
-    found.problems += _to_do(found)
     return found
 
 
-def _to_do(status: Status) -> list[str]:
-    """Work for a person, but no fault of the machinery."""
-    found = pollers.problems(status.pollers, "warning")
-    if opened := status.counts.dead_letters.get("open"):
+def _to_do(counts: Counts) -> list[str]:
+    """What stands still until a person acts."""
+    found = []
+    if opened := counts.dead_letters.get("open"):
         letters = "1 dead letter is" if opened == 1 else f"{opened} dead letters are"
         found.append(f"{letters} open: see `tandem dead-letters list --state open`, then retry or discard")
-    if waiting := status.counts.conflicts:
-        conflicts = "1 conflict waits" if waiting == 1 else f"{waiting} conflicts wait"
+    if counts.conflicts:
+        conflicts = "1 conflict waits" if counts.conflicts == 1 else f"{counts.conflicts} conflicts wait"
         found.append(f"{conflicts} for a decision: see `tandem conflicts list`")
+    if counts.waiting:
+        entities = "1 entity waits" if counts.waiting == 1 else f"{counts.waiting} entities wait"
+        found.append(f"{entities} for a change at Stripe or Togai: see `tandem runs list --state parked` for which")
     return found
 
 
@@ -100,8 +104,12 @@ def _tables(state: State) -> tuple[Counts, list[models.ConnectionItem], models.R
 def _problems(status: Status) -> list[str]:
     found = [f"{part.name}: {part.detail}" for part in status.parts if part.detail]
     found += sorted({group.problem for group in status.consumers if group.problem})
-    found += pollers.problems(status.pollers, "alarm")
-    found += [f"connection {c.id} is {c.state}: {c.reason}" for c in status.connections if c.state != "open"]
+    found += pollers.problems(status.pollers, "alarm", "warning")
+    found += [
+        f"connection {c.id} is {c.state}: {c.reason}. Correct its key (.env, or `tandem connections add`)"
+        for c in status.connections
+        if c.state != "open"
+    ]
     if status.projection["problem"]:
         found.append(f"the tables are as of {status.projection['as_of']}: {status.projection['problem']}")
     found += [f"{s['topic']}/{s['partition']} is stopped at {s['reason']}" for s in status.projection["stopped"]]
@@ -124,6 +132,7 @@ def metrics(state: StateDep, session: SessionDep) -> Response:
         for label, number in states.items():
             gauge.labels(label).set(number)
     for name, text, waiting in (
+        ("tandem_waiting", "entities that wait for a change which only a person can make", counts.waiting),
         ("tandem_conflicts", "entities that wait for a person's decision", counts.conflicts),
         ("tandem_differences", "fields that differ and stay so", counts.differences),
     ):

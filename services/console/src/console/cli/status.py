@@ -47,7 +47,7 @@ def _pollers(out: Console, found: dict[str, Any] | None) -> None:
 
 
 def status(json: client.AsJson = False) -> None:
-    """Whether all is well: every part, what is not done yet, the last event. Exit code 1 if not."""
+    """Whether all is well: every part, what is not done yet, what waits for a person. Exit code 1 if not."""
     answer = client.call("GET", "/api/status")
     found = answer.json()
     if json:
@@ -70,13 +70,14 @@ def status(json: client.AsJson = False) -> None:
             "runs": ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in sorted(counts["runs"].items())),
             "open dead letters": str(counts["dead_letters"].get("open", 0)),
             "conflicts": str(counts["conflicts"]),
+            "waiting for a change": str(counts["waiting"]),
             "differences": str(counts["differences"]),
             "last event": f"{last['event_type']}, {tables.since(last['started_at'])}" if last else "none yet",
         },
     )
     out.print()
     for problem in found["problems"]:
-        out.print(Text(problem, style="yellow" if found["healthy"] else "red"))
+        out.print(Text(problem, style="red"))
     if found["healthy"]:
         out.print(Text("All is well.", style="green"))
     raise typer.Exit(0 if found["healthy"] else 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from shared.errors import Conflict
+from shared.errors import Conflict, Waiting
 from shared.mappings import Mapping
 from shared.pairs import Difference
 from shared.runs import Run
@@ -20,10 +20,17 @@ from console.projection.database import CHUNK
 from console.projection.queries import Search
 from console.projection.rows import Name, name_of
 from console.projection.tables import DifferenceRow, MappingRow, NameRow, PairStateRow, RunRow
-from shared import mappings, runs
+from shared import errors, mappings, runs
 
 CONFLICTS = {"state": "parked", "problem": Conflict.__name__}
 """A run in conflict is parked until a person has decided; then it goes on by itself."""
+
+WAITING = tuple(
+    name
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, Waiting) and not issubclass(kind, Conflict)
+)
+"""Classes of problems that only a change at the other side ends, without the conflicts."""
 
 RANK = {"linked": 0, "deleted": 1, "claimed": 2, "separate": 3}
 """Which mapping of an entity tells most; a withdrawn one tells nothing."""
@@ -68,6 +75,13 @@ def conflict_count(session: Session) -> int:
     """Entities in conflict."""
     query = select(func.count(distinct(col(RunRow.aggregate)))).where(_in_conflict(RunRow))
     return int(session.execute(query).scalar_one())
+
+
+def waiting_count(session: Session) -> int:
+    """Entities that wait for a change at the other side."""
+    query = select(func.count(distinct(col(RunRow.aggregate))))
+    waiting = query.where(col(RunRow.state) == "parked", col(RunRow.problem).in_(WAITING))
+    return int(session.execute(waiting).scalar_one())
 
 
 def _in_conflict(table: Any) -> ColumnElement[bool]:

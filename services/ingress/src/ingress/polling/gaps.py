@@ -1,4 +1,4 @@
-"""How old the last complete look at Stripe's events is, and when that is a warning or an alarm. Pure."""
+"""How old the last look at a list is, how long ago Stripe's events were complete, and when that is too long. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from ingress.polling.stripe_events import epoch
 
 Level = Literal["ok", "warning", "alarm"]
 DAY = 24 * 3600.0
+LATE_AFTER = 600.0
+"""Seconds without a look after which a list is late, or three of its intervals if they are longer."""
 
 
 def gap(poll: Poll, now: float) -> float | None:
@@ -17,6 +19,19 @@ def gap(poll: Poll, now: float) -> float | None:
     if poll.kind != "stripe-events" or not poll.position:
         return None
     return max(0.0, now - epoch(poll.position))
+
+
+def late(poll: Poll, interval: float, now: float) -> str:
+    """That a list has not been read for too long, in words; empty if it was, or needs no further look."""
+    done = poll.kind == "stripe-customers" and poll.complete
+    seconds = now - epoch(poll.at)
+    if done or not poll.at or seconds <= max(3 * interval, LATE_AFTER):
+        return ""
+    return f"last read {_span(seconds)} ago, it is read every {_span(interval)}: nobody polls, or a look hangs"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def level(seconds: float | None) -> Level:

@@ -9,7 +9,7 @@ from shared.identity import AppAccount
 from shared.polls import Poll, stripe_interval, webhooks_come_in
 
 from ingress.leader import Leader, Led, Seat
-from ingress.polling.gaps import gap, level, meaning
+from ingress.polling.gaps import gap, late, level, meaning
 from ingress.polling.term import Term, Tools
 from shared import metrics
 
@@ -53,10 +53,13 @@ class Pollers(Led):
         found = level(seconds)
         mode = AppAccount.parse(poll.app_account).mode
         togai = poll.kind.startswith("togai-")
+        interval = settings.togai_poll_interval if togai else stripe_interval(settings, mode)
+        if settings.polling:
+            problem = problem or late(poll, interval, now)
         return {
             "app_account": poll.app_account,
             "kind": poll.kind,
-            "interval": settings.togai_poll_interval if togai else stripe_interval(settings, mode),
+            "interval": interval,
             "at": poll.at,
             "position": poll.position,
             "complete": poll.complete,
