@@ -47,7 +47,7 @@ def mapping(number: int) -> Mapping:
     parent = f"{TOGAI}/customer/cus_{number:014d}" if number % 2 else f"{TOGAI}/customer/customer-{number}"
     match = f"{TOGAI}|{STRIPE}|billing-{number}@customer-{number}.example"
     fields = {"id": mapping_id(source), "source": source, "target": target, "also": [parent], "rule": "created"}
-    run = run_id("link_togai-account-to-stripe-customer", TOGAI, f"tgi_{number}")
+    run = run_id("link_togai-account-to-stripe-customer", TOGAI, f"tgi_{number}", f"customer.events/0/{number}")
     return Mapping(**fields, state="linked", at="2026-11-25T10:00:00.000Z", run=run, match=match)  # type: ignore[arg-type]
 
 

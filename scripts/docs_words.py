@@ -137,6 +137,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "traceback": "of a bug",
         "candidates": "entities that a person chooses from",
         "connection": "the closed connection that the run waits for",
+        "blocker": "the flow link that must be switched on, or confirmed (`<link>/overwrites`), before the run goes on",
     },
     MappingRecord: {
         "id": "`map_…`, made from `source`",
@@ -206,6 +207,8 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "open": "writes that were begun and not ended, the record below",
         "writes": "epoch seconds of the last writes",
         "differences": "by field, what differs and stays so, the record below",
+        "link": "the run that linked the two: what a former link agreed on says nothing",
+        "overwrites": "epoch seconds of a first contact that replaced filled values by others",
         "settled": "a counter: the record with the higher one tells what was agreed on last and what differs",
         "at": "time of this record",
     },
@@ -221,6 +224,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "stripe": "Stripe's value, as JSON",
         "reason": "why it stays",
         "since": "when it was first seen so",
+        "refused": "mark of a value that the vendor refused: the same is not sent again while nothing changes",
     },
     Parked: {
         "run": "the run so far",

@@ -49,14 +49,14 @@ def forget_keys() -> None:
 
 def forget_phones() -> None:
     """A changed phone number is not sent to Stripe."""
-    from customer_sync.actions import in_step
+    from customer_sync.actions import field_writes
 
-    whole: Callable[[Mapping[str, Any]], dict[str, Any]] = getattr(in_step, "stripe_params")  # noqa: B009
+    whole: Callable[[Mapping[str, Any]], dict[str, Any]] = getattr(field_writes, "stripe_params")  # noqa: B009
 
     def params(values: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in whole(values).items() if name != "phone"}
 
-    _patch(in_step, "stripe_params", params)
+    _patch(field_writes, "stripe_params", params)
 
 
 def forget_ends() -> None:
@@ -140,12 +140,12 @@ def write_again() -> None:
     """What stands in Stripe already is written again."""
     from customer_sync import fields
 
-    whole = fields._is_there
+    whole = fields._in_step
 
-    def is_there(name: str, wanted: Any, other: Any, both: Any) -> bool:
-        return other != "stripe" and whole(name, wanted, other, both)
+    def in_step(name: str, wanted: Any, owner: Any, seen: Any) -> bool:
+        return bool(owner != "togai" and whole(name, wanted, owner, seen))
 
-    _patch(fields, "_is_there", is_there)
+    _patch(fields, "_in_step", in_step)
     _patch(fields, "digest", lambda _value: uuid.uuid4().hex[:12])
 
 

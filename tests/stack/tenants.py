@@ -315,9 +315,22 @@ class Tenant:
         item = await self._until(found, f"run of {entity} in {' or '.join(states)}", entity)
         return await self.stack.api(f"/runs/{item['id']}")
 
+    async def parked_because(self, entity: str, why: str) -> dict[str, Any]:
+        """Wait for a parked run of an entity whose reason holds a text."""
+
+        async def found() -> dict[str, Any] | None:
+            return next((r for r in await self.runs(entity) if r["state"] == "parked" and why in r["reason"]), None)
+
+        return dict(await self._until(found, f"run of {entity} parked: {why}", entity))
+
+    async def flow_links(self) -> list[dict[str, Any]]:
+        """This tenant's flow links."""
+        items = (await self.stack.api("/flow-links"))["items"]
+        return [item for item in items if item["id"].startswith(f"link_{self.name}_")]
+
     async def settled(self, entity: str) -> list[dict[str, Any]]:
         """Wait until every run of an entity is in a terminal state."""
-        ended = {"succeeded", "in_sync", "skipped", "superseded", "dead", "discarded"}
+        ended = {"succeeded", "in_sync", "skipped", "superseded", "missed", "dead", "discarded"}
 
         async def all_ended() -> list[dict[str, Any]] | None:
             runs = await self.runs(entity)

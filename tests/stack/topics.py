@@ -8,7 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.settings import Settings
-from shared.streaming.kafka import client_options
+from shared.streaming.kafka import Place, client_options
 
 
 @asynccontextmanager
@@ -22,6 +22,11 @@ async def outsider(settings: Settings, *topics: str) -> AsyncIterator[AIOKafkaCo
         yield consumer
     finally:
         await consumer.stop()
+
+
+def place_of(record: Any) -> str:
+    """Where a record stands, as runs name it."""
+    return str(Place(record.topic, record.partition, record.offset))
 
 
 async def records(settings: Settings, *topics: str) -> list[Any]:

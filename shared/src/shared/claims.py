@@ -17,7 +17,7 @@ from shared import mappings
 from shared.errors import Conflict, NotReady
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
-from shared.identity import create_key, mapping_id
+from shared.identity import create_key, mapping_id, unlink_id
 from shared.mapping_index import MappingIndex
 from shared.mappings import ACTIVE, Claim, Mapping, Rule
 from shared.streaming.kafka import Log
@@ -88,6 +88,9 @@ class Claims:
             return pair
         held = self._index.opened_by(source)
         if held is None or held.state not in ACTIVE:
+            # A person's decision outlasts a claim that comes to nothing: `withdraw` gives it back.
+            rule: Rule = "manual" if held and held.state == "separate" else ""
+            reason = held.reason if held and rule else ""
             opened = timestamp(self._clock())
             key = create_key(app_account, action, source, 1)
             claim = Claim(
@@ -109,6 +112,8 @@ class Claims:
                     at=opened,
                     run=run,
                     claim=claim,
+                    rule=rule,
+                    reason=reason,
                 )
             )
         if held.state == "claimed":
@@ -170,10 +175,36 @@ class Claims:
         )
 
     async def withdraw(self, held: Mapping, reason: str) -> Mapping:
-        """Nothing was made and nothing will be under this claim; or a person took the link back."""
+        """Nothing was made and nothing will be under this claim; or a person took the link back.
+
+        An entity that a person declared separate is so again.
+        """
+        if held.is_create and held.rule == "manual":
+            return await self.separate(held.source, held.run, held.reason)
         return await self._write(
             msgspec.structs.replace(held, state="withdrawn", reason=reason, at=timestamp(self._clock()))
         )
+
+    async def unlink(self, pair: Mapping, run: str, reason: str) -> Mapping:
+        """A person decided that these two are not one: remember it for good, then take the link back."""
+        decided = Mapping(
+            id=unlink_id(pair.refs),
+            state="unlinked",
+            source=pair.source,
+            target=pair.target,
+            at=timestamp(self._clock()),
+            run=run,
+            rule="manual",
+            reason=reason,
+        )
+        await self._write(decided)
+        return await self.withdraw(pair, f"unlinked by hand: {reason}")
+
+    async def allow(self, pair: Mapping, reason: str) -> None:
+        """A person linked two that had been unlinked: the former decision holds no more."""
+        for decided in self._index.unlinked(pair.source):
+            if set(decided.refs) == set(pair.refs):
+                await self.withdraw(decided, reason)
 
     async def give_up_link(self, source: str, reason: str) -> None:
         """Withdraw an entity's own open claim for a link, if there is one: nothing was made under it. A create's claim
@@ -219,4 +250,8 @@ class Claims:
         place = await self._log.append(self._topic, mapping.id, mappings.encode(mapping))
         await self._replica.wait_for(self._topic, place.offset)
         # What the index holds, not what was written: another worker's first claim of this attempt wins.
-        return self._index.opened_by(mapping.source) or mapping
+        present = self._index.present(mapping) or mapping
+        if self._index.refused(place.offset):
+            # Compaction keeps the last record of an id only: it must be the one that holds.
+            await self._log.append(self._topic, present.id, mappings.encode(present))
+        return present

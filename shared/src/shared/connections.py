@@ -14,6 +14,9 @@ from shared.errors import Misconfigured
 from shared.events.envelope import SCHEMA_VERSION
 from shared.settings import Settings
 
+CONFIRMED_FOR = 24 * 3600.0
+"""Seconds for which one confirmation of overwrites holds."""
+
 ConnectionState = Literal["open", "closed", "removed"]
 
 
@@ -42,14 +45,22 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 class FlowLink(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """A flow bound to a connection for every app that it uses. A record keyed by `id`."""
+    """A flow bound to a connection for every app that it uses. A record keyed by `id`.
+
+    `overwrites_confirmed_at`: epoch seconds at which a person allowed first contacts to replace values of many pairs.
+    """
 
     id: str
     flow: str
     connections: dict[str, str]
     enabled: bool = True
     changed_at: str = ""
+    overwrites_confirmed_at: float = 0.0
     schemaversion: str = SCHEMA_VERSION
+
+    def overwrites_allowed(self, now: float) -> bool:
+        """Whether a person's confirmation of overwrites holds at a time (epoch seconds): for a day."""
+        return now - self.overwrites_confirmed_at < CONFIRMED_FOR
 
 
 BOUND = ("id", "app", "app_account", "mode", "api_base")

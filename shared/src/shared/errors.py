@@ -7,6 +7,9 @@
     │   ├── NotReady                  something that we depend on has not arrived yet
     │   ├── ConnectionClosed          its key was refused (401): parked until it is open again
     │   ├── Blocked                   only a change of the connection helps: parked, tried again when it changed
+    │   ├── Held(blocker)             a person allows it first
+    │   │   ├── FlowLinkOff           the flow link is switched off
+    │   │   └── OverwritesHeld        first contacts would replace values of many pairs
     │   ├── Unsettled                 the pair was written too often: it looks again when that is past
     │   └── Waiting                   only a change at the other side helps: parked at once, not retried in place
     │       └── Conflict(candidates)  several things could be one; a person decides, then the run goes on by itself
@@ -91,6 +94,39 @@ class Blocked(Retryable):
         self.connection = connection
 
 
+OVERWRITES = "/overwrites"
+"""What is put to a flow link's id to name its permission to overwrite at many first contacts."""
+
+
+class Held(Retryable):
+    """A person allows it first: parked at once and never given up on. It goes on when `blocker` is open, as the
+    registry's `is_open` says.
+    """
+
+    def __init__(self, message: str, *, code: str, blocker: str) -> None:
+        super().__init__(message, code=code)
+        self.blocker = blocker
+
+
+class FlowLinkOff(Held):
+    """The flow link was switched off: it writes nothing, and its runs wait until it is on again."""
+
+    def __init__(self, link: str) -> None:
+        super().__init__(f"flow link {link} is off: the run goes on when it is on again", code="link_off", blocker=link)
+
+
+class OverwritesHeld(Held):
+    """First contacts replaced filled values of `count` pairs within `window` seconds: a person confirms that first."""
+
+    def __init__(self, link: str, count: int, window: float) -> None:
+        super().__init__(
+            f"first contact replaced filled values of {count} pairs within {window:g} s: look at what was written "
+            f"(`tandem runs list`), then let it go on with `tandem flow-links confirm {link}`",
+            code="confirm_overwrites",
+            blocker=link + OVERWRITES,
+        )
+
+
 class Waiting(Retryable):
     """Only a change at the other side lets the run go on (an e-mail address is missing, say)."""
 
@@ -120,12 +156,17 @@ class WrongOrigin(Permanent):
 
 
 class Rejected(Permanent):
-    """The vendor refused the call for what it says; `code` is the vendor's own, `status` the HTTP status."""
+    """The vendor refused the call for what it says; `code` is the vendor's own, `status` the HTTP status, `param` the
+    parameter that it names, if it does.
+    """
 
-    def __init__(self, message: str, *, code: str = "", status: int = 0, replayed: bool = False) -> None:
+    def __init__(
+        self, message: str, *, code: str = "", status: int = 0, replayed: bool = False, param: str = ""
+    ) -> None:
         super().__init__(message, code=code)
         self.status = status
         self.replayed = replayed
+        self.param = param
 
 
 class NotFound(Rejected):

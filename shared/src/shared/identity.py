@@ -6,6 +6,7 @@ All ids come from data, never from clock or random, so that whoever gets an even
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -62,14 +63,23 @@ def _digest(*parts: str, size: int = 12) -> str:
     return blake2b("\x1f".join(parts).encode(), digest_size=size).hexdigest()
 
 
-def run_id(flow_link: str, app_account: str, event_id: str) -> str:
-    """One flow link handling one event is one run, however often the event comes."""
-    return f"run_{_digest(flow_link, app_account, event_id)}"
+def run_id(flow_link: str, app_account: str, event_id: str, place: str) -> str:
+    """One flow link handling one record of an event is one run, however often the record is read.
+
+    `place` is where the record stands, as `topic/partition/offset`: an event that is delivered again after years is a
+    run of its own, which does not write over what the first one did.
+    """
+    return f"run_{_digest(flow_link, app_account, event_id, place)}"
 
 
 def mapping_id(source: str) -> str:
     """The record of a pair is keyed by the entity whose event opened it."""
     return f"map_{_digest(source)}"
+
+
+def unlink_id(refs: Iterable[str]) -> str:
+    """The record of a person's decision that two entities are not one."""
+    return f"map_{_digest('unlinked', *sorted(refs))}"
 
 
 def create_key(app_account: str, action: str, source: str, attempt: int) -> str:

@@ -6,6 +6,7 @@ be trusted. It is a hint: what it names is read at the vendor before anything is
 
 from __future__ import annotations
 
+import string
 from typing import Literal, TypeVar
 
 import msgspec
@@ -47,9 +48,15 @@ def decode(value: bytes) -> Entity:
     return entity
 
 
+_ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
 def normalized_email(address: str | None) -> str:
-    """Two addresses are one if they differ in capitals or surrounding space only; empty for none."""
-    return (address or "").strip().casefold()
+    """Two addresses are one if they differ in ASCII capitals or surrounding space only; empty for none.
+
+    Unicode case folding would join addresses of different people: the Kelvin sign with k, the sharp s with ss.
+    """
+    return (address or "").strip().translate(_ASCII_LOWER)
 
 
 class EntityIndex:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Iterator
 
 from preshed.maps import PreshMap
 
-from shared.mappings import ACTIVE, Mapping
+from shared.identity import unlink_id
+from shared.mappings import ACTIVE, Mapping, follows
 from shared.packing import Packer, Places, Rows, key_of
 
 LATELY = 5_000
 """Pairs at least, and twice as many at most, whose match value is remembered after they were linked: more than are made
 while the index lags.
 """
+REFUSED = 1_000
+"""Offsets of refused records that are remembered: a writer asks for its own right after it was folded."""
 
 
 class MappingIndex:
@@ -26,15 +30,19 @@ class MappingIndex:
         self._places = Places()
         self._by_match: dict[str, tuple[int, ...]] = {}
         self._lately, self._before = PreshMap(), PreshMap()
+        self._refused: deque[int] = deque(maxlen=REFUSED)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def apply(self, offset: int, mapping: Mapping) -> None:
-        """Fold one record. A second claim of the same attempt changes nothing: the first one's key and body hold."""
+        """Fold one record. One that may not follow what is known changes nothing: of two claims of the same attempt the
+        first one's key and body hold, and a late mark does not undo a newer link.
+        """
         row = self._row(mapping)
         known = self._at(row) if row is not None else None
-        if known and _repeats(known, mapping):
+        if known and not follows(known, mapping):
+            self._refused.append(offset)
             return
         row = self._put(row, known, offset, self._packer.pack(mapping))
         if known:
@@ -79,10 +87,24 @@ class MappingIndex:
     def _at(self, row: int) -> Mapping:
         return self._packer.unpack(self._rows[row])
 
+    def refused(self, offset: int) -> bool:
+        """Whether the record at an offset was refused when it was folded, not long ago."""
+        return offset in self._refused
+
+    def present(self, mapping: Mapping) -> Mapping | None:
+        """The record that holds under the id of another one."""
+        row = self._row(mapping)
+        return None if row is None else self._at(row)
+
     def opened_by(self, source: str) -> Mapping | None:
         """The record that the entity's own event began, in whatever state."""
         found = (self._at(row) for row in self._places.get(key_of(source)))
-        return next((mapping for mapping in found if mapping.source == source), None)
+        return next((m for m in found if m.source == source and m.id != unlink_id(m.refs)), None)
+
+    def unlinked(self, ref: str) -> list[Mapping]:
+        """The decisions of people that this entity and another are not one."""
+        found = (self._at(row) for row in self._places.get(key_of(ref)))
+        return [mapping for mapping in found if mapping.state == "unlinked" and ref in mapping.refs]
 
     def begun(self, source: str) -> Mapping | None:
         """The open claim that the entity's own event began."""
@@ -143,9 +165,3 @@ class MappingIndex:
 def _names(mapping: Mapping) -> tuple[str, ...]:
     """Every text that leads to a record, some twice: its sides, and while it is a link the customers above."""
     return (*mapping.refs, *mapping.also) if mapping.state == "linked" else (*mapping.refs, mapping.source)
-
-
-def _repeats(known: Mapping, new: Mapping) -> bool:
-    if known.state != "claimed" or new.state != "claimed" or not known.claim or not new.claim:
-        return False
-    return new.claim.attempt <= known.claim.attempt

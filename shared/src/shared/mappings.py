@@ -12,10 +12,19 @@ import msgspec
 
 from shared.events.envelope import SCHEMA_VERSION, check_version
 
-MappingState = Literal["claimed", "linked", "deleted", "withdrawn", "separate"]
+MappingState = Literal["claimed", "linked", "deleted", "withdrawn", "separate", "unlinked"]
 Rule = Literal["", "created", "setting", "metadata", "natural-id", "email", "manual"]
 ACTIVE: frozenset[str] = frozenset({"claimed", "linked", "deleted"})
 """States that hold their entities: no other record may name them."""
+NEXT: dict[MappingState, frozenset[MappingState]] = {
+    "claimed": frozenset({"claimed", "linked", "withdrawn", "separate"}),
+    "linked": frozenset({"linked", "deleted", "withdrawn"}),
+    "deleted": frozenset({"deleted", "withdrawn"}),
+    "withdrawn": frozenset({"withdrawn", "claimed", "separate", "unlinked"}),
+    "separate": frozenset({"separate", "claimed", "withdrawn"}),
+    "unlinked": frozenset({"unlinked", "withdrawn"}),
+}
+"""The states that may follow each state of one record. `follows` says when."""
 
 
 class Claim(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=False):
@@ -41,7 +50,8 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
     """One pair of entities, from the claim on. `source` is where it began (the customer was born there), `target` the
     other side as soon as it is known. `also` are further refs of the pair, as the Togai customer above the account.
     `match` is the address that the pair was made or linked under, while the index may not know both sides yet.
-    A `separate` record says that a person decided: its source matches none of those that have its address.
+    A `separate` record says that a person decided: its source matches none of those that have its address. An
+    `unlinked` one is a person's decision too, a record of its own: these two are not one, no rule links them again.
     """
 
     id: str
@@ -68,6 +78,23 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
     def is_create(self) -> bool:
         """Whether this is the claim of a create, under which something may have been made; a link's has no body."""
         return self.claim is not None and bool(self.claim.body)
+
+
+def follows(known: Mapping, new: Mapping) -> bool:
+    """Whether a record may replace the one that is known under its id. Everybody who folds the topic asks this.
+
+    A late write of a worker that was replaced does not undo what came after it: a state of a pair is only ended for
+    that very pair, and a claim only by an answer to it.
+    """
+    if new.state not in NEXT[known.state]:
+        return False
+    if known.state == new.state == "claimed":
+        return bool(known.claim and new.claim and new.claim.attempt > known.claim.attempt)
+    if known.state == "claimed":
+        return new.run == known.run
+    if known.state in ACTIVE:
+        return new.run == known.run and new.refs == known.refs
+    return True
 
 
 _decoder = msgspec.json.Decoder(Mapping)

@@ -10,11 +10,12 @@ import msgspec
 
 from shared import pairs
 from shared.claims import now
-from shared.errors import NotReady, Unsettled
+from shared.connections import FlowLink
+from shared.errors import NotReady, OverwritesHeld, Unsettled
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.mappings import Mapping as Pair
-from shared.pairs import REMEMBERED_FOR, Difference, Known, PairState, PairStates, Side, Write
+from shared.pairs import OTHER_SIDE, REMEMBERED_FOR, Difference, Known, PairState, PairStates, Side, Write
 from shared.settings import Settings
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
@@ -22,9 +23,10 @@ from shared.streaming.replica import Replica
 FIGHT_WRITES = 5
 FIGHT_WINDOW = 600.0
 """So many writes to one pair in so many seconds do not settle (design law 3)."""
+OVERWRITES = 20
+"""Pairs whose first contact may replace filled values within the same time before a person is asked."""
 
 Clock = Callable[[], float]
-OTHER: Mapping[Side, Side] = {"togai": "stripe", "stripe": "togai"}
 
 
 class PairWrites:
@@ -52,12 +54,20 @@ class PairWrites:
         for write in self._other(pair, side).open:
             if self._clock() - write.at < self._lease:
                 raise NotReady(f"run {write.run} is writing this pair ({pair.id}): looking again", code="being_written")
-        return self._states.known(pair.id, list(pair.refs))
+        return self._states.known(pair)
 
     async def begin(
-        self, pair: Pair, side: Side, run: str, fields: Mapping[Side, Mapping[str, str]], seen: Known
+        self,
+        pair: Pair,
+        side: Side,
+        run: str,
+        fields: Mapping[Side, Mapping[str, str]],
+        seen: Known,
+        *,
+        overwrites: bool = False,
     ) -> None:
-        """Announce a write: digests by side of all fields that it sets. `seen` is what the decision was made on.
+        """Announce a write: digests by side of all fields that it sets. `seen` is what the decision was made on,
+        `overwrites` whether a first contact replaces filled values.
 
         Raises NotReady if the pair's state moved since, Unsettled if it was written too often of late.
         """
@@ -72,7 +82,18 @@ class PairWrites:
         own = self._own(pair, side)
         # An earlier try of this very run stays too: a call that timed out may land after the one that replaces it.
         unseen = self._unseen(own.open)
-        await self._write(own, seen, unseen, open=[*unseen, *begun])
+        mark = {"overwrites": self._clock()} if overwrites else {}
+        await self._write(pair, own, seen, unseen, open=[*unseen, *begun], **mark)
+
+    def check_overwrites(self, pair: Pair, link: FlowLink) -> None:
+        """Raises OverwritesHeld if first contacts replaced filled values of many pairs of late, and nobody confirmed
+        that this is meant: a wrong setting would do so to all of them.
+        """
+        since = self._clock() - self._window
+        done = self._states.overwritten(since) - {pair.id}
+        if len(done) < OVERWRITES or link.overwrites_allowed(self._clock()):
+            return
+        raise OverwritesHeld(link.id, len(done), self._window)
 
     async def withdraw(self, pair: Pair, side: Side, run: str) -> None:
         """What the run announced last is known not to land any more: it was refused."""
@@ -102,6 +123,7 @@ class PairWrites:
         at = self._clock()
         kept = [when for when in own.writes if at - when < self._window]
         await self._write(
+            pair,
             own,
             seen,
             unseen,
@@ -119,6 +141,7 @@ class PairWrites:
                 mapping=pair.id,
                 side=side,
                 pair=list(pair.refs),
+                link=pair.run,
                 agreed=dict(agreed),
                 settled=self._next(pair),
                 at=self._now(),
@@ -130,33 +153,32 @@ class PairWrites:
         fresh = [write for write in begun if self._clock() - write.at < REMEMBERED_FOR]
         return [w for n, w in enumerate(fresh) if not any(_sets_the_same(w, later) for later in fresh[n + 1 :])]
 
-    async def _write(self, own: PairState, seen: Known, unseen: list[Write], **changes: object) -> None:
+    async def _write(self, pair: Pair, own: PairState, seen: Known, unseen: list[Write], **changes: object) -> None:
         await self._append(msgspec.structs.replace(own, at=self._now(), **changes))
-        if self._moved(own, seen):
+        if self._moved(pair, own.side, seen):
             # Nothing was sent yet, or all that was is done: the announcement is taken back either way.
             await self._append(msgspec.structs.replace(own, at=self._now(), open=unseen))
             raise NotReady(f"{own.mapping} was looked at from the other side meanwhile: looking again", code="moved")
 
-    def _moved(self, own: PairState, seen: Known) -> bool:
+    def _moved(self, pair: Pair, side: Side, seen: Known) -> bool:
         """Whether the other side's worker settled a look, or announced a write, since the decision was made."""
-        side = OTHER[own.side]
-        now_ = self._states.own(own.mapping, side, own.pair)
-        then = seen.records.get(side, PairState(mapping=own.mapping, side=side, pair=own.pair))
-        announced = any(write not in then.open for write in now_.open)
-        return announced or now_.settled != then.settled
+        now_ = self._other(pair, side)
+        then = seen.records.get(now_.side)
+        announced = any(write not in (then.open if then else ()) for write in now_.open)
+        return announced or now_.settled != (then.settled if then else 0)
 
     async def _append(self, state: PairState) -> None:
         place = await self._log.append(self._topic, state.key, pairs.encode(state))
         await self._replica.wait_for(self._topic, place.offset)
 
     def _next(self, pair: Pair) -> int:
-        return 1 + max(self._own(pair, side).settled for side in OTHER)
+        return 1 + max(self._own(pair, side).settled for side in OTHER_SIDE)
 
     def _own(self, pair: Pair, side: Side) -> PairState:
-        return self._states.own(pair.id, side, list(pair.refs))
+        return self._states.own(pair, side)
 
     def _other(self, pair: Pair, side: Side) -> PairState:
-        return self._states.own(pair.id, OTHER[side], list(pair.refs))
+        return self._states.own(pair, OTHER_SIDE[side])
 
     def _now(self) -> str:
         return timestamp(now())

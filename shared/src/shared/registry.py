@@ -4,6 +4,7 @@ entities, folded from compacted topics.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from shared import index, mappings, pairs, polls
 from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
-from shared.errors import Misconfigured, UnreadableRecord
+from shared.errors import OVERWRITES, Misconfigured, UnreadableRecord
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
 from shared.flows.links import is_removed
@@ -26,7 +27,7 @@ from shared.streaming.replica import Apply
 
 class Registry:
     """In-memory state of the compacted topics. Give `folds` to a Replica. `on_open` are told of each connection that
-    is open again, or has another key.
+    is open again, or has another key, and of each flow link that is on again.
     """
 
     def __init__(self) -> None:
@@ -96,17 +97,28 @@ class Registry:
             for tell in self.on_open:
                 tell(connection.id)
 
-    def is_open(self, connection_id: str) -> bool:
-        """Whether calls may go by the connection."""
-        found = self.connections.get(connection_id)
-        return found is not None and found.state == "open"
+    def is_open(self, name: str) -> bool:
+        """Whether what a parked run waits for is there: a connection that is open, a flow link that is on, or one that
+        may overwrite (`<link>/overwrites`).
+        """
+        if found := self.connections.get(name):
+            return found.state == "open"
+        link = self.links.get(name.removesuffix(OVERWRITES))
+        if link is None or not name.endswith(OVERWRITES):
+            return link is not None and link.enabled
+        return link.overwrites_allowed(time.time())
 
     def _link(self, _offset: int, key: str, value: bytes) -> None:
         link = flow_link_decoder.decode(value)
         check_version(link.schemaversion)
         here, gone = (self.removed_links, self.links) if is_removed(link) else (self.links, self.removed_links)
+        before = self.links.get(key)
         gone.pop(key, None)
         here[key] = link
+        for name in (key, f"{key}{OVERWRITES}"):
+            if before != link and self.is_open(name):
+                for tell in self.on_open:
+                    tell(name)
 
     def _flow(self, _offset: int, key: str, value: bytes) -> None:
         # A newer minor version may have added fields, which no flow of a person's may have.

@@ -9,14 +9,19 @@ import msgspec
 from shared.events.envelope import SCHEMA_VERSION, check_version
 from shared.limits.lanes import Lane
 
-RunState = Literal["running", "succeeded", "in_sync", "skipped", "superseded", "parked", "dead", "discarded"]
+RunState = Literal["running", "succeeded", "in_sync", "skipped", "superseded", "missed", "parked", "dead", "discarded"]
 StepState = Literal["running", "succeeded", "in_sync", "skipped", "failed", "waiting"]
 
-TERMINAL_STATES: frozenset[str] = frozenset({"succeeded", "in_sync", "skipped", "superseded", "dead", "discarded"})
+TERMINAL_STATES: frozenset[str] = frozenset(
+    {"succeeded", "in_sync", "skipped", "superseded", "missed", "dead", "discarded"}
+)
 
 
 class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Why something did not go on. `error` is the class of shared.errors, or the exception's own for a bug."""
+    """Why something did not go on. `error` is the class of shared.errors, or the exception's own for a bug.
+
+    `connection`, or `blocker`, is what must be open first.
+    """
 
     error: str
     reason: str
@@ -25,6 +30,7 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     traceback: str = ""
     candidates: list[str] = []
     connection: str = ""
+    blocker: str = ""
 
 
 class Step(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -21,6 +21,11 @@ Owner = Literal["togai", "stripe", "birth"]
 OWNED_FIELDS = ("name", "email", "phone", "address")
 """The fields of a customer that travel always; chosen metadata keys come on top, as `metadata.KEY`."""
 
+METADATA_KEYS_LIMIT, METADATA_KEY_LIMIT = 50, 40
+"""Metadata keys of a Stripe object, and characters of a key, which takes no square brackets (Stripe's reference)."""
+OWN_METADATA = frozenset({"togai_customer_id", "togai_account_id", "togai_status"})
+"""Metadata keys that Tandem writes to Stripe customers."""
+
 ENV_FILE = os.environ.get("TANDEM_ENV_FILE", ".env")
 SANDBOX_STRIPE_KEY = "sk_test_sandbox"
 SANDBOX_TOGAI_TOKEN = "togai_sandbox"
@@ -127,7 +132,12 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Fernet keys for stored secrets, separated by commas, newest first; empty: a file in the home",
     )
-    default_currency: str = Field("USD", pattern="^[A-Z]{3}$", description="invoice currency where nothing else tells")
+    default_currency: str = Field(
+        "",
+        pattern="^([A-Z]{3})?$",
+        description="invoice currency of a new Togai account where nothing else tells; empty: the run waits for a "
+        "person's choice",
+    )
     currency_by_country: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict, description="invoice currency by the customer's country, as DE=EUR,GB=GBP"
     )
@@ -214,6 +224,21 @@ class Settings(BaseSettings):
             raise ValueError("write it as DE=EUR,GB=GBP")
         return {country.strip().upper(): currency.strip().upper() for country, currency in pairs}
 
+    @field_validator("synced_metadata")
+    @classmethod
+    def _keys(cls, value: list[str]) -> list[str]:
+        if wrong := [key for key in value if len(key) > METADATA_KEY_LIMIT or set("[]") & set(key)]:
+            raise ValueError(
+                f"Stripe takes metadata keys of {METADATA_KEY_LIMIT} characters without [ and ]: {', '.join(wrong)}"
+            )
+        if own := sorted({*value} & OWN_METADATA):
+            raise ValueError(f"Tandem writes {', '.join(own)} itself: leave it out")
+        if len(value) > METADATA_KEYS_LIMIT - len(OWN_METADATA):
+            raise ValueError(
+                f"Stripe takes {METADATA_KEYS_LIMIT} metadata keys, {len(OWN_METADATA)} of them are Tandem's"
+            )
+        return value
+
     @field_validator("field_owners", mode="before")
     @classmethod
     def _owners(cls, value: object) -> object:
@@ -242,6 +267,11 @@ class Settings(BaseSettings):
     def sandboxed(self) -> bool:
         """Whether the sandbox stands in for both vendors: only when no key at all is set."""
         return not self.stripe_api_key.get_secret_value() and not self.togai_api_token.get_secret_value()
+
+    @property
+    def effective_default_currency(self) -> str:
+        """The demo's customers need one that nobody has to choose; real ones get none that nobody chose."""
+        return self.default_currency or ("USD" if self.sandboxed else "")
 
     @cached_property
     def sandbox_url(self) -> str:

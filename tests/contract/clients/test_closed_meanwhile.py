@@ -10,7 +10,7 @@ from shared.errors import ConnectionClosed
 from tests.contract.clients.conftest import StripeSide, TogaiSide
 
 
-def closed() -> None:
+def closed(_writes: bool) -> None:
     raise ConnectionClosed("con", "401")
 
 

@@ -37,7 +37,7 @@ def run(event: str, second: int = 0, **fields: Any) -> Run:
         notes=["currency EUR from the country DE"],
     )
     given: dict[str, Any] = {
-        "id": run_id("link", STRIPE, event),
+        "id": run_id("link", STRIPE, event, ""),
         "state": "succeeded",
         "event": event,
         "event_type": "customer.created",
@@ -63,7 +63,7 @@ def mapping(name: str, second: int = 0, **fields: Any) -> Mapping:
         "also": [f"{TOGAI}/customer/togai_{name}"],
         "rule": "created",
         "at": at(second),
-        "run": run_id("link", STRIPE, name),
+        "run": run_id("link", STRIPE, name, ""),
     }
     return Mapping(**(given | fields))
 

@@ -25,6 +25,7 @@ from shared import mappings, runs
 from tests.integration.console import records
 from tests.integration.console.conftest import Tandem, until
 from tests.integration.console.records import TOGAI
+from tests.stack.topics import place_of
 from tests.stack.topics import records as in_topics
 
 ACME, BETA = f"{TOGAI}/account/acme", f"{TOGAI}/account/beta"
@@ -109,8 +110,10 @@ async def decided(settings: Settings, topics: Topics, log: Log, number: int, fie
 
     await until(came, "the request")
     # Two partitions: the newest is the one that comes last in time.
-    event = max((envelopes.decode(record.value) for record in found), key=lambda event: event.time)
-    run = records.run(event.id, id=run_id("link_by_hand", TOGAI, event.id), aggregate=event.aggregate, **fields)
+    record = max(found, key=lambda record: envelopes.decode(record.value).time)
+    event = envelopes.decode(record.value)
+    name = run_id("link_by_hand", TOGAI, event.id, place_of(record))
+    run = records.run(event.id, id=name, aggregate=event.aggregate, **fields)
     await log.append(topics.runs, run.id, runs.encode(run))
     return run
 

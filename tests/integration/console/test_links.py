@@ -17,6 +17,7 @@ from shared.streaming.kafka import Log
 from tests.integration.console import records
 from tests.integration.console.records import STRIPE, TOGAI
 from tests.integration.console.test_api import put
+from tests.stack.topics import place_of
 from tests.stack.topics import records as in_topics
 
 WHY = {"reason": "two records of one company"}
@@ -48,13 +49,14 @@ async def test_a_link_is_asked_for_by_an_event(linked: State, api: httpx.AsyncCl
 
     assert answer.status_code == 202, answer.text
     ((key, event, change),) = await asked(linked)
+    [record] = await in_topics(linked.settings, linked.topics.events("customer"))
     assert (key, event.aggregate, event.subject) == (ACME, ACME, "acme")
     assert (event.type, event.appaccount, event.connection) == ("togai.account.link_requested", TOGAI, "togai")
     assert change == LinkChange(
         change="link", togai_account_id="acme", stripe_customer_id="cus_free", reason=WHY["reason"]
     )
     assert event.id.startswith("req_")
-    assert answer.json() == {"run": run_id("link_by_hand", TOGAI, event.id), "event": event.id}
+    assert answer.json() == {"run": run_id("link_by_hand", TOGAI, event.id, place_of(record)), "event": event.id}
 
 
 @pytest.mark.parametrize("name", ["map", "cus_n", "acc_n", "togai_n", f"{STRIPE}/customer/cus_n"])

@@ -124,8 +124,8 @@ async def test_a_customer_that_a_person_named_so_is_no_echo(mortal: Stack) -> No
     assert await left.states() == {"togai": "linked", "stripe": "withdrawn"}
 
 
-async def test_what_was_begun_is_ended_by_a_flow_that_is_off(mortal: Stack) -> None:
-    """Its run waits for Stripe with a claim: it goes on, and nothing new begins."""
+async def test_what_was_begun_waits_while_its_flow_is_off(mortal: Stack) -> None:
+    """Its run waits for Stripe with a claim: nothing is made until the flow is on again, and what came is counted."""
     tenant = await Tenant.make(mortal)
     fault = await tenant.fault("stripe", "error_before", {"operation": "customers.create"}, stored=False)
     await tenant.new_account("acme")
@@ -133,16 +133,22 @@ async def test_what_was_begun_is_ended_by_a_flow_that_is_off(mortal: Stack) -> N
     await tenant.switch(TO_STRIPE, enabled=False)
     await tenant.stack.control("DELETE", f"/faults/{fault}")
     await tenant.new_account("beta")
-
+    await tenant.run("beta", "missed")
+    await tenant.parked_because("acme", "is off")
+    made_while_off = await tenant.stripe_customers()
+    [shown] = [link for link in await tenant.flow_links() if link["id"] == tenant.link_id(TO_STRIPE)]
+    await tenant.switch(TO_STRIPE, enabled=True)
     linked = await tenant.mapping("acme")
     await tenant.settled("acme")
-    await tenant.run("beta", "skipped")
 
+    assert made_while_off == []
+    assert (shown["enabled"], shown["missed"]) == (False, 1)
     assert [c["id"] for c in await tenant.stripe_customers()] == [linked["stripe_id"]]
+    assert await tenant.setting_of("acme") == linked["stripe_id"]
 
 
-async def test_what_a_dead_worker_began_is_ended_by_a_flow_that_is_off(mortal: Stack) -> None:
-    """Its event comes again, and the customer that may have been made is found."""
+async def test_what_a_dead_worker_began_is_looked_up_while_its_flow_is_off(mortal: Stack) -> None:
+    """Its event comes again, and the customer that was made is found; nothing is written until the flow is on."""
     tenant = await Tenant.make(mortal)
     fault = await tenant.fault("stripe", "hang_after", {"operation": "customers.create"}, times=1, seconds=8)
     await tenant.new_account("acme")
@@ -152,8 +158,14 @@ async def test_what_a_dead_worker_began_is_ended_by_a_flow_that_is_off(mortal: S
     mortal.launch_worker(1)
     await mortal.workers_ready()
     linked = await tenant.mapping("acme")
+    await tenant.parked_because("acme", "is off")
+    written_while_off = await tenant.setting_of("acme")
+    await tenant.switch(TO_STRIPE, enabled=True)
+    await tenant.settled("acme")
 
+    assert written_while_off is None
     assert [c["id"] for c in await tenant.stripe_customers()] == [linked["stripe_id"]]
+    assert await tenant.setting_of("acme") == linked["stripe_id"]
 
 
 async def test_a_customer_that_was_made_before_a_person_named_another_is_shown(mortal: Stack) -> None:
@@ -193,7 +205,7 @@ async def made_and_another_named(stack: Stack) -> tuple[Tenant, str, dict[str, A
     tenant = await Tenant.make(stack)
     await tenant.switch(TO_TOGAI, enabled=False)
     named = await tenant.new_customer()
-    await tenant.run(named, "skipped")
+    await tenant.run(named, "missed")
     fault = await tenant.fault("stripe", "hang_after", {"operation": "customers.create"}, times=1, seconds=8)
     await tenant.new_account("acme")
     await tenant.struck(fault)
@@ -213,7 +225,7 @@ async def test_an_account_that_was_made_before_a_person_named_another_is_shown(m
     tenant = await Tenant.make(mortal)
     await tenant.switch(TO_STRIPE, enabled=False)
     await tenant.new_account("acme")
-    await tenant.run("acme", "skipped")
+    await tenant.run("acme", "missed")
     fault = await tenant.fault("togai", "hang_after", {"operation": "customers.create"}, times=1, seconds=8)
     customer = await tenant.new_customer()
     await tenant.struck(fault)

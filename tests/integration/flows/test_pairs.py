@@ -72,7 +72,7 @@ async def test_an_account_that_names_a_stripe_customer_is_linked_not_doubled(ten
     """Somebody, or Togai's own integration, had linked them before."""
     await tenant.switch(TO_TOGAI, enabled=False)
     cus = await tenant.new_customer("Old Inc", "old@old.test")
-    await tenant.run(cus, "skipped", event_type="customer.created")
+    await tenant.run(cus, "skipped", "missed", event_type="customer.created")
     setting = {"id": "StripeCustomerId", "value": cus, "namespace": "USER", "name": "x", "dataType": "STRING"}
     await tenant.new_account("old", settings=[setting])
 
@@ -127,7 +127,7 @@ async def test_a_setting_that_names_an_unknown_customer_is_a_conflict_and_can_be
 
     await tenant.switch(TO_TOGAI, enabled=False)
     cus = await tenant.new_customer("Real", "r@r.test")
-    await tenant.run(cus, "skipped", event_type="customer.created")
+    await tenant.run(cus, "skipped", "missed", event_type="customer.created")
     await tenant.togai("PATCH", "/settings/setting.USER.StripeCustomerId.ACCOUNT.acme", json={"value": cus})
     await tenant.ask("POST", f"/conflicts/{run['id']}/retry")
 
@@ -158,7 +158,7 @@ async def test_a_customer_deleted_before_it_is_linked_is_not_made(tenant: Tenant
     await tenant.run(cus, "parked")
     await tenant.stripe("DELETE", f"/v1/customers/{cus}")
 
-    run = await tenant.run(cus, "skipped", event_type="customer.created")
+    run = await tenant.run(cus, "skipped", "missed", event_type="customer.created")
 
     assert "deleted" in run["reason"]
     assert (await tenant.togai_state())["customers"] == []

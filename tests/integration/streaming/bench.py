@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 from shared.apps.clients import Clients
-from shared.catalog.stripe import InStep, LinkChanged
+from shared.catalog.stripe import FieldsSynced, LinkChanged
 from shared.catalog.stripe import Written as WrittenIds
 from shared.catalog.togai import CustomerAndAccount
 from shared.claims import Claims
@@ -75,9 +75,9 @@ class Bench:
         actions = {
             "togai.customer.create": self._create,
             "stripe.customer.write_togai_ids": self._write,
-            "togai.account.keep_in_step": self._compare,
+            "togai.account.sync_fields": self._compare,
             "stripe.customer.change_link": self._change_link,
-            "stripe.customer.keep_in_step": self._compare,
+            "stripe.customer.sync_fields": self._compare,
         }
         clients = cast(Clients, None)
         pairs = PairWrites(self.log, cast(Any, None), self.registry.pair_states, self.topics, self.settings)
@@ -101,15 +101,17 @@ class Bench:
         return Result(WrittenIds(written=True), True)
 
     async def _compare(self, _context: Context, _given: Any) -> Result:
-        return Result(InStep(), False)
+        return Result(FieldsSynced(), False)
 
     async def _change_link(self, _context: Context, given: Any) -> Result:
         self.called.append((given.change, True))
         return Result(LinkChanged(mapping="map_1", togai_account_id="a", stripe_customer_id="cus_1"), True)
 
-    def work(self, value: Envelope | bytes, *, parked: bytes | None = None, topic: str = "", **more: Any) -> Work:
-        """A record as the pool gives it."""
-        self.offset += 1
+    def work(
+        self, value: Envelope | bytes, *, parked: bytes | None = None, topic: str = "", offset: int = 0, **more: Any
+    ) -> Work:
+        """A record as the pool gives it; `offset` is that of a record that is read again."""
+        self.offset = offset or self.offset + 1
         aggregate = value.aggregate if isinstance(value, Envelope) else f"{STRIPE}/customer/cus_1"
         return Work(
             partition=(topic or self.topics.events("customer"), 2),

@@ -160,16 +160,35 @@ async def test_an_unreadable_event_that_another_stood_for_is_buried_itself() -> 
     assert ended == {"evt_1": "superseded", "evt_2": "superseded", "evt_3": "succeeded"}
 
 
-async def test_a_parked_run_whose_link_was_switched_off_is_skipped() -> None:
-    """Nothing is called for it any more."""
+async def test_a_parked_run_whose_link_was_switched_off_waits_until_it_is_on() -> None:
+    """Nothing is called for it meanwhile, and the reason says what it waits for."""
     bench = Bench(in_place_limit=0.001)
-    bench.answer = lambda: Unavailable("away")
+    bench.answer = lambda: Waiting("no e-mail address")
     await bench.handle(event())
+    on = bench.registry.links[LINK.id]
     bench.registry.links[LINK.id] = FlowLink(id=LINK.id, flow=LINK.flow, connections=LINK.connections, enabled=False)
+    calls = len(bench.called)
+    await bench.handle(event(), parked=runs.encode(bench.parked()[-1][1]), heard=True)
+    held = bench.runs()[-1]
+    bench.registry.links[LINK.id], bench.answer = on, lambda: None
     await bench.handle(event(), parked=runs.encode(bench.parked()[-1][1]))
 
-    assert bench.runs()[-1].state == "skipped"
-    assert len(bench.called) == 1
+    assert held.problem
+    assert (held.state, held.problem.blocker) == ("parked", LINK.id)
+    assert "is off" in held.reason
+    assert bench.runs()[-1].state == "succeeded"
+    assert calls < len(bench.called)
+
+
+async def test_an_event_that_comes_while_its_link_is_off_is_missed() -> None:
+    """It is recorded under the flow link, so that it can be counted and replayed."""
+    bench = Bench()
+    bench.registry.links[LINK.id] = FlowLink(id=LINK.id, flow=LINK.flow, connections=LINK.connections, enabled=False)
+    await bench.handle(event())
+
+    [run] = bench.runs()
+    assert (run.state, run.flow_link, run.flow) == ("missed", LINK.id, LINK.flow)
+    assert bench.called == []
 
 
 async def test_copies_of_one_parked_run_become_one_again() -> None:
@@ -177,7 +196,7 @@ async def test_copies_of_one_parked_run_become_one_again() -> None:
     bench = Bench()
     bench.answer = lambda: Waiting("the account has no e-mail address")
     for _ in range(3):
-        await bench.handle(event())
+        await bench.handle(event(), offset=7)
     copies = bench.parked()
     for turn in range(1, 4):
         before, looks = len(bench.parked()), len(bench.called)
@@ -214,7 +233,7 @@ async def test_no_copy_of_a_run_that_ended_is_worked_on() -> None:
     bench = Bench()
     bench.answer = lambda: Waiting("the account has no e-mail address")
     for _ in range(3):
-        await bench.handle(event())
+        await bench.handle(event(), offset=7)
     copies, bench.answer = bench.parked(), lambda: None
     for topic, parked in reversed(copies):
         await bench.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)

@@ -254,10 +254,22 @@ async def test_an_event_that_was_finished_is_not_run_again() -> None:
     assert [name for name, _ in bench.called] == ["create", "write"]
 
     bench.answer = lambda: NO
-    await bench.handle(event("evt_2"))
-    await bench.handle(event("evt_2"))
+    await bench.handle(event("evt_2"), offset=7)
+    await bench.handle(event("evt_2"), offset=7)
     assert len(bench.letters()) == 2
     assert len({letter.id for letter in bench.letters()}) == 1
+
+
+async def test_an_event_that_comes_again_later_leaves_the_first_run_as_it_was() -> None:
+    """After a restart nobody remembers that it was handled: what it did then stays on record, beside the second run."""
+    bench = Bench()
+    await bench.handle(event())
+    first = bench.runs()[-1]
+    bench.processor.begin_anew()
+    await bench.handle(event())
+
+    assert first.state == "succeeded"
+    assert bench.runs()[-1].id != first.id
 
 
 async def test_after_an_assignment_nothing_is_taken_for_finished() -> None:

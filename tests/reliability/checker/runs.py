@@ -10,7 +10,7 @@ from tests.reliability.checker.facts import Facts
 from tests.reliability.checker.pairs import Broken
 
 Json = dict[str, Any]
-TERMINAL = {"succeeded", "in_sync", "skipped", "superseded", "dead", "discarded"}
+TERMINAL = {"succeeded", "in_sync", "skipped", "superseded", "missed", "dead", "discarded"}
 
 
 def ended(facts: Facts) -> Iterator[Broken]:

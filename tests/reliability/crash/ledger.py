@@ -15,7 +15,7 @@ from shared.streaming.kafka import client_options
 
 from tests.reliability.crash.points import record_label
 
-TERMINAL = frozenset({"succeeded", "in_sync", "skipped", "superseded", "dead", "discarded"})
+TERMINAL = frozenset({"succeeded", "in_sync", "skipped", "superseded", "missed", "dead", "discarded"})
 LOG_TOPICS = ("tandem.runs", "tandem.mappings", "tandem.dead-letters", "tandem.pair-states")
 INDEX_TOPICS = ("tandem.index", "tandem.polls", "tandem.connections", "tandem.flow-links")
 INPUTS = ("customer.events", "customer.replay", "customer.delay.1m", "customer.delay.10m", "customer.delay.1h")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from console.api.errors import ApiError, BadRequest, NotNow, Unknown, describe
 from shared.errors import Blocked, ConnectionClosed, Permanent, Retryable, SyncError
@@ -13,13 +15,20 @@ def _below(kind: type[SyncError]) -> list[type[SyncError]]:
     return [kind, *(found for child in kind.__subclasses__() for found in _below(child))]
 
 
+MADE: dict[type[SyncError], Callable[[], SyncError]] = {
+    ConnectionClosed: lambda: ConnectionClosed("con_1", "401"),
+    Blocked: lambda: Blocked("con_1", "401"),
+    errors.Held: lambda: errors.Held("it went wrong", code="held", blocker="link_1"),
+    errors.FlowLinkOff: lambda: errors.FlowLinkOff("link_1"),
+    errors.OverwritesHeld: lambda: errors.OverwritesHeld("link_1", 20, 600.0),
+}
+"""How those are made that take more than a message."""
+
+
 @pytest.mark.parametrize("kind", _below(SyncError), ids=lambda kind: kind.__name__)
 def test_every_class_of_ours_has_a_status(kind: type[SyncError]) -> None:
     """5xx means "send it again", 4xx "do not"."""
-    if issubclass(kind, ConnectionClosed | Blocked):
-        error: SyncError = kind("con_1", "401")
-    else:
-        error = kind("it went wrong")
+    error = MADE[kind]() if kind in MADE else kind("it went wrong")
     status, code, message, what_to_do = describe(error)
 
     assert (message, bool(code), bool(what_to_do)) == (error.message, True, True)

@@ -131,11 +131,16 @@ def test_without_a_usable_address_the_run_waits(fields: dict[str, Any], code: st
     assert caught.value.code == code
 
 
-def test_a_country_that_is_no_code_is_left_out() -> None:
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [("Germany", "DE"), ("UK", "GB"), ("U.S.A.", "US"), ("us", "US"), (" de ", "DE"), ("Narnia", None), ("ZZ", None)],
+)
+def test_a_country_becomes_its_code_or_is_left_out_and_said(written: str, code: str | None) -> None:
     """Togai takes two letters only; Stripe takes any text."""
-    body, _ = togai_customer(customer(address={"country": "Germany", "city": "Bonn"}), CURRENCIES, SETTING)
+    body, notes = togai_customer(customer(address={"country": written, "city": "Bonn"}), CURRENCIES, SETTING)
 
-    assert body.body()["address"] == {"city": "Bonn"}
+    assert body.body()["address"] == {"city": "Bonn"} | ({"country": code} if code else {})
+    assert any("no country that Togai takes" in note for note in notes) is (code is None)
 
 
 @pytest.mark.parametrize("length", [1, 14, 40, 46, 47, 50, 51, 200, 255])

@@ -6,22 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from customer_sync.fields import (
-    STATUS,
-    Both,
-    Decision,
-    Different,
-    born_equal,
-    carried,
-    decide,
-    names,
-    owner_of,
-    stripe_params,
-    stripe_value,
-    togai_changes,
-    togai_value,
-    watched,
-)
+from customer_sync.fields import Decision, FieldConflict, created_equal, decide, names, owner_of, watched
+from customer_sync.patches import carried, stripe_params, togai_changes
+from customer_sync.values import STATUS, PairSnapshot, stripe_value, togai_value
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -41,7 +28,13 @@ STRIPE_BORN = Mapping(
 PLAIN = {"name": "Acme", "email": "a@acme.test", "phone": "+1", "address": {"line1": "1 St", "country": "US"}}
 
 
-def both(*, togai: dict[str, Any] | None = None, stripe: dict[str, Any] | None = None, alone: bool = True) -> Both:
+def both(
+    *,
+    togai: dict[str, Any] | None = None,
+    stripe: dict[str, Any] | None = None,
+    alone: bool = True,
+    pair: Mapping = TOGAI_BORN,
+) -> PairSnapshot:
     """A pair with equal values, but for what is given in Togai's and in Stripe's own names."""
     address = {"phoneNumber": "+1", "line1": "1 St", "country": "US"}
     account = {"id": "a", "customerId": "tc", "name": "Acme", "primaryEmail": "a@acme.test", "address": address}
@@ -49,18 +42,24 @@ def both(*, togai: dict[str, Any] | None = None, stripe: dict[str, Any] | None =
     for name, value in (togai or {}).items():
         side, _, field = name.partition(".")
         (account if side == "account" else customer)[field] = value
-    return Both(
+    return PairSnapshot(
         TogaiAccount.model_validate(account),
         TogaiCustomer.model_validate(customer),
         StripeCustomer.model_validate({"id": "c"} | PLAIN | (stripe or {})),
         alone,
+        pair is STRIPE_BORN,
     )
 
 
 def look(
-    seen: Both, pair: Mapping = TOGAI_BORN, known: Known | None = None, metadata: tuple[str, ...] = (), **more: Any
+    seen: PairSnapshot,
+    pair: Mapping = TOGAI_BORN,
+    known: Known | None = None,
+    metadata: tuple[str, ...] = (),
+    **more: Any,
 ) -> Decision:
     """Decide on a pair, by default one that agreed on everything when it was made."""
+    seen = replace(seen, is_created_here=pair is STRIPE_BORN)
     agreed = known or Known(agreed=decide(both(), pair, Known(), owners=more.get("owners", {}), metadata=()).agreed)
     return decide(seen, pair, agreed, metadata=metadata, **({"owners": {}} | more))
 
@@ -183,8 +182,6 @@ def test_a_late_write_of_ours_is_repaired_and_a_persons_is_not() -> None:
     now = both(togai={"customer.name": "N2"}, stripe={"name": "N1"})
 
     assert look(now, known=Known(agreed=agreed, open=(late,))).write["stripe"] == {"name": "N2"}
-    assert look(now, known=Known(agreed=agreed), echoed=["name"]).write["stripe"] == {"name": "N2"}
-    assert not look(now, known=Known(agreed=agreed), echoed=["email"]).writes
     assert not look(now, known=Known(agreed=agreed)).writes
 
 
@@ -225,10 +222,10 @@ def test_what_a_write_to_togai_carries_besides() -> None:
     seen = both(stripe={"address": {"line1": "2 St"}, "metadata": {"A": "new"}}, togai={"account.metadata": {"B": "1"}})
     found = look(seen, STRIPE_BORN, Known(), metadata=("A", "B"))
     by_hand = look(both(stripe={"phone": "+2", "address": {"line1": "2 St"}}), STRIPE_BORN)
-    by_hand.different.append(Different("phone", "stripe", "+1", "+2", "by hand"))
+    by_hand.different.append(FieldConflict("phone", "stripe", "+1", "+2", "by hand"))
     by_hand.write["togai"].pop("phone")
 
-    assert carried(found, seen, ("A", "B")) == found.write["togai"] | {"phone": "+1", "metadata.B": ""}
+    assert carried(found, seen, ("A", "B")) == found.write["togai"] | {"phone": "+1", "metadata.B": "1"}
     assert carried(look(both(stripe={"email": "n@x.test"}), STRIPE_BORN), seen, ()) == {"email": "n@x.test"}
     assert carried(by_hand, seen, ()) == {"address": {"line1": "2 St"}}
 
@@ -265,8 +262,8 @@ def test_a_pair_is_born_with_what_its_source_owns() -> None:
     """A person's change on the other side right after is then not taken for ours."""
     values = {"name": "Acme", "email": "a@acme.test"}
 
-    assert set(born_equal(STRIPE_BORN, {"email": "togai"}, values)) == {"name"}
-    assert born_equal(TOGAI_BORN, {}, values) == {"name": digest("Acme"), "email": digest("a@acme.test")}
+    assert set(created_equal(STRIPE_BORN, {"email": "togai"}, values)) == {"name"}
+    assert created_equal(TOGAI_BORN, {}, values) == {"name": digest("Acme"), "email": digest("a@acme.test")}
 
 
 # --- any sequence -----------------------------------------------------------------------------------------------------

@@ -87,13 +87,13 @@ FLOW = "stripe-customer-to-togai-customer"
         (FlowLink(id="l", flow=FLOW, connections={"stripe": "s1", "togai": "t1"}), True),
         (FlowLink(id="l", flow=FLOW, connections={"stripe": "s2", "togai": "t1"}), True),
         (FlowLink(id="l", flow=FLOW, connections={"stripe": "s3", "togai": "t1"}), False),
-        (FlowLink(id="l", flow=FLOW, connections={"stripe": "s1", "togai": "t1"}, enabled=False), False),
+        (FlowLink(id="l", flow=FLOW, connections={"stripe": "s1", "togai": "t1"}, enabled=False), True),
         (FlowLink(id="l", flow="unknown", connections={"stripe": "s1"}), False),
         (FlowLink(id="l", flow="togai-account-to-stripe-customer", connections={"stripe": "s1", "togai": "t1"}), False),
     ],
 )
 def test_links_start_by_app_account_not_by_connection(link: FlowLink, starts: bool) -> None:
-    """An event is the account's, whichever of its connections brought it."""
+    """An event is the account's, whichever of its connections brought it. A link that is off is found too."""
     found = starting("stripe.customer.created", "stripe:test:a", [link], BUILT_IN, CONNECTIONS)
 
     assert bool(found) is starts

@@ -27,7 +27,8 @@ def test_ids_are_the_same_each_time_and_differ_by_every_part() -> None:
 
     assert len(keys) == 16
     assert create_key("x", "y", "z", 1) == create_key("x", "y", "z", 1)
-    assert run_id("l", "a", "e") == run_id("l", "a", "e") != run_id("l", "a", "f")
+    assert run_id("l", "a", "e", "t/0/1") == run_id("l", "a", "e", "t/0/1") != run_id("l", "a", "f", "t/0/1")
+    assert run_id("l", "a", "e", "t/0/1") != run_id("l", "a", "e", "t/0/2")
     assert mapping_id("a") != mapping_id("b")
     assert all(len(key) <= 255 for key in keys)
 

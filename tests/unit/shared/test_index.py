@@ -20,10 +20,19 @@ def refs(found: list[Entity]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("given_", "normal"), [("  A@X.test ", "a@x.test"), (None, ""), ("", ""), ("STRASSE@X.test", "strasse@x.test")]
+    ("given_", "normal"),
+    [
+        ("  A@X.test ", "a@x.test"),
+        (None, ""),
+        ("", ""),
+        ("STRASSE@X.test", "strasse@x.test"),
+        ("quac\u212a@x.test", "quac\u212a@x.test"),
+        ("straße@x.test", "straße@x.test"),
+        ("\ufb01@x.test", "\ufb01@x.test"),
+    ],
 )
-def test_addresses_are_one_but_for_capitals_and_space(given_: str | None, normal: str) -> None:
-    """No other likeness counts: nothing is guessed."""
+def test_addresses_are_one_but_for_ascii_capitals_and_space(given_: str | None, normal: str) -> None:
+    """No other likeness counts, as that of the Kelvin sign with k, or of a sharp s with ss: nothing is guessed."""
     assert normalized_email(given_) == normal
 
 

@@ -30,7 +30,7 @@ mappings = st.builds(
     source=refs,
     target=refs,
     at=times,
-    run=st.one_of(texts, texts.map(lambda text: run_id(text, "", ""))),
+    run=st.one_of(texts, texts.map(lambda text: run_id(text, "", "", ""))),
     also=st.lists(refs, max_size=3),
     claim=st.one_of(st.none(), claims),
     match=st.one_of(texts, texts.map("togai:test:t|stripe:test:s|{}".format)),

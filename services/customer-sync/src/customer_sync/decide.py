@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from countryguess import guess_country
 from shared.apps.stripe import models as stripe
 from shared.apps.stripe.models import StripeAddress, StripeCustomer
 from shared.apps.togai import models as togai
@@ -22,7 +24,8 @@ from shared.errors import Waiting
 
 TOGAI_CUSTOMER_ID = "togai_customer_id"
 TOGAI_ACCOUNT_ID = "togai_account_id"
-"""Names in a Stripe customer's metadata."""
+INVOICE_CURRENCY = "togai_invoice_currency"
+"""Names in a Stripe customer's metadata; the last is a person's choice for an account that is yet to be made."""
 
 ADDRESS_FIELDS = ("line1", "line2", "city", "state", "postal_code", "country")
 _PADDED = re.compile(r"^(?P<name>.*) \(cus_[A-Za-z0-9]+\)$", re.DOTALL)
@@ -57,6 +60,15 @@ def account_facts(
     )
 
 
+@lru_cache(maxsize=4096)
+def country_code(text: str | None) -> str:
+    """The ISO 3166 alpha-2 code of a country as people write it (`UK`, `U.S.A.`, `Germany`, `us`); empty if none is
+    meant. The table is that of the package countryguess, which takes it from country_converter.
+    """
+    named = (text or "").strip()
+    return str(guess_country(named, attribute="iso2") or "") if named else ""
+
+
 def phone_of(address: TogaiAddress | None) -> str | None:
     return (address.phone_number or None) if address else None
 
@@ -64,7 +76,7 @@ def phone_of(address: TogaiAddress | None) -> str | None:
 def stripe_address(address: TogaiAddress | None) -> dict[str, str]:
     if address is None:
         return {}
-    return {name: value for name in ADDRESS_FIELDS if (value := getattr(address, name))}
+    return {name: value for name in ADDRESS_FIELDS if (value := (getattr(address, name) or "").strip())}
 
 
 def stripe_customer(new: NewStripeCustomer) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -76,12 +88,13 @@ def stripe_customer(new: NewStripeCustomer) -> tuple[dict[str, Any], tuple[str, 
     }
     if new.account_name:
         params["description"] = cut(unpadded(new.account_name), stripe.DESCRIPTION_LIMIT, "description", notes)
-    if new.email:
-        params["email"] = fits(new.email, stripe.EMAIL_LIMIT, "e-mail address", "Stripe")
+    if new.email and new.email.strip():
+        params["email"] = fits(new.email.strip(), stripe.EMAIL_LIMIT, "e-mail address", "Stripe")
     if new.phone:
         params["phone"] = fits(new.phone, stripe.PHONE_LIMIT, "phone number", "Stripe")
     if new.address:
-        params["address"] = dict(new.address)
+        code = country_code(new.address.get("country"))
+        params["address"] = new.address | ({"country": code} if code else {})
     return params, tuple(notes)
 
 
@@ -122,17 +135,17 @@ def togai_customer(
     Raises Waiting without an e-mail address: Togai demands one, and none is ever invented.
     """
     notes: list[str] = []
-    if not customer.email:
+    if not (customer.email or "").strip():
         raise Waiting(
             f"{customer.id} has no e-mail address, which Togai demands: add one in Stripe, the run goes on by itself",
             code="no_email",
         )
-    email = fits(customer.email, togai.EMAIL_LIMIT, "e-mail address", "Togai")
+    email = fits((customer.email or "").strip(), togai.EMAIL_LIMIT, "e-mail address", "Togai")
     name = togai_name(customer, notes)
     customer_id, account_id = togai_ids(customer.id)
     currency, rule = invoice_currency(customer, currencies)
     notes.append(f"invoice currency {currency}: {rule}")
-    address = togai_address(customer)
+    address = togai_address(customer, notes)
     settings = [NewSetting(id=setting_name, value=customer.id, name=setting_name)]
     account = NewAccount(
         id=account_id,
@@ -159,27 +172,42 @@ def togai_name(customer: StripeCustomer, notes: list[str]) -> str:
 
 
 def invoice_currency(customer: StripeCustomer, currencies: Currencies) -> tuple[str, str]:
-    """The account's invoice currency, which Togai never lets change, and the rule that chose it."""
+    """The account's invoice currency, which Togai never lets change, and the rule that chose it.
+
+    Raises Waiting if no rule gives one: a person chooses, none is ever guessed.
+    """
+    chosen = customer.metadata.get(INVOICE_CURRENCY, "").strip().upper()
+    if re.fullmatch("[A-Z]{3}", chosen):
+        return chosen, f"metadata {INVOICE_CURRENCY} of the customer"
     if customer.currency:
         return customer.currency.upper(), "Stripe's currency of the customer"
-    country = (customer.address.country or "").upper() if customer.address else ""
+    country = country_code(customer.address.country) if customer.address else ""
     if country in currencies.by_country:
         return currencies.by_country[country], f"setting currency_by_country for {country}"
-    return currencies.default, "setting default_currency"
+    if currencies.default:
+        return currencies.default, "setting default_currency"
+    raise Waiting(
+        f"no rule gives the invoice currency of {customer.id}, which Togai never lets change: write it to the "
+        f"customer's metadata in Stripe as {INVOICE_CURRENCY}=EUR, or set TANDEM_CURRENCY_BY_COUNTRY or "
+        "TANDEM_DEFAULT_CURRENCY and start again; the run then goes on by itself",
+        code="no_currency",
+    )
 
 
-def togai_address(customer: StripeCustomer) -> TogaiAddress:
-    """The address with the phone number in it, where Togai keeps it. A country that is no ISO code is left out."""
+def togai_address(customer: StripeCustomer, notes: list[str]) -> TogaiAddress:
+    """The address with the phone number in it, where Togai keeps it. What is no country is left out, and said."""
     address = customer.address or StripeAddress()
-    country = (address.country or "").upper()
+    country = country_code(address.country)
+    if address.country and not country:
+        notes.append(f"{address.country!r} is no country that Togai takes: it is left as it is there")
     return TogaiAddress(
-        phone_number=customer.phone or None,
-        line1=address.line1 or None,
-        line2=address.line2 or None,
-        postal_code=address.postal_code or None,
-        city=address.city or None,
-        state=address.state or None,
-        country=country if re.fullmatch("[A-Z]{2}", country) else None,
+        phone_number=(customer.phone or "").strip() or None,
+        line1=(address.line1 or "").strip() or None,
+        line2=(address.line2 or "").strip() or None,
+        postal_code=(address.postal_code or "").strip() or None,
+        city=(address.city or "").strip() or None,
+        state=(address.state or "").strip() or None,
+        country=country or None,
     )
 
 

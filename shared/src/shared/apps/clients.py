@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -20,7 +21,7 @@ from shared.apps.stripe.client import StripeApp
 from shared.apps.togai import client as togai_client
 from shared.apps.togai.client import TogaiApp
 from shared.connections import Connection, Vault, encode
-from shared.errors import Blocked, ConnectionClosed, Misconfigured, SyncError
+from shared.errors import Blocked, ConnectionClosed, FlowLinkOff, Misconfigured, SyncError
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.limits import CallGate
@@ -33,6 +34,10 @@ log = get_logger(__name__)
 
 PROBE_EVERY = 10 * 60.0
 """Seconds between probes of a closed connection: Togai locks an address after 5 unauthenticated calls in 30 minutes."""
+
+
+acting_for: ContextVar[str] = ContextVar("acting_for", default="")
+"""The flow link whose run makes the calls of this task: one that is off writes nothing."""
 
 
 class Clients:
@@ -100,7 +105,7 @@ class Clients:
             self._made[connection.id] = (connection, client)
         return client
 
-    def _make(self, connection: Connection, check_open: Callable[[], None]) -> StripeApp | TogaiApp:
+    def _make(self, connection: Connection, check_open: Callable[[bool], None]) -> StripeApp | TogaiApp:
         """Raises Blocked if the secrets do not open: the run waits until somebody has mended the connection."""
         try:
             key = self._vault.open(connection).api_key
@@ -113,8 +118,13 @@ class Clients:
             return StripeApp(*arguments, self._stripe_http, check_open)
         return TogaiApp(*arguments, self._togai_http, check_open)
 
-    def _check_open(self, made_for: Connection) -> None:
-        """A call has waited for its turn. Raises ConnectionClosed if its key was refused, or replaced, meanwhile."""
+    def _check_open(self, made_for: Connection, writes: bool) -> None:
+        """A call has waited for its turn. Raises ConnectionClosed if its key was refused, or replaced, meanwhile, and
+        FlowLinkOff for a write of a flow link that was switched off.
+        """
+        link = self._registry.links.get(acting_for.get())
+        if writes and link and not link.enabled:
+            raise FlowLinkOff(link.id)
         present = self._registry.connections.get(made_for.id)
         if present is None or present.state != "open" or _key(present) != _key(made_for):
             reason = present.reason if present and present.state == "closed" else "its key was replaced or removed"
@@ -127,7 +137,7 @@ class Clients:
         if self._probing.locked() or age < PROBE_EVERY * float(self._settings.delay_scale) * random.uniform(1, 1.1):
             raise closed
         async with self._probing:
-            client = self._make(connection, lambda: None)
+            client = self._make(connection, lambda writes: None)
             try:
                 await (client.account() if isinstance(client, StripeApp) else client.organization())
             except SyncError as error:

@@ -42,7 +42,7 @@ ACCOUNT_TO_CUSTOMER = Flow(
         ),
         FlowStep(
             id="pair",
-            action="stripe.customer.keep_in_step",
+            action="stripe.customer.sync_fields",
             input={
                 "account_id": "{{ steps.account.account_id }}",
                 "made_equal": "{{ steps.customer.created }}",
@@ -81,7 +81,7 @@ CUSTOMER_TO_ACCOUNT = Flow(
         ),
         FlowStep(
             id="pair",
-            action="togai.account.keep_in_step",
+            action="togai.account.sync_fields",
             input={
                 "customer": "{{ trigger.customer }}",
                 "made_equal": "{{ steps.customer.created }}",
@@ -103,7 +103,7 @@ ACCOUNT_CHANGES = Flow(
     steps=(
         FlowStep(
             id="pair",
-            action="stripe.customer.keep_in_step",
+            action="stripe.customer.sync_fields",
             input={
                 "account_id": "{{ trigger.account_id }}",
                 "account": "{{ trigger.account }}",
@@ -126,7 +126,7 @@ def _from_stripe(what: str, title: str, description: str, trigger: str) -> Flow:
         steps=(
             FlowStep(
                 id="pair",
-                action="togai.account.keep_in_step",
+                action="togai.account.sync_fields",
                 input={
                     "customer": "{{ trigger.customer }}",
                     "idempotency_key": "{{ trigger.idempotency_key }}",
@@ -151,9 +151,9 @@ CUSTOMER_DELETION = _from_stripe(
 )
 LINKS_BY_HAND = Flow(
     id="links-by-hand",
-    version=1,
+    version=2,
     title="Links changed by hand",
-    description="What a person links, unlinks or relinks in the console or by `tandem mappings` is done and compared.",
+    description="What a person links, unlinks, relinks or reverts in the console or by `tandem` is done and compared.",
     direction="outbound",
     visibility="built-in",
     trigger="togai.account.link_requested",
@@ -166,11 +166,12 @@ LINKS_BY_HAND = Flow(
                 "togai_account_id": "{{ trigger.togai_account_id }}",
                 "stripe_customer_id": "{{ trigger.stripe_customer_id }}",
                 "reason": "{{ trigger.reason }}",
+                "writes": "{{ trigger.writes }}",
             },
         ),
         FlowStep(
             id="pair",
-            action="stripe.customer.keep_in_step",
+            action="stripe.customer.sync_fields",
             input={"account_id": "{{ steps.link.togai_account_id }}"},
         ),
     ),

@@ -111,23 +111,37 @@ class ChangedAccount(BaseModel):
     made_equal: bool = Field(False, description="the pair was made just now, with equal values: there is nothing to do")
 
 
-class InStep(BaseModel):
-    """Output: what was written where to bring a pair in step, and which fields differ and stay so."""
+class FieldWrite(BaseModel):
+    """One write to an entity, in the vendor's own terms: what was set, and what stood there before."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    entity: str = Field(description="the entity's canonical id")
+    set: dict[str, Any]
+    former: dict[str, Any] = Field(description="in the same shape as `set`; null for what stood nowhere")
+
+
+class FieldsSynced(BaseModel):
+    """Output: what was written where so that both sides of a pair agree, and which fields differ and stay so."""
 
     to_stripe: list[str] = []
     to_togai: list[str] = []
     different: list[str] = []
+    writes: list[FieldWrite] = []
 
 
 class LinkChange(BaseModel):
-    """Input: what a person wants done with a link. `separate` says that an entity matches none that is there."""
+    """Input: what a person wants done with a link. `separate` says that an entity matches none that is there, `revert`
+    that what `writes` replaced is written back where it still stands.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    change: Literal["link", "unlink", "relink", "separate"]
+    change: Literal["link", "unlink", "relink", "separate", "revert"]
     togai_account_id: str = ""
     stripe_customer_id: str = ""
     reason: str = Field(min_length=1)
+    writes: list[FieldWrite] = []
 
 
 class LinkChanged(BaseModel):
@@ -136,6 +150,7 @@ class LinkChanged(BaseModel):
     mapping: str
     togai_account_id: str
     stripe_customer_id: str
+    writes: list[FieldWrite] = []
 
 
 TRIGGERS = tuple(
@@ -172,12 +187,12 @@ ACTIONS = (
         rights=("Customers: write",),
     ),
     Action(
-        name="stripe.customer.keep_in_step",
+        name="stripe.customer.sync_fields",
         app="stripe",
         title="Bring a pair in step after a change in Togai",
         owner="customer-sync",
         input=ChangedAccount,
-        output=InStep,
+        output=FieldsSynced,
         rights=("Customers: write",),
     ),
     Action(

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.catalog.model import Action, App, Trigger
-from shared.catalog.stripe import InStep, LinkChange, Written
+from shared.catalog.stripe import FieldsSynced, LinkChange, Written
 from shared.errors import Malformed
 
 APP = App("togai", "Togai")
@@ -224,11 +224,11 @@ ACTIONS = (
         output=CustomerAndAccount,
     ),
     Action(
-        name="togai.account.keep_in_step",
+        name="togai.account.sync_fields",
         app="togai",
         title="Bring a pair in step after a change in Stripe",
         owner="customer-sync",
         input=ChangedCustomer,
-        output=InStep,
+        output=FieldsSynced,
     ),
 )

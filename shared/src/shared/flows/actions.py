@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,19 @@ class Context:
     def ref(self, app: str, noun: str, entity: str) -> str:
         """An entity's canonical id at the link's app account."""
         return str(Ref(self.account(app), noun, entity))
+
+    def is_own(self, refs: Iterable[str]) -> bool:
+        """Whether all entities belong to the app accounts of the link's connections."""
+        return {ref.partition("/")[0] for ref in refs} <= {self.account(app) for app in self.link.connections}
+
+    def id_of(self, ref: str) -> str:
+        """The vendor's id of an entity, for a call by the link's connection. Raises Ended for an entity of another app
+        account: the same id may be somebody else there.
+        """
+        found = Ref.parse(ref)
+        if found.account != self.account(found.app):
+            raise Ended("skipped", f"{ref} is not at {self.account(found.app)}, which {self.link.id} works on", (ref,))
+        return found.id
 
     async def stripe(self) -> StripeApp:
         """Raises Misconfigured or ConnectionClosed."""

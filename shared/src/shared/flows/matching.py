@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shared.catalog import TRIGGERS
@@ -45,10 +44,9 @@ def starting(
     links: Iterable[FlowLink],
     flows: Mapping[str, Flow],
     connections: Mapping[str, Connection],
-    may_run: Callable[[FlowLink], bool] = attrgetter("enabled"),
 ) -> list[tuple[FlowLink, Flow]]:
-    """The enabled links, or those that `may_run`, whose flow has this trigger, at this app account: by which connection
-    it came is no matter.
+    """The links, enabled or not, whose flow has this trigger, at this app account: by which connection it came is no
+    matter.
     """
     trigger = TRIGGERS.get(event_type)
     if trigger is None:
@@ -56,7 +54,7 @@ def starting(
     found = []
     for link in links:
         flow = flows.get(link.flow)
-        if flow is None or flow.trigger != event_type or not may_run(link):
+        if flow is None or flow.trigger != event_type:
             continue
         connection = connections.get(link.connections.get(trigger.app, ""))
         if connection and connection.app_account == app_account:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from shared import metrics, runs
-from shared.apps.clients import Clients
+from shared.apps.clients import Clients, acting_for
 from shared.catalog import ACTIONS, TRIGGERS
 from shared.claims import Claims
 from shared.connections import FlowLink
@@ -23,6 +23,8 @@ from shared.errors import (
     Blocked,
     Conflict,
     ConnectionClosed,
+    FlowLinkOff,
+    Held,
     Malformed,
     Misconfigured,
     Retryable,
@@ -93,7 +95,10 @@ class Runner:
         run.state, run.worker, run.problem, run.next_attempt_at = "running", self._worker, None, ""
         run.ended_at = ""  # a retried one had ended
         run.attempts += 1
+        acting_for.set(link.id)
         try:
+            if not link.enabled and not self.has_begun(run.id, run.aggregate):
+                raise FlowLinkOff(link.id)
             await self._end_if_echo(run, flow, envelope)
             context = {"trigger": _trigger(envelope), "steps": {}}
             acted = False
@@ -110,12 +115,8 @@ class Runner:
             return self._bug(run, error)
         return self._ended(run, "succeeded" if acted else "in_sync", "")
 
-    def may_run(self, link: FlowLink, run: str, subject: str) -> bool:
-        """Whether a link's run may begin or go on. One that was switched off begins nothing, and ends what it began: an
-        open claim would keep everybody else from the entity, and nobody knows what was made under it.
-        """
-        if link.enabled:
-            return True
+    def has_begun(self, run: str, subject: str) -> bool:
+        """Whether a run holds an open claim for its subject: of a link that is off it only looks up what was made."""
         held = self._claims.index.begun(subject)
         return held is not None and held.run == run
 
@@ -202,8 +203,8 @@ class Runner:
     def _stopped(self, run: Run, error: SyncError) -> Outcome:
         run.problem, run.reason = problem_of(error), error.message
         if isinstance(error, Retryable):
-            # What a person must mend, at the other side or in a connection, waits as long as it takes; failures do not.
-            patient = isinstance(error, Waiting | ConnectionClosed | Blocked)
+            # What a person must mend or allow waits as long as it takes; failures do not.
+            patient = isinstance(error, Waiting | ConnectionClosed | Blocked | Held)
             return Outcome(run, "later", waiting=isinstance(error, Waiting), patient=patient)
         run.state, run.ended_at = "dead", _now()
         return Outcome(run, "dead")
@@ -229,6 +230,7 @@ def problem_of(error: BaseException) -> Problem:
             retryable=isinstance(error, Retryable),
             candidates=list(error.candidates) if isinstance(error, Conflict) else [],
             connection=error.connection if isinstance(error, ConnectionClosed | Blocked) else "",
+            blocker=error.blocker if isinstance(error, Held) else "",
         )
     text = "".join(traceback.format_exception(error))
     return Problem(error=type(error).__name__, reason=str(error) or repr(error), traceback=text[-8000:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -11,6 +12,26 @@ from shared.identity import Ref, source_of
 
 LOOK_REQUESTED = "tandem.look.requested"
 """No flow starts on it."""
+
+
+def replayed(
+    aggregate: str, event_type: str, body: Any, event_id: str, connection: str, now: datetime, cause: str
+) -> Envelope:
+    """An event of the vendor once more, for whoever missed it: its body is a hint, the entity is looked up."""
+    entity = Ref.parse(aggregate)
+    return Envelope(
+        id=event_id,
+        source=f"urn:tandem:{entity.account}",
+        type=event_type,
+        subject=entity.id,
+        time=timestamp(now),
+        appaccount=entity.account,
+        connection=connection,
+        aggregate=aggregate,
+        data=msgspec.Raw(msgspec.json.encode(body)),
+        origin="replay",
+        cause=cause,
+    )
 
 
 def look_requested(aggregate: str, event_id: str, connection: str, now: datetime, cause: str = "") -> Envelope:

@@ -58,6 +58,9 @@ class Place(NamedTuple):
     partition: int
     offset: int
 
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
 
 class Log:
     """Appends records durably: `append` returns only after every in-sync replica has the record.

@@ -6,7 +6,8 @@
   of its type, which then looks at the present state for all of them.
 - What stands before a live event of the same aggregate counts as live for the limits: it must not be held up behind it.
 - Records of delay topics are held until they are due; an event of the same aggregate wakes them at once, also one that
-  came between their last look and their being held. What waits for a closed connection wakes when that is open again.
+  came between their last look and their being held. What waits for a closed
+  connection, or a flow link that is off, wakes when that is open again.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Work:
     this one stands for; `look_again` forbids to take the event for the present state; `lane` is that of its calls.
 
     `looked_at` is when a run that waits for news last looked (epoch seconds, 0 for every other record); `heard` that
-    there are some, or that nobody knows. `closed` is the connection that a parked run waits for, `blocked` the one that
-    must change.
+    there are some, or that nobody knows. `closed` is the connection or flow link that a parked run waits for, `blocked`
+    the connection that must change.
     """
 
     partition: Partition
@@ -92,8 +93,8 @@ class _News:
 
 class Pool:
     """`handle` does the work and raises only to stop the worker; `pause` and `resume` stop and start reading.
-    `settle` waits until nothing that was begun is on its way to the log. `is_open` tells whether a connection may be
-    used; call `opened` when one may be again.
+    `settle` waits until nothing that was begun is on its way to the log. `is_open` tells whether a connection or flow
+    link may be used; call `opened` when one may be again.
     """
 
     def __init__(
@@ -152,11 +153,11 @@ class Pool:
             work.heard = True
             self._enqueue(work)
 
-    def opened(self, connection: str) -> None:
-        """A connection is open again, or has changed: what waits for it goes on."""
+    def opened(self, name: str) -> None:
+        """A connection or flow link is open again, or has changed: what waits for it goes on."""
         for held in list(self._held.values()):
             for work, timer in list(held.items()):
-                if connection in (work.closed, work.blocked):
+                if name in (work.closed, work.blocked):
                     timer.cancel()
                     self._ripe(work)
 

@@ -16,7 +16,6 @@ import msgspec
 from shared import metrics, runs
 from shared.catalog import TRIGGERS
 from shared.catalog.origin import check_origin
-from shared.connections import FlowLink
 from shared.errors import Malformed, StopWorker, SyncError, Unavailable, WrongOrigin
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
@@ -32,7 +31,7 @@ from shared.retries import LAST_PARKING, LOOK_EVERY, delay_for, due_at
 from shared.runs import DeadLetter, Parked, Run
 from shared.settings import Settings
 from shared.streaming.copies import Copies
-from shared.streaming.kafka import Log
+from shared.streaming.kafka import Log, Place
 from shared.streaming.pool import Work
 from shared.streaming.recent import Recent
 from shared.streaming.records import PARKED_HEADER
@@ -115,12 +114,9 @@ class Processor:
         if event in self._finished and not work.folded:
             metrics.DUPLICATES.inc()
             return
-        matched = [
-            new_run(_run_id(link, envelope), link, flow, envelope, _place(work))
-            for link, flow in self._matching(envelope)
-        ]
+        matched = await self._matching(work, envelope)
         fresh = envelope.origin in ("live", "poll") and not work.look_again and self._age(envelope) < FRESH_FOR
-        outcomes = [await self._run(work, envelope, run, fresh=fresh) for run in matched]
+        outcomes = [await self._run(work, envelope, run, fresh=fresh) for run in matched if not run.ended]
         if not matched:
             await self._skip(work, envelope)
         for folded in work.folded:
@@ -162,8 +158,8 @@ class Processor:
     async def _run(self, work: Work, envelope: Envelope, run: Run, *, fresh: bool) -> Outcome:
         link, flow = self._registry.links.get(run.flow_link), self._registry.flows.get(run.flow)
         began = self._clock()
-        if link is None or flow is None or not self._runner.may_run(link, run.id, run.aggregate):
-            run.state, run.reason, run.ended_at = "skipped", "its flow link was switched off or removed", _now()
+        if link is None or flow is None:
+            run.state, run.reason, run.ended_at = "skipped", "its flow link was removed", _now()
             outcome = Outcome(run, "ended")
         else:
             outcome = await self._timed(run, flow, link.id, envelope, fresh=fresh)
@@ -191,21 +187,29 @@ class Processor:
         with metrics.RUN_SECONDS.labels(flow.id).time():
             return await self._runner.run(run, self._registry.links[link], flow, envelope, fresh=fresh)
 
-    def _matching(self, envelope: Envelope) -> list[tuple[FlowLink, Flow]]:
-        """What the event starts. Raises Malformed if its body is not what its trigger says."""
+    async def _matching(self, work: Work, envelope: Envelope) -> list[Run]:
+        """The runs that the event starts. For a flow link that is off it is recorded as missed, unless that run has
+        begun a claim. Raises Malformed if the body is not what its trigger says.
+        """
         trigger = TRIGGERS.get(envelope.type)
         if trigger is None:
             return []
         given = trigger.extract(envelope.body()).model_dump(mode="json")
+        registry, place = self._registry, _place(work)
         found = starting(
-            envelope.type,
-            envelope.appaccount,
-            self._registry.links.values(),
-            self._registry.flows,
-            self._registry.connections,
-            lambda link: self._runner.may_run(link, _run_id(link, envelope), envelope.aggregate),
+            envelope.type, envelope.appaccount, registry.links.values(), registry.flows, registry.connections
         )
-        return [(link, flow) for link, flow in found if all(holds(condition, given) for condition in flow.conditions)]
+        matched = []
+        for link, flow in found:
+            if not all(holds(condition, given) for condition in flow.conditions):
+                continue
+            name = run_id(link.id, envelope.appaccount, envelope.id, place)
+            run = new_run(name, link, flow, envelope, place)
+            if not link.enabled and not self._runner.has_begun(name, envelope.aggregate):
+                run.state, run.reason, run.ended_at = "missed", f"flow link {link.id} is off", _now()
+                await self._record(run)
+            matched.append(run)
+        return matched
 
     async def _park(self, work: Work, run: Run, *, waiting: bool, looked_at: float) -> None:
         """The run waits on a delay topic. Its record comes first: after a crash in between the event is run again."""
@@ -229,21 +233,20 @@ class Processor:
         """An event that the last one of its kind stood for: its runs end as superseded."""
         try:
             envelope = envelopes.decode(folded.value)
-            links = self._matching(envelope)
+            matched = await self._matching(folded, envelope)
         except Malformed as error:
             await self._bury(folded, None, error)
             return
-        for link, flow in links:
-            run = new_run(_run_id(link, envelope), link, flow, envelope, _place(folded))
+        for run in [run for run in matched if not run.ended]:
             run.state, run.superseded_by, run.ended_at = "superseded", last.id, _now()
             run.reason = f"event {last.id} of the same subject stood for it"
             await self._record(run)
-        if not links:
+        if not matched:
             await self._skip(folded, envelope)
 
     def _bare(self, work: Work, envelope: Envelope, state: runs.RunState, reason: str) -> Run:
         return Run(
-            id=run_id("", envelope.appaccount, envelope.id),
+            id=run_id("", envelope.appaccount, envelope.id, _place(work)),
             state=state,
             reason=reason,
             event=envelope.id,
@@ -323,13 +326,8 @@ def _readable(value: bytes) -> Envelope | None:
         return None
 
 
-def _run_id(link: FlowLink, envelope: Envelope) -> str:
-    return run_id(link.id, envelope.appaccount, envelope.id)
-
-
 def _place(work: Work) -> str:
-    topic, partition = work.partition
-    return f"{topic}/{partition}/{work.offset}"
+    return str(Place(*work.partition, work.offset))
 
 
 def _now() -> str:

@@ -9,7 +9,7 @@ from shared.catalog import TRIGGERS
 from shared.errors import Blocked, ConnectionClosed
 from shared.events.topics import is_delay, is_replay
 from shared.limits.lanes import Lane, LaneOf
-from shared.runs import Parked
+from shared.runs import Parked, Problem
 from shared.streaming.pool import Partition, Work
 
 PARKED_HEADER = "parked"
@@ -41,10 +41,15 @@ def work_of(
         foldable=bool(trigger and trigger.by_state) and parked is None,
         due=parking.due if parking else 0.0,
         looked_at=parking.looked_at if parking and parking.waiting else 0.0,
-        closed=problem.connection if problem and problem.error == ConnectionClosed.__name__ else "",
+        closed=_closed(problem) if problem else "",
         blocked=problem.connection if problem and problem.error == Blocked.__name__ else "",
         lane=LaneOf(lane_of(partition[0], origin, parking)),
     )
+
+
+def _closed(problem: Problem) -> str:
+    """The connection or flow link that must be open before a run goes on; empty for none."""
+    return problem.connection if problem.error == ConnectionClosed.__name__ else problem.blocker
 
 
 def lane_of(topic: str, origin: str, parked: Parked | None) -> Lane:

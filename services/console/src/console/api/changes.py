@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -110,17 +111,25 @@ async def switch_flow_link(state: State, link_id: str, *, enabled: bool) -> Flow
     link = await _flow_link(state, link_id)
     if link.enabled is enabled and not is_new(link):
         return link
-    changed = msgspec.structs.replace(link, enabled=enabled, changed_at=_now())
-    await _seen(state, await state.writer.append(state.topics.flow_links, link.id, connections.encode(changed)))
-    return changed
+    return await _keep_link(state, msgspec.structs.replace(link, enabled=enabled, changed_at=_now()))
+
+
+async def confirm_overwrites(state: State, link_id: str) -> FlowLink:
+    """Let first contacts replace values of many pairs, for a day. Raises Unknown, Unavailable."""
+    link = await _flow_link(state, link_id)
+    return await _keep_link(state, msgspec.structs.replace(link, overwrites_confirmed_at=time.time()))
 
 
 async def remove_flow_link(state: State, link_id: str) -> FlowLink:
     """Remove it for good: no start makes it again. Returns it as it was. Raises Unknown, Unavailable."""
     link = await _flow_link(state, link_id)
-    record = connections.encode(removed(link, _now()))
-    await _seen(state, await state.writer.append(state.topics.flow_links, link.id, record))
+    await _keep_link(state, removed(link, _now()))
     return msgspec.structs.replace(link, enabled=False)
+
+
+async def _keep_link(state: State, link: FlowLink) -> FlowLink:
+    await _seen(state, await state.writer.append(state.topics.flow_links, link.id, connections.encode(link)))
+    return link
 
 
 async def _flow_link(state: State, link_id: str) -> FlowLink:
@@ -148,17 +157,31 @@ async def discard(state: StateDep, letter_id: str, body: models.Discard) -> mode
 
 @router.post("/flow-links/{link_id}/enable", tags=["flows"], summary="Switch a flow link on")
 async def enable(state: StateDep, link_id: str) -> models.FlowLinkItem:
-    """From now on its events start runs."""
-    return shapes.flow_link_item(await switch_flow_link(state, link_id, enabled=True))
+    """From now on its events start runs, and what waited for it goes on."""
+    return await _shown(state, await switch_flow_link(state, link_id, enabled=True))
 
 
 @router.post("/flow-links/{link_id}/disable", tags=["flows"], summary="Switch a flow link off")
 async def disable(state: StateDep, link_id: str) -> models.FlowLinkItem:
-    """Its events are recorded as skipped; runs that have begun go on."""
-    return shapes.flow_link_item(await switch_flow_link(state, link_id, enabled=False))
+    """It writes nothing from now on. Its runs wait, and its events are recorded as missed."""
+    return await _shown(state, await switch_flow_link(state, link_id, enabled=False))
 
 
 @router.post("/flow-links/{link_id}/remove", tags=["flows"], summary="Remove a flow link")
 async def remove(state: StateDep, link_id: str) -> models.FlowLinkItem:
     """It is gone from every list, and no start or update makes it again; `tandem flow-links add` does."""
-    return shapes.flow_link_item(await remove_flow_link(state, link_id))
+    return await _shown(state, await remove_flow_link(state, link_id))
+
+
+@router.post("/flow-links/{link_id}/confirm", tags=["flows"], summary="Let first contacts overwrite many pairs")
+async def confirm(state: StateDep, link_id: str) -> models.FlowLinkItem:
+    """For a day. Runs that wait for this confirmation go on."""
+    return await _shown(state, await confirm_overwrites(state, link_id))
+
+
+async def _shown(state: State, link: FlowLink) -> models.FlowLinkItem:
+    def read() -> int:
+        with Session(state.database.engine) as session:
+            return queries.missed(session).get(link.id, 0)
+
+    return shapes.flow_link_item(link, await asyncio.to_thread(read))

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.catalog.flows import LINKS_BY_HAND
+from shared.catalog.stripe import FieldWrite
 from shared.connections import FlowLink
 from shared.identity import Ref
 from shared.mappings import Mapping
+from shared.runs import Run
 from sqlmodel import Session
 
 from console.api import models
@@ -45,11 +47,12 @@ class Hand:
 class Decision:
     """What is to be done. `account` and `customer` are refs, one of them empty where the decision names one side."""
 
-    change: Literal["link", "unlink", "relink", "separate"]
+    change: Literal["link", "unlink", "relink", "separate", "revert"]
     hand: Hand
     reason: str
     account: str = ""
     customer: str = ""
+    writes: tuple[FieldWrite, ...] = ()
 
 
 def full_ref(text: str) -> Ref | None:
@@ -102,10 +105,10 @@ def relink(session: Session, wanted: models.RelinkRequest) -> Decision:
 
 def separate(session: Session, wanted: models.SeparateRequest) -> Decision:
     """An entity in conflict matches none of those that are there. Raises BadRequest, NotNow, Unknown."""
-    found = {run.aggregate for run in pending.conflicts_of(session, wanted.id)}
+    found = {run.aggregate for run in pending.conflicts_of(session, wanted.id)} or _unlinked(session, wanted.id)
     if not found:
         raise NotNow(
-            f"{wanted.id} is in no conflict",
+            f"{wanted.id} is in no conflict, and was not unlinked by hand",
             "see GET /api/conflicts (`tandem conflicts list`) for what waits for a decision",
             code="no_conflict",
         )
@@ -118,6 +121,34 @@ def separate(session: Session, wanted: models.SeparateRequest) -> Decision:
     return Decision(
         "separate", hand, wanted.reason, account=entity if of_togai else "", customer="" if of_togai else entity
     )
+
+
+def _unlinked(session: Session, text: str) -> set[str]:
+    """The entity of this id or full ref, if a person unlinked it."""
+    decided = [m for m in pending.pairs_of(session, text) if m.state == "unlinked"]
+    return {ref for mapping in decided for ref in mapping.refs if text in (ref, Ref.parse(ref).id)}
+
+
+def revert(session: Session, wanted: models.RevertRequest) -> Decision:
+    """What a run wrote to a pair is written back. Raises BadRequest, NotNow, Unknown."""
+    run = queries.run(session, wanted.id)
+    if run is None:
+        raise Unknown(f"there is no run {wanted.id}", "see GET /api/runs (`tandem runs list`)")
+    writes = writes_of(run)
+    if not run.ended or not writes:
+        raise NotNow(
+            f"run {run.id} {'wrote no field of a pair' if run.ended else 'has not ended'}",
+            "look at its steps: GET /api/runs/{run} (`tandem runs show`)",
+            code="nothing_to_revert",
+        )
+    pair = pair_of(session, run.aggregate)
+    hand = hand_for(session, wanted.flow_link, *pair.refs)
+    return Decision("revert", hand, wanted.reason, _of(pair, "togai"), _of(pair, "stripe"), tuple(writes))
+
+
+def writes_of(run: Run) -> list[FieldWrite]:
+    """What a run wrote to a pair, and what stood there before, in its order."""
+    return [FieldWrite.model_validate(write) for step in run.steps for write in step.output.get("writes", ())]
 
 
 def pair_of(session: Session, text: str) -> Mapping:

@@ -21,9 +21,9 @@ from sqlmodel import Session
 
 from console.api import decisions, models
 from console.api.decisions import Decision
-from console.api.errors import ErrorBody, NotNow
-from console.api.state import State, StateDep
-from console.projection import pending
+from console.api.errors import ErrorBody, NotNow, Unknown
+from console.api.state import SessionDep, State, StateDep
+from console.projection import pending, queries
 
 router = APIRouter(
     prefix="/api",
@@ -37,7 +37,11 @@ def event_of(decision: Decision, event_id: str, now: datetime) -> Envelope:
     """The decision as an event at the Togai organization, about the account if it names one: pure."""
     account, customer = (Ref.parse(ref).id if ref else "" for ref in (decision.account, decision.customer))
     change = LinkChange(
-        change=decision.change, togai_account_id=account, stripe_customer_id=customer, reason=decision.reason
+        change=decision.change,
+        togai_account_id=account,
+        stripe_customer_id=customer,
+        reason=decision.reason,
+        writes=list(decision.writes),
     )
     organization = decision.hand.accounts["togai"]
     return Envelope(
@@ -62,8 +66,8 @@ async def ask(state: State, decide: Callable[[Session, Wanted], Decision], wante
 
     decision = await asyncio.to_thread(read)
     event = event_of(decision, f"req_{uuid.uuid4().hex}", datetime.now(UTC))
-    await state.writer.append(state.topics.events("customer"), event.aggregate, envelopes.encode(event))
-    return models.LinkAsked(run=run_id(decision.hand.link, event.appaccount, event.id), event=event.id)
+    place = await state.writer.append(state.topics.events("customer"), event.aggregate, envelopes.encode(event))
+    return models.LinkAsked(run=run_id(decision.hand.link, event.appaccount, event.id, str(place)), event=event.id)
 
 
 @router.post(
@@ -110,3 +114,19 @@ async def relink(state: StateDep, body: models.RelinkRequest) -> models.LinkAske
 async def separate(state: StateDep, body: models.SeparateRequest) -> models.LinkAsked:
     """Its other side is then made, whoever else has its address."""
     return await ask(state, decisions.separate, body)
+
+
+@router.get("/runs/{run_id}/revert", tags=["runs"], summary="What a revert of a run would write back")
+def revertible(session: SessionDep, run_id: str) -> models.RevertPreview:
+    """Each write of the run to a pair, with what stood there before. A value that was changed since stays."""
+    found = queries.run(session, run_id)
+    if found is None:
+        raise Unknown(f"there is no run {run_id}", "see GET /api/runs for those that there are")
+    return models.RevertPreview(run=run_id, writes=decisions.writes_of(found))
+
+
+@router.post("/runs/{run_id}/revert", status_code=202, tags=["runs"], summary="Write back what a run replaced")
+async def revert(state: StateDep, run_id: str, body: models.RevertReason) -> models.LinkAsked:
+    """Where its value still stands. Both sides then differ on purpose, and are shown as differences."""
+    wanted = models.RevertRequest(id=run_id, reason=body.reason, flow_link=body.flow_link)
+    return await ask(state, decisions.revert, wanted)

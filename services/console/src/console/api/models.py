@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from shared.catalog.stripe import FieldWrite
 
 CUS = "cus_NffrFeUfNV2Hib"
 STRIPE_REF = f"stripe:test:acct_1Nv0FGQ9RKHgCVdK/customer/{CUS}"
@@ -26,7 +27,7 @@ class MappingItem(BaseModel):
     """A pair of entities at both sides, from the claim on."""
 
     id: str = Field(examples=["map_8a1f0c2b3d4e5f6071829304"])
-    state: str = Field(description="claimed, linked, deleted, withdrawn or separate", examples=["linked"])
+    state: str = Field(description="claimed, linked, deleted, withdrawn, separate or unlinked", examples=["linked"])
     shown_as: str = Field(description="the state in words", examples=["Stripe customer deleted"])
     stripe_id: str | None = Field(description="id at Stripe, null until it is known", examples=[CUS])
     togai_account_id: str | None = Field(description="account id at Togai, null until it is known", examples=["acme"])
@@ -79,7 +80,7 @@ class RunItem(BaseModel):
 
     id: str = Field(examples=["run_0c9a7b5d3e1f2a4b6c8d0e1f"])
     state: str = Field(
-        description="running, succeeded, in_sync, skipped, superseded, parked, dead or discarded",
+        description="running, succeeded, in_sync, skipped, superseded, missed, parked, dead or discarded",
         examples=["succeeded"],
     )
     flow: str = Field(examples=["togai-account-to-stripe-customer"])
@@ -207,6 +208,7 @@ class FlowLinkItem(BaseModel):
     enabled: bool
     new: bool = Field(description="an update brought it, switched off, and nobody has decided about it yet")
     changed_at: str
+    missed: int = Field(description="events that came while it was off: `GET /api/runs?state=missed`", examples=[0])
 
 
 NextCursor = Annotated[str | None, Field(description="give it as `cursor` for the next page; null on the last one")]
@@ -312,8 +314,25 @@ class RelinkRequest(UnlinkRequest):
         return self
 
 
+class RevertReason(_Decision):
+    """Why what a run replaced is written back."""
+
+
+class RevertRequest(RevertReason):
+    """A run whose writes are taken back."""
+
+    id: AnyId
+
+
+class RevertPreview(BaseModel):
+    """What a run wrote to a pair, in its order: `set` goes back to `former` where it still stands."""
+
+    run: str
+    writes: list[FieldWrite]
+
+
 class SeparateRequest(_Decision):
-    """An entity in conflict that matches none of its candidates."""
+    """An entity that matches none of its candidates, or that was unlinked and is to have its own."""
 
     id: AnyId = Field(description="id or full ref of the entity in conflict", examples=[CUS])
 

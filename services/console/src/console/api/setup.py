@@ -21,4 +21,6 @@ def list_connections(session: SessionDep) -> models.ConnectionList:
 @router.get("/flow-links", tags=["flows"], summary="List flow links")
 def list_flow_links(session: SessionDep) -> models.FlowLinkList:
     """Which flow runs between which connections, and whether it is on."""
-    return models.FlowLinkList(items=[shapes.flow_link_item(x) for x in queries.flow_links(session)])
+    missed = queries.missed(session)
+    links = queries.flow_links(session)
+    return models.FlowLinkList(items=[shapes.flow_link_item(x, missed.get(x.id, 0)) for x in links])

@@ -239,6 +239,6 @@ def connection_item(connection: Connection) -> models.ConnectionItem:
     return models.ConnectionItem(**{name: getattr(connection, name) for name in same})
 
 
-def flow_link_item(link: FlowLink) -> models.FlowLinkItem:
+def flow_link_item(link: FlowLink, missed: int) -> models.FlowLinkItem:
     same = ("id", "flow", "connections", "enabled", "changed_at")
-    return models.FlowLinkItem(**{name: getattr(link, name) for name in same}, new=is_new(link))
+    return models.FlowLinkItem(**{name: getattr(link, name) for name in same}, new=is_new(link), missed=missed)

@@ -14,7 +14,7 @@ from console.cli.errors import settings as read_settings
 
 app = typer.Typer(help="Which flows are on, for which connections.", no_args_is_help=True)
 
-COLUMNS = ("Flow link", "State", "Flow", "Connections")
+COLUMNS = ("Flow link", "State", "Missed", "Flow", "Connections")
 
 
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
@@ -25,6 +25,7 @@ def _row(found: dict[str, Any]) -> tuple[object, ...]:
     return (
         found["id"],
         state,
+        str(found["missed"]),
         found["flow"],
         ", ".join(f"{app}: {connection}" for app, connection in found["connections"].items()),
     )
@@ -62,7 +63,7 @@ def enable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
 
 @app.command("disable")
 def disable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Switch a flow link off; its events are recorded as skipped from then on."""
+    """Switch a flow link off: it writes nothing from then on, its runs wait, its events are recorded as missed."""
     client.call("POST", f"/api/flow-links/{link}/disable")
     typer.echo(f"{link} is off.")
 
@@ -72,3 +73,10 @@ def remove(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Remove a flow link for good: no start and no update makes it again."""
     client.call("POST", f"/api/flow-links/{link}/remove")
     typer.echo(f"{link} is removed.")
+
+
+@app.command("confirm")
+def confirm(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Let first contacts replace filled values of many pairs, for a day: see `tandem runs list --state parked`."""
+    client.call("POST", f"/api/flow-links/{link}/confirm")
+    typer.echo(f"{link} may overwrite values at first contacts for a day; what waited for that goes on.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.text import Text
@@ -60,8 +61,29 @@ def separate(
     _do("separate", {"id": entity, "reason": reason, "flow_link": flow_link}, json=json)
 
 
+def revert(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run whose writes are taken back.")],
+    reason: Reason,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    flow_link: FlowLink = "",
+    json: client.AsJson = False,
+) -> None:
+    """Write back what a run replaced at either side, where its values still stand."""
+    path = f"/api/runs/{quote(run, safe='')}/revert"
+    for write in client.call("GET", path).json()["writes"]:
+        for name, value in write["set"].items():
+            client.out().print(Text(f"{write['entity']}: {name} {value!r} goes back to {write['former'].get(name)!r}"))
+    if not yes:
+        typer.confirm("Write these values back, where they still stand?", abort=True)
+    _ask(path, {"reason": reason, "flow_link": flow_link}, json=json)
+
+
 def _do(change: str, body: dict[str, Any], *, json: bool) -> None:
-    asked = client.call("POST", f"/api/mappings/{change}", body=body)
+    _ask(f"/api/mappings/{change}", body, json=json)
+
+
+def _ask(path: str, body: dict[str, Any], *, json: bool) -> None:
+    asked = client.call("POST", path, body=body)
     run = asked.json()["run"]
     if not _ended(run):
         client.out().print(

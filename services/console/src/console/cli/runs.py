@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from console.cli import client, tables
+from console.cli import client, links, tables
 
 app = typer.Typer(help="What ran, how it ended and why.", no_args_is_help=True)
 
@@ -55,3 +55,6 @@ def show(run: Annotated[str, typer.Argument(metavar="RUN")], json: client.AsJson
         client.print_json(answer)
     else:
         tables.run(client.out(), answer.json())
+
+
+app.command("revert")(links.revert)

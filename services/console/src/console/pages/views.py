@@ -130,7 +130,8 @@ async def status(state: StateDep) -> HTMLResponse:
 
     def links() -> list[Any]:
         with Session(state.database.engine) as session:
-            return [shapes.flow_link_item(link) for link in queries.flow_links(session)]
+            missed = queries.missed(session)
+            return [shapes.flow_link_item(link, missed.get(link.id, 0)) for link in queries.flow_links(session)]
 
     return render(
         "status.html",

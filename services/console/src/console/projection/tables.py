@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "4"
+TABLES_VERSION = "5"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
@@ -28,6 +28,7 @@ class RunRow(SQLModel, table=True):
     state: str
     problem: str
     flow: str
+    flow_link: str
     event: str = Field(index=True)
     aggregate: str
     record: bytes = Field(sa_type=LargeBinary)

@@ -11,10 +11,12 @@ from shared.claims import now
 from shared.errors import Malformed, NotFound, NotReady
 from shared.events import envelope as envelopes
 from shared.flows.actions import Context, Ended, Result
-from shared.flows.waking import look_requested
+from shared.flows.waking import look_requested, replayed
 from shared.identity import Ref
 from shared.mappings import Mapping
 
+from customer_sync.actions.pairs import end_if_of_others, is_unlinked
+from customer_sync.actions.revert import revert
 from customer_sync.actions.togai import ACCOUNT
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID
 
@@ -23,6 +25,8 @@ async def change_link(context: Context, wanted: LinkChange) -> Result:
     """Do what a person asked for. Raises Ended where nothing is left to compare."""
     if wanted.change == "separate":
         raise await _separate(context, wanted)
+    if wanted.change == "revert":
+        return await revert(context, wanted)
     if wanted.change == "unlink":
         raise await _unlink(context, wanted)
     if not wanted.togai_account_id or not wanted.stripe_customer_id:
@@ -42,6 +46,7 @@ async def change_link(context: Context, wanted: LinkChange) -> Result:
             target=stripe_ref,
         )
         pair = await context.claims.link(held, stripe_ref, "manual", also=(customer_ref,), reason=wanted.reason)
+    await context.claims.allow(pair, f"linked again by hand: {wanted.reason}")
     await _write_ids(context, account.id, account.customer_id, wanted.stripe_customer_id)
     await _wake(context, account_ref, stripe_ref)
     output = LinkChanged(mapping=pair.id, togai_account_id=account.id, stripe_customer_id=wanted.stripe_customer_id)
@@ -71,6 +76,7 @@ async def _free(context: Context, wanted: LinkChange, account_ref: str, stripe_r
             return mapping
         if wanted.change == "link":
             raise Ended("skipped", f"{mapping.id} links {' and '.join(mapping.refs)} already: relink or unlink it")
+        end_if_of_others(context, mapping)
         await _take_back(context, mapping, wanted.reason, keep=(account_ref, stripe_ref))
     return None
 
@@ -78,7 +84,8 @@ async def _free(context: Context, wanted: LinkChange, account_ref: str, stripe_r
 async def _unlink(context: Context, wanted: LinkChange) -> Ended:
     refs = [context.ref("togai", "account", i) for i in [wanted.togai_account_id] if i]
     refs += [context.ref("stripe", "customer", i) for i in [wanted.stripe_customer_id] if i]
-    pairs = {pair.id: pair for ref in refs if (pair := context.claims.index.pair(ref))}
+    found = {pair.id: pair for ref in refs if (pair := context.claims.index.pair(ref))}
+    pairs = {name: pair for name, pair in found.items() if context.is_own(pair.refs)}
     if not pairs:
         return Ended("in_sync", "nothing is linked there", tuple(refs))
     for pair in pairs.values():
@@ -95,9 +102,29 @@ async def _separate(context: Context, wanted: LinkChange) -> Ended:
     )
     if pair := context.claims.index.pair(ref):
         return Ended("skipped", f"{ref} is linked already ({pair.id}): unlink it first", pair.refs)
+    if held := context.claims.index.begun(ref):
+        raise NotReady(f"run {held.run} is about to link {ref}: looking again", code="claimed")
+    unlinked = is_unlinked(context, ref)
     await context.claims.separate(ref, context.run.id, wanted.reason)
+    if unlinked:
+        await _create_again(context, ref)
     await _wake(context, ref)
     return Ended("succeeded", f"matches none that is there, by hand: {wanted.reason}", (ref,))
+
+
+async def _create_again(context: Context, ref: str) -> None:
+    """The entity's creation as an event once more: its run ended when it was unlinked, and none waits for this."""
+    entity = Ref.parse(ref)
+    what = "stripe.customer.created" if entity.app == "stripe" else "togai.account.created"
+    body = (
+        {"data": {"object": {"object": "customer", "id": entity.id}}}
+        if entity.app == "stripe"
+        else {"accountId": entity.id}
+    )
+    event = replayed(
+        ref, what, body, f"{context.run.event}-created", context.run.connection, now(), cause=context.run.id
+    )
+    await context.log.append(context.topics.replay("customer"), ref, envelopes.encode(event))
 
 
 async def _take_back(context: Context, pair: Mapping, reason: str, keep: tuple[str, ...] = ()) -> None:
@@ -105,16 +132,16 @@ async def _take_back(context: Context, pair: Mapping, reason: str, keep: tuple[s
     for ref in pair.refs:
         if ref in keep:
             continue  # it gets its new partner's id in a moment
-        entity = Ref.parse(ref)
+        entity = context.id_of(ref)
         try:
-            if entity.app == "stripe":
+            if Ref.parse(ref).app == "stripe":
                 empty = {"metadata": {TOGAI_CUSTOMER_ID: "", TOGAI_ACCOUNT_ID: ""}}
-                await (await context.stripe()).update_customer(entity.id, empty)
+                await (await context.stripe()).update_customer(entity, empty)
             else:
-                await _set_setting(context, entity.id, "")
+                await _set_setting(context, entity, "")
         except NotFound:
             continue  # gone at the vendor: that is why it is unlinked
-    await context.claims.withdraw(pair, f"unlinked by hand: {reason}")
+    await context.claims.unlink(pair, context.run.id, reason)
 
 
 async def _write_ids(context: Context, account_id: str, customer_id: str, stripe_customer_id: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from shared.apps.stripe.models import StripeCustomer
-from shared.errors import Conflict
+from shared.errors import Conflict, Rejected, Waiting
 from shared.flows.actions import Context, Ended
 from shared.mappings import Mapping
 
@@ -23,6 +23,40 @@ def end_if_made_elsewhere(context: Context, pair: Mapping, subject: str) -> None
         raise Ended("in_sync", f"the pair has a deleted side: {pair.reason}", pair.refs)
     if pair.source != subject and pair.run != context.run.id:
         raise Ended("in_sync", f"linked meanwhile by run {pair.run} ({pair.id})", pair.refs)
+
+
+def end_if_of_others(context: Context, pair: Mapping) -> None:
+    """Raises Ended for a pair of other app accounts than this flow link's: it is another link's to look after."""
+    if not context.is_own(pair.refs):
+        accounts = " and ".join(sorted({ref.partition("/")[0] for ref in pair.refs}))
+        raise Ended(
+            "skipped", f"linked between {accounts} ({pair.id}), which {context.link.id} does not work on", pair.refs
+        )
+
+
+def is_unlinked(context: Context, ref: str) -> bool:
+    """Whether a person took a link of the entity back, and has not let it have its own other side since."""
+    held = context.claims.index.opened_by(ref)
+    if held and held.state in ("claimed", "separate"):
+        return False
+    return bool(context.claims.index.unlinked(ref))
+
+
+def end_if_unlinked(context: Context, ref: str, named: str = "") -> None:
+    """Raises Ended if a person unlinked the entity: no rule links or makes its other side, until a person does. An
+    entity that names another partner since (`named`) was linked by a person there.
+    """
+    if not is_unlinked(context, ref):
+        return
+    decided = context.claims.index.unlinked(ref)
+    if named and not any(named in mapping.refs for mapping in decided):
+        return
+    last = max(decided, key=lambda mapping: mapping.at)
+    raise Ended(
+        "skipped",
+        f"unlinked by hand: {last.reason}. It stays so until `tandem mappings link` or `tandem mappings separate`",
+        (ref, *last.refs),
+    )
 
 
 def end_if_linked_elsewhere(context: Context, entity: str, other: str) -> None:
@@ -43,6 +77,11 @@ def check_named_account(customer: StripeCustomer, account: str) -> None:
             f"the metadata of {customer.id} names account {named}, it is linked to {account}: correct the metadata or "
             "the link"
         )
+
+
+def refused(error: Rejected, entity: str) -> Waiting:
+    """A vendor refused values of an entity: only a change of that entity mends it, so the run waits for one."""
+    return Waiting(f"{error.message}: correct {entity}, the run goes on by itself", code=error.code or "refused")
 
 
 @asynccontextmanager

@@ -65,7 +65,8 @@ async def other_side(context: Context, born: Born) -> str:
     if not others:
         return ""
     rivals = _rivals(context, born, address)
-    if len(others) == 1 and not rivals and _holder(context, others[0]) is None:
+    free = len(others) == 1 and not rivals and _holder(context, others[0]) is None
+    if free and not context.claims.index.unlinked(others[0]):
         return others[0] if await _has_address(context, others[0], address) else ""
     raise _conflict(context, born, others, rivals)
 
@@ -136,7 +137,8 @@ def _conflict(context: Context, born: Born, others: list[str], rivals: list[str]
     elif len(others) > 1:
         what = f"several in {app} have the address of this {born.noun}: {names}"
     else:
-        what = f"{names} in {app} has the address of this {born.noun} and is linked to another" if linked else names
+        state = "is linked to another" if linked else "was unlinked by hand"
+        what = f"{names} in {app} has the address of this {born.noun} and {state}"
     return Conflict(
         f"{what}: choose with `tandem mappings link`, or let it have its own with `tandem mappings separate`",
         candidates=(*others, *rivals),

@@ -11,20 +11,35 @@ from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.models import StripeCustomer
 from shared.catalog.stripe import CustomerMade, NewStripeCustomer, TogaiIds, Written
 from shared.claims import Match
-from shared.errors import Conflict, KeyReused, NotFound, NotReady, RateLimited, Rejected, Unavailable
+from shared.errors import (
+    Conflict,
+    FlowLinkOff,
+    KeyReused,
+    NotFound,
+    NotReady,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    Waiting,
+)
 from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref
 from shared.mappings import Mapping, Rule
+from shared.settings import METADATA_KEYS_LIMIT
 
 from customer_sync.actions.pairs import (
     check_named_account,
     end_if_linked_elsewhere,
     end_if_made_elsewhere,
+    end_if_of_others,
+    end_if_unlinked,
     free_for_a_person,
+    refused,
 )
 from customer_sync.actions.same_address import Born, match_of, other_side
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
-from customer_sync.fields import ARCHIVED, BORN_HERE, METADATA, STATUS, Value, born_equal, is_same
+from customer_sync.fields import CREATED_RULES, created_equal, is_same
+from customer_sync.values import ARCHIVED, METADATA, STATUS, Value
 
 ACTION = "stripe.customer.create"
 CLOCK_SKEW = 300
@@ -42,12 +57,13 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
     customer_ref = context.ref("togai", "customer", new.togai_customer_id)
     if pair := context.claims.index.pair(account_ref):
         return _known(context, pair, account_ref)
+    named = context.ref("stripe", "customer", new.stripe_customer_id) if new.stripe_customer_id else ""
+    end_if_unlinked(context, account_ref, named)
     if new.status == ARCHIVED and not context.claims.index.begun(account_ref):
         raise Ended("skipped", f"account {new.togai_account_id} is archived in Togai: nothing is made for it")
     match = match_of(context, new.email)
     another = await _another_was_made(context, new)
-    if new.stripe_customer_id and not another:
-        named = context.ref("stripe", "customer", new.stripe_customer_id)
+    if named and not another:
         why = f"the Settings of account {new.togai_account_id} name {new.stripe_customer_id}"
         return await _link(context, new, named, "setting", why, match)
     born = Born(account_ref, new.email, "stripe", match, customer_ref)
@@ -69,7 +85,7 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
         return await _link(context, new, held.target, "manual", f"run {held.run} began this link", match)
     made, how = (another, "found by list (a person named another)") if another else await _make(context, held, new)
     stripe_ref = context.ref("stripe", "customer", made.id)
-    equal = born_equal(held, context.settings.field_owners, _values(_sent(held)))
+    equal = created_equal(held, context.settings.field_owners, _values(_sent(held)))
     await context.pairs.born(msgspec.structs.replace(held, target=stripe_ref), "togai", equal)
     await context.claims.link(held, stripe_ref, "created", also=(customer_ref,))
     return _made(made.id, True, (*notes, how), account_ref, stripe_ref, customer_ref)
@@ -108,9 +124,10 @@ def _values(params: Dict[str, Any]) -> dict[str, Value]:
 
 
 def _known(context: Context, pair: Mapping, account_ref: str) -> Result:
+    end_if_of_others(context, pair)
     end_if_made_elsewhere(context, pair, account_ref)
     other = next(ref for ref in pair.refs if ref != account_ref)
-    output = CustomerMade(customer_id=Ref.parse(other).id, created=pair.rule in BORN_HERE)
+    output = CustomerMade(customer_id=Ref.parse(other).id, created=pair.rule in CREATED_RULES)
     return Result(output, pair.run == context.run.id, (f"linked already ({pair.id})",), pair.refs)
 
 
@@ -130,11 +147,16 @@ async def _make(context: Context, held: Mapping, new: NewStripeCustomer) -> tupl
         made = await client.create_customer(held.claim.body, held.claim.key)
     except KeyReused:
         return await _prove_or_retry(context, client, held, new, "Stripe knows the key with another body")
+    except FlowLinkOff:
+        if found := await _made_under(client, held, new):
+            return found, "found by list (its flow link is off)"
+        raise
     except (Unavailable, RateLimited, Rejected) as error:
         if error.replayed:
             return await _prove_or_retry(context, client, held, new, f"Stripe replayed an error: {error.message}")
         if isinstance(error, Rejected):
             await context.claims.withdraw(held, error.message)
+            raise refused(error, f"account {new.togai_account_id} in Togai") from error
         raise
     return made, f"made under attempt {held.claim.attempt}"
 
@@ -165,7 +187,7 @@ async def _link(
     """Link a Stripe customer that is there, make none."""
     account_ref = context.ref("togai", "account", new.togai_account_id)
     customer_ref = context.ref("togai", "customer", new.togai_customer_id)
-    client, customer_id = await context.stripe(), Ref.parse(stripe_ref).id
+    client, customer_id = await context.stripe(), context.id_of(stripe_ref)
     try:
         customer = await client.retrieve_customer(customer_id)
     except NotFound as error:
@@ -213,7 +235,7 @@ async def write_togai_ids(context: Context, ids: TogaiIds) -> Result:
             check_named_account(present, ids.togai_account_id)
             if _shows(present, ids):
                 return Result(Written(written=False, unchanged=_unchanged(context, ids, present)), False, (), refs)
-        present = await client.update_customer(ids.customer_id, {"metadata": _metadata(ids)})
+        present = await _update_ids(client, ids, present if not context.fresh else ids.customer)
     except NotFound as error:
         pair = context.claims.index.pair(refs[0])
         if pair and pair.state == "linked":
@@ -226,11 +248,29 @@ def _unchanged(context: Context, ids: TogaiIds, present: StripeCustomer) -> bool
     return ids.customer is not None and is_same(ids.customer, present, context.settings.synced_metadata)
 
 
+async def _update_ids(client: StripeApp, ids: TogaiIds, present: StripeCustomer | None) -> StripeCustomer:
+    """Raises Waiting where Stripe would refuse it: only a change of the customer mends that."""
+    keys = {*(present.metadata if present else ()), *_metadata(ids)}
+    if len(keys) > METADATA_KEYS_LIMIT:
+        raise Waiting(
+            f"{ids.customer_id} has {len(keys) - len(_metadata(ids))} other metadata keys, and Tandem adds "
+            f"{' and '.join(_metadata(ids))}: Stripe takes {METADATA_KEYS_LIMIT}. Remove "
+            f"{len(keys) - METADATA_KEYS_LIMIT} of them in Stripe, the run goes on by itself",
+            code="too_many_keys",
+        )
+    try:
+        return await client.update_customer(ids.customer_id, {"metadata": _metadata(ids)})
+    except NotFound:
+        raise
+    except Rejected as error:
+        raise refused(error, f"{ids.customer_id} in Stripe") from error
+
+
 async def _write_ids(client: StripeApp, customer: StripeCustomer, ids: TogaiIds) -> bool:
     """Whether the customer has its ids now: not if it was deleted meanwhile."""
     if not _shows(customer, ids):
         try:
-            await client.update_customer(customer.id, {"metadata": _metadata(ids)})
+            await _update_ids(client, ids, customer)
         except NotFound:
             return False
     return True

@@ -8,7 +8,7 @@ from shared.apps.togai.models import NewCustomer, TogaiAccount
 from shared.catalog.stripe import Written
 from shared.catalog.togai import AccountId, CustomerAndAccount, NewTogaiCustomer, StripeId
 from shared.claims import Match
-from shared.errors import Conflict, NotFound, NotReady, Rejected
+from shared.errors import Conflict, FlowLinkOff, NotFound, NotReady, Rejected
 from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref, is_own_key
 from shared.mappings import Mapping, Rule
@@ -17,7 +17,11 @@ from customer_sync.actions.pairs import (
     check_named_account,
     end_if_linked_elsewhere,
     end_if_made_elsewhere,
+    end_if_of_others,
+    end_if_unlinked,
     free_for_a_person,
+    is_unlinked,
+    refused,
 )
 from customer_sync.actions.same_address import Born, match_of, other_side
 from customer_sync.decide import (
@@ -29,7 +33,8 @@ from customer_sync.decide import (
     togai_customer,
     togai_ids,
 )
-from customer_sync.fields import BORN_HERE, METADATA, Value, born_equal
+from customer_sync.fields import CREATED_RULES, created_equal
+from customer_sync.values import METADATA, Value
 
 ACTION = "togai.customer.create"
 ACCOUNT = "ACCOUNT"
@@ -98,19 +103,20 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     if pair := context.claims.index.pair(stripe_ref):
         return _known(context, pair, stripe_ref)
     customer = new.customer
-    if not context.fresh or context.claims.index.begun(stripe_ref):
+    if not context.fresh or context.claims.index.begun(stripe_ref) or is_unlinked(context, stripe_ref):
         customer = await _present(context, customer)
     if customer.deleted:
         raise await _deleted(context, customer, stripe_ref)
     match = match_of(context, customer.email)
     named = customer.metadata.get(TOGAI_ACCOUNT_ID)
+    end_if_unlinked(context, stripe_ref, context.ref("togai", "account", named) if named else "")
     if named and not await _another_was_made(context, stripe_ref, customer):
         _check_free(context, new, stripe_ref, context.ref("togai", "account", named))
         return await _link(context, customer, named, stripe_ref, "metadata", match)
     body, notes = _body(context, customer)
     account_ref = context.ref("togai", "account", body.account.id)
     if found := await _same_address(context, Born(stripe_ref, customer.email, "togai", match), account_ref):
-        return await _link(context, customer, Ref.parse(found).id, stripe_ref, "email", match)
+        return await _link(context, customer, context.id_of(found), stripe_ref, "email", match)
     held = await context.claims.claim(
         stripe_ref,
         action=ACTION,
@@ -123,10 +129,10 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     if held.state != "claimed":
         return _known(context, held, stripe_ref)
     if held.target != account_ref:
-        return await _link(context, customer, Ref.parse(held.target).id, stripe_ref, "email", match)
+        return await _link(context, customer, context.id_of(held.target), stripe_ref, "email", match)
     how = await _make(context, held, customer)
     customer_ref = context.ref("togai", "customer", body.id)
-    equal = born_equal(held, context.settings.field_owners, _values(context, held))
+    equal = created_equal(held, context.settings.field_owners, _values(context, held))
     await context.pairs.born(held, "stripe", equal)
     await context.claims.link(held, account_ref, "created" if how == "made" else "natural-id", also=(customer_ref,))
     check_named_account(customer, body.account.id)
@@ -140,7 +146,7 @@ async def _another_was_made(context: Context, stripe_ref: str, customer: StripeC
     held = context.claims.index.begun(stripe_ref)
     if held is None or not held.is_create:
         return False
-    return await _names(context, await context.togai(), Ref.parse(held.target).id, customer)
+    return await _names(context, await context.togai(), context.id_of(held.target), customer)
 
 
 async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) -> Ended:
@@ -149,7 +155,7 @@ async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) 
     """
     reason = f"{customer.id} was deleted in Stripe"
     if held := context.claims.index.begun(stripe_ref):
-        client, account_id = await context.togai(), Ref.parse(held.target).id
+        client, account_id = await context.togai(), context.id_of(held.target)
         if await _names(context, client, account_id, customer):
             parent = context.ref("togai", "customer", (await client.account(account_id)).customer_id)
             pair = await context.claims.link(held, held.target, "natural-id", also=(parent,))
@@ -167,7 +173,7 @@ async def _names(context: Context, client: TogaiApp, account_id: str, customer: 
 
 def _body(context: Context, customer: StripeCustomer) -> tuple[NewCustomer, tuple[str, ...]]:
     settings = context.settings
-    currencies = Currencies(settings.currency_by_country, settings.default_currency)
+    currencies = Currencies(settings.currency_by_country, settings.effective_default_currency)
     chosen = {key: value for key in settings.synced_metadata if (value := customer.metadata.get(key))}
     return togai_customer(customer, currencies, settings.stripe_customer_setting, chosen)
 
@@ -202,10 +208,13 @@ async def _present(context: Context, customer: StripeCustomer) -> StripeCustomer
 
 
 def _known(context: Context, pair: Mapping, stripe_ref: str) -> Result:
+    end_if_of_others(context, pair)
     end_if_made_elsewhere(context, pair, stripe_ref)
     account = Ref.parse(next(ref for ref in pair.refs if ref != stripe_ref)).id
     customer = next((Ref.parse(r).id for r in pair.also if Ref.parse(r).noun == "customer"), "")
-    output = CustomerAndAccount(togai_customer_id=customer, togai_account_id=account, created=pair.rule in BORN_HERE)
+    output = CustomerAndAccount(
+        togai_customer_id=customer, togai_account_id=account, created=pair.rule in CREATED_RULES
+    )
     notes = (f"linked already ({pair.id})",)
     return Result(output, pair.run == context.run.id, notes, (*pair.refs, *pair.also))
 
@@ -221,13 +230,16 @@ async def _make(context: Context, held: Mapping, customer: StripeCustomer) -> st
     client = await context.togai()
     try:
         await client.create_customer(held.claim.body)
+    except FlowLinkOff:
+        if await _names(context, client, Ref.parse(held.target).id, customer):
+            return "found under its id (its flow link is off)"
+        raise
     except Rejected as error:
         if error.status not in ALREADY_THERE:
             await context.claims.withdraw(held, error.message)
-            raise
-        if await _is_ours(context, client, customer, held, error):
+        elif await _is_ours(context, client, customer, held, error):
             return "found under its id, from an earlier try"
-        raise
+        raise refused(error, f"{customer.id} in Stripe") from error
     return "made"
 
 

@@ -37,7 +37,8 @@ def http_client(timeout: float) -> stripe.HTTPClient:
 
 
 class StripeApp:
-    """One connection. Raises the errors of `shared.apps.stripe.errors` only, and of `check_open`, after each wait."""
+    """One connection. Raises the errors of `shared.apps.stripe.errors` only, and of `check_open`, which is asked after
+    each wait whether the call, a write or not, may go."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class StripeApp:
         api_base: str,
         gate: CallGate,
         http: stripe.HTTPClient,
-        check_open: Callable[[], None] = lambda: None,
+        check_open: Callable[[bool], None] = lambda writes: None,
     ) -> None:
         self.connection = connection
         self.app_account = app_account
@@ -153,7 +154,7 @@ class StripeApp:
 
     async def _call(self, operation: str, request: Callable[[], Awaitable[T]]) -> T:
         async with self._gate.call(self.app_account, operation):
-            self._check_open()
+            self._check_open(not operation.endswith((".list", ".retrieve")))
             try:
                 return await request()
             except stripe.StripeError as error:

@@ -72,4 +72,5 @@ def _final(error: stripe.StripeError, message: str, code: str, replayed: bool, c
     status = error.http_status or 0
     if status == 404 or code == "resource_missing":
         return NotFound(message, code=code or "resource_missing", status=status, replayed=replayed)
-    return Rejected(message, code=code, status=status, replayed=replayed)
+    param = str(getattr(error, "param", None) or "")
+    return Rejected(message, code=code, status=status, replayed=replayed, param=param)

@@ -45,7 +45,8 @@ def setting_path(name: str, entity_type: str, entity_id: str, namespace: str = U
 
 
 class TogaiApp:
-    """One connection. Raises errors of `shared.errors` only; `check_open` is asked after each wait for a turn."""
+    """One connection. Raises errors of `shared.errors` only; `check_open` is asked after each wait for a
+    turn whether the call, a write or not, may go."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class TogaiApp:
         api_base: str,
         gate: CallGate,
         http: httpx2.AsyncClient,
-        check_open: Callable[[], None] = lambda: None,
+        check_open: Callable[[bool], None] = lambda writes: None,
     ) -> None:
         self.connection = connection
         self.app_account = app_account
@@ -127,7 +128,7 @@ class TogaiApp:
     async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         operation = f"{path.split('/')[1]}.{method.lower()}"
         async with self._gate.call(self.app_account, operation):
-            self._check_open()
+            self._check_open(method != "GET")
             try:
                 # httpx2 counts its time-out anew for every piece that arrives: one that drips would hold us for ever.
                 async with asyncio.timeout(self._http.timeout.read):

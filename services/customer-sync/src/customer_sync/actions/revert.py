@@ -1,0 +1,104 @@
+"""What a run wrote to a linked pair is taken back by hand: what it replaced is written where its value still stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.catalog.stripe import FieldWrite, LinkChange, LinkChanged
+from shared.claims import now
+from shared.errors import Malformed, NotReady
+from shared.events.envelope import timestamp
+from shared.flows.actions import Context, Ended, Result
+from shared.identity import Ref
+from shared.mappings import Mapping
+
+from customer_sync.actions.field_writes import read_pair
+from customer_sync.fields import decide, differences, present_marks
+from customer_sync.patches import former_fields, former_params
+from customer_sync.values import PairSnapshot
+
+
+async def revert(context: Context, wanted: LinkChange) -> Result:
+    """Write back, and remember that both sides differ on purpose: neither value travels until its owner changes it."""
+    account_ref = context.ref("togai", "account", wanted.togai_account_id)
+    pair = context.claims.index.pair(account_ref)
+    if pair is None or pair.state != "linked" or not context.is_own(pair.refs):
+        raise Ended("skipped", f"{account_ref} is not linked: nothing is written back", (account_ref,))
+    known = context.pairs.known(pair, "togai")
+    seen = await read_pair(context, pair)
+    made: list[FieldWrite] = []
+    notes: list[str] = [f"reverted by hand: {wanted.reason}"]
+    for write in reversed(wanted.writes):
+        if back := _back(write, seen, notes):
+            await _send(context, back)
+            made.append(back)
+    settings = context.settings
+    seen = await read_pair(context, pair)
+    rules: dict[str, Any] = {"owners": settings.field_owners, "metadata": settings.synced_metadata}
+    agreed = known.agreed | present_marks(seen, pair, **rules)
+    decision = decide(seen, pair, type(known)(agreed=agreed), **rules)
+    if decision.writes:
+        raise NotReady(f"{pair.id} was changed meanwhile: looking again", code="moved")
+    await context.pairs.settle(
+        pair,
+        "togai",
+        context.run.id,
+        seen=known,
+        agreed=agreed,
+        differences=differences(decision, known, timestamp(now())),
+        written=bool(made),
+    )
+    return Result(_changed(pair, wanted, made), bool(made), tuple(notes), pair.refs)
+
+
+def _changed(pair: Mapping, wanted: LinkChange, made: list[FieldWrite]) -> LinkChanged:
+    customer = next(ref for ref in pair.refs if Ref.parse(ref).app == "stripe")
+    return LinkChanged(
+        mapping=pair.id,
+        togai_account_id=wanted.togai_account_id,
+        stripe_customer_id=Ref.parse(customer).id,
+        writes=made,
+    )
+
+
+def _back(write: FieldWrite, seen: PairSnapshot, notes: list[str]) -> FieldWrite | None:
+    """The write that puts the former values back, of those fields that still show what was written."""
+    present = _present(write, seen)
+    found = {name: value for name, value in write.former.items() if present.get(name) == _shown(write.set.get(name))}
+    for name in write.set.keys() - found.keys():
+        notes.append(f"{name} of {write.entity} was changed since: it stays")
+    for name in [name for name, value in found.items() if value is None and name not in ("address", "metadata")]:
+        notes.append(f"{name} of {write.entity} had no value, and Togai takes none back: it stays")
+        found.pop(name)
+    back = {name: {} if value is None else value for name, value in found.items()}
+    return FieldWrite(entity=write.entity, set=back, former={name: write.set[name] for name in back}) if back else None
+
+
+def _present(write: FieldWrite, seen: PairSnapshot) -> dict[str, Any]:
+    """What stands at the entity now, in the shape of the write. Raises Malformed for one that is not the pair's."""
+    ref = Ref.parse(write.entity)
+    if ref.app == "stripe" and ref.id == seen.stripe.id:
+        return {name: _shown(value) for name, value in former_params(write.set, seen.stripe).items()}
+    if ref.app == "togai" and ref.noun == "account" and ref.id == seen.account.id:
+        return former_fields(write.set, seen.account)
+    if ref.app == "togai" and ref.noun == "customer" and ref.id == seen.customer.id:
+        return former_fields(write.set, seen.customer)
+    raise Malformed(f"{write.entity} is not of this pair")
+
+
+def _shown(value: Any) -> Any:
+    """A value as it reads after it was written: an address without its empty parts."""
+    if isinstance(value, dict):
+        return {name: part for name, part in value.items() if part} or ""
+    return value
+
+
+async def _send(context: Context, write: FieldWrite) -> None:
+    entity = context.id_of(write.entity)
+    match Ref.parse(write.entity):
+        case Ref(noun="account"):
+            await (await context.togai()).update_account(entity, write.set)
+        case ref if ref.app == "togai":
+            await (await context.togai()).update_customer(entity, write.set)
+        case _:
+            await (await context.stripe()).update_customer(entity, write.set)

@@ -1,0 +1,111 @@
+"""The bodies of the calls that write fields, and what each of them replaces. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from shared.apps.stripe.models import StripeCustomer
+from shared.apps.togai.models import TogaiAccount, TogaiAddress, TogaiCustomer
+
+from customer_sync.decide import ADDRESS_FIELDS, phone_of, stripe_address
+from customer_sync.fields import Decision
+from customer_sync.values import METADATA, STATUS, TOGAI_STATUS, PairSnapshot, Value, customers_own, togai_value
+
+
+def stripe_params(values: Mapping[str, Value]) -> dict[str, Any]:
+    """The parameters of Stripe's update; an empty string unsets, an address is sent whole."""
+    params: dict[str, Any] = {}
+    metadata: dict[str, str] = {}
+    for name, value in values.items():
+        if name == "address":
+            whole = {part: value.get(part, "") for part in ADDRESS_FIELDS} if isinstance(value, dict) else {}
+            params["address"] = whole if value else ""
+        elif name == STATUS:
+            metadata[TOGAI_STATUS] = str(value)
+        elif name.startswith(METADATA):
+            metadata[name.removeprefix(METADATA)] = str(value)
+        else:
+            params[name] = value
+    return params | ({"metadata": metadata} if metadata else {})
+
+
+def togai_changes(values: Mapping[str, Value], seen: PairSnapshot) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The bodies of Togai's PATCH for the account and for its customer; empty for none. Addresses are sent whole."""
+    account: dict[str, Any] = {}
+    above = {name: value for name, value in values.items() if _is_above_too(name, seen)}
+    customer: dict[str, Any] = {}
+    if "name" in values and seen.account.name == seen.customer.name:
+        account["name"] = values["name"]
+    if "name" in above:
+        customer["name"] = above["name"]
+    if "email" in values:
+        account["primaryEmail"] = values["email"]
+    if "email" in above:
+        customer["primaryEmail"] = above["email"]
+    for body, chosen, present in (
+        (account, values, seen.account.address),
+        (customer, above, seen.customer.address),
+    ):
+        if chosen.keys() & {"phone", "address"}:
+            body["address"] = _address(chosen, present)
+    keys = {n.removeprefix(METADATA): str(v) for n, v in values.items() if n.startswith(METADATA)}
+    if keys:
+        merged = seen.account.metadata | keys
+        account["metadata"] = {key: value for key, value in merged.items() if value}
+    return _changed(account, seen.account), _changed(customer, seen.customer)
+
+
+def _is_above_too(name: str, seen: PairSnapshot) -> bool:
+    """Whether a field is written to the Togai customer besides its account: where Tandem made both, and where the
+    customer shows what the account shows. A value of its own that a person gave it stays.
+    """
+    if not seen.is_sole_account or name.startswith(METADATA):
+        return False
+    return seen.is_created_here or customers_own(name, seen.customer) == togai_value(name, seen)
+
+
+def former_params(params: Mapping[str, Any], customer: StripeCustomer) -> dict[str, Any]:
+    """What an update of a Stripe customer replaces, in the same shape: sent, it puts back what stood there."""
+    found: dict[str, Any] = {}
+    for name in params:
+        if name == "metadata":
+            found[name] = {key: customer.metadata.get(key, "") for key in params[name]}
+        elif name == "address":
+            found[name] = customer.address.model_dump(exclude_none=True) if customer.address else ""
+        else:
+            found[name] = getattr(customer, name) or ""
+    return found
+
+
+def former_fields(changes: Mapping[str, Any], present: TogaiAccount | TogaiCustomer) -> dict[str, Any]:
+    """What a PATCH at Togai replaces, in the same shape; None for what stood nowhere."""
+    there = present.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {name: there.get(name) for name in changes}
+
+
+def carried(decision: Decision, seen: PairSnapshot, metadata: Iterable[str]) -> dict[str, Value]:
+    """Every field that `togai_changes` sets again besides those that are to be written: an address holds the phone
+    number, and metadata is replaced whole. Landing late, it would set them back.
+    """
+    found = dict(decision.write["togai"])
+    if found.keys() & {"phone", "address"}:
+        found = {name: togai_value(name, seen) for name in ("phone", "address")} | found
+    if any(name.startswith(METADATA) for name in found):
+        found = {name: togai_value(name, seen) for key in metadata if (name := f"{METADATA}{key}")} | found
+    # What a person changed there by hand is not ours to set back.
+    return {name: value for name, value in found.items() if name not in {d.field for d in decision.different}}
+
+
+def _address(values: Mapping[str, Value], present: TogaiAddress | None) -> dict[str, Any]:
+    parts = values["address"] if "address" in values else stripe_address(present)
+    phone = values["phone"] if "phone" in values else phone_of(present)
+    made = TogaiAddress(phone_number=str(phone) if phone else None, **(parts if isinstance(parts, dict) else {}))
+    return made.model_dump(by_alias=True, exclude_none=True)
+
+
+def _changed(body: dict[str, Any], present: TogaiAccount | TogaiCustomer) -> dict[str, Any]:
+    """Without what stands there already: nobody writes twice what is there."""
+    there = present.model_dump(mode="json", by_alias=True, exclude_none=True)
+    there["address"] = {key: value for key, value in (there.get("address") or {}).items() if value}
+    return {name: value for name, value in body.items() if there.get(name) != value}
