@@ -46,7 +46,7 @@ async def test_a_silent_broker_hangs_nobody(kafka_jars: None, tmp_path: Path) ->
         await ensure_topics(settings)
         topic = Topics(settings).mappings
         async with Log(settings) as log:
-            await log.append(topic, "before", b"v")
+            await log.append(topic, "before", b"v", deadline=PATIENCE)
             freeze(broker)
             late = (log.append(topic, f"late {n}", b"v", deadline=None if n else 1.0) for n in range(20))
             answers = await asyncio.wait_for(asyncio.gather(*late, return_exceptions=True), PATIENCE)
@@ -77,6 +77,13 @@ async def test_what_was_broken_off_is_waited_for(settings: Settings) -> None:
         assert len(await records(settings, topic)) == there + 1
 
 
+async def beating(pulse: Pulse) -> None:
+    """A process that lives, however long a new topic's first append takes."""
+    while True:
+        pulse.beat()
+        await asyncio.sleep(0.05)
+
+
 async def test_nothing_is_sent_after_a_pause(settings: Settings) -> None:
     """What a worker had ready before it stood still comes too late: another one has its partitions by then, and the
     record would be the last word about a run that has ended.
@@ -89,8 +96,10 @@ async def test_nothing_is_sent_after_a_pause(settings: Settings) -> None:
 
     pulse = Pulse(1.0, end)
     async with Log(settings, pulse.check) as log:
+        alive = asyncio.create_task(beating(pulse))
+        await log.append(topic, "before", b"v", deadline=PATIENCE)
+        alive.cancel()
         pulse.beat()
-        await log.append(topic, "before", b"v")
         late = asyncio.create_task(log.append(topic, "late", b"v"))
         await asyncio.sleep(0)
         time.sleep(1.2)  # noqa: ASYNC251  so that the whole process stands still
