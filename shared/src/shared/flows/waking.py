@@ -21,7 +21,7 @@ def replayed(
     entity = Ref.parse(aggregate)
     return Envelope(
         id=event_id,
-        source=f"urn:tandem:{entity.account}",
+        source=source_of(entity.account),
         type=event_type,
         subject=entity.id,
         time=timestamp(now),

@@ -5,6 +5,8 @@ The ids at the vendors follow the link, and what waited for the decision goes on
 
 from __future__ import annotations
 
+from typing import Any
+
 from shared.apps.togai.models import TogaiAccount
 from shared.catalog.stripe import LinkChange, LinkChanged
 from shared.claims import now
@@ -115,15 +117,13 @@ async def _separate(context: Context, wanted: LinkChange) -> Ended:
 async def _create_again(context: Context, ref: str) -> None:
     """The entity's creation as an event once more: its run ended when it was unlinked, and none waits for this."""
     entity = Ref.parse(ref)
-    what = "stripe.customer.created" if entity.app == "stripe" else "togai.account.created"
-    body = (
-        {"data": {"object": {"object": "customer", "id": entity.id}}}
-        if entity.app == "stripe"
-        else {"accountId": entity.id}
-    )
-    event = replayed(
-        ref, what, body, f"{context.run.event}-created", context.run.connection, now(), cause=context.run.id
-    )
+    body: dict[str, Any]
+    if entity.app == "stripe":
+        what, body = "stripe.customer.created", {"data": {"object": {"object": "customer", "id": entity.id}}}
+    else:
+        what, body = "togai.account.created", {"accountId": entity.id}
+    name, connection = f"{context.run.event}-created", context.link.connections[entity.app]
+    event = replayed(ref, what, body, name, connection, now(), cause=context.run.id)
     await context.log.append(context.topics.replay("customer"), ref, envelopes.encode(event))
 
 

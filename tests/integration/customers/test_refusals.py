@@ -1,0 +1,110 @@
+"""What a vendor refuses: that field is held back, a create waits for a correction, and nothing is sent for ever."""
+
+from __future__ import annotations
+
+from tests.integration.customers.conftest import Make
+from tests.stack.in_process import InProcess
+
+
+async def pair(tandem: InProcess) -> str:
+    tandem.account()
+    await tandem.settle()
+    [customer] = tandem.customers()
+    return str(customer["id"])
+
+
+async def test_a_refused_field_does_not_hold_back_the_others(tandem: InProcess) -> None:
+    """Stripe takes no address without a dot in its domain: the new street arrives, and no call is repeated."""
+    customer = await pair(tandem)
+    tandem.call("togai", "PATCH", "/customers/c-acme", json={"primaryEmail": "x1@invalid"})
+    tandem.call("togai", "PATCH", "/accounts/acme", json={"address": {"line1": "New 1"}})
+    await tandem.settle()
+    found, writes = tandem.stripe(customer), tandem.writes()
+    tandem.call("togai", "PATCH", "/accounts/acme", json={"address": {"line1": "New 2"}})
+    await tandem.settle()
+    state = tandem.registry.pair_states.known(tandem.linked(customer))
+
+    assert (found["email"], found["address"]["line1"]) == ("acme@example.test", "New 1")
+    assert "Invalid email address: x1@invalid" in state.differences["email"].reason
+    assert tandem.stripe(customer)["address"]["line1"] == "New 2"
+    assert tandem.writes() == writes + 1 + 1, "one by hand, one of ours: the refused value was not sent again"
+    assert tandem.letters() == []
+
+
+async def test_a_refusal_ends_when_its_value_is_corrected(tandem: InProcess) -> None:
+    """The difference goes with it."""
+    customer = await pair(tandem)
+    tandem.call("togai", "PATCH", "/customers/c-acme", json={"primaryEmail": "x1@invalid"})
+    await tandem.settle()
+    tandem.call("togai", "PATCH", "/customers/c-acme", json={"primaryEmail": "x1@valid.test"})
+    await tandem.settle()
+
+    assert tandem.stripe(customer)["email"] == "x1@valid.test"
+    assert tandem.registry.pair_states.known(tandem.linked(customer)).differences == {}
+
+
+async def test_togai_names_no_field_so_they_are_sent_one_by_one(tandem: InProcess) -> None:
+    """What it takes arrives, what it refuses is shown with its text."""
+    customer = tandem.customer()
+    await tandem.settle()
+    match = {"account": tandem.accounts["togai"]["id"], "operation": "customers.update"}
+    with tandem.control.fault(app="togai", kind="error_before", match=match, status=422, times=2):
+        tandem.change(customer, email="new@x.test", phone="+49 30 3", name="New Name")
+        await tandem.settle()
+    account = tandem.togai(f"acc_{customer}")
+    [(field, shown)] = tandem.registry.pair_states.known(tandem.linked(customer)).differences.items()
+
+    assert (account["address"]["phoneNumber"], account["customer"]["primaryEmail"]) == ("+49 30 3", "new@x.test")
+    assert (field, account["customer"]["name"]) == ("name", "Globex")
+    assert "Togai refused the value" in shown.reason
+    assert tandem.letters() == []
+
+
+async def test_a_customer_with_fifty_keys_waits_and_ends_by_itself(tandem: InProcess) -> None:
+    """The message names the limit and what Tandem adds; a retry makes no second customer."""
+    keys = {f"metadata[k{n:02}]": "v" for n in range(50)}
+    customer = tandem.customer(**keys)
+    await tandem.settle()
+    [run] = tandem.runs(tandem.ref(customer), "created")
+    await tandem.look_again()
+    waiting = tandem.runs(tandem.ref(customer), "created")
+    tandem.change(customer, **{"metadata[k00]": "", "metadata[k01]": ""})
+    await tandem.settle()
+
+    assert run.state == "parked"
+    assert "50 other metadata keys" in run.reason
+    assert "togai_customer_id and togai_account_id" in run.reason
+    assert len(waiting) == 1
+    assert tandem.stripe(customer)["metadata"]["togai_account_id"] == f"acc_{customer}"
+    assert len(tandem.control.call("GET", "/state", account=tandem.accounts["togai"]["id"])["accounts"]) == 1
+    assert tandem.letters() == []
+
+
+async def test_a_refused_creation_waits_for_the_correction(tandem: InProcess) -> None:
+    """Which comes as a change of the account: its run goes on, and there is one customer."""
+    tandem.account(primaryEmail="x1@invalid")
+    await tandem.settle()
+    [waiting] = tandem.runs(tandem.ref("acme", "togai"), "created")
+    tandem.call("togai", "PATCH", "/accounts/acme", json={"primaryEmail": "x1@valid.test"})
+    await tandem.settle()
+
+    assert waiting.state == "parked"
+    assert "Invalid email address: x1@invalid" in waiting.reason
+    assert [customer["email"] for customer in tandem.customers()] == ["x1@valid.test"]
+    assert tandem.letters() == []
+
+
+async def test_without_a_rule_for_the_currency_a_person_chooses(make: Make) -> None:
+    """Togai never lets it change, so none is guessed; the choice stands in the customer's metadata."""
+    tandem = await make(currency_by_country={"DE": "EUR"}, stripe_api_key="sk_test_x", togai_api_token="x")
+    ruled = tandem.customer(**{"address[country]": "Germany"})
+    customer = tandem.customer(**{"address[country]": "FR"})
+    await tandem.settle()
+    [waiting] = tandem.runs(tandem.ref(customer), "created")
+    tandem.change(customer, **{"metadata[togai_invoice_currency]": "chf"})
+    await tandem.settle()
+
+    assert waiting.state == "parked"
+    assert "togai_invoice_currency=EUR" in waiting.reason
+    assert tandem.togai(f"acc_{ruled}")["invoiceCurrency"] == "EUR"
+    assert tandem.togai(f"acc_{customer}")["invoiceCurrency"] == "CHF"

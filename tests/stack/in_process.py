@@ -1,0 +1,402 @@
+"""A worker of customer-sync inside the test's own process: real actions, real clients, the sandbox at the other end.
+
+No Kafka and no worker process: the log is a list that is folded as it is written, and events are handled one after the
+other. For what an event does; what happens when processes die has tests of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Self, cast
+
+import httpx
+import msgspec
+from cryptography.fernet import Fernet
+from customer_sync.actions import IMPLEMENTATIONS
+from ingress.normalize import stripe_event, togai_event
+from ingress.polling.togai_rows import Change, account_entity, customer_entity, events
+from shared.apps.clients import Clients
+from shared.catalog.flows import BUILT_IN
+from shared.claims import Claims
+from shared.connections import Connection, FlowLink, Secrets, Vault
+from shared.connections import encode as encode_connection
+from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope
+from shared.events.topics import Topics, is_delay
+from shared.flows.runner import Runner
+from shared.identity import CONSOLE_SOURCE, Ref
+from shared.index import Entity, normalized_email
+from shared.index import encode as encode_entity
+from shared.limits import CallGate
+from shared.mappings import Mapping
+from shared.pair_writes import PairWrites
+from shared.polls import FILLS_INDEX, Poll
+from shared.polls import encode as encode_poll
+from shared.registry import Registry
+from shared.runs import DeadLetter, Run, decode_dead_letter, decode_run
+from shared.settings import Settings
+from shared.streaming.kafka import Headers, Place
+from shared.streaming.pool import Work
+from shared.streaming.processor import Processor, Service
+from shared.streaming.records import PARKED_HEADER, work_of
+
+from tests.contract.sandbox.tools import Control
+from tests.fakes.log import FakeLog, Written
+
+ON_HAND = ("stripe", "togai")
+
+
+class FoldingLog(FakeLog):
+    """A log whose compacted topics are folded as soon as they are written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folds: dict[str, Any] = {}
+
+    async def append(
+        self, topic: str, key: str, value: bytes | None, *, headers: Headers = (), deadline: float | None = None
+    ) -> Place:
+        place = await super().append(topic, key, value, headers=headers, deadline=deadline)
+        if fold := self.folds.get(topic):
+            fold(place.offset, key, value)
+        return place
+
+
+class _NoWait:
+    async def wait_for(self, _topic: str, _offset: int) -> None:
+        """The log is folded as it is written."""
+
+
+class Gate(CallGate):
+    """Holds nobody, and lets a test step in before a call."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.before: dict[str, Callable[[], Awaitable[None]]] = {}
+
+    @asynccontextmanager
+    async def call(self, app_account: str, operation: str = "") -> AsyncIterator[None]:
+        if step := self.before.pop(operation, None):
+            await step()
+        async with super().call(app_account, operation):
+            yield
+
+
+class InProcess:
+    """One worker for one pair of fresh accounts; `more_stripe` adds further Stripe accounts."""
+
+    def __init__(self, control: Control, settings: dict[str, Any]) -> None:
+        self.control = control
+        self.settings = Settings(
+            _env_file=None, stripe_quota=0, togai_quota=0, in_place_limit=1, **({"delay_scale": "0.01"} | settings)
+        )
+        self.topics = Topics(self.settings)
+        self.log = FoldingLog()
+        self.vault = Vault([Fernet.generate_key().decode()])
+        self.accounts: dict[str, dict[str, Any]] = {}
+        self._next: deque[tuple[str, Any]] = deque()
+        self._read = 0
+        self._known: dict[str, set[str]] = {}
+        self._rows: dict[str, Entity] = {}
+        self.gate = Gate(self.settings)
+        self._offset = 0
+        self.parked: dict[str, tuple[str, Written]] = {}
+
+    # --- set-up ---
+
+    async def start(self, *more_stripe: str) -> Self:
+        """Connect fresh accounts as `stripe` and `togai`, and as the further names; link every built-in flow."""
+        for name in (*ON_HAND, *more_stripe):
+            await self.connect(name, "togai" if name == "togai" else "stripe")
+        await self.boot()
+        for flow in BUILT_IN:
+            await self.link(flow)
+        return self
+
+    async def connect(self, name: str, app: str) -> None:
+        """A fresh account at the sandbox under a connection of this id, whose lists have been read."""
+        made = self.accounts[name] = self.control.account(app)
+        account = f"{app}:test:{made['id']}"
+        connection = Connection(
+            id=name,
+            app=cast(Any, app),
+            app_account=account,
+            mode="test",
+            api_base=f"{self.control.url}/{app}",
+            sealed="",
+        )
+        sealed = self.vault.seal(connection, Secrets(api_key=made["key"]))
+        await self.log.append(self.topics.connections, name, encode_connection(sealed))
+        for kind in FILLS_INDEX[app]:
+            poll = Poll(app_account=account, kind=kind, complete=True)
+            await self.log.append(self.topics.polls, poll.key, encode_poll(poll))
+
+    async def boot(self) -> None:
+        """A new process: everything that it knows comes from the log."""
+        registry = self.registry = Registry()
+        self.log.folds = registry.folds(self.topics)
+        for offset, record in enumerate(self.log.written):
+            if fold := self.log.folds.get(record.topic):
+                fold(offset, record.key, record.value or None)
+        replica = cast(Any, _NoWait())
+        self.claims = Claims(self.log, replica, registry.mappings, self.topics)
+        pairs = PairWrites(self.log, replica, registry.pair_states, self.topics, self.settings)
+        self.clients = Clients(self.settings, registry, self.vault, self.gate, self.log, self.topics)
+        await self.clients.__aenter__()
+        runner = Runner(
+            self.settings, self.topics, registry, self.claims, self.clients, self.log, IMPLEMENTATIONS, "w", pairs
+        )
+        service = Service("customer-sync", "customer")
+        self.processor = Processor(service, self.settings, self.topics, registry, runner, self.log)
+
+    async def stop(self) -> None:
+        await self.clients.__aexit__(None, None, None)
+
+    async def restart(self) -> None:
+        """The process dies and another takes its place."""
+        await self.stop()
+        await self.boot()
+
+    async def replace_connection(self, name: str, other: str) -> None:
+        """A connection is removed, and a key to the same account is added under another id."""
+        former = self.registry.connections[name]
+        again = msgspec.structs.replace(former, id=other, sealed="")
+        sealed = self.vault.seal(again, Secrets(api_key=self.accounts[name]["key"]))
+        for connection in (msgspec.structs.replace(former, state="removed"), sealed):
+            await self.log.append(self.topics.connections, connection.id, encode_connection(connection))
+
+    def before_write(self, operation: str, call: Callable[[], Awaitable[None]]) -> None:
+        """Do something once, right before a call of an operation (`settings.post`) waits for its turn."""
+        self.gate.before[operation] = call
+
+    async def link(self, flow: str, *, stripe: str = "stripe", enabled: bool = True, suffix: str = "") -> None:
+        """A flow link, on or off."""
+        link = FlowLink(
+            id=f"{flow}{suffix}", flow=flow, connections={"stripe": stripe, "togai": "togai"}, enabled=enabled
+        )
+        await self.log.append(self.topics.flow_links, link.id, encode_connection(link))
+
+    async def confirm(self, link: FlowLink) -> None:
+        """A person lets first contacts overwrite values."""
+        confirmed = msgspec.structs.replace(link, overwrites_confirmed_at=datetime.now(UTC).timestamp())
+        await self.log.append(self.topics.flow_links, link.id, encode_connection(confirmed))
+
+    # --- what people do at the vendors ---
+
+    def call(self, name: str, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        """A call to a vendor with its own key, by hand."""
+        app = "togai" if name == "togai" else "stripe"
+        headers = {"Authorization": f"Bearer {self.accounts[name]['key']}"}
+        answer = self.control.http.request(method, f"{self.control.url}/{app}{path}", headers=headers, **arguments)
+        assert answer.is_success, answer.text
+        return dict(answer.json()) if answer.content else {}
+
+    def customer(self, *, at: str = "stripe", **fields: str) -> str:
+        """A Stripe customer, as a person makes it; by default with a name and an address of its own."""
+        body = {"name": "Globex", "email": f"{secrets.token_hex(4)}@globex.test"} | fields
+        return str(self.call(at, "POST", "/v1/customers", data=body)["id"])
+
+    def change(self, customer: str, *, at: str = "stripe", **fields: str) -> None:
+        self.call(at, "POST", f"/v1/customers/{customer}", data=fields)
+
+    def account(self, account: str = "acme", customer: dict[str, Any] | None = None, **fields: Any) -> str:
+        """A Togai customer with one account, as a person makes it."""
+        own = {"id": account, "name": f"Account {account}", "invoiceCurrency": "USD"} | fields
+        body = {
+            "id": f"c-{account}",
+            "name": f"Customer {account}",
+            "primaryEmail": f"{account}@example.test",
+            "address": {},
+            "account": own,
+        }
+        self.call("togai", "POST", "/customers", json=body | (customer or {}))
+        return account
+
+    # --- events ---
+
+    def ref(self, entity: str, name: str = "stripe") -> str:
+        """The canonical id of a Stripe customer, or with `togai` of an account."""
+        app, noun = ("togai", "account") if name == "togai" else ("stripe", "customer")
+        return str(Ref(f"{app}:test:{self.accounts[name]['id']}", noun, entity))
+
+    async def settle(self, *names: str) -> None:
+        """Bring every event of both sides to its end, as webhooks and pollers find them, with all that they cause."""
+        for _ in range(20):
+            for name in names or tuple(self.accounts):
+                await (self._poll_togai() if name == "togai" else self._poll_stripe(name))
+            if not self._next and self._read == len(self.log.written):
+                return
+            await self._work_off()
+        raise AssertionError("events do not come to an end")
+
+    async def _poll_stripe(self, name: str) -> None:
+        connection = self.registry.connections[name]
+        known = self._known.setdefault(name, set())
+        found = self.call(name, "GET", "/v1/events", params={"limit": 100})["data"]
+        for body in reversed([event for event in found if event["id"] not in known]):
+            known.add(body["id"])
+            envelope = stripe_event(json.dumps(body).encode(), connection)
+            entity = body["data"]["object"]
+            await self._index(envelope.aggregate, entity.get("email"), gone=bool(entity.get("deleted")))
+            self.deliver(envelope)
+
+    async def _index(self, ref: str, email: str | None, *, gone: bool = False) -> None:
+        entity = Entity(ref=ref, state="deleted" if gone else "active", email=normalized_email(email))
+        await self.log.append(self.topics.index, ref, encode_entity(entity))
+
+    async def _poll_togai(self) -> None:
+        connection = self.registry.connections["togai"]
+        state = self.control.call("GET", "/state", account=self.accounts["togai"]["id"])
+        customers = {row["id"]: row for row in state["customers"]}
+        for row in state["accounts"]:
+            customer = customer_entity(connection.app_account, customers[row["customerId"]])
+            ref = str(Ref(connection.app_account, "account", row["id"]))
+            known = self._rows.get(ref)
+            found = account_entity(connection.app_account, row, customer, known)
+            if found is None:
+                continue
+            self._rows[ref] = found
+            await self.log.append(self.topics.index, ref, encode_entity(found))
+            made = known is None or known.state != "active"
+            change = Change(found, row, customers[row["customerId"]], made=made and found.state == "active")
+            for envelope in events(change, connection, datetime.now(UTC)):
+                self.deliver(envelope)
+
+    def deliver(self, envelope: Envelope) -> None:
+        """An event that comes in, as ingress appends it."""
+        self._next.append((self.topics.events("customer"), envelope))
+
+    def created_again(self, customer: str) -> Envelope:
+        """The event of a customer's creation, as Stripe sends it again."""
+        found = self.call("stripe", "GET", "/v1/events", params={"limit": 100, "type": "customer.created"})["data"]
+        body = next(event for event in found if event["data"]["object"]["id"] == customer)
+        return self.event_of(body)
+
+    def event_of(self, body: dict[str, Any], at: str = "stripe") -> Envelope:
+        """One of Stripe's events as ingress makes it."""
+        return stripe_event(json.dumps(body).encode(), self.registry.connections[at])
+
+    def by_hand(self, change: str, account: str, customer: str, **more: Any) -> None:
+        """What a person asks for in the console."""
+        body = {
+            "change": change,
+            "togai_account_id": account,
+            "stripe_customer_id": customer,
+            "reason": "tested by hand",
+        } | more
+        connection = self.registry.connections["togai"]
+        event_id = f"req_{secrets.token_hex(8)}"
+        made = togai_event(
+            "account.link_requested", json.dumps(body).encode(), connection, event_id=event_id, now=datetime.now(UTC)
+        )
+        aggregate = self.ref(account, "togai") if account else self.ref(customer)
+        self.deliver(msgspec.structs.replace(made, source=CONSOLE_SOURCE, aggregate=aggregate))
+
+    async def _work_off(self) -> None:
+        while True:
+            self._read, appended = len(self.log.written), self.log.written[self._read :]
+            self._next += [(r.topic, r) for r in appended if r.topic in self.topics.inputs("customer")]
+            if not self._next:
+                return
+            topic, item = self._next.popleft()
+            if isinstance(item, Envelope):
+                await self._handle(topic, item.aggregate, envelopes.encode(item), {})
+            elif is_delay(topic):
+                self.parked[item.key] = (topic, item)
+            else:
+                await self._handle(topic, item.key, item.value, item.headers)
+
+    async def _handle(self, topic: str, key: str, value: bytes, headers: dict[str, bytes]) -> None:
+        await self.processor.handle(self._work(topic, key, value, headers))
+        if PARKED_HEADER not in headers and key in self.parked:
+            await self.go_on(key)
+
+    def _work(self, topic: str, key: str, value: bytes, headers: dict[str, bytes]) -> Work:
+        self._offset += 1
+        return work_of((topic, 0), self._offset, key.encode(), value, headers, lambda: None)
+
+    async def go_on(self, key: str) -> None:
+        """What waits for news of an entity looks again."""
+        topic, record = self.parked.pop(key)
+        work = self._work(topic, key, record.value, record.headers)
+        work.heard = True
+        await self.processor.handle(work)
+
+    async def look_again(self) -> None:
+        """Everything that waits looks again, as after a day."""
+        await self._work_off()
+        for key in list(self.parked):
+            await self.go_on(key)
+        await self.settle()
+
+    # --- what is there ---
+
+    def stripe(self, customer: str, name: str = "stripe") -> dict[str, Any]:
+        return self.call(name, "GET", f"/v1/customers/{customer}")
+
+    def customers(self, name: str = "stripe") -> list[dict[str, Any]]:
+        """Every customer at Stripe that is not deleted."""
+        return list(self.call(name, "GET", "/v1/customers", params={"limit": 100})["data"])
+
+    def togai(self, account: str = "acme") -> dict[str, Any]:
+        """The account, with its customer under `customer`."""
+        found = self.call("togai", "GET", f"/accounts/{account}")
+        return found | {"customer": self.call("togai", "GET", f"/customers/{found['customerId']}")}
+
+    def setting(self, account: str) -> str | None:
+        """The Stripe customer that an account's Settings name."""
+        path = f"/settings/setting.USER.StripeCustomerId.ACCOUNT.{account}"
+        app = "togai"
+        headers = {"Authorization": f"Bearer {self.accounts[app]['key']}"}
+        answer: httpx.Response = self.control.http.get(f"{self.control.url}/{app}{path}", headers=headers)
+        if answer.status_code == 404:
+            return None
+        assert answer.is_success, answer.text
+        return str(answer.json()["value"])
+
+    def pair(self, ref: str) -> Mapping | None:
+        """The finished mapping of an entity."""
+        return self.registry.mappings.pair(ref)
+
+    def linked(self, customer: str) -> Mapping:
+        """The pair of a Stripe customer that has one."""
+        found = self.pair(self.ref(customer))
+        assert found is not None
+        return found
+
+    def letters(self) -> list[DeadLetter]:
+        """What was given up on."""
+        return [decode_dead_letter(record.value) for record in self.log.on(self.topics.dead_letters)]
+
+    def runs(self, aggregate: str = "", event_type: str = "") -> list[Run]:
+        """The last state of every run, in the order of their begin."""
+        last: dict[str, Run] = {}
+        for record in self.log.on(self.topics.runs):
+            run = decode_run(record.value)
+            if aggregate in ("", run.aggregate) and event_type in run.event_type:
+                last[run.id] = run
+        return list(last.values())
+
+    def writes(self) -> int:
+        """Calls at both sides that were no reads."""
+        return sum(
+            1
+            for name in ON_HAND
+            for call in self.control.call("GET", "/calls", account=self.accounts[name]["id"])["calls"]
+            if call["method"] != "GET"
+        )
+
+
+@asynccontextmanager
+async def in_process(control: Control, *more_stripe: str, **settings: Any) -> AsyncIterator[InProcess]:
+    """A worker for a while."""
+    made = await InProcess(control, settings).start(*more_stripe)
+    try:
+        yield made
+    finally:
+        await made.stop()
