@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Self, cast
 
-import httpx
 import msgspec
 from cryptography.fernet import Fernet
 from customer_sync.actions import IMPLEMENTATIONS
@@ -47,8 +46,7 @@ from shared.streaming.records import PARKED_HEADER, work_of
 
 from tests.contract.sandbox.tools import Control
 from tests.fakes.log import FakeLog, Written
-
-ON_HAND = ("stripe", "togai")
+from tests.stack.vendors import ON_HAND, Vendors
 
 
 class FoldingLog(FakeLog):
@@ -87,25 +85,24 @@ class Gate(CallGate):
             yield
 
 
-class InProcess:
+class InProcess(Vendors):
     """One worker for one pair of fresh accounts; `more_stripe` adds further Stripe accounts."""
 
     def __init__(self, control: Control, settings: dict[str, Any]) -> None:
-        self.control = control
+        super().__init__(control)
         self.settings = Settings(
             _env_file=None, stripe_quota=0, togai_quota=0, in_place_limit=1, **({"delay_scale": "0.01"} | settings)
         )
         self.topics = Topics(self.settings)
         self.log = FoldingLog()
         self.vault = Vault([Fernet.generate_key().decode()])
-        self.accounts: dict[str, dict[str, Any]] = {}
         self._next: deque[tuple[str, Any]] = deque()
         self._read = 0
         self._known: dict[str, set[str]] = {}
         self._rows: dict[str, Entity] = {}
         self.gate = Gate(self.settings)
         self._offset = 0
-        self.parked: dict[str, tuple[str, Written]] = {}
+        self.parked: dict[str, list[tuple[str, Written]]] = defaultdict(list)
 
     # --- set-up ---
 
@@ -185,37 +182,6 @@ class InProcess:
         """A person lets first contacts overwrite values."""
         confirmed = msgspec.structs.replace(link, overwrites_confirmed_at=datetime.now(UTC).timestamp())
         await self.log.append(self.topics.flow_links, link.id, encode_connection(confirmed))
-
-    # --- what people do at the vendors ---
-
-    def call(self, name: str, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        """A call to a vendor with its own key, by hand."""
-        app = "togai" if name == "togai" else "stripe"
-        headers = {"Authorization": f"Bearer {self.accounts[name]['key']}"}
-        answer = self.control.http.request(method, f"{self.control.url}/{app}{path}", headers=headers, **arguments)
-        assert answer.is_success, answer.text
-        return dict(answer.json()) if answer.content else {}
-
-    def customer(self, *, at: str = "stripe", **fields: str) -> str:
-        """A Stripe customer, as a person makes it; by default with a name and an address of its own."""
-        body = {"name": "Globex", "email": f"{secrets.token_hex(4)}@globex.test"} | fields
-        return str(self.call(at, "POST", "/v1/customers", data=body)["id"])
-
-    def change(self, customer: str, *, at: str = "stripe", **fields: str) -> None:
-        self.call(at, "POST", f"/v1/customers/{customer}", data=fields)
-
-    def account(self, account: str = "acme", customer: dict[str, Any] | None = None, **fields: Any) -> str:
-        """A Togai customer with one account, as a person makes it."""
-        own = {"id": account, "name": f"Account {account}", "invoiceCurrency": "USD"} | fields
-        body = {
-            "id": f"c-{account}",
-            "name": f"Customer {account}",
-            "primaryEmail": f"{account}@example.test",
-            "address": {},
-            "account": own,
-        }
-        self.call("togai", "POST", "/customers", json=body | (customer or {}))
-        return account
 
     # --- events ---
 
@@ -307,7 +273,7 @@ class InProcess:
             if isinstance(item, Envelope):
                 await self._handle(topic, item.aggregate, envelopes.encode(item), {})
             elif is_delay(topic):
-                self.parked[item.key] = (topic, item)
+                self.parked[item.key].append((topic, item))
             else:
                 await self._handle(topic, item.key, item.value, item.headers)
 
@@ -322,10 +288,10 @@ class InProcess:
 
     async def go_on(self, key: str) -> None:
         """What waits for news of an entity looks again."""
-        topic, record = self.parked.pop(key)
-        work = self._work(topic, key, record.value, record.headers)
-        work.heard = True
-        await self.processor.handle(work)
+        for topic, record in self.parked.pop(key):
+            work = self._work(topic, key, record.value, record.headers)
+            work.heard = True
+            await self.processor.handle(work)
 
     async def look_again(self) -> None:
         """Everything that waits looks again, as after a day."""
@@ -335,29 +301,6 @@ class InProcess:
         await self.settle()
 
     # --- what is there ---
-
-    def stripe(self, customer: str, name: str = "stripe") -> dict[str, Any]:
-        return self.call(name, "GET", f"/v1/customers/{customer}")
-
-    def customers(self, name: str = "stripe") -> list[dict[str, Any]]:
-        """Every customer at Stripe that is not deleted."""
-        return list(self.call(name, "GET", "/v1/customers", params={"limit": 100})["data"])
-
-    def togai(self, account: str = "acme") -> dict[str, Any]:
-        """The account, with its customer under `customer`."""
-        found = self.call("togai", "GET", f"/accounts/{account}")
-        return found | {"customer": self.call("togai", "GET", f"/customers/{found['customerId']}")}
-
-    def setting(self, account: str) -> str | None:
-        """The Stripe customer that an account's Settings name."""
-        path = f"/settings/setting.USER.StripeCustomerId.ACCOUNT.{account}"
-        app = "togai"
-        headers = {"Authorization": f"Bearer {self.accounts[app]['key']}"}
-        answer: httpx.Response = self.control.http.get(f"{self.control.url}/{app}{path}", headers=headers)
-        if answer.status_code == 404:
-            return None
-        assert answer.is_success, answer.text
-        return str(answer.json()["value"])
 
     def pair(self, ref: str) -> Mapping | None:
         """The finished mapping of an entity."""
@@ -381,15 +324,6 @@ class InProcess:
             if aggregate in ("", run.aggregate) and event_type in run.event_type:
                 last[run.id] = run
         return list(last.values())
-
-    def writes(self) -> int:
-        """Calls at both sides that were no reads."""
-        return sum(
-            1
-            for name in ON_HAND
-            for call in self.control.call("GET", "/calls", account=self.accounts[name]["id"])["calls"]
-            if call["method"] != "GET"
-        )
 
 
 @asynccontextmanager

@@ -10,7 +10,6 @@ import msgspec
 
 from shared import pairs
 from shared.claims import now
-from shared.connections import FlowLink
 from shared.errors import NotReady, OverwritesHeld, Unsettled
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
@@ -85,15 +84,14 @@ class PairWrites:
         mark = {"overwrites": self._clock()} if overwrites else {}
         await self._write(pair, own, seen, unseen, open=[*unseen, *begun], **mark)
 
-    def check_overwrites(self, pair: Pair, link: FlowLink) -> None:
-        """Raises OverwritesHeld if first contacts replaced filled values of many pairs of late, and nobody confirmed
-        that this is meant: a wrong setting would do so to all of them.
+    def check_overwrites(self, pair: Pair, link: str) -> None:
+        """Raises OverwritesHeld if first contacts replaced filled values of many pairs of late: a wrong setting does
+        so to all of them. Ask only where no person has confirmed that it is meant.
         """
         since = self._clock() - self._window
         done = self._states.overwritten(since) - {pair.id}
-        if len(done) < OVERWRITES or link.overwrites_allowed(self._clock()):
-            return
-        raise OverwritesHeld(link.id, len(done), self._window)
+        if len(done) >= OVERWRITES:
+            raise OverwritesHeld(link, len(done), self._window)
 
     async def withdraw(self, pair: Pair, side: Side, run: str) -> None:
         """What the run announced last is known not to land any more: it was refused."""

@@ -106,7 +106,16 @@ class Registry:
         link = self.links.get(name.removesuffix(OVERWRITES))
         if link is None or not name.endswith(OVERWRITES):
             return link is not None and link.enabled
-        return link.overwrites_allowed(time.time())
+        return self.may_overwrite(link, time.time())
+
+    def may_overwrite(self, link: FlowLink, now: float) -> bool:
+        """Whether a person allowed first contacts to overwrite values of many pairs: one confirmation holds for every
+        flow link between the same connections.
+        """
+        return any(other.overwrites_allowed(now) for other in self._beside(link))
+
+    def _beside(self, link: FlowLink) -> list[FlowLink]:
+        return [other for other in self.links.values() if other.connections == link.connections]
 
     def _link(self, _offset: int, key: str, value: bytes) -> None:
         link = flow_link_decoder.decode(value)
@@ -115,8 +124,12 @@ class Registry:
         before = self.links.get(key)
         gone.pop(key, None)
         here[key] = link
-        for name in (key, f"{key}{OVERWRITES}"):
-            if before != link and self.is_open(name):
+        if before != link:
+            self._tell_open(link)
+
+    def _tell_open(self, link: FlowLink) -> None:
+        for name in (link.id, *(f"{other.id}{OVERWRITES}" for other in self._beside(link))):
+            if self.is_open(name):
                 for tell in self.on_open:
                     tell(name)
 

@@ -13,6 +13,7 @@ from typing import Any
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
 from shared.catalog.stripe import FieldWrite
+from shared.claims import now
 from shared.errors import FlowLinkOff, NotFound, NotReady, RateLimited, Rejected
 from shared.flows.actions import Context, Ended
 from shared.identity import Ref
@@ -100,8 +101,8 @@ def sides(pair: Mapping) -> tuple[str, str]:
 async def write(look: Look) -> list[FieldWrite]:
     """Announce, then send what was decided. `look.decision` is without the refused fields afterwards."""
     context, decision = look.context, look.decision
-    if decision.overwrites:
-        context.pairs.check_overwrites(look.pair, context.link)
+    if decision.overwrites and not context.registry.may_overwrite(context.link, now().timestamp()):
+        context.pairs.check_overwrites(look.pair, context.link.id)
     sets = decision.write | {"togai": carried(decision, look.seen, context.settings.synced_metadata)}
     digests = {to: {name: digest(value) for name, value in values.items()} for to, values in sets.items()}
     overwrites = bool(decision.overwrites)
