@@ -18,7 +18,7 @@ from shared.events.envelope import check_version
 from shared.events.topics import Topics
 from shared.flows.links import is_removed
 from shared.flows.model import Flow
-from shared.index import EntityIndex
+from shared.index import Entity, EntityIndex
 from shared.mapping_index import MappingIndex
 from shared.pairs import PairStates
 from shared.polls import Polls
@@ -26,8 +26,10 @@ from shared.streaming.replica import Apply
 
 
 class Registry:
-    """In-memory state of the compacted topics. Give `folds` to a Replica. `on_open` are told of each connection that
-    is open again, or has another key, and of each flow link that is on again.
+    """In-memory state of the compacted topics. Give `folds` to a Replica.
+
+    - `on_open` are told of each connection that is open again, or has another key, and each flow link that is on again.
+    - `on_entity` are told of each entity of the index: as it was (None if unknown), and as it is.
     """
 
     def __init__(self) -> None:
@@ -40,6 +42,7 @@ class Registry:
         self.index = EntityIndex()
         self.polls = Polls()
         self.on_open: list[Callable[[str], None]] = []
+        self.on_entity: list[Callable[[Entity | None, Entity], None]] = []
 
     def folds(self, topics: Topics, *, with_mappings: bool = True, with_index: bool = True) -> dict[str, Apply]:
         """The folding functions by topic. Ingress does without the mappings, set-up without the index too.
@@ -146,7 +149,11 @@ class Registry:
         self.pair_states.apply(offset, pairs.decode(value))
 
     def _entity(self, _offset: int, _key: str, value: bytes) -> None:
-        self.index.apply(index.decode(value))
+        entity = index.decode(value)
+        before = self.index.get(entity.ref)
+        self.index.apply(entity)
+        for tell in self.on_entity:
+            tell(before, entity)
 
     def _poll(self, _offset: int, _key: str, value: bytes) -> None:
         self.polls.apply(polls.decode(value))

@@ -69,6 +69,10 @@ async def test_several_with_the_address_are_a_conflict_that_a_person_decides(pol
     assert conflicts
     assert all({c["id"] for c in conflict["candidates"]} == {first, second} for conflict in conflicts)
     assert len(await polled.stripe_customers()) == 2
+    third = await polled.new_customer("Three", SAME)
+    await until(lambda: chooses(polled, "acme", {first, second, third}), "the candidate that came later")
+    await polled.stripe("DELETE", f"/v1/customers/{third}")
+    await until(lambda: chooses(polled, "acme", {first, second}), "the candidates that are left")
     body = {"togai_account_id": "acme", "stripe_customer_id": second, "reason": "asked them"}
     await polled.ask("POST", "/mappings/link", **body, flow_link=polled.link_id("links-by-hand"))
 
@@ -79,11 +83,22 @@ async def test_several_with_the_address_are_a_conflict_that_a_person_decides(pol
     await until(lambda: no_conflicts(polled, "acme"), "no conflict any more")
     assert await polled.setting_of("acme") == second
     linked = {c["id"]: c["metadata"].get("togai_account_id") for c in await polled.stripe_customers()}
-    assert linked == {first: None, second: "acme"}
+    assert linked == {first: None, second: "acme", third: None}
+
+
+async def chooses(tenant: Tenant, entity: str, candidates: set[str]) -> bool:
+    """Whether the entity's own conflicts show these candidates."""
+    found = await own_conflicts(tenant, entity)
+    return bool(found) and all({c["id"] for c in conflict["candidates"]} == candidates for conflict in found)
 
 
 async def no_conflicts(tenant: Tenant, entity: str) -> bool:
-    return not await tenant.conflicts(entity)
+    return not await own_conflicts(tenant, entity)
+
+
+async def own_conflicts(tenant: Tenant, entity: str) -> list[dict[str, Any]]:
+    """Those of the entity, without those in which it is a candidate."""
+    return [conflict for conflict in await tenant.conflicts(entity) if conflict["entity"]["id"] == entity]
 
 
 async def test_an_address_that_is_linked_already_is_a_conflict_and_separate_makes_its_own(polled: Tenant) -> None:

@@ -23,6 +23,7 @@ from shared.pair_writes import PairWrites
 from shared.registry import Registry
 from shared.runs import DeadLetter, Parked, Run, decode_dead_letter, decode_parked, decode_run
 from shared.settings import Settings
+from shared.streaming.conflict_watch import ConflictWatch
 from shared.streaming.pool import Work
 from shared.streaming.processor import Processor, Service
 from shared.streaming.records import PARKED_HEADER
@@ -85,8 +86,10 @@ class Bench:
             self.settings, self.topics, self.registry, claims, clients, self.log, actions, "worker-1", pairs
         )
         service = Service("customer-sync", "customer")
+        self.watch = ConflictWatch(self.registry.index, lambda: self.now)
+        self.registry.on_entity.append(self.watch.entity)
         self.processor = Processor(
-            service, self.settings, self.topics, self.registry, runner, self.log, clock=lambda: self.now
+            service, self.settings, self.topics, self.registry, runner, self.log, self.watch, clock=lambda: self.now
         )
 
     async def _create(self, context: Context, _given: Any) -> Result:

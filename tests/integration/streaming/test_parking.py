@@ -6,14 +6,15 @@ import asyncio
 
 import pytest
 from shared.connections import FlowLink
-from shared.errors import Blocked, Malformed, Unavailable, Waiting
+from shared.errors import Blocked, Conflict, Malformed, Unavailable, Waiting
 from shared.events import envelope as envelopes
+from shared.index import Entity
 from shared.limits.lanes import LANES, Lane, LaneOf
 from shared.retries import LAST_PARKING
 from shared.streaming.records import PARKED_HEADER, work_of
 
-from shared import runs
-from tests.integration.streaming.bench import LINK, Bench, event
+from shared import index, runs
+from tests.integration.streaming.bench import LINK, TOGAI, Bench, event
 
 
 async def test_a_failing_run_climbs_the_ladder() -> None:
@@ -99,6 +100,39 @@ async def test_a_waiting_run_looks_only_if_something_was_heard() -> None:
     bench.answer = lambda: None
     await bench.handle(event(), parked=runs.encode(again), due=again.due, heard=True)
     assert bench.runs()[-1].state == "succeeded"
+
+
+async def test_a_conflict_shows_the_candidates_of_now() -> None:
+    """A further one that the index brings later wakes the run, and stands in its record; a decision ends the watch."""
+    bench, woken = Bench(), list[str]()
+    bench.watch.on_news.append(woken.append)
+    bench.answer = lambda: Conflict("several", candidates=shown())
+
+    def shown() -> tuple[str, ...]:
+        return tuple(entity.ref for entity in bench.registry.index.with_email(TOGAI, "a@x.test"))
+
+    def indexed(account: str) -> None:
+        entity = Entity(ref=f"{TOGAI}/account/{account}", email="a@x.test")
+        bench.registry.folds(bench.topics)[bench.topics.index](0, entity.ref, index.encode(entity))
+
+    indexed("one")
+    bench.now += 1
+    await bench.handle(event())
+    assert (woken, bench.runs()[-1].problem.candidates) == ([], [*shown()])  # type: ignore[union-attr]
+
+    indexed("two")
+    assert woken == [event().aggregate]
+    _, parked = bench.parked()[-1]
+    await bench.handle(event(), parked=runs.encode(parked), heard=True)
+    assert bench.runs()[-1].problem.candidates == [*shown()]  # type: ignore[union-attr]
+    assert len(shown()) == 2
+
+    bench.answer = lambda: None
+    _, parked = bench.parked()[-1]
+    await bench.handle(event(), parked=runs.encode(parked), heard=True)
+    woken.clear()
+    indexed("three")
+    assert (bench.runs()[-1].state, woken) == ("succeeded", [])
 
 
 async def test_a_run_does_not_wait_on_what_an_event_showed() -> None:

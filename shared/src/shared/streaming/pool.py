@@ -153,6 +153,11 @@ class Pool:
             work.heard = True
             self._enqueue(work)
 
+    def hear(self, aggregate: str) -> None:
+        """There is news of the aggregate that no event of it tells: what waits looks again, now or when it is held."""
+        self._news.tell(aggregate, self._clock())
+        self.wake(aggregate)
+
     def opened(self, name: str) -> None:
         """A connection or flow link is open again, or has changed: what waits for it goes on."""
         for held in list(self._held.values()):

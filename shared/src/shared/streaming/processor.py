@@ -30,6 +30,7 @@ from shared.registry import Registry
 from shared.retries import LAST_PARKING, LOOK_EVERY, delay_for, due_at
 from shared.runs import DeadLetter, Parked, Run
 from shared.settings import Settings
+from shared.streaming.conflict_watch import ConflictWatch
 from shared.streaming.copies import Copies
 from shared.streaming.kafka import Log, Place
 from shared.streaming.pool import Work
@@ -63,6 +64,7 @@ class Processor:
         registry: Registry,
         runner: Runner,
         kafka: Log,
+        watch: ConflictWatch,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._service = service
@@ -73,6 +75,7 @@ class Processor:
         self._kafka = kafka
         self._clock = clock
         self._copies = Copies()
+        self._watch = watch
         # The events that ended since the assignment: a duplicate of one of these is not run again.
         self._finished = Recent[tuple[str, str]]()
         self._bugs: dict[tuple[str, int], int] = defaultdict(int)
@@ -108,6 +111,7 @@ class Processor:
         """
         self._copies.forget()
         self._finished.clear()
+        self._watch.forget()
 
     async def _start(self, work: Work, envelope: Envelope) -> None:
         event = (envelope.source, envelope.id)
@@ -181,6 +185,7 @@ class Processor:
         else:
             await self._record(run)
         self._copies.ended(run)
+        self._watch.ended(run)
         return outcome
 
     async def _timed(self, run: Run, flow: Flow, link: str, envelope: Envelope, *, fresh: bool) -> Outcome:
@@ -224,6 +229,7 @@ class Processor:
             self._topics.delay(self._service.noun, delay), work.aggregate, work.value, runs.encode(parked)
         )
         self._copies.parked(run)
+        self._watch.waits(run, looked_at)
 
     async def _skip(self, work: Work, envelope: Envelope) -> None:
         metrics.SKIPPED.inc()

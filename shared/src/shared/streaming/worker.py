@@ -25,6 +25,7 @@ from shared.limits import CallGate, Permits
 from shared.pair_writes import PairWrites
 from shared.registry import Registry
 from shared.settings import Settings
+from shared.streaming.conflict_watch import ConflictWatch
 from shared.streaming.faust_glue import Consuming, make_app, stop_now
 from shared.streaming.kafka import Log
 from shared.streaming.pool import Pool, Work
@@ -109,7 +110,8 @@ class Worker:
         runner = Runner(
             self.settings, self.topics, registry, claims, clients, kafka, self._implementations, self.name, pairs
         )
-        processor = Processor(self.service, self.settings, self.topics, registry, runner, kafka)
+        watch = ConflictWatch(registry.index)
+        processor = Processor(self.service, self.settings, self.topics, registry, runner, kafka, watch)
         pool = Pool(
             self._guarded(processor),
             pause=self.consuming.pause,
@@ -120,6 +122,8 @@ class Worker:
             is_open=registry.is_open,
         )
         registry.on_open.append(pool.opened)
+        watch.on_news.append(pool.hear)
+        registry.on_entity.append(watch.entity)
         return pool
 
     def _guarded(self, processor: Processor) -> Any:
