@@ -84,9 +84,9 @@ def conflict(event: str, *candidates: str, second: int = 0, **fields: Any) -> Ru
     return run(event, second, **(waiting | fields))
 
 
-def waiting(event: str, **fields: Any) -> Run:
-    """A run of a Stripe customer that lacks what Togai demands."""
-    problem = Problem(error="Waiting", reason="it has no e-mail address", code="no_email", retryable=True)
+def waiting(event: str, error: str = "Waiting", **fields: Any) -> Run:
+    """A run of a Stripe customer that lacks what Togai demands, or waits for something else."""
+    problem = Problem(error=error, reason="it has no e-mail address", code="no_email", retryable=True)
     given: dict[str, Any] = {"state": "parked", "problem": problem, "steps": [], "next_attempt_at": at(59)}
     return run(event, **(given | fields))
 

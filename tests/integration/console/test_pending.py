@@ -308,6 +308,17 @@ async def test_status_and_metrics_count_what_waits(console: State, api: httpx.As
             "1 entity waits for a change at Stripe or Togai: see `tandem runs list --state parked`",
         ),
         ([records.waiting("e"), records.waiting("f")], "2 entities wait for a change at Stripe or Togai"),
+        ([records.waiting("e", "Blocked")], "1 entity waits until a connection is mended: see `tandem runs list"),
+        ([records.waiting("e", "OverwritesHeld")], "1 entity waits for your leave to overwrite: see `tandem runs list"),
+        (
+            [
+                records.mapping("n"),
+                records.pair_state(
+                    records.mapping("n"), "togai", differences={"name": records.difference(refused="mark")}
+                ),
+            ],
+            "1 value was refused by a vendor: see `tandem differences list`",
+        ),
         (
             [records.connection(state="closed", reason="401")],
             "connection stripe is closed: 401. Correct its key (.env, or `tandem connections add`)",
@@ -329,8 +340,11 @@ async def test_what_stands_still_for_a_person_is_not_well(
 
 
 async def test_what_is_over_is_well(console: State, api: httpx.AsyncClient, log: Log) -> None:
-    """A letter that was discarded or is being retried, and a run that waits for Kafka or a vendor to be back."""
+    """A letter that was discarded or is being retried, and runs that wait for a vendor to be back, or for a flow link
+    that a person switched off.
+    """
     parked = records.run("e", state="parked", problem=Problem(error="Unavailable", reason="away", retryable=True))
+    await put(console, log, records.waiting("off", "FlowLinkOff"))
     letters = [records.dead_letter("f", state="discarded"), records.dead_letter("g", id="dead_2", state="retried")]
     await put(console, log, parked, *letters)
 

@@ -27,6 +27,9 @@ class Counts(BaseModel):
     runs: dict[str, int] = Field(examples=[{"succeeded": 1630, "parked": 2}])
     dead_letters: dict[str, int] = Field(examples=[{"open": 1}])
     waiting: int = Field(description="entities that wait for a change which only a person can make at Stripe or Togai")
+    blocked: int = Field(description="entities that wait until a connection is mended")
+    held: int = Field(description="entities that wait for a person's leave to overwrite values")
+    refused: int = Field(description="values that a vendor refused; each is a difference, too")
     conflicts: int = Field(description="entities that wait for a person's decision")
     differences: int = Field(description="fields that differ and stay so")
 
@@ -45,12 +48,18 @@ class Status(BaseModel):
     projection: dict[str, Any] = Field(description="as GET /api/health")
 
 
+_LETTERS = "open: see `tandem dead-letters list --state open`, then retry or discard"
+
+
 def counts_of(session: Session) -> Counts:
     return Counts(
         mappings=queries.counts(session, MappingRow),
         runs=queries.counts(session, RunRow),
         dead_letters=queries.counts(session, DeadLetterRow),
-        waiting=pending.waiting_count(session),
+        waiting=pending.parked_count(session, pending.WAITING),
+        blocked=pending.parked_count(session, pending.BLOCKED),
+        held=pending.parked_count(session, pending.HELD),
+        refused=pending.refused_count(session),
         conflicts=pending.conflict_count(session),
         differences=pending.difference_count(session),
     )
@@ -80,18 +89,19 @@ async def status_of(state: State) -> Status:
 
 
 def _to_do(counts: Counts) -> list[str]:
-    """What stands still until a person acts."""
-    found = []
-    if opened := counts.dead_letters.get("open"):
-        letters = "1 dead letter is" if opened == 1 else f"{opened} dead letters are"
-        found.append(f"{letters} open: see `tandem dead-letters list --state open`, then retry or discard")
-    if counts.conflicts:
-        conflicts = "1 conflict waits" if counts.conflicts == 1 else f"{counts.conflicts} conflicts wait"
-        found.append(f"{conflicts} for a decision: see `tandem conflicts list`")
-    if counts.waiting:
-        entities = "1 entity waits" if counts.waiting == 1 else f"{counts.waiting} entities wait"
-        found.append(f"{entities} for a change at Stripe or Togai: see `tandem runs list --state parked` for which")
-    return found
+    """What stands still until a person acts: how many, and the command that shows which."""
+    parked = "see `tandem runs list --state parked` for which"
+    waits, wait = "1 entity waits", "{} entities wait"
+    letters = counts.dead_letters.get("open", 0)
+    work = (
+        (letters, "1 dead letter is", "{} dead letters are", _LETTERS),
+        (counts.conflicts, "1 conflict waits", "{} conflicts wait", "for a decision: see `tandem conflicts list`"),
+        (counts.waiting, waits, wait, f"for a change at Stripe or Togai: {parked}"),
+        (counts.blocked, waits, wait, f"until a connection is mended: {parked}, and `tandem connections list`"),
+        (counts.held, waits, wait, f"for your leave to overwrite: {parked}, then `tandem flow-links confirm`"),
+        (counts.refused, "1 value was", "{} values were", "refused by a vendor: see `tandem differences list`"),
+    )
+    return [f"{one if n == 1 else several.format(n)} {what}" for n, one, several, what in work if n]
 
 
 def _tables(state: State) -> tuple[Counts, list[models.ConnectionItem], models.RunItem | None]:
@@ -133,6 +143,9 @@ def metrics(state: StateDep, session: SessionDep) -> Response:
             gauge.labels(label).set(number)
     for name, text, waiting in (
         ("tandem_waiting", "entities that wait for a change which only a person can make", counts.waiting),
+        ("tandem_blocked", "entities that wait until a connection is mended", counts.blocked),
+        ("tandem_held", "entities that wait for a person's leave to overwrite values", counts.held),
+        ("tandem_refused", "values that a vendor refused", counts.refused),
         ("tandem_conflicts", "entities that wait for a person's decision", counts.conflicts),
         ("tandem_differences", "fields that differ and stay so", counts.differences),
     ):

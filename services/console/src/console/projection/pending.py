@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from shared.errors import Conflict, Waiting
+from shared.errors import Blocked, Conflict, OverwritesHeld, Waiting
 from shared.mappings import Mapping
 from shared.pairs import Difference
 from shared.runs import Run
@@ -31,6 +31,10 @@ WAITING = tuple(
     if isinstance(kind, type) and issubclass(kind, Waiting) and not issubclass(kind, Conflict)
 )
 """Classes of problems that only a change at the other side ends, without the conflicts."""
+BLOCKED = (Blocked.__name__,)
+"""Those that only a change of a connection ends."""
+HELD = (OverwritesHeld.__name__,)
+"""Those that a person's permission ends. A run of a flow link that is off waits as somebody wanted it to."""
 
 RANK = {"linked": 0, "deleted": 1, "claimed": 2, "separate": 3}
 """Which mapping of an entity tells most; a withdrawn one tells nothing."""
@@ -77,11 +81,11 @@ def conflict_count(session: Session) -> int:
     return int(session.execute(query).scalar_one())
 
 
-def waiting_count(session: Session) -> int:
-    """Entities that wait for a change at the other side."""
+def parked_count(session: Session, problems: Iterable[str]) -> int:
+    """Entities whose runs are parked by a problem of one of these classes."""
     query = select(func.count(distinct(col(RunRow.aggregate))))
-    waiting = query.where(col(RunRow.state) == "parked", col(RunRow.problem).in_(WAITING))
-    return int(session.execute(waiting).scalar_one())
+    parked = query.where(col(RunRow.state) == "parked", col(RunRow.problem).in_(tuple(problems)))
+    return int(session.execute(parked).scalar_one())
 
 
 def _in_conflict(table: Any) -> ColumnElement[bool]:
@@ -140,6 +144,11 @@ def differences_page(session: Session, search: Search) -> tuple[list[Differing],
 
 def difference_count(session: Session) -> int:
     return int(session.execute(_differing(func.count())).scalar_one())
+
+
+def refused_count(session: Session) -> int:
+    """Differences whose value the vendor refused: nobody but a person can mend it."""
+    return int(session.execute(_differing(func.count()).where(col(DifferenceRow.refused))).scalar_one())
 
 
 def _differing(*columns: Any) -> Any:

@@ -141,7 +141,13 @@ def _flow_link(value: bytes) -> Read:
 def _pair_state(value: bytes) -> Read:
     state = pairs.decode(value)
     parts = [
-        {"id": f"{state.mapping}/{field}", "field": field, "at": found.since, "record": pairs.encode(found)}
+        {
+            "id": f"{state.mapping}/{field}",
+            "field": field,
+            "at": found.since,
+            "refused": bool(found.refused),
+            "record": pairs.encode(found),
+        }
         for field, found in state.differences.items()
     ]
     row = {"id": state.key, "mapping": state.mapping, "pair": pair_text(state.pair), "settled": state.settled}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "5"
+TABLES_VERSION = "6"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
@@ -95,7 +95,9 @@ class PairStateRow(SQLModel, table=True):
 
 
 class DifferenceRow(SQLModel, table=True):
-    """One field of a pair state that differs. `id` is `mapping/field`, whichever side's record (`owner`) tells it."""
+    """One field of a pair state that differs. `id` is `mapping/field`, whichever side's record (`owner`) tells it;
+    `refused`: the vendor refused the value.
+    """
 
     __tablename__ = "differences"
     __table_args__ = (Index("differences_newest", "at", "id"),)
@@ -104,6 +106,7 @@ class DifferenceRow(SQLModel, table=True):
     field: str = Field(primary_key=True)
     id: str
     at: str
+    refused: bool
     record: bytes = Field(sa_type=LargeBinary)
 
 
