@@ -164,17 +164,18 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "since": "offset of the claim's first record, written from attempt 2 on",
     },
     DeadLetter: {
-        "id": "`dead_…`, made from the run's id, or from the record's place if there is no run",
-        "state": "`open` until a person retries or discards it",
+        "id": "`dead_…`, made from flow link and entity; from the run's id where each event counts; from the record's "
+        "place if there is no run",
+        "state": "`open` until a person retries or discards it, or a later run of its flow link and entity ends well",
         "problem": "why",
         "value": "the whole record that was given up on, in base64",
         "buried_at": "time",
         "noun": "to whose replay topic a retry goes",
         "attempts": "attempts of the run",
         "step": "the step at which a retry resumes",
-        "run": "the run as it was given up on",
-        "changed_at": "time of the retry or discard",
-        "changed_reason": "why it was retried or discarded",
+        "run": "the newest run that was given up on, as it was then",
+        "changed_at": "when it was retried, discarded or resolved",
+        "changed_reason": "why it was retried or discarded, or by which run it was resolved",
     },
     Entity: {
         "ref": "the entity, `app:mode:account/noun/id`",

@@ -100,3 +100,8 @@ def is_own_key(key: str | None) -> bool:
 def dead_letter_id(topic: str, partition: int, offset: int, run: str = "") -> str:
     """A run is buried under its own id, an event that never became a run under its place in the log."""
     return f"dead_{_digest(run)}" if run else f"dead_{_digest(topic, str(partition), str(offset))}"
+
+
+def entity_letter_id(flow_link: str, aggregate: str) -> str:
+    """Runs that act on an entity's present state share one letter for each flow link."""
+    return f"dead_{_digest('entity', flow_link, aggregate)}"

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from shared import index, mappings, pairs, polls
 from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
+from shared.dead_letters import StandingLetters
 from shared.errors import OVERWRITES, Misconfigured, UnreadableRecord
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
@@ -41,6 +42,7 @@ class Registry:
         self.pair_states = PairStates()
         self.index = EntityIndex()
         self.polls = Polls()
+        self.letters = StandingLetters()
         self.on_open: list[Callable[[str], None]] = []
         self.on_entity: list[Callable[[Entity | None, Entity], None]] = []
 
@@ -56,6 +58,7 @@ class Registry:
         }
         if with_mappings:
             takes |= {topics.mappings: self._mapping, topics.pair_states: self._pair_state}
+            takes[topics.dead_letters] = self.letters.apply
         if with_index:
             takes |= {topics.index: self._entity, topics.polls: self._poll}
         return {topic: self._fold(topic, take) for topic, take in takes.items()}
@@ -82,6 +85,7 @@ class Registry:
         return fold
 
     def _drop(self, key: str) -> None:
+        self.letters.drop(key)
         for known in (self.connections, self.links, self.removed_links):
             known.pop(key, None)
         if key not in BUILT_IN:

@@ -111,10 +111,13 @@ class Parked(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """An event or run given up on, with all that is needed to resume it. A record keyed by `id`."""
+    """An event or run given up on, with all that is needed to resume it. A record keyed by `id`.
+
+    `run` is the newest of those that share the letter, `problem` that of the last attempt.
+    """
 
     id: str
-    state: Literal["open", "retried", "discarded"]
+    state: Literal["open", "retried", "discarded", "resolved"]
     problem: Problem
     value: bytes
     topic: str

@@ -54,9 +54,11 @@ def event(name: str = "evt_1", *, data: Any = None, **changes: Any) -> Envelope:
 
 
 class Bench:
-    """`answer` is what the first action does next: an exception is raised, None is a success."""
+    """`answer` is what the first action does next: an exception is raised, None is a success. `mark_patience` is how
+    long it waits for the console's mark of a letter.
+    """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, mark_patience: float = 0.0, **settings: Any) -> None:
         given: dict[str, Any] = {"delay_scale": "0.0001", "bugs_in_a_row": 3}
         self.settings = Settings(_env_file=None, **(given | settings))
         self.topics = Topics(self.settings)
@@ -89,7 +91,15 @@ class Bench:
         self.watch = ConflictWatch(self.registry.index, lambda: self.now)
         self.registry.on_entity.append(self.watch.entity)
         self.processor = Processor(
-            service, self.settings, self.topics, self.registry, runner, self.log, self.watch, clock=lambda: self.now
+            service,
+            self.settings,
+            self.topics,
+            self.registry,
+            runner,
+            self.log,
+            self.watch,
+            clock=lambda: self.now,
+            mark_patience=mark_patience,
         )
 
     async def _create(self, context: Context, _given: Any) -> Result:
@@ -139,6 +149,14 @@ class Bench:
 
     def letters(self) -> list[DeadLetter]:
         return [decode_dead_letter(record.value) for record in self.log.on(self.topics.dead_letters)]
+
+    def standing(self) -> dict[str, DeadLetter]:
+        """The newest state of each letter."""
+        return {letter.id: letter for letter in self.letters()}
+
+    def run_states(self) -> dict[str, str]:
+        """How the run of each event stands."""
+        return {run.event: run.state for run in self.runs()}
 
     def parked(self) -> list[tuple[str, Parked]]:
         """What waits: the delay topic without its prefix, and the header."""

@@ -37,6 +37,7 @@ RECORDS: dict[str, Any] = {
     TOPICS.connections: CONNECTION,
     TOPICS.flow_links: FlowLink(id="l", flow="f", connections={"stripe": "c"}),
     TOPICS.flows: FLOW,
+    TOPICS.dead_letters: {"id": "dead_1", "state": "open"},
     TOPICS.index: Entity(ref=CUSTOMER, email="a@example.test"),
     TOPICS.polls: Poll(app_account=STRIPE, kind="stripe-events"),
 }
@@ -98,7 +99,8 @@ def test_a_later_minor_version_with_further_fields_is_read(topic: str) -> None:
 
 def _size(registry: Registry) -> int:
     states: tuple[Sized, ...] = (registry.mappings, registry.pair_states, registry.connections, registry.links)
-    return sum(len(state) for state in (*states, registry.flows, registry.index, registry.polls.all()))
+    more: tuple[Sized, ...] = (registry.flows, registry.index, registry.polls.all(), registry.letters)
+    return sum(len(state) for state in (*states, *more))
 
 
 def test_the_steps_of_a_later_versions_flow_are_read_too() -> None:

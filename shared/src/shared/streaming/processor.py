@@ -16,6 +16,7 @@ import msgspec
 from shared import metrics, runs
 from shared.catalog import TRIGGERS
 from shared.catalog.origin import check_origin
+from shared.dead_letters import MARK_PATIENCE
 from shared.errors import Malformed, StopWorker, SyncError, Unavailable, WrongOrigin
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
@@ -23,7 +24,7 @@ from shared.events.topics import Topics, is_delay
 from shared.flows.matching import holds, starting
 from shared.flows.model import Flow
 from shared.flows.runner import Outcome, Runner, new_run, problem_of
-from shared.identity import dead_letter_id, run_id
+from shared.identity import run_id
 from shared.limits.lanes import present_lane
 from shared.log import get_logger
 from shared.registry import Registry
@@ -32,6 +33,7 @@ from shared.runs import DeadLetter, Parked, Run
 from shared.settings import Settings
 from shared.streaming.conflict_watch import ConflictWatch
 from shared.streaming.copies import Copies
+from shared.streaming.giving_up import DeadLetters, Writes, letter_of
 from shared.streaming.kafka import Log, Place
 from shared.streaming.pool import Work
 from shared.streaming.recent import Recent
@@ -66,6 +68,7 @@ class Processor:
         kafka: Log,
         watch: ConflictWatch,
         clock: Callable[[], float] = time.time,
+        mark_patience: float = MARK_PATIENCE,
     ) -> None:
         self._service = service
         self._settings = settings
@@ -76,6 +79,8 @@ class Processor:
         self._clock = clock
         self._copies = Copies()
         self._watch = watch
+        writes = Writes(self._record, self._write_letter, _now)
+        self._letters = DeadLetters(registry.letters, writes, mark_patience)
         # The events that ended since the assignment: a duplicate of one of these is not run again.
         self._finished = Recent[tuple[str, str]]()
         self._bugs: dict[tuple[str, int], int] = defaultdict(int)
@@ -184,6 +189,8 @@ class Processor:
             await self._bury(work, run, None)
         else:
             await self._record(run)
+            if run.state in ("succeeded", "in_sync"):
+                await self._letters.resolve(work, run)
         self._copies.ended(run)
         self._watch.ended(run)
         return outcome
@@ -269,31 +276,11 @@ class Processor:
     async def _bury(self, work: Work, run: Run | None, error: Exception | None) -> None:
         """Give up on a record, keeping all that is needed to resume it. A burial that fails stops the worker."""
         problem = run.problem if run and run.problem else problem_of(error or Malformed("no reason was given"))
-        topic, partition = work.partition
-        envelope = _readable(work.value)
-        letter = DeadLetter(
-            id=dead_letter_id(topic, partition, work.offset, run.id if run else ""),
-            state="open",
-            problem=problem,
-            value=work.value,
-            topic=topic,
-            partition=partition,
-            offset=work.offset,
-            buried_at=_now(),
-            noun=self._service.noun,
-            aggregate=work.aggregate,
-            event=envelope.id if envelope else "",
-            event_type=envelope.type if envelope else "",
-            connection=envelope.connection if envelope else "",
-            attempts=run.attempts if run else 1,
-            step=run.steps[-1].id if run and run.steps else "",
-            run=run,
-        )
-        if run:
-            await self._record(run)
-        await self._write(self._topics.dead_letters, letter.id, runs.encode(letter))
-        metrics.DEAD_LETTERS.labels(problem.error).inc()
-        log.error("dead_letter", id=letter.id, run=run.id if run else "", reason=problem.reason)
+        letter = letter_of(work, self._service.noun, _readable(work.value), run, problem, _now())
+        await self._letters.give_up(work, letter, run)
+
+    async def _write_letter(self, letter: DeadLetter) -> int:
+        return (await self._write(self._topics.dead_letters, letter.id, runs.encode(letter))).offset
 
     def _count_bugs(self, work: Work, bug: str) -> None:
         """Many bugs in a row are a bad deploy, not bad events: stop before the topic is buried. Empty: it was none."""
@@ -310,10 +297,10 @@ class Processor:
         runs.finish(run, run.updated_at)
         await self._write(self._topics.runs, run.id, runs.encode(run))
 
-    async def _write(self, topic: str, key: str, value: bytes, parked: bytes | None = None) -> None:
+    async def _write(self, topic: str, key: str, value: bytes, parked: bytes | None = None) -> Place:
         headers = [(PARKED_HEADER, parked)] if parked else []
         try:
-            await self._kafka.append(topic, key, value, headers=headers, deadline=WRITE_DEADLINE)
+            return await self._kafka.append(topic, key, value, headers=headers, deadline=WRITE_DEADLINE)
         except Unavailable as error:
             raise StopWorker(f"{topic} could not be written, so nothing is acknowledged: {error}") from error
 

@@ -117,7 +117,7 @@ class DeadLetterItem(BaseModel):
     """An event or run given up on."""
 
     id: str = Field(examples=["dead_5d3e1f2a4b6c8d0e1f0c9a7b"])
-    state: str = Field(description="open, retried or discarded", examples=["open"])
+    state: str = Field(description="open, retried, discarded or resolved: a later run ended well", examples=["open"])
     problem: Problem
     noun: str = Field(examples=["customer"])
     aggregate: str = Field(examples=[TOGAI_REF])

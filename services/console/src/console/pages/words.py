@@ -15,6 +15,7 @@ TONES = {
     "succeeded": "good",
     "in_sync": "good",
     "ok": "good",
+    "resolved": "good",
     "running": "busy",
     "retried": "busy",
     "claimed": "wait",
