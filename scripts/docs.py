@@ -20,6 +20,7 @@ from shared.catalog.flows import BUILT_IN
 from shared.events.envelope import Envelope
 from shared.events.topics import DELAYS, Topic, Topics
 from shared.index import Entity
+from shared.key_states import KeyState
 from shared.mappings import Claim
 from shared.mappings import Mapping as MappingRecord
 from shared.pairs import Difference, PairState, Write
@@ -192,6 +193,9 @@ def events_page() -> str:
         fields_of(Write),
         "A difference:",
         fields_of(Difference),
+        "## State of a key",
+        "On the key-states topic, keyed by connection, fingerprint and operation.",
+        fields_of(KeyState),
         "## Dead letter",
         "On the dead-letters topic, keyed by `id`.",
         fields_of(DeadLetter),

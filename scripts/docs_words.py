@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from shared.events.envelope import Envelope
 from shared.index import Entity
+from shared.key_states import KeyState
 from shared.mappings import Claim
 from shared.mappings import Mapping as MappingRecord
 from shared.pairs import Difference, PairState, Write
@@ -136,7 +137,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "retryable": "whether the same call can succeed later",
         "traceback": "of a bug",
         "candidates": "entities that a person chooses from",
-        "connection": "the closed connection that the run waits for",
+        "connection": "the connection that the run waits for",
         "blocker": "the flow link that must be switched on, or confirmed (`<link>/overwrites`), before the run goes on",
     },
     MappingRecord: {
@@ -219,6 +220,14 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "fields": "by field, digest of the value",
         "at": "epoch seconds of the begin",
     },
+    KeyState: {
+        "connection": "whose key it is",
+        "fingerprint": "which key, without telling it; as in the connection's record",
+        "state": "the vendor's last word",
+        "operation": "what was refused with a 403, as `customers.create`; empty for the whole key (401)",
+        "reason": "the vendor's words",
+        "at": "time of the last refusal, or of the first success after it",
+    },
     Difference: {
         "owner": "whose value holds",
         "togai": "Togai's value, as JSON",
@@ -243,6 +252,7 @@ TOPIC_WORDS: Mapping[str, str] = {
     "other": "types that no trigger knows; nobody reads them yet",
     "mappings": "claims and mappings; its one partition decides who creates",
     "connections": "connections, their secrets encrypted together with the address that they are for",
+    "key_states": "what the vendors say of each key: refused, or good again",
     "flows": "private flows; nothing writes them yet",
     "flow_links": "which flow runs between which connections",
     "dead_letters": "what was given up on, by its id",

@@ -217,6 +217,7 @@ def test_refusals_of_ingress_are_listed() -> None:
 
 TOPIC_NAMES = {
     "mappings", "connections", "flows", "flow_links", "runs", "dead_letters", "other", "index", "polls", "pair_states",
+    "key_states",
 }  # fmt: skip
 TOPICS = Topics(Settings(_env_file=None, topic_prefix=""))
 

@@ -39,6 +39,7 @@ from shared.polls import encode as encode_poll
 from shared.registry import Registry
 from shared.runs import DeadLetter, Run, decode_dead_letter, decode_run
 from shared.settings import Settings
+from shared.streaming.conflict_watch import ConflictWatch
 from shared.streaming.kafka import Headers, Place
 from shared.streaming.pool import Work
 from shared.streaming.processor import Processor, Service
@@ -149,7 +150,8 @@ class InProcess(Vendors):
             self.settings, self.topics, registry, self.claims, self.clients, self.log, IMPLEMENTATIONS, "w", pairs
         )
         service = Service("customer-sync", "customer")
-        self.processor = Processor(service, self.settings, self.topics, registry, runner, self.log)
+        watch = ConflictWatch(registry.index)
+        self.processor = Processor(service, self.settings, self.topics, registry, runner, self.log, watch)
 
     async def stop(self) -> None:
         await self.clients.__aexit__(None, None, None)

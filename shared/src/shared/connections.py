@@ -12,12 +12,13 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from shared.errors import Misconfigured
 from shared.events.envelope import SCHEMA_VERSION
+from shared.identity import key_fingerprint
 from shared.settings import Settings
 
 CONFIRMED_FOR = 24 * 3600.0
 """Seconds for which one confirmation of overwrites holds."""
 
-ConnectionState = Literal["open", "closed", "removed"]
+ConnectionState = Literal["open", "removed"]
 
 
 class Secrets(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -29,7 +30,11 @@ class Secrets(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """One key to one app account. `sealed` holds its Secrets, encrypted together with BOUND. A record keyed by `id`."""
+    """One key to one app account. A record keyed by `id`, written by the console and its commands only.
+
+    `sealed` holds its Secrets, encrypted together with BOUND; `fingerprint` tells which key. What a vendor says of the
+    key stands apart, in a KeyState.
+    """
 
     id: str
     app: Literal["stripe", "togai"]
@@ -37,9 +42,9 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     mode: Literal["test", "live"]
     api_base: str
     sealed: str
+    fingerprint: str = ""
     title: str = ""
     state: ConnectionState = "open"
-    reason: str = ""
     changed_at: str = ""
     schemaversion: str = SCHEMA_VERSION
 
@@ -98,7 +103,7 @@ class Vault:
         """The connection with these secrets, encrypted with the newest key and bound to it."""
         whole = _Sealed(secrets=secrets, bound=_bound(connection))
         sealed = self._fernet.encrypt(msgspec.json.encode(whole)).decode()
-        return msgspec.structs.replace(connection, sealed=sealed)
+        return msgspec.structs.replace(connection, sealed=sealed, fingerprint=key_fingerprint(secrets.api_key))
 
     def open(self, connection: Connection) -> Secrets:
         """Decrypt. Raises Misconfigured if no key fits, or if the secrets are for another connection or address."""

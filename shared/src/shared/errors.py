@@ -6,7 +6,7 @@
     │   ├── RateLimited               429
     │   ├── NotReady                  something that we depend on has not arrived yet
     │   ├── ConnectionClosed          its key was refused (401): parked until it is open again
-    │   ├── Blocked                   only a change of the connection helps: parked, tried again when it changed
+    │   ├── Blocked                   a right lacks (403), or secrets do not open: parked until the connection changes
     │   ├── Held(blocker)             a person allows it first
     │   │   ├── FlowLinkOff           the flow link is switched off
     │   │   └── OverwritesHeld        first contacts would replace values of many pairs
@@ -17,7 +17,8 @@
         ├── Malformed                 the body does not fit its schema
         ├── WrongOrigin               the event was not written by whom its type says
         ├── Rejected(code)            the target said no (4xx); the vendor's code is kept
-        └── Misconfigured             401/403, unknown connection: also closes the connection
+        └── Misconfigured             unknown connection, wrong setting
+            └── KeyRefused            401: closes the connection; its runs are parked
 
 Any other exception is a bug: buried with its traceback. `StopWorker` is none of these: it ends the process.
 """
@@ -79,7 +80,7 @@ class NotReady(Retryable):
 
 
 class ConnectionClosed(Retryable):
-    """`connection` was closed by an earlier 401 or 403: nothing is sent, the run is parked until it is open again."""
+    """The key of `connection` was refused (401): nothing is sent, the run is parked until it is open again."""
 
     def __init__(self, connection: str, why: str) -> None:
         super().__init__(f"connection {connection} is closed: {why}", code="connection_closed")
@@ -87,11 +88,20 @@ class ConnectionClosed(Retryable):
 
 
 class Blocked(Retryable):
-    """Only a change of `connection` lets the run go on: its secrets do not open, say. Nothing else is held up."""
+    """Only a change of `connection` lets the run go on, and the others are not held up by it: its key lacks a right or
+    the vendor's quota is used up (403), or its secrets do not open.
 
-    def __init__(self, connection: str, why: str, *, code: str = "blocked") -> None:
+    Of a 403 `operation` is what was refused and `fingerprint` with which key; both are empty for what the vendor was
+    not asked about.
+    """
+
+    def __init__(
+        self, connection: str, why: str, *, code: str = "blocked", operation: str = "", fingerprint: str = ""
+    ) -> None:
         super().__init__(why, code=code)
         self.connection = connection
+        self.operation = operation
+        self.fingerprint = fingerprint
 
 
 OVERWRITES = "/overwrites"
@@ -178,12 +188,19 @@ class KeyReused(Rejected):
 
 
 class Misconfigured(Permanent):
-    """A key is wrong or lacks a right, or a connection is unknown. `connection` is the one that must be mended."""
+    """A setting is wrong, or a connection is unknown or unusable; `connection` is the one that must be mended."""
 
-    def __init__(self, message: str, *, code: str = "", connection: str = "", unauthenticated: bool = False) -> None:
+    def __init__(self, message: str, *, code: str = "", connection: str = "") -> None:
         super().__init__(message, code=code)
         self.connection = connection
-        self.unauthenticated = unauthenticated
+
+
+class KeyRefused(Misconfigured):
+    """401: the vendor does not know the key, or not any more. `fingerprint` tells which one."""
+
+    def __init__(self, message: str, *, code: str = "", connection: str = "", fingerprint: str = "") -> None:
+        super().__init__(message, code=code, connection=connection)
+        self.fingerprint = fingerprint
 
 
 class StopWorker(Exception):

@@ -63,6 +63,11 @@ def _digest(*parts: str, size: int = 12) -> str:
     return blake2b("\x1f".join(parts).encode(), digest_size=size).hexdigest()
 
 
+def key_fingerprint(api_key: str) -> str:
+    """Which key, without telling it."""
+    return _digest("key", api_key)
+
+
 def run_id(flow_link: str, app_account: str, event_id: str, place: str) -> str:
     """One flow link handling one record of an event is one run, however often the record is read.
 

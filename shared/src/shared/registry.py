@@ -1,5 +1,5 @@
-"""What every worker knows at all times: connections, flows, flow links, mappings, the states of pairs and the index of
-entities, folded from compacted topics.
+"""What every worker knows at all times: connections, what the vendors say of their keys, flows, flow links, mappings,
+the states of pairs and the index of entities, folded from compacted topics.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 from pydantic import ValidationError
 
-from shared import index, mappings, pairs, polls
+from shared import index, key_states, mappings, pairs, polls
 from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
 from shared.dead_letters import StandingLetters
@@ -20,6 +20,7 @@ from shared.events.topics import Topics
 from shared.flows.links import is_removed
 from shared.flows.model import Flow
 from shared.index import Entity, EntityIndex
+from shared.key_states import KeyState, KeyStates
 from shared.mapping_index import MappingIndex
 from shared.pairs import PairStates
 from shared.polls import Polls
@@ -29,12 +30,14 @@ from shared.streaming.replica import Apply
 class Registry:
     """In-memory state of the compacted topics. Give `folds` to a Replica.
 
-    - `on_open` are told of each connection that is open again, or has another key, and each flow link that is on again.
+    - `on_open` are told of each connection that is open again, has another key, or may do again what was refused to it,
+      and of each flow link that is on again.
     - `on_entity` are told of each entity of the index: as it was (None if unknown), and as it is.
     """
 
     def __init__(self) -> None:
         self.connections: dict[str, Connection] = {}
+        self.key_states = KeyStates()
         self.links: dict[str, FlowLink] = {}
         self.removed_links: dict[str, FlowLink] = {}
         self.flows: dict[str, Flow] = dict(BUILT_IN)
@@ -53,6 +56,7 @@ class Registry:
         """
         takes: dict[str, Callable[[int, str, bytes], None]] = {
             topics.connections: self._connection,
+            topics.key_states: self._key_state,
             topics.flow_links: self._link,
             topics.flows: self._flow,
         }
@@ -100,16 +104,31 @@ class Registry:
         """The newest state of a connection; in the log already."""
         before = self.connections.get(connection.id)
         self.connections[connection.id] = connection
-        if connection.state == "open" and before != connection:
+        if before != connection:
+            self._tell_opened(connection.id)
+
+    def _key_state(self, _offset: int, _key: str, value: bytes) -> None:
+        self.keep_key_state(key_states.decode(value))
+
+    def keep_key_state(self, state: KeyState) -> None:
+        """What a vendor said of a key; in the log already."""
+        present = self.connections.get(state.connection)
+        was_refused = present is not None and self.key_states.refusal(present, state.operation)
+        self.key_states.apply(state)
+        if was_refused and present and not self.key_states.refusal(present, state.operation):
+            self._tell_opened(state.connection)
+
+    def _tell_opened(self, connection_id: str) -> None:
+        if self.is_open(connection_id):
             for tell in self.on_open:
-                tell(connection.id)
+                tell(connection_id)
 
     def is_open(self, name: str) -> bool:
         """Whether what a parked run waits for is there: a connection that is open, a flow link that is on, or one that
         may overwrite (`<link>/overwrites`).
         """
         if found := self.connections.get(name):
-            return found.state == "open"
+            return found.state == "open" and self.key_states.refusal(found) is None
         link = self.links.get(name.removesuffix(OVERWRITES))
         if link is None or not name.endswith(OVERWRITES):
             return link is not None and link.enabled

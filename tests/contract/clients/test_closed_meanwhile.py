@@ -10,7 +10,7 @@ from shared.errors import ConnectionClosed
 from tests.contract.clients.conftest import StripeSide, TogaiSide
 
 
-def closed(_writes: bool) -> None:
+def closed(_operation: str) -> None:
     raise ConnectionClosed("con", "401")
 
 

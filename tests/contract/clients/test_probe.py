@@ -1,4 +1,4 @@
-"""A closed connection: one probe at a time opens it again, and only the vendor's word on the key keeps it closed."""
+"""What the vendors say of a key: written down apart from its secrets, for the key that it is about and no other."""
 
 from __future__ import annotations
 
@@ -10,55 +10,87 @@ import pytest
 from cryptography.fernet import Fernet
 from shared.apps.clients import Clients
 from shared.connections import Connection, Secrets, Vault
-from shared.errors import Blocked, ConnectionClosed
+from shared.errors import Blocked, ConnectionClosed, KeyRefused
 from shared.events.topics import Topics
+from shared.identity import key_fingerprint
+from shared.key_states import KeyState, decode
 from shared.registry import Registry
 from shared.retries import is_worth_retrying
 from shared.settings import Settings
 
-from tests.contract.clients.conftest import TogaiSide
+from tests.contract.clients.conftest import StripeSide, TogaiSide
 from tests.fakes.log import FakeLog
 
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 
 class Bench:
-    """The clients of one worker, with a closed connection to a Togai that knows its key."""
+    """The clients of one worker, with a connection to a vendor that knows its key."""
 
-    def __init__(self, side: TogaiSide) -> None:
+    def __init__(self, side: TogaiSide | StripeSide) -> None:
         settings = Settings(_env_file=None, call_timeout=1.0)
-        self.registry, self.opened = Registry(), list[str]()
+        self.registry, self.opened, self.log = Registry(), list[str](), FakeLog()
+        self.vault = Vault([Fernet.generate_key().decode()])
+        self.topics = Topics(settings)
+        app: Any = side.app
+        self.bare = Connection(
+            id="con", app=app, app_account=f"{app}:test:{side.account}", mode="test", api_base=side.base, sealed=""
+        )
+        self.connect(side.key)
         self.registry.on_open.append(self.opened.append)
-        vault = Vault([Fernet.generate_key().decode()])
-        closed = Connection(
-            id="con", app="togai", app_account=side.account, mode="test", api_base=side.base, sealed="",
-            state="closed", reason="401: the key was revoked", changed_at=LONG_AGO,
+        self.clients = Clients(settings, self.registry, self.vault, side.gate, self.log, self.topics)
+
+    def connect(self, key: str) -> None:
+        """Give the connection a key, as the console does."""
+        self.registry.keep_connection(self.vault.seal(self.bare, Secrets(api_key=key)))
+
+    def refuse(self, key: str, operation: str = "", at: str = LONG_AGO) -> None:
+        """A vendor's refusal, as another worker wrote it down."""
+        self.registry.keep_key_state(
+            KeyState(
+                connection="con", fingerprint=key_fingerprint(key), state="refused", operation=operation,
+                reason="401: the key was revoked" if not operation else "403: no right", at=at,
+            )
         )  # fmt: skip
-        self.registry.keep_connection(vault.seal(closed, Secrets(api_key=side.key)))
-        self.clients = Clients(settings, self.registry, vault, side.gate, FakeLog(), Topics(settings))
 
     @property
     def state(self) -> tuple[str, str]:
-        """Of the connection, with its reason."""
-        found = self.registry.connections["con"]
-        return found.state, found.reason
+        """Of the connection's present key, with the reason."""
+        found = self.registry.key_states.refusal(self.registry.connections["con"])
+        return ("closed", found.reason) if found else ("open", "")
+
+    @property
+    def told(self) -> list[tuple[str, str, str]]:
+        """What was written down: key, operation, state."""
+        found = [decode(record.value) for record in self.log.on(self.topics.key_states)]
+        return [(state.fingerprint, state.operation, state.state) for state in found]
 
 
 @pytest.fixture
 async def bench(togai_side: TogaiSide) -> AsyncIterator[Bench]:
-    """With its connections to the sandbox."""
+    """With its connection to the sandbox, closed long ago."""
     made = Bench(togai_side)
+    made.refuse(togai_side.key)
     async with made.clients:
         yield made
 
 
-async def test_a_good_probe_opens_it_and_tells_who_waits(bench: Bench) -> None:
+@pytest.fixture
+async def stripe_bench(stripe_side: StripeSide) -> AsyncIterator[Bench]:
+    """With an open connection to the sandbox."""
+    made = Bench(stripe_side)
+    async with made.clients:
+        yield made
+
+
+async def test_a_good_probe_opens_it_and_tells_who_waits(bench: Bench, togai_side: TogaiSide) -> None:
     """Once; a call then goes by the same client as ever."""
     await bench.clients.togai("con")
     await bench.clients.togai("con")
 
     assert bench.state == ("open", "")
     assert bench.opened == ["con"]
+    assert bench.told == [(key_fingerprint(togai_side.key), "", "good")]
 
 
 async def test_a_vendor_that_is_away_says_nothing_of_the_key(bench: Bench, togai_side: TogaiSide) -> None:
@@ -83,20 +115,87 @@ async def test_a_key_that_is_refused_still_is_the_new_reason(bench: Bench, togai
     assert "answered 401" in reason
 
 
+async def test_a_401_about_the_former_key_closes_nothing(bench: Bench) -> None:
+    """It was sent before the key was changed and is answered after: the new key stays open, nothing is written."""
+    bench.connect("togai_new")
+    late = KeyRefused("Togai: answered 401", connection="con", fingerprint=key_fingerprint("togai_former"))
+    error = await bench.clients.close(late)
+
+    assert isinstance(error, ConnectionClosed)
+    assert bench.state == ("open", "")
+    assert bench.registry.is_open("con")
+    assert bench.log.written == []
+
+
+async def test_a_worker_that_does_not_know_the_new_key_yet_writes_nothing_over_it(bench: Bench) -> None:
+    """What it says is about the former key, in a record of its own: the secrets stand in none that a worker writes."""
+    bench.connect("togai_former")
+    await bench.clients.close(
+        KeyRefused("Togai: answered 401", connection="con", fingerprint=key_fingerprint("togai_former"))
+    )
+    (record,) = bench.log.written
+    bench.connect("togai_new")
+
+    assert (record.topic, bench.told) == ("tandem.key-states", [(key_fingerprint("togai_former"), "", "refused")])
+    assert b"sealed" not in record.value
+    assert bench.state == ("open", "")
+
+
+async def test_a_new_key_opens_the_connection_at_once(bench: Bench) -> None:
+    """What was refused to the former one is no word about it, and what waited goes on."""
+    assert bench.state[0] == "closed"
+    bench.connect("togai_new")
+
+    assert bench.state == ("open", "")
+    assert bench.opened == ["con"]
+
+
+async def test_a_missing_right_holds_back_what_needs_it_and_nothing_else(
+    stripe_bench: Bench, stripe_side: StripeSide
+) -> None:
+    """Written down once with Stripe's words; no call of that kind is sent for a while, others are."""
+    rights = {"customers": "read", "account": "read"}
+    key = stripe_side.control.call("POST", "/keys", {"account": stripe_side.account, "rights": rights})["key"]
+    stripe_bench.connect(key)
+    client = await stripe_bench.clients.stripe("con")
+    with pytest.raises(Blocked, match="rak_customer_write") as caught:
+        await client.create_customer({"name": "Acme"}, "k")
+    await stripe_bench.clients.block(caught.value)
+    with pytest.raises(Blocked, match="rak_customer_write") as again:
+        await client.create_customer({"name": "Acme"}, "k")
+    await stripe_bench.clients.block(again.value)
+
+    assert stripe_bench.told == [(key_fingerprint(key), "customers.create", "refused")]
+    assert stripe_bench.state == ("open", "")
+    assert [call["status"] for call in stripe_side.calls()] == [403]
+    assert [customer async for customer in client.customers_since(0)] == []
+
+
+async def test_what_is_allowed_again_wakes_who_waits(stripe_bench: Bench, stripe_side: StripeSide) -> None:
+    """After a while one call tries it: its success takes the refusal back, for all workers."""
+    stripe_bench.refuse(stripe_side.key, "customers.create")
+    await (await stripe_bench.clients.stripe("con")).create_customer({"name": "Acme"}, "k")
+
+    assert stripe_bench.told == [(key_fingerprint(stripe_side.key), "customers.create", "good")]
+    assert stripe_bench.opened == ["con"]
+
+
 @pytest.mark.parametrize("changed", [{"api_base": "/elsewhere"}, {"id": "con_2"}, {"mode": "live"}])
 async def test_a_record_that_somebody_rewrote_sends_nothing(
     bench: Bench, togai_side: TogaiSide, changed: dict[str, Any]
 ) -> None:
     """Whoever can write to Kafka gets no key: the run waits, nobody is called, and the next right record goes on."""
-    good = msgspec.structs.replace(bench.registry.connections["con"], state="open")
+    bench.registry.key_states = Registry().key_states
+    good = bench.registry.connections["con"]
     base = {name: togai_side.base + value if name == "api_base" else value for name, value in changed.items()}
     rewritten = msgspec.structs.replace(good, **base)
     bench.registry.keep_connection(rewritten)
     with pytest.raises(Blocked, match=rf"its {next(iter(changed))} is not what .*tandem connections add") as caught:
         await bench.clients.togai(rewritten.id)
+    await bench.clients.block(caught.value)
 
     assert (caught.value.connection, is_worth_retrying(caught.value)) == (rewritten.id, False)
-    assert togai_side.calls() == []
+    assert (togai_side.calls(), bench.log.written) == ([], [])
     bench.registry.keep_connection(good)
     assert await (await bench.clients.togai("con")).organization() in ("", togai_side.account)
 
@@ -105,9 +204,14 @@ async def test_a_client_that_was_made_before_the_record_changed_is_not_used(
     bench: Bench, togai_side: TogaiSide
 ) -> None:
     """It holds the key already, and the record says another address now."""
-    await bench.clients.togai("con")
+    client = await bench.clients.togai("con")
+    before = len(togai_side.calls())
     bench.registry.keep_connection(
         msgspec.structs.replace(bench.registry.connections["con"], api_base=f"{togai_side.base}/elsewhere")
     )
     with pytest.raises(Blocked):
         await bench.clients.togai("con")
+    with pytest.raises(ConnectionClosed, match="replaced"):
+        await client.organization()
+
+    assert len(togai_side.calls()) == before

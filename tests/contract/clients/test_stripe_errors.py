@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from shared.errors import KeyReused, Misconfigured, NotFound, RateLimited, Rejected, SyncError, Unavailable
+from shared.errors import Blocked, KeyRefused, KeyReused, NotFound, RateLimited, Rejected, SyncError, Unavailable
+from shared.identity import key_fingerprint
 from shared.retries import is_worth_retrying
 
 from tests.contract.clients.conftest import StripeSide, other_stripe
@@ -149,20 +150,21 @@ async def test_a_wrong_key_is_a_state_of_the_connection(stripe_side: StripeSide)
     """401 names the connection, and never the key."""
     error = await failed(other_stripe(stripe_side, "sk_test_nobody_knows").account())
 
-    assert isinstance(error, Misconfigured)
-    assert (error.connection, error.unauthenticated) == ("con_s", True)
+    assert isinstance(error, KeyRefused)
+    assert (error.connection, error.fingerprint) == ("con_s", key_fingerprint("sk_test_nobody_knows"))
     assert "sk_test_nobody_knows" not in error.message
 
 
-async def test_a_missing_right_is_a_state_of_the_connection(stripe_side: StripeSide) -> None:
-    """403 of a restricted key; what it may do goes on."""
+async def test_a_missing_right_blocks_the_operation(stripe_side: StripeSide) -> None:
+    """403 of a restricted key, in Stripe's words, which name the right; what it may do goes on."""
     rights = {"customers": "read", "account": "read"}
     key = stripe_side.control.call("POST", "/keys", {"account": stripe_side.account, "rights": rights})["key"]
     client = other_stripe(stripe_side, key)
     error = await failed(client.create_customer(NEW, "k"))
 
-    assert isinstance(error, Misconfigured)
-    assert (error.connection, error.unauthenticated) == ("con_s", False)
+    assert isinstance(error, Blocked)
+    assert (error.connection, error.operation) == ("con_s", "customers.create")
+    assert "rak_customer_write" in error.message
     assert [customer async for customer in client.customers_since(0)] == []
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from shared.apps.togai.models import NewAccount, NewCustomer, NewSetting, TogaiAddress
-from shared.errors import Malformed, Misconfigured, NotFound, RateLimited, Rejected, SyncError, Unavailable
+from shared.errors import Blocked, KeyRefused, Malformed, NotFound, RateLimited, Rejected, SyncError, Unavailable
+from shared.identity import key_fingerprint
 from togai_client.models.create_customer_request import CreateCustomerRequest
 from togai_client.models.setting import Setting as VendorsSetting
 from togai_client.models.update_setting_request import UpdateSettingRequest
@@ -201,20 +202,21 @@ async def test_a_wrong_token_is_a_state_of_the_connection(togai_side: TogaiSide)
     finally:
         togai_side.control.call("POST", "/togai/unlock")
 
-    assert isinstance(error, Misconfigured)
-    assert (error.connection, error.unauthenticated) == ("con_t", True)
+    assert isinstance(error, KeyRefused)
+    assert (error.connection, error.fingerprint) == ("con_t", key_fingerprint("togai_nobody_knows"))
     assert "nobody_knows" not in error.message
     assert isinstance(errors[-1], RateLimited)
     assert isinstance(locked, RateLimited)
 
 
-async def test_an_exceeded_quota_is_a_state_of_the_connection(togai_side: TogaiSide) -> None:
-    """403: no other customer can be made either."""
+async def test_an_exceeded_quota_blocks_that_operation(togai_side: TogaiSide) -> None:
+    """403, in Togai's words: no other customer can be made either, and everything else goes on."""
     with togai_side.control.settings(togai_customer_quota=0):
         error = await failed(togai_side.client.create_customer(new()))
 
-    assert isinstance(error, Misconfigured)
-    assert (error.connection, error.unauthenticated) == ("con_t", False)
+    assert isinstance(error, Blocked)
+    assert (error.connection, error.operation) == ("con_t", "customers.post")
+    assert "quota" in error.message.lower()
 
 
 async def test_what_is_not_there_is_not_found(togai_side: TogaiSide) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from shared.connections import Connection, FlowLink
 from shared.identity import dead_letter_id, mapping_id, run_id
+from shared.key_states import KeyState
 from shared.mappings import Claim, Mapping
 from shared.pairs import Difference, PairState, Side
 from shared.runs import DeadLetter, Parked, Problem, Run, Step
@@ -143,6 +144,12 @@ def connection(**fields: Any) -> Connection:
         "sealed": "gAAAAABsealed-secret",
     }
     return Connection(**(given | fields))
+
+
+def key_state(**fields: Any) -> KeyState:
+    """What Stripe says of the key of `connection()`: it is refused."""
+    given: dict[str, Any] = {"connection": "stripe", "fingerprint": "", "state": "refused"}
+    return KeyState(**(given | {"reason": "refused: add a new key", "at": "2026-11-23T10:00:00.000Z"} | fields))
 
 
 def both_connected() -> tuple[Connection, Connection]:

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from console.api.state import State
 from shared.events.topics import Topics
 from shared.flows.links import is_removed
+from shared.key_states import KeyState, good_again
 from shared.pairs import PairState
 from shared.settings import Settings
 from shared.streaming.kafka import Log, Place, client_options
@@ -24,10 +25,15 @@ async def put(console: State, log: Log, *found: Any) -> None:
     """Append records to their topics and wait until they are in the tables."""
     topics = console.topics
     homes = {"Run": topics.runs, "Mapping": topics.mappings, "DeadLetter": topics.dead_letters}
-    homes |= {"Connection": topics.connections, "FlowLink": topics.flow_links, "PairState": topics.pair_states}
+    homes |= {
+        "KeyState": topics.key_states,
+        "Connection": topics.connections,
+        "FlowLink": topics.flow_links,
+        "PairState": topics.pair_states,
+    }
     places = []
     for record in found:
-        key = record.key if isinstance(record, PairState) else record.id
+        key = record.key if isinstance(record, PairState | KeyState) else record.id
         places.append(await log.append(homes[type(record).__name__], key, mappings.encode(record)))
     for place in places:
         await console.projector.wait_for(place, 20)
@@ -257,7 +263,7 @@ async def test_every_refusal_says_what_to_do(api: httpx.AsyncClient, path: str, 
 
 async def test_status_and_metrics_tell_how_it_stands(console: State, api: httpx.AsyncClient, log: Log) -> None:
     """Lag of the services, counts, the newest run, and that a connection is closed."""
-    await put(console, log, records.run("e"), records.connection(state="closed", reason="refused: add a new key"))
+    await put(console, log, records.run("e"), records.connection(), records.key_state())
     await log.append(console.topics.events("customer"), "k", b"{}")
 
     status = (await api.get("/api/status")).json()
@@ -268,6 +274,21 @@ async def test_status_and_metrics_tell_how_it_stands(console: State, api: httpx.
     assert any("refused: add a new key" in problem for problem in status["problems"])
     assert 'tandem_runs{state="succeeded"} 1.0' in metrics
     assert (await api.get("/readyz")).status_code == 200
+
+
+async def test_what_a_key_may_not_do_is_told(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """In the list of connections and in the status, in the vendor's words, until the vendor allows it."""
+    refused = records.key_state(operation="customers.create", reason="Having 'rak_customer_write' would allow this.")
+    await put(console, log, records.connection(), refused)
+    (item,) = (await api.get("/api/connections")).json()["items"]
+    status = (await api.get("/api/status")).json()
+    page = (await api.get("/status")).text
+
+    assert (item["state"], [one["operation"] for one in item["refused"]]) == ("open", ["customers.create"])
+    assert [one for one in status["problems"] if "may not customers.create" in one and "rak_customer_write" in one]
+    assert "rak_customer_write" in page
+    await put(console, log, good_again(refused, "2026-11-28T10:00:00.000Z"))
+    assert (await api.get("/api/connections")).json()["items"][0]["refused"] == []
 
 
 async def test_the_stream_tells_every_change(console: State, log: Log) -> None:

@@ -21,7 +21,7 @@ from shared.streaming.kafka import Log, client_options
 from sqlalchemy import event, text
 from sqlmodel import Session, SQLModel, select
 
-from shared import connections, mappings, pairs, runs
+from shared import connections, key_states, mappings, pairs, runs
 from tests.integration.console import records
 from tests.integration.console.conftest import running, until
 
@@ -79,6 +79,7 @@ async def write_all(log: Log, topics: Topics) -> None:
     await log.append(topics.pair_states, gone_state.key, pairs.encode(gone_state))
     await log.append(topics.pair_states, gone_state.key, None)
     await log.append(topics.connections, "stripe", connections.encode(records.connection()))
+    await log.append(topics.key_states, records.key_state().key, key_states.encode(records.key_state()))
     await log.append(topics.flow_links, "link", connections.encode(records.flow_link()))
 
 

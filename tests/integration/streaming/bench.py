@@ -14,6 +14,7 @@ from shared.catalog.stripe import Written as WrittenIds
 from shared.catalog.togai import CustomerAndAccount
 from shared.claims import Claims
 from shared.connections import Connection, FlowLink
+from shared.errors import Blocked, ConnectionClosed, KeyRefused
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
 from shared.events.topics import Topics
@@ -53,6 +54,20 @@ def event(name: str = "evt_1", *, data: Any = None, **changes: Any) -> Envelope:
     return Envelope(**(fields | changes))
 
 
+class ToldClients(Clients):
+    """No clients: remembers what was refused."""
+
+    def __init__(self) -> None:
+        self.refused: list[str] = []
+
+    async def close(self, error: KeyRefused) -> ConnectionClosed:
+        self.refused.append("")
+        return ConnectionClosed(error.connection, error.message)
+
+    async def block(self, error: Blocked) -> None:
+        self.refused.append(error.operation)
+
+
 class Bench:
     """`answer` is what the first action does next: an exception is raised, None is a success. `mark_patience` is how
     long it waits for the console's mark of a letter.
@@ -82,10 +97,10 @@ class Bench:
             "stripe.customer.change_link": self._change_link,
             "stripe.customer.sync_fields": self._compare,
         }
-        clients = cast(Clients, None)
+        self.clients = ToldClients()
         pairs = PairWrites(self.log, cast(Any, None), self.registry.pair_states, self.topics, self.settings)
         runner = Runner(
-            self.settings, self.topics, self.registry, claims, clients, self.log, actions, "worker-1", pairs
+            self.settings, self.topics, self.registry, claims, self.clients, self.log, actions, "worker-1", pairs
         )
         service = Service("customer-sync", "customer")
         self.watch = ConflictWatch(self.registry.index, lambda: self.now)

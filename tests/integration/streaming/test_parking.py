@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from shared.connections import FlowLink
-from shared.errors import Blocked, Conflict, Malformed, Unavailable, Waiting
+from shared.errors import Blocked, Conflict, KeyRefused, Malformed, SyncError, Unavailable, Waiting
 from shared.events import envelope as envelopes
 from shared.index import Entity
 from shared.limits.lanes import LANES, Lane, LaneOf
@@ -297,10 +297,20 @@ async def test_a_buried_run_that_is_tried_again_may_be_parked_again() -> None:
     assert bench.runs()[-1].state == "succeeded"
 
 
-async def test_what_only_a_change_of_the_connection_mends_waits_as_long_as_it_takes() -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Blocked("con_t", "its api_base is not what its secrets were sealed for"), ""),
+        (Blocked("con_t", "Togai: quota of customers", operation="customers.post", fingerprint="f"), "customers.post"),
+        (KeyRefused("401", connection="con_t", fingerprint="f"), ""),
+    ],
+)
+async def test_what_only_a_change_of_the_connection_mends_waits_as_long_as_it_takes(
+    error: SyncError, told: str
+) -> None:
     """Parked at once, tried again at the slowest pace, never given up on, and it says which connection."""
     bench = Bench()
-    bench.answer = lambda: Blocked("con_t", "its api_base is not what its secrets were sealed for")
+    bench.answer = lambda: error
     await bench.handle(event())
     for _ in range(LAST_PARKING + 2):
         topic, parked = bench.parked()[-1]
@@ -309,5 +319,7 @@ async def test_what_only_a_change_of_the_connection_mends_waits_as_long_as_it_ta
     topic, parked = bench.parked()[-1]
     assert (topic, parked.waiting, bench.letters()) == ("1h", False, [])
     assert len(bench.called) == len(bench.parked())
+    assert bench.clients.refused == [told] * len(bench.called)
     assert parked.run.problem
-    assert (parked.run.problem.error, parked.run.problem.connection) == ("Blocked", "con_t")
+    kept = "Blocked" if isinstance(error, Blocked) else "ConnectionClosed"
+    assert (parked.run.problem.error, parked.run.problem.connection) == (kept, "con_t")

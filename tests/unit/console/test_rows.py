@@ -20,7 +20,7 @@ from shared.errors import StopWorker
 from shared.events.topics import Topics
 from shared.settings import Settings
 
-from shared import connections, mappings, pairs, runs
+from shared import connections, key_states, mappings, pairs, runs
 from tests.integration.console import records
 
 SCOPE = "stripe:test:acct_1/customer"
@@ -134,6 +134,7 @@ def test_every_kind_refuses_another_major_schema_version() -> None:
         "mapping": mappings.encode(records.mapping("e", schemaversion="2.0")),
         "dead-letter": runs.encode(records.dead_letter("e", schemaversion="2.0")),
         "connection": connections.encode(records.connection(schemaversion="2.0")),
+        "key-state": key_states.encode(records.key_state(schemaversion="2.0")),
         "flow-link": connections.encode(records.flow_link(schemaversion="2.0")),
         "pair-state": pairs.encode(records.pair_state(records.mapping("e"), "togai", schemaversion="2.0")),
     }

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from console.api import shapes
 from console.projection.pending import Differing
+from shared.key_states import KeyState, KeyStates
 
 from tests.integration.console import records
 
@@ -46,7 +47,25 @@ def test_a_dead_letter_shows_its_event_as_it_came() -> None:
 
 def test_a_connection_never_shows_its_secrets() -> None:
     """Not even sealed: fields are named one by one."""
-    assert "sealed" not in shapes.connection_item(records.connection()).model_dump_json()
+    assert "sealed" not in shapes.connection_item(records.connection(), KeyStates()).model_dump_json()
+
+
+def test_a_connection_shows_what_the_vendor_says_of_its_present_key() -> None:
+    """Closed by a 401, or open with what it may not do; what a former key was refused is no word about this one."""
+    connection, states = records.connection(fingerprint="new"), KeyStates()
+    for fingerprint, operation in (("old", ""), ("old", "events.list"), ("new", "customers.create")):
+        states.apply(
+            KeyState(
+                connection=connection.id, fingerprint=fingerprint, state="refused", operation=operation,
+                reason=f"no {fingerprint}", at="2026-11-28T10:00:00.000Z",
+            )
+        )  # fmt: skip
+    shown = shapes.connection_item(connection, states)
+    former = shapes.connection_item(records.connection(fingerprint="old"), states)
+
+    assert (shown.state, shown.reason) == ("open", "")
+    assert [(one.operation, one.reason) for one in shown.refused] == [("customers.create", "no new")]
+    assert (former.state, former.reason) == ("closed", "no old")
 
 
 @pytest.mark.parametrize(

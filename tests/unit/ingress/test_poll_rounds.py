@@ -11,7 +11,8 @@ import pytest
 from ingress.polling.rounds import Round, chosen
 from shared.apps.clients import Clients
 from shared.connections import Connection
-from shared.errors import ConnectionClosed, Misconfigured, Unavailable
+from shared.errors import Blocked, ConnectionClosed, KeyRefused, Unavailable
+from shared.key_states import KeyState
 from shared.registry import Registry
 from structlog.testing import capture_logs
 
@@ -24,9 +25,12 @@ class NoClients(Clients):
     def __init__(self) -> None:
         self.closed: list[str] = []
 
-    async def close(self, error: Misconfigured) -> ConnectionClosed:
+    async def close(self, error: KeyRefused) -> ConnectionClosed:
         self.closed.append(error.connection)
         return ConnectionClosed(error.connection, error.message)
+
+    async def block(self, error: Blocked) -> None:
+        self.closed.append(error.operation)
 
 
 class Driven:
@@ -85,12 +89,23 @@ async def test_a_problem_is_logged_once_and_its_end_too() -> None:
 
 async def test_a_refused_key_closes_the_connection_for_all() -> None:
     """Nothing more is asked until the next interval."""
-    driven = Driven(fails(Misconfigured("401", connection="con_stripe")), fails(ConnectionClosed("con_stripe", "401")))
+    driven = Driven(fails(KeyRefused("401", connection="con_stripe")), fails(ConnectionClosed("con_stripe", "401")))
     await driven.run()
 
     assert driven.clients.closed == ["con_stripe"]
     assert driven.waited == [900, 900]
     assert driven.round.problem == "connection con_stripe is closed: 401"
+
+
+async def test_a_missing_right_is_told_and_asked_for_again_at_the_next_interval() -> None:
+    """It closes nothing: what the key may do goes on, and the list says what it waits for."""
+    lacks = fails(Blocked("con_stripe", "Stripe: no right to read events", operation="events.list", fingerprint="f"))
+    driven = Driven(lacks, lacks)
+    await driven.run()
+
+    assert driven.clients.closed == ["events.list"] * 2
+    assert driven.waited == [900, 900]
+    assert driven.round.problem == "Stripe: no right to read events"
 
 
 async def test_a_bug_does_not_end_the_round() -> None:
@@ -137,8 +152,9 @@ async def test_a_changed_connection_ends_the_wait() -> None:
 def test_an_open_connection_is_preferred() -> None:
     """Always the same one of several; a closed one if there is no other; none that was removed."""
     registry, made = Registry(), connection("stripe")
-    for name, state in (("a", "removed"), ("b", "closed"), ("c", "open"), ("d", "open")):
+    for name, state in (("a", "removed"), ("b", "open"), ("c", "open"), ("d", "open")):
         registry.connections[name] = msgspec.structs.replace(made, id=name, state=state)
+    registry.keep_key_state(KeyState(connection="b", fingerprint="", state="refused"))
 
     assert [found.id for found in [chosen(registry, STRIPE)] if found] == ["c"]
     del registry.connections["c"], registry.connections["d"]

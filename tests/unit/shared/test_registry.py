@@ -11,6 +11,7 @@ from shared.connections import FlowLink, encode
 from shared.errors import StopWorker, UnreadableRecord
 from shared.events.topics import Topics
 from shared.index import Entity
+from shared.key_states import KeyState
 from shared.mappings import Mapping
 from shared.pairs import PairState
 from shared.polls import Poll
@@ -35,6 +36,7 @@ RECORDS: dict[str, Any] = {
     TOPICS.mappings: Mapping(id="map_1", state="linked", source=CUSTOMER, target=ACCOUNT, at="", run="run_1"),
     TOPICS.pair_states: PairState(mapping="map_1", side="togai", pair=[ACCOUNT, CUSTOMER]),
     TOPICS.connections: CONNECTION,
+    TOPICS.key_states: KeyState(connection="c", fingerprint="f", state="good"),
     TOPICS.flow_links: FlowLink(id="l", flow="f", connections={"stripe": "c"}),
     TOPICS.flows: FLOW,
     TOPICS.dead_letters: {"id": "dead_1", "state": "open"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from shared.errors import ConnectionClosed, NotReady, RateLimited, Rejected, Unavailable, Waiting
+from shared.errors import Blocked, ConnectionClosed, NotReady, RateLimited, Rejected, Unavailable, Waiting
 from shared.retries import LONGEST_RETRY_AFTER, delay_for, due_at, in_place, is_worth_retrying, wait_before
 
 
@@ -30,6 +30,7 @@ def test_retry_after_is_heard_and_clamped(asked: float | None, expected: float) 
         (NotReady(""), True),
         (Waiting(""), False),
         (ConnectionClosed("con", "401"), False),
+        (Blocked("con", "403"), False),
         (Rejected(""), False),
         (ValueError(""), False),
     ],

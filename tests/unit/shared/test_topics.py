@@ -53,7 +53,7 @@ def test_what_must_outlive_everything_is_compacted_and_never_deleted_by_age() ->
     topics = Topics(settings())
     shapes = {t.name: t for t in topics.all(("customer",))}
 
-    for name in (topics.mappings, topics.connections, topics.flows, topics.flow_links, topics.dead_letters):
+    for name in (topics.mappings, topics.connections, topics.key_states, topics.flow_links, topics.dead_letters):
         assert (shapes[name].cleanup, shapes[name].retention, shapes[name].partitions) == ("compact", None, 1)
         assert shapes[name].config()["retention.ms"] == "-1"
     assert shapes[topics.runs].cleanup == "compact,delete"

@@ -10,9 +10,10 @@ import stripe
 from shared.apps.stripe.errors import translate
 from shared.apps.togai.client import TogaiApp, http_client
 from shared.errors import (
+    Blocked,
+    KeyRefused,
     KeyReused,
     Malformed,
-    Misconfigured,
     NotFound,
     RateLimited,
     Rejected,
@@ -28,8 +29,8 @@ EXPECTED: dict[str, type[SyncError]] = {
     "APIError": Unavailable,
     "RateLimitError": RateLimited,
     "IdempotencyError": KeyReused,
-    "AuthenticationError": Misconfigured,
-    "PermissionError": Misconfigured,
+    "AuthenticationError": KeyRefused,
+    "PermissionError": Blocked,
 }
 
 
@@ -101,8 +102,8 @@ async def call(answer: httpx2.Response | Exception) -> Any:
     ("answer", "expected"),
     [
         (httpx2.Response(400, json={"message": "no"}), Rejected),
-        (httpx2.Response(401, json={"message": "no"}), Misconfigured),
-        (httpx2.Response(403, json={"message": "no"}), Misconfigured),
+        (httpx2.Response(401, json={"message": "no"}), KeyRefused),
+        (httpx2.Response(403, json={"message": "no"}), Blocked),
         (httpx2.Response(404, json={"message": "no"}), NotFound),
         (httpx2.Response(409, json={"message": "no"}), Rejected),
         (httpx2.Response(422, json={"message": "no"}), Rejected),

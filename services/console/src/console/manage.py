@@ -16,12 +16,14 @@ from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.flows.model import Flow
+from shared.key_states import good_again
 from shared.registry import Registry
 from shared.settings import Settings
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
 from console.connect import TOGAI_EVENT, Wanted, connect, public_address
+from shared import key_states
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Books:
     async def keep_connection(self, connection: Connection) -> None:
         """Append a connection's record."""
         await self.log.append(self.topics.connections, connection.id, encode(connection))
+
+    async def keep_good(self, connection: Connection) -> None:
+        """The vendor has just taken the key: what was refused to it is tried again at once."""
+        for state in self.registry.key_states.refusals(connection):
+            await self.log.append(self.topics.key_states, state.key, key_states.encode(good_again(state, _now())))
 
     async def keep_link(self, link: FlowLink) -> None:
         """Append a flow link's record."""
@@ -70,6 +77,7 @@ async def add_connection(settings: Settings, wanted: Wanted) -> Connection:
                 "mappings belong to the account, so take another id for another account"
             )
         await found.keep_connection(made)
+        await found.keep_good(made)
         return made
 
 

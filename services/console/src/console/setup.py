@@ -25,6 +25,7 @@ from shared.streaming.replica import Replica
 
 from console import sources
 from console.connect import STRIPE_EVENTS, TOGAI_EVENT, Wanted, connect, public_address, stripe_app
+from console.manage import Books
 
 STRIPE_CONNECTION = "con_stripe"
 TOGAI_CONNECTION = "con_togai"
@@ -77,8 +78,9 @@ async def prepare(settings: Settings, flows: Mapping[str, Flow] = BUILT_IN) -> P
         for link in links:
             # Before anything is kept: the record of a refused key would stand in the way of the right one.
             check_modes(link, {c.id: c for c in (stripe, togai)})
+        records = Books(kafka, topics, registry, vault)
         for connection in (stripe, togai):
-            await _keep_connection(kafka, topics, registry, connection, vault)
+            await _keep_connection(records, connection)
         for link in links:
             await kafka.append(topics.flow_links, link.id, encode(link))
         new = tuple(_new((registry.links | {link.id: link for link in links}).values(), flows))
@@ -146,11 +148,10 @@ def _stripe_address(settings: Settings) -> str:
     return f"{public_address(settings)}/webhooks/stripe/{STRIPE_CONNECTION}"
 
 
-async def _keep_connection(
-    kafka: Log, topics: Topics, registry: Registry, connection: Connection, vault: Vault
-) -> None:
+async def _keep_connection(records: Books, connection: Connection) -> None:
     """Append the record if it differs from the one that stands; sealed secrets differ each time they are sealed."""
-    present = registry.connections.get(connection.id)
+    present, vault = records.registry.connections.get(connection.id), records.vault
+    await records.keep_good(connection)
     if present and vault.open(present) == vault.open(connection):
         same = msgspec.structs.replace(connection, sealed=present.sealed, changed_at=present.changed_at)
         if same == present:
@@ -160,7 +161,7 @@ async def _keep_connection(
             f"{connection.id} was connected to {present.app_account}, the key is of {connection.app_account}: mappings "
             "belong to the account. Use another TANDEM_HOME (or TANDEM_TOPIC_PREFIX) for another account"
         )
-    await kafka.append(topics.connections, connection.id, encode(connection))
+    await records.keep_connection(connection)
 
 
 async def _with_endpoint(connection: Connection, settings: Settings, vault: Vault) -> Connection:

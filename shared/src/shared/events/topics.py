@@ -69,6 +69,7 @@ class Topics:
         self._runs_kept = timedelta(days=settings.runs_retention_days)
         self.mappings = self._name("tandem.mappings")
         self.connections = self._name("tandem.connections")
+        self.key_states = self._name("tandem.key-states")
         self.flows = self._name("tandem.flows")
         self.flow_links = self._name("tandem.flow-links")
         self.runs = self._name("tandem.runs")
@@ -112,6 +113,7 @@ class Topics:
             for name in (
                 self.mappings,
                 self.connections,
+                self.key_states,
                 self.flows,
                 self.flow_links,
                 self.dead_letters,

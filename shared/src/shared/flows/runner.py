@@ -25,8 +25,8 @@ from shared.errors import (
     ConnectionClosed,
     FlowLinkOff,
     Held,
+    KeyRefused,
     Malformed,
-    Misconfigured,
     Retryable,
     StopWorker,
     SyncError,
@@ -182,9 +182,10 @@ class Runner:
         async def call() -> Result:
             try:
                 return await self._implementations[step.action](about, given)
-            except Misconfigured as error:
-                if error.connection:
-                    raise await self._clients.close(error) from error
+            except KeyRefused as error:
+                raise await self._clients.close(error) from error
+            except Blocked as error:
+                await self._clients.block(error)
                 raise
 
         def again(attempt: int, error: BaseException) -> None:

@@ -20,7 +20,7 @@ class Problem(BaseModel):
     code: str = Field(description="the vendor's or our own code", examples=["email_invalid"])
     retryable: bool = Field(description="whether the same call can succeed later")
     candidates: list[str] = Field(description="refs that a person must choose from")
-    connection: str = Field(description="the closed connection that the run waits for, empty if none")
+    connection: str = Field(description="the connection that the run waits for, empty if none")
 
 
 class MappingItem(BaseModel):
@@ -185,6 +185,14 @@ class DifferenceItem(BaseModel):
     since: str = Field(examples=["2026-11-23T10:00:00.000Z"])
 
 
+class RefusedOperation(BaseModel):
+    """An operation that the vendor refuses to a connection's key: a right that lacks, or a quota that is used up."""
+
+    operation: str = Field(examples=["customers.create"])
+    reason: str = Field(description="the vendor's own words; Stripe's name the right that lacks")
+    since: str = Field(description="time of the last refusal", examples=["2026-11-23T10:00:00.000Z"])
+
+
 class ConnectionItem(BaseModel):
     """One key to one app account. Its secrets are never shown."""
 
@@ -193,8 +201,9 @@ class ConnectionItem(BaseModel):
     app_account: str = Field(examples=["stripe:test:acct_1Nv0FGQ9RKHgCVdK"])
     mode: str = Field(description="test or live")
     title: str
-    state: str = Field(description="open, closed (a key was refused) or removed")
-    reason: str = Field(description="why it is closed, and what to do")
+    state: str = Field(description="open, or closed: the vendor refused its key")
+    reason: str = Field(description="why it is closed, in the vendor's words")
+    refused: list[RefusedOperation] = Field(description="what an open one may not do; the runs that need it wait")
     api_base: str
     changed_at: str
 

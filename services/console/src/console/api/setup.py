@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api", dependencies=[Depends(stamp)])
 @router.get("/connections", tags=["connections"], summary="List connections")
 def list_connections(session: SessionDep) -> models.ConnectionList:
     """Every key to an app account, its state, and why it is closed. Secrets are not in these tables."""
-    found = [shapes.connection_item(c) for c in queries.connections(session)]
+    found = shapes.connection_items(session)
     return models.ConnectionList(items=found)
 
 

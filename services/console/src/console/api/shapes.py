@@ -9,10 +9,13 @@ import msgspec
 from shared.connections import Connection, FlowLink
 from shared.flows.links import is_new
 from shared.identity import Ref
+from shared.key_states import KeyStates
 from shared.mappings import Mapping
 from shared.runs import DeadLetter, Problem, Run, Step
+from sqlmodel import Session
 
 from console.api import models
+from console.projection import queries
 from console.projection.pending import Differing
 
 
@@ -233,10 +236,26 @@ def _json_value(text: str) -> Any:
         return text
 
 
-def connection_item(connection: Connection) -> models.ConnectionItem:
+def connection_item(connection: Connection, states: KeyStates) -> models.ConnectionItem:
     """Names every field that is shown: what is added to the record later stays hidden until somebody decides."""
-    same = ("id", "app", "app_account", "mode", "title", "state", "reason", "api_base", "changed_at")
-    return models.ConnectionItem(**{name: getattr(connection, name) for name in same})
+    same = ("id", "app", "app_account", "mode", "title", "api_base", "changed_at")
+    closed = states.refusal(connection)
+    return models.ConnectionItem(
+        **{name: getattr(connection, name) for name in same},
+        state="closed" if closed else connection.state,
+        reason=closed.reason if closed else "",
+        refused=[
+            models.RefusedOperation(operation=s.operation, reason=s.reason, since=s.at)
+            for s in states.refusals(connection)
+            if s.operation
+        ],
+    )
+
+
+def connection_items(session: Session) -> list[models.ConnectionItem]:
+    """Every connection that is not removed, with what the vendor says of its key."""
+    states = queries.key_states(session)
+    return [connection_item(connection, states) for connection in queries.connections(session)]
 
 
 def flow_link_item(link: FlowLink, missed: int) -> models.FlowLinkItem:

@@ -107,7 +107,7 @@ def _to_do(counts: Counts) -> list[str]:
 def _tables(state: State) -> tuple[Counts, list[models.ConnectionItem], models.RunItem | None]:
     with Session(state.database.engine) as session:
         found, _ = queries.runs_page(session, queries.Search(limit=1))
-        connections = [shapes.connection_item(c) for c in queries.connections(session)]
+        connections = shapes.connection_items(session)
         return counts_of(session), connections, shapes.run_item(found[0]) if found else None
 
 
@@ -115,15 +115,22 @@ def _problems(status: Status) -> list[str]:
     found = [f"{part.name}: {part.detail}" for part in status.parts if part.detail]
     found += sorted({group.problem for group in status.consumers if group.problem})
     found += pollers.problems(status.pollers, "alarm", "warning")
-    found += [
-        f"connection {c.id} is {c.state}: {c.reason}. Correct its key (.env, or `tandem connections add`)"
-        for c in status.connections
-        if c.state != "open"
-    ]
+    for connection in status.connections:
+        found += _of_connection(connection)
     if status.projection["problem"]:
         found.append(f"the tables are as of {status.projection['as_of']}: {status.projection['problem']}")
     found += [f"{s['topic']}/{s['partition']} is stopped at {s['reason']}" for s in status.projection["stopped"]]
     return found
+
+
+def _of_connection(connection: models.ConnectionItem) -> list[str]:
+    """A refused key, or what an open connection may not do, in the vendor's words."""
+    if connection.state != "open":
+        return [f"connection {connection.id} is {connection.state}: {connection.reason}"]
+    return [
+        f"connection {connection.id} may not {refused.operation}, runs that need it wait: {refused.reason}"
+        for refused in connection.refused
+    ]
 
 
 @router.get("/api/status", tags=["health"], summary="Is all well")

@@ -20,13 +20,15 @@ COLUMNS = ("Connection", "State", "App account", "Mode", "Address", "Reason")
 
 
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
+    well = found["state"] == "open" and not found["refused"]
+    refused = [f"{one['operation']} is refused: {one['reason']}" for one in found["refused"]]
     return (
         found["id"],
-        Text(found["state"], style="green" if found["state"] == "open" else "red"),
+        Text(found["state"], style="green" if well else "red"),
         found["app_account"],
         found["mode"],
         found["api_base"],
-        found["reason"],
+        "\n".join([found["reason"]] if found["reason"] else refused),
     )
 
 

@@ -98,7 +98,7 @@ def _tables(state: State, search: Search, runs_after: str, mappings_after: str) 
             "more_runs": next_cursor(more_runs),
             "more_mappings": next_cursor(more_pairs),
             "counts": counts_of(session),
-            "connections": [shapes.connection_item(c) for c in queries.connections(session)],
+            "connections": shapes.connection_items(session),
         }
 
 

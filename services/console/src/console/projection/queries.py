@@ -7,13 +7,23 @@ from typing import Any, TypeVar
 
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
 from shared.flows.links import is_removed
+from shared.key_states import KeyStates
+from shared.key_states import decode as key_state_of
 from shared.mappings import Mapping
 from shared.runs import DeadLetter, Run
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 from sqlmodel import Session, SQLModel, col
 
 from console.projection.rows import Name, name_of
-from console.projection.tables import ConnectionRow, DeadLetterRow, FlowLinkRow, MappingRow, NameRow, RunRow
+from console.projection.tables import (
+    ConnectionRow,
+    DeadLetterRow,
+    FlowLinkRow,
+    KeyStateRow,
+    MappingRow,
+    NameRow,
+    RunRow,
+)
 from shared import mappings, runs
 
 Listed = type[RunRow] | type[MappingRow] | type[DeadLetterRow]
@@ -71,6 +81,14 @@ def connections(session: Session) -> list[Connection]:
     """Every connection that is not removed; `sealed` is empty."""
     query = select(ConnectionRow).where(col(ConnectionRow.state) != "removed").order_by(col(ConnectionRow.id))
     return [connection_decoder.decode(row.record) for row in session.scalars(query)]
+
+
+def key_states(session: Session) -> KeyStates:
+    """What the vendors said of every key."""
+    found = KeyStates()
+    for row in session.scalars(select(KeyStateRow)):
+        found.apply(key_state_of(row.record))
+    return found
 
 
 def flow_links(session: Session) -> list[FlowLink]:

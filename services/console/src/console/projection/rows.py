@@ -17,11 +17,12 @@ from console.projection.tables import (
     DeadLetterRow,
     DifferenceRow,
     FlowLinkRow,
+    KeyStateRow,
     MappingRow,
     PairStateRow,
     RunRow,
 )
-from shared import connections, mappings, pairs, runs
+from shared import connections, key_states, mappings, pairs, runs
 
 
 class Name(NamedTuple):
@@ -132,6 +133,11 @@ def _connection(value: bytes) -> Read:
     return Read(shown, {"id": shown.id, "state": shown.state, "record": connections.encode(shown)})
 
 
+def _key_state(value: bytes) -> Read:
+    state = key_states.decode(value)
+    return Read(state, {"id": state.key, "connection": state.connection, "record": value})
+
+
 def _flow_link(value: bytes) -> Read:
     link = connections.flow_link_decoder.decode(value)
     check_version(link.schemaversion)
@@ -158,6 +164,7 @@ RUN = Kind("run", RunRow, _run)
 MAPPING = Kind("mapping", MappingRow, _mapping)
 DEAD_LETTER = Kind("dead-letter", DeadLetterRow, _dead_letter)
 CONNECTION = Kind("connection", ConnectionRow, _connection, named=False)
+KEY_STATE = Kind("key-state", KeyStateRow, _key_state, named=False)
 FLOW_LINK = Kind("flow-link", FlowLinkRow, _flow_link, named=False)
 PAIR_STATE = Kind("pair-state", PairStateRow, _pair_state, named=False, parts=DifferenceRow, placed=True)
 
@@ -169,6 +176,7 @@ def kinds(topics: Topics) -> dict[str, Kind]:
         topics.mappings: MAPPING,
         topics.dead_letters: DEAD_LETTER,
         topics.connections: CONNECTION,
+        topics.key_states: KEY_STATE,
         topics.flow_links: FLOW_LINK,
         topics.pair_states: PAIR_STATE,
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "6"
+TABLES_VERSION = "7"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
@@ -68,6 +68,16 @@ class ConnectionRow(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     state: str
+    record: bytes = Field(sa_type=LargeBinary)
+
+
+class KeyStateRow(SQLModel, table=True):
+    """What a vendor said of one key, or of one operation with it."""
+
+    __tablename__ = "key_states"
+
+    id: str = Field(primary_key=True)
+    connection: str = Field(index=True)
     record: bytes = Field(sa_type=LargeBinary)
 
 

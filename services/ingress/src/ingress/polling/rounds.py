@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiokafka.errors import KafkaError
 from shared.apps.clients import Clients
 from shared.connections import Connection
-from shared.errors import Blocked, ConnectionClosed, Misconfigured, SyncError
+from shared.errors import Blocked, ConnectionClosed, KeyRefused, SyncError
 from shared.log import get_logger
 from shared.polls import PollKind
 from shared.registry import Registry
@@ -28,7 +28,7 @@ Look = Callable[[Connection], Awaitable[float]]
 def chosen(registry: Registry, app_account: str) -> Connection | None:
     """The connection to poll an app account with: an open one, and always the same as long as it stays so."""
     own = [c for c in registry.connections.values() if c.app_account == app_account and c.state != "removed"]
-    return min(own, key=lambda c: (c.state != "open", c.id), default=None)
+    return min(own, key=lambda c: (not registry.is_open(c.id), c.id), default=None)
 
 
 class Round:
@@ -76,12 +76,11 @@ class Round:
             return self.interval
         try:
             return await look(connection)
-        except Misconfigured as error:
-            if not error.connection:
-                raise
-            # A 401, or a right that the key lacks, is a state of the connection, for all workers.
-            closed = await self._clients.close(error)
-            raise closed from error
+        except KeyRefused as error:
+            raise await self._clients.close(error) from error
+        except Blocked as error:
+            await self._clients.block(error)
+            raise
 
     def _failed(self, reason: str, times: int) -> float:
         metrics.POLL_FAILED.labels(self.app_account).inc()

@@ -61,7 +61,7 @@ class _Work:
 
     rounds: list[Round]
     tasks: list[asyncio.Task[None]]
-    connections: tuple[tuple[str, str, str], ...]
+    connections: tuple[tuple[str, ...], ...]
 
 
 class Term:
@@ -124,7 +124,10 @@ class Term:
         for gone in self._work.keys() - present.keys():
             await _stop(self._work.pop(gone))
         for app_account, connections in present.items():
-            stand = tuple(sorted((c.id, c.state, c.sealed) for c in connections))
+            registry = self._tools.registry
+            stand = tuple(
+                sorted((c.id, c.sealed, *(s.operation for s in registry.key_states.refusals(c))) for c in connections)
+            )
             work = self._work.get(app_account)
             if work is None:
                 rounds = list(self._rounds(app_account, book, tail, clients, gate))

@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 import msgspec
 import stripe
 
+from shared.apps.hooks import After, Before, nothing_after, nothing_before
 from shared.apps.stripe.errors import translate
 from shared.apps.stripe.models import StripeCustomer
 from shared.errors import Malformed, RateLimited, Unavailable
-from shared.identity import update_key
+from shared.identity import key_fingerprint, update_key
 from shared.limits import CallGate
 
 API_VERSION = "2026-10-28.endive"
@@ -37,8 +38,10 @@ def http_client(timeout: float) -> stripe.HTTPClient:
 
 
 class StripeApp:
-    """One connection. Raises the errors of `shared.apps.stripe.errors` only, and of `check_open`, which is asked after
-    each wait whether the call, a write or not, may go."""
+    """One connection. Raises the errors of `shared.apps.stripe.errors` only.
+
+    `before` is called with each operation after it waited for its turn, and may raise; `after` when it succeeded.
+    """
 
     def __init__(
         self,
@@ -48,12 +51,15 @@ class StripeApp:
         api_base: str,
         gate: CallGate,
         http: stripe.HTTPClient,
-        check_open: Callable[[bool], None] = lambda writes: None,
+        before: Before = nothing_before,
+        after: After = nothing_after,
     ) -> None:
         self.connection = connection
         self.app_account = app_account
+        self._fingerprint = key_fingerprint(api_key)
         self._gate = gate
-        self._check_open = check_open
+        self._before = before
+        self._after = after
         self._client = stripe.StripeClient(
             api_key,
             stripe_version=API_VERSION,
@@ -153,18 +159,24 @@ class StripeApp:
             raise Malformed(f"Stripe's answer is no customer: {error}") from error
 
     async def _call(self, operation: str, request: Callable[[], Awaitable[T]]) -> T:
-        async with self._gate.call(self.app_account, operation):
-            self._check_open(not operation.endswith((".list", ".retrieve")))
-            try:
-                return await request()
-            except stripe.StripeError as error:
-                translated = translate(error, self.connection)
-            except (OSError, TimeoutError, ValueError) as error:
-                # The SDK lets some transport and parse errors of the HTTP library through as they are.
-                translated = Unavailable(f"Stripe: {type(error).__name__}: {error}")
-        if isinstance(translated, RateLimited):
-            self._gate.refused(self.app_account, operation, translated)
-        raise translated
+        try:
+            async with self._gate.call(self.app_account, operation):
+                self._before(operation)
+                found = await self._answer(operation, request)
+        except RateLimited as error:
+            self._gate.refused(self.app_account, operation, error)
+            raise
+        await self._after(operation)
+        return found
+
+    async def _answer(self, operation: str, request: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await request()
+        except stripe.StripeError as error:
+            raise translate(error, self.connection, operation, self._fingerprint) from error
+        except (OSError, TimeoutError, ValueError) as error:
+            # The SDK lets some transport and parse errors of the HTTP library through as they are.
+            raise Unavailable(f"Stripe: {type(error).__name__}: {error}") from error
 
 
 def _guard(entity: str) -> None:

@@ -5,7 +5,8 @@
 | RateLimitError (429)                            | RateLimited, reason by `Stripe-Rate-Limited-Reason`|
 | RateLimitError (429, code `lock_timeout`)       | RateLimited, reason `lock_timeout`: one object only|
 | IdempotencyError                                | KeyReused                                          |
-| AuthenticationError, PermissionError            | Misconfigured                                      |
+| AuthenticationError (401)                       | KeyRefused                                         |
+| PermissionError (403)                           | Blocked, with Stripe's text, which names the right |
 | InvalidRequestError 404 / `resource_missing`    | NotFound                                           |
 | every other StripeError                         | Rejected                                           |
 """
@@ -15,10 +16,10 @@ from __future__ import annotations
 import stripe
 
 from shared.errors import (
+    Blocked,
+    KeyRefused,
     KeyReused,
-    Misconfigured,
     NotFound,
-    Permanent,
     RateLimited,
     Rejected,
     SyncError,
@@ -50,8 +51,8 @@ def _message(error: stripe.StripeError) -> str:
     return f"Stripe: {told[:500]}" + (f" ({error.request_id})" if error.request_id else "")
 
 
-def translate(error: stripe.StripeError, connection: str) -> SyncError:
-    """Our error for one of the SDK's."""
+def translate(error: stripe.StripeError, connection: str, operation: str = "", fingerprint: str = "") -> SyncError:
+    """Our error for one of the SDK's. `fingerprint` tells with which key of the connection the operation was tried."""
     message, code = _message(error), _code(error)
     replayed = _header(error, "idempotent-replayed") == "true"
     if isinstance(error, stripe.RateLimitError):
@@ -62,13 +63,10 @@ def translate(error: stripe.StripeError, connection: str) -> SyncError:
         return KeyReused(message, code=code or "idempotency_error", status=error.http_status or 400)
     if isinstance(error, UNAVAILABLE):
         return Unavailable(message, code=code, retry_after=_retry_after(error), replayed=replayed)
-    return _final(error, message, code, replayed, connection)
-
-
-def _final(error: stripe.StripeError, message: str, code: str, replayed: bool, connection: str) -> Permanent:
-    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-        unauthenticated = isinstance(error, stripe.AuthenticationError)
-        return Misconfigured(message, code=code, connection=connection, unauthenticated=unauthenticated)
+    if isinstance(error, stripe.AuthenticationError):
+        return KeyRefused(message, code=code, connection=connection, fingerprint=fingerprint)
+    if isinstance(error, stripe.PermissionError):
+        return Blocked(connection, message, code=code or "403", operation=operation, fingerprint=fingerprint)
     status = error.http_status or 0
     if status == 404 or code == "resource_missing":
         return NotFound(message, code=code or "resource_missing", status=status, replayed=replayed)

@@ -7,7 +7,6 @@ that we choose are what makes a create safe to send again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
@@ -15,8 +14,10 @@ from urllib.parse import quote
 import httpx2
 from pydantic import BaseModel, ValidationError
 
+from shared.apps.hooks import After, Before, nothing_after, nothing_before
 from shared.apps.togai.models import USER_NAMESPACE, NewCustomer, NewSetting, Setting, TogaiAccount, TogaiCustomer
-from shared.errors import Malformed, Misconfigured, NotFound, RateLimited, Rejected, SyncError, Unavailable
+from shared.errors import Blocked, KeyRefused, Malformed, NotFound, RateLimited, Rejected, SyncError, Unavailable
+from shared.identity import key_fingerprint
 from shared.limits import CallGate
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,8 +46,10 @@ def setting_path(name: str, entity_type: str, entity_id: str, namespace: str = U
 
 
 class TogaiApp:
-    """One connection. Raises errors of `shared.errors` only; `check_open` is asked after each wait for a
-    turn whether the call, a write or not, may go."""
+    """One connection. Raises errors of `shared.errors` only.
+
+    `before` is called with each operation after it waited for its turn, and may raise; `after` when it succeeded.
+    """
 
     def __init__(
         self,
@@ -56,14 +59,17 @@ class TogaiApp:
         api_base: str,
         gate: CallGate,
         http: httpx2.AsyncClient,
-        check_open: Callable[[bool], None] = lambda writes: None,
+        before: Before = nothing_before,
+        after: After = nothing_after,
     ) -> None:
         self.connection = connection
         self.app_account = app_account
         self._base = api_base.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
         self._gate = gate
-        self._check_open = check_open
+        self._fingerprint = key_fingerprint(token)
+        self._before = before
+        self._after = after
         self._http = http
 
     async def organization(self) -> str:
@@ -128,7 +134,7 @@ class TogaiApp:
     async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         operation = f"{path.split('/')[1]}.{method.lower()}"
         async with self._gate.call(self.app_account, operation):
-            self._check_open(method != "GET")
+            self._before(operation)
             try:
                 # httpx2 counts its time-out anew for every piece that arrives: one that drips would hold us for ever.
                 async with asyncio.timeout(self._http.timeout.read):
@@ -136,13 +142,14 @@ class TogaiApp:
             except (httpx2.HTTPError, TimeoutError) as error:
                 raise Unavailable(f"Togai: {method} {path}: {type(error).__name__} {error}".strip()) from error
         if answer.is_success:
+            await self._after(operation)
             return _body(answer, f"{method} {path}")
-        raised = self._error(answer, f"{method} {path}")
+        raised = self._error(answer, f"{method} {path}", operation)
         if isinstance(raised, RateLimited):
             self._gate.refused(self.app_account, operation, raised)
         raise raised
 
-    def _error(self, answer: httpx2.Response, call: str) -> SyncError:
+    def _error(self, answer: httpx2.Response, call: str, operation: str) -> SyncError:
         """The one table from Togai's status codes to our errors."""
         status = answer.status_code
         message = f"Togai: {call} answered {status}: {_message(answer)}"
@@ -151,8 +158,11 @@ class TogaiApp:
             return RateLimited(message, code=code, retry_after=_retry_after(answer))
         if status >= 500 or status in (408, 425) or status < 400:
             return Unavailable(message, code=code, retry_after=_retry_after(answer))
-        if status in (401, 403):
-            return Misconfigured(message, code=code, connection=self.connection, unauthenticated=status == 401)
+        if status == 401:
+            return KeyRefused(message, code=code, connection=self.connection, fingerprint=self._fingerprint)
+        if status == 403:
+            # A right that lacks or a quota of resources that is used up: Togai's text alone tells which.
+            return Blocked(self.connection, message, code=code, operation=operation, fingerprint=self._fingerprint)
         if status == 404:
             return NotFound(message, code=code, status=status)
         return Rejected(message, code=code, status=status)
