@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from shared.errors import Misconfigured
 from shared.events.envelope import SCHEMA_VERSION
 from shared.identity import key_fingerprint
-from shared.settings import Settings
+from shared.settings import Settings, cleaned
 
 CONFIRMED_FOR = 24 * 3600.0
 """Seconds for which one confirmation of overwrites holds."""
@@ -100,7 +100,18 @@ class Vault:
             ) from error
 
     def seal(self, connection: Connection, secrets: Secrets) -> Connection:
-        """The connection with these secrets, encrypted with the newest key and bound to it."""
+        """The connection with these secrets, encrypted with the newest key and bound to it.
+
+        Blanks around a secret are cut, and blank ones left out, wherever they come from. Raises Misconfigured if the
+        key is blank.
+        """
+        secrets = Secrets(
+            api_key=secrets.api_key.strip(),
+            webhook_secrets=cleaned(secrets.webhook_secrets),
+            webhook_token=secrets.webhook_token.strip(),
+        )
+        if not secrets.api_key:
+            raise Misconfigured(f"the key of connection {connection.id} is empty: give it the vendor's key or token")
         whole = _Sealed(secrets=secrets, bound=_bound(connection))
         sealed = self._fernet.encrypt(msgspec.json.encode(whole)).decode()
         return msgspec.structs.replace(connection, sealed=sealed, fingerprint=key_fingerprint(secrets.api_key))

@@ -8,6 +8,7 @@ file, or none if it is empty.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,11 @@ SANDBOX_STRIPE_KEY = "sk_test_sandbox"
 SANDBOX_TOGAI_TOKEN = "togai_sandbox"
 STRIPE_API = "https://api.stripe.com"
 TOGAI_API = {"https://api.togai.com": "live", "https://sandbox-api.togai.com": "test"}
+
+
+def cleaned(values: Iterable[str]) -> list[str]:
+    """Without blanks around each, and without those that are nothing but blanks."""
+    return [text for value in values if (text := value.strip())]
 
 
 def _named(name: str) -> AliasChoices:
@@ -209,10 +215,27 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
     log_json: bool = Field(False, description="logs as one JSON object a line, for log collectors")
 
-    @field_validator("stripe_webhook_secrets", "encryption_keys", "synced_metadata", mode="before")
+    @field_validator("synced_metadata", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return cleaned(value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("stripe_webhook_secrets", "encryption_keys", mode="before")
+    @classmethod
+    def _split_secrets(cls, value: object) -> object:
+        given = value.split(",") if isinstance(value, str) else value
+        if not isinstance(given, list):
+            return value
+        found = cleaned(v.get_secret_value() if isinstance(v, SecretStr) else str(v) for v in given)
+        if value and not found:
+            raise ValueError("it holds nothing but blanks: write a secret, or leave it out")
+        return found
+
+    @field_validator("stripe_api_key", "togai_api_token", "togai_webhook_token", "console_token", mode="after")
+    @classmethod
+    def _strip(cls, value: SecretStr) -> SecretStr:
+        # A line's end or a blank comes along when a key is copied, or read from a file.
+        return SecretStr(value.get_secret_value().strip())
 
     @field_validator("currency_by_country", mode="before")
     @classmethod

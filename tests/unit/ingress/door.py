@@ -54,6 +54,10 @@ class Door:
         ready = cast(Replica, SimpleNamespace(ready=True))
         self._app = Webhooks(Desk(self.log, ready, registry, vault, Topics(settings), 1.0))
 
+    def connect(self, id: str, secrets: Secrets) -> None:
+        """Give a connection other secrets."""
+        self.registry.connections[id] = self.vault.seal(self.registry.connections[id], secrets)
+
     def post(self, path: str, body: bytes, headers: list[tuple[bytes, bytes]], **more: Any) -> Answer:
         """One request; `cuts` are the places where the body is cut, `ends` False leaves before its end."""
         cuts = sorted({0, len(body), *(cut % (len(body) + 1) for cut in more.get("cuts", ()))})

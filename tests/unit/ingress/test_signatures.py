@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 import stripe
 from ingress.signatures import TOLERANCE, BadSignature, verify
@@ -61,3 +63,27 @@ def test_everything_else_is_refused_with_its_reason(given: bytes, secrets: list[
         verify(BODY, given, secrets, NOW)
 
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("secrets", [[""], [" "], ["", "\n"]])
+def test_nobody_gets_in_by_an_empty_secret(secrets: list[str]) -> None:
+    """However it got there: everybody can sign with it."""
+    for secret in ("", *secrets):
+        with pytest.raises(BadSignature) as caught:
+            verify(BODY, signed_by(secret), secrets, NOW)
+        assert caught.value.reason == "no_secret"
+
+
+def test_an_empty_secret_beside_a_good_one_signs_nothing() -> None:
+    """The good one does."""
+    verify(BODY, header(NEW), ["", NEW], NOW)
+    with pytest.raises(BadSignature) as caught:
+        verify(BODY, signed_by(""), ["", NEW], NOW)
+
+    assert caught.value.reason == "mismatch"
+
+
+def signed_by(secret: str) -> bytes:
+    """A header by any secret: the SDK makes none by an empty one."""
+    found = hmac.digest(secret.encode(), f"{NOW}.".encode() + BODY, "sha256").hex()
+    return f"t={NOW},v1={found}".encode()

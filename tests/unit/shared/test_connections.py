@@ -114,6 +114,38 @@ def test_settings_read_lists_and_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.currency_by_country == {"DE": "EUR", "GB": "GBP"}
 
 
+def test_blanks_around_secrets_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they come along when a secret is copied, or read from a file: a list keeps what is left of it."""
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRETS", "whsec_a\n, ,whsec_b ")
+    monkeypatch.setenv("TANDEM_ENCRYPTION_KEYS", f" {NEW} ,{OLD}\n,")
+    for name in ("STRIPE_API_KEY", "TOGAI_API_TOKEN", "TOGAI_WEBHOOK_TOKEN", "TANDEM_CONSOLE_TOKEN"):
+        monkeypatch.setenv(name, " key \n")
+    settings = Settings()
+    lists = [[s.get_secret_value() for s in one] for one in (settings.stripe_webhook_secrets, settings.encryption_keys)]
+    alone = (settings.stripe_api_key, settings.togai_api_token, settings.togai_webhook_token, settings.console_token)
+
+    assert lists == [["whsec_a", "whsec_b"], [NEW, OLD]]
+    assert {one.get_secret_value() for one in alone} == {"key"}
+
+
+@pytest.mark.parametrize("given", [" ", " , ", ",", [SecretStr("")], [SecretStr(" \n")]])
+def test_a_list_of_nothing_but_blanks_is_refused(given: Any) -> None:
+    """Whoever set it meant something: an empty signing secret would let everybody in."""
+    for name in ("stripe_webhook_secrets", "encryption_keys"):
+        with pytest.raises(ValidationError, match="nothing but blanks"):
+            Settings(_env_file=None, **{name: given})
+
+
+def test_whoever_seals_blank_secrets_seals_none() -> None:
+    """Whatever writes a connection: what is sealed has no blanks, and without a key there is no connection."""
+    blank = Secrets(api_key=" sk_test_1\n", webhook_secrets=["", " whsec_1 ", "\n"], webhook_token=" t ")
+    kept = Vault([OLD]).open(Vault([OLD]).seal(BARE, blank))
+
+    assert kept == Secrets(api_key="sk_test_1", webhook_secrets=["whsec_1"], webhook_token="t")
+    with pytest.raises(Misconfigured, match="con_1 is empty"):
+        Vault([OLD]).seal(BARE, Secrets(api_key=" \n"))
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

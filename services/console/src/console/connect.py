@@ -16,7 +16,7 @@ from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.identity import AppAccount
 from shared.limits import CallGate
-from shared.settings import TOGAI_API, Mode, Settings
+from shared.settings import TOGAI_API, Mode, Settings, cleaned
 
 STRIPE_EVENTS = ["customer.created", "customer.updated", "customer.deleted"]
 TOGAI_EVENT = "account.created"
@@ -69,10 +69,10 @@ def public_address(settings: Settings) -> str:
 async def connect(wanted: Wanted, settings: Settings, vault: Vault, present: Connection | None = None) -> Connection:
     """The connection's record, after asking the vendor who is behind the key. `present` is the record so far.
 
-    Raises Misconfigured for a wrong key, Unavailable if the vendor does not answer.
+    Raises Misconfigured for a wrong key or blank secrets, Unavailable if the vendor does not answer.
     """
     kept = vault.open(present) if present else Secrets(api_key="")
-    wanted = replace(wanted, key=wanted.key.strip())
+    wanted = _cleaned(wanted)
     account, mode = await (_stripe(wanted, settings) if wanted.app == "stripe" else _togai(wanted, settings))
     secrets = Secrets(
         api_key=wanted.key,
@@ -90,6 +90,19 @@ async def connect(wanted: Wanted, settings: Settings, vault: Vault, present: Con
         changed_at=timestamp(datetime.now(UTC)),
     )
     return vault.seal(made, secrets)
+
+
+def _cleaned(wanted: Wanted) -> Wanted:
+    """Raises Misconfigured for what is given and blank: nobody means that."""
+    key, secrets = wanted.key.strip(), tuple(cleaned(wanted.webhook_secrets))
+    if not key:
+        raise Misconfigured(f"the key of {wanted.id} is empty: give it the vendor's key or token", connection=wanted.id)
+    if wanted.webhook_secrets and not secrets:
+        raise Misconfigured(
+            f"the signing secret of {wanted.id} is empty: copy it from the endpoint at Stripe, or leave it out",
+            connection=wanted.id,
+        )
+    return replace(wanted, key=key, webhook_secrets=secrets, webhook_token=wanted.webhook_token.strip())
 
 
 def _token(wanted: Wanted, kept: Secrets) -> str:

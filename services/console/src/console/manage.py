@@ -101,13 +101,17 @@ def webhook_address(settings: Settings, connection: Connection) -> str:
 
 
 async def remove_connection(settings: Settings, connection_id: str) -> list[str]:
-    """Switch off the connection and every flow link that uses it. Returns the links' ids. Raises Misconfigured."""
+    """Switch off the connection and every flow link that uses it, and forget its secrets.
+
+    Returns the links' ids. Raises Misconfigured.
+    """
     async with books(settings) as found:
         connection = found.connection(connection_id)
         used = [link for link in found.registry.links.values() if connection_id in link.connections.values()]
         for link in used:
             await found.keep_link(msgspec.structs.replace(link, enabled=False, changed_at=_now()))
-        await found.keep_connection(msgspec.structs.replace(connection, state="removed", changed_at=_now()))
+        gone = msgspec.structs.replace(connection, state="removed", sealed="", changed_at=_now())
+        await found.keep_connection(gone)
         return [link.id for link in used]
 
 
@@ -117,7 +121,8 @@ async def rekey(settings: Settings) -> int:
     Raises Misconfigured if a connection was sealed with a key that is not there any more; nothing is changed then.
     """
     async with books(settings) as found:
-        again = [found.vault.reseal(connection) for connection in found.registry.connections.values()]
+        used = [connection for connection in found.registry.connections.values() if connection.state != "removed"]
+        again = [found.vault.reseal(connection) for connection in used]
         for connection in again:
             await found.keep_connection(connection)
         return len(again)

@@ -106,7 +106,7 @@ class Webhooks:
             connection = self._connection(parts[3], app)
             token = self._secrets(connection).webhook_token
             # An address may hold what is no text at all, and has to be refused like any other wrong one.
-            if not token or not hmac.compare_digest(token.encode(), parts[5].encode(errors="surrogatepass")):
+            if not token.strip() or not hmac.compare_digest(token.encode(), parts[5].encode(errors="surrogatepass")):
                 raise Refused(
                     403, "wrong_token", "the address's token is not this connection's: copy the address again"
                 )
