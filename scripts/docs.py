@@ -18,6 +18,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from shared.catalog import ACTIONS, APPS, TRIGGERS
 from shared.catalog.flows import BUILT_IN
 from shared.events.envelope import Envelope
+from shared.events.refused import REFUSED_TYPE
 from shared.events.topics import DELAYS, Topic, Topics
 from shared.index import Entity
 from shared.key_states import KeyState
@@ -165,6 +166,9 @@ def events_page() -> str:
         "`?` marks a field that may be missing. Rights are those of a restricted Stripe key.",
         table(("trigger", "app", "brought by", "goes to", "output", "rights"), triggers),
         "Ingress refuses a webhook of a type that no webhook brings. Any other type is kept on `other.events`.",
+        "A good event of Stripe that is not the connection's, of the other mode or of a connected account, is kept "
+        f"there too, under the type `{REFUSED_TYPE}` with the attribute `refused`; its own type stands in `data`. No "
+        "flow starts on it, no poller takes it for received, and `tandem status` counts it.",
         "## Actions",
         table(("action", "implemented by", "input", "output", "rights"), actions),
         "## Built-in flows",

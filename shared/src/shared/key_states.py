@@ -51,6 +51,9 @@ class KeyStates:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], dict[str, KeyState]] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def apply(self, state: KeyState) -> None:
         """Fold one record."""
         self._known.setdefault((state.connection, state.fingerprint), {})[state.operation] = state

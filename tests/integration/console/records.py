@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 from shared.connections import Connection, FlowLink
+from shared.events.envelope import Envelope
+from shared.events.refused import refused_event as refused_event_of
 from shared.identity import dead_letter_id, mapping_id, run_id
 from shared.key_states import KeyState
 from shared.mappings import Claim, Mapping
@@ -150,6 +152,13 @@ def key_state(**fields: Any) -> KeyState:
     """What Stripe says of the key of `connection()`: it is refused."""
     given: dict[str, Any] = {"connection": "stripe", "fingerprint": "", "state": "refused"}
     return KeyState(**(given | {"reason": "refused: add a new key", "at": "2026-11-23T10:00:00.000Z"} | fields))
+
+
+def refused_event(name: str, **fields: Any) -> Envelope:
+    """A live event that Stripe sent to the test connection."""
+    given = connection(), "wrong_mode"
+    made = refused_event_of(*given, event_id=name, time="2026-11-23T10:00:00.000Z", data=b"{}")  # type: ignore[arg-type]
+    return msgspec.structs.replace(made, **fields)
 
 
 def both_connected() -> tuple[Connection, Connection]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from console.api.state import State
+from shared.events import envelope as envelopes
+from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.flows.links import is_removed
 from shared.key_states import KeyState, good_again
@@ -289,6 +292,25 @@ async def test_what_a_key_may_not_do_is_told(console: State, api: httpx.AsyncCli
     assert "rak_customer_write" in page
     await put(console, log, good_again(refused, "2026-11-28T10:00:00.000Z"))
     assert (await api.get("/api/connections")).json()["items"][0]["refused"] == []
+
+
+async def test_refused_events_are_counted_and_say_what_to_do(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """Once each, however often they are sent, with the remedy; the count outlives the process, for the log holds it."""
+    now = timestamp(datetime.now(UTC))
+    events = [records.refused_event(name, time=now) for name in ("evt_1", "evt_2", "evt_1")]
+    places = [await log.append(console.topics.other, e.aggregate, envelopes.encode(e)) for e in events]
+    for place in places:
+        await console.projector.wait_for(place, 20)
+    status = (await api.get("/api/status")).json()
+    (found,) = status["refused_events"]
+
+    assert (found["connection"], found["reason"], found["count"]) == ("stripe", "wrong_mode", 2)
+    assert found["says"] in status["problems"]
+    assert "2 events of the other mode" in found["says"]
+    assert "point the endpoint in Stripe at a connection of its own mode" in found["says"]
+    assert "Refused events" in (await api.get("/status")).text
+    metrics = (await api.get("/metrics")).text
+    assert 'tandem_refused_events{connection="stripe",reason="wrong_mode"} 2.0' in metrics
 
 
 async def test_the_stream_tells_every_change(console: State, log: Log) -> None:

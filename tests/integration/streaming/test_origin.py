@@ -55,6 +55,7 @@ async def test_what_the_console_wrote_is_done() -> None:
         event(source=CONSOLE),
         event(source="urn:tandem:stripe:test:acct_2"),
         event(connection="con_t"),
+        event(refused="wrong_mode"),
         event(aggregate="stripe:test:acct_2/customer/cus_1"),
         event(appaccount=TOGAI, source=f"urn:tandem:{TOGAI}", connection="con_t", aggregate=f"{TOGAI}/customer/cus_1"),
         event(

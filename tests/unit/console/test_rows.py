@@ -9,14 +9,17 @@ from console.projection.rows import (
     DEAD_LETTER,
     MAPPING,
     PAIR_STATE,
+    REFUSED_EVENT,
     RUN,
     Kind,
     Name,
+    NotShown,
     kinds,
     name_of,
     pair_text,
 )
 from shared.errors import StopWorker
+from shared.events import envelope as envelopes
 from shared.events.topics import Topics
 from shared.settings import Settings
 
@@ -135,6 +138,7 @@ def test_every_kind_refuses_another_major_schema_version() -> None:
         "dead-letter": runs.encode(records.dead_letter("e", schemaversion="2.0")),
         "connection": connections.encode(records.connection(schemaversion="2.0")),
         "key-state": key_states.encode(records.key_state(schemaversion="2.0")),
+        "refused-event": envelopes.encode(records.refused_event("e", schemaversion="2.0")),
         "flow-link": connections.encode(records.flow_link(schemaversion="2.0")),
         "pair-state": pairs.encode(records.pair_state(records.mapping("e"), "togai", schemaversion="2.0")),
     }
@@ -142,6 +146,21 @@ def test_every_kind_refuses_another_major_schema_version() -> None:
     for kind in kinds(Topics(Settings())).values():
         with pytest.raises(StopWorker, match="schema version"):
             kind.fold("key", samples[kind.name])
+
+
+def test_only_refused_ones_of_the_other_events_are_shown() -> None:
+    """Their reason and connection; of a good event that nobody knows no table holds anything."""
+    folded = REFUSED_EVENT.fold("key", envelopes.encode(records.refused_event("evt_1")))
+    good = msgspec.structs.replace(records.refused_event("evt_2"), refused="")
+
+    assert folded.values
+    assert (folded.key, folded.values["connection"], folded.values["reason"]) == (
+        "stripe/evt_1",
+        "stripe",
+        "wrong_mode",
+    )
+    with pytest.raises(NotShown):
+        REFUSED_EVENT.fold("key", envelopes.encode(good))
 
 
 def test_no_text_of_a_row_holds_a_nul() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ingress.normalize import Refused, stripe_event, togai_event
+from ingress.normalize import NotOurs, Refused, stripe_event, togai_event
 from shared.connections import Connection
 
 STRIPE = Connection(id="con_s", app="stripe", app_account="stripe:test:acct_1", mode="test", api_base="", sealed="")
@@ -70,8 +70,6 @@ def test_an_event_without_an_object_id_is_kept_under_its_own() -> None:
         (event(data="X").replace(b'"X"', b'{"id": "\\ud800"}'), "not_json"),
         (event(data="X").replace(b'"X"', b"1e999"), "not_an_event"),
         (b'{"object": "v2.core.event", "id": "evt_1", "type": "v1.customer.created"}', "thin_event"),
-        (event(livemode=True), "wrong_mode"),
-        (event(account="acct_other"), "other_account"),
     ],
 )
 def test_a_malformed_body_is_refused_with_its_reason(body: bytes, reason: str) -> None:
@@ -81,6 +79,20 @@ def test_a_malformed_body_is_refused_with_its_reason(body: bytes, reason: str) -
 
     assert caught.value.status == 400
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"), [({"livemode": True}, "wrong_mode"), ({"account": "acct_other"}, "other_account")]
+)
+def test_what_is_not_the_connections_keeps_its_record(changes: dict[str, Any], reason: str) -> None:
+    """Under a type that starts nothing, with the vendor's body as it came, and what to do about it."""
+    with pytest.raises(NotOurs, match="endpoint in Stripe") as caught:
+        stripe_event(event(**changes), STRIPE)
+    record = caught.value.record
+
+    assert (record.id, record.type, record.refused) == ("evt_1", "tandem.event.refused", reason)
+    assert (record.connection, record.appaccount) == ("con_s", "stripe:test:acct_1")
+    assert bytes(record.data) == event(**changes)
 
 
 @given(st.binary(max_size=300) | st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)).map(lambda v: json.dumps(v).encode()))  # fmt: skip  # noqa: E501

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -51,7 +52,16 @@ def test_the_cloudevents_library_reads_it() -> None:
 
 def test_an_empty_cause_is_left_out() -> None:
     """CloudEvents knows no empty attribute values."""
-    assert "cause" not in json.loads(encode(envelope()))
+    assert not {"cause", "refused"} & json.loads(encode(envelope())).keys()
+
+
+@pytest.mark.parametrize("given", [{"cause": "run_1"}, {"refused": "wrong_mode"}, {"cause": "c", "refused": "r"}])
+def test_what_is_not_empty_is_written(given: dict[str, Any]) -> None:
+    """Each by itself and both together, and read again."""
+    written = encode(envelope(**given))
+
+    assert {name: json.loads(written).get(name) for name in given} == given
+    assert decode(written) == envelope(**given)
 
 
 def test_the_committed_sample_is_what_we_write() -> None:

@@ -101,7 +101,13 @@ def test_a_later_minor_version_with_further_fields_is_read(topic: str) -> None:
 
 def _size(registry: Registry) -> int:
     states: tuple[Sized, ...] = (registry.mappings, registry.pair_states, registry.connections, registry.links)
-    more: tuple[Sized, ...] = (registry.flows, registry.index, registry.polls.all(), registry.letters)
+    more: tuple[Sized, ...] = (
+        registry.flows,
+        registry.index,
+        registry.polls.all(),
+        registry.letters,
+        registry.key_states,
+    )
     return sum(len(state) for state in (*states, *more))
 
 

@@ -11,6 +11,7 @@ from shared.catalog import TRIGGERS
 from shared.catalog.stripe import aggregate
 from shared.connections import Connection
 from shared.events.envelope import Envelope, timestamp
+from shared.events.refused import REMEDIES, RefusedReason, refused_event
 from shared.identity import AppAccount, Ref, source_of
 
 _EVENT_NAME = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)*")
@@ -28,6 +29,14 @@ class Refused(Exception):
         self.message = message
 
 
+class NotOurs(Refused):
+    """A good event that is not this connection's: `record` is what is kept of it."""
+
+    def __init__(self, reason: RefusedReason, message: str, record: Envelope) -> None:
+        super().__init__(400, reason, message)
+        self.record = record
+
+
 class _StripeEvent(msgspec.Struct):
     id: str
     type: str
@@ -41,7 +50,7 @@ _stripe_decoder = msgspec.json.Decoder(_StripeEvent)
 
 
 def stripe_event(body: bytes, connection: Connection) -> Envelope:
-    """A snapshot event of Stripe. Raises Refused for whatever is none, or is not this connection's."""
+    """A snapshot event of Stripe. Raises Refused for whatever is none, NotOurs for one of another mode or account."""
     try:
         body.decode()
         event = _stripe_decoder.decode(body)
@@ -59,7 +68,7 @@ def stripe_event(body: bytes, connection: Connection) -> Envelope:
         raise Refused(400, "not_an_event", "the body is no Stripe event: its `object` is not `event`")
     if len(event.id) > LONGEST_NAME or len(event.type) > LONGEST_NAME:
         raise Refused(400, "not_an_event", "the body is no Stripe event: its id or type is too long")
-    _check_owner(event, connection)
+    _check_owner(event, body, connection)
     noun, entity = _short(aggregate(whole)) or ("event", event.id)
     return _envelope(
         connection,
@@ -84,17 +93,21 @@ def _not_a_snapshot(body: bytes, error: msgspec.ValidationError) -> Refused:
     return Refused(400, "not_an_event", f"the body is no Stripe event: {error}")
 
 
-def _check_owner(event: _StripeEvent, connection: Connection) -> None:
+def _check_owner(event: _StripeEvent, body: bytes, connection: Connection) -> None:
+    def refuse(reason: RefusedReason, message: str) -> NotOurs:
+        time = _created(event.created)
+        record = refused_event(connection, reason, event_id=event.id, time=time, data=body)
+        return NotOurs(reason, f"{message}: {REMEDIES[reason]}", record)
+
     if event.livemode != (connection.mode == "live"):
-        raise Refused(
-            400,
+        raise refuse(
             "wrong_mode",
             f"the event is from {'live' if event.livemode else 'test'} mode, connection {connection.id} is in "
-            f"{connection.mode} mode: point the endpoint at a connection of its own mode",
+            f"{connection.mode} mode",
         )
     if event.account and event.account != AppAccount.parse(connection.app_account).account:
-        raise Refused(
-            400, "other_account", f"the event is of connected account {event.account}, not of this connection's account"
+        raise refuse(
+            "other_account", f"the event is of connected account {event.account}, not of this connection's account"
         )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 from shared.catalog import TRIGGERS
-from shared.catalog.origin import refusal
+from shared.catalog.origin import refusal as why_not
 from shared.connections import Connection, Secrets, Vault
 from shared.errors import Misconfigured, Unavailable
 from shared.events import envelope as envelopes
@@ -27,7 +27,7 @@ from shared.registry import Registry
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
-from ingress.normalize import Refused, stripe_event, togai_event
+from ingress.normalize import NotOurs, Refused, stripe_event, togai_event
 from ingress.signatures import BadSignature, verify
 from shared import metrics
 
@@ -76,7 +76,7 @@ class Webhooks:
         try:
             if scope["method"] != "POST":
                 raise Refused(405, "method", "webhooks are POSTed")
-            envelope = await self._envelope(app, parts, scope, receive)
+            envelope, refusal = await self._taken(app, parts, scope, receive)
             await self._append(envelope, patience=PATIENCE[app])
         except Refused as refused:
             metrics.REFUSED.labels(app, refused.reason).inc()
@@ -87,8 +87,25 @@ class Webhooks:
             log.warning("webhook.not_taken", app=app, reason=error.message)
             await _answer(send, 503, {"error": {"code": "unavailable", "message": "not taken, send it again"}})
         else:
+            await self._answer_taken(send, app, envelope, refusal)
+
+    async def _answer_taken(self, send: Send, app: str, envelope: Envelope, refusal: str) -> None:
+        """2xx for what is refused too: a vendor that hears 4xx for days switches its endpoint off."""
+        told: dict[str, Any] = {"received": envelope.id}
+        if envelope.refused:
+            metrics.REFUSED.labels(app, envelope.refused).inc()
+            log.warning("webhook.recorded_as_refused", connection=envelope.connection, reason=envelope.refused)
+            told["refused"] = {"code": envelope.refused, "message": refusal}
+        else:
             metrics.EVENTS_IN.labels(app, envelope.type if envelope.type in TRIGGERS else "other").inc()
-            await _answer(send, 200, {"received": envelope.id})
+        await _answer(send, 200, told)
+
+    async def _taken(self, app: str, parts: list[str], scope: Scope, receive: Receive) -> tuple[Envelope, str]:
+        """What is appended, and why nobody may act on it, empty if it may be. Raises Refused."""
+        try:
+            return await self._envelope(app, parts, scope, receive), ""
+        except NotOurs as error:
+            return error.record, error.message
 
     async def _envelope(self, app: str, parts: list[str], scope: Scope, receive: Receive) -> Envelope:
         if not self._desk.replica.ready:
@@ -144,7 +161,7 @@ def placed(envelope: Envelope, topics: Topics) -> tuple[str, bytes]:
     Raises Refused for one that is too large, and for one that neither webhook nor poller may bring: this is the only
     way in for both.
     """
-    if why := refusal(envelope.type, envelope.origin):
+    if why := why_not(envelope.type, envelope.origin):
         raise Refused(403, "not_a_webhook", why)
     trigger = TRIGGERS.get(envelope.type)
     record = envelopes.encode(envelope)

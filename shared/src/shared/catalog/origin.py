@@ -29,6 +29,10 @@ def check_origin(envelope: Envelope, connection: Connection | None) -> None:
 
     `connection` is the one that the envelope names, None if it is not known: then it says nothing.
     """
+    if envelope.refused:
+        raise WrongOrigin(
+            f"ingress refused this event ({envelope.refused}): it is not connection {envelope.connection}'s"
+        )
     trigger = TRIGGERS.get(envelope.type)
     by_person = trigger is not None and trigger.brought == "person"
     expected = CONSOLE_SOURCE if by_person else source_of(envelope.appaccount)

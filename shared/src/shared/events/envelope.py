@@ -22,6 +22,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     - `appaccount`: `app:mode:account` that it happened at; `connection`: whose address or poller brought it.
     - `aggregate`: canonical id of what it changes, also the record's key.
     - `cause`: id of the run or request that made us emit it, empty for the outside's own events.
+    - `refused`: why nobody may act on it, empty for every event that may be acted on.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     data: msgspec.Raw
     origin: Origin = "live"
     cause: str = ""
+    refused: str = ""
     specversion: str = "1.0"
     schemaversion: str = SCHEMA_VERSION
     datacontenttype: str = "application/json"
@@ -52,10 +54,11 @@ _decoder = msgspec.json.Decoder(Envelope)
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The record's value. An empty `cause` stays out: CloudEvents knows no empty attribute values."""
-    if envelope.cause:
+    """The record's value. What is empty and may be stays out: CloudEvents knows no empty attribute values."""
+    if envelope.cause and envelope.refused:
         return _encoder.encode(envelope)
-    fields = {name: getattr(envelope, name) for name in envelope.__struct_fields__ if name != "cause"}
+    empty = [name for name in ("cause", "refused") if not getattr(envelope, name)]
+    fields = {name: getattr(envelope, name) for name in envelope.__struct_fields__ if name not in empty}
     return _encoder.encode(fields)
 
 

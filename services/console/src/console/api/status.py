@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from pydantic import BaseModel, Field
+from shared.events.refused import REMEDIES, WHAT
 from sqlmodel import Session
 
 from console.api import models, parts, pollers, shapes
@@ -18,6 +20,9 @@ from console.projection import pending, queries
 from console.projection.tables import DeadLetterRow, MappingRow, RunRow
 
 router = APIRouter()
+
+TOLD_FOR = timedelta(days=7)
+"""For so long after the last refused event somebody is asked to do something about it; the count stays."""
 
 
 class Counts(BaseModel):
@@ -34,6 +39,16 @@ class Counts(BaseModel):
     differences: int = Field(description="fields that differ and stay so")
 
 
+class RefusedEvents(BaseModel):
+    """Events that a vendor sent to a connection they are not for: recorded, and never acted on."""
+
+    connection: str
+    reason: str = Field(examples=["wrong_mode"])
+    count: int
+    last: str = Field(description="when the last one happened at the vendor", examples=["2026-11-23T10:00:00.000Z"])
+    says: str = Field(description="what is wrong and what to do")
+
+
 class Status(BaseModel):
     """The state of the whole."""
 
@@ -44,6 +59,7 @@ class Status(BaseModel):
     pollers: Pollers | None = Field(description="null where ingress cannot be asked from here")
     connections: list[models.ConnectionItem]
     counts: Counts
+    refused_events: list[RefusedEvents]
     last_run: models.RunItem | None = Field(description="the newest run: also the newest event, for each one has a run")
     projection: dict[str, Any] = Field(description="as GET /api/health")
 
@@ -70,7 +86,7 @@ async def status_of(state: State) -> Status:
     found_parts, lags, polled, tables = await asyncio.gather(
         parts.health(state.settings), state.lag.get(), pollers.ask(state.settings), asyncio.to_thread(_tables, state)
     )
-    counts, connections, last_run = tables
+    counts, connections, refused, last_run = tables
     projection = state.projector.health()
     found = Status(
         healthy=True,
@@ -80,16 +96,18 @@ async def status_of(state: State) -> Status:
         pollers=polled,
         connections=connections,
         counts=counts,
+        refused_events=refused,
         last_run=last_run,
         projection=projection,
     )
-    found.problems = _problems(found) + _to_do(found.counts)
+    found.problems = _problems(found) + _to_do(found)
     found.healthy = not found.problems
     return found
 
 
-def _to_do(counts: Counts) -> list[str]:
+def _to_do(status: Status) -> list[str]:
     """What stands still until a person acts: how many, and the command that shows which."""
+    counts = status.counts
     parked = "see `tandem runs list --state parked` for which"
     waits, wait = "1 entity waits", "{} entities wait"
     letters = counts.dead_letters.get("open", 0)
@@ -101,14 +119,32 @@ def _to_do(counts: Counts) -> list[str]:
         (counts.held, waits, wait, f"for your leave to overwrite: {parked}, then `tandem flow-links confirm`"),
         (counts.refused, "1 value was", "{} values were", "refused by a vendor: see `tandem differences list`"),
     )
-    return [f"{one if n == 1 else several.format(n)} {what}" for n, one, several, what in work if n]
+    found = [f"{one if n == 1 else several.format(n)} {what}" for n, one, several, what in work if n]
+    lately = datetime.now(UTC) - TOLD_FOR
+    return found + [one.says for one in status.refused_events if datetime.fromisoformat(one.last) > lately]
 
 
-def _tables(state: State) -> tuple[Counts, list[models.ConnectionItem], models.RunItem | None]:
+def _tables(
+    state: State,
+) -> tuple[Counts, list[models.ConnectionItem], list[RefusedEvents], models.RunItem | None]:
     with Session(state.database.engine) as session:
         found, _ = queries.runs_page(session, queries.Search(limit=1))
-        connections = shapes.connection_items(session)
-        return counts_of(session), connections, shapes.run_item(found[0]) if found else None
+        connections, refused = shapes.connection_items(session), refused_events(session)
+        return counts_of(session), connections, refused, shapes.run_item(found[0]) if found else None
+
+
+def refused_events(session: Session) -> list[RefusedEvents]:
+    return [
+        RefusedEvents(connection=connection, reason=reason, count=n, last=last, says=_says(connection, reason, n, last))
+        for connection, reason, n, last in queries.refused_events(session)
+    ]
+
+
+def _says(connection: str, reason: str, count: int, last: str) -> str:
+    what = WHAT.get(reason, reason)  # type: ignore[call-overload]
+    remedy = REMEDIES.get(reason, "see docs/operations.md")  # type: ignore[call-overload]
+    events = f"1 event {what}" if count == 1 else f"{count} events {what}"
+    return f"connection {connection} was sent {events}, the last one of {last}, and none was acted on: {remedy}"
 
 
 def _problems(status: Status) -> list[str]:
@@ -157,6 +193,12 @@ def metrics(state: StateDep, session: SessionDep) -> Response:
         ("tandem_differences", "fields that differ and stay so", counts.differences),
     ):
         Gauge(name, text, registry=registry).set(waiting)
+    refused = Gauge(
+        "tandem_refused_events", "events sent to a connection they are not for", ["connection", "reason"],
+        registry=registry,
+    )  # fmt: skip
+    for one in refused_events(session):
+        refused.labels(one.connection, one.reason).set(one.count)
     projector = state.projector
     seen = projector.looked_at.timestamp() if projector.looked_at else 0.0
     for name, text, value in (

@@ -72,6 +72,7 @@ def status(json: client.AsJson = False) -> None:
             "conflicts": str(counts["conflicts"]),
             "waiting for a change": str(counts["waiting"]),
             "differences": str(counts["differences"]),
+            "refused events": str(sum(one["count"] for one in found["refused_events"])),
             "last event": f"{last['event_type']}, {tables.since(last['started_at'])}" if last else "none yet",
         },
     )

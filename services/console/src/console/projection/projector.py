@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ from shared.tasks import unless_cancelled, was_cancelled
 from sqlalchemy.exc import SQLAlchemyError
 
 from console.projection.database import Batch, Database, Move, Partition, PositionMoved
-from console.projection.rows import Folded, kinds
+from console.projection.rows import Folded, NotShown, kinds
 
 log = get_logger(__name__)
 
@@ -218,7 +219,8 @@ class Projector:
             for record in records:
                 try:
                     kind, key = self.kinds[partition.topic], (record.key or b"").decode()
-                    folded.append(kind.fold(key, record.value, record.offset))
+                    with suppress(NotShown):
+                        folded.append(kind.fold(key, record.value, record.offset))
                 except Exception as error:
                     stopped[at] = _unreadable(Place(*at, record.offset), error)
                     break

@@ -22,6 +22,7 @@ from console.projection.tables import (
     KeyStateRow,
     MappingRow,
     NameRow,
+    RefusedEventRow,
     RunRow,
 )
 from shared import mappings, runs
@@ -108,6 +109,14 @@ def flow_link(session: Session, link_id: str) -> FlowLink | None:
     row = session.get(FlowLinkRow, link_id)
     found = flow_link_decoder.decode(row.record) if row else None
     return found if found and not is_removed(found) else None
+
+
+def refused_events(session: Session) -> list[tuple[str, str, int, str]]:
+    """Connection, reason, how many, and the time of the last one."""
+    row = RefusedEventRow
+    query = select(col(row.connection), col(row.reason), func.count(), func.max(row.at))
+    grouped = query.group_by(col(row.connection), col(row.reason)).order_by(col(row.connection), col(row.reason))
+    return [(connection, reason, int(n), str(last)) for connection, reason, n, last in session.execute(grouped)]
 
 
 def counts(session: Session, table: Listed) -> dict[str, int]:

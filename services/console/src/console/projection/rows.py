@@ -20,6 +20,7 @@ from console.projection.tables import (
     KeyStateRow,
     MappingRow,
     PairStateRow,
+    RefusedEventRow,
     RunRow,
 )
 from shared import connections, key_states, mappings, pairs, runs
@@ -66,6 +67,10 @@ class Read:
     parts: Iterable[dict[str, Any]] = ()
 
 
+class NotShown(Exception):
+    """A good record of which no table holds anything."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of record: its table, and how a record becomes its row. `named` kinds are found by any id.
@@ -81,7 +86,9 @@ class Kind:
     placed: bool = False
 
     def fold(self, key: str, value: bytes | None, offset: int = 0) -> Folded:
-        """Raises msgspec.DecodeError for what is no record of this kind, StopWorker for another major version."""
+        """Raises NotShown for a record of which no table holds anything, msgspec.DecodeError for what is no record of
+        this kind, StopWorker for another major version.
+        """
         if value is None:
             return Folded(self, key, None)
         found = self.read(value)
@@ -160,11 +167,34 @@ def _pair_state(value: bytes) -> Read:
     return Read(state, row, parts=parts)
 
 
+class _Other(msgspec.Struct):
+    """An event that no trigger knows, as far as the tables need it."""
+
+    id: str
+    connection: str
+    time: str
+    schemaversion: str
+    refused: str = ""
+
+
+_other_decoder = msgspec.json.Decoder(_Other)
+
+
+def _refused_event(value: bytes) -> Read:
+    event = _other_decoder.decode(value)
+    check_version(event.schemaversion)
+    if not event.refused:
+        raise NotShown
+    row = {"id": f"{event.connection}/{event.id}", "connection": event.connection, "reason": event.refused}
+    return Read(event, row | {"at": event.time})
+
+
 RUN = Kind("run", RunRow, _run)
 MAPPING = Kind("mapping", MappingRow, _mapping)
 DEAD_LETTER = Kind("dead-letter", DeadLetterRow, _dead_letter)
 CONNECTION = Kind("connection", ConnectionRow, _connection, named=False)
 KEY_STATE = Kind("key-state", KeyStateRow, _key_state, named=False)
+REFUSED_EVENT = Kind("refused-event", RefusedEventRow, _refused_event, named=False)
 FLOW_LINK = Kind("flow-link", FlowLinkRow, _flow_link, named=False)
 PAIR_STATE = Kind("pair-state", PairStateRow, _pair_state, named=False, parts=DifferenceRow, placed=True)
 
@@ -177,6 +207,7 @@ def kinds(topics: Topics) -> dict[str, Kind]:
         topics.dead_letters: DEAD_LETTER,
         topics.connections: CONNECTION,
         topics.key_states: KEY_STATE,
+        topics.other: REFUSED_EVENT,
         topics.flow_links: FLOW_LINK,
         topics.pair_states: PAIR_STATE,
     }

@@ -81,6 +81,17 @@ class KeyStateRow(SQLModel, table=True):
     record: bytes = Field(sa_type=LargeBinary)
 
 
+class RefusedEventRow(SQLModel, table=True):
+    """An event that a vendor sent to a connection it is not for; `at` is when it happened there."""
+
+    __tablename__ = "refused_events"
+
+    id: str = Field(primary_key=True)
+    connection: str
+    reason: str
+    at: str
+
+
 class FlowLinkRow(SQLModel, table=True):
     """One flow link."""
 

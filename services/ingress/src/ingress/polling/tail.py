@@ -44,6 +44,7 @@ class _Seen(msgspec.Struct):
     appaccount: str
     time: str
     data: msgspec.Raw
+    refused: str = ""
     schemaversion: str = "1.0"
 
 
@@ -190,7 +191,8 @@ class Tail:
         except (msgspec.DecodeError, RecursionError):
             return  # no event; the service that reads the topic buries it
         check_version(seen.schemaversion)
-        if not seen.appaccount.startswith("stripe:"):
+        # A refused one is not the account's: it was not received, and shows no state of its customers.
+        if seen.refused or not seen.appaccount.startswith("stripe:"):
             return
         self._known.setdefault(seen.appaccount, {})[seen.id] = _epoch(seen.time)
         if seen.type.startswith("stripe.customer."):
