@@ -165,6 +165,25 @@ async def test_a_wrong_key_closes_the_connection_and_loses_nothing(tenant: Tenan
     assert len(await tenant.stripe_customers()) == 2
 
 
+async def test_a_missing_right_parks_what_needs_it_and_closes_nothing(tenant: Tenant) -> None:
+    """The connection stays open and shows Stripe's words, which name the right; with it the run goes on."""
+    connection, rights = f"con_s{tenant.name}", {"customers": "read", "events": "read", "account": "read"}
+    body = {"account": tenant.stripe_account, "rights": rights}
+    restricted = (await tenant.stack.control("POST", "/keys", json=body))["key"]
+    await tenant.connect_stripe(connection, restricted)
+    await tenant.new_account("acme")
+    parked = await tenant.run("acme", "parked")
+    shown = (await tenant.stack.api("/connections"))["items"]
+    (item,) = [one for one in shown if one["id"] == connection]
+
+    assert (parked["problem"]["error"], parked["problem"]["connection"]) == ("Blocked", connection)
+    assert (item["state"], [one["operation"] for one in item["refused"]]) == ("open", ["customers.create"])
+    assert "rak_customer_write" in item["refused"][0]["reason"]
+    await tenant.connect_stripe(connection, tenant.stripe_key)
+    await tenant.mapping("acme")
+    assert len(await tenant.stripe_customers()) == 1
+
+
 async def test_a_mended_key_wakes_what_waits_for_it(kafka_bootstrap: str, tmp_path: Path) -> None:
     """At once, though the parking lasts ten minutes here."""
     stack = await Stack.start(tmp_path, kafka_bootstrap, workers=1, TANDEM_DELAY_SCALE="10", **RARE_POLLS)
