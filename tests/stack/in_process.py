@@ -173,10 +173,16 @@ class InProcess(Vendors):
         """Do something once, right before a call of an operation (`settings.post`) waits for its turn."""
         self.gate.before[operation] = call
 
-    async def link(self, flow: str, *, stripe: str = "stripe", enabled: bool = True, suffix: str = "") -> None:
+    async def link(
+        self, flow: str, *, stripe: str = "stripe", enabled: bool = True, suffix: str = "", changed_at: str = ""
+    ) -> None:
         """A flow link, on or off."""
         link = FlowLink(
-            id=f"{flow}{suffix}", flow=flow, connections={"stripe": stripe, "togai": "togai"}, enabled=enabled
+            id=f"{flow}{suffix}",
+            flow=flow,
+            connections={"stripe": stripe, "togai": "togai"},
+            enabled=enabled,
+            changed_at=changed_at,
         )
         await self.log.append(self.topics.flow_links, link.id, encode_connection(link))
 

@@ -54,3 +54,26 @@ async def test_a_link_that_is_switched_off_in_the_middle_writes_no_more(tandem: 
     assert named is None
     assert tandem.setting("acme") == made[0]["id"]
     assert tandem.customers() == made
+
+
+async def test_a_claim_of_a_link_that_is_off_is_in_nobodys_way(tandem: InProcess) -> None:
+    """Stripe was away when the customer was to be made; nothing was. A person links the account to another one."""
+    with tandem.control.fault(
+        app="stripe", kind="error_before", match={"account": tandem.accounts["stripe"]["id"], "method": "POST"},
+        stored=False,
+    ):  # fmt: skip
+        tandem.account()
+        await tandem.settle()
+    begun = tandem.registry.mappings.begun(tandem.ref("acme", "togai"))
+    await tandem.link(TO_TOGAI, enabled=False)
+    customer = tandem.customer()
+    await tandem.link(TO_STRIPE, enabled=False, changed_at="2026-01-01T00:00:00.000Z")
+    await tandem.look_again()
+    tandem.by_hand("link", "acme", customer)
+    await tandem.settle()
+    await tandem.link(TO_STRIPE)
+    await tandem.look_again()
+
+    assert begun is not None
+    assert tandem.linked(customer).rule == "manual"
+    assert [found["id"] for found in tandem.customers()] == [customer]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shared.claims import Claims
 from shared.errors import StopWorker
+from shared.events.topics import Topics
 from shared.mapping_index import MappingIndex
 from shared.mappings import Claim, Mapping, decode, encode
+from shared.settings import Settings
+from shared.streaming.replica import Replica
+
+from tests.fakes.log import FakeLog
 
 A, B, C = "togai:test:o/account/a", "stripe:test:s/customer/b", "stripe:test:s/customer/c"
 
@@ -170,3 +176,54 @@ def test_the_index_never_names_what_is_not_there(history: list[tuple[str, str]])
             assert index.opened_by(mapping.source) == mapping
             assert ref in mapping.refs
             assert mapping.state != "withdrawn"
+
+
+RUN_2 = {"run": "run_2"}
+
+
+@pytest.mark.parametrize(
+    ("known", "late", "holds"),
+    [
+        (record("m", "linked", A, C), record("m", "deleted", A, B), False),
+        (msgspec.structs.replace(record("m", "linked", A, B), **RUN_2), record("m", "deleted", A, B), False),
+        (record("m", "linked", A, B), record("m", "deleted", A, B), True),
+        (record("m", "linked", A, B), record("m", "claimed", A, "", claim()), False),
+        (record("m", "linked", A, B), record("m", "linked", A, C), False),
+        (record("m", "deleted", A, B), record("m", "linked", A, B), False),
+        (record("m", "withdrawn", A, B), record("m", "deleted", A, B), False),
+        (record("m", "withdrawn", A), record("m", "claimed", A, "", claim()), True),
+        (record("m", "claimed", A, "", claim()), record("m", "linked", A, B), True),
+        (msgspec.structs.replace(record("m", "claimed", A, "", claim()), **RUN_2), record("m", "linked", A, B), False),
+        (record("m", "unlinked", A, B), record("m", "linked", A, B), False),
+        (record("m", "separate", A), record("m", "claimed", A, "", claim()), True),
+    ],
+)
+def test_a_late_record_does_not_undo_what_came_after_it(known: Mapping, late: Mapping, holds: bool) -> None:
+    """A worker that was replaced marks a pair as deleted that a person has linked anew meanwhile: nobody follows."""
+    index = MappingIndex()
+    index.apply(0, known)
+    index.apply(1, late)
+
+    assert index.present(known) == (late if holds else known)
+    assert index.refused(1) is not holds
+
+
+async def test_who_wrote_a_refused_record_writes_the_valid_one_again() -> None:
+    """Compaction keeps the last record of an id: it must be the one that holds."""
+    log, index, topics = FakeLog(), MappingIndex(), Topics(Settings(_env_file=None))
+    claims = Claims(log, cast(Replica, _Folding(log, index)), index, topics)
+    index.apply(0, msgspec.structs.replace(record("m", "linked", A, C), **RUN_2))
+    stood = await claims.mark_deleted(record("m", "linked", A, B), "gone")
+
+    assert (stood.state, stood.target) == ("linked", C)
+    assert decode(log.written[-1].value) == stood
+
+
+class _Folding:
+    """A replica that has folded what the log holds."""
+
+    def __init__(self, log: FakeLog, index: MappingIndex) -> None:
+        self._log, self._index = log, index
+
+    async def wait_for(self, _topic: str, offset: int) -> None:
+        self._index.apply(offset, decode(self._log.written[offset].value))

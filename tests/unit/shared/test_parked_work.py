@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
-
 import pytest
-from shared.errors import Blocked, ConnectionClosed, SyncError, Unavailable
+from shared.errors import Blocked, ConnectionClosed, FlowLinkOff, OverwritesHeld, SyncError, Unavailable
 from shared.flows.runner import problem_of
 from shared.runs import Parked, Run, encode
-from shared.streaming.faust_glue import _work
-from shared.streaming.processor import PARKED_HEADER
+from shared.streaming.records import PARKED_HEADER, work_of
 
 
 @pytest.mark.parametrize(
@@ -18,6 +14,8 @@ from shared.streaming.processor import PARKED_HEADER
     [
         (ConnectionClosed("con_1", "401"), "con_1", ""),
         (Blocked("con_1", "403", operation="customers.create", fingerprint="f"), "", "con_1"),
+        (FlowLinkOff("link_1"), "link_1", ""),
+        (OverwritesHeld("link_1", 20, 600.0), "link_1/overwrites", ""),
         (Unavailable("away"), "", ""),
     ],
 )
@@ -30,7 +28,6 @@ def test_a_closed_connection_is_waited_for_otherwise_than_a_blocked_run(
         problem=problem_of(error),
     )  # fmt: skip
     headers = {PARKED_HEADER: encode(Parked(run=run, due=1.0))}
-    message = SimpleNamespace(offset=0, key=b"a", value=b"{}", headers=headers, topic="customer.delay.1m")
-    work = _work(cast(Any, SimpleNamespace(message=message)), ("customer.delay.1m", 0), lambda: None)
+    work = work_of(("customer.delay.1m", 0), 0, b"a", b"{}", headers, lambda: None)
 
     assert (work.closed, work.blocked) == (closed, blocked)

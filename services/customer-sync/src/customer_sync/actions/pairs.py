@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 
 from shared.apps.stripe.models import StripeCustomer
+from shared.claims import now
 from shared.errors import Conflict, Rejected, Waiting
 from shared.flows.actions import Context, Ended
 from shared.mappings import Mapping
+from shared.pairs import REMEMBERED_FOR
 
 from customer_sync.decide import TOGAI_ACCOUNT_ID
 
@@ -77,6 +80,15 @@ def check_named_account(customer: StripeCustomer, account: str) -> None:
             f"the metadata of {customer.id} names account {named}, it is linked to {account}: correct the metadata or "
             "the link"
         )
+
+
+async def leave_if_nothing_was_made(context: Context, held: Mapping) -> None:
+    """Withdraw the claim of a create whose flow link is off, so that it stands in nobody's way: nothing was found, and
+    no call that was sent before the link was switched off can still land.
+    """
+    off_since = context.link.changed_at
+    if off_since and now() - datetime.fromisoformat(off_since) > timedelta(seconds=REMEMBERED_FOR):
+        await context.claims.withdraw(held, f"flow link {context.link.id} is off, and nothing was made")
 
 
 def refused(error: Rejected, entity: str) -> Waiting:

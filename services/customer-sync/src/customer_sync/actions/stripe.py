@@ -34,6 +34,7 @@ from customer_sync.actions.pairs import (
     end_if_of_others,
     end_if_unlinked,
     free_for_a_person,
+    leave_if_nothing_was_made,
     refused,
 )
 from customer_sync.actions.same_address import Born, match_of, other_side
@@ -150,6 +151,7 @@ async def _make(context: Context, held: Mapping, new: NewStripeCustomer) -> tupl
     except FlowLinkOff:
         if found := await _made_under(client, held, new):
             return found, "found by list (its flow link is off)"
+        await leave_if_nothing_was_made(context, held)
         raise
     except (Unavailable, RateLimited, Rejected) as error:
         if error.replayed:

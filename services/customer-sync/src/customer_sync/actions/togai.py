@@ -21,6 +21,7 @@ from customer_sync.actions.pairs import (
     end_if_unlinked,
     free_for_a_person,
     is_unlinked,
+    leave_if_nothing_was_made,
     refused,
 )
 from customer_sync.actions.same_address import Born, match_of, other_side
@@ -233,6 +234,7 @@ async def _make(context: Context, held: Mapping, customer: StripeCustomer) -> st
     except FlowLinkOff:
         if await _names(context, client, Ref.parse(held.target).id, customer):
             return "found under its id (its flow link is off)"
+        await leave_if_nothing_was_made(context, held)
         raise
     except Rejected as error:
         if error.status not in ALREADY_THERE:
