@@ -5,18 +5,18 @@ from __future__ import annotations
 import secrets as random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from shared.apps.stripe import client as stripe_client
-from shared.apps.stripe.client import StripeApp
-from shared.apps.togai import client as togai_client
-from shared.apps.togai.client import TogaiApp
 from shared.connections import Connection, Secrets, Vault
 from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.identity import AppAccount
-from shared.limits import CallGate
 from shared.settings import TOGAI_API, Mode, Settings, cleaned
+
+# The vendors' clients take 0.25 s of processor time to import, Stripe's SDK most of it, and few commands ask a vendor:
+# whoever does imports them.
+if TYPE_CHECKING:
+    from shared.apps.stripe.client import StripeApp
 
 STRIPE_EVENTS = ["customer.created", "customer.updated", "customer.deleted"]
 TOGAI_EVENT = "account.created"
@@ -121,8 +121,11 @@ async def _stripe(wanted: Wanted, settings: Settings) -> tuple[str, Mode]:
 
 
 async def _togai(wanted: Wanted, settings: Settings) -> tuple[str, Mode]:
+    from shared.apps.togai.client import TogaiApp, http_client
+    from shared.limits import CallGate
+
     mode = togai_mode(wanted.api_base, wanted.mode)
-    http = togai_client.http_client(settings.call_timeout)
+    http = http_client(settings.call_timeout)
     async with http:
         client = TogaiApp(wanted.id, "togai", wanted.key, wanted.api_base, CallGate(settings), http)
         told = await client.organization()
@@ -140,10 +143,15 @@ class stripe_app:
     """A client for a key that is no connection yet."""
 
     def __init__(self, wanted: Wanted, settings: Settings) -> None:
+        from shared.apps.stripe.client import http_client
+
         self._wanted, self._settings = wanted, settings
-        self._http = stripe_client.http_client(settings.call_timeout)
+        self._http = http_client(settings.call_timeout)
 
     async def __aenter__(self) -> StripeApp:
+        from shared.apps.stripe.client import StripeApp
+        from shared.limits import CallGate
+
         wanted = self._wanted
         return StripeApp(wanted.id, "stripe", wanted.key, wanted.api_base, CallGate(self._settings), self._http)
 

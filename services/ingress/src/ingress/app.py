@@ -1,12 +1,14 @@
-"""The ingress application: the lean webhook path, and FastAPI for the rest."""
+"""The ingress application: the lean webhook path, and Starlette for the rest."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from ingress.limits.office import Office
 from ingress.polling.pollers import Pollers
@@ -19,9 +21,9 @@ def make_app(desk: Desk, pollers: Pollers, office: Office) -> Ingress:
 
 
 class Ingress:
-    """Sends `/webhooks/` to the lean path and everything else to FastAPI."""
+    """Sends `/webhooks/` to the lean path and everything else to Starlette."""
 
-    def __init__(self, webhooks: Webhooks, pages: FastAPI) -> None:
+    def __init__(self, webhooks: Webhooks, pages: Starlette) -> None:
         self._webhooks = webhooks
         self._pages = pages
 
@@ -29,32 +31,31 @@ class Ingress:
         if scope["type"] == "http" and scope["path"].startswith("/webhooks/"):
             await self._webhooks(scope, receive, send)
         else:
-            await self._pages(scope, receive, cast(Any, send))
+            await self._pages(scope, cast(Any, receive), cast(Any, send))
 
 
-def _pages(desk: Desk, pollers: Pollers, office: Office) -> FastAPI:
-    pages = FastAPI(title="Tandem ingress", docs_url=None, redoc_url=None)
+def _pages(desk: Desk, pollers: Pollers, office: Office) -> Starlette:
+    async def healthz(_: Request) -> Response:
+        """Whether the process lives."""
+        return JSONResponse({"status": "ok"})
 
-    @pages.get("/healthz", summary="Whether the process lives")
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @pages.get("/readyz", summary="Whether webhooks are taken: the connections have been read")
-    async def readyz() -> JSONResponse:
+    async def readyz(_: Request) -> Response:
+        """Whether webhooks are taken: the connections have been read."""
         ready = desk.replica.ready
         facts = {"ready": ready, "service": "ingress", "connections": len(desk.registry.connections)}
         return JSONResponse(facts, status_code=200 if ready else 503)
 
-    @pages.get("/pollers", summary="How far the pollers are, and what is wrong with them")
-    async def how_far() -> dict[str, Any]:
-        return pollers.status()
+    async def how_far(_: Request) -> Response:
+        """How far the pollers are, and what is wrong with them."""
+        return JSONResponse(pollers.status())
 
-    @pages.get("/limits", summary="Whether this process leases permits, and what each app account may do now")
-    async def limits() -> dict[str, Any]:
-        return office.status()
+    async def limits(_: Request) -> Response:
+        """Whether this process leases permits, and what each app account may do now."""
+        return JSONResponse(office.status())
 
-    @pages.get("/metrics", summary="Prometheus metrics")
-    async def metrics() -> Response:
+    async def metrics(_: Request) -> Response:
+        """Prometheus metrics."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    return pages
+    pages = {"healthz": healthz, "readyz": readyz, "pollers": how_far, "limits": limits, "metrics": metrics}
+    return Starlette(routes=[Route(f"/{name}", answer) for name, answer in pages.items()])
