@@ -36,6 +36,7 @@ from shared.streaming.kafka import Log
 
 from benchmarks.tables import Figure, arguments, show
 from tests.engines.access import own_kafka
+from tests.stack.forked import Forked
 from tests.stack.processes import Stack, until
 from tests.stack.topics import records
 
@@ -93,7 +94,7 @@ async def all_ended(settings: Settings, topics: Topics) -> dict[str, Run] | None
     return ended if len(ended) >= EVENTS else None
 
 
-def processor_seconds(children: Iterable[Child]) -> float:
+def processor_seconds(children: Iterable[Forked]) -> float:
     """What so many processes have used until now."""
     times = [psutil.Process(child.pid).cpu_times() for child in children]
     return sum(time.user + time.system for time in times)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -61,7 +60,7 @@ class Stage:
             stack.ports.setdefault(name, free_port())
             environment |= {"TANDEM_WORKER_PORT": str(stack.ports[name]), "TANDEM_WORKER_ID": name}
         words = ["tests.reliability.mutant", self.mutation, module] if self.mutation else [module]
-        stack.launch_as(name, [sys.executable, "-m", *words], environment)
+        stack.launch_as(name, words, environment)
         self.wanted.add(name)
 
     async def keep_alive(self) -> None:

@@ -5,37 +5,44 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 from console.http import own_machine
-from console.local.child import Child
 from console.local.ports import free_port
 from console.setup import prepare
 from shared.settings import Settings
 
 from tests.engines import access
+from tests.stack.forked import First, Forked, fork
 
 PATIENCE = 150.0
 """Seconds a test waits for an outcome: longer than the longest parking of a scaled run, which is 72 s."""
+SOONEST, LATEST, LONGER = 0.03, 0.3, 1.2
+"""Seconds between two looks, and by how much each is later than the one before: whoever waits long looks seldom, since
+looking takes as much processor time as what is waited for.
+"""
 UNLIMITED = {"stripe_test_rate": None, "stripe_live_rate": None, "stripe_operation_rate": None, "togai_rate": None}
 QUICK = {"webhook_delays": [0.05, 0.1, 0.2, 0.5, 1, 1, 2, 2, 5, 5], "webhook_timeout": 10.0}
 
 
-async def until(condition: Any, what: str, patience: float = PATIENCE, *, every: float = 0.05) -> Any:
-    """Poll an async condition until it is true; raises AssertionError that says what did not come."""
-    deadline = asyncio.get_running_loop().time() + patience
+async def until(condition: Any, what: str, patience: float = PATIENCE, *, every: float = SOONEST) -> Any:
+    """Poll an async condition until it is true, less and less often; raises AssertionError that says what did not
+    come.
+    """
+    deadline, pause = asyncio.get_running_loop().time() + patience, every
     while not (found := await condition()):
         if asyncio.get_running_loop().time() > deadline:
             raise AssertionError(f"did not come within {patience:.0f} s: {what}")
-        await asyncio.sleep(every)
+        await asyncio.sleep(pause)
+        pause = max(every, min(LATEST, pause * LONGER))
     return found
 
 
-async def until_none(condition: Any, what: str, patience: float = PATIENCE, *, every: float = 0.05) -> None:
+async def until_none(condition: Any, what: str, patience: float = PATIENCE, *, every: float = SOONEST) -> None:
     """Poll for what is wrong until nothing is; raises AssertionError that says what was left."""
     found: list[Any] = []
 
@@ -58,7 +65,7 @@ class Stack:
     prefix: str
     ports: dict[str, int]
     extra: dict[str, str]
-    children: dict[str, Child] = field(default_factory=dict)
+    children: dict[str, Forked] = field(default_factory=dict)
 
     @classmethod
     def bare(cls, home: Path, bootstrap: str, **extra: str) -> Stack:
@@ -110,11 +117,15 @@ class Stack:
         return {k: v for k, v in os.environ.items() if not k.startswith(foreign)} | self._own()
 
     def _launch(self, name: str, *module: str, **env: str) -> None:
-        self.launch_as(name, [sys.executable, "-m", *module], self.environment() | env)
+        self.launch_as(name, module, self.environment() | env)
 
-    def launch_as(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        """Start a process (again) by a command of the caller's."""
-        self.children[name] = Child(command, self.home / f"{name}.log", env=environment)
+    def launch_as(self, name: str, module: Sequence[str], environment: dict[str, str]) -> None:
+        """Start a process (again) by a module of the caller's, with its arguments."""
+        self.children[name] = fork(module, self.home / f"{name}.log", env=environment, first=self.first(name))
+
+    def first(self, name: str) -> First:
+        """What is called in a process before its module runs."""
+        return ()
 
     async def launch_sandbox(self) -> None:
         """Start the sandbox and wait until it answers."""

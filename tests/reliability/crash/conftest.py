@@ -11,7 +11,6 @@ from typing import NamedTuple
 import pytest
 
 from tests.reliability.asking import asked_of
-from tests.reliability.crash.life import Nursery
 from tests.reliability.crash.mutations import MUTATIONS
 from tests.reliability.crash.points import Point, one_of_each_kind
 from tests.reliability.crash.scenarios import Scenario
@@ -42,14 +41,6 @@ class Asked(NamedTuple):
 
 
 @pytest.fixture(scope="package")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    """Where lives come from."""
-    running = asyncio.run(Nursery.open(tmp_path_factory.mktemp("nursery")))
-    yield running
-    asyncio.run(running.close())
-
-
-@pytest.fixture(scope="package")
 def sandbox(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The vendors of all Tandems."""
     running = asyncio.run(open_sandbox(tmp_path_factory.mktemp("vendors"), kafka_bootstrap))
@@ -59,24 +50,24 @@ def sandbox(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="package")
 def sweeps(
-    request: pytest.FixtureRequest, sandbox: Stack, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, sandbox: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[Asked, Outcome]:
     """The outcome of every scenario that a test of this run asks for."""
     asked = asked_of(request, "asked")
-    return asyncio.run(_all(asked, sandbox, nursery, tmp_path_factory.mktemp("tandems")))
+    return asyncio.run(_all(asked, sandbox, tmp_path_factory.mktemp("tandems")))
 
 
-async def _all(asked: list[Asked], sandbox: Stack, nursery: Nursery, home: Path) -> dict[Asked, Outcome]:
+async def _all(asked: list[Asked], sandbox: Stack, home: Path) -> dict[Asked, Outcome]:
     outcomes = await asyncio.gather(
-        *(_one(each, sandbox, nursery, home / str(number)) for number, each in enumerate(asked)),
+        *(_one(each, sandbox, home / str(number)) for number, each in enumerate(asked)),
         return_exceptions=True,
     )
     return dict(zip(asked, outcomes, strict=True))
 
 
-async def _one(asked: Asked, sandbox: Stack, nursery: Nursery, home: Path) -> Sweep:
+async def _one(asked: Asked, sandbox: Stack, home: Path) -> Sweep:
     begun, scenario = time.monotonic(), asked.scenario
-    stack = Bred.beside(sandbox, nursery, home, asked.mutation, **scenario.settings)
+    stack = Bred.beside(sandbox, home, asked.mutation, **scenario.settings)
     async with Tandem(stack, scenario.victim, webhooks=scenario.webhooks) as tandem:
         found = await sweep(scenario(tandem), asked.choice)
     found.seconds = time.monotonic() - begun

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from console.projection.database import Database
 from console.projection.projector import Projector
@@ -20,9 +20,9 @@ from sqlmodel import SQLModel
 
 from shared import mappings, pairs, runs
 from tests.integration.console import records
-from tests.reliability.crash.life import Life, Nursery
 from tests.reliability.crash.points import EXIT, Plan, Point, passings
 from tests.reliability.crash.tandem import LAST_BREATH, Bred
+from tests.stack.forked import Forked
 from tests.stack.processes import Stack, until
 
 Written = tuple[str, str, bytes | None]
@@ -51,7 +51,7 @@ class Console:
     database: Database
     log: Log
     plan: Plan = Plan(0)
-    life: Life | None = None
+    life: Forked | None = None
     ends: dict[tuple[str, int], Place] = field(default_factory=dict)
 
     async def record(self, moment: Moment) -> list[Point]:
@@ -86,7 +86,7 @@ class Console:
             await self.life.kill()
         await self._append(some_records(Topics(self.stack.settings()))[0])
         self.stack.launch("console")
-        self.life = cast(Life, self.stack.children["console"])
+        self.life = self.stack.children["console"]
         await self.caught_up()
 
     async def fold(self) -> None:
@@ -128,9 +128,9 @@ class Console:
 
 
 @asynccontextmanager
-async def open_console(sandbox: Stack, nursery: Nursery, home: Path, url: str = "") -> AsyncIterator[Console]:
+async def open_console(sandbox: Stack, home: Path, url: str = "") -> AsyncIterator[Console]:
     """A console that is to die, on topics and tables of its own. It has not begun yet."""
-    stack = Bred.beside(sandbox, nursery, home, "", **({"DATABASE_URL": url} if url else {}))
+    stack = Bred.beside(sandbox, home, "", **({"DATABASE_URL": url} if url else {}))
     settings = stack.settings()
     await ensure_topics(settings)
     database = Database(url or settings.effective_database_url, settings.topic_prefix)

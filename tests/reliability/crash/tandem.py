@@ -1,4 +1,4 @@
-"""One Tandem whose processes come from the nursery and can be told where to die."""
+"""One Tandem whose processes can be told where to die."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from console.http import own_machine
-from console.local.child import Child
 from shared.connections import encryption_keys
 from shared.streaming.admin import ensure_topics
 
+from tests.reliability.crash import begin
 from tests.reliability.crash.ledger import Ledger
-from tests.reliability.crash.life import Life, Nursery
 from tests.reliability.crash.points import EXIT, Passing, Plan, Point, call_label, end_of, passings
+from tests.stack.forked import First, Forked
 from tests.stack.processes import QUICK, UNLIMITED, Stack
 from tests.stack.tenants import Tenant
 
@@ -46,30 +46,22 @@ async def open_sandbox(home: Path, bootstrap: str) -> Stack:
 
 
 class Bred(Stack):
-    """A stack of processes from the nursery, beside a sandbox that runs already."""
+    """A stack of processes with crash points, beside a sandbox that runs already."""
 
-    nursery: Nursery
     mutation: str = ""
 
     @classmethod
-    def beside(cls, sandbox: Stack, nursery: Nursery, home: Path, mutation: str, **extra: str) -> Bred:
+    def beside(cls, sandbox: Stack, home: Path, mutation: str, **extra: str) -> Bred:
         """Names and ports of its own; nothing runs."""
         home.mkdir()
         made = cast(Bred, cls.bare(home, sandbox.bootstrap, **(FEW | extra)))
         made.ports["sandbox"] = sandbox.ports["sandbox"]
-        made.nursery, made.mutation = nursery, mutation
+        made.mutation = mutation
         return made
 
-    def _launch(self, name: str, *module: str, **env: str) -> None:
-        life = self.nursery.bear(
-            module[0],
-            name,
-            env=self.environment() | env,
-            folder=self.home,
-            log=self.home / f"{name}.log",
-            mutation=self.mutation,
-        )
-        self.children[name] = cast(Child, life)
+    def first(self, name: str) -> First:
+        """Its points, and its mutation."""
+        return [(f"{begin.__name__}:begin", [name, str(self.home), self.prefix, self.mutation])]
 
 
 @dataclass
@@ -140,9 +132,9 @@ class Tandem:
         return [passing for passing in found if passing.plan == self._plan.id]
 
     @property
-    def life(self) -> Life:
+    def life(self) -> Forked:
         """The process that shall die."""
-        return cast(Life, self.stack.children[self.victim])
+        return self.stack.children[self.victim]
 
     def died_as_planned(self) -> bool:
         """Whether the victim is dead. Raises AssertionError if it died of anything else than its plan."""

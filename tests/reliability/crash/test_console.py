@@ -10,7 +10,6 @@ from console.projection.database import driver_url
 from sqlalchemy import create_engine, text
 
 from tests.reliability.crash.console import contents, open_console, refolded
-from tests.reliability.crash.life import Nursery
 from tests.reliability.crash.points import one_of_each_kind
 from tests.stack.processes import Stack
 
@@ -36,14 +35,13 @@ async def test_death_at_any_transaction_changes_no_row(
     engine: str,
     few: bool,
     sandbox: Stack,
-    nursery: Nursery,
     tmp_path: Path,
     request: pytest.FixtureRequest,
     subtests: pytest.Subtests,
 ) -> None:
     """Rows and positions are one transaction: before it nothing is written, after it nothing is folded twice."""
     url = request.getfixturevalue("postgres_database") if engine == "postgres" else ""
-    async with open_console(sandbox, nursery, tmp_path / "home", url) as console:
+    async with open_console(sandbox, tmp_path / "home", url) as console:
         await console.live()
         for moment in (console.live, console.fold):
             points = await console.record(moment)

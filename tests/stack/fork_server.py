@@ -1,7 +1,8 @@
-"""Gives life to processes of Tandem that have their imports behind them: `python -m tests.reliability.crash.nursery`.
+"""Forks processes of Tandem that have their imports behind them: `python -m tests.stack.fork_server SOCKET`.
 
-One connection to its socket is one life: it takes a spec as a line of JSON, answers with a pid, and at the end with an
-exit code. A connection that is closed before takes its process with it.
+Imports are most of what a process does until it is ready, and a test run starts hundreds. One connection to the socket
+is one process: it takes a spec as a line of JSON, answers with a pid, and at the end with an exit code. A connection
+that is closed before takes its process with it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ from typing import Any
 import faust
 import httpx2
 import stripe
-
-from tests.reliability.crash import mutations, points
+from console.local.with_parent import die_with_parent
 
 LONGEST_SPEC = 65_536
 AHEAD = (
@@ -36,9 +36,10 @@ AHEAD = (
     "granian.server.embed",
     "ingress.app",
     "ingress.polling.pollers",
+    "sandbox.server",
     "shared.streaming.worker",
 )
-"""What the services import, once for all lives; their `__main__` runs in each life anew."""
+"""What the services import, once for all processes; their `__main__` runs in each of them anew."""
 
 
 def prepare() -> None:
@@ -51,7 +52,7 @@ def prepare() -> None:
     inspect.getmodule(sys._getframe())  # looks through every module once
 
 
-class Nursery:
+class ForkServer:
     """A process without threads or an event loop: only such a one may be forked."""
 
     def __init__(self, path: str) -> None:
@@ -79,7 +80,7 @@ class Nursery:
             self._selector.close()
             for inherited in (self._listener, connection):
                 inherited.close()
-            _live(spec)
+            _run(spec)
         os.close(living)
         connection.sendall(f"{pid}\n".encode())
 
@@ -102,10 +103,11 @@ class Nursery:
         self._selector.register(connection, selectors.EVENT_READ, left)
 
 
-def _live(spec: dict[str, Any]) -> None:
-    """One life: the service's own entry point, under its own environment. Does not return."""
+def _run(spec: dict[str, Any]) -> None:
+    """One process: a module's own entry point, under its own environment. Does not return."""
     code = 1
     try:
+        die_with_parent()
         os.setsid()
         output = os.open(spec["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -114,21 +116,21 @@ def _live(spec: dict[str, Any]) -> None:
         os.environ.clear()
         os.environ.update(spec["env"])
         random.seed()
-        told = points.Points(spec["name"], Path(spec["plan"]), Path(spec["journal"]))
-        points.install(told, spec["env"]["TANDEM_TOPIC_PREFIX"])
-        if spec["mutation"]:
-            mutations.MUTATIONS[spec["mutation"]].install()
-        sys.argv = [spec["module"]]
-        runpy.run_module(spec["module"], run_name="__main__", alter_sys=True)
+        for place, arguments in spec["first"]:
+            module, _, function = place.partition(":")
+            getattr(importlib.import_module(module), function)(*arguments)
+        sys.argv = spec["command"]
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException:
         traceback.print_exc()
     finally:
+        sys.stdout.flush()
         os._exit(code)
 
 
 if __name__ == "__main__":
     prepare()
-    Nursery(sys.argv[1]).serve()
+    ForkServer(sys.argv[1]).serve()
