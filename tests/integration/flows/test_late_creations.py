@@ -71,11 +71,15 @@ async def test_an_account_is_archived_for_the_moment_of_the_write_only(stack: St
     assert await tenant.dead_letters(cus) == []
 
 
-async def test_a_refusal_for_good_is_given_up_on(stack: Stack) -> None:
-    """Togai does not take the values: somebody must see it."""
+async def test_a_refusal_for_good_is_shown(stack: Stack) -> None:
+    """Togai does not take the value: it is shown with Togai's words, and is no dead letter."""
     tenant = await Tenant.make(stack)
     cus = await stripe_born(tenant, phone="+1")
     await tenant.fault("togai", "error_before", {"operation": "customers.update"}, status=400)
     await tenant.stripe("POST", f"/v1/customers/{cus}", data={"phone": "+2"})
 
-    await until(lambda: tenant.dead_letters(cus), "the dead letter")
+    async def shown() -> bool:
+        return any("Togai refused the value" in difference["reason"] for difference in await tenant.differences())
+
+    await until(shown, "the refused value")
+    assert await tenant.dead_letters(cus) == []
