@@ -1,6 +1,8 @@
 # Two commands matter: `make up` starts everything, `make test` proves it. The rest is for developers.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests side by side: they wait as long as they work, so twice as many as two cores.
+PROCESSES ?= 4
 .DEFAULT_GOAL := help
 
 .PHONY: help setup up test test-fast test-all reliability check format docs lock
@@ -16,14 +18,15 @@ up: setup ## start everything in the foreground; Ctrl-C stops it
 
 test: setup ## the gate: every check, and every test that is not long
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -m "not long"
+	@$(BIN)/python -m pytest -n $(PROCESSES) -m "not long"
 
 test-fast: setup ## unit and contract tests alone: no Kafka, no PostgreSQL
-	@$(BIN)/python -m pytest -m "not long" tests/unit tests/contract
+	@$(BIN)/python -m pytest -n 2 -m "not long" tests/unit tests/contract
 
 test-all: setup ## every check and every test, the long ones too, and more random examples
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest --hypothesis-profile=all
+	@$(BIN)/python -m pytest -n $(PROCESSES) -m "not long" --hypothesis-profile=all
+	@$(BIN)/python -m pytest -m long
 
 reliability: setup ## the fault run; SEED= tells the same story again, EVENTS= its length (10,000)
 	@SEED=$(SEED) EVENTS=$(EVENTS) $(BIN)/python -m tests.reliability

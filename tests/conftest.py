@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.engines.plugin", "tests.stack.plugin"]
+pytest_plugins = ["tests.engines.plugin", "tests.engines.side_by_side", "tests.stack.plugin"]
 
 # A developer's .env may hold keys of real accounts: no test, and no process that a test starts, reads it.
 os.environ["TANDEM_ENV_FILE"] = ""

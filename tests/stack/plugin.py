@@ -1,24 +1,34 @@
-"""Fixtures: `stack`, one for the session, and `tenant`, a pair of app accounts for one test."""
+"""Fixtures: `stack` and `eager`, one of each for the whole run, and `tenant`, a pair of app accounts for one test."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.engines.host import Get
+from tests.engines.plugin import HOSTED
+from tests.stack.hosted import attached, maker
 from tests.stack.processes import Stack
 from tests.stack.tenants import Tenant
 
+# Its pollers fill the index and then hold still: what they find is for tests with pollers of their own.
+STILL = {"TANDEM_TOGAI_POLL_INTERVAL": "3600"}
+EAGER = {"TANDEM_STRIPE_POLL_INTERVAL": "0.5", "TANDEM_TOGAI_POLL_INTERVAL": "0.5"}
+CHOSEN = {"TANDEM_SYNCED_METADATA": "VATN"}
+HOSTED |= {"stack": maker(2, **STILL), "eager": maker(2, **EAGER, **CHOSEN)}
+
 
 @pytest.fixture(scope="session")
-def stack(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(hosted: Get) -> Stack:
     """A running Tandem with two workers, shared by every test that kills nothing."""
-    # Its pollers fill the index and then hold still: what they find is for tests with pollers of their own.
-    still = {"TANDEM_TOGAI_POLL_INTERVAL": "3600"}
-    running = asyncio.run(Stack.start(tmp_path_factory.mktemp("stack"), kafka_bootstrap, workers=2, **still))
-    yield running
-    asyncio.run(running.stop())
+    return attached(hosted("stack"))
+
+
+@pytest.fixture(scope="session")
+def eager(hosted: Get) -> Stack:
+    """Two workers, and pollers that look twice a second, for what no webhook tells."""
+    return attached(hosted("eager"))
 
 
 @pytest.fixture

@@ -41,14 +41,14 @@ class Tenant:
     made: list[Connection] = field(default_factory=list)
 
     @classmethod
-    async def make(cls, stack: Stack, *, webhooks: bool = True, indexed: bool = True) -> Tenant:
+    async def make(cls, stack: Stack, *, webhooks: bool = True, indexed: bool = True, name: str = "") -> Tenant:
         """New accounts at the sandbox, connections and flow links, known to every process and indexed.
 
         Without `webhooks` neither vendor is told where to send.
         """
-        name = secrets.token_hex(4)
+        name = name or secrets.token_hex(4)
         stripe = await stack.control("POST", "/accounts", json={"app": "stripe", "key": f"sk_test_{name}"})
-        togai = await stack.control("POST", "/accounts", json={"app": "togai", "key": f"togai_{name}"})
+        togai = await stack.control("POST", "/accounts", json={"app": "togai", "key": cls.togai_key(name)})
         tenant = cls(stack, name, stripe["key"], stripe["id"], togai["key"], togai["id"], webhooks=webhooks)
         await tenant.connect_stripe(f"con_s{name}", tenant.stripe_key)
         await tenant.connect_togai(f"con_t{name}", tenant.togai_token)
@@ -58,6 +58,11 @@ class Tenant:
         if indexed:
             await tenant.indexed()
         return tenant
+
+    @staticmethod
+    def togai_key(name: str) -> str:
+        """The token of the tenant of a name."""
+        return f"togai_{name}"
 
     async def without_webhooks(self) -> None:
         """Take back both vendors' addresses of ingress."""

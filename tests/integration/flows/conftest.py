@@ -1,26 +1,13 @@
-"""A Tandem whose pollers look all the time, for what no webhook tells."""
+"""Tenants of the Tandem whose pollers look all the time, for what no webhook tells."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.stack.processes import Stack
 from tests.stack.tenants import Tenant
-
-EAGER = {"TANDEM_STRIPE_POLL_INTERVAL": "0.5", "TANDEM_TOGAI_POLL_INTERVAL": "0.5"}
-CHOSEN = {"TANDEM_SYNCED_METADATA": "VATN"}
-
-
-@pytest.fixture(scope="package")
-def eager(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Two workers, and pollers that look twice a second."""
-    home = tmp_path_factory.mktemp("eager")
-    running = asyncio.run(Stack.start(home, kafka_bootstrap, workers=2, **EAGER, **CHOSEN))
-    yield running
-    asyncio.run(running.stop())
 
 
 @pytest.fixture(params=[True, False], ids=["webhooks", "polling-only"])

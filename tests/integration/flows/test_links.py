@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any
 
 from tests.stack.processes import Stack, until
@@ -199,14 +200,17 @@ async def test_a_dead_link_gets_a_new_partner(polled: Tenant) -> None:
 
 async def test_a_create_waits_until_the_index_was_filled_once(eager: Stack) -> None:
     """Before that nobody knows who is there."""
-    broken = {"app": "togai", "kind": "error_before", "match": {"operation": "accounts.list"}}
-    await eager.control("POST", "/faults", json=broken)
+    name = secrets.token_hex(4)
+    # The key is known before the account: the fault is there from its first moment on, and nobody else's.
+    match = {"operation": "accounts.list", "caller": Tenant.togai_key(name)}
+    broken = {"app": "togai", "kind": "error_before", "match": match}
+    fault = (await eager.control("POST", "/faults", json=broken))["id"]
     try:
-        tenant = await Tenant.make(eager, indexed=False)
+        tenant = await Tenant.make(eager, name=name, indexed=False)
         await tenant.new_account("acme")
         run = await tenant.run("acme", "parked")
         assert run["problem"]["code"] == "not_indexed"
         assert await tenant.stripe_customers() == []
     finally:
-        await eager.control("DELETE", "/faults")
+        await eager.control("DELETE", f"/faults/{fault}")
     await tenant.mapping("acme")

@@ -21,6 +21,7 @@ from shared.streaming.admin import ensure_topics
 from shared.streaming.kafka import Log
 
 from tests.stack.processes import Stack, until
+from tests.stack.tenants import SET_UP_WITHIN
 from tests.stack.topics import records
 
 STRIPE, LIVE, BARE, TOGAI = "con_stripe", "con_live", "con_bare", "con_togai"
@@ -89,7 +90,8 @@ class Door:
         ]
         async with Log(settings) as kafka:
             for connection in made:
-                await kafka.append(Topics(settings).connections, connection.id, encode(connection))
+                topic = Topics(settings).connections
+                await kafka.append(topic, connection.id, encode(connection), deadline=SET_UP_WITHIN)
 
     @property
     def topics(self) -> Topics:

@@ -14,6 +14,8 @@ from console.local.errors import LocalError
 
 LEAVE_TIME = 3.0
 LISTEN = "0A"
+RANGE = range(15_000, 32_000)
+"""Outside what the kernel gives to outgoing connections."""
 _given: deque[int] = deque(maxlen=2_000)
 
 
@@ -29,12 +31,12 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port(in_a_row: int = 1) -> int:
-    """The first of some free neighbouring ports, outside the range that the kernel gives to outgoing connections.
+    """The first of some free neighbouring ports.
 
     None of the last two thousand is given again: who asked for one may listen only some seconds later.
     """
     while True:
-        port = random.randrange(15_000, 32_000)
+        port = random.choice(RANGE)
         ports = range(port, port + in_a_row)
         if not any(each in _given for each in ports) and all(map(is_free, ports)):
             _given.extend(ports)

@@ -1,0 +1,60 @@
+"""What of a run stays in one of pytest-xdist's processes, and what begins first.
+
+Tests of a module share its fixtures, so a module stays together. The marks that pytest-xdist would go by instead do not
+reach it: its 3.8 sets them by an attribute that pytest 9 no longer has.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+TOGETHER = (
+    "tests/contract/clients",
+    "tests/contract/sandbox",
+    "tests/integration/ingress",
+    "tests/reliability/crash",
+)
+"""Folders whose modules share what one of them has started."""
+APART = (
+    "tests/e2e/",
+    "tests/integration/flows/test_changes.py",
+    "tests/integration/flows/test_faults.py",
+    "tests/integration/flows/test_pairs.py",
+    "tests/integration/ingress/test_disk_full.py",
+    "tests/integration/ingress/test_kafka_away.py",
+    "tests/integration/ingress/test_secrets.py",
+    "tests/integration/ingress/test_under_fire.py",
+    "tests/integration/limits/",
+    "tests/integration/streaming/test_rebalances.py",
+    "tests/integration/streaming/test_replica.py",
+)
+"""Long tests that share nothing but what the whole run shares: each for itself."""
+FIRST = ("tests/reliability", "tests/integration/limits", "tests/e2e", "tests/integration", "tests/contract")
+"""The longest: what begins last should be short."""
+
+
+def scope(nodeid: str) -> str:
+    """What a test stays together with."""
+    if nodeid.startswith(APART):
+        return nodeid
+    return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out whole scopes, in the order of the collection."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scopes(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return scope(nodeid)
+
+    return Scopes(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The same order in every process."""
+    items.sort(key=lambda item: next((n for n, folder in enumerate(FIRST) if item.nodeid.startswith(folder)), 9))
