@@ -54,6 +54,7 @@ def test_with_keys(tmp_path: Path, vendors: Process, up: Callable[[Place], Up]) 
         "TOGAI_MODE": "test",
         "STRIPE_WEBHOOK_SECRETS": f"whsec_former,{secret}",
         "TOGAI_WEBHOOK_TOKEN": hook_token,
+        "TANDEM_DEFAULT_CURRENCY": "USD",
     }
 
     mixed = up(place)

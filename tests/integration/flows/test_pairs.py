@@ -90,7 +90,7 @@ async def test_a_customer_whose_metadata_names_an_account_is_linked_not_doubled(
     """The account's Settings learn of it."""
     await tenant.switch(TO_STRIPE, enabled=False)
     await tenant.new_account("old")
-    await tenant.run("old", "skipped")
+    await tenant.run("old", "missed")
     await tenant.switch(TO_STRIPE, enabled=True)
 
     cus = await tenant.new_customer("Old Inc", "old@old.test", **{"metadata[togai_account_id]": "old"})
