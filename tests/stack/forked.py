@@ -67,9 +67,14 @@ class Forked:
 
     def send(self, signum: int) -> None:
         """Signal the whole group; nothing happens if it has ended."""
-        if self.alive:
+        if not self.alive:
+            return
+        try:
+            os.killpg(self.pid, signum)
+        except ProcessLookupError:
+            # Just forked: it leads no group yet, or it has ended this moment.
             with suppress(ProcessLookupError):
-                os.killpg(self.pid, signum)
+                os.kill(self.pid, signum)
 
     async def ended(self) -> int:
         """Wait for its end. Returns the exit code, negative for a signal."""
