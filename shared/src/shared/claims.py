@@ -19,7 +19,7 @@ from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.identity import create_key, mapping_id, unlink_id
 from shared.mapping_index import MappingIndex
-from shared.mappings import ACTIVE, Claim, Mapping, Rule
+from shared.mappings import ACTIVE, MAKING_RULES, App, Claim, Mapping, Rule, app_of
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
@@ -151,6 +151,7 @@ class Claims:
         self, held: Mapping, target: str, rule: Rule, *, also: tuple[str, ...] = (), reason: str = ""
     ) -> Mapping:
         """The pair is made: replace the claim by the mapping, confirmed by the broker."""
+        origin = app_of(held.source) if rule in MAKING_RULES else self._former_origin(held.source, target)
         return await self._write(
             Mapping(
                 id=held.id,
@@ -163,8 +164,14 @@ class Claims:
                 also=list(also),
                 match=held.claim.match if held.claim else "",
                 reason=reason,
+                origin_app=origin,
             )
         )
+
+    def _former_origin(self, source: str, target: str) -> App:
+        """Where the customer of two that were linked before was first: an unlink keeps it."""
+        decided = (m for m in self._index.unlinked(source) if set(m.refs) == {source, target})
+        return next((mapping.origin_app for mapping in decided), "")
 
     async def mark_deleted(self, pair: Mapping, reason: str) -> Mapping:
         """One side is gone: a state of the pair, so that no event makes it again."""
@@ -196,6 +203,7 @@ class Claims:
             run=run,
             rule="manual",
             reason=reason,
+            origin_app=pair.origin_app,
         )
         await self._write(decided)
         return await self.withdraw(pair, f"unlinked by hand: {reason}")

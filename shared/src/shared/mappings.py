@@ -14,6 +14,9 @@ from shared.events.envelope import SCHEMA_VERSION, check_version
 
 MappingState = Literal["claimed", "linked", "deleted", "withdrawn", "separate", "unlinked"]
 Rule = Literal["", "created", "setting", "metadata", "natural-id", "email", "manual"]
+App = Literal["", "stripe", "togai"]
+MAKING_RULES: frozenset[Rule] = frozenset({"created", "natural-id"})
+"""Rules of pairs whose target Tandem made."""
 ACTIVE: frozenset[str] = frozenset({"claimed", "linked", "deleted"})
 """States that hold their entities: no other record may name them."""
 NEXT: dict[MappingState, frozenset[MappingState]] = {
@@ -50,6 +53,7 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
     """One pair of entities, from the claim on. `source` is where it began (the customer was born there), `target` the
     other side as soon as it is known. `also` are further refs of the pair, as the Togai customer above the account.
     `match` is the address that the pair was made or linked under, while the index may not know both sides yet.
+    `origin_app` is the app where the customer was first, if Tandem made the other side: it outlasts an unlink.
     A `separate` record says that a person decided: its source matches none of those that have its address. An
     `unlinked` one is a person's decision too, a record of its own: these two are not one, no rule links them again.
     """
@@ -65,6 +69,7 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
     claim: Claim | None = None
     match: str = ""
     reason: str = ""
+    origin_app: App = ""
     schemaversion: str = SCHEMA_VERSION
 
     @property
@@ -73,6 +78,16 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
         if not self.target:
             return (self.source,) if self.source else ()
         return (self.source, self.target) if self.source else (self.target,)
+
+    @property
+    def began_at(self) -> App:
+        """The app where the customer was first; of two that were there, the one whose event or person linked them."""
+        return self.origin_app or app_of(self.source)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether Tandem made the target when it made this link."""
+        return self.rule in MAKING_RULES
 
     @property
     def is_create(self) -> bool:
@@ -95,6 +110,12 @@ def follows(known: Mapping, new: Mapping) -> bool:
     if known.state in ACTIVE:
         return new.run == known.run and new.refs == known.refs
     return True
+
+
+def app_of(ref: str) -> App:
+    """The app of a ref."""
+    app = ref.partition(":")[0]
+    return "stripe" if app == "stripe" else "togai" if app == "togai" else ""
 
 
 _decoder = msgspec.json.Decoder(Mapping)

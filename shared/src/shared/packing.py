@@ -12,13 +12,15 @@ import msgspec
 from preshed.maps import PreshMap
 
 from shared.events.envelope import SCHEMA_VERSION
-from shared.mappings import Claim, Mapping, MappingState, Rule
+from shared.mappings import MAKING_RULES, App, Claim, Mapping, MappingState, Rule, app_of
 
 STATES: tuple[MappingState, ...] = get_args(MappingState)
 RULES: tuple[Rule, ...] = get_args(Rule)
 _STATE = {state: number for number, state in enumerate(STATES)}
 _RULE = {rule: number for number, rule in enumerate(RULES)}
 _SEVERAL = 1 << 63
+RARE = ("also", "match", "reason", "claim", "schemaversion", "origin_app")
+"""Fields that most records leave out: the last ones of a packed one."""
 STARTS = 10_000
 """Beginnings that are kept once: an id that holds a mark makes one of its own, and must not do so for ever."""
 WORTH_KNOWING = 8
@@ -68,8 +70,10 @@ class Packer:
             mapping.reason,
             claim and _claims.encode(claim),
             mapping.schemaversion if mapping.schemaversion != SCHEMA_VERSION else "",
+            mapping.origin_app if mapping.origin_app != _usual_origin(mapping.rule, mapping.source) else None,
         ]
-        while rest and not rest[-1]:
+        # An empty origin may be the unusual one: only None says that it is not.
+        while rest and (rest[-1] is None if len(rest) == len(RARE) else not rest[-1]):
             rest.pop()
         return _encode([*fields, *rest])
 
@@ -77,7 +81,7 @@ class Packer:
         """The mapping that was packed."""
         fields: list[Any] = _decode(packed)
         id_, state, rule, start, source, other, target, run, day, at, *rest = fields
-        also, match, reason, claim, version = rest + [None] * (5 - len(rest))
+        also, match, reason, claim, version, origin = rest + [None] * (len(RARE) - len(rest))
         also = also or []
         return Mapping(
             id=_long(id_, "map_"),
@@ -94,6 +98,7 @@ class Packer:
             match=self._starts[match[0]] + match[1] if match else "",
             reason=reason or "",
             claim=_claim_decoder.decode(claim) if claim else None,
+            origin_app=_usual_origin(RULES[rule], self._starts[start] + source) if origin is None else origin,
             schemaversion=version or SCHEMA_VERSION,
         )
 
@@ -114,6 +119,10 @@ class Packer:
             number = self._numbers[start] = len(self._starts)
             self._starts.append(start)
         return number, end
+
+
+def _usual_origin(rule: Rule, source: str) -> App:
+    return app_of(source) if rule in MAKING_RULES else ""
 
 
 def _short(text: str, start: str) -> bytes | str:

@@ -55,6 +55,10 @@ class PairWrites:
                 raise NotReady(f"run {write.run} is writing this pair ({pair.id}): looking again", code="being_written")
         return self._states.known(pair)
 
+    def differences(self, pair: Pair) -> Mapping[str, Difference]:
+        """What differs at the pair as far as this worker knows, by field."""
+        return self._states.known(pair).differences
+
     async def begin(
         self,
         pair: Pair,

@@ -154,3 +154,24 @@ async def test_what_is_declared_separate_stays_so_when_its_create_is_refused(tan
     assert state is not None
     assert state.state == "separate"
     assert tandem.pair(tandem.ref(customer)) is not None
+
+
+async def test_who_was_first_still_owns_its_values_after_unlink_and_link(tandem: InProcess) -> None:
+    """What was changed at its side meanwhile travels; the name that Tandem made of the former address does not."""
+    customer = tandem.customer(name="", email="one@x.test")
+    await tandem.settle()
+    account = f"acc_{customer}"
+    tandem.by_hand("unlink", account, customer)
+    await tandem.settle()
+    tandem.change(customer, email="two@x.test", phone="+49 2")
+    await tandem.settle()
+    tandem.by_hand("link", account, customer)
+    await tandem.settle()
+
+    pair = tandem.pair(tandem.ref(customer))
+    assert pair
+    assert (pair.rule, pair.origin_app) == ("manual", "stripe")
+    assert tandem.togai(account)["primaryEmail"] == "two@x.test"
+    assert tandem.togai(account)["address"]["phoneNumber"] == "+49 2"
+    assert (tandem.stripe(customer)["email"], tandem.stripe(customer)["name"]) == ("two@x.test", None)
+    assert tandem.togai(account)["name"] == "two@x.test"

@@ -13,6 +13,7 @@ FILLED = {
     "phone": "+49 30 1", "address[line1]": "Ring 1", "address[city]": "Berlin", "address[country]": "DE",
     "metadata[VATN]": "DE123456789",
 }  # fmt: skip
+FILLED_AT_TOGAI = {"phoneNumber": "+49 30 1", "line1": "Ring 1", "city": "Berlin", "country": "DE"}
 TO_STRIPE, TO_TOGAI = "togai-account-to-stripe-customer", "stripe-customer-to-togai-customer"
 
 
@@ -73,8 +74,26 @@ async def test_a_filled_value_wins_over_an_empty_one(tandem: InProcess, link: An
         "Ring 1",
         "DE123456789",
     )
-    assert account["address"] == {"phoneNumber": "+49 30 1", "line1": "Ring 1", "city": "Berlin", "country": "DE"}
+    assert account["customer"]["address"] == FILLED_AT_TOGAI
+    assert not account.get("address")
     assert account["metadata"] == {"VATN": "DE123456789"}
+
+
+async def test_what_is_filled_in_hides_nothing_that_is_changed_above_the_account(tandem: InProcess) -> None:
+    """The account shows its customer's street and has none of its own: a phone number joins the street, there."""
+    await tandem.link(TO_TOGAI, enabled=False)
+    customer = tandem.customer(email="one@x.test", phone="+49 30 1")
+    await tandem.settle()
+    tandem.account(customer={"address": {"line1": "Ring 1", "country": "DE"}}, primaryEmail="one@x.test")
+    await tandem.settle()
+    filled = tandem.togai()
+    moved = {"line1": "Ring 2", "country": "DE", "phoneNumber": "+49 30 2"}
+    tandem.call("togai", "PATCH", "/customers/c-acme", json={"address": moved})
+    await tandem.settle()
+    found = tandem.stripe(customer)
+
+    assert (filled.get("address"), filled["customer"]["address"]["phoneNumber"]) == (None, "+49 30 1")
+    assert (found["address"]["line1"], found["phone"]) == ("Ring 2", "+49 30 2")
 
 
 async def test_after_the_first_contact_an_owners_emptying_travels(tandem: InProcess) -> None:
@@ -144,7 +163,7 @@ async def test_what_was_filled_in_is_taken_back_without_erasing_its_source(tande
     tandem.change(customer, description="something else")
     await tandem.settle()
 
-    assert tandem.togai()["address"] in (None, {})
+    assert not tandem.togai()["customer"]["address"]
     assert tandem.stripe(customer)["phone"] == "+49 30 1"
 
 

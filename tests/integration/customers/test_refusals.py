@@ -60,6 +60,35 @@ async def test_togai_names_no_field_so_they_are_sent_one_by_one(tandem: InProces
     assert tandem.letters() == []
 
 
+async def test_a_key_that_does_not_fit_follows_when_another_one_is_removed(tandem: InProcess) -> None:
+    """It is shown as refused until then, and nothing else has to change."""
+    customer = await pair(tandem)
+    tandem.change(customer, **{f"metadata[k{n}]": "x" for n in range(48)})
+    await tandem.settle()
+    tandem.call("togai", "PATCH", "/accounts/acme", json={"metadata": {"VATN": "DE1"}})
+    await tandem.settle()
+    shown = tandem.registry.pair_states.known(tandem.linked(customer)).differences["metadata.VATN"]
+    tandem.change(customer, **{"metadata[k1]": ""})
+    await tandem.settle()
+
+    assert shown.refused
+    assert "has as many: remove one, and VATN follows" in shown.reason
+    assert tandem.stripe(customer)["metadata"]["VATN"] == "DE1"
+    assert tandem.registry.pair_states.known(tandem.linked(customer)).differences == {}
+
+
+async def test_a_country_that_togai_does_not_take_is_shown(tandem: InProcess) -> None:
+    """The rest of the address arrives."""
+    customer = tandem.customer(**{"address[line1]": "Ring 1", "address[country]": "Narnia"})
+    await tandem.settle()
+    tandem.change(customer, **{"address[line1]": "Ring 2"})
+    await tandem.settle()
+    shown = tandem.registry.pair_states.known(tandem.linked(customer)).differences["address"]
+
+    assert tandem.togai(f"acc_{customer}")["address"] == {"line1": "Ring 2"}
+    assert shown.reason == "'Narnia' is no country that Togai takes: it is left as it is there"
+
+
 async def test_a_customer_with_fifty_keys_waits_and_ends_by_itself(tandem: InProcess) -> None:
     """The message names the limit and what Tandem adds; a retry makes no second customer."""
     keys = {f"metadata[k{n:02}]": "v" for n in range(50)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from customer_sync.values import PairSnapshot
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
 from shared.mappings import Mapping
-from shared.pairs import Difference, Known
+from shared.pairs import Difference, Known, digest
 
 LINKED = Mapping(
     id="map_1", state="linked", source="togai:test:o/account/a", target="stripe:test:s/customer/c", at="", run="r",
@@ -44,10 +45,10 @@ def test_what_only_stripe_has_is_copied_to_togai(owners: dict[str, str]) -> None
 
     assert found.write["stripe"] == {}
     assert found.write["togai"] == {"phone": "+49 1", "address": FULL, "metadata.VATN": "DE1"}
-    assert togai_changes(found.write["togai"], seen)[0] == {
-        "address": {"phoneNumber": "+49 1"} | FULL,
-        "metadata": {"VATN": "DE1"},
-    }
+    assert togai_changes(found.write["togai"], seen) == (
+        {"metadata": {"VATN": "DE1"}},
+        {"address": {"phoneNumber": "+49 1"} | FULL},
+    )
 
 
 @pytest.mark.parametrize("owners", [{}, STRIPE_OWNS], ids=["Togai owns", "Stripe owns"])
@@ -120,13 +121,16 @@ def test_a_mark_of_a_former_link_is_no_value() -> None:
 def test_what_tandem_made_of_a_value_never_travels_back(
     stripe: dict[str, Any], togai: dict[str, Any], owners: dict[str, str]
 ) -> None:
-    """Whoever owns the field: both are in step, and stay so when they are looked at again."""
+    """Whoever owns the field: both are in step, and stay so when looked at again. What is left out is shown."""
     seen = pair(account=togai, customer=togai, **stripe)
     found = contact(seen, owners)
     again = contact(seen, owners, Known(agreed=found.agreed))
 
     assert found.write == again.write == {"togai": {}, "stripe": {}}
-    assert found.different == again.different == []
+    assert found.different == again.different
+    assert [d.reason for d in found.different] == (
+        ["'Narnia' is no country that Togai takes: it is left as it is there"] if "Narnia" in str(stripe) else []
+    )
 
 
 def test_a_country_that_togai_cannot_take_does_not_remove_the_one_there() -> None:
@@ -179,9 +183,29 @@ def test_a_customer_of_its_own_above_the_account_keeps_its_own_values() -> None:
     assert togai_changes(found.write["togai"], seen) == ({"primaryEmail": "new@x.test"}, {})
 
 
+def test_one_of_several_accounts_gets_an_address_of_its_own_with_all_that_it_showed() -> None:
+    """What stands above is not its own to change, and an address of a phone number alone would hide the street."""
+    several = replace(pair(customer={"address": FULL}, phone="+49 1"), is_sole_account=False)
+    found = contact(several)
+
+    assert found.write["togai"] == {"phone": "+49 1"}
+    assert togai_changes(found.write["togai"], several) == ({"address": {"phoneNumber": "+49 1"} | FULL}, {})
+
+
+def test_a_value_that_was_changed_above_the_account_alone_is_shown() -> None:
+    """Stripe owns it, and Tandem made both: the account is in step, its customer is not."""
+    seen = replace(
+        pair(account={"primaryEmail": "a@x.test"}, customer={"primaryEmail": "boss@x.test"}), is_created_here=True
+    )
+    known = Known(agreed={"email": digest("a@x.test")})
+    [shown] = contact(seen, STRIPE_OWNS, known).different
+
+    assert (shown.field, shown.togai, shown.stripe) == ("email", "boss@x.test", "a@x.test")
+
+
 def test_what_a_create_sent_is_agreed_on_as_it_was_sent() -> None:
     """So the cut value is no news of the owner's at the first look."""
-    made = Mapping(id="m", state="linked", source="stripe:test:s/customer/c", at="", run="r", rule="created")
+    made = Mapping(id="m", state="linked", source="stripe:test:s/customer/c", at="", run="r", origin_app="stripe")
     long = "é" * 256
     sent = "é" * 254 + "…"
     seen = pair(account={"name": sent}, customer={"name": sent}, name=long)

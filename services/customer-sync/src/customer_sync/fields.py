@@ -17,10 +17,11 @@ import msgspec
 from shared.apps.stripe.models import StripeCustomer
 from shared.errors import Waiting
 from shared.mappings import Mapping as Pair
+from shared.mappings import app_of
 from shared.pairs import OTHER_SIDE, Difference, Known, Side, digest
 from shared.settings import OWNED_FIELDS
 
-from customer_sync.decide import togai_name
+from customer_sync.decide import togai_address, togai_name
 from customer_sync.values import (
     METADATA,
     STATUS,
@@ -37,17 +38,22 @@ from customer_sync.values import (
     value_at,
 )
 
-CREATED_RULES = ("created", "natural-id")
-"""Rules of pairs whose other side Tandem made: the source is where the customer was made first."""
 ALSO_WATCHED = ("business_name", "individual_name", "metadata", f"{METADATA}{TOGAI_STATUS}")
 """What an update of a Stripe customer may name, besides the fields themselves, that a field is made of."""
 
 
+LIMITS = ("too_long", "too_many_keys")
+"""Codes of values that the other side is known to refuse."""
+
+
 @dataclass(frozen=True)
 class Blocked:
-    """The owner's value cannot be put at the other side, for a reason that a person can mend."""
+    """The owner's value cannot be put at the other side: `refused` is empty where it follows by itself, else a mark of
+    the vendor's limit.
+    """
 
     reason: str
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,16 @@ def watched(changed: Iterable[str], synced_metadata: Iterable[str]) -> bool:
     return not {*names(synced_metadata), *ALSO_WATCHED}.isdisjoint(changed)
 
 
+def may_fit_now(changed: Iterable[str], differences: Mapping[str, Difference]) -> bool:
+    """Whether an update of a Stripe customer that changed these fields may have made room for a value that was refused:
+    Stripe counts all keys of the metadata, also those that nothing travels by.
+    """
+    refused = (name for name, shown in differences.items() if shown.refused)
+    return any(name.startswith("metadata") for name in changed) and any(
+        name == STATUS or name.startswith(METADATA) for name in refused
+    )
+
+
 def is_same(then: StripeCustomer, now: StripeCustomer, synced_metadata: Iterable[str]) -> bool:
     """Whether a Stripe customer looks alike at two times, as far as its fields travel."""
     plain = [name for name in names(synced_metadata) if name not in ("name", STATUS)]
@@ -111,13 +127,15 @@ def is_same(then: StripeCustomer, now: StripeCustomer, synced_metadata: Iterable
 
 
 def owner_of(name: str, pair: Pair, owners: Mapping[str, str]) -> Side:
-    """Whose value of a field holds: by setting, else the side of birth, and Togai for a pair that a rule linked."""
+    """Whose value of a field holds: by setting, else the side where the customer was first, and Togai for two that were
+    there before they were linked.
+    """
     if name == STATUS:
         return "togai"
     chosen = owners.get(name) or (owners.get("metadata") if name.startswith(METADATA) else None)
     if chosen in ("togai", "stripe"):
         return "togai" if chosen == "togai" else "stripe"
-    return "stripe" if pair.rule in CREATED_RULES and pair.source.startswith("stripe:") else "togai"
+    return pair.origin_app or "togai"
 
 
 def decide(
@@ -147,10 +165,12 @@ class _FieldLook:
         if _in_step(name, wanted, self.owner, self.seen):
             there = value_at(other, name, self.seen)
             self.found.agreed[name] = digest(there if isinstance(wanted, Blocked) else wanted)
-        elif first and _is_fuller(other, name, self.seen):
+            if left_out := _left_out(name, self.seen):
+                self._show(left_out)
+        elif first and not self._is_invented and _is_fuller(other, name, self.seen):
             self._fill()
         elif isinstance(wanted, Blocked):
-            self._show(wanted.reason)
+            self._show(wanted.reason, wanted.refused)
         elif first or digest(wanted) != self.known.agreed.get(name) or self._is_late_write(other):
             if first and not is_empty(other, name, self.seen):
                 self.found.overwrites.append(name)
@@ -164,6 +184,15 @@ class _FieldLook:
         # The archive mark is Tandem's own: nobody filled it in, and a former link may have left it.
         return self.name not in self.known.agreed and self.name != STATUS
 
+    @property
+    def _is_invented(self) -> bool:
+        """Whether this is the name at Togai and Tandem made it, of the e-mail address: no person wants it kept."""
+        if self.name != "name" or self.owner != "stripe":
+            return False
+        name = togai_value("name", self.seen)
+        made_here = self.seen.is_created_here and name == togai_value("email", self.seen)
+        return made_here or digest(name) == self.known.agreed.get("email")
+
     def _is_late_write(self, at: Side) -> bool:
         """Whether what stands at a side is a write of ours that landed after a newer one."""
         present = digest(value_at(at, self.name, self.seen))
@@ -174,7 +203,7 @@ class _FieldLook:
         notes: list[str] = []
         value = self._wanted(self.owner, notes)
         if isinstance(value, Blocked):
-            self._show(value.reason)
+            self._show(value.reason, value.refused)
             return
         theirs = value_at(OTHER_SIDE[self.owner], self.name, self.seen)
         # A lossy copy is agreed on by the next look, which sees what the owner made of it.
@@ -194,6 +223,8 @@ class _FieldLook:
 
     def _show(self, reason: str, refused: str = "") -> None:
         at_togai, at_stripe = togai_value(self.name, self.seen), stripe_value(self.name, self.seen.stripe)
+        if at_togai == at_stripe and not self.name.startswith((METADATA, STATUS)):
+            at_togai = customers_own(self.name, self.seen.customer)  # the one above the account is the other one
         if at_togai != at_stripe:
             self.found.different.append(FieldConflict(self.name, self.owner, at_togai, at_stripe, reason, refused))
 
@@ -202,11 +233,9 @@ class _FieldLook:
         try:
             if to == "stripe":
                 return for_stripe(self.name, self.seen, notes)
-            # A name that is the former e-mail address was made by Tandem, and no person wants it kept.
-            invented = digest(togai_value("name", self.seen)) == self.known.agreed.get("email")
-            return for_togai(self.name, self.seen, notes, invented=invented)
+            return for_togai(self.name, self.seen, notes, invented=self._is_invented)
         except Waiting as error:
-            return Blocked(error.message)
+            return Blocked(error.message, digest(error.message) if error.code in LIMITS else "")
 
 
 def _in_step(name: str, wanted: Value | Blocked, owner: Side, seen: PairSnapshot) -> bool:
@@ -220,6 +249,14 @@ def _in_step(name: str, wanted: Value | Blocked, owner: Side, seen: PairSnapshot
         return shown
     # What Tandem made at Togai shows the value twice: a stale one above the account would be seen on invoices.
     return customers_own(name, seen.customer) == there
+
+
+def _left_out(name: str, seen: PairSnapshot) -> str:
+    """What of Stripe's value Togai does not take, in words."""
+    notes: list[str] = []
+    if name == "address":
+        togai_address(seen.stripe, notes)
+    return "; ".join(notes)
 
 
 def _is_fuller(side: Side, name: str, seen: PairSnapshot) -> bool:
@@ -275,6 +312,5 @@ def _difference(found: FieldConflict, former: Difference | None, at: str) -> Dif
 
 def created_equal(pair: Pair, owners: Mapping[str, str], values: Mapping[str, Value]) -> dict[str, str]:
     """What a pair that is just being made agrees on: the fields that its source owns, as they are written."""
-    source: Side = "stripe" if pair.source.startswith("stripe:") else "togai"
-    made = Pair(id=pair.id, state="linked", source=pair.source, at="", run="", rule="created")
-    return {name: digest(value) for name, value in values.items() if owner_of(name, made, owners) == source}
+    made = msgspec.structs.replace(pair, origin_app=app_of(pair.source))
+    return {name: digest(value) for name, value in values.items() if owner_of(name, made, owners) == made.origin_app}

@@ -10,7 +10,19 @@ from shared.apps.togai.models import TogaiAccount, TogaiAddress, TogaiCustomer
 
 from customer_sync.decide import ADDRESS_FIELDS, phone_of, stripe_address
 from customer_sync.fields import Decision
-from customer_sync.values import METADATA, STATUS, TOGAI_STATUS, PairSnapshot, Value, customers_own, togai_value
+from customer_sync.values import (
+    METADATA,
+    STATUS,
+    TOGAI_STATUS,
+    PairSnapshot,
+    Value,
+    customers_own,
+    has_own_address,
+    togai_value,
+)
+
+ADDRESS = frozenset({"phone", "address"})
+"""Fields that stand in the address at Togai."""
 
 
 def stripe_params(values: Mapping[str, Value]) -> dict[str, Any]:
@@ -32,23 +44,19 @@ def stripe_params(values: Mapping[str, Value]) -> dict[str, Any]:
 
 def togai_changes(values: Mapping[str, Value], seen: PairSnapshot) -> tuple[dict[str, Any], dict[str, Any]]:
     """The bodies of Togai's PATCH for the account and for its customer; empty for none. Addresses are sent whole."""
-    account: dict[str, Any] = {}
+    on_account = {name: value for name, value in values.items() if _is_on_account(name, seen)}
     above = {name: value for name, value in values.items() if _is_above_too(name, seen)}
-    customer: dict[str, Any] = {}
-    if "name" in values and seen.account.name == seen.customer.name:
-        account["name"] = values["name"]
+    account, customer = _plain(on_account), _plain(above)
     if "name" in above:
         customer["name"] = above["name"]
-    if "email" in values:
-        account["primaryEmail"] = values["email"]
-    if "email" in above:
-        customer["primaryEmail"] = above["email"]
-    for body, chosen, present in (
-        (account, values, seen.account.address),
-        (customer, above, seen.customer.address),
-    ):
-        if chosen.keys() & {"phone", "address"}:
-            body["address"] = _address(chosen, present)
+        if seen.account.name == seen.customer.name:
+            account["name"] = above["name"]
+    if on_account.keys() & ADDRESS:
+        # An account without an address of its own shows its customer's: the parts that stay must be in its first one.
+        own = seen.account.address if has_own_address(seen.account) else seen.customer.address
+        account["address"] = _address(on_account, own)
+    if above.keys() & ADDRESS:
+        customer["address"] = _address(above, seen.customer.address)
     keys = {n.removeprefix(METADATA): str(v) for n, v in values.items() if n.startswith(METADATA)}
     if keys:
         merged = seen.account.metadata | keys
@@ -56,9 +64,24 @@ def togai_changes(values: Mapping[str, Value], seen: PairSnapshot) -> tuple[dict
     return _changed(account, seen.account), _changed(customer, seen.customer)
 
 
+def _plain(values: Mapping[str, Value]) -> dict[str, Any]:
+    return {"primaryEmail": values["email"]} if "email" in values else {}
+
+
+def _is_on_account(name: str, seen: PairSnapshot) -> bool:
+    """Whether a field is written to the account itself. One that a person made and that has none of its own shows its
+    customer's: there it is written, for a copy would hide what is changed above. What several accounts show is not one
+    account's to change.
+    """
+    if name == "name" or name.startswith(METADATA):
+        return False
+    own = seen.account.primary_email if name == "email" else has_own_address(seen.account)
+    return bool(own) or not seen.is_sole_account or seen.is_created_here
+
+
 def _is_above_too(name: str, seen: PairSnapshot) -> bool:
-    """Whether a field is written to the Togai customer besides its account: where Tandem made both, and where the
-    customer shows what the account shows. A value of its own that a person gave it stays.
+    """Whether a field is written to the Togai customer: where Tandem made both, and where the customer shows what the
+    account shows. A value of its own that a person gave it stays.
     """
     if not seen.is_sole_account or name.startswith(METADATA):
         return False
@@ -89,7 +112,7 @@ def carried(decision: Decision, seen: PairSnapshot, metadata: Iterable[str]) -> 
     number, and metadata is replaced whole. Landing late, it would set them back.
     """
     found = dict(decision.write["togai"])
-    if found.keys() & {"phone", "address"}:
+    if found.keys() & ADDRESS:
         found = {name: togai_value(name, seen) for name in ("phone", "address")} | found
     if any(name.startswith(METADATA) for name in found):
         found = {name: togai_value(name, seen) for key in metadata if (name := f"{METADATA}{key}")} | found

@@ -94,6 +94,11 @@ def customers_own(name: str, customer: TogaiCustomer) -> Value:
     return stripe_address(customer.address)
 
 
+def has_own_address(account: TogaiAccount) -> bool:
+    """Whether an account has an address or a phone number itself, and does not just show its customer's."""
+    return bool(stripe_address(account.address) or phone_of(account.address))
+
+
 def is_archived(seen: PairSnapshot) -> bool:
     """An account is archived by itself or with its customer."""
     return ARCHIVED in (seen.account.status, seen.customer.status)
@@ -159,7 +164,8 @@ def for_stripe(name: str, seen: PairSnapshot, notes: list[str]) -> Value:
     if is_new_key and len(seen.stripe.metadata) >= METADATA_KEYS_LIMIT:
         raise Waiting(
             f"Stripe takes {METADATA_KEYS_LIMIT} metadata keys and {seen.stripe.id} has as many: remove one, "
-            f"and {key} follows"
+            f"and {key} follows",
+            code="too_many_keys",
         )
     return value
 

@@ -72,7 +72,7 @@ def mapping_fields(mapping: Mapping, now: datetime) -> dict[str, Any]:
         "togai_account_id": ids.get("togai/account"),
         "togai_customer_id": ids.get("togai/customer"),
         "rule": mapping.rule,
-        "born": mapping.source.partition(":")[0],
+        "born": mapping.began_at,
         "source": mapping.source,
         "target": mapping.target or None,
         "also": mapping.also,

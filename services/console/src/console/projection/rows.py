@@ -120,7 +120,7 @@ def _run(value: bytes) -> Read:
 
 def _mapping(value: bytes) -> Read:
     mapping = mappings.decode(value)
-    row = {"id": mapping.id, "at": mapping.at, "state": mapping.state, "born": mapping.source.partition(":")[0]}
+    row = {"id": mapping.id, "at": mapping.at, "state": mapping.state, "born": mapping.began_at}
     row |= {"pair": pair_text(mapping.refs)}
     return Read(mapping, row | {"record": value}, (*mapping.refs, *mapping.also, mapping.run))
 

@@ -20,7 +20,7 @@ from shared.identity import Ref
 from shared.mappings import Mapping
 from shared.pairs import Known, Side, digest
 
-from customer_sync.fields import CREATED_RULES, Decision, owner_of
+from customer_sync.fields import Decision, owner_of
 from customer_sync.patches import carried, former_fields, former_params, stripe_params, togai_changes
 from customer_sync.values import METADATA, STATUS, TOGAI_STATUS, PairSnapshot, Value, is_archived
 
@@ -88,7 +88,7 @@ async def read_pair(
         customer,
         stripe,
         is_sole_account=len(context.claims.index.under(parent)) <= 1,
-        is_created_here=pair.rule in CREATED_RULES and pair.source == customer_ref,
+        is_created_here=pair.origin_app == "stripe",
     )
 
 

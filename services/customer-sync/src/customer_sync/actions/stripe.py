@@ -39,7 +39,7 @@ from customer_sync.actions.pairs import (
 )
 from customer_sync.actions.same_address import Born, match_of, other_side
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
-from customer_sync.fields import CREATED_RULES, created_equal, is_same
+from customer_sync.fields import created_equal, is_same
 from customer_sync.values import ARCHIVED, METADATA, STATUS, Value
 
 ACTION = "stripe.customer.create"
@@ -128,7 +128,7 @@ def _known(context: Context, pair: Mapping, account_ref: str) -> Result:
     end_if_of_others(context, pair)
     end_if_made_elsewhere(context, pair, account_ref)
     other = next(ref for ref in pair.refs if ref != account_ref)
-    output = CustomerMade(customer_id=Ref.parse(other).id, created=pair.rule in CREATED_RULES)
+    output = CustomerMade(customer_id=Ref.parse(other).id, created=pair.is_made)
     return Result(output, pair.run == context.run.id, (f"linked already ({pair.id})",), pair.refs)
 
 

@@ -31,7 +31,7 @@ from customer_sync.actions.field_writes import (
     write,
 )
 from customer_sync.actions.pairs import end_if_of_others
-from customer_sync.fields import Decision, decide, differences, watched
+from customer_sync.fields import Decision, decide, differences, may_fit_now, watched
 from customer_sync.values import PairSnapshot
 
 
@@ -66,10 +66,15 @@ async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
     pair = _pair(context, ref)
     if changed.customer.deleted or context.run.event_type.endswith(".deleted"):
         raise await gone(context, pair, changed.customer.id)
-    if changed.changed is not None and not watched(changed.changed, context.settings.synced_metadata):
+    if changed.changed is not None and not _concerns(context, pair, changed.changed):
         raise Ended("in_sync", "nothing that travels was changed", pair.refs)
     fresh = changed.customer if context.fresh and changed.unchanged is not False else None
     return await _look(context, pair, "stripe", Shown(stripe=fresh))
+
+
+def _concerns(context: Context, pair: Mapping, changed: list[str]) -> bool:
+    """Whether an update that changed these fields asks for a look."""
+    return watched(changed, context.settings.synced_metadata) or may_fit_now(changed, context.pairs.differences(pair))
 
 
 def _pair(context: Context, ref: str) -> Mapping:

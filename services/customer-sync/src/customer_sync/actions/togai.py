@@ -34,7 +34,7 @@ from customer_sync.decide import (
     togai_customer,
     togai_ids,
 )
-from customer_sync.fields import CREATED_RULES, created_equal
+from customer_sync.fields import created_equal
 from customer_sync.values import METADATA, Value
 
 ACTION = "togai.customer.create"
@@ -213,9 +213,7 @@ def _known(context: Context, pair: Mapping, stripe_ref: str) -> Result:
     end_if_made_elsewhere(context, pair, stripe_ref)
     account = Ref.parse(next(ref for ref in pair.refs if ref != stripe_ref)).id
     customer = next((Ref.parse(r).id for r in pair.also if Ref.parse(r).noun == "customer"), "")
-    output = CustomerAndAccount(
-        togai_customer_id=customer, togai_account_id=account, created=pair.rule in CREATED_RULES
-    )
+    output = CustomerAndAccount(togai_customer_id=customer, togai_account_id=account, created=pair.is_made)
     notes = (f"linked already ({pair.id})",)
     return Result(output, pair.run == context.run.id, notes, (*pair.refs, *pair.also))
 
