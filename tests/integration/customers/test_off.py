@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import pytest
+from shared.flows.waking import replayed
+
 from tests.integration.customers.test_first_contact import TO_STRIPE, TO_TOGAI
 from tests.stack.in_process import InProcess
 
@@ -77,3 +82,38 @@ async def test_a_claim_of_a_link_that_is_off_is_in_nobodys_way(tandem: InProcess
     assert begun is not None
     assert tandem.linked(customer).rule == "manual"
     assert [found["id"] for found in tandem.customers()] == [customer]
+
+
+@pytest.mark.parametrize("flow", [TO_TOGAI, "stripe-customer-changes"])
+async def test_what_was_missed_is_made_up_by_an_event_that_only_names_the_entity(tandem: InProcess, flow: str) -> None:
+    """A creation is made, a change arrives; the run of the same flow link ends well."""
+    customer = tandem.customer(email="one@x.test") if flow != TO_TOGAI else ""
+    await tandem.settle()
+    await tandem.link(flow, enabled=False)
+    customer = customer or tandem.customer(email="one@x.test")
+    tandem.change(customer, phone="+49 2")
+    await tandem.settle()
+    await tandem.link(flow)
+    for run in [run for run in tandem.runs() if run.state == "missed" and run.flow_link == flow]:
+        at = datetime.now(UTC)
+        tandem.deliver(replayed(run.aggregate, run.event_type, f"{run.id}-again", "stripe", at, run.id))
+    await tandem.settle()
+
+    assert tandem.togai(f"acc_{customer}")["address"]["phoneNumber"] == "+49 2"
+    assert [run.state for run in tandem.runs() if run.flow_link == flow][-1] == "succeeded"
+
+
+async def test_a_customer_that_was_missed_is_linked_when_a_person_names_its_account(tandem: InProcess) -> None:
+    """Nobody waits for its creation any more: the person's edit has it looked at again."""
+    for flow in (TO_TOGAI, TO_STRIPE):
+        await tandem.link(flow, enabled=False)
+    customer = tandem.customer()
+    tandem.account()
+    await tandem.settle()
+    await tandem.link(TO_TOGAI)
+    tandem.change(customer, **{"metadata[togai_account_id]": "acme"})
+    await tandem.settle()
+    pair = tandem.pair(tandem.ref(customer))
+
+    assert pair
+    assert (pair.target, pair.rule) == (tandem.ref("acme", "togai"), "metadata")

@@ -23,6 +23,8 @@ class Trigger:
 
     - `noun`: whose topic it goes to; `subject`: what it is about, as (noun, id), None if the body does not tell.
     - `extract`: the body as `output`; raises Malformed if it does not fit.
+    - `naming`: a body that names an entity by its id and says nothing else, for an event that is sent once more; None
+      where that makes no sense.
     - `brought`: by whom: the vendor's webhook (and the poller that fills its gaps), a poller alone, or a person.
     - `by_state`: its flows act on the present state of the subject, so several waiting events may fold into the last.
     - `rights`: what a restricted key must be allowed for the event to reach us.
@@ -35,6 +37,7 @@ class Trigger:
     output: type[BaseModel]
     subject: Callable[[Any], tuple[str, str] | None]
     extract: Callable[[Any], BaseModel]
+    naming: Callable[[str], Any] | None = None
     by_state: bool = True
     brought: Literal["webhook", "poll", "person"] = "webhook"
     rights: tuple[str, ...] = ()

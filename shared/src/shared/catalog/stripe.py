@@ -36,6 +36,11 @@ def aggregate(body: Any) -> tuple[str, str] | None:
     return (noun, entity) if isinstance(noun, str) and isinstance(entity, str) and entity else None
 
 
+def naming(customer_id: str) -> dict[str, Any]:
+    """The body of an event that only names a customer."""
+    return {"data": {"object": {"object": "customer", "id": customer_id}}}
+
+
 def customer_event(body: Any) -> CustomerEvent:
     """The customer in an event. Raises Malformed."""
     try:
@@ -162,6 +167,7 @@ TRIGGERS = tuple(
         output=CustomerEvent,
         subject=aggregate,
         extract=customer_event,
+        naming=naming,
         rights=("Customers: read", "Events: read"),
     )
     for what in ("created", "updated", "deleted")

@@ -75,6 +75,11 @@ def account_created(body: Any) -> AccountCreated:
     return AccountCreated(account_id=found[1])
 
 
+def naming(account_id: str) -> dict[str, Any]:
+    """The body of an event that only names an account."""
+    return {"accountId": account_id}
+
+
 class AccountUpdated(BaseModel):
     """An account that a poller saw changed, itself or its customer; both as Togai's lists showed them, if they did."""
 
@@ -173,6 +178,7 @@ TRIGGERS = (
         output=AccountCreated,
         subject=account,
         extract=account_created,
+        naming=naming,
     ),
     Trigger(
         name="togai.account.updated",
@@ -182,6 +188,7 @@ TRIGGERS = (
         output=AccountUpdated,
         subject=account,
         extract=account_updated,
+        naming=naming,
         brought="poll",
     ),
     Trigger(

@@ -1,12 +1,12 @@
-"""The event that wakes what waits for news of an entity: any event of an aggregate wakes its parked runs. Pure."""
+"""Events that Tandem tells itself: news of an entity, which wakes its parked runs, and an event once more. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
+from shared.catalog import TRIGGERS
 from shared.events.envelope import Envelope, timestamp
 from shared.identity import Ref, source_of
 
@@ -14,11 +14,14 @@ LOOK_REQUESTED = "tandem.look.requested"
 """No flow starts on it."""
 
 
-def replayed(
-    aggregate: str, event_type: str, body: Any, event_id: str, connection: str, now: datetime, cause: str
-) -> Envelope:
-    """An event of the vendor once more, for whoever missed it: its body is a hint, the entity is looked up."""
-    entity = Ref.parse(aggregate)
+def replayed(aggregate: str, event_type: str, event_id: str, connection: str, now: datetime, cause: str) -> Envelope:
+    """An event of the vendor once more, for whoever missed it: it only names the entity, which is then looked up.
+
+    Raises KeyError for an event that nobody can send again, see `is_replayable`.
+    """
+    entity, naming = Ref.parse(aggregate), TRIGGERS[event_type].naming
+    if naming is None:
+        raise KeyError(event_type)
     return Envelope(
         id=event_id,
         source=source_of(entity.account),
@@ -28,10 +31,16 @@ def replayed(
         appaccount=entity.account,
         connection=connection,
         aggregate=aggregate,
-        data=msgspec.Raw(msgspec.json.encode(body)),
+        data=msgspec.Raw(msgspec.json.encode(naming(entity.id))),
         origin="replay",
         cause=cause,
     )
+
+
+def is_replayable(event_type: str) -> bool:
+    """Whether an event of this type can be sent again by the id of its entity alone."""
+    trigger = TRIGGERS.get(event_type)
+    return trigger is not None and trigger.naming is not None
 
 
 def look_requested(aggregate: str, event_id: str, connection: str, now: datetime, cause: str = "") -> Envelope:

@@ -23,7 +23,7 @@ from sqlmodel import Session
 from console.api import models, shapes
 from console.api.errors import ErrorBody, NotNow, Unknown
 from console.api.state import State, StateDep
-from console.projection import queries
+from console.projection import missed, queries
 from shared import connections, runs
 
 router = APIRouter(
@@ -182,6 +182,6 @@ async def confirm(state: StateDep, link_id: str) -> models.FlowLinkItem:
 async def _shown(state: State, link: FlowLink) -> models.FlowLinkItem:
     def read() -> int:
         with Session(state.database.engine) as session:
-            return queries.missed(session).get(link.id, 0)
+            return missed.counts(session).get(link.id, 0)
 
     return shapes.flow_link_item(link, await asyncio.to_thread(read))

@@ -217,7 +217,22 @@ class FlowLinkItem(BaseModel):
     enabled: bool
     new: bool = Field(description="an update brought it, switched off, and nobody has decided about it yet")
     changed_at: str
-    missed: int = Field(description="events that came while it was off: `GET /api/runs?state=missed`", examples=[0])
+    missed: int = Field(
+        description="entities of which it missed something, and that it has not handled since", examples=[0]
+    )
+
+
+class CatchUpRequest(BaseModel):
+    """Where to go on."""
+
+    after: str = Field("", description="`next` of the answer before; empty for the first")
+
+
+class CaughtUp(BaseModel):
+    """How many entities are looked at again."""
+
+    sent: int
+    next: str | None = Field(description="send it as `after` for the next ones; null when these were all")
 
 
 NextCursor = Annotated[str | None, Field(description="give it as `cursor` for the next page; null on the last one")]

@@ -61,6 +61,17 @@ def enable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     typer.echo(f"{link} is on.")
 
 
+@app.command("catch-up")
+def catch_up(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Look at every entity of which a flow link missed something while it was off, as it is now."""
+    sent, after = 0, ""
+    while after is not None:
+        answer = client.call("POST", f"/api/flow-links/{link}/catch-up", body={"after": after}).json()
+        sent, after = sent + answer["sent"], answer["next"]
+    what = "1 entity is" if sent == 1 else f"{sent} entities are"
+    typer.echo(f"{what} looked at again, behind live events: see `tandem runs list --since 5m`.")
+
+
 @app.command("disable")
 def disable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Switch a flow link off: it writes nothing from then on, its runs wait, its events are recorded as missed."""

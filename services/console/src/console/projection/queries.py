@@ -98,12 +98,6 @@ def flow_links(session: Session) -> list[FlowLink]:
     return [link for row in rows if not is_removed(link := flow_link_decoder.decode(row.record))]
 
 
-def missed(session: Session) -> dict[str, int]:
-    """How many events came while each flow link was off."""
-    query = select(col(RunRow.flow_link), func.count()).where(col(RunRow.state) == "missed").group_by(RunRow.flow_link)
-    return {str(link): int(count) for link, count in session.execute(query)}
-
-
 def flow_link(session: Session, link_id: str) -> FlowLink | None:
     """None if there is none, or it is removed."""
     row = session.get(FlowLinkRow, link_id)

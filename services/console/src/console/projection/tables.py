@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "7"
+TABLES_VERSION = "8"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
@@ -21,6 +21,7 @@ class RunRow(SQLModel, table=True):
         Index("runs_newest", "at", "id"),
         Index("runs_by_state", "state", "at", "id"),
         Index("runs_by_problem", "problem", "state", "at", "id"),
+        Index("runs_by_link", "flow_link", "aggregate", "at", "id"),
     )
 
     id: str = Field(primary_key=True)

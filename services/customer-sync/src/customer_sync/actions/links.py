@@ -5,19 +5,17 @@ The ids at the vendors follow the link, and what waited for the decision goes on
 
 from __future__ import annotations
 
-from typing import Any
-
 from shared.apps.togai.models import TogaiAccount
 from shared.catalog.stripe import LinkChange, LinkChanged
 from shared.claims import now
 from shared.errors import Malformed, NotFound, NotReady
 from shared.events import envelope as envelopes
 from shared.flows.actions import Context, Ended, Result
-from shared.flows.waking import look_requested, replayed
+from shared.flows.waking import look_requested
 from shared.identity import Ref
 from shared.mappings import Mapping
 
-from customer_sync.actions.pairs import end_if_of_others, is_unlinked
+from customer_sync.actions.pairs import create_again, end_if_of_others, is_unlinked
 from customer_sync.actions.revert import revert
 from customer_sync.actions.togai import ACCOUNT
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID
@@ -109,22 +107,9 @@ async def _separate(context: Context, wanted: LinkChange) -> Ended:
     unlinked = is_unlinked(context, ref)
     await context.claims.separate(ref, context.run.id, wanted.reason)
     if unlinked:
-        await _create_again(context, ref)
+        await create_again(context, ref)
     await _wake(context, ref)
     return Ended("succeeded", f"matches none that is there, by hand: {wanted.reason}", (ref,))
-
-
-async def _create_again(context: Context, ref: str) -> None:
-    """The entity's creation as an event once more: its run ended when it was unlinked, and none waits for this."""
-    entity = Ref.parse(ref)
-    body: dict[str, Any]
-    if entity.app == "stripe":
-        what, body = "stripe.customer.created", {"data": {"object": {"object": "customer", "id": entity.id}}}
-    else:
-        what, body = "togai.account.created", {"accountId": entity.id}
-    name, connection = f"{context.run.event}-created", context.link.connections[entity.app]
-    event = replayed(ref, what, body, name, connection, now(), cause=context.run.id)
-    await context.log.append(context.topics.replay("customer"), ref, envelopes.encode(event))
 
 
 async def _take_back(context: Context, pair: Mapping, reason: str, keep: tuple[str, ...] = ()) -> None:

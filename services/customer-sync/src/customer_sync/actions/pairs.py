@@ -9,7 +9,10 @@ from datetime import datetime, timedelta
 from shared.apps.stripe.models import StripeCustomer
 from shared.claims import now
 from shared.errors import Conflict, Rejected, Waiting
+from shared.events import envelope as envelopes
 from shared.flows.actions import Context, Ended
+from shared.flows.waking import replayed
+from shared.identity import Ref
 from shared.mappings import Mapping
 from shared.pairs import REMEMBERED_FOR
 
@@ -89,6 +92,15 @@ async def leave_if_nothing_was_made(context: Context, held: Mapping) -> None:
     off_since = context.link.changed_at
     if off_since and now() - datetime.fromisoformat(off_since) > timedelta(seconds=REMEMBERED_FOR):
         await context.claims.withdraw(held, f"flow link {context.link.id} is off, and nothing was made")
+
+
+async def create_again(context: Context, ref: str) -> None:
+    """The entity's creation as an event once more, for its run has ended and none waits for this."""
+    app = Ref.parse(ref).app
+    what = "stripe.customer.created" if app == "stripe" else "togai.account.created"
+    name, connection = f"{context.run.event}-created", context.link.connections[app]
+    event = replayed(ref, what, name, connection, now(), cause=context.run.id)
+    await context.log.append(context.topics.replay("customer"), ref, envelopes.encode(event))
 
 
 def refused(error: Rejected, entity: str) -> Waiting:

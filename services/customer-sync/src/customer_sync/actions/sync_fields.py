@@ -30,9 +30,10 @@ from customer_sync.actions.field_writes import (
     togai_account,
     write,
 )
-from customer_sync.actions.pairs import end_if_of_others
+from customer_sync.actions.pairs import create_again, end_if_of_others
+from customer_sync.decide import TOGAI_ACCOUNT_ID
 from customer_sync.fields import Decision, decide, differences, may_fit_now, watched
-from customer_sync.values import PairSnapshot
+from customer_sync.values import METADATA, PairSnapshot
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
     if changed.made_equal and changed.unchanged:
         return Result(FieldsSynced(), False)
     ref = context.ref("stripe", "customer", changed.customer.id)
+    await _end_if_named_now(context, ref, changed)
     pair = _pair(context, ref)
     if changed.customer.deleted or context.run.event_type.endswith(".deleted"):
         raise await gone(context, pair, changed.customer.id)
@@ -70,6 +72,17 @@ async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
         raise Ended("in_sync", "nothing that travels was changed", pair.refs)
     fresh = changed.customer if context.fresh and changed.unchanged is not False else None
     return await _look(context, pair, "stripe", Shown(stripe=fresh))
+
+
+async def _end_if_named_now(context: Context, ref: str, changed: ChangedCustomer) -> None:
+    """Raises Ended if a person has just named an account in the metadata of a customer that is not linked: its creation
+    is looked at once more, for its run has ended, or was missed.
+    """
+    named = changed.customer.metadata.get(TOGAI_ACCOUNT_ID)
+    wrote = not {"metadata", f"{METADATA}{TOGAI_ACCOUNT_ID}"}.isdisjoint(changed.changed or ())
+    if named and wrote and not context.claims.index.naming(ref):
+        await create_again(context, ref)
+        raise Ended("succeeded", f"its metadata name account {named} now: its creation is looked at again", (ref,))
 
 
 def _concerns(context: Context, pair: Mapping, changed: list[str]) -> bool:

@@ -1,0 +1,78 @@
+"""What a flow link missed while it was off: counted by entity, and looked at again when somebody asks for it."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from shared.connections import FlowLink
+from shared.events import envelope as envelopes
+from shared.events.topics import Topics
+from shared.runs import Run
+from shared.settings import Settings
+from shared.streaming.kafka import Log
+
+from shared import mappings
+from tests.integration.console import records
+from tests.integration.console.conftest import until
+from tests.integration.console.records import STRIPE
+from tests.stack.topics import records as in_topics
+
+CUSTOMER = f"{STRIPE}/customer/cus_one"
+
+
+def run(event: str, second: int, state: str, **fields: str) -> Run:
+    given = {"event_type": "stripe.customer.updated", "aggregate": CUSTOMER, "flow_link": "changes"}
+    return records.run(event, second, state=state, **(given | fields))
+
+
+@pytest.fixture
+async def off(api: httpx.AsyncClient, log: Log, topics: Topics) -> FlowLink:
+    """A flow link that is off and missed three events of two customers; one of them was handled since."""
+    link = records.flow_link(id="changes", flow="stripe-customer-changes", enabled=False)
+    other = f"{STRIPE}/customer/cus_two"
+    found = (
+        run("evt_1", 1, "missed"),
+        run("evt_2", 2, "missed"),
+        run("evt_3", 3, "missed", aggregate=other),
+        run("evt_4", 4, "in_sync", aggregate=other),
+    )
+    await log.append(topics.flow_links, link.id, mappings.encode(link))
+    for one in found:
+        await log.append(topics.runs, one.id, mappings.encode(one))
+
+    async def folded() -> bool:
+        items = (await api.get("/api/runs")).json()["items"]
+        return len(items) == len(found)
+
+    await until(folded, "the runs")
+    return link
+
+
+async def test_missed_are_counted_by_entity_and_only_until_they_are_handled(
+    off: FlowLink, api: httpx.AsyncClient
+) -> None:
+    """Two events of one customer are one; a customer that the link handled since is none."""
+    [shown] = (await api.get("/api/flow-links")).json()["items"]
+
+    assert (shown["id"], shown["missed"]) == (off.id, 1)
+
+
+async def test_what_was_missed_is_sent_once_more(
+    off: FlowLink, api: httpx.AsyncClient, settings: Settings, topics: Topics
+) -> None:
+    """One event for each entity, behind live ones, by the connection of now; not while the link is off."""
+    refused = await api.post(f"/api/flow-links/{off.id}/catch-up")
+    await api.post(f"/api/flow-links/{off.id}/enable")
+    answer = await api.post(f"/api/flow-links/{off.id}/catch-up", json={"after": ""})
+    [sent] = [envelopes.decode(record.value) for record in await in_topics(settings, topics.replay("customer"))]
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "link_off")
+    assert answer.json() == {"sent": 1, "next": None}
+    assert (sent.type, sent.aggregate, sent.origin) == ("stripe.customer.updated", CUSTOMER, "replay")
+    assert sent.connection == off.connections["stripe"]
+    assert sent.body() == {"data": {"object": {"object": "customer", "id": "cus_one"}}}
+
+
+async def test_a_flow_link_that_is_not_there(api: httpx.AsyncClient) -> None:
+    """A clear answer."""
+    assert (await api.post("/api/flow-links/none/catch-up")).status_code == 404
