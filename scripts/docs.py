@@ -15,8 +15,8 @@ from typing import Any, get_args
 import msgspec
 from console.local.environment import as_text, variable
 from prometheus_client.metrics import MetricWrapperBase
-from shared.catalog import ACTIONS, APPS, TRIGGERS
-from shared.catalog.flows import BUILT_IN
+from shared.apps import APPS
+from shared.domains import ACTIONS, BUILT_IN, TRIGGERS, noun_of, nouns, owner_of
 from shared.events.envelope import Envelope
 from shared.events.refused import REFUSED_TYPE
 from shared.events.topics import DELAYS, Topic, Topics
@@ -29,7 +29,6 @@ from shared.polls import Poll
 from shared.retries import IN_PLACE, LADDER, LAST_PARKING
 from shared.runs import DeadLetter, Parked, Problem, Run, Step
 from shared.settings import Settings
-from shared.streaming.admin import NOUNS
 
 from scripts.docs_words import BROUGHT_WORDS, COMMON, GROUPS, TOPIC_WORDS, WORDS
 from shared import metrics
@@ -117,10 +116,10 @@ def topics_table() -> str:
     """Every topic with its shape and its use."""
     topics = Topics(Settings(_env_file=None, topic_prefix=""))
     uses = {getattr(topics, name): TOPIC_WORDS[name] for name in TOPIC_WORDS if isinstance(getattr(topics, name), str)}
-    for noun in NOUNS:
+    for noun in nouns():
         uses |= {topics.events(noun): TOPIC_WORDS["events"], topics.replay(noun): TOPIC_WORDS["replay"]}
         uses |= {topics.delay(noun, d): TOPIC_WORDS["delay"].format(_span(span)) for d, span in DELAYS.items()}
-    rows = [(f"`{t.name}`", str(t.partitions), f"`{t.cleanup}`", _kept(t), uses[t.name]) for t in topics.all(NOUNS)]
+    rows = [(f"`{t.name}`", str(t.partitions), f"`{t.cleanup}`", _kept(t), uses[t.name]) for t in topics.all(nouns())]
     return table(("topic", "partitions", "cleanup", "kept", "holds"), rows)
 
 
@@ -135,14 +134,14 @@ def events_page() -> str:
             f"`{t.name}`",
             APPS[t.app].title,
             BROUGHT_WORDS[t.brought],
-            f"`{t.noun}.events`",
+            f"`{noun_of(t.name)}.events`",
             _names(t.output),
             "; ".join(t.rights) or "–",
         )
         for t in TRIGGERS.values()
     ]
     actions = [
-        (f"`{a.name}`", a.owner, _names(a.input), _names(a.output), "; ".join(a.rights) or "–")
+        (f"`{a.name}`", owner_of(a.name).service, _names(a.input), _names(a.output), "; ".join(a.rights) or "–")
         for a in ACTIONS.values()
     ]
     flows = [

@@ -9,15 +9,11 @@ from typing import Any, get_type_hints
 
 import pytest
 import yaml
-from console.api.lag import SERVICES
 from console.connect import STRIPE_EVENTS, TOGAI_EVENT
-from console.local.parts import WORKERS
-from shared.catalog import ACTIONS, APPS, TRIGGERS
-from shared.catalog.flows import BUILT_IN
+from shared.apps import APPS
+from shared.domains import ACTIONS, BUILT_IN, DOMAINS, TRIGGERS, noun_of, nouns, owner_of, services
 from shared.events.topics import Topics
 from shared.settings import Settings
-from shared.streaming.admin import NOUNS
-from shared.streaming.processor import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNERS = sorted(file.parents[3].name for file in ROOT.glob("services/*/src/*/actions/__init__.py"))
@@ -29,15 +25,9 @@ def implementations(owner: str) -> Mapping[str, Callable[..., Any]]:
     return found
 
 
-def service(owner: str) -> Service:
-    """What a service says of itself."""
-    found: Service = import_module(f"{owner.replace('-', '_')}.__main__").SERVICE
-    return found
-
-
 def test_every_owner_is_a_service_with_actions() -> None:
     """No action belongs to nobody, and no service brings actions that the catalog gives to another."""
-    assert {action.owner for action in ACTIONS.values()} == set(OWNERS)
+    assert {domain.service for domain in DOMAINS.values()} == set(OWNERS)
 
 
 @pytest.mark.parametrize("owner", OWNERS)
@@ -45,14 +35,14 @@ def test_a_service_implements_exactly_what_it_owns(owner: str) -> None:
     """Each action has one implementation, in its owner, and none is implemented that the catalog does not know."""
     found = implementations(owner)
 
-    assert {name for name, action in ACTIONS.items() if action.owner == owner} == set(found)
+    assert {name for name in ACTIONS if owner_of(name).service == owner} == set(found)
     assert len(set(found.values())) == len(found)
 
 
 @pytest.mark.parametrize("name", sorted(ACTIONS))
 def test_an_implementation_takes_the_input_of_its_action(name: str) -> None:
     """The model that the runner validates is the one that the function is written for."""
-    hints = get_type_hints(implementations(ACTIONS[name].owner)[name])
+    hints = get_type_hints(implementations(owner_of(name).service)[name])
     hints.pop("return")
     _context, taken = hints.values()
 
@@ -70,11 +60,9 @@ def test_names_begin_with_their_app() -> None:
 def test_every_trigger_has_a_service_that_reads_its_topic() -> None:
     """An event whose noun nobody reads would wait for ever."""
     topics = Topics(Settings(_env_file=None))
-    made = {topic.name for topic in topics.all(NOUNS)}
+    made = {topic.name for topic in topics.all(nouns())}
 
-    assert {trigger.noun for trigger in TRIGGERS.values()} == set(NOUNS)
-    assert {service(owner).noun for owner in OWNERS} == set(NOUNS)
-    assert {topics.events(trigger.noun) for trigger in TRIGGERS.values()} <= made
+    assert {topics.events(noun_of(name)) for name in TRIGGERS} <= made
 
 
 def test_built_in_flows_are_made_of_what_the_catalog_has() -> None:
@@ -87,11 +75,10 @@ def test_built_in_flows_are_made_of_what_the_catalog_has() -> None:
 
 
 def test_every_list_of_workers_says_the_same() -> None:
-    """The supervisor, the console's lag, compose and the services' own words."""
+    """The manifests, the folders and Compose."""
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 
-    assert {service(owner).name: service(owner).noun for owner in OWNERS} == SERVICES
-    assert set(WORKERS) == set(OWNERS)
+    assert set(services()) == set(OWNERS)
     assert set(OWNERS) <= set(compose)
 
 

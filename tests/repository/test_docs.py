@@ -15,15 +15,14 @@ from console.cli.frame import app
 from console.projection.rows import kinds
 from ingress.polling.term import event_topics
 from shared.apps.stripe.client import API_VERSION
-from shared.catalog import ACTIONS, TRIGGERS
 from shared.connections import ConnectionState
+from shared.domains import ACTIONS, TRIGGERS, nouns
 from shared.events.topics import Topics
 from shared.mappings import MappingState
 from shared.registry import Registry
 from shared.retries import LAST_PARKING
 from shared.runs import TERMINAL_STATES, RunState
 from shared.settings import Settings
-from shared.streaming.admin import NOUNS
 from shared.streaming.pool import Bounds
 from shared.streaming.processor import FRESH_FOR
 from shared.streaming.recent import REMEMBERED
@@ -230,7 +229,7 @@ def topics_written(file: Path) -> set[str]:
         return set()
     named = {n.attr for n in nodes if isinstance(n, ast.Attribute) and ast.unparse(n.value).endswith("topics")}
     found = {str(getattr(TOPICS, name)) for name in named & TOPIC_NAMES}
-    for noun in NOUNS:
+    for noun in nouns():
         if "delay" in named:
             found |= {name for name in TOPICS.inputs(noun) if ".delay." in name}
         found |= {getattr(TOPICS, name)(noun) for name in named & {"events", "replay"}}
@@ -260,7 +259,7 @@ def test_who_writes_and_reads_which_topic() -> None:
         talked[service] = {t for t, does in ((TOPICS.limits_leases, asks), (TOPICS.limits_demand, leases)) if does}
     registry = Registry()
     few = set(registry.folds(TOPICS, with_mappings=False, with_index=False))
-    inputs = {name for noun in NOUNS for name in TOPICS.inputs(noun)}
+    inputs = {name for noun in nouns() for name in TOPICS.inputs(noun)}
     read = {
         "ingress": set(registry.folds(TOPICS, with_mappings=False)) | set(event_topics(TOPICS)),
         "customer-sync": set(registry.folds(TOPICS)) | inputs,
@@ -271,7 +270,7 @@ def test_who_writes_and_reads_which_topic() -> None:
     def who(sets: dict[str, set[str]], topic: str) -> str:
         return ", ".join(name for name in ("ingress", "customer-sync", "console") if topic in sets[name]) or "–"
 
-    expected = [[f"`{t.name}`", who(written, t.name), who(read, t.name)] for t in TOPICS.all(NOUNS)]
+    expected = [[f"`{t.name}`", who(written, t.name), who(read, t.name)] for t in TOPICS.all(nouns())]
     assert sorted(expected) == sorted(rows(ARCHITECTURE, "topic"))
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from shared.domains import nouns
 from shared.events.topics import Topics
 from shared.settings import Settings
-from shared.streaming.admin import NOUNS
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = sorted(folder for folder in (ROOT / "services").iterdir() if (folder / "pyproject.toml").exists())
@@ -124,7 +124,7 @@ def test_nothing_is_deleted_at_a_vendor() -> None:
 
 def test_a_topics_name_is_written_in_one_place() -> None:
     """Anywhere else it would miss the prefix, and a change."""
-    names = {topic.name for topic in Topics(Settings(_env_file=None, topic_prefix="")).all(NOUNS)}
+    names = {topic.name for topic in Topics(Settings(_env_file=None, topic_prefix="")).all(nouns())}
     found = {
         (file.name, text)
         for file in PRODUCT

@@ -20,10 +20,11 @@ from customer_sync.actions import IMPLEMENTATIONS
 from ingress.normalize import stripe_event, togai_event
 from ingress.polling.togai_rows import Change, account_entity, customer_entity, events
 from shared.apps.clients import Clients
-from shared.catalog.flows import BUILT_IN
 from shared.claims import Claims
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection
+from shared.domains import BUILT_IN
+from shared.domains.customers import DOMAIN
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.events.topics import Topics, is_delay
@@ -42,7 +43,7 @@ from shared.settings import Settings
 from shared.streaming.conflict_watch import ConflictWatch
 from shared.streaming.kafka import Headers, Place
 from shared.streaming.pool import Work
-from shared.streaming.processor import Processor, Service
+from shared.streaming.processor import Processor
 from shared.streaming.records import PARKED_HEADER, work_of
 
 from tests.contract.sandbox.tools import Control
@@ -149,9 +150,8 @@ class InProcess(Vendors):
         runner = Runner(
             self.settings, self.topics, registry, self.claims, self.clients, self.log, IMPLEMENTATIONS, "w", pairs
         )
-        service = Service("customer-sync", "customer")
         watch = ConflictWatch(registry.index)
-        self.processor = Processor(service, self.settings, self.topics, registry, runner, self.log, watch)
+        self.processor = Processor(DOMAIN, self.settings, self.topics, registry, runner, self.log, watch)
 
     async def stop(self) -> None:
         await self.clients.__aexit__(None, None, None)

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from console.connect import Wanted, connect
 from console.http import own_machine
-from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, Secrets, Vault, encode, encryption_keys
+from shared.domains import BUILT_IN
 from shared.events.topics import Topics
 from shared.streaming.kafka import Log
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 
 import msgspec
 
-from shared.catalog import TRIGGERS
+from shared.domains import TRIGGERS
 from shared.identity import dead_letter_id, entity_letter_id
 from shared.runs import DeadLetter, Run, decode_dead_letter
 from shared.streaming.recent import REMEMBERED

@@ -11,14 +11,14 @@ import msgspec
 from pydantic import ValidationError
 
 from shared import index, key_states, mappings, pairs, polls
-from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
 from shared.dead_letters import StandingLetters
+from shared.domains import BUILT_IN, BadFlow, check_flow
+from shared.domains.flow import Flow
 from shared.errors import OVERWRITES, Misconfigured, UnreadableRecord
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
 from shared.flows.links import is_removed
-from shared.flows.model import Flow
 from shared.index import Entity, EntityIndex
 from shared.key_states import KeyState, KeyStates
 from shared.mapping_index import MappingIndex
@@ -83,7 +83,7 @@ class Registry:
                 return
             try:
                 take(offset, key, value)
-            except (msgspec.DecodeError, ValidationError, RecursionError) as error:
+            except (msgspec.DecodeError, ValidationError, BadFlow, RecursionError) as error:
                 raise UnreadableRecord(topic, key, offset, error) from error
 
         return fold
@@ -163,6 +163,7 @@ class Registry:
         # A newer minor version may have added fields, which no flow of a person's may have.
         flow = Flow.model_validate_json(value, extra="ignore")
         check_version(flow.schemaversion)
+        check_flow(flow)
         self.flows[key] = flow
 
     def _mapping(self, offset: int, _key: str, value: bytes) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 from console.api.state import State
-from shared.catalog import TRIGGERS
-from shared.catalog.stripe import LinkChange
+from shared.domains import TRIGGERS
+from shared.domains.customers.stripe import LinkChange
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.identity import run_id

@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from console.setup import STRIPE_CONNECTION, TOGAI_CONNECTION, prepare
-from shared.catalog.flows import ACCOUNT_TO_CUSTOMER, BUILT_IN, CUSTOMER_CHANGES, CUSTOMER_TO_ACCOUNT
 from shared.connections import FlowLink, encode, flow_link_decoder
+from shared.domains import BUILT_IN
+from shared.domains.customers.flows import ACCOUNT_TO_CUSTOMER, CUSTOMER_CHANGES, CUSTOMER_TO_ACCOUNT
 from shared.events.topics import Topics
 from shared.flows.links import is_new, removed
 from shared.settings import Settings

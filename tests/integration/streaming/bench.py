@@ -9,11 +9,12 @@ from typing import Any, cast
 
 import msgspec
 from shared.apps.clients import Clients
-from shared.catalog.stripe import FieldsSynced, LinkChanged
-from shared.catalog.stripe import Written as WrittenIds
-from shared.catalog.togai import CustomerAndAccount
 from shared.claims import Claims
 from shared.connections import Connection, FlowLink
+from shared.domains.customers import DOMAIN
+from shared.domains.customers.stripe import FieldsSynced, LinkChanged
+from shared.domains.customers.stripe import Written as WrittenIds
+from shared.domains.customers.togai import CustomerAndAccount
 from shared.errors import Blocked, ConnectionClosed, KeyRefused
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
@@ -26,7 +27,7 @@ from shared.runs import DeadLetter, Parked, Run, decode_dead_letter, decode_park
 from shared.settings import Settings
 from shared.streaming.conflict_watch import ConflictWatch
 from shared.streaming.pool import Work
-from shared.streaming.processor import Processor, Service
+from shared.streaming.processor import Processor
 from shared.streaming.records import PARKED_HEADER
 
 from tests.fakes.log import FakeLog
@@ -102,11 +103,10 @@ class Bench:
         runner = Runner(
             self.settings, self.topics, self.registry, claims, self.clients, self.log, actions, "worker-1", pairs
         )
-        service = Service("customer-sync", "customer")
         self.watch = ConflictWatch(self.registry.index, lambda: self.now)
         self.registry.on_entity.append(self.watch.entity)
         self.processor = Processor(
-            service,
+            DOMAIN,
             self.settings,
             self.topics,
             self.registry,

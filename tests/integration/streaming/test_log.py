@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
+from shared.domains import nouns
 from shared.errors import Malformed, Misconfigured, Unavailable
 from shared.events.topics import MAX_MESSAGE_BYTES, Topics
 from shared.settings import Settings
-from shared.streaming.admin import NOUNS, ensure_topics
+from shared.streaming.admin import ensure_topics
 from shared.streaming.kafka import Log, client_options
 from shared.streaming.pulse import Pulse
 
@@ -158,7 +159,7 @@ async def shapes(client: Any, names: list[str]) -> dict[str, int]:
 
 async def test_topics_are_made_with_their_shape_once(settings: Settings) -> None:
     """One partition where order decides, as many as was set elsewhere; a second time nothing is left to do."""
-    wanted = Topics(settings).all(NOUNS)
+    wanted = Topics(settings).all(nouns())
     async with admin(settings) as client:
         assert await shapes(client, [topic.name for topic in wanted]) == {t.name: t.partitions for t in wanted}
     assert {topic.partitions for topic in wanted} == {1, 3}

@@ -15,6 +15,7 @@ from aiokafka.errors import IllegalStateError
 from faust.agents.manager import AgentManager
 from faust.transport.consumer import ThreadDelegateConsumer
 from faust.types import TP
+from shared.domains.customers import DOMAIN
 from shared.events.topics import Topics
 from shared.settings import Settings
 from shared.streaming import faust_glue
@@ -22,12 +23,10 @@ from shared.streaming.admin import ensure_topics
 from shared.streaming.faust_glue import Consuming, make_app
 from shared.streaming.kafka import Log, client_options
 from shared.streaming.pool import Pool, Work
-from shared.streaming.processor import Service
 
 from tests.integration.streaming.conftest import own_settings
 from tests.stack.processes import until
 
-SERVICE = Service("customer-sync", "customer")
 SLOW = 1.5
 """Seconds that a part takes on a machine that is busy: longer than a fetch waits."""
 
@@ -46,14 +45,14 @@ class Reader:
         self.settings = settings
         self.topic = topics.events("customer")
         self.partition = TP(self.topic, 0)
-        self.app = make_app(SERVICE, settings, topics)
+        self.app = make_app(DOMAIN, settings, topics)
         self.read: list[tuple[int, str]] = []
         self.slow: dict[str, float] = {}
         self.took: list[str] = []
         self.misplaced: int | None = None
         self.fetching = asyncio.Event()
         self._log = log
-        inputs = topics.inputs(SERVICE.noun)
+        inputs = topics.inputs(DOMAIN.noun)
         self.consuming = Consuming(self.app, inputs, settings, pool_ready=self._ready, closing=self._nothing)
         self.pool = Pool(
             self._handle,

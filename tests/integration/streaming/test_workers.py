@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from console.http import own_machine
 from shared.connections import Vault, connection_decoder, encryption_keys
+from shared.domains import nouns
 from shared.events.topics import Topics
-from shared.streaming.admin import NOUNS
 
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
@@ -36,7 +36,7 @@ def numbers(stack: Stack, worker: str) -> set[int]:
 
 async def settled(stack: Stack, workers: list[str]) -> list[set[int]]:
     """Wait until these workers share all partition numbers among them, each of all topics."""
-    inputs = Topics(stack.settings()).inputs(NOUNS[0])
+    inputs = Topics(stack.settings()).inputs(nouns()[0])
 
     async def shared() -> list[set[int]] | None:
         async with own_machine(timeout=5) as http:
@@ -84,7 +84,7 @@ async def test_no_secret_is_in_a_topic_or_in_a_log(three: Stack) -> None:
         await http.post(tenant.togai_hook(connection) + "x", content=b"{}")
 
     settings = three.settings()
-    topics = [topic.name for topic in Topics(settings).all(NOUNS)]
+    topics = [topic.name for topic in Topics(settings).all(nouns())]
     everything = await records(settings, *topics)
     vault = Vault(encryption_keys(settings))
     connections = [connection_decoder.decode(r.value) for r in everything if r.topic == Topics(settings).connections]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
-from shared.catalog.flows import BUILT_IN
+from shared.domains import BUILT_IN
 
 from tests.reliability.crash.tandem import EAGER, PATIENCE, TOGAI_POLLED, WORKER, Tandem
 from tests.reliability.crash.world import Pair, World

@@ -13,8 +13,8 @@ from console.api.links import event_of
 from console.api.models import RelinkRequest
 from console.cli.conflicts import commands
 from pydantic import ValidationError
-from shared.catalog import TRIGGERS
-from shared.catalog.stripe import LinkChange
+from shared.domains import TRIGGERS
+from shared.domains.customers.stripe import LinkChange
 from shared.events import envelope as envelopes
 
 from tests.integration.console.records import STRIPE, TOGAI

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shared.apps.stripe.models import StripeAddress, StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiAddress, TogaiCustomer
-from shared.catalog.stripe import NewStripeCustomer
+from shared.domains.customers.stripe import NewStripeCustomer
 from shared.errors import Waiting
 
 CURRENCIES = Currencies({"DE": "EUR", "GB": "GBP"}, "USD")

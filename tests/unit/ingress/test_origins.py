@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from prometheus_client import REGISTRY
-from shared.catalog import TRIGGERS
+from shared.domains import TRIGGERS
 
 from tests.unit.ingress.door import TOGAI, TOKEN, Door
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from shared.catalog import TRIGGERS
+from shared.domains import TRIGGERS
 from shared.errors import Malformed
 
 ACCOUNT = {"id": "acme", "customerId": "c1", "togaiAccountId": "account.x.y"}

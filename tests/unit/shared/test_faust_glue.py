@@ -11,10 +11,10 @@ import faust
 import pytest
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+from shared.domains.customers import DOMAIN
 from shared.events.topics import Topics
 from shared.settings import Settings
 from shared.streaming.faust_glue import make_app
-from shared.streaming.processor import Service
 
 TOPIC = "customer.events"
 PARTITION = TP(TOPIC, 0)
@@ -25,7 +25,7 @@ class Reading:
 
     def __init__(self, home: Path) -> None:
         settings = Settings(home=home, kafka_bootstrap_servers="127.0.0.1:1")
-        self.app = make_app(Service("customer-sync", "customer"), settings, Topics(settings))
+        self.app = make_app(DOMAIN, settings, Topics(settings))
         self.topic = self.app.topic(TOPIC, key_serializer="raw", value_serializer="raw", value_type=bytes)
         self.app.finalize()
         self.app.topics.acking_topics.add(TOPIC)

@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from shared.catalog.flows import BUILT_IN, CUSTOMER_CHANGES
 from shared.connections import Connection, FlowLink, encode
+from shared.domains import BUILT_IN
+from shared.domains.customers.flows import CUSTOMER_CHANGES
+from shared.domains.flow import Flow
 from shared.events.topics import Topics
 from shared.flows.links import is_new, is_removed, link_id, missing_links, removed
-from shared.flows.model import Flow
 from shared.registry import Registry
 from shared.settings import Settings
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from shared.connections import Connection, Secrets, Vault
+from shared.domains import TRIGGERS
 from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.identity import AppAccount
@@ -18,7 +19,7 @@ from shared.settings import TOGAI_API, Mode, Settings, cleaned
 if TYPE_CHECKING:
     from shared.apps.stripe.client import StripeApp
 
-STRIPE_EVENTS = ["customer.created", "customer.updated", "customer.deleted"]
+STRIPE_EVENTS = [name.removeprefix("stripe.") for name, trigger in TRIGGERS.items() if trigger.app == "stripe"]
 TOGAI_EVENT = "account.created"
 """The event as our address names it."""
 SHORTEST_TOKEN = 22

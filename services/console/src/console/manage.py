@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 
 import msgspec
 from shared.connections import Connection, FlowLink, Vault, check_modes, encode, encryption_keys
+from shared.domains import apps_of
+from shared.domains.flow import Flow
 from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
-from shared.flows.model import Flow
 from shared.key_states import good_again
 from shared.registry import Registry
 from shared.settings import Settings
@@ -150,7 +151,7 @@ async def add_link(settings: Settings, flow_id: str, connections: dict[str, str]
 
 
 def _check_apps(flow: Flow, connections: dict[str, str], find: Callable[[str], Connection]) -> None:
-    if missing := flow.apps - connections.keys():
+    if missing := apps_of(flow) - connections.keys():
         raise Misconfigured(f"flow {flow.id} needs a connection to {', '.join(sorted(missing))}")
     for app, connection_id in connections.items():
         if find(connection_id).app != app:

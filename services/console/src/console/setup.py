@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import httpx
 import msgspec
-from shared.catalog.flows import BUILT_IN
 from shared.connections import Connection, FlowLink, Vault, check_modes, encode, encryption_keys
+from shared.domains import BUILT_IN
+from shared.domains.flow import Flow
 from shared.errors import Misconfigured, Unavailable
 from shared.events.topics import Topics
 from shared.flows.links import is_new, missing_links
-from shared.flows.model import Flow
 from shared.polls import webhooks_come_in
 from shared.registry import Registry
 from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, Settings

@@ -18,8 +18,8 @@ from shared.apps.stripe import models as stripe
 from shared.apps.stripe.models import StripeAddress, StripeCustomer
 from shared.apps.togai import models as togai
 from shared.apps.togai.models import NewAccount, NewCustomer, NewSetting, TogaiAccount, TogaiAddress, TogaiCustomer
-from shared.catalog.stripe import NewStripeCustomer
-from shared.catalog.togai import AccountFacts
+from shared.domains.customers.stripe import NewStripeCustomer
+from shared.domains.customers.togai import AccountFacts
 from shared.errors import Waiting
 
 TOGAI_CUSTOMER_ID = "togai_customer_id"

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from shared.catalog import TRIGGERS
-from shared.catalog.stripe import aggregate
 from shared.connections import Connection
+from shared.domains import TRIGGERS, noun_of
+from shared.domains.customers.stripe import aggregate
 from shared.events.envelope import Envelope, timestamp
 from shared.events.refused import REMEDIES, RefusedReason, refused_event
 from shared.identity import AppAccount, Ref, source_of
@@ -131,7 +131,7 @@ def togai_event(name: str, body: bytes, connection: Connection, *, event_id: str
     trigger = TRIGGERS.get(f"togai.{name}")
     found = _short(trigger.subject(msgspec.json.decode(data))) if trigger else None
     # What names no entity goes to its noun's topic all the same: there it ends as a dead letter that somebody sees.
-    noun, entity = found or (trigger.noun if trigger else "event", f"unknown-{event_id}")
+    noun, entity = found or (noun_of(f"togai.{name}") or "event", f"unknown-{event_id}")
     return _envelope(
         connection,
         event_id=event_id,

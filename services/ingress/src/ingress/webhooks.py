@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from shared.catalog import TRIGGERS
-from shared.catalog.origin import refusal as why_not
 from shared.connections import Connection, Secrets, Vault
+from shared.domains import TRIGGERS, noun_of
+from shared.domains.origin import refusal as why_not
 from shared.errors import Misconfigured, Unavailable
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
@@ -163,11 +163,11 @@ def placed(envelope: Envelope, topics: Topics) -> tuple[str, bytes]:
     """
     if why := why_not(envelope.type, envelope.origin):
         raise Refused(403, "not_a_webhook", why)
-    trigger = TRIGGERS.get(envelope.type)
+    noun = noun_of(envelope.type)
     record = envelopes.encode(envelope)
     if len(record) > LARGEST_RECORD:
         raise Refused(413, "too_large", f"the body makes a record larger than {LARGEST_RECORD} bytes")
-    return topics.events(trigger.noun) if trigger else topics.other, record
+    return topics.events(noun) if noun else topics.other, record
 
 
 class Bodies:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from shared.connections import Connection, FlowLink
-from shared.flows.model import Flow
+from shared.domains import apps_of
+from shared.domains.flow import Flow
 
 
 def removed(link: FlowLink, at: str) -> FlowLink:
@@ -45,7 +46,7 @@ def missing_links(
         FlowLink(
             id=id,
             flow=flow.id,
-            connections={app: by_app[app] for app in sorted(flow.apps)},
+            connections={app: by_app[app] for app in sorted(apps_of(flow))},
             enabled=fresh and (sandboxed or not flow.starts_off),
         )
         for id, flow in wanted.items()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from shared.catalog import TRIGGERS
 from shared.connections import Connection, FlowLink
-from shared.flows.model import Condition, Flow
-from shared.flows.templates import lookup
+from shared.domains import TRIGGERS
+from shared.domains.flow import Condition, Flow
+from shared.templates import lookup
 
 
 def holds(condition: Condition, trigger: dict[str, Any]) -> bool:

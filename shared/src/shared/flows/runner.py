@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from shared import metrics, runs
 from shared.apps.clients import Clients, acting_for
-from shared.catalog import ACTIONS, TRIGGERS
 from shared.claims import Claims
 from shared.connections import FlowLink
+from shared.domains import ACTIONS, TRIGGERS
+from shared.domains.flow import Flow, FlowStep
 from shared.errors import (
     Blocked,
     Conflict,
@@ -35,8 +36,6 @@ from shared.errors import (
 from shared.events.envelope import Envelope, timestamp
 from shared.events.topics import Topics
 from shared.flows.actions import Context, Ended, Implementation, Result
-from shared.flows.model import Flow, FlowStep
-from shared.flows.templates import render
 from shared.log import get_logger
 from shared.pair_writes import PairWrites
 from shared.registry import Registry
@@ -44,6 +43,7 @@ from shared.retries import in_place
 from shared.runs import Problem, Run, RunState, Step, StepState
 from shared.settings import Settings
 from shared.streaming.kafka import Log
+from shared.templates import render
 
 log = get_logger(__name__)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from shared.catalog import TRIGGERS
+from shared.domains import TRIGGERS
 from shared.events.envelope import Envelope, timestamp
 from shared.identity import Ref, source_of
 

@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from shared.domains import nouns
 from shared.errors import Misconfigured, Unavailable
 from shared.events.topics import Topic, Topics
 from shared.settings import Settings
@@ -15,8 +16,6 @@ from shared.streaming.kafka import client_options
 
 SAFE_REPLICATION = 3
 MIN_IN_SYNC = 2
-NOUNS = ("customer",)
-"""The nouns whose services exist: each has its own event, replay and delay topics."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,12 @@ class Mismatch:
         return f"topic {self.topic}: {self.what}"
 
 
-async def ensure_topics(settings: Settings, nouns: tuple[str, ...] = NOUNS) -> list[Mismatch]:
+async def ensure_topics(settings: Settings) -> list[Mismatch]:
     """Create what is missing and compare what stands. Returns the mismatches: they are the operator's to mend.
 
     Raises Unavailable if Kafka does not answer, Misconfigured if the cluster holds fewer copies than is safe.
     """
-    wanted = Topics(settings).all(nouns)
+    wanted = Topics(settings).all(nouns())
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         await admin.start()

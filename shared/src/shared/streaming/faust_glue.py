@@ -21,6 +21,7 @@ from faust.types import TP, EventT, StreamT
 from faust.types.tuples import Message
 
 from shared import metrics
+from shared.domains.model import Domain
 from shared.events.topics import Topics
 from shared.log import get_logger
 from shared.settings import Settings
@@ -28,7 +29,6 @@ from shared.streaming.faust_consumer import AcknowledgedByHand
 from shared.streaming.kafka import ssl_context
 from shared.streaming.kafka_login import login_of
 from shared.streaming.pool import Partition, Pool, contiguous, same_numbers
-from shared.streaming.processor import Service
 from shared.streaming.records import work_of
 
 log = get_logger(__name__)
@@ -37,7 +37,7 @@ STOPPED_EXIT = 70
 """Exit status of a worker that stopped itself; the supervisor starts it again."""
 
 
-def make_app(service: Service, settings: Settings, topics: Topics) -> faust.App:
+def make_app(domain: Domain, settings: Settings, topics: Topics) -> faust.App:
     """The Faust app of a service, with every setting that keeps events safe."""
     options: dict[str, Any] = {}
     datadir = settings.home / "faust" / (settings.worker_id or f"worker-{os.getpid()}")
@@ -56,7 +56,7 @@ def make_app(service: Service, settings: Settings, topics: Topics) -> faust.App:
         # Static membership: a worker killed with -9 and started again need not wait for its own old session to end.
         options["consumer_group_instance_id"] = f"{settings.topic_prefix}{settings.worker_id}"
     app = faust.App(
-        topics.group(service.name),
+        topics.group(domain.service),
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
         store="memory://",
         datadir=datadir,

@@ -8,21 +8,21 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 
 from shared import metrics, runs
-from shared.catalog import TRIGGERS
-from shared.catalog.origin import check_origin
 from shared.dead_letters import MARK_PATIENCE
+from shared.domains import TRIGGERS
+from shared.domains.flow import Flow
+from shared.domains.model import Domain
+from shared.domains.origin import check_origin
 from shared.errors import Malformed, StopWorker, SyncError, Unavailable, WrongOrigin
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
 from shared.events.topics import Topics, is_delay
 from shared.flows.matching import holds, starting
-from shared.flows.model import Flow
 from shared.flows.runner import Outcome, Runner, new_run, problem_of
 from shared.identity import run_id
 from shared.limits.lanes import present_lane
@@ -47,20 +47,12 @@ WRITE_DEADLINE = 60.0
 """Seconds for a record that must be written: longer without Kafka, and the worker stops instead of losing it."""
 
 
-@dataclass(frozen=True)
-class Service:
-    """Which service this is: its noun's topics are its inputs."""
-
-    name: str
-    noun: str
-
-
 class Processor:
     """One per worker. `handle` raises StopWorker only."""
 
     def __init__(
         self,
-        service: Service,
+        domain: Domain,
         settings: Settings,
         topics: Topics,
         registry: Registry,
@@ -70,7 +62,7 @@ class Processor:
         clock: Callable[[], float] = time.time,
         mark_patience: float = MARK_PATIENCE,
     ) -> None:
-        self._service = service
+        self._domain = domain
         self._settings = settings
         self._topics = topics
         self._registry = registry
@@ -232,9 +224,7 @@ class Processor:
         run.next_attempt_at = timestamp(datetime.fromtimestamp(due, UTC))
         await self._record(run)
         parked = Parked(run=run, due=due, waiting=waiting, looked_at=looked_at, lane=work.lane.came_in)
-        await self._write(
-            self._topics.delay(self._service.noun, delay), work.aggregate, work.value, runs.encode(parked)
-        )
+        await self._write(self._topics.delay(self._domain.noun, delay), work.aggregate, work.value, runs.encode(parked))
         self._copies.parked(run)
         self._watch.waits(run, looked_at)
 
@@ -276,7 +266,7 @@ class Processor:
     async def _bury(self, work: Work, run: Run | None, error: Exception | None) -> None:
         """Give up on a record, keeping all that is needed to resume it. A burial that fails stops the worker."""
         problem = run.problem if run and run.problem else problem_of(error or Malformed("no reason was given"))
-        letter = letter_of(work, self._service.noun, _readable(work.value), run, problem, _now())
+        letter = letter_of(work, self._domain.noun, _readable(work.value), run, problem, _now())
         await self._letters.give_up(work, letter, run)
 
     async def _write_letter(self, letter: DeadLetter) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from shared import runs
-from shared.catalog import TRIGGERS
+from shared.domains import TRIGGERS
 from shared.errors import Blocked, ConnectionClosed
 from shared.events.topics import is_delay, is_replay
 from shared.limits.lanes import Lane, LaneOf

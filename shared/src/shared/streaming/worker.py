@@ -18,6 +18,7 @@ from shared import metrics
 from shared.apps.clients import Clients
 from shared.claims import Claims
 from shared.connections import Vault, encryption_keys
+from shared.domains.model import Domain
 from shared.events.topics import Topics
 from shared.flows.actions import Implementation
 from shared.flows.runner import Runner
@@ -29,7 +30,7 @@ from shared.streaming.conflict_watch import ConflictWatch
 from shared.streaming.faust_glue import Consuming, make_app, stop_now
 from shared.streaming.kafka import Log
 from shared.streaming.pool import Pool, Work
-from shared.streaming.processor import Processor, Service
+from shared.streaming.processor import Processor
 from shared.streaming.pulse import Pulse
 from shared.streaming.replica import Replica
 
@@ -42,18 +43,18 @@ STALLED_AFTER = 120.0
 
 
 class Worker:
-    """One process of a service. `implementations` are the actions that it owns."""
+    """One process of a domain's service. `implementations` are its actions by name."""
 
-    def __init__(self, service: Service, implementations: Mapping[str, Implementation], settings: Settings) -> None:
-        self.service = service
+    def __init__(self, domain: Domain, implementations: Mapping[str, Implementation], settings: Settings) -> None:
+        self.domain = domain
         self.settings = settings
-        self.name = settings.worker_id or service.name
+        self.name = settings.worker_id or domain.service
         self._stack = AsyncExitStack()
         self.topics = Topics(settings)
-        self.app = make_app(service, settings, self.topics)
+        self.app = make_app(domain, settings, self.topics)
         self.consuming = Consuming(
             self.app,
-            self.topics.inputs(service.noun),
+            self.topics.inputs(domain.noun),
             settings,
             pool_ready=self._wait_for_pool,
             closing=self._stack.aclose,
@@ -111,7 +112,7 @@ class Worker:
             self.settings, self.topics, registry, claims, clients, kafka, self._implementations, self.name, pairs
         )
         watch = ConflictWatch(registry.index)
-        processor = Processor(self.service, self.settings, self.topics, registry, runner, kafka, watch)
+        processor = Processor(self.domain, self.settings, self.topics, registry, runner, kafka, watch)
         pool = Pool(
             self._guarded(processor),
             pause=self.consuming.pause,
@@ -145,7 +146,7 @@ class Worker:
         in_hand = sum(pool.in_hand().values()) if pool else 0
         stalled = in_hand > 0 and time.monotonic() - consuming.progress_at > STALLED_AFTER
         facts: dict[str, Any] = {
-            "service": self.service.name,
+            "service": self.domain.service,
             "worker": self.name,
             "assigned": len(consuming.assignment or ()),
             "replica": bool(self._replica and self._replica.ready),
@@ -208,9 +209,9 @@ class _HealthPage:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def run_service(service: Service, implementations: Mapping[str, Implementation]) -> None:
+def run_service(domain: Domain, implementations: Mapping[str, Implementation]) -> None:
     """Entry point of a service's process."""
     settings = Settings()
-    logs.configure(settings.worker_id or service.name, level=settings.log_level, as_json=settings.log_json)
-    Worker(service, implementations, settings).run()
+    logs.configure(settings.worker_id or domain.service, level=settings.log_level, as_json=settings.log_json)
+    Worker(domain, implementations, settings).run()
     sys.exit(0)

@@ -6,8 +6,8 @@ import asyncio
 from datetime import UTC, datetime
 
 from fastapi import APIRouter
-from shared.catalog import TRIGGERS
 from shared.connections import FlowLink
+from shared.domains import TRIGGERS, noun_of
 from shared.events import envelope as envelopes
 from shared.flows.waking import is_replayable, replayed
 from shared.runs import Run
@@ -51,9 +51,7 @@ async def catch_up(state: StateDep, link_id: str, body: models.CatchUpRequest | 
 
 
 async def _send_again(state: State, link: FlowLink, run: Run) -> None:
-    trigger = TRIGGERS[run.event_type]
     # The connection of now: the one that brought the event may have been removed.
-    event = replayed(
-        run.aggregate, run.event_type, f"{run.id}-again", link.connections[trigger.app], datetime.now(UTC), run.id
-    )
-    await state.writer.append(state.topics.replay(trigger.noun), run.aggregate, envelopes.encode(event))
+    connection = link.connections[TRIGGERS[run.event_type].app]
+    event = replayed(run.aggregate, run.event_type, f"{run.id}-again", connection, datetime.now(UTC), run.id)
+    await state.writer.append(state.topics.replay(noun_of(run.event_type)), run.aggregate, envelopes.encode(event))

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.catalog.flows import LINKS_BY_HAND
-from shared.catalog.stripe import FieldWrite
 from shared.connections import FlowLink
+from shared.domains.customers.flows import LINKS_BY_HAND
+from shared.domains.customers.stripe import FieldWrite
 from shared.identity import Ref
 from shared.mappings import Mapping
 from shared.runs import Run

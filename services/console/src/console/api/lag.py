@@ -9,12 +9,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from pydantic import BaseModel, Field
+from shared.domains import services
 from shared.events.topics import Topics
 from shared.settings import Settings
 from shared.streaming.kafka import client_options
 from shared.tasks import unless_cancelled
 
-SERVICES = {"customer-sync": "customer"}
 """Each service that consumes events, and its noun."""
 
 DEADLINE = 5.0
@@ -58,7 +58,7 @@ class Lag:
                 return await unless_cancelled(self._of_all(admin, consumer))
         except (TimeoutError, KafkaError, OSError) as error:
             why = f"Kafka at {self._settings.bootstrap_servers} does not answer: {str(error) or 'no answer in time'}"
-            return [self._unknown(service, why) for service in SERVICES]
+            return [self._unknown(service, why) for service in services()]
         finally:
             await consumer.stop()
             await admin.close()
@@ -66,7 +66,7 @@ class Lag:
     async def _of_all(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> list[GroupLag]:
         await admin.start()
         await consumer.start()
-        return [await self._of(admin, consumer, service, noun) for service, noun in SERVICES.items()]
+        return [await self._of(admin, consumer, service, noun) for service, noun in services().items()]
 
     async def _of(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, service: str, noun: str) -> GroupLag:
         topics, group = self._topics.inputs(noun), self._topics.group(service)

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 from fastapi import APIRouter
-from shared.catalog.flows import LINKS_BY_HAND
-from shared.catalog.stripe import LinkChange
+from shared.domains.customers.flows import LINKS_BY_HAND
+from shared.domains.customers.stripe import LinkChange
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
 from shared.flows.waking import look_requested

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from shared.catalog.stripe import FieldWrite
+from shared.domains.customers.stripe import FieldWrite
 
 CUS = "cus_NffrFeUfNV2Hib"
 STRIPE_REF = f"stripe:test:acct_1Nv0FGQ9RKHgCVdK/customer/{CUS}"

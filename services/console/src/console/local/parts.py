@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
+from shared.domains import services
 from shared.settings import Settings
 
 from console.local.environment import environment, variable
@@ -13,7 +14,6 @@ from console.local.kafka import STOP_TIMEOUT, EmbeddedKafka
 from console.local.ports import free_port
 from console.local.supervisor import Part, Port
 
-WORKERS = ("customer-sync",)
 MARGIN = 5.0
 
 
@@ -70,11 +70,11 @@ def parse_workers(wanted: list[str]) -> dict[str, int]:
 
     Raises LocalError for an unknown worker or a number below 1.
     """
-    copies = dict.fromkeys(WORKERS, 1)
+    copies = dict.fromkeys(services(), 1)
     for text in wanted:
         name, _, number = text.partition("=")
         if name not in copies or not number.isdecimal() or int(number) < 1:
-            raise LocalError(f"--workers {text}: write it as NAME=NUMBER with one of: {', '.join(WORKERS)}.")
+            raise LocalError(f"--workers {text}: write it as NAME=NUMBER with one of: {', '.join(services())}.")
         copies[name] = int(number)
     return copies
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode
 import jinja2
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
-from shared.catalog.flows import BUILT_IN
+from shared.domains import BUILT_IN
 from shared.errors import SyncError
 from sqlmodel import Session
 

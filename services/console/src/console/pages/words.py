@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup, escape
+from shared.apps import APPS
 from shared.identity import Ref
 
 TONES = {
@@ -30,8 +31,6 @@ TONES = {
 }
 """Tone of a state; any other is quiet."""
 
-APPS = {"stripe": "Stripe", "togai": "Togai", "scheduler": "Scheduler", "webhook": "Webhook"}
-
 
 def tone(state: str) -> str:
     return TONES.get(state, "quiet")
@@ -42,7 +41,7 @@ def label(state: str) -> str:
 
 
 def app_name(app: str) -> str:
-    return APPS.get(app, app.replace("_", " ").title())
+    return APPS[app].title if app in APPS else app.replace("_", " ").title()
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -12,8 +12,8 @@ from typing import Any
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
-from shared.catalog.stripe import FieldWrite
 from shared.claims import now
+from shared.domains.customers.stripe import FieldWrite
 from shared.errors import FlowLinkOff, NotFound, NotReady, RateLimited, Rejected
 from shared.flows.actions import Context, Ended
 from shared.identity import Ref

@@ -6,8 +6,8 @@ The ids at the vendors follow the link, and what waited for the decision goes on
 from __future__ import annotations
 
 from shared.apps.togai.models import TogaiAccount
-from shared.catalog.stripe import LinkChange, LinkChanged
 from shared.claims import now
+from shared.domains.customers.stripe import LinkChange, LinkChanged
 from shared.errors import Malformed, NotFound, NotReady
 from shared.events import envelope as envelopes
 from shared.flows.actions import Context, Ended, Result

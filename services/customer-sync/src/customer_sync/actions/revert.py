@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.catalog.stripe import FieldWrite, LinkChange, LinkChanged
 from shared.claims import now
+from shared.domains.customers.stripe import FieldWrite, LinkChange, LinkChanged
 from shared.errors import Malformed, NotReady
 from shared.events.envelope import timestamp
 from shared.flows.actions import Context, Ended, Result

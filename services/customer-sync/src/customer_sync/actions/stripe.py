@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.models import StripeCustomer
-from shared.catalog.stripe import CustomerMade, NewStripeCustomer, TogaiIds, Written
 from shared.claims import Match
+from shared.domains.customers.stripe import CustomerMade, NewStripeCustomer, TogaiIds, Written
 from shared.errors import (
     Conflict,
     FlowLinkOff,

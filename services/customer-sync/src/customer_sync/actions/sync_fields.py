@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
-from shared.catalog.stripe import ChangedAccount, FieldsSynced
-from shared.catalog.togai import ChangedCustomer
 from shared.claims import now
+from shared.domains.customers.stripe import ChangedAccount, FieldsSynced
+from shared.domains.customers.togai import ChangedCustomer
 from shared.errors import NotReady
 from shared.events.envelope import timestamp
 from shared.flows.actions import Context, Ended, Result

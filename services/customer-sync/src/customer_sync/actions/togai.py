@@ -5,9 +5,9 @@ from __future__ import annotations
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import NewCustomer, TogaiAccount
-from shared.catalog.stripe import Written
-from shared.catalog.togai import AccountId, CustomerAndAccount, NewTogaiCustomer, StripeId
 from shared.claims import Match
+from shared.domains.customers.stripe import Written
+from shared.domains.customers.togai import AccountId, CustomerAndAccount, NewTogaiCustomer, StripeId
 from shared.errors import Conflict, FlowLinkOff, NotFound, NotReady, Rejected
 from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref, is_own_key

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError
 from shared.apps.clients import Clients
-from shared.catalog import TRIGGERS
 from shared.connections import Connection, Vault
+from shared.domains import nouns
 from shared.events.topics import Topics
 from shared.identity import AppAccount
 from shared.limits import Permits
@@ -200,5 +200,4 @@ async def _stop(work: _Work) -> None:
 
 def event_topics(topics: Topics) -> list[str]:
     """Where the vendors' events stand."""
-    nouns = sorted({trigger.noun for trigger in TRIGGERS.values()})
-    return [*(topics.events(noun) for noun in nouns), topics.other]
+    return [*map(topics.events, nouns()), topics.other]

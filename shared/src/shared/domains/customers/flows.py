@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.flows.model import Flow, FlowStep
+from shared.domains.flow import Flow, FlowStep
 
 ACCOUNT_TO_CUSTOMER = Flow(
     id="togai-account-to-stripe-customer",
@@ -177,14 +177,11 @@ LINKS_BY_HAND = Flow(
     ),
 )
 
-BUILT_IN: dict[str, Flow] = {
-    flow.id: flow
-    for flow in (
-        ACCOUNT_TO_CUSTOMER,
-        CUSTOMER_TO_ACCOUNT,
-        ACCOUNT_CHANGES,
-        CUSTOMER_CHANGES,
-        CUSTOMER_DELETION,
-        LINKS_BY_HAND,
-    )
-}
+FLOWS = (
+    ACCOUNT_TO_CUSTOMER,
+    CUSTOMER_TO_ACCOUNT,
+    ACCOUNT_CHANGES,
+    CUSTOMER_CHANGES,
+    CUSTOMER_DELETION,
+    LINKS_BY_HAND,
+)

@@ -1,4 +1,4 @@
-"""Stripe in the catalog: triggers and actions, with the pure functions that read its events."""
+"""Customers at Stripe: triggers and actions, with the pure functions that read its events."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.apps.stripe.models import StripeCustomer
-from shared.catalog.model import Action, App, Trigger
+from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
-
-APP = App("stripe", "Stripe")
 
 
 class CustomerEvent(BaseModel):
@@ -158,19 +156,23 @@ class LinkChanged(BaseModel):
     writes: list[FieldWrite] = []
 
 
-TRIGGERS = tuple(
-    Trigger(
-        name=f"stripe.customer.{what}",
+def _trigger(name: str, title: str) -> Trigger:
+    return Trigger(
+        name=name,
         app="stripe",
-        title=f"Customer {what} in Stripe",
-        noun="customer",
+        title=title,
         output=CustomerEvent,
         subject=aggregate,
         extract=customer_event,
         naming=naming,
         rights=("Customers: read", "Events: read"),
     )
-    for what in ("created", "updated", "deleted")
+
+
+TRIGGERS = (
+    _trigger("stripe.customer.created", "Customer created in Stripe"),
+    _trigger("stripe.customer.updated", "Customer updated in Stripe"),
+    _trigger("stripe.customer.deleted", "Customer deleted in Stripe"),
 )
 
 ACTIONS = (
@@ -178,7 +180,6 @@ ACTIONS = (
         name="stripe.customer.create",
         app="stripe",
         title="Create customer in Stripe",
-        owner="customer-sync",
         input=NewStripeCustomer,
         output=CustomerMade,
         rights=("Customers: write",),
@@ -187,7 +188,6 @@ ACTIONS = (
         name="stripe.customer.write_togai_ids",
         app="stripe",
         title="Write the Togai ids to a Stripe customer's metadata",
-        owner="customer-sync",
         input=TogaiIds,
         output=Written,
         rights=("Customers: write",),
@@ -196,7 +196,6 @@ ACTIONS = (
         name="stripe.customer.sync_fields",
         app="stripe",
         title="Bring a pair in step after a change in Togai",
-        owner="customer-sync",
         input=ChangedAccount,
         output=FieldsSynced,
         rights=("Customers: write",),
@@ -205,7 +204,6 @@ ACTIONS = (
         name="stripe.customer.change_link",
         app="stripe",
         title="Change a link by hand",
-        owner="customer-sync",
         input=LinkChange,
         output=LinkChanged,
         rights=("Customers: write",),

@@ -1,4 +1,4 @@
-"""Togai in the catalog: triggers and actions, with the pure functions that read its webhooks.
+"""Accounts at Togai: triggers and actions, with the pure functions that read its webhooks.
 
 No body is documented for Togai's webhooks: what comes is a hint, the entity is fetched before anything is done.
 """
@@ -12,11 +12,10 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.apps.stripe.models import StripeCustomer
-from shared.catalog.model import Action, App, Trigger
-from shared.catalog.stripe import FieldsSynced, LinkChange, Written
+from shared.domains.customers.stripe import FieldsSynced, LinkChange, Written
+from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
 
-APP = App("togai", "Togai")
 WRAPPERS = ("payload", "data", "request", "account", "body")
 INTERNAL_ACCOUNT_ID = "account."
 """Prefix of `togaiAccountId`, which no call takes: never mistaken for the account's own id."""
@@ -174,7 +173,6 @@ TRIGGERS = (
         name="togai.account.created",
         app="togai",
         title="Account created in Togai",
-        noun="customer",
         output=AccountCreated,
         subject=account,
         extract=account_created,
@@ -184,7 +182,6 @@ TRIGGERS = (
         name="togai.account.updated",
         app="togai",
         title="Account or its customer changed in Togai",
-        noun="customer",
         output=AccountUpdated,
         subject=account,
         extract=account_updated,
@@ -195,7 +192,6 @@ TRIGGERS = (
         name="togai.account.link_requested",
         app="togai",
         title="A person asked to change a link",
-        noun="customer",
         output=LinkChange,
         subject=link_subject,
         extract=link_requested,
@@ -209,7 +205,6 @@ ACTIONS = (
         name="togai.account.read",
         app="togai",
         title="Read account and customer in Togai",
-        owner="customer-sync",
         input=AccountId,
         output=AccountFacts,
         reads=True,
@@ -218,7 +213,6 @@ ACTIONS = (
         name="togai.account.write_stripe_id",
         app="togai",
         title="Write the Stripe customer's id to an account's Settings",
-        owner="customer-sync",
         input=StripeId,
         output=Written,
     ),
@@ -226,7 +220,6 @@ ACTIONS = (
         name="togai.customer.create",
         app="togai",
         title="Create customer and account in Togai",
-        owner="customer-sync",
         input=NewTogaiCustomer,
         output=CustomerAndAccount,
     ),
@@ -234,7 +227,6 @@ ACTIONS = (
         name="togai.account.sync_fields",
         app="togai",
         title="Bring a pair in step after a change in Stripe",
-        owner="customer-sync",
         input=ChangedCustomer,
         output=FieldsSynced,
     ),

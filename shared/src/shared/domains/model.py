@@ -1,4 +1,8 @@
-"""What the catalog is made of: apps, triggers and actions as data."""
+"""What a domain is made of: triggers, actions and built-in flows, as data. Pure.
+
+A domain is a noun with a service and topics of its own. Everything that lists nouns, services, triggers, actions or
+flows derives from the manifests in `shared.domains`.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-
-@dataclass(frozen=True)
-class App:
-    """A system that we talk to."""
-
-    name: str
-    title: str
+from shared.domains.flow import Flow
 
 
 @dataclass(frozen=True)
 class Trigger:
     """An event of an app that can start a flow.
 
-    - `noun`: whose topic it goes to; `subject`: what it is about, as (noun, id), None if the body does not tell.
+    - `subject`: what it is about, as (noun, id), None if the body does not tell.
     - `extract`: the body as `output`; raises Malformed if it does not fit.
     - `naming`: a body that names an entity by its id and says nothing else, for an event that is sent once more; None
       where that makes no sense.
@@ -33,7 +31,6 @@ class Trigger:
     name: str
     app: str
     title: str
-    noun: str
     output: type[BaseModel]
     subject: Callable[[Any], tuple[str, str] | None]
     extract: Callable[[Any], BaseModel]
@@ -45,7 +42,7 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Action:
-    """An operation on an app. `owner` is the service that implements it; `rights` are those of a restricted key.
+    """An operation on an app; the service of its domain implements it. `rights` are those of a restricted key.
 
     `reads` marks an action without effect: a run that is resumed reads again instead of acting on what was true then.
     """
@@ -53,8 +50,22 @@ class Action:
     name: str
     app: str
     title: str
-    owner: str
     input: type[BaseModel]
     output: type[BaseModel]
     rights: tuple[str, ...] = ()
     reads: bool = False
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A noun, the service that handles it, and what flows can be made of.
+
+    - `noun`: names its topics, as `customer.events`; `service`: the service that reads them and implements its actions.
+    - `flows`: those that come with Tandem.
+    """
+
+    noun: str
+    service: str
+    triggers: tuple[Trigger, ...]
+    actions: tuple[Action, ...]
+    flows: tuple[Flow, ...] = ()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.catalog import TRIGGERS
 from shared.connections import Connection
+from shared.domains import TRIGGERS
 from shared.errors import WrongOrigin
 from shared.events.envelope import Envelope, Origin
 from shared.identity import CONSOLE_SOURCE, source_of

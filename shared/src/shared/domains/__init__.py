@@ -1,0 +1,106 @@
+"""Every domain, and what derives from them: triggers, actions and built-in flows by name, nouns, services.
+
+To add a domain, write its manifest in a folder of its own and name it in `DOMAINS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared.domains import customers
+from shared.domains.flow import Flow, FlowStep
+from shared.domains.model import Action, Domain, Trigger
+from shared.templates import paths
+
+DOMAINS: dict[str, Domain] = {}
+"""By noun."""
+TRIGGERS: dict[str, Trigger] = {}
+ACTIONS: dict[str, Action] = {}
+BUILT_IN: dict[str, Flow] = {}
+"""The flows that come with Tandem."""
+_NOUN_OF_TRIGGER: dict[str, str] = {}
+_OWNER_OF_ACTION: dict[str, Domain] = {}
+
+
+class BadFlow(ValueError):
+    """A flow that does not fit what there is."""
+
+
+def register(domain: Domain) -> None:
+    """Add a domain. Raises ValueError if a name is taken, BadFlow if one of its flows does not fit."""
+    names = {domain.noun, *(trigger.name for trigger in domain.triggers), *(action.name for action in domain.actions)}
+    if taken := names & {*DOMAINS, *TRIGGERS, *ACTIONS}:
+        raise ValueError(f"domain {domain.noun}: {', '.join(sorted(taken))} is there already")
+    DOMAINS[domain.noun] = domain
+    for trigger in domain.triggers:
+        TRIGGERS[trigger.name], _NOUN_OF_TRIGGER[trigger.name] = trigger, domain.noun
+    for action in domain.actions:
+        ACTIONS[action.name], _OWNER_OF_ACTION[action.name] = action, domain
+    for flow in domain.flows:
+        check_flow(flow)
+        BUILT_IN[flow.id] = flow
+
+
+def noun_of(event_type: str) -> str:
+    """The noun on whose topics an event goes; empty for one that no trigger knows."""
+    return _NOUN_OF_TRIGGER.get(event_type, "")
+
+
+def owner_of(action: str) -> Domain:
+    """The domain whose service implements an action. Raises KeyError."""
+    return _OWNER_OF_ACTION[action]
+
+
+def nouns() -> tuple[str, ...]:
+    """Every noun that has topics."""
+    return tuple(DOMAINS)
+
+
+def services() -> dict[str, str]:
+    """Each service that handles events, and its noun."""
+    return {domain.service: domain.noun for domain in DOMAINS.values()}
+
+
+def apps_of(flow: Flow) -> set[str]:
+    """The apps for which a flow link needs a connection."""
+    return {TRIGGERS[flow.trigger].app, *(ACTIONS[step.action].app for step in flow.steps)}
+
+
+def check_flow(flow: Flow) -> None:
+    """Raises BadFlow with what does not fit: unknown triggers, actions and inputs, and names of later steps."""
+    if flow.trigger not in TRIGGERS:
+        raise BadFlow(f"unknown trigger {flow.trigger}; there are: {', '.join(sorted(TRIGGERS))}")
+    known: set[str] = set()
+    for step in flow.steps:
+        if step.action not in ACTIONS:
+            raise BadFlow(f"step {step.id}: unknown action {step.action}")
+        if step.id in known:
+            raise BadFlow(f"two steps are called {step.id}")
+        for fault in _faults_of_input(step, known):
+            raise BadFlow(f"step {step.id}: {fault}")
+        known.add(step.id)
+
+
+def _faults_of_input(step: FlowStep, earlier: set[str]) -> Iterator[str]:
+    fields = ACTIONS[step.action].input.model_fields
+    for name in step.input:
+        if name not in fields:
+            yield f"{step.action} has no input {name}; it has: {', '.join(fields)}"
+    for name, field in fields.items():
+        if field.is_required() and name not in step.input:
+            yield f"{step.action} needs the input {name}"
+    for path in paths(step.input):
+        root, _, rest = path.partition(".")
+        if root == "steps" and rest.partition(".")[0] not in earlier:
+            yield f"{{{{ {path} }}}} names a step that does not run before it"
+        if root not in ("steps", "trigger"):
+            yield f"{{{{ {path} }}}} must begin with trigger. or steps."
+
+
+for _domain in (customers.DOMAIN,):
+    register(_domain)
+
+__all__ = [
+    "ACTIONS", "BUILT_IN", "DOMAINS", "TRIGGERS", "Action", "BadFlow", "Domain", "Trigger", "apps_of", "check_flow",
+    "noun_of", "nouns", "owner_of", "register", "services",
+]  # fmt: skip

@@ -1,0 +1,54 @@
+"""A flow: one trigger, conditions, ordered actions with input templates; `shared.domains` checks that it fits."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Operator = Literal["equals", "not_equals", "in", "not_in", "contains", "greater", "less", "exists", "absent"]
+
+
+class Condition(BaseModel):
+    """One question about the trigger, as `{"path": "customer.address.country", "operator": "in", "value": ["DE"]}`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(description="JMESPath into the trigger's output")
+    operator: Operator
+    value: Any = None
+
+
+class FlowStep(BaseModel):
+    """One action of a flow. `input` holds literals and templates such as `{{ steps.account.email }}`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    action: str
+    input: dict[str, Any] = Field(default_factory=dict)
+
+
+class Flow(BaseModel):
+    """If this trigger, then these actions. A private one is a record keyed by `id`, the built-in are in the catalog."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern="^[a-z0-9][a-z0-9-]*$")
+    version: int = Field(1, ge=1)
+    title: str
+    description: str = ""
+    direction: Literal["inbound", "outbound"]
+    visibility: Literal["built-in", "private"] = "private"
+    trigger: str
+    pairs: bool = Field(False, description="makes the other side of its subject: an echo of our own create ends it")
+    moves_money: bool = Field(False, description="bills, charges or pays: it changes what somebody owes or gets")
+    sends_email: bool = Field(False, description="the vendor writes to a customer because of it")
+    conditions: tuple[Condition, ...] = ()
+    steps: tuple[FlowStep, ...] = Field(min_length=1)
+    schemaversion: str = "1.0"
+
+    @property
+    def starts_off(self) -> bool:
+        """Whether only a person may switch it on: what it does to customers cannot be taken back."""
+        return self.moves_money or self.sends_email
