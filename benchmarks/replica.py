@@ -22,7 +22,7 @@ import psutil
 from aiokafka import AIOKafkaProducer
 from console.local.ports import free_port
 from shared.events.topics import Topics
-from shared.identity import mapping_id, run_id
+from shared.identity import link_id, run_id
 from shared.mappings import Mapping, encode
 from shared.registry import Registry
 from shared.settings import Settings
@@ -46,7 +46,14 @@ def mapping(number: int) -> Mapping:
     source, target = (customer, account) if number % 2 else (account, customer)
     parent = f"{TOGAI}/customer/cus_{number:014d}" if number % 2 else f"{TOGAI}/customer/customer-{number}"
     match = f"{TOGAI}|{STRIPE}|billing-{number}@customer-{number}.example"
-    fields = {"id": mapping_id(source), "source": source, "target": target, "also": [parent], "rule": "created"}
+    fields = {
+        "id": link_id(source, "customer", target.partition("/")[0]),
+        "relation": "customer",
+        "source": source,
+        "target": target,
+        "also": [parent],
+        "rule": "created",
+    }
     run = run_id("link_togai-account-to-stripe-customer", TOGAI, f"tgi_{number}", f"customer.events/0/{number}")
     return Mapping(**fields, state="linked", at="2026-11-25T10:00:00.000Z", run=run, match=match)  # type: ignore[arg-type]
 

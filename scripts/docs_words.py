@@ -150,6 +150,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "target": "the other side, as soon as it is known",
         "also": "further entities of the pair, as the Togai customer above the account",
         "rule": "how the two were joined",
+        "relation": "what kind of link it is, as `customer`",
         "origin_app": "the app where the customer was first, if Tandem made the other side: kept by an unlink",
         "claim": "the call that is being made, the record below; only before the pair is made",
         "match": "the address under which it was made or linked",

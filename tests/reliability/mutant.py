@@ -101,18 +101,18 @@ def answer_echoes() -> None:
     """The customer that Tandem made in Stripe is taken for one that a person made."""
     from customer_sync.actions import same_address, togai
     from shared.flows.runner import Runner
-    from shared.mapping_index import MappingIndex
+    from shared.mapping_index import RelationIndex
 
-    whole = MappingIndex._holding
+    whole = RelationIndex._holding
 
-    def holding(self: MappingIndex, ref: str) -> Any:
+    def holding(self: RelationIndex, ref: str) -> Any:
         found = whole(self, ref)
         return [(at, m) for at, m in found if m.source.startswith("stripe:") or not ref.startswith("stripe:")]
 
     async def never(*_: object) -> None:
         pass
 
-    _patch(MappingIndex, "_holding", holding)
+    _patch(RelationIndex, "_holding", holding)
     _patch(Runner, "_end_if_echo", never)
     _patch(togai, "TOGAI_ACCOUNT_ID", "nobody")
     _patch(same_address, "_on", lambda _context: False)

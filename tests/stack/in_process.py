@@ -20,7 +20,7 @@ from customer_sync.actions import IMPLEMENTATIONS
 from ingress.normalize import stripe_event, togai_event
 from ingress.polling.togai_rows import Change, account_entity, customer_entity, events
 from shared.apps.clients import Clients
-from shared.claims import Claims
+from shared.claims import Links
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection
 from shared.domains import BUILT_IN
@@ -33,6 +33,7 @@ from shared.identity import CONSOLE_SOURCE, Ref
 from shared.index import Entity, normalized_email
 from shared.index import encode as encode_entity
 from shared.limits import CallGate
+from shared.mapping_index import RelationIndex
 from shared.mappings import Mapping
 from shared.pair_writes import PairWrites
 from shared.polls import FILLS_INDEX, Poll
@@ -143,12 +144,12 @@ class InProcess(Vendors):
             if fold := self.log.folds.get(record.topic):
                 fold(offset, record.key, record.value or None)
         replica = cast(Any, _NoWait())
-        self.claims = Claims(self.log, replica, registry.mappings, self.topics)
+        links = Links(self.log, replica, registry.mappings, self.topics)
         pairs = PairWrites(self.log, replica, registry.pair_states, self.topics, self.settings)
         self.clients = Clients(self.settings, registry, self.vault, self.gate, self.log, self.topics)
         await self.clients.__aenter__()
         runner = Runner(
-            self.settings, self.topics, registry, self.claims, self.clients, self.log, IMPLEMENTATIONS, "w", pairs
+            DOMAIN, self.settings, self.topics, registry, links, self.clients, self.log, IMPLEMENTATIONS, "w", pairs
         )
         watch = ConflictWatch(registry.index)
         self.processor = Processor(DOMAIN, self.settings, self.topics, registry, runner, self.log, watch)
@@ -312,7 +313,12 @@ class InProcess(Vendors):
 
     def pair(self, ref: str) -> Mapping | None:
         """The finished mapping of an entity."""
-        return self.registry.mappings.pair(ref)
+        return self.links.pair(ref)
+
+    @property
+    def links(self) -> RelationIndex:
+        """Which customer is which account."""
+        return self.registry.mappings.of("customer")
 
     def linked(self, customer: str) -> Mapping:
         """The pair of a Stripe customer that has one."""

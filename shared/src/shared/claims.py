@@ -17,8 +17,8 @@ from shared import mappings
 from shared.errors import Conflict, NotReady
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
-from shared.identity import create_key, mapping_id, unlink_id
-from shared.mapping_index import MappingIndex
+from shared.identity import create_key, link_id, unlink_id
+from shared.mapping_index import LinkIndex, RelationIndex
 from shared.mappings import ACTIVE, MAKING_RULES, App, Claim, Mapping, Rule, app_of
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
@@ -45,26 +45,38 @@ class Match:
 NO_MATCH = Match()
 
 
-class Claims:
-    """Writes claims and mappings, and waits until this worker's replica shows them."""
+@dataclass(frozen=True)
+class Links:
+    """The links of all relations: what is known of them, and where new ones are written."""
 
-    def __init__(
-        self, log: Log, replica: Replica, index: MappingIndex, topics: Topics, clock: Callable[[], datetime] = now
-    ) -> None:
-        self._log = log
-        self._replica = replica
-        self._index = index
-        self._topic = topics.mappings
-        self._clock = clock
+    log: Log
+    replica: Replica
+    index: LinkIndex
+    topics: Topics
+    clock: Callable[[], datetime] = now
+
+    def of(self, relation: str) -> Claims:
+        """Those of one relation."""
+        return Claims(self, relation)
+
+
+class Claims:
+    """Writes claims and mappings of one relation, and waits until this worker's replica shows them."""
+
+    def __init__(self, links: Links, relation: str) -> None:
+        self._links = links
+        self._relation = relation
+        self._index = links.index.of(relation)
+        self._clock = links.clock
 
     @property
-    def index(self) -> MappingIndex:
-        """What this worker knows of all pairs."""
+    def index(self) -> RelationIndex:
+        """What this worker knows of the relation's links."""
         return self._index
 
     def match(self, value: str) -> Match:
         """A match value as it is known now: ask before looking at what the claim will rest on."""
-        known = self._index.lately(value) if value else None
+        known = self._index.recently_linked(value) if value else None
         return Match(value, known.id if known else "")
 
     async def claim(
@@ -86,7 +98,7 @@ class Claims:
         pair = self._index.pair(source)
         if pair:
             return pair
-        held = self._index.opened_by(source)
+        held = self._index.claim_of(source, app_account)
         if held is None or held.state not in ACTIVE:
             # A person's decision outlasts a claim that comes to nothing: `withdraw` gives it back.
             rule: Rule = "manual" if held and held.state == "separate" else ""
@@ -105,7 +117,8 @@ class Claims:
             )
             held = await self._write(
                 Mapping(
-                    id=mapping_id(source),
+                    id=link_id(source, self._relation, app_account),
+                    relation=self._relation,
                     state="claimed",
                     source=source,
                     target=target,
@@ -120,12 +133,12 @@ class Claims:
             await self._give_way(held)
         return held
 
-    async def stands(self, source: str) -> bool:
+    async def is_winning_claim(self, source: str) -> bool:
         """Whether an entity's own claim is open and no other was first: it has to be brought to its end.
 
         A later one, which a worker left behind when it died, is withdrawn: nothing was called under it.
         """
-        held = self._index.begun(source)
+        held = self._index.open_claim(source)
         return held is not None and await self._withdrawn_for(held) is None
 
     async def _withdrawn_for(self, held: Mapping) -> Mapping | None:
@@ -155,6 +168,7 @@ class Claims:
         return await self._write(
             Mapping(
                 id=held.id,
+                relation=self._relation,
                 state="linked",
                 source=held.source,
                 target=target,
@@ -187,7 +201,7 @@ class Claims:
         An entity that a person declared separate is so again.
         """
         if held.is_create and held.rule == "manual":
-            return await self.separate(held.source, held.run, held.reason)
+            return await self._separate(held.id, held.source, held.run, held.reason)
         return await self._write(
             msgspec.structs.replace(held, state="withdrawn", reason=reason, at=timestamp(self._clock()))
         )
@@ -195,7 +209,8 @@ class Claims:
     async def unlink(self, pair: Mapping, run: str, reason: str) -> Mapping:
         """A person decided that these two are not one: remember it for good, then take the link back."""
         decided = Mapping(
-            id=unlink_id(pair.refs),
+            id=unlink_id(self._relation, pair.refs),
+            relation=self._relation,
             state="unlinked",
             source=pair.source,
             target=pair.target,
@@ -218,15 +233,19 @@ class Claims:
         """Withdraw an entity's own open claim for a link, if there is one: nothing was made under it. A create's claim
         stays, for nobody knows what was.
         """
-        held = self._index.begun(source)
+        held = self._index.open_claim(source)
         if held and not held.is_create:
             await self.withdraw(held, reason)
 
-    async def separate(self, entity: str, run: str, reason: str) -> Mapping:
-        """A person decided that the entity matches none that is there: a create makes its other side."""
+    async def separate(self, entity: str, app_account: str, run: str, reason: str) -> Mapping:
+        """A person decided that the entity matches none that is at an app account: a create makes its other side."""
+        return await self._separate(link_id(entity, self._relation, app_account), entity, run, reason)
+
+    async def _separate(self, id_: str, entity: str, run: str, reason: str) -> Mapping:
         return await self._write(
             Mapping(
-                id=mapping_id(entity),
+                id=id_,
+                relation=self._relation,
                 state="separate",
                 source=entity,
                 at=timestamp(self._clock()),
@@ -245,7 +264,7 @@ class Claims:
             attempt=attempt,
             key=create_key(app_account, held.claim.action, held.source, attempt),
             opened_at=timestamp(self._clock()),
-            since=self._index.order(held),
+            since=self._links.index.order(held),
         )
         return await self._write(msgspec.structs.replace(held, claim=claim, at=claim.opened_at))
 
@@ -255,11 +274,12 @@ class Claims:
         return self._clock() - datetime.fromisoformat(held.claim.opened_at) > KEY_TRUSTED_FOR
 
     async def _write(self, mapping: Mapping) -> Mapping:
-        place = await self._log.append(self._topic, mapping.id, mappings.encode(mapping))
-        await self._replica.wait_for(self._topic, place.offset)
+        links, topic = self._links, self._links.topics.mappings
+        place = await links.log.append(topic, mapping.id, mappings.encode(mapping))
+        await links.replica.wait_for(topic, place.offset)
         # What the index holds, not what was written: another worker's first claim of this attempt wins.
-        present = self._index.present(mapping) or mapping
-        if self._index.refused(place.offset):
+        present = links.index.present(mapping) or mapping
+        if links.index.refused(place.offset):
             # Compaction keeps the last record of an id only: it must be the one that holds.
-            await self._log.append(self._topic, present.id, mappings.encode(present))
+            await links.log.append(topic, present.id, mappings.encode(present))
         return present

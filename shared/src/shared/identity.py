@@ -77,14 +77,16 @@ def run_id(flow_link: str, app_account: str, event_id: str, place: str) -> str:
     return f"run_{_digest(flow_link, app_account, event_id, place)}"
 
 
-def mapping_id(source: str) -> str:
-    """The record of a pair is keyed by the entity whose event opened it."""
-    return f"map_{_digest(source)}"
+def link_id(source: str, relation: str, target_account: str, key: str = "") -> str:
+    """The record of a link is keyed by the entity whose event opened it, the relation, and the app account of the other
+    side: an entity has one link of a relation there, or one for each `key` where the relation has many.
+    """
+    return f"map_{_digest(source, relation, target_account, key)}"
 
 
-def unlink_id(refs: Iterable[str]) -> str:
-    """The record of a person's decision that two entities are not one."""
-    return f"map_{_digest('unlinked', *sorted(refs))}"
+def unlink_id(relation: str, refs: Iterable[str]) -> str:
+    """The record of a person's decision that two entities are not linked in a relation."""
+    return f"map_{_digest('unlinked', relation, *sorted(refs))}"
 
 
 def create_key(app_account: str, action: str, source: str, attempt: int) -> str:

@@ -1,14 +1,17 @@
-"""Every claim and mapping of the topic, by id and by each side, folded in order: who is first decides. Pure."""
+"""Every claim and mapping of the topic, by id and by each side, folded in order: who is first decides. Pure.
+
+`LinkIndex` folds and keeps them all, `RelationIndex` is asked: an entity may have a link in each relation.
+"""
 
 from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 from preshed.maps import PreshMap
 
-from shared.identity import unlink_id
+from shared.identity import link_id
 from shared.mappings import ACTIVE, Mapping, follows
 from shared.packing import Packer, Places, Rows, key_of
 
@@ -20,7 +23,7 @@ REFUSED = 1_000
 """Offsets of refused records that are remembered: a writer asks for its own right after it was folded."""
 
 
-class MappingIndex:
+class LinkIndex:
     """Fold records in order of their offsets. A hundred thousand linked pairs take some 30 MB."""
 
     def __init__(self) -> None:
@@ -96,21 +99,6 @@ class MappingIndex:
         row = self._row(mapping)
         return None if row is None else self._at(row)
 
-    def opened_by(self, source: str) -> Mapping | None:
-        """The record that the entity's own event began, in whatever state."""
-        found = (self._at(row) for row in self._places.get(key_of(source)))
-        return next((m for m in found if m.source == source and m.id != unlink_id(m.refs)), None)
-
-    def unlinked(self, ref: str) -> list[Mapping]:
-        """The decisions of people that this entity and another are not one."""
-        found = (self._at(row) for row in self._places.get(key_of(ref)))
-        return [mapping for mapping in found if mapping.state == "unlinked" and ref in mapping.refs]
-
-    def begun(self, source: str) -> Mapping | None:
-        """The open claim that the entity's own event began."""
-        held = self.opened_by(source)
-        return held if held and held.state == "claimed" else None
-
     def order(self, mapping: Mapping) -> int:
         """Offset of the first record of this claim or mapping: the earlier one is in the right. Raises KeyError."""
         row = self._row(mapping)
@@ -118,27 +106,24 @@ class MappingIndex:
             raise KeyError(mapping.id)
         return self._order[row]
 
-    def _holding(self, ref: str) -> Iterator[tuple[int, Mapping]]:
-        """Order and record of everything active that names a ref as one of its sides."""
-        for row in self._places.get(key_of(ref)):
-            found = self._at(row)
-            if found.state in ACTIVE and ref in found.refs:
-                yield self._order[row], found
+    def open_claims(self, source: str) -> list[Mapping]:
+        """The open claims, in whatever relation, that the entity's own events began."""
+        found = (mapping for _, mapping in self.found(source))
+        return [mapping for mapping in found if mapping.state == "claimed" and mapping.source == source]
 
-    def naming(self, ref: str) -> list[Mapping]:
-        """Everything that holds this entity, the earliest first."""
-        return [mapping for _, mapping in sorted(self._holding(ref), key=lambda found: found[0])]
+    def of(self, relation: str) -> RelationIndex:
+        """What is asked of one relation."""
+        return RelationIndex(self, relation)
 
-    def pair(self, ref: str) -> Mapping | None:
-        """The finished mapping of this entity (linked, or with a deleted side)."""
-        return next((m for m in self.naming(ref) if m.state != "claimed"), None)
+    def found(self, name: str) -> list[tuple[int, Mapping]]:
+        """Order and record of everything that a ref leads to, in whatever state and relation."""
+        return [(self._order[row], self._at(row)) for row in self._places.get(key_of(name))]
 
-    def under(self, parent: str) -> list[Mapping]:
-        """The links of all accounts of a Togai customer."""
-        found = [self._at(row) for row in self._places.get(key_of(parent))]
-        return [mapping for mapping in found if mapping.state == "linked" and parent in mapping.also]
+    def matching(self, match: str) -> list[tuple[int, Mapping]]:
+        """Order and record of the open claims with a match value."""
+        return [(self._order[row], self._at(row)) for row in self._by_match.get(match, ())]
 
-    def lately(self, match: str) -> Mapping | None:
+    def recently_linked(self, match: str) -> Mapping | None:
         """The pair that was linked under a match value not long ago: the index may not know its sides yet."""
         key = key_of(match)
         row = self._lately[key]
@@ -147,17 +132,68 @@ class MappingIndex:
         found = self._at(row) if row is not None else None
         return found if found and found.state == "linked" and found.match == match else None
 
+
+@dataclass(frozen=True)
+class RelationIndex:
+    """The links of one relation."""
+
+    links: LinkIndex
+    relation: str
+
+    def _found(self, name: str) -> list[tuple[int, Mapping]]:
+        return [found for found in self.links.found(name) if found[1].relation == self.relation]
+
+    def claim_of(self, source: str, account: str) -> Mapping | None:
+        """The record of an entity's own link to an app account, in whatever state."""
+        wanted = link_id(source, self.relation, account)
+        return next((mapping for _, mapping in self._found(source) if mapping.id == wanted), None)
+
+    def open_claim(self, source: str) -> Mapping | None:
+        """The open claim that the entity's own event began."""
+        return next((m for _, m in self._found(source) if m.state == "claimed" and m.source == source), None)
+
+    def open_under(self, match: str) -> list[Mapping]:
+        """The open claims with a match value."""
+        return [mapping for _, mapping in self._matching(match)]
+
+    def _matching(self, match: str) -> list[tuple[int, Mapping]]:
+        return [found for found in self.links.matching(match) if found[1].relation == self.relation]
+
+    def unlinked(self, ref: str) -> list[Mapping]:
+        """The decisions of people that this entity and another are not one."""
+        return [m for _, m in self._found(ref) if m.state == "unlinked" and ref in m.refs]
+
+    def _holding(self, ref: str) -> list[tuple[int, Mapping]]:
+        """Order and record of everything active that names a ref as one of its sides."""
+        return [found for found in self._found(ref) if found[1].state in ACTIVE and ref in found[1].refs]
+
+    def holders_of(self, ref: str) -> list[Mapping]:
+        """Everything that holds this entity, the earliest first."""
+        return [mapping for _, mapping in sorted(self._holding(ref), key=lambda found: found[0])]
+
+    def pair(self, ref: str) -> Mapping | None:
+        """The finished mapping of this entity (linked, or with a deleted side)."""
+        return next((m for m in self.holders_of(ref) if m.state != "claimed"), None)
+
+    def under(self, parent: str) -> list[Mapping]:
+        """The links of everything below a parent, as all accounts of a Togai customer."""
+        return [m for _, m in self._found(parent) if m.state == "linked" and parent in m.also]
+
+    def recently_linked(self, match: str) -> Mapping | None:
+        """The pair that was linked under a match value not long ago: the entity index may not know its sides yet."""
+        return self.links.recently_linked(match)
+
     def rival(self, mapping: Mapping) -> Mapping | None:
         """An earlier open claim or mapping that names the same source, target or match value."""
-        row = self._row(mapping)
-        own = None if row is None else self._order[row]
+        present = self.links.present(mapping)
+        own = None if present is None else self.links.order(present)
         rivals = [found for ref in mapping.refs for found in self._holding(ref)]
         if mapping.claim and mapping.claim.match:
-            rivals += [(self._order[r], self._at(r)) for r in self._by_match.get(mapping.claim.match, ())]
+            rivals += self._matching(mapping.claim.match)
             # Linked between the claimant's look and its claim: a claim no more, and nobody has looked at it.
-            unseen = self.lately(mapping.claim.match)
+            unseen = self.recently_linked(mapping.claim.match)
             if unseen and unseen.id != mapping.claim.knew:
-                rivals.append((self.order(unseen), unseen))
+                rivals.append((self.links.order(unseen), unseen))
         earlier = [found for found in rivals if found[1].id != mapping.id and (own is None or found[0] < own)]
         return min(earlier, key=lambda found: found[0])[1] if earlier else None
 

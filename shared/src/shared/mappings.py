@@ -50,8 +50,8 @@ class Claim(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=Fa
 
 
 class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=False):
-    """One pair of entities, from the claim on. `source` is where it began (the customer was born there), `target` the
-    other side as soon as it is known. `also` are further refs of the pair, as the Togai customer above the account.
+    """One link of a relation, from the claim on. `source` is where it began, `target` the other side as soon as it is
+    known. `also` are further refs of the pair, as the Togai customer above the account.
     `match` is the address that the pair was made or linked under, while the index may not know both sides yet.
     `origin_app` is the app where the customer was first, if Tandem made the other side: it outlasts an unlink.
     A `separate` record says that a person decided: its source matches none of those that have its address. An
@@ -59,6 +59,7 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
     """
 
     id: str
+    relation: str
     state: MappingState
     source: str
     at: str

@@ -56,6 +56,7 @@ class Packer:
         start, source = self._cut(mapping.source, "/")
         fields = [
             _short(mapping.id, "map_"),
+            self._number(mapping.relation),
             _STATE[mapping.state],
             _RULE[mapping.rule],
             start,
@@ -80,11 +81,12 @@ class Packer:
     def unpack(self, packed: bytes) -> Mapping:
         """The mapping that was packed."""
         fields: list[Any] = _decode(packed)
-        id_, state, rule, start, source, other, target, run, day, at, *rest = fields
+        id_, relation, state, rule, start, source, other, target, run, day, at, *rest = fields
         also, match, reason, claim, version, origin = rest + [None] * (len(RARE) - len(rest))
         also = also or []
         return Mapping(
             id=_long(id_, "map_"),
+            relation=self._starts[relation],
             state=STATES[state],
             rule=RULES[rule],
             source=self._starts[start] + source,
@@ -116,9 +118,15 @@ class Packer:
         if number is None:
             if len(self._starts) >= STARTS:
                 return 0, text
-            number = self._numbers[start] = len(self._starts)
-            self._starts.append(start)
+            number = self._number(start)
         return number, end
+
+    def _number(self, start: str) -> int:
+        """The number of a text that is kept once."""
+        number = self._numbers.setdefault(start, len(self._starts))
+        if number == len(self._starts):
+            self._starts.append(start)
+        return number
 
 
 def _usual_origin(rule: Rule, source: str) -> App:

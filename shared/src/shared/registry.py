@@ -21,7 +21,7 @@ from shared.events.topics import Topics
 from shared.flows.links import is_removed
 from shared.index import Entity, EntityIndex
 from shared.key_states import KeyState, KeyStates
-from shared.mapping_index import MappingIndex
+from shared.mapping_index import LinkIndex
 from shared.pairs import PairStates
 from shared.polls import Polls
 from shared.streaming.replica import Apply
@@ -41,7 +41,7 @@ class Registry:
         self.links: dict[str, FlowLink] = {}
         self.removed_links: dict[str, FlowLink] = {}
         self.flows: dict[str, Flow] = dict(BUILT_IN)
-        self.mappings = MappingIndex()
+        self.mappings = LinkIndex()
         self.pair_states = PairStates()
         self.index = EntityIndex()
         self.polls = Polls()

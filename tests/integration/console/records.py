@@ -9,7 +9,7 @@ import msgspec
 from shared.connections import Connection, FlowLink
 from shared.events.envelope import Envelope
 from shared.events.refused import refused_event as refused_event_of
-from shared.identity import dead_letter_id, mapping_id, run_id
+from shared.identity import dead_letter_id, link_id, run_id
 from shared.key_states import KeyState
 from shared.mappings import Claim, Mapping
 from shared.pairs import Difference, PairState, Side
@@ -59,7 +59,8 @@ def mapping(name: str, second: int = 0, **fields: Any) -> Mapping:
     """A pair that began at Stripe."""
     source = f"{STRIPE}/customer/cus_{name}"
     given: dict[str, Any] = {
-        "id": mapping_id(source),
+        "id": link_id(source, "customer", TOGAI),
+        "relation": "customer",
         "state": "linked",
         "source": source,
         "target": f"{TOGAI}/account/acc_{name}",

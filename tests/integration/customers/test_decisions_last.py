@@ -96,7 +96,7 @@ async def test_a_person_may_link_again_what_a_person_unlinked(tandem: InProcess)
     assert again is not None
     assert again.rule == "manual"
     assert tandem.setting("acme") == customer
-    assert tandem.registry.mappings.unlinked(tandem.ref(customer)) == []
+    assert tandem.links.unlinked(tandem.ref(customer)) == []
 
 
 async def test_a_partner_that_was_left_behind_is_not_proposed_again(tandem: InProcess) -> None:
@@ -147,7 +147,7 @@ async def test_what_is_declared_separate_stays_so_when_its_create_is_refused(tan
     with tandem.control.fault(app="togai", kind="error_before", match=match, status=422, times=1):
         tandem.by_hand("separate", "", customer)
         await tandem.settle()
-        state = tandem.registry.mappings.opened_by(tandem.ref(customer))
+        state = tandem.links.claim_of(tandem.ref(customer), tandem.registry.connections["togai"].app_account)
     tandem.change(customer, name="Better")
     await tandem.settle()
 

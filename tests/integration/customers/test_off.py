@@ -69,7 +69,7 @@ async def test_a_claim_of_a_link_that_is_off_is_in_nobodys_way(tandem: InProcess
     ):  # fmt: skip
         tandem.account()
         await tandem.settle()
-    begun = tandem.registry.mappings.begun(tandem.ref("acme", "togai"))
+    begun = tandem.links.open_claim(tandem.ref("acme", "togai"))
     await tandem.link(TO_TOGAI, enabled=False)
     customer = tandem.customer()
     await tandem.link(TO_STRIPE, enabled=False, changed_at="2026-01-01T00:00:00.000Z")

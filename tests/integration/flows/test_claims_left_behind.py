@@ -10,7 +10,7 @@ import pytest
 from shared.claims import now
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
-from shared.identity import create_key, mapping_id
+from shared.identity import create_key, link_id
 from shared.mappings import Claim, Mapping, encode
 from shared.streaming.kafka import Log
 
@@ -54,11 +54,19 @@ class Left:
     async def claim(self, app: str, target: str = "", **body: Any) -> None:
         """What the dead worker wrote for the event of one side."""
         source, at = self.refs[app], timestamp(now())
+        other = self.refs["stripe" if app == "togai" else "togai"].partition("/")[0]
         key = create_key(self.refs[app].partition("/")[0], ACTIONS[app], source, 1)
         claim = Claim(action=ACTIONS[app], key=key, body=body, attempt=1, opened_at=at, run=f"run_of_{app}")
         held = Mapping(
-            id=mapping_id(source), state="claimed", source=source, target=target, at=at, run=claim.run, claim=claim
-        )  # fmt: skip
+            id=link_id(source, "customer", other),
+            relation="customer",
+            state="claimed",
+            source=source,
+            target=target,
+            at=at,
+            run=claim.run,
+            claim=claim,
+        )
         settings = self.tenant.stack.settings()
         async with Log(settings) as kafka:
             await kafka.append(Topics(settings).mappings, held.id, encode(held))

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 from shared.apps.clients import Clients
-from shared.claims import Claims
+from shared.claims import Links
 from shared.connections import Connection, FlowLink
 from shared.domains.customers import DOMAIN
 from shared.domains.customers.stripe import FieldsSynced, LinkChanged
@@ -90,7 +90,7 @@ class Bench:
         self.called: list[tuple[str, bool]] = []
         self.now = datetime.now(UTC).timestamp()
         self.offset = 0
-        claims = Claims(self.log, cast(Any, None), self.registry.mappings, self.topics)
+        links = Links(self.log, cast(Any, None), self.registry.mappings, self.topics)
         actions = {
             "togai.customer.create": self._create,
             "stripe.customer.write_togai_ids": self._write,
@@ -101,7 +101,7 @@ class Bench:
         self.clients = ToldClients()
         pairs = PairWrites(self.log, cast(Any, None), self.registry.pair_states, self.topics, self.settings)
         runner = Runner(
-            self.settings, self.topics, self.registry, claims, self.clients, self.log, actions, "worker-1", pairs
+            DOMAIN, self.settings, self.topics, self.registry, links, self.clients, self.log, actions, "worker-1", pairs
         )
         self.watch = ConflictWatch(self.registry.index, lambda: self.now)
         self.registry.on_entity.append(self.watch.entity)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from shared.claims import Claims, Match
+from shared.claims import Claims, Links, Match
 from shared.errors import Conflict, NotReady
 from shared.events.topics import Topics
 from shared.mappings import Mapping
@@ -53,7 +53,7 @@ async def worker(settings: Settings, clock: datetime | None = None) -> AsyncIter
     registry, topics = Registry(), Topics(settings)
     async with Log(settings) as log, Replica(settings, registry.folds(topics)) as replica:
         await replica.wait_ready()
-        yield Worker(Claims(log, replica, registry.mappings, topics, lambda: clock or datetime.now(UTC)))
+        yield Worker(Links(log, replica, registry.mappings, topics, lambda: clock or datetime.now(UTC)).of("customer"))
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ async def test_exactly_one_wins(two: tuple[Worker, Worker], settings: Settings, 
 
     async with worker(settings) as third:
         index = third.claims.index
-        assert [index.naming(source)[0].state for source in winners] == ["claimed"] * 15
+        assert [index.holders_of(source)[0].state for source in winners] == ["claimed"] * 15
 
 
 async def test_a_link_between_look_and_claim_is_seen(two: tuple[Worker, Worker]) -> None:
@@ -186,7 +186,7 @@ async def test_a_deleted_side_is_never_made_again(two: tuple[Worker, Worker]) ->
     deleted = await one.claims.mark_deleted(linked, "deleted in Stripe")
 
     assert (deleted.state, deleted.refs) == ("deleted", linked.refs)
-    await other.claims._replica.wait_for(other.claims._topic, 2)
+    await other.claims._links.replica.wait_for(other.claims._links.topics.mappings, 2)
     assert await other.claim(ref("togai", "a"), target=target) == deleted
     assert isinstance(await other.tries(ref("togai", "b"), target=target), Conflict)
 

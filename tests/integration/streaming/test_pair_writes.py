@@ -19,7 +19,13 @@ from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
 PAIR = Mapping(
-    id="map_1", state="linked", source="togai:test:o/account/a", target="stripe:test:s/customer/c", at="", run="r"
+    relation="customer",
+    id="map_1",
+    state="linked",
+    source="togai:test:o/account/a",
+    target="stripe:test:s/customer/c",
+    at="",
+    run="r",
 )
 NAME: dict[Side, dict[str, str]] = {"stripe": {"name": "d1"}, "togai": {}}
 DIFFERENT = Difference(owner="togai", togai='"a"', stripe='"b"', reason="why", since="2026-11-24T00:00:00.000Z")
@@ -190,7 +196,13 @@ async def test_what_was_known_of_a_former_link_says_nothing_of_the_present_one(t
     one, _ = two
     await one.writes.born(PAIR, "togai", {"name": "d1"})
     relinked = Mapping(
-        id=PAIR.id, state="linked", source=PAIR.source, target="stripe:test:s/customer/d", at="", run="r"
+        relation="customer",
+        id=PAIR.id,
+        state="linked",
+        source=PAIR.source,
+        target="stripe:test:s/customer/d",
+        at="",
+        run="r",
     )
 
     assert one.writes.known(PAIR, "togai").agreed == {"name": "d1"}

@@ -18,10 +18,12 @@ from shared.mappings import Mapping
 from shared.pairs import Known, Write, digest
 
 TOGAI_BORN = Mapping(
+    relation="customer",
     id="map_1", state="linked", source="togai:test:o/account/a", target="stripe:test:s/customer/c", at="", run="r",
     rule="created", origin_app="togai",
 )  # fmt: skip
 STRIPE_BORN = Mapping(
+    relation="customer",
     id="map_1", state="linked", source="stripe:test:s/customer/c", target="togai:test:o/account/a", at="", run="r",
     rule="created", origin_app="stripe",
 )  # fmt: skip
@@ -166,7 +168,9 @@ def test_the_owners_next_change_of_the_field_ends_the_difference() -> None:
 )
 def test_the_owner(first: Any, owners: dict[str, str], field: str, owner: str) -> None:
     """By setting, else the side where the customer was first, else Togai."""
-    pair = Mapping(id="m", state="linked", source="stripe:test:x/y/z", at="", run="r", origin_app=first)
+    pair = Mapping(
+        relation="customer", id="m", state="linked", source="stripe:test:x/y/z", at="", run="r", origin_app=first
+    )
 
     assert owner_of(field, pair, owners) == owner
 

@@ -15,6 +15,7 @@ from shared.mappings import Mapping
 from shared.pairs import Difference, Known, digest
 
 LINKED = Mapping(
+    relation="customer",
     id="map_1", state="linked", source="togai:test:o/account/a", target="stripe:test:s/customer/c", at="", run="r",
     rule="email",
 )  # fmt: skip
@@ -205,7 +206,15 @@ def test_a_value_that_was_changed_above_the_account_alone_is_shown() -> None:
 
 def test_what_a_create_sent_is_agreed_on_as_it_was_sent() -> None:
     """So the cut value is no news of the owner's at the first look."""
-    made = Mapping(id="m", state="linked", source="stripe:test:s/customer/c", at="", run="r", origin_app="stripe")
+    made = Mapping(
+        relation="customer",
+        id="m",
+        state="linked",
+        source="stripe:test:s/customer/c",
+        at="",
+        run="r",
+        origin_app="stripe",
+    )
     long = "é" * 256
     sent = "é" * 254 + "…"
     seen = pair(account={"name": sent}, customer={"name": sent}, name=long)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from shared.identity import AppAccount, Ref, create_key, is_own_key, mapping_id, run_id, update_key
+from shared.identity import AppAccount, Ref, create_key, is_own_key, link_id, run_id, update_key
 
 
 def test_refs_read_back_what_they_wrote() -> None:
@@ -29,7 +29,7 @@ def test_ids_are_the_same_each_time_and_differ_by_every_part() -> None:
     assert create_key("x", "y", "z", 1) == create_key("x", "y", "z", 1)
     assert run_id("l", "a", "e", "t/0/1") == run_id("l", "a", "e", "t/0/1") != run_id("l", "a", "f", "t/0/1")
     assert run_id("l", "a", "e", "t/0/1") != run_id("l", "a", "e", "t/0/2")
-    assert mapping_id("a") != mapping_id("b")
+    assert link_id("a", "r", "x") != link_id("b", "r", "x") != link_id("b", "s", "x") != link_id("b", "s", "y")
     assert all(len(key) <= 255 for key in keys)
 
 

@@ -8,17 +8,30 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared.claims import Claims
+from shared.claims import Links
 from shared.errors import StopWorker
 from shared.events.topics import Topics
-from shared.mapping_index import MappingIndex
+from shared.mapping_index import LinkIndex
 from shared.mappings import Claim, Mapping, decode, encode
 from shared.settings import Settings
-from shared.streaming.replica import Replica
 
 from tests.fakes.log import FakeLog
 
 A, B, C = "togai:test:o/account/a", "stripe:test:s/customer/b", "stripe:test:s/customer/c"
+
+
+RELATION = "customer"
+
+
+class Index(LinkIndex):
+    """An index that is asked of the one relation of these tests."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.of(RELATION), name)
+
+    def opened_by(self, source: str) -> Mapping | None:
+        """The record that an entity's own event began."""
+        return next((m for _, m in self.found(source) if m.source == source and m.state != "unlinked"), None)
 
 
 def claim(attempt: int = 1, since: int = -1, match: str = "", key: str = "k", knew: str = "") -> Claim:
@@ -30,12 +43,14 @@ def claim(attempt: int = 1, since: int = -1, match: str = "", key: str = "k", kn
 
 
 def record(name: str, state: Any, source: str, target: str = "", claimed: Claim | None = None) -> Mapping:
-    return Mapping(id=name, state=state, source=source, target=target, at="", run="run_1", claim=claimed)
+    return Mapping(
+        relation="customer", id=name, state=state, source=source, target=target, at="", run="run_1", claim=claimed
+    )
 
 
 def test_a_pair_is_found_from_both_sides() -> None:
     """Either side's ref leads to the mapping."""
-    index = MappingIndex()
+    index = Index()
     index.apply(0, record("m1", "linked", A, B))
 
     assert index.pair(A) == index.pair(B) != None  # noqa: E711
@@ -44,7 +59,7 @@ def test_a_pair_is_found_from_both_sides() -> None:
 
 def test_the_earlier_claim_is_in_the_right() -> None:
     """Two directions make the same pair at once: the later one sees its rival."""
-    index = MappingIndex()
+    index = Index()
     index.apply(5, record("m1", "claimed", A, "", claim()))
     index.apply(6, record("m2", "claimed", C, A, claim()))
     first, second = index.opened_by(A), index.opened_by(C)
@@ -57,7 +72,7 @@ def test_the_earlier_claim_is_in_the_right() -> None:
 
 def test_a_match_value_is_a_rival_too() -> None:
     """Two claims without a common ref, for the same unique value."""
-    index = MappingIndex()
+    index = Index()
     index.apply(5, record("m1", "claimed", A, "", claim(match="email:x")))
     index.apply(6, record("m2", "claimed", C, "", claim(match="email:x")))
     second = index.opened_by(C)
@@ -68,7 +83,7 @@ def test_a_match_value_is_a_rival_too() -> None:
 
 def test_a_withdrawn_claim_holds_nothing() -> None:
     """The rival goes on when the first gives way, and a claim made again is a new, later one."""
-    index = MappingIndex()
+    index = Index()
     index.apply(5, record("m1", "claimed", A, "", claim()))
     index.apply(6, record("m2", "claimed", C, A, claim()))
     index.apply(7, record("m1", "withdrawn", A))
@@ -85,7 +100,7 @@ def test_a_withdrawn_claim_holds_nothing() -> None:
 
 def test_a_repeated_claim_keeps_the_first_key_and_body() -> None:
     """Two workers claim the same source in one moment: both must send the same call."""
-    index = MappingIndex()
+    index = Index()
     index.apply(5, record("m1", "claimed", A, "", claim(key="first")))
     index.apply(6, record("m1", "claimed", A, "", claim(key="second")))
     held = index.opened_by(A)
@@ -97,7 +112,7 @@ def test_a_repeated_claim_keeps_the_first_key_and_body() -> None:
 
 def test_a_raised_attempt_keeps_its_place_in_the_order() -> None:
     """After compaction only the later record is left: `since` says how old the claim is."""
-    index = MappingIndex()
+    index = Index()
     index.apply(6, record("m2", "claimed", C, A, claim()))
     index.apply(9, record("m1", "claimed", A, "", claim(attempt=2, since=5)))
     second = index.opened_by(C)
@@ -108,7 +123,7 @@ def test_a_raised_attempt_keeps_its_place_in_the_order() -> None:
 
 def test_links_are_found_by_the_customer_above_their_accounts() -> None:
     """Only while they are links: an unlinked account shares nothing any more."""
-    index, above = MappingIndex(), "togai:test:o/customer/c"
+    index, above = Index(), "togai:test:o/customer/c"
     index.apply(0, msgspec.structs.replace(record("m1", "linked", A, B), also=[above]))
     index.apply(1, msgspec.structs.replace(record("m2", "linked", A + "2", C), also=[above]))
     assert [m.id for m in index.under(above)] == ["m1", "m2"]
@@ -119,7 +134,7 @@ def test_links_are_found_by_the_customer_above_their_accounts() -> None:
 
 def test_a_pair_linked_between_look_and_claim_is_a_rival() -> None:
     """Its claim is gone by then, and the claimant looked before the link. Whoever knew of the pair goes on."""
-    index = MappingIndex()
+    index = Index()
     linked = msgspec.structs.replace(record("m1", "linked", A, B), match="t|s|a@x.test")
     index.apply(5, record("m1", "claimed", A, "", claim(match="t|s|a@x.test")))
     index.apply(6, linked)
@@ -133,20 +148,20 @@ def test_a_pair_linked_between_look_and_claim_is_a_rival() -> None:
 
 def test_an_address_is_remembered_for_a_while_after_the_link() -> None:
     """The index of entities may lag behind; a pair that was taken back is not remembered."""
-    index = MappingIndex()
+    index = Index()
     index.apply(0, msgspec.structs.replace(record("m1", "linked", A, B), match="t|s|a@x.test"))
-    assert index.lately("t|s|a@x.test") == index.opened_by(A)
-    assert index.lately("t|s|b@x.test") is None
+    assert index.recently_linked("t|s|a@x.test") == index.opened_by(A)
+    assert index.recently_linked("t|s|b@x.test") is None
 
     index.apply(1, msgspec.structs.replace(record("m1", "withdrawn", A, B), match="t|s|a@x.test"))
-    assert index.lately("t|s|a@x.test") is None
+    assert index.recently_linked("t|s|a@x.test") is None
 
 
 def test_what_is_declared_separate_holds_nothing() -> None:
     """A create may claim the entity afterwards."""
-    index = MappingIndex()
+    index = Index()
     index.apply(0, record("m1", "separate", A))
-    assert index.naming(A) == []
+    assert index.holders_of(A) == []
 
     index.apply(7, record("m1", "claimed", A, "", claim()))
     held = index.opened_by(A)
@@ -166,13 +181,13 @@ def test_records_read_back_and_a_newer_major_version_stops() -> None:
 @given(st.lists(st.tuples(st.sampled_from("123"), st.sampled_from(["claimed", "linked", "withdrawn", "deleted"]))))
 def test_the_index_never_names_what_is_not_there(history: list[tuple[str, str]]) -> None:
     """After any history: whatever a ref leads to is a present record that names the ref."""
-    index = MappingIndex()
+    index = Index()
     pairs = {"1": (A, B), "2": (B, C), "3": (C, "")}
     for offset, (name, state) in enumerate(history):
         index.apply(offset, record(name, state, *pairs[name], claim() if state == "claimed" else None))
 
     for ref in (A, B, C):
-        for mapping in index.naming(ref):
+        for mapping in index.holders_of(ref):
             assert index.opened_by(mapping.source) == mapping
             assert ref in mapping.refs
             assert mapping.state != "withdrawn"
@@ -200,7 +215,7 @@ RUN_2 = {"run": "run_2"}
 )
 def test_a_late_record_does_not_undo_what_came_after_it(known: Mapping, late: Mapping, holds: bool) -> None:
     """A worker that was replaced marks a pair as deleted that a person has linked anew meanwhile: nobody follows."""
-    index = MappingIndex()
+    index = Index()
     index.apply(0, known)
     index.apply(1, late)
 
@@ -210,8 +225,8 @@ def test_a_late_record_does_not_undo_what_came_after_it(known: Mapping, late: Ma
 
 async def test_who_wrote_a_refused_record_writes_the_valid_one_again() -> None:
     """Compaction keeps the last record of an id: it must be the one that holds."""
-    log, index, topics = FakeLog(), MappingIndex(), Topics(Settings(_env_file=None))
-    claims = Claims(log, cast(Replica, _Folding(log, index)), index, topics)
+    log, index, topics = FakeLog(), Index(), Topics(Settings(_env_file=None))
+    claims = Links(log, cast(Any, _Folding(log, index)), index, topics).of(RELATION)
     index.apply(0, msgspec.structs.replace(record("m", "linked", A, C), **RUN_2))
     stood = await claims.mark_deleted(record("m", "linked", A, B), "gone")
 
@@ -222,7 +237,7 @@ async def test_who_wrote_a_refused_record_writes_the_valid_one_again() -> None:
 class _Folding:
     """A replica that has folded what the log holds."""
 
-    def __init__(self, log: FakeLog, index: MappingIndex) -> None:
+    def __init__(self, log: FakeLog, index: LinkIndex) -> None:
         self._log, self._index = log, index
 
     async def wait_for(self, _topic: str, offset: int) -> None:

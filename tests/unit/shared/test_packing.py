@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from shared.identity import mapping_id, run_id
-from shared.mapping_index import MappingIndex
+from shared.identity import link_id, run_id
+from shared.mapping_index import LinkIndex
 from shared.mappings import Claim, Mapping
 from shared.packing import RULES, STATES, WASTE, Packer, Places, Rows
 
@@ -24,7 +24,8 @@ claims = st.builds(
 )  # fmt: skip
 mappings = st.builds(
     Mapping,
-    id=st.one_of(texts, refs.map(mapping_id)),
+    id=st.one_of(texts, refs.map(lambda ref: link_id(ref, "", ""))),
+    relation=texts,
     state=st.sampled_from(STATES),
     rule=st.sampled_from(RULES),
     source=refs,
@@ -32,6 +33,7 @@ mappings = st.builds(
     at=times,
     run=st.one_of(texts, texts.map(lambda text: run_id(text, "", "", ""))),
     also=st.lists(refs, max_size=3),
+    origin_app=st.sampled_from(["", "stripe", "togai"]),
     claim=st.one_of(st.none(), claims),
     match=st.one_of(texts, texts.map("togai:test:t|stripe:test:s|{}".format)),
     reason=texts,
@@ -93,15 +95,25 @@ def test_replaced_rows_do_not_pile_up() -> None:
 def test_two_texts_with_one_key_are_told_apart(monkeypatch: Any) -> None:
     """Keys are 64 bits of a digest: a shared one must not lend a customer another one's account."""
     monkeypatch.setattr("shared.mapping_index.key_of", lambda ref: 1)
-    index = MappingIndex()
+    index = LinkIndex()
+    links = index.of("customer")
     for number in range(3):
         source, target = f"stripe:test:s/customer/{number}", f"togai:test:t/account/{number}"
-        pair = Mapping(id=mapping_id(source), state="linked", source=source, target=target, at="", run="", also=["p"])
+        pair = Mapping(
+            relation="customer",
+            id=link_id(source, "customer", "togai:test:t"),
+            state="linked",
+            source=source,
+            target=target,
+            at="",
+            run="",
+            also=["p"],
+        )
         index.apply(number, pair)
 
-    found = index.pair("togai:test:t/account/1")
+    found = links.pair("togai:test:t/account/1")
     assert found
     assert found.source == "stripe:test:s/customer/1"
-    assert index.pair("togai:test:t/account/9") is None
-    opened = [index.opened_by(f"stripe:test:s/customer/{n}") for n in range(3)]
+    assert links.pair("togai:test:t/account/9") is None
+    opened = [links.claim_of(f"stripe:test:s/customer/{n}", "togai:test:t") for n in range(3)]
     assert [index.order(mapping) for mapping in opened if mapping] == [0, 1, 2]

@@ -33,7 +33,9 @@ FLOW: dict[str, Any] = {
 }
 CONNECTION = {"id": "c", "app": "stripe", "app_account": STRIPE, "mode": "test", "api_base": "", "sealed": ""}
 RECORDS: dict[str, Any] = {
-    TOPICS.mappings: Mapping(id="map_1", state="linked", source=CUSTOMER, target=ACCOUNT, at="", run="run_1"),
+    TOPICS.mappings: Mapping(
+        relation="customer", id="map_1", state="linked", source=CUSTOMER, target=ACCOUNT, at="", run="run_1"
+    ),
     TOPICS.pair_states: PairState(mapping="map_1", side="togai", pair=[ACCOUNT, CUSTOMER]),
     TOPICS.connections: CONNECTION,
     TOPICS.key_states: KeyState(connection="c", fingerprint="f", state="good"),

@@ -41,7 +41,7 @@ class Flow(BaseModel):
     direction: Literal["inbound", "outbound"]
     visibility: Literal["built-in", "private"] = "private"
     trigger: str
-    pairs: bool = Field(False, description="makes the other side of its subject: an echo of our own create ends it")
+    makes: str = Field("", description="relation in which it makes the other side of its subject; an echo ends it")
     moves_money: bool = Field(False, description="bills, charges or pays: it changes what somebody owes or gets")
     sends_email: bool = Field(False, description="the vendor writes to a customer because of it")
     conditions: tuple[Condition, ...] = ()

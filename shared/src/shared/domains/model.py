@@ -57,11 +57,30 @@ class Action:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """A kind of entity at an app, as `togai` `account`."""
+
+    app: str
+    noun: str
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A kind of link between two kinds of entities. `many`: an entity may have several at one app account."""
+
+    name: str
+    source: Kind
+    target: Kind
+    many: bool = False
+
+
+@dataclass(frozen=True)
 class Domain:
     """A noun, the service that handles it, and what flows can be made of.
 
     - `noun`: names its topics, as `customer.events`; `service`: the service that reads them and implements its actions.
     - `flows`: those that come with Tandem.
+    - `relations`: what its actions link; the first is the one that is meant where none is named.
     """
 
     noun: str
@@ -69,3 +88,4 @@ class Domain:
     triggers: tuple[Trigger, ...]
     actions: tuple[Action, ...]
     flows: tuple[Flow, ...] = ()
+    relations: tuple[Relation, ...] = ()

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from shared.apps.clients import Clients
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.claims import Claims
+from shared.claims import Claims, Links
 from shared.connections import FlowLink
+from shared.domains.model import Domain
 from shared.errors import Misconfigured
 from shared.events.topics import Topics
 from shared.identity import Ref
@@ -56,11 +57,21 @@ class Context:
     fresh: bool
     settings: Settings
     registry: Registry
-    claims: Claims
+    links: Links
     clients: Clients
     pairs: PairWrites
     log: Log
     topics: Topics
+    domain: Domain
+
+    @property
+    def claims(self) -> Claims:
+        """Claims and links of the domain's first relation."""
+        return self.links.of(self.domain.relations[0].name)
+
+    def claims_of(self, relation: str) -> Claims:
+        """Those of another relation."""
+        return self.links.of(relation)
 
     def account(self, app: str) -> str:
         """The app account of the link's connection to an app. Raises Misconfigured."""

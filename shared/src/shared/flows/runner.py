@@ -16,10 +16,11 @@ from pydantic import ValidationError
 
 from shared import metrics, runs
 from shared.apps.clients import Clients, acting_for
-from shared.claims import Claims
+from shared.claims import Links
 from shared.connections import FlowLink
 from shared.domains import ACTIONS, TRIGGERS
 from shared.domains.flow import Flow, FlowStep
+from shared.domains.model import Domain
 from shared.errors import (
     Blocked,
     Conflict,
@@ -66,24 +67,26 @@ class Outcome:
 
 
 class Runner:
-    """One per worker. `implementations` are the actions that this service owns, by name."""
+    """One per worker. `implementations` are the actions of the domain, by name."""
 
     def __init__(
         self,
+        domain: Domain,
         settings: Settings,
         topics: Topics,
         registry: Registry,
-        claims: Claims,
+        links: Links,
         clients: Clients,
         kafka: Log,
         implementations: Mapping[str, Implementation],
         worker: str,
         pairs: PairWrites,
     ) -> None:
+        self._domain = domain
         self._settings = settings
         self._topics = topics
         self._registry = registry
-        self._claims = claims
+        self._links = links
         self._clients = clients
         self._kafka = kafka
         self._implementations = implementations
@@ -117,17 +120,19 @@ class Runner:
 
     def has_begun(self, run: str, subject: str) -> bool:
         """Whether a run holds an open claim for its subject: of a link that is off it only looks up what was made."""
-        held = self._claims.index.begun(subject)
-        return held is not None and held.run == run
+        return any(held.run == run for held in self._links.index.open_claims(subject))
 
     async def _end_if_echo(self, run: Run, flow: Flow, envelope: Envelope) -> None:
         """A create that we caused starts no create back (design law 3). Nor does it end what this side began: two that
         name each other would each take the other for the one that goes on.
         """
         subject = envelope.aggregate
-        if not flow.pairs or await self._claims.stands(subject):
+        if not flow.makes:
             return
-        for mapping in self._claims.index.naming(subject):
+        claims = self._links.of(flow.makes)
+        if await claims.is_winning_claim(subject):
+            return
+        for mapping in claims.index.holders_of(subject):
             if mapping.source != subject and mapping.run != run.id:
                 what = "is making" if mapping.state == "claimed" else "made"
                 raise Ended("skipped", f"echo: run {mapping.run} {what} this pair ({mapping.id})", mapping.refs)
@@ -172,11 +177,12 @@ class Runner:
             fresh,
             self._settings,
             self._registry,
-            self._claims,
+            self._links,
             self._clients,
             self._pairs,
             self._kafka,
             self._topics,
+            self._domain,
         )
 
         async def call() -> Result:

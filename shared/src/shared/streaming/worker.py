@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from shared import log as logs
 from shared import metrics
 from shared.apps.clients import Clients
-from shared.claims import Claims
+from shared.claims import Links
 from shared.connections import Vault, encryption_keys
 from shared.domains.model import Domain
 from shared.events.topics import Topics
@@ -106,10 +106,19 @@ class Worker:
         clients = await self._stack.enter_async_context(
             Clients(self.settings, registry, vault, gate, kafka, self.topics)
         )
-        claims = Claims(kafka, replica, registry.mappings, self.topics)
+        links = Links(kafka, replica, registry.mappings, self.topics)
         pairs = PairWrites(kafka, replica, registry.pair_states, self.topics, self.settings)
         runner = Runner(
-            self.settings, self.topics, registry, claims, clients, kafka, self._implementations, self.name, pairs
+            self.domain,
+            self.settings,
+            self.topics,
+            registry,
+            links,
+            clients,
+            kafka,
+            self._implementations,
+            self.name,
+            pairs,
         )
         watch = ConflictWatch(registry.index)
         processor = Processor(self.domain, self.settings, self.topics, registry, runner, kafka, watch)

@@ -66,7 +66,7 @@ async def _both_there(context: Context, wanted: LinkChange) -> TogaiAccount:
 
 async def _free(context: Context, wanted: LinkChange, account_ref: str, stripe_ref: str) -> Mapping | None:
     """Take back what holds either side, if asked to relink. Returns the pair if it stands already."""
-    held = {m.id: m for ref in (account_ref, stripe_ref) for m in context.claims.index.naming(ref)}
+    held = {m.id: m for ref in (account_ref, stripe_ref) for m in context.claims.index.holders_of(ref)}
     for mapping in held.values():
         if mapping.state == "claimed" and mapping.run == context.run.id:
             continue  # our own, from an earlier try
@@ -102,10 +102,11 @@ async def _separate(context: Context, wanted: LinkChange) -> Ended:
     )
     if pair := context.claims.index.pair(ref):
         return Ended("skipped", f"{ref} is linked already ({pair.id}): unlink it first", pair.refs)
-    if held := context.claims.index.begun(ref):
+    if held := context.claims.index.open_claim(ref):
         raise NotReady(f"run {held.run} is about to link {ref}: looking again", code="claimed")
     unlinked = is_unlinked(context, ref)
-    await context.claims.separate(ref, context.run.id, wanted.reason)
+    other = "stripe" if wanted.togai_account_id else "togai"
+    await context.claims.separate(ref, context.account(other), context.run.id, wanted.reason)
     if unlinked:
         await create_again(context, ref)
     await _wake(context, ref)

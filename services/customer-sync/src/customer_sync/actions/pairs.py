@@ -40,9 +40,15 @@ def end_if_of_others(context: Context, pair: Mapping) -> None:
         )
 
 
+def claim_of(context: Context, ref: str) -> Mapping | None:
+    """The record of an entity's own link, in whatever state."""
+    other = "stripe" if Ref.parse(ref).app == "togai" else "togai"
+    return context.claims.index.claim_of(ref, context.account(other))
+
+
 def is_unlinked(context: Context, ref: str) -> bool:
     """Whether a person took a link of the entity back, and has not let it have its own other side since."""
-    held = context.claims.index.opened_by(ref)
+    held = claim_of(context, ref)
     if held and held.state in ("claimed", "separate"):
         return False
     return bool(context.claims.index.unlinked(ref))
@@ -68,7 +74,7 @@ def end_if_unlinked(context: Context, ref: str, named: str = "") -> None:
 def end_if_linked_elsewhere(context: Context, entity: str, other: str) -> None:
     """Raises Ended if a person has taken back or changed the pair whose ids are to be written."""
     index = context.claims.index
-    pair = index.pair(entity) or index.opened_by(entity)
+    pair = index.pair(entity) or claim_of(context, entity)
     if pair and (pair.state == "withdrawn" or (pair.state != "separate" and other not in pair.refs)):
         raise Ended("in_sync", f"no pair with {other} any more ({pair.id})", (entity, other))
 

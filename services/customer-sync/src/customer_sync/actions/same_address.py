@@ -15,6 +15,8 @@ from shared.identity import Ref
 from shared.index import normalized_email
 from shared.mappings import Mapping
 
+from customer_sync.actions.pairs import claim_of
+
 
 @dataclass(frozen=True)
 class Born:
@@ -57,13 +59,17 @@ async def other_side(context: Context, born: Born) -> str:
     candidate; Conflict with its candidates where the rule decides nothing.
     """
     address = normalized_email(born.email)
-    held = context.claims.index.opened_by(born.ref)
+    held = claim_of(context, born.ref)
     if not born.match.value or (held and held.state == "separate"):
         return ""
     _await_index(context)
     others = _others(context, born, address)
     if not others:
         return ""
+    for held in context.claims.index.open_under(born.match.value):
+        if held.source != born.ref:
+            # What it has just made at the other side may be the candidate, which its claim does not name yet.
+            raise NotReady(f"run {held.run} is about to link {held.source}: looking again", code="claimed")
     rivals = _rivals(context, born, address)
     free = len(others) == 1 and not rivals and _holder(context, others[0]) is None
     if free and not context.claims.index.unlinked(others[0]):
@@ -85,7 +91,7 @@ def _others(context: Context, born: Born, address: str) -> list[str]:
     """Who has the address on the other side. A sibling's partner does not count: accounts of one customer share it."""
     account = context.account(born.other)
     found = [entity.ref for entity in context.registry.index.with_email(account, address)]
-    lately = context.claims.index.lately(born.match.value)
+    lately = context.claims.index.recently_linked(born.match.value)
     if lately:
         found += [ref for ref in lately.refs if Ref.parse(ref).app == born.other and ref not in found]
     return [ref for ref in found if not _is_siblings(context, born, ref)]
@@ -105,7 +111,7 @@ def _is_siblings(context: Context, born: Born, ref: str) -> bool:
 
 def _holder(context: Context, ref: str) -> Mapping | None:
     """Who holds a candidate. Raises NotReady while that is a claim: it may yet be withdrawn."""
-    for mapping in context.claims.index.naming(ref):
+    for mapping in context.claims.index.holders_of(ref):
         if mapping.state == "claimed":
             raise NotReady(f"run {mapping.run} is about to link {ref}: looking again", code="claimed")
         return mapping

@@ -60,7 +60,7 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
         return _known(context, pair, account_ref)
     named = context.ref("stripe", "customer", new.stripe_customer_id) if new.stripe_customer_id else ""
     end_if_unlinked(context, account_ref, named)
-    if new.status == ARCHIVED and not context.claims.index.begun(account_ref):
+    if new.status == ARCHIVED and not context.claims.index.open_claim(account_ref):
         raise Ended("skipped", f"account {new.togai_account_id} is archived in Togai: nothing is made for it")
     match = match_of(context, new.email)
     another = await _another_was_made(context, new)
@@ -96,7 +96,7 @@ async def _another_was_made(context: Context, new: NewStripeCustomer) -> StripeC
     """The customer that was made for the account before a person named another one. It is linked, for nobody would find
     it otherwise, and who then writes its id meets the person's: a conflict.
     """
-    held = context.claims.index.begun(context.ref("togai", "account", new.togai_account_id))
+    held = context.claims.index.open_claim(context.ref("togai", "account", new.togai_account_id))
     if not new.stripe_customer_id or held is None or not held.is_create:
         return None
     made = await _made_under(await context.stripe(), held, new)
@@ -105,7 +105,7 @@ async def _another_was_made(context: Context, new: NewStripeCustomer) -> StripeC
 
 async def _same_address(context: Context, born: Born) -> str:
     """Whom the e-mail rule links, unless the create was begun already."""
-    if held := context.claims.index.begun(born.ref):
+    if held := context.claims.index.open_claim(born.ref):
         return held.target
     return await other_side(context, born)
 

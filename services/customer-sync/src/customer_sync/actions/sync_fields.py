@@ -80,7 +80,7 @@ async def _end_if_named_now(context: Context, ref: str, changed: ChangedCustomer
     """
     named = changed.customer.metadata.get(TOGAI_ACCOUNT_ID)
     wrote = not {"metadata", f"{METADATA}{TOGAI_ACCOUNT_ID}"}.isdisjoint(changed.changed or ())
-    if named and wrote and not context.claims.index.naming(ref):
+    if named and wrote and not context.claims.index.holders_of(ref):
         await create_again(context, ref)
         raise Ended("succeeded", f"its metadata name account {named} now: its creation is looked at again", (ref,))
 
@@ -92,7 +92,7 @@ def _concerns(context: Context, pair: Mapping, changed: list[str]) -> bool:
 
 def _pair(context: Context, ref: str) -> Mapping:
     """The link of an entity. Raises NotReady while it is being made, Ended if there is none or a side is gone."""
-    for mapping in context.claims.index.naming(ref):
+    for mapping in context.claims.index.holders_of(ref):
         if mapping.state == "claimed":
             raise NotReady(f"run {mapping.run} is linking {ref}: looking again", code="claimed")
         end_if_of_others(context, mapping)

@@ -104,7 +104,7 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     if pair := context.claims.index.pair(stripe_ref):
         return _known(context, pair, stripe_ref)
     customer = new.customer
-    if not context.fresh or context.claims.index.begun(stripe_ref) or is_unlinked(context, stripe_ref):
+    if not context.fresh or context.claims.index.open_claim(stripe_ref) or is_unlinked(context, stripe_ref):
         customer = await _present(context, customer)
     if customer.deleted:
         raise await _deleted(context, customer, stripe_ref)
@@ -144,7 +144,7 @@ async def _another_was_made(context: Context, stripe_ref: str, customer: StripeC
     """Whether an account was made for the customer before a person named another one. It is linked, for nobody would
     find it otherwise, and shown as a conflict.
     """
-    held = context.claims.index.begun(stripe_ref)
+    held = context.claims.index.open_claim(stripe_ref)
     if held is None or not held.is_create:
         return False
     return await _names(context, await context.togai(), context.id_of(held.target), customer)
@@ -155,7 +155,7 @@ async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) 
     ever. What lands later names the customer in its Settings, and is linked as deleted then.
     """
     reason = f"{customer.id} was deleted in Stripe"
-    if held := context.claims.index.begun(stripe_ref):
+    if held := context.claims.index.open_claim(stripe_ref):
         client, account_id = await context.togai(), context.id_of(held.target)
         if await _names(context, client, account_id, customer):
             parent = context.ref("togai", "customer", (await client.account(account_id)).customer_id)
@@ -181,7 +181,7 @@ def _body(context: Context, customer: StripeCustomer) -> tuple[NewCustomer, tupl
 
 async def _same_address(context: Context, born: Born, account_ref: str) -> str:
     """Whom the e-mail rule links, unless the create was begun already."""
-    if held := context.claims.index.begun(born.ref):
+    if held := context.claims.index.open_claim(born.ref):
         return held.target if held.target != account_ref else ""
     return await other_side(context, born)
 
@@ -293,8 +293,8 @@ def _check_free(context: Context, new: NewTogaiCustomer, stripe_ref: str, accoun
     Raises Ended for the first while its pair is being made, NotReady while another claim that was first holds the
     account, Conflict if it is linked to another customer.
     """
-    began = context.claims.index.begun(stripe_ref)
-    for mapping in context.claims.index.naming(account_ref):
+    began = context.claims.index.open_claim(stripe_ref)
+    for mapping in context.claims.index.holders_of(account_ref):
         if stripe_ref in mapping.refs:
             continue
         if mapping.state == "claimed":

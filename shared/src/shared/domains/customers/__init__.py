@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from shared.domains.customers import stripe, togai
 from shared.domains.customers.flows import FLOWS
-from shared.domains.model import Domain
+from shared.domains.model import Domain, Kind, Relation
+
+CUSTOMER = Relation("customer", source=Kind("togai", "account"), target=Kind("stripe", "customer"))
+"""An account and the Stripe customer that pays for it."""
 
 DOMAIN = Domain(
     noun="customer",
@@ -12,4 +15,5 @@ DOMAIN = Domain(
     triggers=(*stripe.TRIGGERS, *togai.TRIGGERS),
     actions=(*stripe.ACTIONS, *togai.ACTIONS),
     flows=FLOWS,
+    relations=(CUSTOMER,),
 )

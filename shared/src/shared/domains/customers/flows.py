@@ -12,7 +12,7 @@ ACCOUNT_TO_CUSTOMER = Flow(
     direction="outbound",
     visibility="built-in",
     trigger="togai.account.created",
-    pairs=True,
+    makes="customer",
     steps=(
         FlowStep(id="account", action="togai.account.read", input={"account_id": "{{ trigger.account_id }}"}),
         FlowStep(
@@ -59,7 +59,7 @@ CUSTOMER_TO_ACCOUNT = Flow(
     direction="inbound",
     visibility="built-in",
     trigger="stripe.customer.created",
-    pairs=True,
+    makes="customer",
     steps=(
         FlowStep(
             id="customer",
