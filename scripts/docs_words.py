@@ -108,6 +108,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "flow_link": "flow link, empty if the event started none",
         "flow": "flow, empty if the event started none",
         "flow_version": "version of the flow",
+        "noun": "whose service has the run now",
         "updated_at": "time of this record",
         "steps": "the steps so far, each the record below",
         "reason": "in words, why it is in this state",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Self, cast
@@ -23,18 +23,19 @@ from shared.apps.clients import Clients
 from shared.claims import Links
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection
-from shared.domains import BUILT_IN
+from shared.domains import noun_of
 from shared.domains.customers import DOMAIN
+from shared.domains.model import Domain
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.events.topics import Topics, is_delay
+from shared.flows.actions import Implementation
 from shared.flows.runner import Runner
 from shared.identity import CONSOLE_SOURCE, Ref
 from shared.index import Entity, normalized_email
 from shared.index import encode as encode_entity
 from shared.limits import CallGate
 from shared.mapping_index import RelationIndex
-from shared.mappings import Mapping
 from shared.pair_writes import PairWrites
 from shared.polls import FILLS_INDEX, Poll
 from shared.polls import encode as encode_poll
@@ -47,9 +48,13 @@ from shared.streaming.pool import Work
 from shared.streaming.processor import Processor
 from shared.streaming.records import PARKED_HEADER, work_of
 
+from shared import mappings
 from tests.contract.sandbox.tools import Control
 from tests.fakes.log import FakeLog, Written
 from tests.stack.vendors import ON_HAND, Vendors
+
+Services = tuple[tuple[Domain, Mapping[str, Implementation]], ...]
+CUSTOMERS: Services = ((DOMAIN, IMPLEMENTATIONS),)
 
 
 class FoldingLog(FakeLog):
@@ -89,10 +94,11 @@ class Gate(CallGate):
 
 
 class InProcess(Vendors):
-    """One worker for one pair of fresh accounts; `more_stripe` adds further Stripe accounts."""
+    """One worker of each service for one pair of fresh accounts. `services`: what each domain's service implements."""
 
-    def __init__(self, control: Control, settings: dict[str, Any]) -> None:
+    def __init__(self, control: Control, settings: dict[str, Any], services: Services) -> None:
         super().__init__(control)
+        self._services = services
         self.settings = Settings(
             _env_file=None, stripe_quota=0, togai_quota=0, in_place_limit=1, **({"delay_scale": "0.01"} | settings)
         )
@@ -114,8 +120,9 @@ class InProcess(Vendors):
         for name in (*ON_HAND, *more_stripe):
             await self.connect(name, "togai" if name == "togai" else "stripe")
         await self.boot()
-        for flow in BUILT_IN:
-            await self.link(flow)
+        for domain, _ in self._services:
+            for flow in domain.flows:
+                await self.link(flow.id)
         return self
 
     async def connect(self, name: str, app: str) -> None:
@@ -148,11 +155,14 @@ class InProcess(Vendors):
         pairs = PairWrites(self.log, replica, registry.pair_states, self.topics, self.settings)
         self.clients = Clients(self.settings, registry, self.vault, self.gate, self.log, self.topics)
         await self.clients.__aenter__()
-        runner = Runner(
-            DOMAIN, self.settings, self.topics, registry, links, self.clients, self.log, IMPLEMENTATIONS, "w", pairs
-        )
-        watch = ConflictWatch(registry.index)
-        self.processor = Processor(DOMAIN, self.settings, self.topics, registry, runner, self.log, watch)
+        self._processors: dict[str, Processor] = {}
+        for domain, does in self._services:
+            runner = Runner(
+                domain, self.settings, self.topics, registry, links, self.clients, self.log, does, "w", pairs
+            )
+            watch = ConflictWatch(registry.index)
+            made = Processor(domain, self.settings, self.topics, registry, runner, self.log, watch)
+            self._processors |= dict.fromkeys(self.topics.inputs(domain.noun), made)
 
     async def stop(self) -> None:
         await self.clients.__aexit__(None, None, None)
@@ -244,7 +254,7 @@ class InProcess(Vendors):
 
     def deliver(self, envelope: Envelope) -> None:
         """An event that comes in, as ingress appends it."""
-        self._next.append((self.topics.events("customer"), envelope))
+        self._next.append((self.topics.events(noun_of(envelope.type) or "customer"), envelope))
 
     def created_again(self, customer: str) -> Envelope:
         """The event of a customer's creation, as Stripe sends it again."""
@@ -275,7 +285,7 @@ class InProcess(Vendors):
     async def _work_off(self) -> None:
         while True:
             self._read, appended = len(self.log.written), self.log.written[self._read :]
-            self._next += [(r.topic, r) for r in appended if r.topic in self.topics.inputs("customer")]
+            self._next += [(r.topic, r) for r in appended if r.topic in self._processors]
             if not self._next:
                 return
             topic, item = self._next.popleft()
@@ -287,7 +297,7 @@ class InProcess(Vendors):
                 await self._handle(topic, item.key, item.value, item.headers)
 
     async def _handle(self, topic: str, key: str, value: bytes, headers: dict[str, bytes]) -> None:
-        await self.processor.handle(self._work(topic, key, value, headers))
+        await self._processors[topic].handle(self._work(topic, key, value, headers))
         if PARKED_HEADER not in headers and key in self.parked:
             await self.go_on(key)
 
@@ -300,7 +310,7 @@ class InProcess(Vendors):
         for topic, record in self.parked.pop(key):
             work = self._work(topic, key, record.value, record.headers)
             work.heard = True
-            await self.processor.handle(work)
+            await self._processors[topic].handle(work)
 
     async def look_again(self) -> None:
         """Everything that waits looks again, as after a day."""
@@ -311,7 +321,7 @@ class InProcess(Vendors):
 
     # --- what is there ---
 
-    def pair(self, ref: str) -> Mapping | None:
+    def pair(self, ref: str) -> mappings.Mapping | None:
         """The finished mapping of an entity."""
         return self.links.pair(ref)
 
@@ -320,7 +330,7 @@ class InProcess(Vendors):
         """Which customer is which account."""
         return self.registry.mappings.of("customer")
 
-    def linked(self, customer: str) -> Mapping:
+    def linked(self, customer: str) -> mappings.Mapping:
         """The pair of a Stripe customer that has one."""
         found = self.pair(self.ref(customer))
         assert found is not None
@@ -341,9 +351,11 @@ class InProcess(Vendors):
 
 
 @asynccontextmanager
-async def in_process(control: Control, *more_stripe: str, **settings: Any) -> AsyncIterator[InProcess]:
-    """A worker for a while."""
-    made = await InProcess(control, settings).start(*more_stripe)
+async def in_process(
+    control: Control, *more_stripe: str, services: Services = CUSTOMERS, **settings: Any
+) -> AsyncIterator[InProcess]:
+    """A worker of each service for a while; `more_stripe` adds further Stripe accounts."""
+    made = await InProcess(control, settings, services).start(*more_stripe)
     try:
         yield made
     finally:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 CONSOLE_SOURCE = "urn:tandem:console"
 """`source` of every event that a person asked for: the console writes it, nobody else."""
+RUNS_SOURCE = "urn:tandem:runs"
+"""`source` of the events by which a run goes from one service to another."""
 OWN_KEY_PREFIX = "tandem-"
 """Every idempotency key that we send begins so: Stripe tells it in `event.request.idempotency_key`."""
 

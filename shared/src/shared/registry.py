@@ -27,6 +27,11 @@ from shared.polls import Polls
 from shared.streaming.replica import Apply
 
 
+def flow_key(flow_id: str, version: int) -> str:
+    """Key of the record of one version of a flow: those of former versions stay, for runs that began with them."""
+    return f"{flow_id}@{version}"
+
+
 class Registry:
     """In-memory state of the compacted topics. Give `folds` to a Replica.
 
@@ -41,6 +46,7 @@ class Registry:
         self.links: dict[str, FlowLink] = {}
         self.removed_links: dict[str, FlowLink] = {}
         self.flows: dict[str, Flow] = dict(BUILT_IN)
+        self._versions: dict[str, Flow] = {}
         self.mappings = LinkIndex()
         self.pair_states = PairStates()
         self.index = EntityIndex()
@@ -92,8 +98,9 @@ class Registry:
         self.letters.drop(key)
         for known in (self.connections, self.links, self.removed_links):
             known.pop(key, None)
-        if key not in BUILT_IN:
-            self.flows.pop(key, None)
+        gone = self._versions.pop(key, None)
+        if gone and self.flows.get(gone.id) is gone:
+            del self.flows[gone.id]
 
     def _connection(self, _offset: int, key: str, value: bytes) -> None:
         connection = connection_decoder.decode(value)
@@ -164,7 +171,14 @@ class Registry:
         flow = Flow.model_validate_json(value, extra="ignore")
         check_version(flow.schemaversion)
         check_flow(flow)
-        self.flows[key] = flow
+        self._versions[flow_key(flow.id, flow.version)] = flow
+        newest = self.flows.get(flow.id)
+        if newest is None or newest.version <= flow.version:
+            self.flows[flow.id] = flow
+
+    def flow(self, flow_id: str, version: int) -> Flow | None:
+        """A flow as it was when a run of it began. Of a built-in flow there is one version, that of the code."""
+        return self._versions.get(flow_key(flow_id, version)) or self.flows.get(flow_id)
 
     def _mapping(self, offset: int, _key: str, value: bytes) -> None:
         self.mappings.apply(offset, mappings.decode(value))

@@ -74,6 +74,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     worker: str = ""
     origin: str = "live"
     place: str = ""
+    noun: str = ""
     schemaversion: str = SCHEMA_VERSION
 
     @property

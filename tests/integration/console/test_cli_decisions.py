@@ -13,8 +13,8 @@ import typer
 from console.cli import client, links
 from console.http import own_machine
 from shared.events import envelope as envelopes
+from shared.events.own import LOOK_REQUESTED
 from shared.events.topics import Topics
-from shared.flows.waking import LOOK_REQUESTED
 from shared.identity import run_id
 from shared.pairs import PairState
 from shared.runs import Problem, Run, Step

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from shared.connections import FlowLink, encode
+from shared.domains.flow import Flow
 from shared.errors import StopWorker, UnreadableRecord
 from shared.events.topics import Topics
 from shared.index import Entity
@@ -15,7 +16,7 @@ from shared.key_states import KeyState
 from shared.mappings import Mapping
 from shared.pairs import PairState
 from shared.polls import Poll
-from shared.registry import Registry
+from shared.registry import Registry, flow_key
 from shared.settings import Settings
 from shared.streaming.replica import Replica
 
@@ -147,3 +148,19 @@ def test_a_record_that_nobody_mended_keeps_a_worker_from_starting() -> None:
     with pytest.raises(UnreadableRecord, match="offset 0: record k"):
         replica.all_read()
     assert not replica.ready
+
+
+def test_a_run_goes_on_with_the_version_of_the_flow_that_it_began_with() -> None:
+    """New runs begin with the newest one, in whatever order the versions were read."""
+    registry = Registry()
+    fold = registry.folds(TOPICS)[TOPICS.flows]
+    for version in (2, 1):
+        flow = Flow.model_validate(FLOW | {"id": "mine", "version": version})
+        fold(version, flow_key("mine", version), flow.model_dump_json().encode())
+    newest = registry.flows["mine"]
+    fold(3, flow_key("mine", 2), None)
+
+    assert newest.version == 2
+    assert "mine" not in registry.flows
+    assert [found and found.version for found in (registry.flow("mine", 1), registry.flow("mine", 2))] == [1, None]
+    assert registry.flow("links-by-hand", 1) is registry.flows["links-by-hand"]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from shared.connections import Connection, FlowLink, Vault, check_modes, encode, encryption_keys
-from shared.domains import apps_of
+from shared.domains import aliases_of
 from shared.domains.flow import Flow
 from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
@@ -151,9 +151,11 @@ async def add_link(settings: Settings, flow_id: str, connections: dict[str, str]
 
 
 def _check_apps(flow: Flow, connections: dict[str, str], find: Callable[[str], Connection]) -> None:
-    if missing := apps_of(flow) - connections.keys():
+    wanted = aliases_of(flow)
+    if missing := wanted.keys() - connections.keys():
         raise Misconfigured(f"flow {flow.id} needs a connection to {', '.join(sorted(missing))}")
-    for app, connection_id in connections.items():
+    for alias, connection_id in connections.items():
+        app = wanted.get(alias, alias)
         if find(connection_id).app != app:
             raise Misconfigured(f"{connection_id} is no connection to {app}: see `tandem connections list`")
 

@@ -41,6 +41,17 @@ def register(domain: Domain) -> None:
         BUILT_IN[flow.id] = flow
 
 
+def unregister(domain: Domain) -> None:
+    """Take a domain out again: for tests that bring one of their own."""
+    del DOMAINS[domain.noun]
+    for trigger in domain.triggers:
+        del TRIGGERS[trigger.name], _NOUN_OF_TRIGGER[trigger.name]
+    for action in domain.actions:
+        del ACTIONS[action.name], _OWNER_OF_ACTION[action.name]
+    for flow in domain.flows:
+        del BUILT_IN[flow.id]
+
+
 def noun_of(event_type: str) -> str:
     """The noun on whose topics an event goes; empty for one that no trigger knows."""
     return _NOUN_OF_TRIGGER.get(event_type, "")
@@ -61,9 +72,19 @@ def services() -> dict[str, str]:
     return {domain.service: domain.noun for domain in DOMAINS.values()}
 
 
-def apps_of(flow: Flow) -> set[str]:
-    """The apps for which a flow link needs a connection."""
-    return {TRIGGERS[flow.trigger].app, *(ACTIONS[step.action].app for step in flow.steps)}
+def aliases_of(flow: Flow) -> dict[str, str]:
+    """The connections that a flow link must bind, by alias, and the app of each."""
+    app = TRIGGERS[flow.trigger].app
+    found = {flow.trigger_connection or app: app}
+    for step in flow.steps:
+        app = ACTIONS[step.action].app
+        found |= {step.connections.get(app, app): app} | {alias: app for app, alias in step.connections.items()}
+    return found
+
+
+def trigger_alias(flow: Flow) -> str:
+    """The alias of the connection whose events start a flow."""
+    return flow.trigger_connection or TRIGGERS[flow.trigger].app
 
 
 def check_flow(flow: Flow) -> None:
@@ -101,6 +122,6 @@ for _domain in (customers.DOMAIN,):
     register(_domain)
 
 __all__ = [
-    "ACTIONS", "BUILT_IN", "DOMAINS", "TRIGGERS", "Action", "BadFlow", "Domain", "Trigger", "apps_of", "check_flow",
-    "noun_of", "nouns", "owner_of", "register", "services",
+    "ACTIONS", "BUILT_IN", "DOMAINS", "TRIGGERS", "Action", "BadFlow", "Domain", "Trigger", "aliases_of", "check_flow",
+    "noun_of", "nouns", "owner_of", "register", "services", "trigger_alias", "unregister",
 ]  # fmt: skip

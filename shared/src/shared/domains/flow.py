@@ -20,13 +20,16 @@ class Condition(BaseModel):
 
 
 class FlowStep(BaseModel):
-    """One action of a flow. `input` holds literals and templates such as `{{ steps.account.email }}`."""
+    """One action of a flow. `input` holds literals and templates such as `{{ steps.account.email }}`; `connections` are
+    the aliases of the flow link's connections to use, by app, where they are not the app's name.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(pattern="^[a-z][a-z0-9_]*$")
     action: str
     input: dict[str, Any] = Field(default_factory=dict)
+    connections: dict[str, str] = Field(default_factory=dict)
 
 
 class Flow(BaseModel):
@@ -41,6 +44,9 @@ class Flow(BaseModel):
     direction: Literal["inbound", "outbound"]
     visibility: Literal["built-in", "private"] = "private"
     trigger: str
+    trigger_connection: str = Field(
+        "", description="alias of the connection whose events start it; else its app's name"
+    )
     makes: str = Field("", description="relation in which it makes the other side of its subject; an echo ends it")
     moves_money: bool = Field(False, description="bills, charges or pays: it changes what somebody owes or gets")
     sends_email: bool = Field(False, description="the vendor writes to a customer because of it")

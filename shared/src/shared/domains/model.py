@@ -44,7 +44,9 @@ class Trigger:
 class Action:
     """An operation on an app; the service of its domain implements it. `rights` are those of a restricted key.
 
-    `reads` marks an action without effect: a run that is resumed reads again instead of acting on what was true then.
+    - `subject`: the entity in whose queue an input is worked on, as (app, noun, id); None where that is what the run is
+      about.
+    - `reads`: without effect: a run that is resumed reads again instead of acting on what was true then.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Action:
     input: type[BaseModel]
     output: type[BaseModel]
     rights: tuple[str, ...] = ()
+    subject: Callable[[Any], tuple[str, str, str]] | None = None
     reads: bool = False
 
 

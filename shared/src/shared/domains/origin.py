@@ -6,7 +6,8 @@ from shared.connections import Connection
 from shared.domains import TRIGGERS
 from shared.errors import WrongOrigin
 from shared.events.envelope import Envelope, Origin
-from shared.identity import CONSOLE_SOURCE, source_of
+from shared.events.own import HANDED_OVER
+from shared.identity import CONSOLE_SOURCE, RUNS_SOURCE, source_of
 
 BROUGHT_BY = {
     "poll": "a poller of Tandem finds it",
@@ -35,7 +36,8 @@ def check_origin(envelope: Envelope, connection: Connection | None) -> None:
         )
     trigger = TRIGGERS.get(envelope.type)
     by_person = trigger is not None and trigger.brought == "person"
-    expected = CONSOLE_SOURCE if by_person else source_of(envelope.appaccount)
+    by_a_run = envelope.type == HANDED_OVER
+    expected = CONSOLE_SOURCE if by_person else RUNS_SOURCE if by_a_run else source_of(envelope.appaccount)
     if envelope.source != expected:
         raise WrongOrigin(f"the source of {envelope.type} must be {expected}, it is {envelope.source}")
     if not by_person and not envelope.aggregate.startswith(f"{envelope.appaccount}/"):

@@ -13,6 +13,7 @@ from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.claims import Claims, Links
 from shared.connections import FlowLink
+from shared.domains.flow import FlowStep
 from shared.domains.model import Domain
 from shared.errors import Misconfigured
 from shared.events.topics import Topics
@@ -63,6 +64,7 @@ class Context:
     log: Log
     topics: Topics
     domain: Domain
+    step: FlowStep
 
     @property
     def claims(self) -> Claims:
@@ -75,7 +77,7 @@ class Context:
 
     def account(self, app: str) -> str:
         """The app account of the link's connection to an app. Raises Misconfigured."""
-        return self.registry.connection(self._connection(app)).app_account
+        return self.registry.connection(self.connection(app)).app_account
 
     def ref(self, app: str, noun: str, entity: str) -> str:
         """An entity's canonical id at the link's app account."""
@@ -96,16 +98,23 @@ class Context:
 
     async def stripe(self) -> StripeApp:
         """Raises Misconfigured or ConnectionClosed."""
-        return await self.clients.stripe(self._connection("stripe"))
+        return await self.clients.stripe(self.connection("stripe"))
 
     async def togai(self) -> TogaiApp:
         """Raises Misconfigured or ConnectionClosed."""
-        return await self.clients.togai(self._connection("togai"))
+        return await self.clients.togai(self.connection("togai"))
 
-    def _connection(self, app: str) -> str:
-        if app not in self.link.connections:
-            raise Misconfigured(f"flow link {self.link.id} has no connection to {app}: link the flow again")
-        return self.link.connections[app]
+    def connection(self, app: str) -> str:
+        """Id of the connection that the step uses for an app. Raises Misconfigured."""
+        return connection_of(self.link, self.step, app)
+
+
+def connection_of(link: FlowLink, step: FlowStep, app: str) -> str:
+    """Id of the connection that a step of a flow link uses for an app. Raises Misconfigured."""
+    alias = step.connections.get(app, app)
+    if alias not in link.connections:
+        raise Misconfigured(f"flow link {link.id} has no connection {alias}: link the flow again")
+    return link.connections[alias]
 
 
 Implementation = Callable[[Context, Any], Awaitable[Result]]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from shared.connections import Connection, FlowLink
-from shared.domains import apps_of
+from shared.domains import aliases_of
 from shared.domains.flow import Flow
 
 
@@ -46,7 +46,7 @@ def missing_links(
         FlowLink(
             id=id,
             flow=flow.id,
-            connections={app: by_app[app] for app in sorted(apps_of(flow))},
+            connections={alias: by_app[app] for alias, app in sorted(aliases_of(flow).items())},
             enabled=fresh and (sandboxed or not flow.starts_off),
         )
         for id, flow in wanted.items()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shared.connections import Connection, FlowLink
-from shared.domains import TRIGGERS
+from shared.domains import TRIGGERS, trigger_alias
 from shared.domains.flow import Condition, Flow
 from shared.templates import lookup
 
@@ -48,15 +48,14 @@ def starting(
     """The links, enabled or not, whose flow has this trigger, at this app account: by which connection it came is no
     matter.
     """
-    trigger = TRIGGERS.get(event_type)
-    if trigger is None:
+    if event_type not in TRIGGERS:
         return []
     found = []
     for link in links:
         flow = flows.get(link.flow)
         if flow is None or flow.trigger != event_type:
             continue
-        connection = connections.get(link.connections.get(trigger.app, ""))
+        connection = connections.get(link.connections.get(trigger_alias(flow), ""))
         if connection and connection.app_account == app_account:
             found.append((link, flow))
     return sorted(found, key=lambda pair: pair[0].id)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared import metrics, runs
 from shared.apps.clients import Clients, acting_for
 from shared.claims import Links
 from shared.connections import FlowLink
-from shared.domains import ACTIONS, TRIGGERS
+from shared.domains import ACTIONS, TRIGGERS, noun_of, owner_of
 from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Domain
 from shared.errors import (
@@ -34,9 +34,14 @@ from shared.errors import (
     SyncError,
     Waiting,
 )
+from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
+from shared.events.own import HANDED_OVER
 from shared.events.topics import Topics
-from shared.flows.actions import Context, Ended, Implementation, Result
+from shared.flows import hand_over
+from shared.flows.actions import Context, Ended, Implementation, Result, connection_of
+from shared.flows.hand_over import HandOver, handed_over
+from shared.identity import Ref
 from shared.log import get_logger
 from shared.pair_writes import PairWrites
 from shared.registry import Registry
@@ -54,13 +59,14 @@ END_OF_STEP: Mapping[RunState, StepState] = {"succeeded": "succeeded", "in_sync"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run: `ended` in a terminal state, `later` (park it), or `dead` (bury it).
+    """What became of a run: `ended` in a terminal state, `handed_over` to another service, `later` (park it), or `dead`
+    (bury it).
 
     `waiting`: only a change at the other side helps; `patient`: however often it is parked, it is not given up on.
     """
 
     run: Run
-    what: Literal["ended", "later", "dead"]
+    what: Literal["ended", "handed_over", "later", "dead"]
     waiting: bool = False
     patient: bool = False
     bug: bool = False
@@ -97,6 +103,7 @@ class Runner:
         """Start or go on with a run. Raises StopWorker; every other error becomes the outcome."""
         run.state, run.worker, run.problem, run.next_attempt_at = "running", self._worker, None, ""
         run.ended_at = ""  # a retried one had ended
+        run.noun = self._domain.noun
         run.attempts += 1
         acting_for.set(link.id)
         try:
@@ -106,7 +113,12 @@ class Runner:
             context = {"trigger": _trigger(envelope), "steps": {}}
             acted = False
             for step in flow.steps:
-                acted |= await self._step(step, run, link, context, fresh=fresh)
+                if owner_of(step.action) is self._domain:
+                    acted |= await self._step(step, run, link, context, fresh=fresh)
+                elif done := _done(step, run):
+                    context["steps"][step.id], acted = done.output, acted or done.state == "succeeded"
+                else:
+                    return await self._hand_over(step, run, link, context, envelope)
         except Ended as end:
             run.refs = _merged(run.refs, end.refs)
             return self._ended(run, end.state, end.reason)
@@ -122,12 +134,31 @@ class Runner:
         """Whether a run holds an open claim for its subject: of a link that is off it only looks up what was made."""
         return any(held.run == run for held in self._links.index.open_claims(subject))
 
+    async def _hand_over(
+        self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], event: Envelope
+    ) -> Outcome:
+        """The next action is another service's: the run goes there, to the queue of what that action acts on."""
+        action, owner = ACTIONS[step.action], owner_of(step.action)
+        aggregate, connection = run.aggregate, run.connection
+        if action.subject:
+            app, noun, entity = action.subject(_input(step, context))
+            connection = connection_of(link, step, app)
+            aggregate = str(Ref(self._registry.connection(connection).app_account, noun, entity))
+        run.noun, run.worker = owner.noun, ""
+        await self._record(run)
+        work = HandOver(run=run, step=step.id, trigger=context["trigger"])
+        told = handed_over(work, aggregate, connection, event, datetime.now(UTC))
+        again = event.origin in ("replay", "backfill")
+        topic = self._topics.replay(owner.noun) if again else self._topics.events(owner.noun)
+        await self._kafka.append(topic, aggregate, envelopes.encode(told))
+        return Outcome(run, "handed_over")
+
     async def _end_if_echo(self, run: Run, flow: Flow, envelope: Envelope) -> None:
         """A create that we caused starts no create back (design law 3). Nor does it end what this side began: two that
         name each other would each take the other for the one that goes on.
         """
         subject = envelope.aggregate
-        if not flow.makes:
+        if not flow.makes or envelope.type == HANDED_OVER:
             return
         claims = self._links.of(flow.makes)
         if await claims.is_winning_claim(subject):
@@ -139,7 +170,7 @@ class Runner:
 
     async def _step(self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], *, fresh: bool) -> bool:
         """Run one step unless an earlier attempt of this run ended it. Returns whether it had an effect."""
-        done = next((s for s in run.steps if s.id == step.id and s.state in ("succeeded", "in_sync")), None)
+        done = _done(step, run)
         if done and not ACTIONS[step.action].reads:
             context["steps"][step.id] = done.output
             return done.state == "succeeded"
@@ -166,11 +197,7 @@ class Runner:
     async def _attempt(
         self, step: FlowStep, record: Step, run: Run, link: FlowLink, context: dict[str, Any], *, fresh: bool
     ) -> Result:
-        action = ACTIONS[step.action]
-        try:
-            given = action.input.model_validate(render(step.input, context))
-        except ValidationError as error:
-            raise Malformed(f"step {step.id}: the input of {step.action} does not fit: {error}") from error
+        given = _input(step, context)
         about = Context(
             run,
             link,
@@ -183,6 +210,7 @@ class Runner:
             self._kafka,
             self._topics,
             self._domain,
+            step,
         )
 
         async def call() -> Result:
@@ -243,7 +271,22 @@ def problem_of(error: BaseException) -> Problem:
     return Problem(error=type(error).__name__, reason=str(error) or repr(error), traceback=text[-8000:])
 
 
+def _input(step: FlowStep, context: dict[str, Any]) -> BaseModel:
+    """The input of a step's action. Raises Malformed."""
+    try:
+        return ACTIONS[step.action].input.model_validate(render(step.input, context))
+    except ValidationError as error:
+        raise Malformed(f"step {step.id}: the input of {step.action} does not fit: {error}") from error
+
+
+def _done(step: FlowStep, run: Run) -> Step | None:
+    """The record of a step that an earlier attempt of the run, or another service, ended."""
+    return next((s for s in run.steps if s.id == step.id and s.state in ("succeeded", "in_sync")), None)
+
+
 def _trigger(envelope: Envelope) -> dict[str, Any]:
+    if envelope.type == HANDED_OVER:
+        return hand_over.read(envelope).trigger
     return TRIGGERS[envelope.type].extract(envelope.body()).model_dump(mode="json")
 
 
@@ -282,4 +325,5 @@ def new_run(run_id: str, link: FlowLink, flow: Flow, envelope: Envelope, place: 
         refs=[envelope.aggregate],
         origin=envelope.origin,
         place=place,
+        noun=noun_of(envelope.type),
     )

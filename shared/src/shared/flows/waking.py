@@ -8,10 +8,8 @@ import msgspec
 
 from shared.domains import TRIGGERS
 from shared.events.envelope import Envelope, timestamp
+from shared.events.own import LOOK_REQUESTED
 from shared.identity import Ref, source_of
-
-LOOK_REQUESTED = "tandem.look.requested"
-"""No flow starts on it."""
 
 
 def replayed(aggregate: str, event_type: str, event_id: str, connection: str, now: datetime, cause: str) -> Envelope:

@@ -21,7 +21,9 @@ from shared.domains.origin import check_origin
 from shared.errors import Malformed, StopWorker, SyncError, Unavailable, WrongOrigin
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
+from shared.events.own import HANDED_OVER
 from shared.events.topics import Topics, is_delay
+from shared.flows import hand_over
 from shared.flows.matching import holds, starting
 from shared.flows.runner import Outcome, Runner, new_run, problem_of
 from shared.identity import run_id
@@ -122,7 +124,7 @@ class Processor:
             await self._skip(work, envelope)
         for folded in work.folded:
             await self._supersede(folded, envelope)
-        if all(outcome.what == "ended" for outcome in outcomes):
+        if all(outcome.what in ("ended", "handed_over") for outcome in outcomes):
             self._finished.add(event)
 
     async def _go_on(self, work: Work, envelope: Envelope, parked: Parked) -> None:
@@ -157,7 +159,7 @@ class Processor:
         return LOOK_EVERY * float(self._settings.delay_scale)
 
     async def _run(self, work: Work, envelope: Envelope, run: Run, *, fresh: bool) -> Outcome:
-        link, flow = self._registry.links.get(run.flow_link), self._registry.flows.get(run.flow)
+        link, flow = self._registry.links.get(run.flow_link), self._registry.flow(run.flow, run.flow_version)
         began = self._clock()
         if link is None or flow is None:
             run.state, run.reason, run.ended_at = "skipped", "its flow link was removed", _now()
@@ -179,7 +181,7 @@ class Processor:
             return outcome
         if outcome.what == "dead":
             await self._bury(work, run, None)
-        else:
+        elif outcome.what == "ended":
             await self._record(run)
             if run.state in ("succeeded", "in_sync"):
                 await self._letters.resolve(work, run)
@@ -195,6 +197,8 @@ class Processor:
         """The runs that the event starts. For a flow link that is off it is recorded as missed, unless that run has
         begun a claim. Raises Malformed if the body is not what its trigger says.
         """
+        if envelope.type == HANDED_OVER:
+            return [hand_over.read(envelope).run]
         trigger = TRIGGERS.get(envelope.type)
         if trigger is None:
             return []

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter
 from shared.connections import FlowLink
-from shared.domains import TRIGGERS, noun_of
+from shared.domains import BUILT_IN, noun_of, trigger_alias
 from shared.events import envelope as envelopes
 from shared.flows.waking import is_replayable, replayed
 from shared.runs import Run
@@ -46,12 +46,12 @@ async def catch_up(state: StateDep, link_id: str, body: models.CatchUpRequest | 
             f"flow link {link_id} is off", f"switch it on first: `tandem flow-links enable {link_id}`", code="link_off"
         )
     sent = [run for run in found if is_replayable(run.event_type)]
-    await asyncio.gather(*(_send_again(state, link, run) for run in sent))
+    alias = trigger_alias(BUILT_IN[link.flow])
+    await asyncio.gather(*(_send_again(state, link.connections[alias], run) for run in sent))
     return models.CaughtUp(sent=len(sent), next=found[-1].aggregate if len(found) == PAGE else None)
 
 
-async def _send_again(state: State, link: FlowLink, run: Run) -> None:
+async def _send_again(state: State, connection: str, run: Run) -> None:
     # The connection of now: the one that brought the event may have been removed.
-    connection = link.connections[TRIGGERS[run.event_type].app]
     event = replayed(run.aggregate, run.event_type, f"{run.id}-again", connection, datetime.now(UTC), run.id)
     await state.writer.append(state.topics.replay(noun_of(run.event_type)), run.aggregate, envelopes.encode(event))

@@ -104,7 +104,7 @@ async def create_again(context: Context, ref: str) -> None:
     """The entity's creation as an event once more, for its run has ended and none waits for this."""
     app = Ref.parse(ref).app
     what = "stripe.customer.created" if app == "stripe" else "togai.account.created"
-    name, connection = f"{context.run.event}-created", context.link.connections[app]
+    name, connection = f"{context.run.event}-created", context.connection(app)
     event = replayed(ref, what, name, connection, now(), cause=context.run.id)
     await context.log.append(context.topics.replay("customer"), ref, envelopes.encode(event))
 

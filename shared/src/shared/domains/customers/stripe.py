@@ -156,6 +156,12 @@ class LinkChanged(BaseModel):
     writes: list[FieldWrite] = []
 
 
+def _linked(change: LinkChange) -> tuple[str, str, str]:
+    if change.togai_account_id:
+        return ("togai", "account", change.togai_account_id)
+    return ("stripe", "customer", change.stripe_customer_id)
+
+
 def _trigger(name: str, title: str) -> Trigger:
     return Trigger(
         name=name,
@@ -183,6 +189,7 @@ ACTIONS = (
         input=NewStripeCustomer,
         output=CustomerMade,
         rights=("Customers: write",),
+        subject=lambda new: ("togai", "account", new.togai_account_id),
     ),
     Action(
         name="stripe.customer.write_togai_ids",
@@ -191,6 +198,7 @@ ACTIONS = (
         input=TogaiIds,
         output=Written,
         rights=("Customers: write",),
+        subject=lambda ids: ("stripe", "customer", ids.customer_id),
     ),
     Action(
         name="stripe.customer.sync_fields",
@@ -199,6 +207,7 @@ ACTIONS = (
         input=ChangedAccount,
         output=FieldsSynced,
         rights=("Customers: write",),
+        subject=lambda changed: ("togai", "account", changed.account_id),
     ),
     Action(
         name="stripe.customer.change_link",
@@ -207,5 +216,6 @@ ACTIONS = (
         input=LinkChange,
         output=LinkChanged,
         rights=("Customers: write",),
+        subject=_linked,
     ),
 )

@@ -208,6 +208,7 @@ ACTIONS = (
         input=AccountId,
         output=AccountFacts,
         reads=True,
+        subject=lambda wanted: ("togai", "account", wanted.account_id),
     ),
     Action(
         name="togai.account.write_stripe_id",
@@ -215,6 +216,7 @@ ACTIONS = (
         title="Write the Stripe customer's id to an account's Settings",
         input=StripeId,
         output=Written,
+        subject=lambda wanted: ("togai", "account", wanted.account_id),
     ),
     Action(
         name="togai.customer.create",
@@ -222,6 +224,7 @@ ACTIONS = (
         title="Create customer and account in Togai",
         input=NewTogaiCustomer,
         output=CustomerAndAccount,
+        subject=lambda new: ("stripe", "customer", new.customer.id),
     ),
     Action(
         name="togai.account.sync_fields",
@@ -229,5 +232,6 @@ ACTIONS = (
         title="Bring a pair in step after a change in Stripe",
         input=ChangedCustomer,
         output=FieldsSynced,
+        subject=lambda changed: ("stripe", "customer", changed.customer.id),
     ),
 )
