@@ -25,13 +25,17 @@ Any other exception is a bug: buried with its traceback. `StopWorker` is none of
 
 from __future__ import annotations
 
+LONGEST_MESSAGE = 4000
+"""Characters of an error's message."""
+
 
 class SyncError(Exception):
     """Base of everything that is expected to go wrong. Data stands in attributes, the message is for people."""
 
     def __init__(self, message: str, *, code: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        # It stands in runs, dead letters, tables and logs, and may hold a text of a vendor.
+        self.message = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+        super().__init__(self.message)
         self.code = code
 
 

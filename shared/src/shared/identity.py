@@ -8,14 +8,23 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 CONSOLE_SOURCE = "urn:tandem:console"
 """`source` of every event that a person asked for: the console writes it, nobody else."""
 RUNS_SOURCE = "urn:tandem:runs"
 """`source` of the events by which a run goes from one service to another."""
+LONGEST_ID = 255
+"""Characters of an id, Stripe's own limit; Togai's is 50. Ids stand in URLs, Kafka's keys and SQL's indexes, and in
+every record that is made of them several times.
+"""
 OWN_KEY_PREFIX = "tandem-"
 """Every idempotency key that we send begins so: Stripe tells it in `event.request.idempotency_key`."""
+
+
+def is_id(text: object) -> TypeGuard[str]:
+    """Whether a text can be an id: neither empty nor too long, and nothing in it that cannot be shown."""
+    return isinstance(text, str) and 0 < len(text) <= LONGEST_ID and text.isprintable()
 
 
 class AppAccount(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from console.projection import pending, queries
@@ -265,3 +266,16 @@ def test_another_kind_of_database_is_refused_by_name() -> None:
     """With what may stand there instead."""
     with pytest.raises(Misconfigured, match="SQLite.*PostgreSQL"):
         Database("mysql://user:password@host/name")
+
+
+def test_no_text_of_others_is_too_long_for_an_index(database: Database) -> None:
+    """Whatever stands in a record: its row is written, and it is found by what is short enough."""
+    hard = "".join(chr(0x1F300 + number % 700) for number in range(5000))
+    run = msgspec.structs.replace(
+        records.run("evt_1", 3), refs=[f"stripe:test:acct_1/customer/{hard}", hard, hard[:600]]
+    )
+    database.fold(Batch([], [RUN.fold("", runs.encode(run))]))
+
+    with Session(database.engine) as session:
+        found, _ = queries.runs_page(session, Search(id="evt_1"))
+    assert [one.refs for one in found] == [run.refs]

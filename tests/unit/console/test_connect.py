@@ -14,6 +14,14 @@ from shared.settings import Settings
 NOBODY = "http://127.0.0.1:1"
 
 
+@pytest.mark.parametrize("id", ["", "a/b", "../x", "con\x1b[2J", "con 1", "x" * 65, "-x", "ü"])
+async def test_a_connections_name_fits_into_an_address(id: str) -> None:
+    """It stands in webhook addresses, in records' keys and in logs."""
+    vault = Vault([Fernet.generate_key().decode()])
+    with pytest.raises(Misconfigured, match="no name for a connection"):
+        await connect(Wanted(id=id, app="stripe", key="sk_test_1", api_base=NOBODY), Settings(_env_file=None), vault)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -57,6 +57,14 @@ def test_a_run_is_found_by_its_event_and_by_every_entity() -> None:
     assert (folded.values["at"], folded.values["state"]) == (records.at(3), "succeeded")
 
 
+def test_what_is_longer_than_any_id_finds_nothing() -> None:
+    """An index of PostgreSQL holds 2,704 bytes: a candidate that a person mistyped must not stop the tables."""
+    run = msgspec.structs.replace(records.run("evt_1", 3), refs=["stripe:test:acct_1/customer/" + "x" * 3000, "cus_1"])
+    folded = RUN.fold("", runs.encode(run))
+
+    assert {name.name for name in folded.names} == {"evt_1", "cus_evt_1", "cus_1"}
+
+
 def test_a_mapping_is_found_by_both_sides_what_stands_above_and_its_run() -> None:
     """Also the Togai customer above the account, which is neither source nor target."""
     pair = records.mapping("n")

@@ -66,6 +66,9 @@ def test_an_event_without_an_object_id_is_kept_under_its_own() -> None:
         (event(created="soon"), "not_an_event"),
         (event(created=10**18), "not_an_event"),
         (event(id="x" * 256), "not_an_event"),
+        (event(id="evt_\x1b[2J"), "not_an_event"),
+        (event(data=0).replace(b'"data": 0', b'"data": ' + b"[" * 300 + b"]" * 300), "not_an_event"),
+        (b'{"id": 5, "data": ' + b"[" * 5000 + b"]" * 5000 + b"}", "not_an_event"),
         (event(data=0).replace(b'"data": 0', b'"data": ' + b"[" * 5000 + b"]" * 5000), "not_an_event"),
         (event(data="X").replace(b'"X"', b'{"id": "\\ud800"}'), "not_json"),
         (event(data="X").replace(b'"X"', b"1e999"), "not_an_event"),
@@ -101,6 +104,24 @@ def test_no_body_ever_raises_anything_else(body: bytes) -> None:
     with suppress(Refused):
         stripe_event(body, STRIPE)
     assert togai_event("account.created", body, TOGAI, event_id="tgi_1", now=NOW).type == "togai.account.created"
+
+
+def test_a_togai_body_of_any_depth_is_kept_as_text() -> None:
+    """No worker has to go down into it, and the entity is fetched anyway."""
+    body = b'{"accountId": "acme", "x": ' + b"[" * 300 + b"]" * 300 + b"}"
+    found = togai_event("account.created", body, TOGAI, event_id="tgi_1", now=NOW)
+
+    assert found.body() == body.decode()
+    assert found.subject == "acme"
+
+
+@pytest.mark.parametrize("entity", ["x" * 256, "a\x00b", "a\nb", "\x1b[31m", ""])
+def test_what_can_be_no_id_names_nothing(entity: str) -> None:
+    """It would stand in URLs, in Kafka's keys and in SQL's indexes."""
+    found = togai_event("account.created", json.dumps({"accountId": entity}).encode(), TOGAI, event_id="e", now=NOW)
+    stripe = stripe_event(event(data={"object": {"id": entity, "object": "customer"}}), STRIPE)
+
+    assert (found.subject, stripe.subject) == ("unknown-e", "evt_1")
 
 
 def test_a_togai_event_is_keyed_by_its_account() -> None:

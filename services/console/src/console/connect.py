@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets as random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from shared.apps.stripe.client import StripeApp
 
 STRIPE_EVENTS = [name.removeprefix("stripe.") for name, trigger in TRIGGERS.items() if trigger.app == "stripe"]
+CONNECTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 TOGAI_EVENT = "account.created"
 """The event as our address names it."""
 SHORTEST_TOKEN = 22
@@ -96,6 +98,11 @@ async def connect(wanted: Wanted, settings: Settings, vault: Vault, present: Con
 def _cleaned(wanted: Wanted) -> Wanted:
     """Raises Misconfigured for what is given and blank: nobody means that."""
     key, secrets = wanted.key.strip(), tuple(cleaned(wanted.webhook_secrets))
+    if not CONNECTION_ID.fullmatch(wanted.id):
+        raise Misconfigured(
+            f"{wanted.id[:80]!r} is no name for a connection: it stands in webhook addresses, so take at most 64 "
+            "letters, digits, points, dashes and underscores, beginning with a letter or digit, as con_stripe_eu"
+        )
     if not key:
         raise Misconfigured(f"the key of {wanted.id} is empty: give it the vendor's key or token", connection=wanted.id)
     if wanted.webhook_secrets and not secrets:

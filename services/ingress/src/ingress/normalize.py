@@ -10,13 +10,11 @@ import msgspec
 from shared.connections import Connection
 from shared.domains import TRIGGERS, noun_of
 from shared.domains.customers.stripe import aggregate
-from shared.events.envelope import Envelope, timestamp
+from shared.events.envelope import TOO_DEEP, Envelope, is_too_deep, timestamp
 from shared.events.refused import REMEDIES, RefusedReason, refused_event
-from shared.identity import AppAccount, Ref, source_of
+from shared.identity import AppAccount, Ref, is_id, source_of
 
 _EVENT_NAME = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)*")
-LONGEST_NAME = 255
-"""Characters of an id or a type, Stripe's own limit. They stand several times in every record that is made of them."""
 
 
 class Refused(Exception):
@@ -66,10 +64,12 @@ def stripe_event(body: bytes, connection: Connection) -> Envelope:
         raise Refused(400, "not_an_event", "the body is no Stripe event: it is nested too deeply") from error
     if event.object != "event" or not event.id or not event.type:
         raise Refused(400, "not_an_event", "the body is no Stripe event: its `object` is not `event`")
-    if len(event.id) > LONGEST_NAME or len(event.type) > LONGEST_NAME:
-        raise Refused(400, "not_an_event", "the body is no Stripe event: its id or type is too long")
+    if not is_id(event.id) or not is_id(event.type):
+        raise Refused(400, "not_an_event", "the body is no Stripe event: its id or type is none")
+    if is_too_deep(whole):
+        raise Refused(400, "not_an_event", f"the body is no Stripe event: {TOO_DEEP}")
     _check_owner(event, body, connection)
-    noun, entity = _short(aggregate(whole)) or ("event", event.id)
+    noun, entity = _usable(aggregate(whole)) or ("event", event.id)
     return _envelope(
         connection,
         event_id=event.id,
@@ -84,7 +84,7 @@ def stripe_event(body: bytes, connection: Connection) -> Envelope:
 def _not_a_snapshot(body: bytes, error: msgspec.ValidationError) -> Refused:
     try:
         thin = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         thin = None
     if isinstance(thin, dict) and str(thin.get("object", "")).startswith("v2."):
         return Refused(
@@ -129,7 +129,7 @@ def togai_event(name: str, body: bytes, connection: Connection, *, event_id: str
         raise Refused(403, "not_a_webhook", f"no webhook brings {name}: only Tandem itself writes events of that name")
     data = _json_or_text(body)
     trigger = TRIGGERS.get(f"togai.{name}")
-    found = _short(trigger.subject(msgspec.json.decode(data))) if trigger else None
+    found = _usable(trigger.subject(msgspec.json.decode(data))) if trigger else None
     # What names no entity goes to its noun's topic all the same: there it ends as a dead letter that somebody sees.
     noun, entity = found or (noun_of(f"togai.{name}") or "event", f"unknown-{event_id}")
     return _envelope(
@@ -143,18 +143,18 @@ def togai_event(name: str, body: bytes, connection: Connection, *, event_id: str
     )
 
 
-def _short(found: tuple[str, str] | None) -> tuple[str, str] | None:
-    """What is longer than any id names nothing."""
-    return found if found and all(len(name) <= LONGEST_NAME for name in found) else None
+def _usable(found: tuple[str, str] | None) -> tuple[str, str] | None:
+    """What can be no id names nothing."""
+    return found if found and all(map(is_id, found)) else None
 
 
 def _json_or_text(body: bytes) -> bytes:
     try:
         body.decode()
-        msgspec.json.decode(body)
+        readable = not is_too_deep(msgspec.json.decode(body))
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
-        return msgspec.json.encode(body.decode(errors="replace"))
-    return body
+        readable = False
+    return body if readable else msgspec.json.encode(body.decode(errors="replace"))
 
 
 def _envelope(

@@ -20,7 +20,7 @@ from shared.domains import TRIGGERS, noun_of
 from shared.domains.origin import refusal as why_not
 from shared.errors import Misconfigured, Unavailable
 from shared.events import envelope as envelopes
-from shared.events.envelope import Envelope
+from shared.events.envelope import TOO_DEEP, Envelope, is_too_deep
 from shared.events.topics import MAX_MESSAGE_BYTES, Topics
 from shared.log import get_logger
 from shared.registry import Registry
@@ -158,12 +158,14 @@ class Webhooks:
 def placed(envelope: Envelope, topics: Topics) -> tuple[str, bytes]:
     """The topic of an event and its record.
 
-    Raises Refused for one that is too large, and for one that neither webhook nor poller may bring: this is the only
-    way in for both.
+    Raises Refused for one that is too large or nested too deeply, and for one that neither webhook nor poller may
+    bring: this is the only way in for both.
     """
     if why := why_not(envelope.type, envelope.origin):
         raise Refused(403, "not_a_webhook", why)
     noun = noun_of(envelope.type)
+    if envelope.origin == "poll" and is_too_deep(msgspec.json.decode(envelope.data)):  # webhooks were looked at before
+        raise Refused(400, "not_an_event", TOO_DEEP)
     record = envelopes.encode(envelope)
     if len(record) > LARGEST_RECORD:
         raise Refused(413, "too_large", f"the body makes a record larger than {LARGEST_RECORD} bytes")

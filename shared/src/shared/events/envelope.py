@@ -5,6 +5,7 @@ Attribute names are CloudEvents' own: lower-case letters and digits. `data` is t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -14,6 +15,9 @@ from shared.errors import Malformed, StopWorker
 
 SCHEMA_VERSION = "1.0"
 Origin = Literal["live", "poll", "replay", "backfill"]
+DEEPEST = 100
+"""Levels of a vendor's body, which has about ten. pydantic writes no more than 250, Python's stack bears 1,000."""
+TOO_DEEP = f"the body is nested deeper than {DEEPEST} levels"
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -42,11 +46,28 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     datacontenttype: str = "application/json"
 
     def body(self) -> Any:
-        """The vendor's body, decoded. Raises Malformed if it is no JSON."""
+        """The vendor's body, decoded. Raises Malformed if it is no JSON, or nested too deeply."""
         try:
-            return msgspec.json.decode(self.data)
+            body = msgspec.json.decode(self.data)
         except (msgspec.DecodeError, RecursionError) as error:
             raise Malformed(f"the event's body is no JSON: {error}") from error
+        if is_too_deep(body):
+            raise Malformed(TOO_DEEP)
+        return body
+
+
+def is_too_deep(body: Any) -> bool:
+    """Whether a decoded body has more levels than what is done with it later bears."""
+    level = [body]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 _encoder = msgspec.json.Encoder()

@@ -11,7 +11,7 @@ from typing import Literal
 from shared.connections import FlowLink
 from shared.domains.customers.flows import LINKS_BY_HAND
 from shared.domains.customers.stripe import FieldWrite
-from shared.identity import Ref
+from shared.identity import Ref, is_id
 from shared.mappings import Mapping
 from shared.runs import Run
 from sqlmodel import Session
@@ -36,6 +36,8 @@ class Hand:
     def ref(self, app: str, text: str) -> str:
         """The full ref of an id of one side. Raises BadRequest for the ref of something else."""
         given = full_ref(text)
+        if not is_id(given.id if given else text):
+            raise BadRequest(f"this is no id of a {app.title()} {NOUNS[app]}", "name its id as the vendor shows it")
         if given is None:
             return str(Ref(self.accounts[app], NOUNS[app], text))
         if (given.app, given.noun) != (app, NOUNS[app]):

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from shared.errors import Misconfigured, NotReady, Permanent, Retryable, SyncError
 from shared.log import get_logger
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 log = get_logger(__name__)
@@ -93,6 +93,8 @@ def describe(error: Exception) -> tuple[int, str, str, str]:
         )
     if isinstance(error, Permanent | SyncError):
         return 422, error.code or "refused", error.message, "correct the request"
+    if isinstance(error, DataError):
+        return 400, "bad_request", "the request holds what no id or text does", "correct it: no NUL and no surrogates"
     if isinstance(error, SQLAlchemyError):
         return 503, "database", "the console's database does not answer", "check DATABASE_URL and the server behind it"
     return 500, "internal", "an unexpected error", "see the console's log for its traceback, and report it"

@@ -24,6 +24,7 @@ def place_of_query(
     id: Annotated[
         str,
         Query(
+            max_length=queries.LONGEST_SEARCH,
             description="any id of either side: `cus_…`, a Togai account or customer id, a full ref "
             f"`{models.STRIPE_REF}`, or the id of a run, event, mapping or dead letter",
             examples=[models.CUS],

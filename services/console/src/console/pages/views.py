@@ -109,7 +109,7 @@ def _cursor(text: str) -> tuple[str, str] | None:
 @router.get("/")
 async def front(
     state: StateDep,
-    id: Annotated[str, Query(max_length=300)] = "",
+    id: Annotated[str, Query(max_length=queries.LONGEST_SEARCH)] = "",
     runs_after: str = "",
     mappings_after: str = "",
     done: str = "",

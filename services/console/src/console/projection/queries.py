@@ -14,7 +14,7 @@ from shared.runs import DeadLetter, Run
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 from sqlmodel import Session, SQLModel, col
 
-from console.projection.rows import Name, name_of
+from console.projection.rows import LONGEST_NAME, Name, name_of
 from console.projection.tables import (
     ConnectionRow,
     DeadLetterRow,
@@ -30,6 +30,8 @@ from shared import mappings, runs
 Listed = type[RunRow] | type[MappingRow] | type[DeadLetterRow]
 Row = TypeVar("Row", bound=SQLModel)
 
+LONGEST_SEARCH = LONGEST_NAME
+"""Characters of what is looked for."""
 HOPS = 50
 """How many runs or pairs an id may lead to before the search stops widening."""
 

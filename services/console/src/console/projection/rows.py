@@ -67,6 +67,12 @@ class Read:
     parts: Iterable[dict[str, Any]] = ()
 
 
+LONGEST_NAME = 600
+"""Characters of what is found by its name: an id with its account. PostgreSQL indexes 2,704 bytes at most, and whoever
+looks for something gives no longer one.
+"""
+
+
 class NotShown(Exception):
     """A good record of which no table holds anything."""
 
@@ -94,7 +100,7 @@ class Kind:
         found = self.read(value)
         values = _clean(found.values | ({"place": offset} if self.placed else {}))
         owner = str(values["id"])
-        names = frozenset(name_of(n.replace("\x00", "")) for n in found.names if n)
+        names = frozenset(name_of(n.replace("\x00", "")) for n in found.names if n and len(n) <= LONGEST_NAME)
         parts = tuple(_clean(part | {"owner": owner}) for part in found.parts)
         return Folded(self, owner, values, names if self.named else frozenset(), parts, found.record)
 

@@ -23,7 +23,7 @@ from shared.errors import (
     Waiting,
 )
 from shared.flows.actions import Context, Ended, Result
-from shared.identity import Ref
+from shared.identity import LONGEST_ID, Ref, is_id
 from shared.mappings import Mapping, Rule
 from shared.settings import METADATA_KEYS_LIMIT
 
@@ -190,6 +190,8 @@ async def _link(
     account_ref = context.ref("togai", "account", new.togai_account_id)
     customer_ref = context.ref("togai", "customer", new.togai_customer_id)
     client, customer_id = await context.stripe(), context.id_of(stripe_ref)
+    if not is_id(customer_id):
+        raise Conflict(f"{why[:LONGEST_ID]}, which can be no id of a Stripe customer: correct or clear the setting")
     try:
         customer = await client.retrieve_customer(customer_id)
     except NotFound as error:

@@ -10,7 +10,7 @@ from shared.domains.customers.stripe import Written
 from shared.domains.customers.togai import AccountId, CustomerAndAccount, NewTogaiCustomer, StripeId
 from shared.errors import Conflict, FlowLinkOff, NotFound, NotReady, Rejected
 from shared.flows.actions import Context, Ended, Result
-from shared.identity import Ref, is_own_key
+from shared.identity import LONGEST_ID, Ref, is_id, is_own_key
 from shared.mappings import Mapping, Rule
 
 from customer_sync.actions.pairs import (
@@ -312,6 +312,11 @@ def _check_free(context: Context, new: NewTogaiCustomer, stripe_ref: str, accoun
 
 
 async def _named_account(client: TogaiApp, customer: StripeCustomer, account_id: str) -> TogaiAccount:
+    if not is_id(account_id):
+        raise Conflict(
+            f"the metadata of {customer.id} names {account_id[:LONGEST_ID]!r}, which can be no Togai account: "
+            "correct or remove togai_account_id, the run then goes on by itself"
+        )
     try:
         return await client.account(account_id)
     except NotFound as error:

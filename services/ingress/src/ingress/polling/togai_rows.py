@@ -13,11 +13,9 @@ import msgspec
 from shared.connections import Connection
 from shared.errors import Malformed
 from shared.events.envelope import Envelope, timestamp
-from shared.identity import Ref, source_of
+from shared.identity import Ref, is_id, source_of
 from shared.index import Entity, EntityState, normalized_email
 from shared.pairs import digest
-
-from ingress.normalize import LONGEST_NAME
 
 Row = dict[str, Any]
 
@@ -25,7 +23,7 @@ Row = dict[str, Any]
 def entity_id(row: Row, name: str = "id") -> str:
     """The id in a row. Raises Malformed for a row without one."""
     found = row.get(name)
-    if not isinstance(found, str) or not 0 < len(found) <= LONGEST_NAME:
+    if not is_id(found):
         raise Malformed(f"a row of Togai's list has no usable {name}")
     return found
 

@@ -14,7 +14,7 @@ from shared.apps.hooks import After, Before, nothing_after, nothing_before
 from shared.apps.stripe.errors import translate
 from shared.apps.stripe.models import StripeCustomer
 from shared.errors import Malformed, RateLimited, Unavailable
-from shared.identity import key_fingerprint, update_key
+from shared.identity import LONGEST_ID, is_id, key_fingerprint, update_key
 from shared.limits import CallGate
 
 API_VERSION = "2026-10-28.endive"
@@ -181,5 +181,5 @@ class StripeApp:
 
 def _guard(entity: str) -> None:
     # With an empty id, and with "." which HTTP libraries cut from a path, GET is a list and POST makes a customer.
-    if not entity.strip("."):
-        raise Malformed(f"{entity!r} is no id of a Stripe object")
+    if not entity.strip(".") or not is_id(entity):
+        raise Malformed(f"{entity[:LONGEST_ID]!r} is no id of a Stripe object")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from shared.identity import LONGEST_ID
+
 NAME_LIMIT = 256
 EMAIL_LIMIT = 512
 PHONE_LIMIT = 20
@@ -32,7 +34,7 @@ class StripeCustomer(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    id: str = Field(min_length=1)
+    id: str = Field(min_length=1, max_length=LONGEST_ID)
     name: str | None = None
     business_name: str | None = None
     individual_name: str | None = None

@@ -17,11 +17,13 @@ from pydantic import BaseModel, ValidationError
 from shared.apps.hooks import After, Before, nothing_after, nothing_before
 from shared.apps.togai.models import USER_NAMESPACE, NewCustomer, NewSetting, Setting, TogaiAccount, TogaiCustomer
 from shared.errors import Blocked, KeyRefused, Malformed, NotFound, RateLimited, Rejected, SyncError, Unavailable
-from shared.identity import key_fingerprint
+from shared.identity import LONGEST_ID, key_fingerprint
 from shared.limits import CallGate
 
 M = TypeVar("M", bound=BaseModel)
 LARGEST_PAGE = 100
+LONGEST_SETTING = 3 * LONGEST_ID
+"""Characters of a setting's full id, which holds its name and an entity's id."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class TogaiApp:
 
     async def setting(self, name: str, entity_type: str, entity_id: str) -> Setting | None:
         """GET /settings/{full id}, None if there is none."""
-        path = _part(setting_path(name, entity_type, entity_id))
+        path = _part(setting_path(name, entity_type, entity_id), LONGEST_SETTING)
         try:
             return _read(Setting, await self._call("GET", f"/settings/{path}"))
         except NotFound:
@@ -128,7 +130,7 @@ class TogaiApp:
 
     async def update_setting(self, name: str, value: str, entity_type: str, entity_id: str) -> None:
         """PATCH /settings/{full id}: answers 201 or 204."""
-        path = _part(setting_path(name, entity_type, entity_id))
+        path = _part(setting_path(name, entity_type, entity_id), LONGEST_SETTING)
         await self._call("PATCH", f"/settings/{path}", json={"value": value})
 
     async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
@@ -139,6 +141,9 @@ class TogaiApp:
                 # httpx2 counts its time-out anew for every piece that arrives: one that drips would hold us for ever.
                 async with asyncio.timeout(self._http.timeout.read):
                     answer = await self._http.request(method, self._base + path, headers=self._headers, **arguments)
+            except httpx2.InvalidURL as error:
+                # Ids are short: a page's token alone may be of any length.
+                raise Malformed(f"Togai: {method} {path.split('?')[0][:LONGEST_ID]} has no address: {error}") from error
             except (httpx2.HTTPError, TimeoutError) as error:
                 raise Unavailable(f"Togai: {method} {path}: {type(error).__name__} {error}".strip()) from error
         if answer.is_success:
@@ -168,10 +173,10 @@ class TogaiApp:
         return Rejected(message, code=code, status=status)
 
 
-def _part(entity: str) -> str:
+def _part(entity: str, longest: int = LONGEST_ID) -> str:
     # "." and ".." are cut from a path before it is sent: the call would go to another address.
-    if not entity.strip("."):
-        raise Malformed(f"{entity!r} is no id of a Togai object")
+    if not entity.strip(".") or len(entity) > longest:
+        raise Malformed(f"{entity[:longest]!r} is no id of a Togai object")
     return quote(entity, safe="")
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shared.apps.stripe.models import StripeCustomer
 from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
+from shared.identity import LONGEST_ID
 
 
 class CustomerEvent(BaseModel):
@@ -141,8 +142,8 @@ class LinkChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     change: Literal["link", "unlink", "relink", "separate", "revert"]
-    togai_account_id: str = ""
-    stripe_customer_id: str = ""
+    togai_account_id: str = Field("", max_length=LONGEST_ID)
+    stripe_customer_id: str = Field("", max_length=LONGEST_ID)
     reason: str = Field(min_length=1)
     writes: list[FieldWrite] = []
 

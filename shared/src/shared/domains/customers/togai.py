@@ -15,6 +15,7 @@ from shared.apps.stripe.models import StripeCustomer
 from shared.domains.customers.stripe import FieldsSynced, LinkChange, Written
 from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
+from shared.identity import is_id
 
 WRAPPERS = ("payload", "data", "request", "account", "body")
 INTERNAL_ACCOUNT_ID = "account."
@@ -58,7 +59,7 @@ def account(body: Any) -> tuple[str, str] | None:
     own = [o.get("id") for o in found if "customerId" in o or "invoiceCurrency" in o]
     bare = [o.get("id") for o in found]
     for entity in (*named, *own, *reversed(bare)):
-        if isinstance(entity, str) and entity and not entity.startswith(INTERNAL_ACCOUNT_ID):
+        if is_id(entity) and not entity.startswith(INTERNAL_ACCOUNT_ID):
             return ("account", entity)
     return None
 
@@ -107,7 +108,7 @@ def link_requested(body: Any) -> LinkChange:
 def link_subject(body: Any) -> tuple[str, str] | None:
     """The account of the link, else nothing: the console names the aggregate itself."""
     found = body.get("togai_account_id") if isinstance(body, dict) else None
-    return ("account", found) if isinstance(found, str) and found else None
+    return ("account", found) if is_id(found) else None
 
 
 class AccountId(BaseModel):
