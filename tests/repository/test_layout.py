@@ -183,3 +183,15 @@ def test_every_test_says_what_it_holds(file: Path) -> None:
     ]
 
     assert [f.name for f in functions if f.name.startswith("test_") and not ast.get_docstring(f)] == []
+
+
+def test_the_command_writes_through_its_terminal_alone() -> None:
+    """Rich and typer write a vendor's control characters as they are; `console.cli.terminal` does not."""
+    written = {
+        f"{path.name}: {call}"
+        for path in (ROOT / "services/console/src/console/cli").glob("*.py")
+        for call in ("typer.echo(", "typer.secho(", " Console(", "(Console(", " print(")
+        if path.name != "terminal.py" and call in path.read_text()
+    }
+
+    assert written == set()

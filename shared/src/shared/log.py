@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+import textwrap
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+from shared.plain import one_line, plain
 
 _SECRET_NAMES = ("secret", "token", "api_key", "authorization", "password", "sealed", "signature")
 
@@ -39,6 +42,21 @@ class Throttle(logging.Filter):
         return True
 
 
+def keep_to_its_lines(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Nobody's text can look like a record of its own: one line a record, and a traceback is set in."""
+    event["event"] = one_line(str(event.get("event", "")))
+    if traceback := event.get("exception"):
+        event["exception"] = textwrap.indent(str(traceback), "    ")
+    return event
+
+
+class Plain(structlog.stdlib.ProcessorFormatter):
+    """A record as it is written, with nothing in it that a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record))
+
+
 def configure(service: str, *, level: str = "INFO", as_json: bool = False) -> None:
     """Set up the process's logging once, at its start: our own records and those of libraries in one format."""
     shared: list[Any] = [
@@ -47,13 +65,16 @@ def configure(service: str, *, level: str = "INFO", as_json: bool = False) -> No
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         redact,
     ]
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
-    formatter = structlog.stdlib.ProcessorFormatter(
+    # JSON's own escapes keep a record on its line.
+    rendering: list[Any] = [structlog.processors.JSONRenderer()]
+    if not as_json:
+        rendering = [keep_to_its_lines, structlog.dev.ConsoleRenderer(colors=False)]
+    formatter = Plain(
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
-            renderer,
+            *rendering,
         ],
     )
     handler = logging.StreamHandler(sys.stdout)

@@ -9,8 +9,10 @@ import httpx
 import typer
 from rich.console import Console
 from shared.errors import SyncError
+from shared.plain import plain_json
 
 from console.cli.errors import settings
+from console.cli.terminal import terminal
 
 TIMEOUT = 15.0
 
@@ -69,11 +71,11 @@ def items(answer: httpx.Response) -> list[dict[str, Any]]:
 
 
 def print_json(answer: httpx.Response) -> None:
-    """Exactly what the API said."""
-    sys.stdout.write(answer.text + "\n")
+    """What the API said: the same JSON, with nothing in it that a terminal would obey."""
+    sys.stdout.write(plain_json(answer.text) + "\n")
 
 
 def out() -> Console:
     """Where tables go. Without a terminal they are as wide as they need: no id is cut in a pipe."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=240)
+    console = terminal(highlight=False)
+    return console if console.is_terminal else terminal(highlight=False, width=240)

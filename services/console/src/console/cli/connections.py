@@ -12,6 +12,7 @@ from shared.settings import Mode
 from console import manage
 from console.cli import client, tables
 from console.cli.errors import settings as read_settings
+from console.cli.terminal import say
 from console.connect import Wanted
 
 app = typer.Typer(help="The keys to your accounts at Stripe and Togai.", no_args_is_help=True)
@@ -72,19 +73,19 @@ def add(
         mode=mode or ("test" if settings.sandboxed else None),
     )
     made = asyncio.run(manage.add_connection(settings, wanted))
-    typer.echo(f"{made.id} is connected to {made.app_account}. Link flows to it with `tandem flow-links add`.")
-    typer.echo(f"{made.app.capitalize()} calls {manage.webhook_address(settings, made)}")
+    say(f"{made.id} is connected to {made.app_account}. Link flows to it with `tandem flow-links add`.")
+    say(f"{made.app.capitalize()} calls {manage.webhook_address(settings, made)}")
 
 
 @app.command("remove")
 def remove(connection_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Switch a connection off, with every flow link that uses it. Nothing is deleted at the vendor."""
     links = asyncio.run(manage.remove_connection(read_settings(), connection_id))
-    typer.echo(f"{connection_id} is removed; switched off: {', '.join(links) or 'no flow link'}.")
+    say(f"{connection_id} is removed; switched off: {', '.join(links) or 'no flow link'}.")
 
 
 @app.command("rekey")
 def rekey() -> None:
     """Seal all secrets again with the newest of TANDEM_ENCRYPTION_KEYS; the former keys can be removed then."""
     number = asyncio.run(manage.rekey(read_settings()))
-    typer.echo(f"{number} connections are sealed with the newest key.")
+    say(f"{number} connections are sealed with the newest key.")

@@ -11,6 +11,7 @@ from rich.text import Text
 from console import manage
 from console.cli import client, tables
 from console.cli.errors import settings as read_settings
+from console.cli.terminal import say
 
 app = typer.Typer(help="Which flows are on, for which connections.", no_args_is_help=True)
 
@@ -51,14 +52,14 @@ def add(
     """Switch a flow on for a pair of connections. A live one and a test one are never joined."""
     connections = {app: name for app, name in (("stripe", stripe), ("togai", togai)) if name}
     link = asyncio.run(manage.add_link(read_settings(), flow, connections))
-    typer.echo(f"{link.id} is on.")
+    say(f"{link.id} is on.")
 
 
 @app.command("enable")
 def enable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Switch a flow link on."""
     client.call("POST", f"/api/flow-links/{link}/enable")
-    typer.echo(f"{link} is on.")
+    say(f"{link} is on.")
 
 
 @app.command("catch-up")
@@ -76,18 +77,18 @@ def catch_up(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
 def disable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Switch a flow link off: it writes nothing from then on, its runs wait, its events are recorded as missed."""
     client.call("POST", f"/api/flow-links/{link}/disable")
-    typer.echo(f"{link} is off.")
+    say(f"{link} is off.")
 
 
 @app.command("remove")
 def remove(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Remove a flow link for good: no start and no update makes it again."""
     client.call("POST", f"/api/flow-links/{link}/remove")
-    typer.echo(f"{link} is removed.")
+    say(f"{link} is removed.")
 
 
 @app.command("confirm")
 def confirm(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Let first contacts replace filled values of many pairs, for a day: see `tandem runs list --state parked`."""
     client.call("POST", f"/api/flow-links/{link}/confirm")
-    typer.echo(f"{link} may overwrite values at first contacts for a day; what waited for that goes on.")
+    say(f"{link} may overwrite values at first contacts for a day; what waited for that goes on.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from importlib.metadata import version
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from console.cli import (
     up,
 )
 from console.cli.errors import KNOWN
+from console.cli.terminal import say
 
 app = typer.Typer(
     name="tandem",
@@ -46,7 +48,7 @@ app.add_typer(kafka.app, name="kafka")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tandem {version('tandem-console')}")
+        say(f"tandem {version('tandem-console')}")
         raise typer.Exit
 
 
@@ -63,8 +65,10 @@ def main() -> None:
     """Run the command of this process's arguments."""
     # Clients that wait for a broker log every try as an error; the command tells the outcome itself.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # What a bug's traceback holds may be a vendor's text too.
+    sys.excepthook = lambda *found: say("".join(traceback.format_exception(*found)), err=True)
     try:
         app()
     except KNOWN as error:
-        typer.echo(f"tandem: {error}", err=True)
+        say(f"tandem: {error}", err=True)
         sys.exit(1)

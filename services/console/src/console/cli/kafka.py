@@ -6,9 +6,9 @@ import asyncio
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from console.cli.errors import settings
+from console.cli.terminal import say, terminal
 from console.local import keeper
 from console.local.report import JsonLines, Lines
 
@@ -20,15 +20,15 @@ app = typer.Typer(help="The embedded Kafka alone.", no_args_is_help=True)
 @app.command()
 def start() -> None:
     """Start it in the background; it outlives this terminal."""
-    running = asyncio.run(keeper.start(settings(), Lines(Console())))
-    typer.echo(f"Kafka runs at 127.0.0.1:{running.port} (`{running.command}`, process {running.pid})")
+    running = asyncio.run(keeper.start(settings(), Lines(terminal())))
+    say(f"Kafka runs at 127.0.0.1:{running.port} (`{running.command}`, process {running.pid})")
 
 
 @app.command()
 def stop() -> None:
     """Stop the one that `start` left running."""
     stopped = asyncio.run(keeper.stop(settings()))
-    typer.echo(f"Kafka stopped (process {stopped.pid})" if stopped else "Kafka is not running")
+    say(f"Kafka stopped (process {stopped.pid})" if stopped else "Kafka is not running")
 
 
 @app.command()
@@ -36,10 +36,10 @@ def status() -> None:
     """Tell whether it runs; exit code 3 if it does not."""
     running, answers = asyncio.run(keeper.status(settings()))
     if not running:
-        typer.echo("Kafka is not running")
+        say("Kafka is not running")
         raise typer.Exit(NOT_RUNNING)
     state = "runs" if answers else "does not answer yet"
-    typer.echo(
+    say(
         f"Kafka {state} at 127.0.0.1:{running.port} (`{running.command}`, process {running.pid}, since {running.since})"
     )
 
@@ -49,4 +49,4 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line instead of text.")] = False,
 ) -> None:
     """Run it in the foreground; Ctrl-C stops it."""
-    asyncio.run(keeper.keep(settings(), JsonLines() if json else Lines(Console())))
+    asyncio.run(keeper.keep(settings(), JsonLines() if json else Lines(terminal())))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-import typer
-
 from console.cli.errors import settings as read_settings
+from console.cli.terminal import say
 from console.local.probe import require_kafka
 
 
@@ -19,9 +18,9 @@ def setup() -> None:
     asyncio.run(require_kafka(settings))
     prepared = asyncio.run(prepare(settings))
     for note in prepared.notes:
-        typer.echo(f"look at this: {note}")
+        say(f"look at this: {note}")
     for sentence in (*prepared.sources, *prepared.new):
-        typer.echo(sentence)
-    typer.echo(f"ready: Stripe {prepared.stripe_account}, Togai {prepared.togai_account}")
-    typer.echo(f"Stripe calls {prepared.stripe_webhook}")
-    typer.echo(f"Togai calls {prepared.togai_webhook}")
+        say(sentence)
+    say(f"ready: Stripe {prepared.stripe_account}, Togai {prepared.togai_account}")
+    say(f"Stripe calls {prepared.stripe_webhook}")
+    say(f"Togai calls {prepared.togai_webhook}")

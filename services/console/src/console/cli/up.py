@@ -10,6 +10,7 @@ from rich.console import Console
 from shared.settings import Settings
 
 from console.cli.errors import settings as read_settings
+from console.cli.terminal import terminal
 from console.local import up as local
 from console.local.parts import parse_workers
 from console.local.report import JsonLines, Lines, Report
@@ -31,7 +32,7 @@ def up(
 
     settings = read_settings()
     check_keys(settings)
-    console = Console(stderr=json)
+    console = terminal(stderr=json)
     report: Report = JsonLines() if json else Lines(console)
     asyncio.run(
         local.up(
