@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -84,6 +85,32 @@ async def test_health_needs_no_token(path: str) -> None:
 async def test_a_loopback_console_answers_to_its_own_name_only(host: str, expected: int) -> None:
     """A foreign name that resolves to 127.0.0.1 is DNS rebinding."""
     assert await _send(Settings(), Host=host) == expected
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    "header", ["X_Forwarded_For", "X_Forwarded_Proto", "X_Forwarded_Host", "Forwarded", "Via", "X_Real_IP"]
+)
+async def test_a_proxy_does_not_open_a_console_without_a_token(header: str, method: str) -> None:
+    """It stands on the same machine, so that everybody who reaches it would come from loopback; with a token it may."""
+    locked = Settings(console_token=SecretStr(TOKEN))
+
+    assert await _send(Settings(), method, **{header: "203.0.113.7"}) == 403
+    assert await _send(locked, method, **{header: "203.0.113.7", "Authorization": f"Bearer {TOKEN}"}) == 200
+
+
+@pytest.mark.parametrize(("version", "expected"), [("1", 403), ("1.0", 403), ("1.1", 200), ("2", 200)])
+async def test_a_proxy_that_adds_no_header_is_told_by_its_http(version: str, expected: int) -> None:
+    """nginx as it comes asks by HTTP/1.0 and says nothing of its client."""
+    sent: list[Any] = []
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/api/runs", "http_version": version}
+    scope |= {"headers": [(b"host", b"127.0.0.1:8401")], "query_string": b""}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await Guard(PlainTextResponse("in"), Settings())(scope, cast(Any, None), send)
+    assert sent[0]["status"] == expected
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from console.api.errors import error_body
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+FORWARDED = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"})
+"""Headers by which a proxy tells for whom it asks, beside all that begin with X-Forwarded-."""
 
 
 def is_loopback(host: str) -> bool:
@@ -38,7 +40,7 @@ def check_locked(settings: Settings) -> None:
 
 
 class Guard:
-    """ASGI middleware. Checks Host (DNS rebinding), Origin (cross-site requests) and the token, in this order."""
+    """ASGI middleware. Checks Host (DNS rebinding), Origin (other sites), proxies and the token, in this order."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -60,6 +62,13 @@ class Guard:
         if scope["method"] not in SAFE_METHODS and _cross_site(headers, host):
             return _refuse(
                 403, "cross_site", "the request comes from another web site", "send it from the console itself"
+            )
+        if not self._token and _proxied(scope, headers):
+            return _refuse(
+                403,
+                "proxied",
+                "the request came through a proxy, and this console has no lock: whoever reaches that could use it",
+                "set TANDEM_CONSOLE_TOKEN to a long random value (`openssl rand -hex 32`) and start Tandem again",
             )
         if self._token and not self._authorized(headers.get("authorization", "")):
             answer = _refuse(
@@ -99,6 +108,12 @@ def _cross_site(headers: Headers, host: str) -> bool:
     if site is not None and site not in ("same-origin", "none"):
         return True
     return origin is not None and urlsplit(origin).netloc != host
+
+
+def _proxied(scope: Scope, headers: Headers) -> bool:
+    # nginx adds no header unless it is told to, but speaks HTTP/1.0 then; browsers and `tandem` never do.
+    told = any(name in FORWARDED or name.startswith("x-forwarded-") for name in headers)
+    return told or scope.get("http_version") in ("1", "1.0")  # Granian says "1"
 
 
 def _refuse(status: int, code: str, message: str, what_to_do: str) -> JSONResponse:
