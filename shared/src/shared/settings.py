@@ -58,7 +58,8 @@ class Settings(BaseSettings):
     worker_port: int = Field(0, description="port of a worker's /healthz, /readyz and /metrics; 0 takes a free one")
     host: str = Field("127.0.0.1", description="address on which ingress, console and workers listen")
     console_token: SecretStr = Field(
-        SecretStr(""), description="what the console asks for; must be set if `host` is not this machine's loopback"
+        SecretStr(""),
+        description="what the console asks for, 22 characters or more; needed if `host` is not this machine's loopback",
     )
 
     kafka_bootstrap_servers: str = Field(

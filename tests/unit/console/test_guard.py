@@ -8,12 +8,16 @@ from typing import Any, cast
 import httpx
 import pytest
 from console.api.guard import Guard, check_locked, is_loopback
+from console.api.token import GUESSES, TokenLock
 from pydantic import SecretStr
 from shared.errors import Misconfigured
 from shared.settings import Settings
 from starlette.responses import PlainTextResponse
+from structlog.testing import capture_logs
 
-TOKEN = "a-long-random-token"
+from tests.integration.console.conftest import until
+
+TOKEN = "a-long-random-token-of-22-or-more"
 
 
 async def _send(settings: Settings, method: str = "GET", path: str = "/api/runs", **headers: str) -> int:
@@ -70,6 +74,59 @@ async def test_with_a_token_every_request_needs_it(header: str, expected: int) -
     sent = {"Authorization": header} if header else {}
 
     assert await _send(settings, **sent) == expected
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_token_that_can_be_guessed_is_refused(host: str) -> None:
+    """Wherever the console listens; the error says how to make one."""
+    for token in ("a", "x" * 21):
+        with pytest.raises(Misconfigured, match=r"22 or more.*openssl rand"):
+            check_locked(Settings(host=host, console_token=SecretStr(token)))
+
+
+async def test_who_guesses_is_not_looked_at_for_a_while() -> None:
+    """Not even with the right token, which a guess would be; other addresses are, and the log tells of each guess."""
+    lock = TokenLock(TOKEN)
+    right, caller = f"Bearer {TOKEN}", "203.0.113.7"
+
+    assert [await lock.check("", caller) for _ in range(50)] == ["missing"] * 50
+    with capture_logs() as logged:
+        assert [await lock.check(f"Bearer {n}", caller) for n in range(GUESSES)] == ["wrong"] * GUESSES
+    assert [await lock.check(given, caller) for given in ("", "Bearer x", right)] == ["too_often"] * 3
+    assert await lock.check(right, "203.0.113.8") == "open"
+    assert [(line["event"], line["address"]) for line in logged] == [("console.wrong_token", caller)] * GUESSES
+
+
+async def test_the_addresses_of_one_ipv6_network_guess_together() -> None:
+    """One machine has as many of them as it likes."""
+    lock = TokenLock(TOKEN)
+    for number in range(GUESSES):
+        await lock.check("Bearer x", f"2001:db8::{number:x}")
+
+    assert await lock.check(f"Bearer {TOKEN}", "2001:db8::ffff") == "too_often"
+    assert await lock.check(f"Bearer {TOKEN}", "2001:db8:0:1::1") == "open"
+
+
+async def test_a_lockout_ends() -> None:
+    """Who mistyped the token gets in later."""
+    lock = TokenLock(TOKEN, window=0.01)
+    for _ in range(GUESSES):
+        await lock.check("Bearer x", "203.0.113.7")
+
+    async def is_open() -> bool:
+        return await lock.check(f"Bearer {TOKEN}", "203.0.113.7") == "open"
+
+    await until(is_open, "the end of the lockout")
+
+
+async def test_a_request_of_one_who_guessed_says_so() -> None:
+    """429, and when to come again."""
+    guarded = Guard(PlainTextResponse("in"), Settings(host="0.0.0.0", console_token=SecretStr(TOKEN)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://x") as client:
+        answers = [await client.get("/api/runs", headers={"Authorization": "Bearer x"}) for _ in range(GUESSES + 1)]
+
+    assert [answer.status_code for answer in answers] == [401] * GUESSES + [429]
+    assert answers[-1].headers["Retry-After"] == "60"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from shared.log import configure, get_logger
@@ -53,6 +54,7 @@ def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     handler.setStream(stream)
     yield stream
     root.handlers, root.level = kept
+    structlog.reset_defaults()
 
 
 def test_a_log_obeys_nobody(written: io.StringIO) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -15,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.api.errors import error_body
+from console.api.token import SHORTEST_TOKEN, WINDOW, TokenLock
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -31,11 +29,19 @@ def is_loopback(host: str) -> bool:
 
 
 def check_locked(settings: Settings) -> None:
-    """Raises Misconfigured for a console that others could reach and that has no token (design law 8)."""
-    if not is_loopback(settings.host) and not settings.console_token.get_secret_value():
+    """Raises Misconfigured for a console that others could reach and that has no token (design law 8), and for a token
+    that can be guessed.
+    """
+    token = settings.console_token.get_secret_value()
+    if not is_loopback(settings.host) and not token:
         raise Misconfigured(
             f"the console would listen on {settings.host} without a lock: set TANDEM_CONSOLE_TOKEN to a long "
             "random value (`openssl rand -hex 32`), or TANDEM_HOST=127.0.0.1 for this machine only"
+        )
+    if token and len(token) < SHORTEST_TOKEN:
+        raise Misconfigured(
+            f"TANDEM_CONSOLE_TOKEN has {len(token)} characters and could be guessed: take {SHORTEST_TOKEN} or more, "
+            "random ones (`openssl rand -hex 32`)"
         )
 
 
@@ -45,14 +51,16 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._token = settings.console_token.get_secret_value()
+        self._lock = TokenLock(self._token)
         # A name that an attacker's DNS points at 127.0.0.1 comes as Host. With a token that gains nothing.
         self._check_host = is_loopback(settings.host) and not self._token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = self._refusal(scope) if scope["type"] == "http" and scope["path"] not in OPEN_PATHS else None
+        guarded = scope["type"] == "http" and scope["path"] not in OPEN_PATHS
+        refused = await self._refusal(scope) if guarded else None
         await (refused or self._app)(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> JSONResponse | None:
+    async def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if self._check_host and not is_loopback(_host_name(host)):
@@ -70,29 +78,23 @@ class Guard:
                 "the request came through a proxy, and this console has no lock: whoever reaches that could use it",
                 "set TANDEM_CONSOLE_TOKEN to a long random value (`openssl rand -hex 32`) and start Tandem again",
             )
-        if self._token and not self._authorized(headers.get("authorization", "")):
+        return await self._locked(headers.get("authorization", ""), scope) if self._token else None
+
+    async def _locked(self, header: str, scope: Scope) -> JSONResponse | None:
+        found = await self._lock.check(header, (scope.get("client") or ("unknown",))[0])
+        if found == "open":
+            return None
+        if found == "too_often":
             answer = _refuse(
-                401, "unauthorized", "the console is locked", "send `Authorization: Bearer` with TANDEM_CONSOLE_TOKEN"
+                429, "too_many_guesses", "too many wrong tokens came from your address", "wait a minute, then try again"
             )
-            answer.headers["WWW-Authenticate"] = 'Basic realm="Tandem: any name, the token as password"'
+            answer.headers["Retry-After"] = str(int(WINDOW))
             return answer
-        return None
-
-    def _authorized(self, header: str) -> bool:
-        scheme, _, given = header.partition(" ")
-        if scheme.lower() == "basic":
-            # A browser can only ask for name and password, and sends them with the event stream too.
-            given = _basic_password(given)
-        elif scheme.lower() != "bearer":
-            return False
-        return hmac.compare_digest(given.strip().encode(), self._token.encode())
-
-
-def _basic_password(given: str) -> str:
-    try:
-        return base64.b64decode(given, validate=True).decode().partition(":")[2]
-    except (binascii.Error, ValueError):
-        return ""
+        answer = _refuse(
+            401, "unauthorized", "the console is locked", "send `Authorization: Bearer` with TANDEM_CONSOLE_TOKEN"
+        )
+        answer.headers["WWW-Authenticate"] = 'Basic realm="Tandem: any name, the token as password"'
+        return answer
 
 
 def _host_name(host: str) -> str:
