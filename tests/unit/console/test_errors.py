@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import httpx
 import pytest
-from console.api.errors import ApiError, BadRequest, NotNow, Unknown, describe
+from console.api.errors import ApiError, BadRequest, NotNow, Unknown, describe, install
+from fastapi import FastAPI
 from shared.errors import Blocked, ConnectionClosed, Permanent, Retryable, SyncError
 
 from shared import errors
@@ -56,3 +58,19 @@ def test_a_bug_tells_nothing_of_its_inside() -> None:
 def test_the_walk_finds_the_classes() -> None:
     """The table above is not empty by accident."""
     assert {errors.Unavailable, errors.Misconfigured} <= set(_below(SyncError))
+
+
+async def test_the_answer_to_a_bug_is_not_sniffed_either() -> None:
+    """It goes past every middleware."""
+    app = FastAPI()
+    install(app)
+
+    @app.get("/bug")
+    async def bug() -> None:
+        raise RuntimeError("<script>")
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        answer = await client.get("/bug")
+
+    assert (answer.status_code, answer.headers["X-Content-Type-Options"]) == (500, "nosniff")

@@ -179,10 +179,63 @@ async def test_a_proxy_that_adds_no_header_is_told_by_its_http(version: str, exp
         ({"Origin": "http://127.0.0.1:8402"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Origin": ""}, 403),
+        ({"Origin": "ftp://127.0.0.1:8401"}, 403),
         ({"Sec_Fetch_Site": "cross-site"}, 403),
         ({"Sec_Fetch_Site": "same-site"}, 403),
     ],
 )
-async def test_a_change_must_not_come_from_another_site(headers: dict[str, str], expected: int) -> None:
-    """Another port of this machine is another site too; programs send neither header."""
-    assert await _send(Settings(), "POST", "/api/dead-letters/x/retry", **headers) == expected
+@pytest.mark.parametrize(("method", "path"), [("POST", "/api/dead-letters/x/retry"), ("GET", "/api/stream")])
+async def test_nothing_comes_from_another_site(method: str, path: str, headers: dict[str, str], expected: int) -> None:
+    """Another port of this machine, or https and http, are other sites too; programs send neither header."""
+    assert await _send(Settings(), method, path, **headers) == expected
+
+
+NAVIGATION = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "expected"),
+    [
+        ("GET", {}, 200),
+        ("GET", {"Sec_Fetch_Dest": "iframe"}, 403),
+        ("GET", {"Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "script"}, 403),
+        ("GET", {"Sec_Fetch_Mode": "cors", "Sec_Fetch_Dest": "empty"}, 403),
+        ("GET", {"Origin": "https://evil.example"}, 403),
+        ("POST", {}, 403),
+    ],
+)
+async def test_a_link_from_another_site_leads_to_the_page(method: str, changes: dict[str, str], expected: int) -> None:
+    """A person follows it and that site sees nothing; frames, scripts and forms of another site get nothing."""
+    assert await _send(Settings(), method, "/", **(NAVIGATION | changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("origin", "told", "expected"),
+    [
+        ("https://console.example", "https", 200),
+        ("https://console.example", "", 200),
+        ("http://console.example", "", 200),
+        ("http://console.example", "https", 403),
+        ("ftp://console.example", "", 403),
+    ],
+)
+async def test_the_scheme_of_an_origin_counts(origin: str, told: str, expected: int) -> None:
+    """Behind a proxy with the certificate: https is ours, and http is not where the proxy says that it speaks https."""
+    headers = {"Host": "console.example", "Origin": origin, "Authorization": f"Bearer {TOKEN}"}
+    headers |= {"X_Forwarded_Proto": told} if told else {}
+
+    assert await _send(Settings(console_token=SecretStr(TOKEN)), "POST", "/api/x", **headers) == expected
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/runs"])
+@pytest.mark.parametrize("origin", ["", "https://evil.example"])
+async def test_no_answer_is_sniffed_or_read_by_another_site(path: str, origin: str) -> None:
+    """Neither a good one, nor a refusal, nor one that needs no token."""
+    guarded = Guard(PlainTextResponse("in"), Settings())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://127.0.0.1:8401") as client:
+        answer = await client.get(path, headers={"Origin": origin} if origin else {})
+
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"

@@ -52,7 +52,7 @@ class Door:
         self.registry, self.vault = registry, vault
         self.log = FakeLog()
         ready = cast(Replica, SimpleNamespace(ready=True))
-        self._app = Webhooks(Desk(self.log, ready, registry, vault, Topics(settings), 1.0))
+        self.webhooks = Webhooks(Desk(self.log, ready, registry, vault, Topics(settings), 1.0))
 
     def connect(self, id: str, secrets: Secrets) -> None:
         """Give a connection other secrets."""
@@ -77,6 +77,6 @@ class Door:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        await self._app(scope, receive, send)
+        await self.webhooks(scope, receive, send)
         start, body = sent
         return Answer(start["status"], json.loads(body["body"]))

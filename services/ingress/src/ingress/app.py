@@ -28,10 +28,22 @@ class Ingress:
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        send = _without_sniffing(send)
         if scope["type"] == "http" and scope["path"].startswith("/webhooks/"):
             await self._webhooks(scope, receive, send)
         else:
             await self._pages(scope, cast(Any, receive), cast(Any, send))
+
+
+def _without_sniffing(send: Send) -> Send:
+    """No answer is taken for another kind than it says."""
+
+    async def sending(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
+        await send(message)
+
+    return sending
 
 
 def _pages(desk: Desk, pollers: Pollers, office: Office) -> Starlette:

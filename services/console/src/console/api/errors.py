@@ -13,6 +13,9 @@ from shared.log import get_logger
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
+"""JSON with a customer's name in it is never read as a page or a script."""
+
 log = get_logger(__name__)
 
 
@@ -104,7 +107,8 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
     status, code, message, what_to_do = describe(error)
     if status >= 500:
         log.error("api.failed", path=request.url.path, code=code, exc_info=error if status == 500 else None)
-    return JSONResponse(error_body(code, message, what_to_do), status_code=status)
+    # The answer to a bug is sent past every middleware.
+    return JSONResponse(error_body(code, message, what_to_do), status_code=status, headers=NO_SNIFFING)
 
 
 def install(app: FastAPI) -> None:

@@ -7,15 +7,17 @@ from urllib.parse import urlsplit
 
 from shared.errors import Misconfigured
 from shared.settings import Settings
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from console.api.errors import error_body
+from console.api.errors import NO_SNIFFING, error_body
 from console.api.token import SHORTEST_TOKEN, WINDOW, TokenLock
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+ALWAYS = {**NO_SNIFFING, "Cross-Origin-Resource-Policy": "same-origin"}
+"""Headers of every answer."""
 FORWARDED = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"})
 """Headers by which a proxy tells for whom it asks, beside all that begin with X-Forwarded-."""
 
@@ -58,7 +60,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         guarded = scope["type"] == "http" and scope["path"] not in OPEN_PATHS
         refused = await self._refusal(scope) if guarded else None
-        await (refused or self._app)(scope, receive, send)
+        await (refused or self._app)(scope, receive, _with_headers(send))
 
     async def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
@@ -67,7 +69,7 @@ class Guard:
             return _refuse(
                 403, "host", f"this console does not answer to {host!r}", "use http://127.0.0.1 or localhost"
             )
-        if scope["method"] not in SAFE_METHODS and _cross_site(headers, host):
+        if _cross_site(scope, headers, host) and not _navigation(scope, headers):
             return _refuse(
                 403, "cross_site", "the request comes from another web site", "send it from the console itself"
             )
@@ -104,12 +106,40 @@ def _host_name(host: str) -> str:
         return ""
 
 
-def _cross_site(headers: Headers, host: str) -> bool:
-    # Browsers send one of the two with every POST; programs such as `tandem` or curl send neither.
+def _cross_site(scope: Scope, headers: Headers, host: str) -> bool:
+    # Browsers send the first with every request and the second with every POST; programs such as `tandem` neither.
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None and site not in ("same-origin", "none"):
         return True
-    return origin is not None and urlsplit(origin).netloc != host
+    return origin is not None and not _own_origin(origin, host, headers.get("x-forwarded-proto") or scope["scheme"])
+
+
+def _own_origin(origin: str, host: str, scheme: str) -> bool:
+    try:
+        found = urlsplit(origin)
+    except ValueError:
+        return False
+    # https is ours too where we speak http: a proxy with the certificate stands before us, and does not tell.
+    return found.netloc == host and found.scheme in (scheme, "https")
+
+
+def _navigation(scope: Scope, headers: Headers) -> bool:
+    """Whether a person followed a link to us: the other site sees nothing of the page, which is in no frame of its."""
+    fetched = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+    return scope["method"] in SAFE_METHODS and fetched == ("navigate", "document") and "origin" not in headers
+
+
+def _with_headers(send: Send) -> Send:
+    """No answer is taken for another kind than it says, or read by another site's page."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in ALWAYS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sending
 
 
 def _proxied(scope: Scope, headers: Headers) -> bool:
