@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from console.api import catch_up, changes, errors, links, live, pending, records, setup, status
+from console.api.bodies import BodyLimit
 from console.api.guard import Guard, check_locked
 from console.api.state import State
 from console.pages import decide, views
@@ -26,5 +27,6 @@ def create_app(state: State) -> FastAPI:
     errors.install(app)
     for part in (records, pending, changes, catch_up, links, setup, status, live, views, decide):
         app.include_router(part.router)
+    app.add_middleware(BodyLimit)
     app.add_middleware(Guard, settings=state.settings)
     return app

@@ -67,6 +67,9 @@ class NotNow(ApiError):
     code = "wrong_state"
 
 
+HTTP_CODES = {404: "not_found", 413: "too_large"}
+
+
 def error_body(code: str, message: str, what_to_do: str) -> dict[str, Any]:
     """The one form of an error."""
     return {"error": {"code": code, "message": message, "what_to_do": what_to_do}}
@@ -82,7 +85,7 @@ def describe(error: Exception) -> tuple[int, str, str, str]:
         return 422, "invalid", f"{where}: {fault['msg']}", "correct it; /docs lists every parameter"
     if isinstance(error, HTTPException):
         status = error.status_code
-        return status, "not_found" if status == 404 else "http", str(error.detail), "see /docs for what there is"
+        return status, HTTP_CODES.get(status, "http"), str(error.detail), "see /docs for what there is"
     if isinstance(error, NotReady):
         return 503, "not_ready", error.message, "ask again in a few seconds"
     if isinstance(error, Retryable):
