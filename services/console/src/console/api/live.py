@@ -22,9 +22,14 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", tags=["health"], summary="Are the tables up to date and whole")
 async def readyz(state: StateDep) -> Response:
-    """503 until the log was read to its end once, and while a partition is stopped: the body says which and why."""
+    """503 until the log was read to its end once, and while a partition is stopped: the body says which.
+
+    Everybody may ask this, so it does not say why: `tandem status` and GET /api/health do.
+    """
     health = state.projector.health()
-    shown = {name: health[name] for name in ("ready", "problem", "stopped", "lag", "as_of")}
+    shown = {name: health[name] for name in ("ready", "lag", "as_of")}
+    shown["problem"] = "see `tandem status`" if health["problem"] else ""
+    shown["stopped"] = [{name: one[name] for name in ("topic", "partition")} for one in health["stopped"]]
     return JSONResponse(shown, status_code=200 if health["ready"] else 503)
 
 

@@ -175,7 +175,8 @@ def _engine(url: str) -> Engine:
             f"DATABASE_URL begins with {url.partition(':')[0]!r}: the console keeps its tables in SQLite "
             "(leave it empty) or PostgreSQL (postgresql://user:password@host/database)"
         )
-    engine = create_engine(url, pool_pre_ping=url.startswith("postgresql"))
+    # Errors of SQL reach logs and pages: with their parameters they would show customers' records.
+    engine = create_engine(url, pool_pre_ping=url.startswith("postgresql"), hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine

@@ -81,7 +81,9 @@ class Projector:
                 await unless_cancelled(self._follow())
             except (PositionMoved, TopicRecreated) as error:
                 log.warning("projection.restarted", reason=str(error))
-            except (KafkaError, SyncError, SQLAlchemyError, OSError) as error:
+            except SQLAlchemyError as error:
+                self._failed(f"the database does not take the records: {_first_line(error)}", None)
+            except (KafkaError, SyncError, OSError) as error:
                 self._failed(f"{type(error).__name__}: {error}", None)
             except Exception as error:
                 self._failed(f"a bug, please report it with the log: {type(error).__name__}: {error}", error)
@@ -242,6 +244,12 @@ class Projector:
                 for (t, p), at in sorted(self.positions.items())
             ],
         }
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    """What the database says: neither the statement nor the details, in which it shows a row."""
+    said = str(getattr(error, "orig", None) or error).strip() or "nothing"
+    return f"{type(error).__name__}: {said.splitlines()[0][:300]}"
 
 
 def _unreadable(place: Place, error: Exception) -> str:
