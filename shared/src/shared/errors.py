@@ -25,6 +25,8 @@ Any other exception is a bug: buried with its traceback. `StopWorker` is none of
 
 from __future__ import annotations
 
+from shared.scrub import scrub
+
 LONGEST_MESSAGE = 4000
 """Characters of an error's message."""
 
@@ -34,6 +36,7 @@ class SyncError(Exception):
 
     def __init__(self, message: str, *, code: str = "") -> None:
         # It stands in runs, dead letters, tables and logs, and may hold a text of a vendor.
+        message = scrub(message)
         self.message = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
         super().__init__(self.message)
         self.code = code

@@ -1,4 +1,4 @@
-"""Structured logs: one event name, then facts by name. Secrets never go in; `redact` holds the line."""
+"""Structured logs: one event name, then facts by name. Secrets never go in; their names and forms hold the line."""
 
 from __future__ import annotations
 
@@ -11,16 +11,28 @@ from typing import Any
 import structlog
 
 from shared.plain import one_line, plain
+from shared.scrub import STARS, scrub_for_log
 
 _SECRET_NAMES = ("secret", "token", "api_key", "authorization", "password", "sealed", "signature")
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blank every field whose name says that it is secret."""
-    for name in event:
-        if any(word in name.lower() for word in _SECRET_NAMES):
-            event[name] = "***"
+    """Blank every field whose name says that it is secret, however deep it stands."""
+    for name, value in event.items():
+        event[name] = STARS if _is_secret(name) else _redacted(value)
     return event
+
+
+def _is_secret(name: object) -> bool:
+    return isinstance(name, str) and any(word in name.lower() for word in _SECRET_NAMES)
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: STARS if _is_secret(name) else _redacted(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(inner) for inner in value]
+    return value
 
 
 class Throttle(logging.Filter):
@@ -51,10 +63,12 @@ def keep_to_its_lines(_logger: object, _method: str, event: MutableMapping[str, 
 
 
 class Plain(structlog.stdlib.ProcessorFormatter):
-    """A record as it is written, with nothing in it that a terminal would obey."""
+    """A record as it is written: no secret that is known by its form, whoever's text holds it, and nothing that a
+    terminal would obey.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        return plain(super().format(record))
+        return plain(scrub_for_log(super().format(record)))
 
 
 def configure(service: str, *, level: str = "INFO", as_json: bool = False) -> None:

@@ -47,7 +47,12 @@ class Settings(BaseSettings):
     """The settings of one process. Durations are seconds, rates are requests per second."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TANDEM_", env_file=ENV_FILE or None, extra="ignore", env_ignore_empty=True, populate_by_name=True
+        env_prefix="TANDEM_",
+        env_file=ENV_FILE or None,
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(Path(".tandem"), description="state folder: Kafka's data, the SQL database, keys, logs")

@@ -22,6 +22,7 @@ from shared.domains import ACTIONS, TRIGGERS, noun_of, owner_of
 from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Domain
 from shared.errors import (
+    LONGEST_MESSAGE,
     Blocked,
     Conflict,
     ConnectionClosed,
@@ -47,6 +48,7 @@ from shared.pair_writes import PairWrites
 from shared.registry import Registry
 from shared.retries import in_place
 from shared.runs import Problem, Run, RunState, Step, StepState
+from shared.scrub import scrub
 from shared.settings import Settings
 from shared.streaming.kafka import Log
 from shared.templates import render
@@ -247,7 +249,11 @@ class Runner:
     def _bug(self, run: Run, error: Exception) -> Outcome:
         log.error("run.bug", run=run.id, error=repr(error), exc_info=error)
         run.problem = problem_of(error)
-        run.reason, run.state, run.ended_at = f"a bug in Tandem: {error!r}", "dead", _now()
+        run.reason, run.state, run.ended_at = (
+            f"a bug in Tandem: {run.problem.error}: {run.problem.reason}",
+            "dead",
+            _now(),
+        )
         return Outcome(run, "dead", bug=True)
 
     async def _record(self, run: Run) -> None:
@@ -267,8 +273,12 @@ def problem_of(error: BaseException) -> Problem:
             connection=error.connection if isinstance(error, ConnectionClosed | Blocked) else "",
             blocker=error.blocker if isinstance(error, Held) else "",
         )
-    text = "".join(traceback.format_exception(error))
-    return Problem(error=type(error).__name__, reason=str(error) or repr(error), traceback=text[-8000:])
+    text = scrub("".join(traceback.format_exception(error)))
+    return Problem(error=type(error).__name__, reason=_shown(str(error) or repr(error)), traceback=text[-8000:])
+
+
+def _shown(text: str) -> str:
+    return scrub(text)[:LONGEST_MESSAGE]
 
 
 def _input(step: FlowStep, context: dict[str, Any]) -> BaseModel:

@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 from shared.errors import Misconfigured, NotReady, Permanent, Retryable, SyncError
 from shared.log import get_logger
+from shared.model import Model
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
@@ -19,7 +20,7 @@ NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 log = get_logger(__name__)
 
 
-class ErrorInfo(BaseModel):
+class ErrorInfo(Model):
     """What went wrong and what to do about it."""
 
     code: str = Field(description="short and stable, for programs", examples=["not_found"])
@@ -27,7 +28,7 @@ class ErrorInfo(BaseModel):
     what_to_do: str = Field(description="the next step", examples=["look with GET /api/runs?id=..."])
 
 
-class ErrorBody(BaseModel):
+class ErrorBody(Model):
     """The body of every answer of 400 and above."""
 
     error: ErrorInfo

@@ -8,9 +8,10 @@ import time
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
-from pydantic import BaseModel, Field
+from pydantic import Field
 from shared.domains import services
 from shared.events.topics import Topics
+from shared.model import Model
 from shared.settings import Settings
 from shared.streaming.kafka import client_options
 from shared.tasks import unless_cancelled
@@ -21,7 +22,7 @@ DEADLINE = 5.0
 KEPT = 2.0
 
 
-class GroupLag(BaseModel):
+class GroupLag(Model):
     """Records that a service has not acknowledged yet. The parked ones wait as they should: they are no delay."""
 
     service: str = Field(examples=["customer-sync"])

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from shared.domains.customers.stripe import FieldWrite
+from shared.model import Model
 
 CUS = "cus_NffrFeUfNV2Hib"
 STRIPE_REF = f"stripe:test:acct_1Nv0FGQ9RKHgCVdK/customer/{CUS}"
 TOGAI_REF = "togai:test:org_1zYnJ0W2/account/acme"
 
 
-class Problem(BaseModel):
+class Problem(Model):
     """Why something did not go on."""
 
     error: str = Field(description="class of the error", examples=["Rejected"])
@@ -23,7 +24,7 @@ class Problem(BaseModel):
     connection: str = Field(description="the connection that the run waits for, empty if none")
 
 
-class MappingItem(BaseModel):
+class MappingItem(Model):
     """A pair of entities at both sides, from the claim on."""
 
     id: str = Field(examples=["map_8a1f0c2b3d4e5f6071829304"])
@@ -43,7 +44,7 @@ class MappingItem(BaseModel):
     reason: str = Field(description="why it is deleted, withdrawn or separate, or was linked by hand")
 
 
-class Claim(BaseModel):
+class Claim(Model):
     """The call that a claim stands for."""
 
     action: str = Field(examples=["stripe.customer.create"])
@@ -61,7 +62,7 @@ class MappingDetail(MappingItem):
     claim: Claim | None
 
 
-class StepItem(BaseModel):
+class StepItem(Model):
     """One action of a run."""
 
     id: str
@@ -75,7 +76,7 @@ class StepItem(BaseModel):
     problem: Problem | None
 
 
-class RunItem(BaseModel):
+class RunItem(Model):
     """One flow link handling one event."""
 
     id: str = Field(examples=["run_0c9a7b5d3e1f2a4b6c8d0e1f"])
@@ -113,7 +114,7 @@ class RunDetail(RunItem):
     steps: list[StepItem]
 
 
-class DeadLetterItem(BaseModel):
+class DeadLetterItem(Model):
     """An event or run given up on."""
 
     id: str = Field(examples=["dead_5d3e1f2a4b6c8d0e1f0c9a7b"])
@@ -141,7 +142,7 @@ class DeadLetterDetail(DeadLetterItem):
     run_record: RunDetail | None
 
 
-class Entity(BaseModel):
+class Entity(Model):
     """One thing at one app."""
 
     ref: str = Field(description="its full ref", examples=[STRIPE_REF])
@@ -158,7 +159,7 @@ class Candidate(Entity):
     linked_to: str | None = Field(description="ref of the other side of that mapping, while it is linked")
 
 
-class ConflictItem(BaseModel):
+class ConflictItem(Model):
     """A run that waits for a person: several things could be one, or one is linked already."""
 
     run: str = Field(examples=["run_0c9a7b5d3e1f2a4b6c8d0e1f"])
@@ -171,7 +172,7 @@ class ConflictItem(BaseModel):
     next_attempt_at: str | None = Field(description="when it looks again at the latest; a decision wakes it")
 
 
-class DifferenceItem(BaseModel):
+class DifferenceItem(Model):
     """A field whose values differ at the two sides of a pair and stay so."""
 
     mapping: str = Field(examples=["map_8a1f0c2b3d4e5f6071829304"])
@@ -185,7 +186,7 @@ class DifferenceItem(BaseModel):
     since: str = Field(examples=["2026-11-23T10:00:00.000Z"])
 
 
-class RefusedOperation(BaseModel):
+class RefusedOperation(Model):
     """An operation that the vendor refuses to a connection's key: a right that lacks, or a quota that is used up."""
 
     operation: str = Field(examples=["customers.create"])
@@ -193,7 +194,7 @@ class RefusedOperation(BaseModel):
     since: str = Field(description="time of the last refusal", examples=["2026-11-23T10:00:00.000Z"])
 
 
-class ConnectionItem(BaseModel):
+class ConnectionItem(Model):
     """One key to one app account. Its secrets are never shown."""
 
     id: str = Field(examples=["stripe-test"])
@@ -208,7 +209,7 @@ class ConnectionItem(BaseModel):
     changed_at: str
 
 
-class FlowLinkItem(BaseModel):
+class FlowLinkItem(Model):
     """A flow bound to a connection for every app that it uses."""
 
     id: str
@@ -238,56 +239,56 @@ class CaughtUp(BaseModel):
 NextCursor = Annotated[str | None, Field(description="give it as `cursor` for the next page; null on the last one")]
 
 
-class MappingPage(BaseModel):
+class MappingPage(Model):
     """A page of mappings, newest first."""
 
     items: list[MappingItem]
     next_cursor: NextCursor = None
 
 
-class RunPage(BaseModel):
+class RunPage(Model):
     """A page of runs, newest first."""
 
     items: list[RunItem]
     next_cursor: NextCursor = None
 
 
-class DeadLetterPage(BaseModel):
+class DeadLetterPage(Model):
     """A page of dead letters, newest first."""
 
     items: list[DeadLetterItem]
     next_cursor: NextCursor = None
 
 
-class ConflictPage(BaseModel):
+class ConflictPage(Model):
     """A page of conflicts, newest first."""
 
     items: list[ConflictItem]
     next_cursor: NextCursor = None
 
 
-class DifferencePage(BaseModel):
+class DifferencePage(Model):
     """A page of differences, newest first."""
 
     items: list[DifferenceItem]
     next_cursor: NextCursor = None
 
 
-class ConnectionList(BaseModel):
+class ConnectionList(Model):
     """Every connection."""
 
     items: list[ConnectionItem]
     next_cursor: NextCursor = None
 
 
-class FlowLinkList(BaseModel):
+class FlowLinkList(Model):
     """Every flow link."""
 
     items: list[FlowLinkItem]
     next_cursor: NextCursor = None
 
 
-class Discard(BaseModel):
+class Discard(Model):
     """Why a dead letter is given up for good."""
 
     reason: str = Field(min_length=1, max_length=500, examples=["test account, not needed"])
@@ -303,7 +304,7 @@ AnyId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 NewPartner = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
 
 
-class _Decision(BaseModel):
+class _Decision(Model):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason
@@ -348,7 +349,7 @@ class RevertRequest(RevertReason):
     id: AnyId
 
 
-class RevertPreview(BaseModel):
+class RevertPreview(Model):
     """What a run wrote to a pair, in its order: `set` goes back to `former` where it still stands."""
 
     run: str
@@ -361,14 +362,14 @@ class SeparateRequest(_Decision):
     id: AnyId = Field(description="id or full ref of the entity in conflict", examples=[CUS])
 
 
-class LookAsked(BaseModel):
+class LookAsked(Model):
     """A run was asked to look again; `event` is what asked it."""
 
     run: str
     event: str
 
 
-class LinkAsked(BaseModel):
+class LinkAsked(Model):
     """The request is in the log; the run does it."""
 
     run: str = Field(description="see how it goes: GET /api/runs/{run}", examples=["run_0c9a7b5d3e1f2a4b6c8d0e1f"])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 import msgspec
-from pydantic import BaseModel, Field
+from pydantic import Field
+from shared.model import Model
 from shared.settings import Settings
 
 from console.http import own_machine
@@ -25,7 +26,7 @@ class NotedPart(msgspec.Struct):
     log: str = ""
 
 
-class PartHealth(BaseModel):
+class PartHealth(Model):
     """One process of Tandem."""
 
     name: str = Field(examples=["ingress"])

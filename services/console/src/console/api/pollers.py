@@ -6,7 +6,8 @@ from http import HTTPStatus
 from typing import Literal
 
 import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
+from shared.model import Model
 from shared.settings import Settings
 
 from console.api.parts import DEADLINE, noted
@@ -14,7 +15,7 @@ from console.http import own_machine
 from console.local.parts import reachable
 
 
-class PollerItem(BaseModel):
+class PollerItem(Model):
     """One list of one app account."""
 
     app_account: str = Field(examples=["stripe:test:acct_1Nv0FGQ9RKHgCVdK"])
@@ -31,7 +32,7 @@ class PollerItem(BaseModel):
     problem: str = Field("", description="what is not well, and what to do")
 
 
-class Pollers(BaseModel):
+class Pollers(Model):
     """What ingress says of its pollers."""
 
     polling: bool = Field(True, description="whether pollers are on at all")

@@ -8,8 +8,9 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from pydantic import BaseModel, Field
+from pydantic import Field
 from shared.events.refused import REMEDIES, WHAT
+from shared.model import Model
 from sqlmodel import Session
 
 from console.api import models, parts, pollers, shapes
@@ -25,7 +26,7 @@ TOLD_FOR = timedelta(days=7)
 """For so long after the last refused event somebody is asked to do something about it; the count stays."""
 
 
-class Counts(BaseModel):
+class Counts(Model):
     """How many there are in each state."""
 
     mappings: dict[str, int] = Field(examples=[{"linked": 812, "claimed": 1}])
@@ -39,7 +40,7 @@ class Counts(BaseModel):
     differences: int = Field(description="fields that differ and stay so")
 
 
-class RefusedEvents(BaseModel):
+class RefusedEvents(Model):
     """Events that a vendor sent to a connection they are not for: recorded, and never acted on."""
 
     connection: str
@@ -49,7 +50,7 @@ class RefusedEvents(BaseModel):
     says: str = Field(description="what is wrong and what to do")
 
 
-class Status(BaseModel):
+class Status(Model):
     """The state of the whole."""
 
     healthy: bool = Field(description="nothing is in `problems`: nothing stands still, nothing waits for a person")

@@ -5,9 +5,10 @@ Field limits are those of Stripe's OpenAPI specification for `POST /v1/customers
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from shared.identity import LONGEST_ID
+from shared.model import Model
 
 NAME_LIMIT = 256
 EMAIL_LIMIT = 512
@@ -16,7 +17,7 @@ DESCRIPTION_LIMIT = 5000
 METADATA_VALUE_LIMIT = 500
 
 
-class StripeAddress(BaseModel):
+class StripeAddress(Model):
     """An address as Stripe holds it; every part may be missing."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -29,7 +30,7 @@ class StripeAddress(BaseModel):
     country: str | None = None
 
 
-class StripeCustomer(BaseModel):
+class StripeCustomer(Model):
     """A customer, from an answer or from an event. A deleted one has nothing but its id and `deleted`."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
+
+from shared.model import Model
 
 ID_LIMIT = 50
 NAME_SHORTEST, NAME_LONGEST = 3, 255
@@ -15,7 +17,7 @@ EMAIL_LIMIT = 320
 USER_NAMESPACE = "USER"
 
 
-class TogaiAddress(BaseModel):
+class TogaiAddress(Model):
     """An address as Togai holds it; every part may be missing. The phone number lives in here."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
@@ -29,7 +31,7 @@ class TogaiAddress(BaseModel):
     country: str | None = None
 
 
-class TogaiAccount(BaseModel):
+class TogaiAccount(Model):
     """An account, from an answer. Settings are never in it: they are read on their own."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
@@ -50,7 +52,7 @@ class TogaiAccount(BaseModel):
         return value or {}
 
 
-class TogaiCustomer(BaseModel):
+class TogaiCustomer(Model):
     """A customer, from an answer."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
@@ -63,7 +65,7 @@ class TogaiCustomer(BaseModel):
     account: TogaiAccount | None = None
 
 
-class Setting(BaseModel):
+class Setting(Model):
     """One named value on an entity. `value` is always a string at Togai."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
@@ -75,7 +77,7 @@ class Setting(BaseModel):
     namespace: str = USER_NAMESPACE
 
 
-class NewSetting(BaseModel):
+class NewSetting(Model):
     """A setting inside a new customer or account."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -87,7 +89,7 @@ class NewSetting(BaseModel):
     data_type: Literal["STRING", "NUMERIC", "JSON", "JSON_LOGIC"] = Field("STRING", alias="dataType")
 
 
-class NewAccount(BaseModel):
+class NewAccount(Model):
     """The account inside a new customer: without it Togai would make one under an id of its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -101,7 +103,7 @@ class NewAccount(BaseModel):
     metadata: dict[str, str] | None = None
 
 
-class NewCustomer(BaseModel):
+class NewCustomer(Model):
     """The body of POST /customers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
 from shared.identity import LONGEST_ID
+from shared.model import Model
 
 
-class CustomerEvent(BaseModel):
+class CustomerEvent(Model):
     """A Stripe customer as an event shows it; `idempotency_key` is that of the request behind the event, if any.
 
     `changed` names the fields that an update changed, metadata by key as `metadata.VATN`; None if nothing tells.
@@ -62,7 +63,7 @@ def _changed(data: Any) -> list[str] | None:
     return sorted([name for name in former if name != "metadata" or not named] + named)
 
 
-class TogaiIds(BaseModel):
+class TogaiIds(Model):
     """Input: the Togai ids that a Stripe customer's metadata shall show; `customer` as the event shows it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -73,7 +74,7 @@ class TogaiIds(BaseModel):
     customer: StripeCustomer | None = None
 
 
-class NewStripeCustomer(BaseModel):
+class NewStripeCustomer(Model):
     """Input: a Togai account and its customer, as far as Stripe keeps it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -90,21 +91,21 @@ class NewStripeCustomer(BaseModel):
     status: str = "ACTIVE"
 
 
-class CustomerMade(BaseModel):
+class CustomerMade(Model):
     """Output: the Stripe customer; `created` is false if it was there and was linked."""
 
     customer_id: str
     created: bool
 
 
-class Written(BaseModel):
+class Written(Model):
     """Output: whether something had to be written, and whether the customer is still as the event showed it."""
 
     written: bool
     unchanged: bool = False
 
 
-class ChangedAccount(BaseModel):
+class ChangedAccount(Model):
     """Input: the Togai account that changed, with account and customer as the poller saw them if it did."""
 
     model_config = ConfigDict(extra="forbid")
@@ -115,7 +116,7 @@ class ChangedAccount(BaseModel):
     made_equal: bool = Field(False, description="the pair was made just now, with equal values: there is nothing to do")
 
 
-class FieldWrite(BaseModel):
+class FieldWrite(Model):
     """One write to an entity, in the vendor's own terms: what was set, and what stood there before."""
 
     model_config = ConfigDict(extra="forbid")
@@ -125,7 +126,7 @@ class FieldWrite(BaseModel):
     former: dict[str, Any] = Field(description="in the same shape as `set`; null for what stood nowhere")
 
 
-class FieldsSynced(BaseModel):
+class FieldsSynced(Model):
     """Output: what was written where so that both sides of a pair agree, and which fields differ and stay so."""
 
     to_stripe: list[str] = []
@@ -134,7 +135,7 @@ class FieldsSynced(BaseModel):
     writes: list[FieldWrite] = []
 
 
-class LinkChange(BaseModel):
+class LinkChange(Model):
     """Input: what a person wants done with a link. `separate` says that an entity matches none that is there, `revert`
     that what `writes` replaced is written back where it still stands.
     """
@@ -148,7 +149,7 @@ class LinkChange(BaseModel):
     writes: list[FieldWrite] = []
 
 
-class LinkChanged(BaseModel):
+class LinkChanged(Model):
     """Output: the mapping as it is now."""
 
     mapping: str

@@ -9,20 +9,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.domains.customers.stripe import FieldsSynced, LinkChange, Written
 from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
 from shared.identity import is_id
+from shared.model import Model
 
 WRAPPERS = ("payload", "data", "request", "account", "body")
 INTERNAL_ACCOUNT_ID = "account."
 """Prefix of `togaiAccountId`, which no call takes: never mistaken for the account's own id."""
 
 
-class AccountCreated(BaseModel):
+class AccountCreated(Model):
     """An account that Togai says is new."""
 
     model_config = ConfigDict(frozen=True)
@@ -81,6 +82,7 @@ def naming(account_id: str) -> dict[str, Any]:
 
 
 class AccountUpdated(BaseModel):
+class AccountUpdated(Model):
     """An account that a poller saw changed, itself or its customer; both as Togai's lists showed them, if they did."""
 
     model_config = ConfigDict(frozen=True)
@@ -111,7 +113,7 @@ def link_subject(body: Any) -> tuple[str, str] | None:
     return ("account", found) if is_id(found) else None
 
 
-class AccountId(BaseModel):
+class AccountId(Model):
     """Input: an account's id."""
 
     model_config = ConfigDict(extra="forbid")
@@ -119,7 +121,7 @@ class AccountId(BaseModel):
     account_id: str = Field(min_length=1)
 
 
-class AccountFacts(BaseModel):
+class AccountFacts(Model):
     """Output: an account with its customer, in Stripe's terms; `stripe_customer_id` is the one in its Settings."""
 
     account_id: str
@@ -134,7 +136,7 @@ class AccountFacts(BaseModel):
     stripe_customer_id: str | None
 
 
-class StripeId(BaseModel):
+class StripeId(Model):
     """Input: the Stripe customer that an account's Settings shall name; `known` is what they name now."""
 
     model_config = ConfigDict(extra="forbid")
@@ -144,7 +146,7 @@ class StripeId(BaseModel):
     known: str | None = None
 
 
-class NewTogaiCustomer(BaseModel):
+class NewTogaiCustomer(Model):
     """Input: the Stripe customer to make at Togai, as the event shows it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -161,7 +163,7 @@ class ChangedCustomer(NewTogaiCustomer):
     unchanged: bool | None = Field(None, description="whether the customer is known to be as shown, or known not to be")
 
 
-class CustomerAndAccount(BaseModel):
+class CustomerAndAccount(Model):
     """Output: the Togai customer and its account; `created` is false if they were there and were linked."""
 
     togai_customer_id: str
