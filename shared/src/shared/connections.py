@@ -28,6 +28,9 @@ class Secrets(msgspec.Struct, kw_only=True, omit_defaults=True):
     webhook_secrets: list[str] = []
     webhook_token: str = ""
 
+    def __repr__(self) -> str:
+        return "Secrets(***)"
+
 
 class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One key to one app account. A record keyed by `id`, written by the console and its commands only.

@@ -91,8 +91,10 @@ class Settings(BaseSettings):
     kafka_ssl_keyfile: str = Field(
         "", validation_alias=_named("KAFKA_SSL_KEYFILE"), description="with mutual TLS: our key's file"
     )
-    database_url: str = Field(
-        "", validation_alias=_named("DATABASE_URL"), description="SQL database; empty: SQLite in the state folder"
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_named("DATABASE_URL"),
+        description="SQL database; empty: SQLite in the state folder",
     )
     topic_prefix: str = Field(
         "", description="put before every topic and group name, so that two Tandems share a Kafka"
@@ -318,4 +320,5 @@ class Settings(BaseSettings):
 
     @property
     def effective_database_url(self) -> str:
-        return self.database_url or f"sqlite:///{self.home.resolve() / 'console.sqlite3'}"
+        """With the password that may stand in it."""
+        return self.database_url.get_secret_value() or f"sqlite:///{self.home.resolve() / 'console.sqlite3'}"

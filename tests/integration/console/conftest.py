@@ -20,6 +20,7 @@ from console.http import own_machine
 from console.local.ports import free_port
 from console.projection.database import Database, driver_url
 from console.projection.projector import Projector
+from pydantic import SecretStr
 from shared.events.topics import Topics
 from shared.settings import Settings
 from shared.streaming.admin import ensure_topics
@@ -54,7 +55,7 @@ def settings(kafka_bootstrap: str, tmp_path: Path) -> Settings:
         topic_prefix=f"{unique('console')}.",
         topic_partitions=2,
         home=tmp_path,
-        database_url=f"sqlite:///{tmp_path / 'console.sqlite3'}",
+        database_url=SecretStr(f"sqlite:///{tmp_path / 'console.sqlite3'}"),
     )
 
 

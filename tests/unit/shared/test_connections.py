@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from console.connect import Wanted
 from cryptography.fernet import Fernet
 from pydantic import SecretStr, ValidationError
 from shared.connections import Connection, Secrets, Vault, encode, encryption_keys
 from shared.errors import Misconfigured
 from shared.settings import Settings
+from shared.streaming.kafka_login import Login
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 BARE = Connection(
@@ -112,6 +114,25 @@ def test_settings_read_lists_and_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert [s.get_secret_value() for s in settings.stripe_webhook_secrets] == ["whsec_1", "whsec_2"]
     assert settings.currency_by_country == {"DE": "EUR", "GB": "GBP"}
+
+
+def test_nothing_that_holds_a_secret_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings, opened secrets, a login and a wanted connection end in tracebacks and in people's prints."""
+    hidden = "q9Zq9Zq9Z"
+    names = (
+        "DATABASE_URL", "KAFKA_SASL_PASSWORD", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS", "TOGAI_API_TOKEN",
+        "TOGAI_WEBHOOK_TOKEN", "TANDEM_ENCRYPTION_KEYS", "TANDEM_CONSOLE_TOKEN",
+    )  # fmt: skip
+    for name in names:
+        monkeypatch.setenv(name, f"postgresql://tandem:{hidden}@db/tandem")
+    settings = Settings(_env_file=None)
+    secrets = Secrets(api_key=hidden, webhook_secrets=[hidden], webhook_token=hidden)
+    wanted = Wanted(id="c", app="togai", key=hidden, api_base="b", webhook_secrets=(hidden,), webhook_token=hidden)
+    shown = [repr(one) + str(one) for one in (settings, secrets, wanted, Login("SASL_SSL", "PLAIN", "u", hidden))]
+    shown += [settings.model_dump_json(), str(settings.model_dump())]
+
+    assert [one for one in shown if hidden in one] == []
+    assert hidden in settings.effective_database_url
 
 
 def test_blanks_around_secrets_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:

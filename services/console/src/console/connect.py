@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets as random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -34,10 +34,10 @@ class Wanted:
 
     id: str
     app: Literal["stripe", "togai"]
-    key: str
+    key: str = field(repr=False)
     api_base: str
-    webhook_secrets: tuple[str, ...] = ()
-    webhook_token: str = ""
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    webhook_token: str = field(default="", repr=False)
     organization: str = ""
     mode: Mode | None = None
     title: str = ""

@@ -23,6 +23,9 @@ class Login(NamedTuple):
     user: str = ""
     password: str = ""
 
+    def __repr__(self) -> str:
+        return f"Login({self.protocol}, {self.mechanism}, {self.user}, ***)"
+
     @property
     def sasl(self) -> bool:
         return "SASL" in self.protocol
