@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from typing import Any
 
 import pytest
+from ingress.bodies import LARGEST_BODY, Bodies
 from ingress.normalize import Refused
-from ingress.webhooks import LARGEST_BODY, Bodies
 from shared.errors import Unavailable
+
+from tests.unit.ingress.door import BARE, STRIPE, TOGAI, TOKEN, Door
 
 
 class Sender:
@@ -34,13 +38,18 @@ async def whole(bodies: Bodies, *pieces: bytes | None) -> bytes:
     """A body from a sender that does not tarry."""
     sender = Sender(*pieces)
     sender.told.set()
-    return await bodies.read(sender.receive)
+    return await read(bodies, sender)
+
+
+async def read(bodies: Bodies, sender: Sender) -> bytes:
+    with bodies.room() as room:
+        return await room.read(sender.receive)
 
 
 async def test_all_bodies_together_are_bounded() -> None:
     """While slow senders hold what there is, others are asked to come again; afterwards there is room for all."""
     bodies, slow = Bodies(most=1000), [Sender(b"x" * 300, b"y" * 10) for _ in range(3)]
-    reading = [asyncio.create_task(bodies.read(sender.receive)) for sender in slow]
+    reading = [asyncio.create_task(read(bodies, sender)) for sender in slow]
     await asyncio.gather(*(sender.waits.wait() for sender in slow))
 
     assert await whole(bodies, b"z" * 100) == b"z" * 100
@@ -61,3 +70,70 @@ async def test_a_body_that_is_not_taken_gives_its_room_back(pieces: tuple[bytes 
             await whole(bodies, *pieces)
 
     assert await whole(bodies, b"z" * 1000) == b"z" * 1000
+
+
+NOW = int(time.time())
+SIGNED = {"stripe-signature": f"t={NOW},v1=ab"}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "code"),
+    [
+        (f"/webhooks/stripe/{STRIPE}", {}, "signature_missing"),
+        (f"/webhooks/stripe/{STRIPE}", {"stripe-signature": "nonsense"}, "signature_malformed"),
+        (f"/webhooks/stripe/{STRIPE}", {"stripe-signature": f"t={NOW - 900},v1=ab"}, "signature_stale"),
+        (f"/webhooks/stripe/{STRIPE}", {"stripe-signature": f"t={NOW + 900},v1=ab"}, "signature_stale"),
+        (f"/webhooks/stripe/{BARE}", {"stripe-signature": f"t={NOW},v1=ab"}, "signature_no_secret"),
+        (
+            f"/webhooks/stripe/{STRIPE}",
+            {"stripe-signature": f"t={NOW},v1=ab", "content-length": "1048577"},
+            "too_large",
+        ),
+        (f"/webhooks/togai/{TOGAI}/account.created/{TOKEN}", {"content-length": "9" * 5000}, "too_large"),
+        (f"/webhooks/togai/{TOGAI}/account.created/wrong", {"content-length": "10"}, "wrong_token"),
+    ],
+)
+async def test_nothing_is_read_of_a_body_that_cannot_be_taken(path: str, headers: dict[str, str], code: str) -> None:
+    """A header tells: who signs nothing, or announces too much, does not fill the memory first."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("the body was read")
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await Door().webhooks({"type": "http", "method": "POST", "path": path, "headers": raw}, receive, send)
+
+    assert json.loads(sent[1]["body"])["error"]["code"] == code
+
+
+async def test_a_body_keeps_its_room_until_it_is_in_kafka() -> None:
+    """While Kafka is slow bodies pile up as well as while senders are."""
+    door, appending, may_go = Door(), asyncio.Event(), asyncio.Event()
+    bodies = door.webhooks._bodies
+    append = door.log.append
+
+    async def slow(*arguments: Any, **options: Any) -> Any:
+        appending.set()
+        await may_go.wait()
+        return await append(*arguments, **options)
+
+    door.log.append = slow  # type: ignore[method-assign]
+    path, body = f"/webhooks/togai/{TOGAI}/account.created/{TOKEN}", b'{"accountId": "acme"}'
+    pieces = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        return pieces.pop()
+
+    async def send(_: dict[str, Any]) -> None:
+        """Nobody listens."""
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": []}
+    task = asyncio.create_task(door.webhooks(scope, receive, send))
+    await asyncio.wait_for(appending.wait(), 5)
+    assert bodies.held == len(body)
+    may_go.set()
+    await task
+    assert bodies.held == 0

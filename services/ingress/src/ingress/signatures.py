@@ -24,6 +24,23 @@ class BadSignature(Exception):
 
 def verify(body: bytes, header: bytes, secrets: Sequence[str], now: float) -> None:
     """Raises BadSignature unless one of the header's v1 signatures fits one of the secrets, and its time is near."""
+    stamp, signatures, usable = check_header(header, secrets, now)
+    signed = str(stamp).encode() + b"." + body
+    found = False
+    for secret in usable:
+        expected = hmac.digest(secret.encode(), signed, "sha256").hex().encode()
+        for signature in signatures:
+            # No early end: the time taken must not tell which secret or how much of it fits.
+            found |= hmac.compare_digest(expected, signature)
+    if not found:
+        raise BadSignature("mismatch", "no signature fits a signing secret of this connection")
+
+
+def check_header(header: bytes, secrets: Sequence[str], now: float) -> tuple[int, list[bytes], list[str]]:
+    """The signature's time, the signatures, and the secrets that can be meant: all that can be told without the body.
+
+    Raises BadSignature for a header that proves nothing, whatever the body is.
+    """
     stamp, signatures = _parse(header)
     if abs(now - stamp) > TOLERANCE:
         raise BadSignature(
@@ -35,15 +52,7 @@ def verify(body: bytes, header: bytes, secrets: Sequence[str], now: float) -> No
     usable = [secret for secret in secrets if secret.strip()]
     if not usable:
         raise BadSignature("no_secret", "this connection has no signing secret: set STRIPE_WEBHOOK_SECRETS")
-    signed = str(stamp).encode() + b"." + body
-    found = False
-    for secret in usable:
-        expected = hmac.digest(secret.encode(), signed, "sha256").hex().encode()
-        for signature in signatures:
-            # No early end: the time taken must not tell which secret or how much of it fits.
-            found |= hmac.compare_digest(expected, signature)
-    if not found:
-        raise BadSignature("mismatch", "no signature fits a signing secret of this connection")
+    return stamp, signatures, usable
 
 
 def _parse(header: bytes) -> tuple[int, list[bytes]]:

@@ -5,13 +5,13 @@ Verify, wrap, append with acks=all, answer. 4xx is the sender's fault only; what
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -27,26 +27,22 @@ from shared.registry import Registry
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
+from ingress.bodies import Bodies
 from ingress.normalize import NotOurs, Refused, stripe_event, togai_event
-from ingress.signatures import BadSignature, verify
+from ingress.signatures import BadSignature, check_header, verify
 from shared import metrics
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Read = Callable[[], Awaitable[bytes]]
 
-LARGEST_BODY = 1024 * 1024
-LARGEST_HELD = 256 * LARGEST_BODY
-"""What bodies may hold together while they come in: a thousand slow senders must not use up the memory."""
 LARGEST_RECORD = MAX_MESSAGE_BYTES * 2 // 3
 """A dead letter holds the whole record in base64, which is a third longer, and must fit into a message too."""
 PATIENCE = {"stripe": 1, "togai": 4}
 """By how much the append's deadline is stretched. Stripe sends again for days; that Togai does so is nowhere written,
 so its only attempt waits longer for Kafka before it hears 503.
 """
-BODY_DEADLINE = 10.0
-"""Seconds for a sender to deliver its body."""
-
 log = get_logger(__name__)
 
 
@@ -76,8 +72,9 @@ class Webhooks:
         try:
             if scope["method"] != "POST":
                 raise Refused(405, "method", "webhooks are POSTed")
-            envelope, refusal = await self._taken(app, parts, scope, receive)
-            await self._append(envelope, patience=PATIENCE[app])
+            with self._bodies.room(_header(scope, b"content-length")) as room:
+                envelope, refusal = await self._taken(app, parts, scope, partial(room.read, receive))
+                await self._append(envelope, patience=PATIENCE[app])
         except Refused as refused:
             metrics.REFUSED.labels(app, refused.reason).inc()
             log.info("webhook.refused", app=app, reason=refused.reason, status=refused.status)
@@ -100,22 +97,24 @@ class Webhooks:
             metrics.EVENTS_IN.labels(app, envelope.type if envelope.type in TRIGGERS else "other").inc()
         await _answer(send, 200, told)
 
-    async def _taken(self, app: str, parts: list[str], scope: Scope, receive: Receive) -> tuple[Envelope, str]:
+    async def _taken(self, app: str, parts: list[str], scope: Scope, read: Read) -> tuple[Envelope, str]:
         """What is appended, and why nobody may act on it, empty if it may be. Raises Refused."""
         try:
-            return await self._envelope(app, parts, scope, receive), ""
+            return await self._envelope(app, parts, scope, read), ""
         except NotOurs as error:
             return error.record, error.message
 
-    async def _envelope(self, app: str, parts: list[str], scope: Scope, receive: Receive) -> Envelope:
+    async def _envelope(self, app: str, parts: list[str], scope: Scope, read: Read) -> Envelope:
+        """Whatever can be refused without its body is refused before it is read."""
         if not self._desk.replica.ready:
             raise Unavailable("the connections have not been read yet")
         if app == "stripe" and len(parts) == 4:
             connection = self._connection(parts[3], app)
-            body = await self._bodies.read(receive)
-            secrets = self._secrets(connection).webhook_secrets
+            secrets, signature = self._secrets(connection).webhook_secrets, _header(scope, b"stripe-signature")
             try:
-                verify(body, _header(scope, b"stripe-signature"), secrets, time.time())
+                check_header(signature, secrets, time.time())
+                body = await read()
+                verify(body, signature, secrets, time.time())
             except BadSignature as bad:
                 raise Refused(400, f"signature_{bad.reason}", bad.message) from bad
             return stripe_event(body, connection)
@@ -127,7 +126,7 @@ class Webhooks:
                 raise Refused(
                     403, "wrong_token", "the address's token is not this connection's: copy the address again"
                 )
-            body = await self._bodies.read(receive)
+            body = await read()
             return togai_event(parts[4], body, connection, event_id=f"tgi_{uuid.uuid4().hex}", now=datetime.now(UTC))
         raise Refused(
             404,
@@ -170,39 +169,6 @@ def placed(envelope: Envelope, topics: Topics) -> tuple[str, bytes]:
     if len(record) > LARGEST_RECORD:
         raise Refused(413, "too_large", f"the body makes a record larger than {LARGEST_RECORD} bytes")
     return topics.events(noun) if noun else topics.other, record
-
-
-class Bodies:
-    """Receives bodies, and bounds what all of them together hold while they come in."""
-
-    def __init__(self, most: int = LARGEST_HELD) -> None:
-        self._most = most
-        self._held = 0
-
-    async def read(self, receive: Receive) -> bytes:
-        """One body. Raises Refused for one that is too large or too slow, Unavailable while too much is coming in."""
-        body = bytearray()
-        try:
-            async with asyncio.timeout(BODY_DEADLINE):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Refused(400, "disconnected", "the sender went away")
-                    self._take(message.get("body", b""), body)
-                    if not message.get("more_body"):
-                        return bytes(body)
-        except TimeoutError as error:
-            raise Refused(408, "too_slow", f"the body did not arrive within {BODY_DEADLINE:.0f} s") from error
-        finally:
-            self._held -= len(body)
-
-    def _take(self, chunk: bytes, body: bytearray) -> None:
-        if len(body) + len(chunk) > LARGEST_BODY:
-            raise Refused(413, "too_large", f"the body is larger than {LARGEST_BODY} bytes")
-        if self._held + len(chunk) > self._most:
-            raise Unavailable(f"bodies of more than {self._most} bytes are coming in at once")
-        body += chunk
-        self._held += len(chunk)
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
