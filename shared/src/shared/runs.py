@@ -153,7 +153,10 @@ def decode_run(value: bytes) -> Run:
 
 def decode_parked(value: bytes) -> Parked:
     """Raises msgspec.DecodeError."""
-    return _parked_decoder.decode(value)
+    try:
+        return _parked_decoder.decode(value)
+    except RecursionError as error:
+        raise msgspec.DecodeError("nested too deeply") from error
 
 
 def decode_dead_letter(value: bytes) -> DeadLetter:

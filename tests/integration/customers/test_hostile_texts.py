@@ -12,7 +12,9 @@ from ingress.normalize import togai_event
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import NewSetting
 from shared.errors import Malformed
+from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
+from shared.streaming.records import PARKED_HEADER
 
 from tests.stack.in_process import InProcess
 
@@ -50,6 +52,17 @@ async def test_deep_bodies_do_not_stop_the_worker(tandem: InProcess) -> None:
     assert {(letter.problem.error, letter.problem.traceback) for letter in letters} == {("Malformed", "")}
     assert "deeper than 100 levels" in letters[0].problem.reason
     assert len(tandem.customers()) == 1
+
+
+async def test_a_deep_header_of_a_parked_run_is_a_dead_letter(tandem: InProcess) -> None:
+    """Whoever writes to the delay topics: the record is given up on, and no bug is counted."""
+    envelope = envelopes.encode(polled(tandem, 1, {"accountId": "acme"}))
+    parked = b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    topic = tandem.topics.replay("customer")
+    await tandem.log.append(topic, tandem.ref("acme", "togai"), envelope, headers=[(PARKED_HEADER, parked)])
+    await tandem.settle()
+
+    assert [letter.problem.error for letter in tandem.letters()] == ["Malformed"]
 
 
 async def test_long_ids_do_not_stop_the_worker(tandem: InProcess) -> None:

@@ -113,6 +113,8 @@ async def call(answer: httpx2.Response | Exception) -> Any:
         (httpx2.Response(302, headers={"location": "http://elsewhere"}), Unavailable),
         (httpx2.Response(200, text="<html>"), Unavailable),
         (httpx2.Response(200, text='{"id": "a", "cust'), Unavailable),
+        (httpx2.Response(200, text="[" * 100_000), Unavailable),
+        (httpx2.Response(400, text="[" * 100_000), Rejected),
         (httpx2.Response(200, json={"id": "a"}), Malformed),
         (httpx2.ConnectError("refused"), Unavailable),
         (httpx2.ReadTimeout("late"), Unavailable),

@@ -232,7 +232,7 @@ def difference_item(found: Differing) -> models.DifferenceItem:
 def _json_value(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return text
 
 

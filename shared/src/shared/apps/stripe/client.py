@@ -130,7 +130,7 @@ class StripeApp:
         found = await self._call(operation, lambda: self._client.raw_request_async("get", f"{path}?{query}"))
         try:
             return msgspec.json.decode(found.body, type=Page)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise Unavailable(f"Stripe: GET {path} answered with no list: {error}") from error
 
     async def webhook_endpoints(self) -> list[dict[str, Any]]:

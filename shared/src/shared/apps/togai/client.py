@@ -185,7 +185,7 @@ def _body(answer: httpx2.Response, call: str) -> dict[str, Any]:
         return {}
     try:
         body = answer.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         # A proxy's page, or an answer cut short: what Togai did is not known.
         raise Unavailable(f"Togai: {call} answered {answer.status_code} with no JSON") from error
     return body if isinstance(body, dict) else {"data": body}
@@ -194,7 +194,7 @@ def _body(answer: httpx2.Response, call: str) -> dict[str, Any]:
 def _message(answer: httpx2.Response) -> str:
     try:
         told = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return "no JSON"
     return str(told.get("message", "no message"))[:500] if isinstance(told, dict) else "no message"
 
