@@ -55,7 +55,7 @@ async def doors(home: Path, broker: EmbeddedKafka, count: int) -> list[Door]:
     first = await Door.open(home / "ingress", broker.bootstrap, TANDEM_POLLING="false")
     found = [first]
     for _ in range(count - 1):
-        ports = first.stack.ports | {"ingress": free_port()}
+        ports = first.stack.ports | {"ingress": free_port(), "ingress_admin": free_port()}
         other = Door(replace(first.stack, ports=ports, children={}))
         other.stack.launch("ingress")
         await other.stack.ready("ingress")

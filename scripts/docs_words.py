@@ -35,7 +35,8 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "Machine and addresses": (
         "",
         (
-            "home", "host", "ingress_port", "console_port", "sandbox_port", "kafka_port", "worker_port",
+            "home", "host", "ingress_port", "ingress_admin_port", "ingress_admin_host", "console_port",
+            "sandbox_port", "kafka_port", "worker_port",
             "console_token",
         ),
     ),

@@ -44,7 +44,7 @@ class Place:
     ports: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ports = {name: free_port() for name in ("ingress", "console", "sandbox")}
+        self.ports = {name: free_port() for name in ("ingress", "ingress_admin", "console", "sandbox")}
         self.ports["kafka"] = free_port(in_a_row=2)
 
     def environment(self) -> dict[str, str]:

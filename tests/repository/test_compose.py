@@ -27,6 +27,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 DOCKERFILES = sorted(ROOT.glob("services/*/Dockerfile"))
 PORTS = {"ingress": "ingress_port", "console": "console_port"}
+ASKED = PORTS | {"ingress": "ingress_admin_port"}
 
 
 def test_the_schema() -> None:
@@ -93,12 +94,16 @@ def test_the_settings_point_at_the_other_containers() -> None:
 
 @pytest.mark.parametrize("name", sorted(PORTS))
 def test_ports(name: str) -> None:
-    """The published port is the one the service listens on, its default, asked by its health check; loopback only."""
+    """The published port is the one the service listens on, its default, on loopback only; its health check asks the
+    port of its own pages, which is not published.
+    """
     port = SERVICES[name]["environment"][variable(PORTS[name])]
 
     assert int(port) == Settings.model_fields[PORTS[name]].default
     assert SERVICES[name]["ports"] == [f"127.0.0.1:{port}:{port}"]
-    assert f"http://127.0.0.1:{port}/readyz" in SERVICES[name]["healthcheck"]["test"][-1]
+    asked = SERVICES[name]["environment"][variable(ASKED[name])]
+    assert int(asked) == Settings.model_fields[ASKED[name]].default
+    assert f"http://127.0.0.1:{asked}/readyz" in SERVICES[name]["healthcheck"]["test"][-1]
 
 
 def test_the_workers_port() -> None:

@@ -70,7 +70,7 @@ class Stack:
     @classmethod
     def bare(cls, home: Path, bootstrap: str, **extra: str) -> Stack:
         """Names and ports under a prefix of its own; nothing runs."""
-        ports = {name: free_port() for name in ("ingress", "console", "sandbox")}
+        ports = {name: free_port() for name in ("ingress", "ingress_admin", "console", "sandbox")}
         return cls(home, bootstrap, f"t{secrets.token_hex(4)}.", ports, extra)
 
     @classmethod
@@ -96,6 +96,7 @@ class Stack:
         return {
             "TANDEM_HOME": str(self.home),
             "TANDEM_INGRESS_PORT": str(self.ports["ingress"]),
+            "TANDEM_INGRESS_ADMIN_PORT": str(self.ports["ingress_admin"]),
             "TANDEM_CONSOLE_PORT": str(self.ports["console"]),
             "TANDEM_SANDBOX_PORT": str(self.ports["sandbox"]),
             "TANDEM_TOPIC_PREFIX": self.prefix,
@@ -147,8 +148,9 @@ class Stack:
         return [name for name in self.children if name.startswith("worker-")]
 
     def url(self, name: str, path: str = "") -> str:
-        """Where a process answers."""
-        return f"http://127.0.0.1:{self.ports[name]}{path}"
+        """Where a process answers: ingress's own pages have a port of their own."""
+        own = name == "ingress" and path and not path.startswith("/webhooks/")
+        return f"http://127.0.0.1:{self.ports['ingress_admin' if own else name]}{path}"
 
     async def _ready(self, name: str, path: str) -> None:
         async def answers() -> bool:

@@ -7,6 +7,7 @@ file, or none if it is empty.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Iterable
 from decimal import Decimal
@@ -39,6 +40,14 @@ def cleaned(values: Iterable[str]) -> list[str]:
     return [text for value in values if (text := value.strip())]
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 def _named(name: str) -> AliasChoices:
     return AliasChoices(name, name.lower())
 
@@ -57,6 +66,10 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".tandem"), description="state folder: Kafka's data, the SQL database, keys, logs")
     ingress_port: int = Field(8400, description="port of the webhook receiver")
+    ingress_admin_port: int = Field(
+        8404, description="port of ingress's own pages: /readyz, /pollers, /limits, /metrics; not for the world"
+    )
+    ingress_admin_host: str = Field("127.0.0.1", description="address on which ingress's own pages listen")
     console_port: int = Field(8401, description="port of the console and its API")
     sandbox_port: int = Field(8402, description="port of the local Stripe and Togai (only without keys)")
     kafka_port: int = Field(8492, description="port of the embedded Kafka; its controller takes the next one")

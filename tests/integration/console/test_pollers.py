@@ -58,7 +58,7 @@ async def ingress(tmp_path: Path) -> AsyncIterator[Ingress]:
     app = Starlette(routes=[Route("/pollers", stand_in.pollers)])
     server = Server(app, "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False)
     serving = asyncio.create_task(server.serve())
-    part = {"name": "ingress", "pid": os.getpid(), "url": stand_in.url}
+    part = {"name": "ingress", "pid": os.getpid(), "url": "http://127.0.0.1:1", "pages": stand_in.url}
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "parts.json").write_text(json.dumps([part]))
     async with own_machine() as client:
@@ -126,4 +126,4 @@ async def test_an_ingress_that_knows_no_pollers_is_no_error(
 
 async def test_without_an_ingress_nothing_is_known(tmp_path: Path) -> None:
     """In containers it cannot be asked from here."""
-    assert await pollers.ask(Settings(home=tmp_path, ingress_port=free_port())) is None
+    assert await pollers.ask(Settings(home=tmp_path, ingress_admin_port=free_port())) is None

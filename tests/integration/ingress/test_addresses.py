@@ -135,7 +135,8 @@ async def test_a_togai_body_that_grows_by_being_kept_is_kept_or_refused(door: Do
 
 async def test_a_slow_sender_gets_408_and_holds_nobody_up(door: Door) -> None:
     """A body that drips for ever ends after its deadline; others are served meanwhile."""
-    head = f"POST /webhooks/stripe/{STRIPE} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{"
+    signature = f"Stripe-Signature: {signed(b'', NEW_SECRET)}"
+    head = f"POST /webhooks/stripe/{STRIPE} HTTP/1.1\r\nHost: x\r\n{signature}\r\nContent-Length: 100\r\n\r\n{{"
     slow = [asyncio.create_task(door.raw(head.encode())) for _ in range(20)]
     others = [(await door.stripe(event())).status_code for _ in range(20)]
 
@@ -168,10 +169,12 @@ async def test_what_ingress_tells_about_itself(door: Door) -> None:
     async with door.client() as http:
         alive, ready = await http.get(door.url("/healthz")), await http.get(door.url("/readyz"))
         nothing = await http.get(door.url("/docs"))
+        public = [await http.get(f"{door.stack.url('ingress')}/{page}") for page in ("metrics", "pollers", "healthz")]
 
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
     assert (ready.status_code, ready.json()) == (200, {"ready": True, "service": "ingress", "connections": 4})
     assert nothing.status_code == 404
+    assert [answer.status_code for answer in public] == [404, 404, 200]
     assert await door.counted(taken) == before + 1
 
 

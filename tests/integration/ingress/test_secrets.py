@@ -55,8 +55,8 @@ class Scene:
 
     async def ask(self, process: str, method: str, path: str, **arguments: Any) -> httpx.Response:
         """A request whose answer is remembered, headers too."""
-        async with own_machine(base_url=self.stack.url(process), timeout=20, follow_redirects=False) as http:
-            answer = await http.request(method, path, **arguments)
+        async with own_machine(timeout=20, follow_redirects=False) as http:
+            answer = await http.request(method, self.stack.url(process, path), **arguments)
         self.told += [answer.text, *(f"{name}: {value}" for name, value in answer.headers.items())]
         return answer
 

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from console.api.guard import Guard, check_locked, is_loopback
+from console.api.guard import Guard, check_locked
 from console.api.token import GUESSES, TokenLock
 from pydantic import SecretStr
 from shared.errors import Misconfigured
-from shared.settings import Settings
+from shared.settings import Settings, is_loopback
 from starlette.responses import PlainTextResponse
 from structlog.testing import capture_logs
 

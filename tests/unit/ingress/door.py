@@ -52,7 +52,8 @@ class Door:
         self.registry, self.vault = registry, vault
         self.log = FakeLog()
         ready = cast(Replica, SimpleNamespace(ready=True))
-        self.webhooks = Webhooks(Desk(self.log, ready, registry, vault, Topics(settings), 1.0))
+        self.desk = Desk(self.log, ready, registry, vault, Topics(settings), 1.0)
+        self.webhooks = Webhooks(self.desk)
 
     def connect(self, id: str, secrets: Secrets) -> None:
         """Give a connection other secrets."""

@@ -13,11 +13,11 @@ from shared.connections import Vault, encryption_keys
 from shared.events.topics import Topics
 from shared.limits import Permits
 from shared.registry import Registry
-from shared.settings import Settings
+from shared.settings import Settings, is_loopback
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
-from ingress.app import make_app
+from ingress.app import admin_app, public_app
 from ingress.limits.office import Office
 from ingress.polling.pollers import Pollers
 from ingress.polling.term import Tools
@@ -43,25 +43,40 @@ async def serve(settings: Settings) -> None:
         Pollers(Tools(settings, topics, kafka, registry, vault, replica, permits)) as pollers,
     ):
         desk = Desk(kafka, replica, registry, vault, topics, settings.append_timeout)
-        app: Any = make_app(desk, pollers, office)
-        server = Server(
-            app,
-            address=settings.host,
-            port=settings.ingress_port,
-            interface=Interfaces.ASGINL,
-            websockets=False,
-            log_enabled=False,
-            backlog=1024,
-            # Guessing the protocol would wait for ever for a connection's first byte; HTTP/1 gives it 30 s.
-            http=HTTPModes.http1,
-            # Connections at the same time; as many as the backlog by default, which slow senders fill.
-            backpressure=CONNECTIONS,
-        )
+        on_loopback = is_loopback(settings.ingress_admin_host)
+        admin = admin_app(desk, pollers, office, on_loopback=on_loopback)
+        servers = [
+            _server(public_app(desk), settings.host, settings.ingress_port),
+            _server(admin, settings.ingress_admin_host, settings.ingress_admin_port),
+        ]
+
+        def stop() -> None:
+            for server in servers:
+                server.stop()
+
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, server.stop)
-        log.info("ingress.listening", host=settings.host, port=settings.ingress_port)
-        await server.serve()
+            loop.add_signal_handler(name, stop)
+        log.info(
+            "ingress.listening", host=settings.host, port=settings.ingress_port, admin_port=settings.ingress_admin_port
+        )
+        await asyncio.gather(*(server.serve() for server in servers))
+
+
+def _server(app: Any, host: str, port: int) -> Any:
+    return Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        websockets=False,
+        log_enabled=False,
+        backlog=1024,
+        # Guessing the protocol would wait for ever for a connection's first byte; HTTP/1 gives it 30 s.
+        http=HTTPModes.http1,
+        # Connections at the same time; as many as the backlog by default, which slow senders fill.
+        backpressure=CONNECTIONS,
+    )
 
 
 def main() -> None:

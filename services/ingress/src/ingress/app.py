@@ -1,4 +1,4 @@
-"""The ingress application: the lean webhook path, and Starlette for the rest."""
+"""The two ingress applications: what the world may reach, and ingress's own pages on a port of their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,43 +15,56 @@ from ingress.limits.office import Office
 from ingress.polling.pollers import Pollers
 from ingress.webhooks import Desk, Receive, Scope, Send, Webhooks
 
-
-def make_app(desk: Desk, pollers: Pollers, office: Office) -> Ingress:
-    """Both halves over what they share."""
-    return Ingress(Webhooks(desk), _pages(desk, pollers, office))
+OWN_NAMES = ["127.0.0.1", "localhost"]
 
 
-class Ingress:
-    """Sends `/webhooks/` to the lean path and everything else to Starlette."""
+class Unsniffed:
+    """ASGI middleware: no answer is taken for another kind than it says."""
 
-    def __init__(self, webhooks: Webhooks, pages: Starlette) -> None:
-        self._webhooks = webhooks
-        self._pages = pages
+    def __init__(self, app: Any) -> None:
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        send = _without_sniffing(send)
+        async def sending(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+class PublicApp:
+    """What the vendors reach: `/webhooks/` on its lean path, and whether the process lives; nothing else."""
+
+    def __init__(self, webhooks: Webhooks) -> None:
+        self._webhooks = webhooks
+        self._rest = Starlette(routes=[Route("/healthz", _healthz)])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/webhooks/"):
             await self._webhooks(scope, receive, send)
         else:
-            await self._pages(scope, cast(Any, receive), cast(Any, send))
+            await self._rest(scope, cast(Any, receive), cast(Any, send))
 
 
-def _without_sniffing(send: Send) -> Send:
-    """No answer is taken for another kind than it says."""
+def public_app(desk: Desk) -> Unsniffed:
+    """For the port that a proxy leads the vendors to."""
+    return Unsniffed(PublicApp(Webhooks(desk)))
 
-    async def sending(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
-        await send(message)
 
-    return sending
+def admin_app(desk: Desk, pollers: Pollers, office: Office, *, on_loopback: bool) -> Unsniffed:
+    """For the port that only the console and your monitoring reach."""
+    pages = _pages(desk, pollers, office)
+    # There it needs no token: a web site whose name leads to this machine must not read it through a browser.
+    return Unsniffed(TrustedHostMiddleware(pages, OWN_NAMES) if on_loopback else pages)
+
+
+async def _healthz(_: Request) -> Response:
+    """Whether the process lives."""
+    return JSONResponse({"status": "ok"})
 
 
 def _pages(desk: Desk, pollers: Pollers, office: Office) -> Starlette:
-    async def healthz(_: Request) -> Response:
-        """Whether the process lives."""
-        return JSONResponse({"status": "ok"})
-
     async def readyz(_: Request) -> Response:
         """Whether webhooks are taken: the connections have been read."""
         ready = desk.replica.ready
@@ -69,5 +83,5 @@ def _pages(desk: Desk, pollers: Pollers, office: Office) -> Starlette:
         """Prometheus metrics."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    pages = {"healthz": healthz, "readyz": readyz, "pollers": how_far, "limits": limits, "metrics": metrics}
+    pages = {"healthz": _healthz, "readyz": readyz, "pollers": how_far, "limits": limits, "metrics": metrics}
     return Starlette(routes=[Route(f"/{name}", answer) for name, answer in pages.items()])

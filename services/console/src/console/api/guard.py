@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from shared.errors import Misconfigured
-from shared.settings import Settings
+from shared.settings import Settings, is_loopback
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,14 +19,6 @@ ALWAYS = {**NO_SNIFFING, "Cross-Origin-Resource-Policy": "same-origin"}
 """Headers of every answer."""
 FORWARDED = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"})
 """Headers by which a proxy tells for whom it asks, beside all that begin with X-Forwarded-."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def check_locked(settings: Settings) -> None:

@@ -18,12 +18,13 @@ DEADLINE = 2.0
 
 
 class NotedPart(msgspec.Struct):
-    """One entry of the file that the supervisor keeps."""
+    """One entry of the file that the supervisor keeps. `pages` is where it tells of itself, empty: at `url`."""
 
     name: str
     pid: int | None = None
     url: str = ""
     log: str = ""
+    pages: str = ""
 
 
 class PartHealth(Model):
@@ -61,7 +62,7 @@ async def _ask(client: httpx.AsyncClient, part: NotedPart) -> PartHealth:
     ready, detail = None, "" if running else f"not running: `tandem up` starts it again, see {part.log or 'its log'}"
     if running and part.url.startswith("http"):
         try:
-            answer = await client.get(f"{part.url.rstrip('/')}/readyz")
+            answer = await client.get(f"{(part.pages or part.url).rstrip('/')}/readyz")
             # The sandbox has no readiness of its own: it answers, and that is all there is to know.
             if answer.status_code != HTTPStatus.NOT_FOUND:
                 ready, detail = answer.is_success, "" if answer.is_success else answer.text[:300]

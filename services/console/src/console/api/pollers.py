@@ -12,7 +12,7 @@ from shared.settings import Settings
 
 from console.api.parts import DEADLINE, noted
 from console.http import own_machine
-from console.local.parts import reachable
+from console.local.parts import ingress_admin_url
 
 
 class PollerItem(Model):
@@ -54,8 +54,8 @@ async def ask(settings: Settings) -> Pollers | None:
 
 def _address(settings: Settings) -> str:
     """Of the ingress that `tandem up` started, else of one on this machine."""
-    urls = [part.url for part in noted(settings) if part.name == "ingress" and part.url]
-    return (urls or [f"http://{reachable(settings.host)}:{settings.ingress_port}"])[0].rstrip("/")
+    urls = [part.pages for part in noted(settings) if part.name == "ingress" and part.pages]
+    return (urls or [ingress_admin_url(settings)])[0].rstrip("/")
 
 
 def problems(found: Pollers | None, *levels: str) -> list[str]:

@@ -39,6 +39,7 @@ class RunningPart:
     url: str
     since: str
     log: str
+    pages: str = ""
 
 
 def now() -> str:
@@ -84,7 +85,8 @@ class Home:
             who = f"`{other.command}`, process {other.pid}, since {other.since}" if other else "it is just starting"
             raise LocalError(
                 f"{self.folder} is already in use ({who}). Stop that first, or set TANDEM_HOME to another folder and "
-                "other ports (TANDEM_KAFKA_PORT, TANDEM_INGRESS_PORT, TANDEM_CONSOLE_PORT, TANDEM_SANDBOX_PORT)."
+                "other ports (TANDEM_KAFKA_PORT, TANDEM_INGRESS_PORT, TANDEM_INGRESS_ADMIN_PORT, TANDEM_CONSOLE_PORT, "
+                "TANDEM_SANDBOX_PORT)."
             ) from None
         file = self.run / f"{what}.json"
         with lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 from shared.domains import services
 from shared.settings import Settings
@@ -20,6 +21,11 @@ MARGIN = 5.0
 def reachable(host: str) -> str:
     """The address on which this machine reaches what listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}.get(host, host)
+
+
+def ingress_admin_url(settings: Settings) -> str:
+    """Where ingress's own pages are."""
+    return f"http://{reachable(settings.ingress_admin_host)}:{settings.ingress_admin_port}"
 
 
 def console_url(settings: Settings) -> str:
@@ -51,8 +57,11 @@ def sandbox_part(settings: Settings) -> Part:
 
 
 def ingress_part(settings: Settings) -> Part:
-    """The webhook receiver."""
-    return _server("ingress", settings, "ingress_port", "/readyz", settings.host)
+    """The webhook receiver, whose own pages have a port of their own."""
+    public = _server("ingress", settings, "ingress_port", "/healthz", settings.host)
+    own, host = ingress_admin_url(settings), settings.ingress_admin_host
+    port = Port(settings.ingress_admin_port, variable("ingress_admin_port"), host)
+    return replace(public, ready=f"{own}/readyz", pages=own, ports=(*public.ports, port))
 
 
 def console_part(settings: Settings) -> Part:

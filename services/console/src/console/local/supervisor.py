@@ -33,12 +33,15 @@ class Port:
 
 @dataclass(frozen=True)
 class Part:
-    """A process to keep running. `ready` is an address that answers 2xx, or a question; `before` runs ahead of it."""
+    """A process to keep running. `ready` is an address that answers 2xx, or a question; `before` runs ahead of it.
+    `pages` is where its own pages are, if not at `at`.
+    """
 
     name: str
     command: Callable[[], Sequence[str]]
     ready: str | Probe
     at: str
+    pages: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     ports: Sequence[Port] = ()
     before: Callable[[Progress], Awaitable[None]] | None = None
@@ -107,7 +110,9 @@ class Supervisor:
                 raise LocalError(self._last_words(part, child, reason))
             await asyncio.sleep(GLANCE)
         self._report.ready(part.name, time.monotonic() - began, part.at, again)
-        self._running[part.name] = RunningPart(part.name, child.pid, part.at, now(), str(child.log))
+        self._running[part.name] = RunningPart(
+            part.name, child.pid, part.at, now(), str(child.log), part.pages or part.at
+        )
         self._tell()
         return child
 
