@@ -15,6 +15,8 @@ from shared.events.envelope import timestamp
 from shared.identity import AppAccount
 from shared.settings import TOGAI_API, Mode, Settings, cleaned
 
+from console.addresses import check_api_base
+
 # The vendors' clients take 0.25 s of processor time to import, Stripe's SDK most of it, and few commands ask a vendor:
 # whoever does imports them.
 if TYPE_CHECKING:
@@ -124,6 +126,7 @@ def _token(wanted: Wanted, kept: Secrets) -> str:
 
 async def _stripe(wanted: Wanted, settings: Settings) -> tuple[str, Mode]:
     mode = stripe_mode(wanted.key)
+    check_api_base(wanted.api_base, "STRIPE_API_BASE", mode)
     async with stripe_app(wanted, settings) as client:
         return await client.account(), mode
 
@@ -133,6 +136,7 @@ async def _togai(wanted: Wanted, settings: Settings) -> tuple[str, Mode]:
     from shared.limits import CallGate
 
     mode = togai_mode(wanted.api_base, wanted.mode)
+    check_api_base(wanted.api_base, "TOGAI_API_BASE", mode)
     http = http_client(settings.call_timeout)
     async with http:
         client = TogaiApp(wanted.id, "togai", wanted.key, wanted.api_base, CallGate(settings), http)

@@ -24,6 +24,7 @@ from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
 from console import sources
+from console.addresses import check_public_url
 from console.connect import STRIPE_EVENTS, TOGAI_EVENT, Wanted, connect, public_address, stripe_app
 from console.manage import Books
 
@@ -62,6 +63,7 @@ def check_keys(settings: Settings) -> None:
 async def prepare(settings: Settings, flows: Mapping[str, Flow] = BUILT_IN) -> Prepared:
     """Make everything ready, `flows` linked. Raises Misconfigured or Unavailable with what to do."""
     check_keys(settings)
+    check_public_url(settings.public_url)
     mismatches = await ensure_topics(settings)
     vault = Vault(encryption_keys(settings, create=True))
     topics, registry = Topics(settings), Registry()
