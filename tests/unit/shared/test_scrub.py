@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from pydantic import BaseModel, ValidationError
-from shared.catalog.togai import link_requested
+from shared.domains.customers.togai import link_requested
 from shared.errors import Malformed, Rejected
 from shared.flows.runner import problem_of
 from shared.log import configure, get_logger

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from shared.model import Model
 
 Operator = Literal["equals", "not_equals", "in", "not_in", "contains", "greater", "less", "exists", "absent"]
 
 
-class Condition(BaseModel):
+class Condition(Model):
     """One question about the trigger, as `{"path": "customer.address.country", "operator": "in", "value": ["DE"]}`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -19,7 +21,7 @@ class Condition(BaseModel):
     value: Any = None
 
 
-class FlowStep(BaseModel):
+class FlowStep(Model):
     """One action of a flow. `input` holds literals and templates such as `{{ steps.account.email }}`; `connections` are
     the aliases of the flow link's connections to use, by app, where they are not the app's name.
     """
@@ -32,7 +34,7 @@ class FlowStep(BaseModel):
     connections: dict[str, str] = Field(default_factory=dict)
 
 
-class Flow(BaseModel):
+class Flow(Model):
     """If this trigger, then these actions. A private one is a record keyed by `id`, the built-in are in the catalog."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from shared.domains.customers.stripe import FieldWrite
 from shared.model import Model
 
@@ -223,13 +223,13 @@ class FlowLinkItem(Model):
     )
 
 
-class CatchUpRequest(BaseModel):
+class CatchUpRequest(Model):
     """Where to go on."""
 
     after: str = Field("", description="`next` of the answer before; empty for the first")
 
 
-class CaughtUp(BaseModel):
+class CaughtUp(Model):
     """How many entities are looked at again."""
 
     sent: int

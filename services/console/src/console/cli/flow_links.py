@@ -70,7 +70,7 @@ def catch_up(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
         answer = client.call("POST", f"/api/flow-links/{link}/catch-up", body={"after": after}).json()
         sent, after = sent + answer["sent"], answer["next"]
     what = "1 entity is" if sent == 1 else f"{sent} entities are"
-    typer.echo(f"{what} looked at again, behind live events: see `tandem runs list --since 5m`.")
+    say(f"{what} looked at again, behind live events: see `tandem runs list --since 5m`.")
 
 
 @app.command("disable")

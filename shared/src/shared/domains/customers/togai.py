@@ -81,7 +81,6 @@ def naming(account_id: str) -> dict[str, Any]:
     return {"accountId": account_id}
 
 
-class AccountUpdated(BaseModel):
 class AccountUpdated(Model):
     """An account that a poller saw changed, itself or its customer; both as Togai's lists showed them, if they did."""
 
