@@ -171,7 +171,7 @@ def test_what_must_be_typed_at_the_vendors_is_the_codes() -> None:
     """Rights, events, version, addresses, and Togai's payload."""
     asked = [*(a.rights for a in ACTIONS.values()), *(t.rights for t in TRIGGERS.values())]
     rights = {right for rights in asked for right in rights}
-    addresses = (ROOT / "services/console/src/console/setup.py").read_text()
+    addresses = (ROOT / "services/console/src/console/connect.py").read_text()
 
     assert {row[0] for row in rows(README, "right")} == rights
     assert all(f"`{t.name.partition('.')[2]}`" in README for t in TRIGGERS.values() if t.app == "stripe")

@@ -120,8 +120,17 @@ class Vault:
         return msgspec.structs.replace(connection, sealed=sealed, fingerprint=key_fingerprint(secrets.api_key))
 
     def open(self, connection: Connection) -> Secrets:
-        """Decrypt. Raises Misconfigured if no key fits, or if the secrets are for another connection or address."""
-        again = f"connect it again with `tandem connections add {connection.app} {connection.id}`"
+        """Decrypt. Raises Misconfigured if the connection was removed, no key fits, or they are another one's."""
+        again = (
+            f"connect it again with `tandem connections add {connection.app} {connection.id}` (after `tandem kafka "
+            "start` where the embedded Kafka is down)"
+        )
+        if connection.state == "removed":
+            raise Misconfigured(
+                f"connection {connection.id} was removed, and its secrets with it: {again}",
+                code="removed",
+                connection=connection.id,
+            )
         try:
             whole = _sealed_decoder.decode(self._fernet.decrypt(connection.sealed.encode()))
         except InvalidToken as error:

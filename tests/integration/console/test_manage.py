@@ -27,12 +27,12 @@ async def command(tenant: Tenant, *words: str, **env: str) -> tuple[int, str]:
 
 async def test_a_second_key_is_added_linked_and_removed(tenant: Tenant) -> None:
     """Its flow links go off with it; nothing is deleted at the vendor."""
-    name = f"con_extra{tenant.name}"
-    key = (await tenant.stack.control("POST", "/keys", json={"account": tenant.stripe_account}))["key"]
+    name, key = f"con_extra{tenant.name}", f"sk_test_extra{tenant.name}"
+    made = await tenant.stack.control("POST", "/accounts", json={"app": "stripe", "key": key})
 
     code, said = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
     assert code == 0, said
-    assert tenant.stripe_account in said
+    assert made["id"] in said
     assert key not in said
     togai = f"con_t{tenant.name}"
     code, said = await command(tenant, "flow-links", "add", TO_STRIPE, "--stripe", name, "--togai", togai)
@@ -51,6 +51,22 @@ async def test_a_second_key_is_added_linked_and_removed(tenant: Tenant) -> None:
     await until(off, "the link is off")
     async with manage.books(tenant.stack.settings()) as books:
         assert books.registry.connections[name].sealed == ""
+
+    code, said = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
+    assert f"Its flow link {link} is off; switch it on with `tandem flow-links enable {link}`." in said
+
+
+async def test_a_second_link_of_a_flow_between_the_same_accounts_is_refused(tenant: Tenant) -> None:
+    """By another key to the same account too: every event would run twice."""
+    name = f"con_again{tenant.name}"
+    key = (await tenant.stack.control("POST", "/keys", json={"account": tenant.stripe_account}))["key"]
+    await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
+    code, said = await command(
+        tenant, "flow-links", "add", TO_STRIPE, "--stripe", name, "--togai", f"con_t{tenant.name}"
+    )
+
+    assert code == 1
+    assert "runs togai-account-to-stripe-customer between the same accounts and is there and on" in said
 
 
 async def test_a_live_and_a_test_connection_are_never_linked(tenant: Tenant) -> None:

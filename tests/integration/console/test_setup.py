@@ -7,7 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from console.setup import STRIPE_CONNECTION, TOGAI_CONNECTION, prepare
+from console import manage
+from console.connect import STRIPE_CONNECTION, TOGAI_CONNECTION
+from console.setup import _wanted, prepare
 from shared.connections import FlowLink, encode, flow_link_decoder
 from shared.domains import BUILT_IN
 from shared.domains.customers.flows import ACCOUNT_TO_CUSTOMER, CUSTOMER_CHANGES, CUSTOMER_TO_ACCOUNT
@@ -82,6 +84,26 @@ async def test_what_a_person_decided_survives_every_start(sandbox: Stack) -> Non
 
     assert (all(link.enabled for link in first), prepared.new) == (True, ())
     assert await links_of(settings) == [*first, off, gone]
+
+
+@pytest.mark.parametrize("gone", [STRIPE_CONNECTION, TOGAI_CONNECTION])
+async def test_a_connection_that_a_person_removed_stays_so(sandbox: Stack, gone: str) -> None:
+    """Set-up goes on without it and says how to have it again; added again it works as before."""
+    settings = sandbox.settings()
+    await prepare(settings)
+    off = await manage.remove_connection(settings, gone)
+    without = await prepare(settings)
+    async with manage.books(settings) as books:
+        [wanted] = [wanted for wanted in _wanted(settings) if wanted.id == gone]
+        states = {c.id: c.state for c in books.registry.connections.values()}
+    made, links = await manage.add_connection(settings, wanted)
+    again = await prepare(settings)
+
+    assert states == {STRIPE_CONNECTION: "open", TOGAI_CONNECTION: "open"} | {gone: "removed"}
+    assert f"connection {gone} was removed and stays so: `tandem connections add {made.app} {gone}`" in without.notes[0]
+    assert (len(without.accounts), len(without.addresses), len(without.sources)) == (1, 1, 1)
+    assert {link.id for link in links} == set(off) == {f"link_{flow}" for flow in BUILT_IN}
+    assert (len(again.accounts), again.notes) == (2, ())
 
 
 async def test_a_flow_that_bills_starts_off_with_real_keys(sandbox: Stack) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from console.connect import Wanted, connect
+from console.cli.connections import _secrets
+from console.connect import Wanted, connect, known_key
 from cryptography.fernet import Fernet
+from pydantic import SecretStr
 from shared.connections import Vault
 from shared.errors import Misconfigured
 from shared.settings import Settings
@@ -27,12 +29,33 @@ async def test_a_connections_name_fits_into_an_address(id: str) -> None:
     [
         ({"app": "stripe", "key": "sk_test_1", "webhook_secrets": ("",)}, "signing secret of con_1 is empty"),
         ({"app": "stripe", "key": "sk_test_1", "webhook_secrets": (" ", "\n")}, "signing secret of con_1 is empty"),
+        ({"app": "stripe", "key": "sk_test_1", "webhook_secrets": ("garbage",)}, "none of Stripe's: those begin with"),
+        ({"app": "stripe", "key": "sk_test_1", "webhook_secrets": ("whsec_a b",)}, "hold no blank"),
+        ({"app": "stripe", "key": "pk_test_1"}, "the key is none of Stripe's that Tandem can use"),
         ({"app": "stripe", "key": ""}, "key of con_1 is empty"),
         ({"app": "togai", "key": " \n", "mode": "test"}, "key of con_1 is empty"),
     ],
 )
-async def test_blank_secrets_are_refused_before_the_vendor_is_asked(given: dict[str, Any], message: str) -> None:
+async def test_secrets_that_cannot_be_are_refused_before_the_vendor_is_asked(
+    given: dict[str, Any], message: str
+) -> None:
     """By the command, the settings, or whoever else wants a connection."""
     vault = Vault([Fernet.generate_key().decode()])
     with pytest.raises(Misconfigured, match=message):
         await connect(Wanted(id="con_1", api_base=NOBODY, **given), Settings(_env_file=None), vault)
+
+
+def test_several_signing_secrets_are_told_apart() -> None:
+    """By commas, as in .env, or by the option again; a blank one is kept, to be refused."""
+    assert _secrets(["whsec_a, whsec_b", "whsec_c"]) == ("whsec_a", "whsec_b", "whsec_c")
+    assert _secrets(None) == ()
+    assert _secrets([","]) == ("", "")
+
+
+def test_set_ups_own_connections_know_their_key() -> None:
+    """Added again after a removal nobody has to look it up; any other is asked for."""
+    sandbox = Settings(_env_file=None)
+    real = Settings(_env_file=None, stripe_api_key=SecretStr("sk_test_1"), togai_api_token=SecretStr("t"))
+
+    assert (known_key(sandbox, "con_stripe"), known_key(real, "con_stripe")) == ("sk_test_sandbox", "sk_test_1")
+    assert known_key(sandbox, "con_other") == ""

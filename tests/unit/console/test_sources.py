@@ -27,7 +27,7 @@ ALONE = "Stripe: TANDEM_PUBLIC_URL is not set, so its list of events is read eve
 )
 def test_the_interval_is_the_one_that_holds(given: dict[str, Any], mode: Mode, expected: str) -> None:
     """Seldom where webhooks come in, often where they do not, or as it was set."""
-    stripe, togai = sources.sentences(Settings(_env_file=None, **given), mode)
+    stripe, togai = sources.sentences(Settings(_env_file=None, **given), {"stripe": mode, "togai": mode})
 
     assert stripe == expected
     assert togai == "Togai: changes are found by reading its lists every 60 s"
@@ -35,7 +35,7 @@ def test_the_interval_is_the_one_that_holds(given: dict[str, Any], mode: Mode, e
 
 def test_without_polling_that_is_said() -> None:
     """Nobody then notices what no webhook brings."""
-    (said,) = sources.sentences(Settings(_env_file=None, polling=False), "test")
+    (said,) = sources.sentences(Settings(_env_file=None, polling=False), {"stripe": "test"})
 
     assert "TANDEM_POLLING is off" in said
 

@@ -13,7 +13,7 @@ from shared.domains import TRIGGERS
 from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.identity import AppAccount
-from shared.settings import TOGAI_API, Mode, Settings, cleaned
+from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, TOGAI_API, Mode, Settings, cleaned
 
 from console.addresses import check_api_base
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STRIPE_EVENTS = [name.removeprefix("stripe.") for name, trigger in TRIGGERS.items() if trigger.app == "stripe"]
 CONNECTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+SIGNING_SECRET = re.compile(r"whsec_[^\s,]+")
 TOGAI_EVENT = "account.created"
 """The event as our address names it."""
 SHORTEST_TOKEN = 22
@@ -52,7 +53,7 @@ def stripe_mode(key: str) -> Mode:
             if key.startswith(f"{prefix}{mode}_"):
                 return mode
     raise Misconfigured(
-        "STRIPE_API_KEY is no key that Tandem can use: those begin with sk_test_, rk_test_, sk_live_ or rk_live_"
+        "the key is none of Stripe's that Tandem can use: those begin with sk_test_, rk_test_, sk_live_ or rk_live_"
     )
 
 
@@ -64,6 +65,20 @@ def togai_mode(api_base: str, mode: Mode | None) -> Mode:
     if not (found := known or mode):
         raise Misconfigured(f"{api_base} is not one of Togai's own addresses: say TOGAI_MODE=test or TOGAI_MODE=live")
     return found
+
+
+STRIPE_CONNECTION = "con_stripe"
+TOGAI_CONNECTION = "con_togai"
+"""The connections that set-up makes of the environment."""
+
+
+def known_key(settings: Settings, connection_id: str) -> str:
+    """The key that the environment, or the sandbox, gives to a connection of set-up's; empty for any other."""
+    keys = {
+        STRIPE_CONNECTION: settings.stripe_api_key.get_secret_value() or (SANDBOX_STRIPE_KEY * settings.sandboxed),
+        TOGAI_CONNECTION: settings.togai_api_token.get_secret_value() or (SANDBOX_TOGAI_TOKEN * settings.sandboxed),
+    }
+    return keys.get(connection_id, "")
 
 
 def public_address(settings: Settings) -> str:
@@ -110,6 +125,12 @@ def _cleaned(wanted: Wanted) -> Wanted:
     if wanted.webhook_secrets and not secrets:
         raise Misconfigured(
             f"the signing secret of {wanted.id} is empty: copy it from the endpoint at Stripe, or leave it out",
+            connection=wanted.id,
+        )
+    if any(not SIGNING_SECRET.fullmatch(secret) for secret in secrets):
+        raise Misconfigured(
+            f"a signing secret of {wanted.id} is none of Stripe's: those begin with whsec_ and hold no blank; separate "
+            "several by commas",
             connection=wanted.id,
         )
     return replace(wanted, key=key, webhook_secrets=secrets, webhook_token=wanted.webhook_token.strip())

@@ -64,8 +64,8 @@ async def books(settings: Settings) -> AsyncIterator[Books]:
         yield Books(log, topics, registry, Vault(encryption_keys(settings)))
 
 
-async def add_connection(settings: Settings, wanted: Wanted) -> Connection:
-    """Connect a key, or give a connection a new key of the same app account.
+async def add_connection(settings: Settings, wanted: Wanted) -> tuple[Connection, list[FlowLink]]:
+    """Connect a key, or give a connection a new key of the same app account. Returns its flow links that are off, too.
 
     Raises Misconfigured for a wrong key, or one of another account than the connection's.
     """
@@ -79,7 +79,8 @@ async def add_connection(settings: Settings, wanted: Wanted) -> Connection:
             )
         await found.keep_connection(made)
         await found.keep_good(made)
-        return made
+        links = found.registry.links.values()
+        return made, [x for x in links if wanted.id in x.connections.values() and not x.enabled]
 
 
 def _readable(present: Connection | None, vault: Vault) -> Connection | None:
@@ -146,8 +147,30 @@ async def add_link(settings: Settings, flow_id: str, connections: dict[str, str]
             changed_at=_now(),
         )
         check_modes(link, found.registry.connections)
+        _check_alone(link, found.registry)
         await found.keep_link(link)
         return link
+
+
+def _check_alone(link: FlowLink, registry: Registry) -> None:
+    """Raises Misconfigured if another link runs the flow between the same app accounts: each event would run twice."""
+    accounts = _accounts(link, registry)
+    for other in registry.links.values():
+        if other.id == link.id or other.flow != link.flow or _accounts(other, registry) != accounts:
+            continue
+        what = (
+            "is there and on" if other.enabled else f"is off: switch it on with `tandem flow-links enable {other.id}`"
+        )
+        raise Misconfigured(
+            f"flow link {other.id} runs {link.flow} between the same accounts and {what}. A second one would run every "
+            f"event twice: remove the first one (`tandem flow-links remove {other.id}`) if you want this one instead"
+        )
+
+
+def _accounts(link: FlowLink, registry: Registry) -> dict[str, str]:
+    """The app accounts that a link joins, without those whose connection was removed."""
+    there = {c.id: c for c in registry.connections.values() if c.state != "removed"}
+    return {alias: there[c].app_account for alias, c in link.connections.items() if c in there}
 
 
 def _check_apps(flow: Flow, connections: dict[str, str], find: Callable[[str], Connection]) -> None:

@@ -18,32 +18,38 @@ from shared.events.topics import Topics
 from shared.flows.links import is_new, missing_links
 from shared.polls import webhooks_come_in
 from shared.registry import Registry
-from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, Settings
+from shared.settings import Settings
 from shared.streaming.admin import ensure_topics
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
 from console import sources
 from console.addresses import check_public_url
-from console.connect import STRIPE_EVENTS, TOGAI_EVENT, Wanted, connect, public_address, stripe_app
+from console.connect import (
+    STRIPE_CONNECTION,
+    STRIPE_EVENTS,
+    TOGAI_CONNECTION,
+    TOGAI_EVENT,
+    Wanted,
+    connect,
+    known_key,
+    public_address,
+    stripe_app,
+)
 from console.manage import Books
 
-STRIPE_CONNECTION = "con_stripe"
-TOGAI_CONNECTION = "con_togai"
 TOGAI_EVENT_TITLE = "Account creation"
 """The event as Togai's own pages name it."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is ready, for people: the addresses that the vendors must call, how else changes come in, what is not as it
-    should be, and which flows are new and wait for somebody to switch them on.
+    """What is ready, for people: the app accounts, the addresses that the vendors must call, how else changes come in,
+    what is not as it should be, and which flows are new and wait for somebody to switch them on.
     """
 
-    stripe_account: str
-    togai_account: str
-    stripe_webhook: str
-    togai_webhook: str
+    accounts: tuple[str, ...]
+    addresses: tuple[str, ...]
     sources: tuple[str, ...]
     notes: tuple[str, ...]
     new: tuple[str, ...] = ()
@@ -70,35 +76,48 @@ async def prepare(settings: Settings, flows: Mapping[str, Flow] = BUILT_IN) -> P
     folds = registry.folds(topics, with_mappings=False, with_index=False)
     async with Log(settings) as kafka, Replica(settings, folds) as replica:
         await replica.wait_ready()
-        made = [
-            await connect(wanted, settings, vault, registry.connections.get(wanted.id)) for wanted in _wanted(settings)
-        ]
-        stripe, togai = made
-        stripe = await _with_endpoint(stripe, settings, vault)
+        records = Books(kafka, topics, registry, vault)
+        connections = await _connected(records, settings)
         known = registry.links | registry.removed_links
-        links = missing_links(flows.values(), (stripe, togai), known, sandboxed=settings.sandboxed)
+        links = missing_links(flows.values(), connections.values(), known, sandboxed=settings.sandboxed)
         for link in links:
             # Before anything is kept: the record of a refused key would stand in the way of the right one.
-            check_modes(link, {c.id: c for c in (stripe, togai)})
-        records = Books(kafka, topics, registry, vault)
-        for connection in (stripe, togai):
+            check_modes(link, {c.id: c for c in connections.values()})
+        for connection in connections.values():
             await _keep_connection(records, connection)
         for link in links:
             await kafka.append(topics.flow_links, link.id, encode(link))
         new = tuple(_new((registry.links | {link.id: link for link in links}).values(), flows))
-    token = vault.open(togai).webhook_token
-    prepared = Prepared(
-        stripe_account=stripe.app_account,
-        togai_account=togai.app_account,
-        stripe_webhook=_stripe_address(settings),
-        togai_webhook=f"{public_address(settings)}/webhooks/togai/{TOGAI_CONNECTION}/{TOGAI_EVENT}/{token}",
-        sources=sources.sentences(settings, stripe.mode),
-        notes=(*map(str, mismatches), *_missing(settings, stripe, vault)),
+        removed = tuple(c for c in registry.connections.values() if c.state == "removed")
+    addresses = {app: _address(settings, connection, vault) for app, connection in connections.items()}
+    if settings.sandboxed and (togai := connections.get("togai")):
+        await _subscribe(settings, togai, addresses["togai"])
+    return Prepared(
+        accounts=tuple(f"{c.app.title()} {c.app_account}" for c in connections.values()),
+        addresses=tuple(f"{app.title()} calls {address}" for app, address in addresses.items()),
+        sources=sources.sentences(settings, {app: c.mode for app, c in connections.items()}),
+        notes=(*map(str, mismatches), *map(_stays_removed, removed), *_missing(settings, connections, vault)),
         new=new,
     )
-    if settings.sandboxed:
-        await _subscribe(settings, togai, prepared.togai_webhook)
-    return prepared
+
+
+async def _connected(records: Books, settings: Settings) -> dict[str, Connection]:
+    """The connections of the environment by app, after asking the vendors. One that a person removed stays so."""
+    found: dict[str, Connection] = {}
+    for wanted in _wanted(settings):
+        present = records.registry.connections.get(wanted.id)
+        if present is None or present.state != "removed":
+            found[wanted.app] = await connect(wanted, settings, records.vault, present)
+    if stripe := found.get("stripe"):
+        found["stripe"] = await _with_endpoint(stripe, settings, records.vault)
+    return found
+
+
+def _stays_removed(connection: Connection) -> str:
+    return (
+        f"connection {connection.id} was removed and stays so: `tandem connections add {connection.app} "
+        f"{connection.id}` connects it again"
+    )
 
 
 def _wanted(settings: Settings) -> tuple[Wanted, Wanted]:
@@ -107,7 +126,7 @@ def _wanted(settings: Settings) -> tuple[Wanted, Wanted]:
         Wanted(
             id=STRIPE_CONNECTION,
             app="stripe",
-            key=settings.stripe_api_key.get_secret_value() or SANDBOX_STRIPE_KEY,
+            key=known_key(settings, STRIPE_CONNECTION),
             api_base=settings.effective_stripe_api_base,
             webhook_secrets=tuple(s.get_secret_value() for s in settings.stripe_webhook_secrets),
             title="Stripe" if not sandboxed else "Stripe (sandbox)",
@@ -115,7 +134,7 @@ def _wanted(settings: Settings) -> tuple[Wanted, Wanted]:
         Wanted(
             id=TOGAI_CONNECTION,
             app="togai",
-            key=settings.togai_api_token.get_secret_value() or SANDBOX_TOGAI_TOKEN,
+            key=known_key(settings, TOGAI_CONNECTION),
             api_base=settings.effective_togai_api_base,
             webhook_token=settings.togai_webhook_token.get_secret_value(),
             organization=settings.togai_organization,
@@ -125,10 +144,11 @@ def _wanted(settings: Settings) -> tuple[Wanted, Wanted]:
     )
 
 
-def _missing(settings: Settings, stripe: Connection, vault: Vault) -> list[str]:
+def _missing(settings: Settings, connections: Mapping[str, Connection], vault: Vault) -> list[str]:
     """What the real systems still need before events come, or before they come quickly."""
     if webhooks_come_in(settings):
-        if vault.open(stripe).webhook_secrets:
+        stripe = connections.get("stripe")
+        if stripe is None or vault.open(stripe).webhook_secrets:
             return []
         return ["no signing secret: Stripe's webhooks are refused until STRIPE_WEBHOOK_SECRETS is set (see README)"]
     if settings.polling:
@@ -146,8 +166,12 @@ def _new(links: Iterable[FlowLink], flows: Mapping[str, Flow]) -> list[str]:
     return found
 
 
-def _stripe_address(settings: Settings) -> str:
-    return f"{public_address(settings)}/webhooks/stripe/{STRIPE_CONNECTION}"
+def _address(settings: Settings, connection: Connection, vault: Vault) -> str:
+    """Where the vendor calls."""
+    base = f"{public_address(settings)}/webhooks/{connection.app}/{connection.id}"
+    if connection.app == "stripe":
+        return base
+    return f"{base}/{TOGAI_EVENT}/{vault.open(connection).webhook_token}"
 
 
 async def _keep_connection(records: Books, connection: Connection) -> None:
@@ -171,7 +195,7 @@ async def _with_endpoint(connection: Connection, settings: Settings, vault: Vaul
     secrets = vault.open(connection)
     if not settings.sandboxed:
         return connection
-    url = _stripe_address(settings)
+    url = _address(settings, connection, vault)
     wanted = Wanted(id=connection.id, app="stripe", key=secrets.api_key, api_base=connection.api_base)
     async with stripe_app(wanted, settings) as client:
         same = [endpoint for endpoint in await client.webhook_endpoints() if endpoint["url"] == url]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from shared.polls import stripe_interval, webhooks_come_in
 from shared.settings import Mode, Settings
 
@@ -14,14 +16,18 @@ def span(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
-def sentences(settings: Settings, mode: Mode) -> tuple[str, ...]:
-    """One for each vendor."""
+def sentences(settings: Settings, modes: Mapping[str, Mode]) -> tuple[str, ...]:
+    """One for each vendor that is connected. `modes` are by app."""
     if not settings.polling:
         return ("TANDEM_POLLING is off: what no webhook brings is not noticed",)
-    every = span(stripe_interval(settings, mode))
-    stripe = (
-        f"Stripe: webhooks come in; its list of events is read every {every} for what they missed"
-        if webhooks_come_in(settings)
-        else f"Stripe: TANDEM_PUBLIC_URL is not set, so its list of events is read every {every} ({mode})"
-    )
-    return stripe, f"Togai: changes are found by reading its lists every {span(settings.togai_poll_interval)}"
+    found = []
+    if mode := modes.get("stripe"):
+        every = span(stripe_interval(settings, mode))
+        found.append(
+            f"Stripe: webhooks come in; its list of events is read every {every} for what they missed"
+            if webhooks_come_in(settings)
+            else f"Stripe: TANDEM_PUBLIC_URL is not set, so its list of events is read every {every} ({mode})"
+        )
+    if "togai" in modes:
+        found.append(f"Togai: changes are found by reading its lists every {span(settings.togai_poll_interval)}")
+    return tuple(found)

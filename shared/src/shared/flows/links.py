@@ -50,7 +50,7 @@ def missing_links(
             enabled=fresh and (sandboxed or not flow.starts_off),
         )
         for id, flow in wanted.items()
-        if id not in known
+        if id not in known and by_app.keys() >= set(aliases_of(flow).values())
     ]
 
 

@@ -13,7 +13,7 @@ from console import manage
 from console.cli import client, tables
 from console.cli.errors import settings as read_settings
 from console.cli.terminal import say
-from console.connect import Wanted
+from console.connect import Wanted, known_key
 
 app = typer.Typer(help="The keys to your accounts at Stripe and Togai.", no_args_is_help=True)
 
@@ -50,10 +50,15 @@ def add(
     app_name: Annotated[str, typer.Argument(metavar="APP", help="stripe or togai.")],
     connection_id: Annotated[str, typer.Argument(metavar="ID", help="A name of your own, as con_stripe_eu.")],
     key: Annotated[
-        str,
-        typer.Option(prompt="Key or token", hide_input=True, envvar="TANDEM_CONNECTION_KEY", help="Asked if absent."),
-    ],
-    webhook_secret: Annotated[list[str] | None, typer.Option(help="Stripe: the endpoint's signing secret(s).")] = None,
+        str, typer.Option(envvar="TANDEM_CONNECTION_KEY", help="Key or token; asked if absent, and better so.")
+    ] = "",
+    webhook_secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="TANDEM_CONNECTION_WEBHOOK_SECRETS",
+            help="Stripe: the endpoint's signing secret, several by commas; `-` asks for it.",
+        ),
+    ] = None,
     api_base: Annotated[str, typer.Option(help="Another address than the vendor's own.")] = "",
     organization: Annotated[str, typer.Option(help="Togai: the organization's id, if Togai does not tell it.")] = "",
     mode: Annotated[Mode | None, typer.Option(help="Togai: test or live, for an address of your own.")] = None,
@@ -66,15 +71,26 @@ def add(
     wanted = Wanted(
         id=connection_id,
         app=app_name,  # type: ignore[arg-type]
-        key=key,
+        key=key or known_key(settings, connection_id) or typer.prompt("Key or token", hide_input=True),
         api_base=api_base or bases[app_name],
-        webhook_secrets=tuple(webhook_secret or ()),
+        webhook_secrets=_secrets(webhook_secret),
         organization=organization,
         mode=mode or ("test" if settings.sandboxed else None),
     )
-    made = asyncio.run(manage.add_connection(settings, wanted))
-    say(f"{made.id} is connected to {made.app_account}. Link flows to it with `tandem flow-links add`.")
+    made, off = asyncio.run(manage.add_connection(settings, wanted))
+    say(f"{made.id} is connected to {made.app_account}.")
     say(f"{made.app.capitalize()} calls {manage.webhook_address(settings, made)}")
+    for link in off:
+        say(f"Its flow link {link.id} is off; switch it on with `tandem flow-links enable {link.id}`.")
+    if not off:
+        say("Link flows to it with `tandem flow-links add`.")
+
+
+def _secrets(given: list[str] | None) -> tuple[str, ...]:
+    """Signing secrets, apart: an argument stands in the list of processes and in the shell's history, so `-` asks."""
+    texts = [typer.prompt("Signing secret", hide_input=True) if text == "-" else text for text in given or ()]
+    # What is blank stays, to be refused: nobody means that.
+    return tuple(part.strip() for text in texts for part in text.split(","))
 
 
 @app.command("remove")

@@ -21,6 +21,6 @@ def setup() -> None:
         say(f"look at this: {note}")
     for sentence in (*prepared.sources, *prepared.new):
         say(sentence)
-    say(f"ready: Stripe {prepared.stripe_account}, Togai {prepared.togai_account}")
-    say(f"Stripe calls {prepared.stripe_webhook}")
-    say(f"Togai calls {prepared.togai_webhook}")
+    say(f"ready: {', '.join(prepared.accounts) or 'no connection'}")
+    for address in prepared.addresses:
+        say(address)

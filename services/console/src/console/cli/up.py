@@ -57,9 +57,9 @@ async def _prepare(settings: Settings, report: Report) -> str:
     for sentence in (*prepared.sources, *prepared.new):
         report.note("setup", sentence)
     if not settings.sandboxed:
-        report.note("setup", f"Stripe calls {prepared.stripe_webhook}")
-        report.note("setup", f"Togai calls {prepared.togai_webhook}")
-    return f"Stripe {prepared.stripe_account}, Togai {prepared.togai_account}"
+        for address in prepared.addresses:
+            report.note("setup", address)
+    return ", ".join(prepared.accounts) or "no connection"
 
 
 async def _demo(settings: Settings, console: Console) -> None:
