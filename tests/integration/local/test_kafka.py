@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psutil
@@ -13,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
+from console import manage
 from console.local.errors import LocalError
 from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
@@ -160,3 +162,20 @@ async def test_the_password_is_made_once(tmp_path: Path, kafka_jars: None) -> No
     password_file(tmp_path).unlink()
     with pytest.raises(LocalError, match=r"kafka\.password is not there.*backup, or set TANDEM_HOME"):
         await broker.prepare()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda settings: manage.remove_connection(settings, "con_stripe"),
+        manage.rekey,
+        lambda settings: manage.add_link(settings, "a-flow", {}),
+    ],
+    ids=["connections remove", "connections rekey", "flow-links add"],
+)
+async def test_a_command_that_needs_kafka_says_how_to_start_it(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence instead of what the client raised."""
+    monkeypatch.setattr(manage, "KAFKA_PATIENCE", 0.1)
+
+    with pytest.raises(LocalError, match="No Kafka answers at 127.0.0.1:9"):
+        await ask(Settings(_env_file=None, kafka_bootstrap_servers="127.0.0.1:9"))

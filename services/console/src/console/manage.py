@@ -24,7 +24,11 @@ from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
 from console.connect import TOGAI_EVENT, Wanted, connect, public_address
+from console.local.probe import require_kafka
 from shared import key_states
+
+KAFKA_PATIENCE = 5.0
+"""Seconds for Kafka to answer a command."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class Books:
 
 @asynccontextmanager
 async def books(settings: Settings) -> AsyncIterator[Books]:
-    """Open the records as they are now. Raises Misconfigured without an encryption key, Unavailable without Kafka."""
+    """Open the records as they are now. Raises Misconfigured without an encryption key, LocalError without Kafka."""
+    await require_kafka(settings, KAFKA_PATIENCE)
     topics, registry = Topics(settings), Registry()
     folds = registry.folds(topics, with_mappings=False, with_index=False)
     async with Log(settings) as log, Replica(settings, folds) as replica:

@@ -85,7 +85,11 @@ class Log:
         )
         if self._before_sending:
             _call_before_sending(self._producer.client, self._before_sending)
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except KafkaError as error:
+            await self._producer.stop()
+            raise Unavailable(f"Kafka at {self._settings.bootstrap_servers} does not answer: {error}") from error
         return self
 
     async def __aexit__(

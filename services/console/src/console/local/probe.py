@@ -67,6 +67,10 @@ async def require_kafka(settings: Settings, patience: float = PATIENCE) -> None:
         async with asyncio.timeout(patience):
             await until(lambda: kafka_answers(servers, **options), 0.2)
     except TimeoutError:
+        if settings.embedded_kafka:
+            raise LocalError(
+                f"Kafka is not running at {servers}: start it with `tandem kafka start`, or everything with `make up`."
+            ) from None
         raise LocalError(
             f"No Kafka answers at {servers} (KAFKA_BOOTSTRAP_SERVERS). Start it, correct the address and the "
             "KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_* settings, or unset it: then Tandem runs its own."
