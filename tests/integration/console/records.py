@@ -109,7 +109,7 @@ def difference(second: int = 0, **fields: Any) -> Difference:
 
 def pair_state(of: Mapping, side: Side, **fields: Any) -> PairState:
     """What one side's worker knows of a pair; equal unless differences are given."""
-    return PairState(**({"mapping": of.id, "side": side, "pair": list(of.refs), "at": at(0)} | fields))
+    return PairState(**({"mapping": of.id, "side": side, "pair": list(of.refs), "link": of.run, "at": at(0)} | fields))
 
 
 def dead_letter(event: str, second: int = 0, **fields: Any) -> DeadLetter:

@@ -36,6 +36,7 @@ async def off(api: httpx.AsyncClient, log: Log, topics: Topics) -> FlowLink:
         run("evt_3", 3, "missed", aggregate=other),
         run("evt_4", 4, "in_sync", aggregate=other),
     )
+    await log.append(topics.connections, "stripe", mappings.encode(records.connection()))
     await log.append(topics.flow_links, link.id, mappings.encode(link))
     for one in found:
         await log.append(topics.runs, one.id, mappings.encode(one))

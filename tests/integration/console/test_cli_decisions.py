@@ -80,7 +80,7 @@ async def test_what_waits_is_listed(filled: httpx.AsyncClient, tandem: Tandem) -
         assert shown in differences.stdout, shown
     assert json.loads(as_json.stdout)["items"][0]["run"] == run
     assert "equal in every field" in nothing.stdout
-    assert "new: switch on with tandem flow-links enable brought" in flow_links.stdout
+    assert "new, nobody has switched it on: `tandem flow-links enable brought`" in flow_links.stdout
 
 
 async def test_a_conflict_is_looked_at_again_when_a_person_says_so(

@@ -309,7 +309,11 @@ async def test_status_and_metrics_count_what_waits(console: State, api: httpx.As
         ),
         ([records.waiting("e"), records.waiting("f")], "2 entities wait for a change at Stripe or Togai"),
         ([records.waiting("e", "Blocked")], "1 entity waits until a connection is mended: see `tandem runs list"),
-        ([records.waiting("e", "OverwritesHeld")], "1 entity waits for your leave to overwrite: see `tandem runs list"),
+        (
+            [records.waiting("e", "OverwritesHeld", flow_link="link")],
+            "1 entity waits for your leave to overwrite: see `tandem runs list --state parked` for which, then `tandem "
+            "flow-links confirm link`",
+        ),
         (
             [
                 records.mapping("n"),
@@ -351,3 +355,40 @@ async def test_what_is_over_is_well(console: State, api: httpx.AsyncClient, log:
     status = (await api.get("/api/status")).json()
 
     assert (status["healthy"], status["problems"]) == (True, [])
+
+
+async def test_what_is_off_is_said_and_is_no_problem(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """A person wanted it so; what it missed and holds stands beside it, with the command that switches it on."""
+    off = records.flow_link(id="off", enabled=False, changed_at=records.at(0))
+    orphan = records.flow_link(id="orphan", enabled=False, connections={"stripe": "gone"})
+    behind = records.flow_link(id="behind")
+    await put(console, log, records.connection(), records.connection(id="gone", state="removed"), off, orphan, behind)
+    missed = [
+        records.run(f"m{n}", n, state="missed", flow_link=link) for n, link in enumerate(("off", "orphan", "behind"))
+    ]
+    await put(console, log, records.waiting("w", "FlowLinkOff", flow_link="off"), *missed)
+
+    status = (await api.get("/api/status")).json()
+    page = (await api.get("/status")).text
+
+    assert (status["healthy"], status["problems"], status["counts"]["held_off"]) == (True, [], 1)
+    assert status["off"] == [
+        "connection gone is removed: `tandem connections add stripe gone` connects it again",
+        "1 entity had news while flow link behind was off: `tandem flow-links catch-up behind`",
+        "flow link off is off (switched off: `tandem flow-links enable off`); 1 entity had news meanwhile; 1 "
+        "entity waits for it",
+        "flow link orphan is off (connection gone is removed: `tandem connections add stripe gone`, then `tandem "
+        "flow-links enable orphan`)",
+    ]
+    assert "All that is on is well." in page
+
+
+async def test_a_former_link_of_the_same_two_shows_no_difference(
+    console: State, api: httpx.AsyncClient, log: Log
+) -> None:
+    """They were unlinked and linked again: what differed then says nothing."""
+    pair = records.mapping("n")
+    former = records.pair_state(pair, "togai", link="run_before", differences={"name": records.difference()})
+    await put(console, log, pair, former)
+
+    assert (await api.get("/api/differences")).json()["items"] == []

@@ -104,7 +104,7 @@ def test_a_pair_state_becomes_one_row_with_a_part_for_each_difference() -> None:
     assert folded.values == {
         "id": f"{pair.id}/stripe",
         "mapping": pair.id,
-        "pair": pair_text(pair.refs),
+        "pair": pair_text(pair.refs, pair.run),
         "settled": 5,
         "place": 17,
     }

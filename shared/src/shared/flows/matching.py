@@ -46,7 +46,7 @@ def starting(
     connections: Mapping[str, Connection],
 ) -> list[tuple[FlowLink, Flow]]:
     """The links, enabled or not, whose flow has this trigger, at this app account: by which connection it came is no
-    matter.
+    matter. A link whose connection was removed misses nothing.
     """
     if event_type not in TRIGGERS:
         return []
@@ -56,6 +56,6 @@ def starting(
         if flow is None or flow.trigger != event_type:
             continue
         connection = connections.get(link.connections.get(trigger_alias(flow), ""))
-        if connection and connection.app_account == app_account:
+        if connection and connection.state != "removed" and connection.app_account == app_account:
             found.append((link, flow))
     return sorted(found, key=lambda pair: pair[0].id)

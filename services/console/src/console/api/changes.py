@@ -23,7 +23,7 @@ from sqlmodel import Session
 from console.api import models, shapes
 from console.api.errors import ErrorBody, NotNow, Unknown
 from console.api.state import State, StateDep
-from console.projection import missed, queries
+from console.projection import queries
 from shared import connections, runs
 
 router = APIRouter(
@@ -180,8 +180,14 @@ async def confirm(state: StateDep, link_id: str) -> models.FlowLinkItem:
 
 
 async def _shown(state: State, link: FlowLink) -> models.FlowLinkItem:
-    def read() -> int:
+    def read() -> list[models.FlowLinkItem]:
         with Session(state.database.engine) as session:
-            return missed.counts(session).get(link.id, 0)
+            return shapes.flow_link_items(session)
 
-    return shapes.flow_link_item(link, await asyncio.to_thread(read))
+    found = {item.id: item for item in await asyncio.to_thread(read)}
+    # The tables may be a moment behind, or know a removed one no more: what was decided is what is shown.
+    decided = {"enabled": link.enabled, "changed_at": link.changed_at, "connections": link.connections}
+    present = found.get(link.id) or models.FlowLinkItem(
+        id=link.id, flow=link.flow, **decided, new=False, missed=0, waiting=0, off=""
+    )
+    return present.model_copy(update=decided | ({"off": ""} if link.enabled else {}))

@@ -221,6 +221,8 @@ class FlowLinkItem(Model):
     missed: int = Field(
         description="entities of which it missed something, and that it has not handled since", examples=[0]
     )
+    waiting: int = Field(description="entities whose runs wait until it is on again")
+    off: str = Field(description="why it is off and what switches it on; empty while it is on")
 
 
 class CatchUpRequest(Model):

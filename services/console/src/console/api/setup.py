@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends
 
 from console.api import models, shapes
 from console.api.state import SessionDep, stamp
-from console.projection import missed, queries
 
 router = APIRouter(prefix="/api", dependencies=[Depends(stamp)])
 
@@ -21,6 +20,4 @@ def list_connections(session: SessionDep) -> models.ConnectionList:
 @router.get("/flow-links", tags=["flows"], summary="List flow links")
 def list_flow_links(session: SessionDep) -> models.FlowLinkList:
     """Which flow runs between which connections, and whether it is on."""
-    number = missed.counts(session)
-    links = queries.flow_links(session)
-    return models.FlowLinkList(items=[shapes.flow_link_item(x, number.get(x.id, 0)) for x in links])
+    return models.FlowLinkList(items=shapes.flow_link_items(session))

@@ -15,7 +15,7 @@ from shared.runs import DeadLetter, Problem, Run, Step
 from sqlmodel import Session
 
 from console.api import models
-from console.projection import queries
+from console.projection import missed, pending, queries
 from console.projection.pending import Differing
 
 
@@ -258,6 +258,28 @@ def connection_items(session: Session) -> list[models.ConnectionItem]:
     return [connection_item(connection, states) for connection in queries.connections(session)]
 
 
-def flow_link_item(link: FlowLink, missed: int) -> models.FlowLinkItem:
-    same = ("id", "flow", "connections", "enabled", "changed_at")
-    return models.FlowLinkItem(**{name: getattr(link, name) for name in same}, new=is_new(link), missed=missed)
+def flow_link_items(session: Session) -> list[models.FlowLinkItem]:
+    """Every flow link that is not removed, with what waits for it and what it missed while it was off."""
+    not_done, waiting = missed.counts(session), pending.parked_by_link(session, pending.HELD_OFF)
+    there = {connection.id for connection in queries.connections(session)}
+    found = []
+    for link in queries.flow_links(session):
+        same = {name: getattr(link, name) for name in ("id", "flow", "connections", "enabled", "changed_at")}
+        gone = [(app, id_) for app, id_ in link.connections.items() if id_ not in there]
+        number = 0 if gone else not_done.get(link.id, 0)
+        found.append(
+            models.FlowLinkItem(
+                **same, new=is_new(link), missed=number, waiting=waiting.get(link.id, 0), off=_why_off(link, gone)
+            )
+        )
+    return found
+
+
+def _why_off(link: FlowLink, gone: list[tuple[str, str]]) -> str:
+    switch_on = f"`tandem flow-links enable {link.id}`"
+    if link.enabled:
+        return ""
+    if gone:
+        again = " and ".join(f"`tandem connections add {app} {id_}`" for app, id_ in gone)
+        return f"connection {' and '.join(id_ for _, id_ in gone)} is removed: {again}, then {switch_on}"
+    return f"new, nobody has switched it on: {switch_on}" if is_new(link) else f"switched off: {switch_on}"

@@ -34,7 +34,10 @@ class Counts(Model):
     dead_letters: dict[str, int] = Field(examples=[{"open": 1}])
     waiting: int = Field(description="entities that wait for a change which only a person can make at Stripe or Togai")
     blocked: int = Field(description="entities that wait until a connection is mended")
-    held: int = Field(description="entities that wait for a person's leave to overwrite values")
+    held: dict[str, int] = Field(
+        description="entities that wait for a person's leave to overwrite values, by flow link"
+    )
+    held_off: int = Field(description="entities whose runs wait for a flow link that is off")
     refused: int = Field(description="values that a vendor refused; each is a difference, too")
     conflicts: int = Field(description="entities that wait for a person's decision")
     differences: int = Field(description="fields that differ and stay so")
@@ -60,6 +63,7 @@ class Status(Model):
     pollers: Pollers | None = Field(description="null where ingress cannot be asked from here")
     connections: list[models.ConnectionItem]
     counts: Counts
+    off: list[str] = Field(description="what a person switched off or removed, and what it missed or holds: no problem")
     refused_events: list[RefusedEvents]
     last_run: models.RunItem | None = Field(description="the newest run: also the newest event, for each one has a run")
     projection: dict[str, Any] = Field(description="as GET /api/health")
@@ -75,7 +79,8 @@ def counts_of(session: Session) -> Counts:
         dead_letters=queries.counts(session, DeadLetterRow),
         waiting=pending.parked_count(session, pending.WAITING),
         blocked=pending.parked_count(session, pending.BLOCKED),
-        held=pending.parked_count(session, pending.HELD),
+        held=pending.parked_by_link(session, pending.HELD),
+        held_off=pending.parked_count(session, pending.HELD_OFF),
         refused=pending.refused_count(session),
         conflicts=pending.conflict_count(session),
         differences=pending.difference_count(session),
@@ -87,7 +92,7 @@ async def status_of(state: State) -> Status:
     found_parts, lags, polled, tables = await asyncio.gather(
         parts.health(state.settings), state.lag.get(), pollers.ask(state.settings), asyncio.to_thread(_tables, state)
     )
-    counts, connections, refused, last_run = tables
+    counts, connections, off, refused, last_run = tables
     projection = state.projector.health()
     found = Status(
         healthy=True,
@@ -97,6 +102,7 @@ async def status_of(state: State) -> Status:
         pollers=polled,
         connections=connections,
         counts=counts,
+        off=off,
         refused_events=refused,
         last_run=last_run,
         projection=projection,
@@ -117,21 +123,47 @@ def _to_do(status: Status) -> list[str]:
         (counts.conflicts, "1 conflict waits", "{} conflicts wait", "for a decision: see `tandem conflicts list`"),
         (counts.waiting, waits, wait, f"for a change at Stripe or Togai: {parked}"),
         (counts.blocked, waits, wait, f"until a connection is mended: {parked}, and `tandem connections list`"),
-        (counts.held, waits, wait, f"for your leave to overwrite: {parked}, then `tandem flow-links confirm`"),
         (counts.refused, "1 value was", "{} values were", "refused by a vendor: see `tandem differences list`"),
     )
     found = [f"{one if n == 1 else several.format(n)} {what}" for n, one, several, what in work if n]
+    found += [
+        f"{waits if n == 1 else wait.format(n)} for your leave to overwrite: {parked}, then "
+        f"`tandem flow-links confirm {link}`"
+        for link, n in status.counts.held.items()
+    ]
     lately = datetime.now(UTC) - TOLD_FOR
     return found + [one.says for one in status.refused_events if datetime.fromisoformat(one.last) > lately]
 
 
 def _tables(
     state: State,
-) -> tuple[Counts, list[models.ConnectionItem], list[RefusedEvents], models.RunItem | None]:
+) -> tuple[Counts, list[models.ConnectionItem], list[str], list[RefusedEvents], models.RunItem | None]:
     with Session(state.database.engine) as session:
         found, _ = queries.runs_page(session, queries.Search(limit=1))
         connections, refused = shapes.connection_items(session), refused_events(session)
-        return counts_of(session), connections, refused, shapes.run_item(found[0]) if found else None
+        last = shapes.run_item(found[0]) if found else None
+        return counts_of(session), connections, _off(session), refused, last
+
+
+def _off(session: Session) -> list[str]:
+    """What is off because somebody wanted it so, and flow links that have not caught up with what they missed."""
+    found = [
+        f"connection {c.id} is removed: `tandem connections add {c.app} {c.id}` connects it again"
+        for c in queries.removed_connections(session)
+    ]
+    for link in shapes.flow_link_items(session):
+        missed = _number(link.missed, "entity had news", "entities had news")
+        waiting = _number(link.waiting, "entity waits", "entities wait")
+        if link.off:
+            more = [f"{missed} meanwhile" if missed else "", f"{waiting} for it" if waiting else ""]
+            found.append("; ".join([f"flow link {link.id} is off ({link.off})", *filter(None, more)]))
+        elif missed:
+            found.append(f"{missed} while flow link {link.id} was off: `tandem flow-links catch-up {link.id}`")
+    return found
+
+
+def _number(count: int, one: str, several: str) -> str:
+    return "" if not count else f"1 {one}" if count == 1 else f"{count} {several}"
 
 
 def refused_events(session: Session) -> list[RefusedEvents]:
@@ -188,7 +220,8 @@ def metrics(state: StateDep, session: SessionDep) -> Response:
     for name, text, waiting in (
         ("tandem_waiting", "entities that wait for a change which only a person can make", counts.waiting),
         ("tandem_blocked", "entities that wait until a connection is mended", counts.blocked),
-        ("tandem_held", "entities that wait for a person's leave to overwrite values", counts.held),
+        ("tandem_held", "entities that wait for a person's leave to overwrite values", sum(counts.held.values())),
+        ("tandem_held_off", "entities whose runs wait for a flow link that is off", counts.held_off),
         ("tandem_refused", "values that a vendor refused", counts.refused),
         ("tandem_conflicts", "entities that wait for a person's decision", counts.conflicts),
         ("tandem_differences", "fields that differ and stay so", counts.differences),

@@ -15,18 +15,16 @@ from console.cli.terminal import say
 
 app = typer.Typer(help="Which flows are on, for which connections.", no_args_is_help=True)
 
-COLUMNS = ("Flow link", "State", "Missed", "Flow", "Connections")
+COLUMNS = ("Flow link", "State", "Missed", "Waiting", "Flow", "Connections")
 
 
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
-    on = found["enabled"]
-    state = Text("on" if on else "off", style="green" if on else "dim")
-    if found["new"]:
-        state = Text(f"new: switch on with tandem flow-links enable {found['id']}", style="yellow")
+    state = Text("on", style="green") if found["enabled"] else Text(f"off: {found['off']}", style="yellow")
     return (
         found["id"],
         state,
-        str(found["missed"]),
+        str(found["missed"] or ""),
+        str(found["waiting"] or ""),
         found["flow"],
         ", ".join(f"{app}: {connection}" for app, connection in found["connections"].items()),
     )
@@ -58,8 +56,11 @@ def add(
 @app.command("enable")
 def enable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Switch a flow link on."""
-    client.call("POST", f"/api/flow-links/{link}/enable")
+    missed = client.call("POST", f"/api/flow-links/{link}/enable").json()["missed"]
     say(f"{link} is on.")
+    if missed:
+        what = "1 entity had news" if missed == 1 else f"{missed} entities had news"
+        say(f"{what} while it was off: `tandem flow-links catch-up {link}` looks at them.")
 
 
 @app.command("catch-up")

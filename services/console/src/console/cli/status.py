@@ -79,6 +79,8 @@ def status(json: client.AsJson = False) -> None:
     out.print()
     for problem in found["problems"]:
         out.print(Text(problem, style="red"))
+    for sentence in found["off"]:
+        out.print(Text(sentence, style="yellow"))
     if found["healthy"]:
-        out.print(Text("All is well.", style="green"))
+        out.print(Text("All that is on is well." if found["off"] else "All is well.", style="green"))
     raise typer.Exit(0 if found["healthy"] else 1)

@@ -23,7 +23,7 @@ from console.api.paging import decode_cursor, next_cursor
 from console.api.state import State, StateDep
 from console.api.status import counts_of, status_of
 from console.pages import words
-from console.projection import missed, pending, queries
+from console.projection import pending, queries
 from console.projection.queries import Search
 
 HERE = Path(__file__).parent
@@ -129,8 +129,7 @@ async def status(state: StateDep) -> HTMLResponse:
 
     def links() -> list[Any]:
         with Session(state.database.engine) as session:
-            number = missed.counts(session)
-            return [shapes.flow_link_item(link, number.get(link.id, 0)) for link in queries.flow_links(session)]
+            return shapes.flow_link_items(session)
 
     return render(
         "status.html",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from shared.errors import Blocked, Conflict, OverwritesHeld, Waiting
+from shared.errors import Blocked, Conflict, FlowLinkOff, OverwritesHeld, Waiting
 from shared.mappings import Mapping
 from shared.pairs import Difference
 from shared.runs import Run
@@ -35,6 +35,9 @@ BLOCKED = (Blocked.__name__,)
 """Those that only a change of a connection ends."""
 HELD = (OverwritesHeld.__name__,)
 """Those that a person's permission ends. A run of a flow link that is off waits as somebody wanted it to."""
+
+HELD_OFF = (FlowLinkOff.__name__,)
+"""Those that end when a person switches a flow link on."""
 
 RANK = {"linked": 0, "deleted": 1, "claimed": 2, "separate": 3}
 """Which mapping of an entity tells most; a withdrawn one tells nothing."""
@@ -86,6 +89,13 @@ def parked_count(session: Session, problems: Iterable[str]) -> int:
     query = select(func.count(distinct(col(RunRow.aggregate))))
     parked = query.where(col(RunRow.state) == "parked", col(RunRow.problem).in_(tuple(problems)))
     return int(session.execute(parked).scalar_one())
+
+
+def parked_by_link(session: Session, problems: Iterable[str]) -> dict[str, int]:
+    """Entities whose runs are parked by a problem of one of these classes, for each flow link."""
+    query = select(col(RunRow.flow_link), func.count(distinct(col(RunRow.aggregate))))
+    parked = query.where(col(RunRow.state) == "parked", col(RunRow.problem).in_(tuple(problems)))
+    return {str(link): int(number) for link, number in session.execute(parked.group_by(RunRow.flow_link))}
 
 
 def _in_conflict(table: Any) -> ColumnElement[bool]:

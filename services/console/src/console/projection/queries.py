@@ -86,6 +86,12 @@ def connections(session: Session) -> list[Connection]:
     return [connection_decoder.decode(row.record) for row in session.scalars(query)]
 
 
+def removed_connections(session: Session) -> list[Connection]:
+    """Those that a person removed."""
+    query = select(ConnectionRow).where(col(ConnectionRow.state) == "removed").order_by(col(ConnectionRow.id))
+    return [connection_decoder.decode(row.record) for row in session.scalars(query)]
+
+
 def key_states(session: Session) -> KeyStates:
     """What the vendors said of every key."""
     found = KeyStates()

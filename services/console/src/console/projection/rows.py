@@ -110,9 +110,9 @@ def _clean(values: dict[str, Any]) -> dict[str, Any]:
     return {k: v.replace("\x00", "") if isinstance(v, str) else v for k, v in values.items()}
 
 
-def pair_text(refs: Iterable[str]) -> str:
-    """Both refs of a pair as one text, to compare by."""
-    return "\n".join(refs)
+def pair_text(refs: Iterable[str], run: str) -> str:
+    """Both refs of a pair and the run that linked them as one text: what is known of a former link says nothing."""
+    return "\n".join((*refs, run))
 
 
 def _run(value: bytes) -> Read:
@@ -127,7 +127,7 @@ def _run(value: bytes) -> Read:
 def _mapping(value: bytes) -> Read:
     mapping = mappings.decode(value)
     row = {"id": mapping.id, "at": mapping.at, "state": mapping.state, "born": mapping.began_at}
-    row |= {"pair": pair_text(mapping.refs)}
+    row |= {"pair": pair_text(mapping.refs, mapping.run)}
     return Read(mapping, row | {"record": value}, (*mapping.refs, *mapping.also, mapping.run))
 
 
@@ -169,7 +169,12 @@ def _pair_state(value: bytes) -> Read:
         }
         for field, found in state.differences.items()
     ]
-    row = {"id": state.key, "mapping": state.mapping, "pair": pair_text(state.pair), "settled": state.settled}
+    row = {
+        "id": state.key,
+        "mapping": state.mapping,
+        "pair": pair_text(state.pair, state.link),
+        "settled": state.settled,
+    }
     return Read(state, row, parts=parts)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "8"
+TABLES_VERSION = "9"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
@@ -36,7 +36,9 @@ class RunRow(SQLModel, table=True):
 
 
 class MappingRow(SQLModel, table=True):
-    """One claim or mapping; `at` is when its present state was written, `born` where it began, `pair` both refs."""
+    """One claim or mapping; `at` is when its present state was written, `born` where it began, `pair` both refs and
+    the run that linked them.
+    """
 
     __tablename__ = "mappings"
     __table_args__ = (Index("mappings_newest", "at", "id"), Index("mappings_by_state", "state", "at", "id"))
