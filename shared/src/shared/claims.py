@@ -191,7 +191,7 @@ class Claims:
         """One side is gone: a state of the pair, so that no event makes it again."""
         return await self._write(
             msgspec.structs.replace(
-                pair, state="deleted", reason=reason, at=timestamp(self._clock()), claim=None, target=pair.target
+                pair, state="deleted", reason=reason, at=timestamp(self._clock()), claim=None, match=""
             )
         )
 
@@ -202,8 +202,12 @@ class Claims:
         """
         if held.is_create and held.rule == "manual":
             return await self._separate(held.id, held.source, held.run, held.reason)
+            return await self.separate(held.source, held.run, held.reason)
+        # What was to be sent, and the address that it was matched by, are a customer's: they end with the claim.
         return await self._write(
-            msgspec.structs.replace(held, state="withdrawn", reason=reason, at=timestamp(self._clock()))
+            msgspec.structs.replace(
+                held, state="withdrawn", reason=reason, at=timestamp(self._clock()), claim=None, match=""
+            )
         )
 
     async def unlink(self, pair: Mapping, run: str, reason: str) -> Mapping:

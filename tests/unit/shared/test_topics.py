@@ -57,4 +57,6 @@ def test_what_must_outlive_everything_is_compacted_and_never_deleted_by_age() ->
         assert (shapes[name].cleanup, shapes[name].retention, shapes[name].partitions) == ("compact", None, 1)
         assert shapes[name].config()["retention.ms"] == "-1"
     assert shapes[topics.runs].cleanup == "compact,delete"
+    assert shapes[topics.runs].config()["max.compaction.lag.ms"] == str(7 * 24 * 3600 * 1000)
+    assert shapes[topics.mappings].config()["max.compaction.lag.ms"] == str(7 * 24 * 3600 * 1000)
     assert shapes[topics.events("customer")].retention == timedelta(days=90)

@@ -25,6 +25,12 @@ TALK_KEPT = timedelta(hours=1)
 """What processes tell each other about limits is of use for a second; an hour of it helps to see what happened."""
 
 
+REPLACED_KEPT = timedelta(days=7)
+"""How long a compacted topic holds at most what a newer record of its key replaced: a claim's body, a removed key.
+Kafka alone would wait until a tenth of the topic is of that kind.
+"""
+
+
 @dataclass(frozen=True)
 class Topic:
     """One topic as it must be on the cluster. `retention` None keeps records for ever (or until compacted).
@@ -41,12 +47,17 @@ class Topic:
     def config(self) -> dict[str, str]:
         """The topic-level settings in Kafka's own names."""
         config = {"cleanup.policy": self.cleanup, "max.message.bytes": str(MAX_MESSAGE_BYTES)}
-        config["retention.ms"] = str(int(self.retention.total_seconds() * 1000)) if self.retention else "-1"
+        config["retention.ms"] = str(_milliseconds(self.retention)) if self.retention else "-1"
         if "compact" in self.cleanup:
             config |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": str(24 * 3600 * 1000)}
+            config["max.compaction.lag.ms"] = str(_milliseconds(REPLACED_KEPT))
         if not self.lasting:
-            config |= {"flush.messages": str(2**63 - 1), "segment.ms": str(int(TALK_KEPT.total_seconds() * 1000))}
+            config |= {"flush.messages": str(2**63 - 1), "segment.ms": str(_milliseconds(TALK_KEPT))}
         return config
+
+
+def _milliseconds(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)
 
 
 def is_delay(topic: str) -> bool:

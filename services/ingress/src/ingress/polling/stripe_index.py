@@ -55,7 +55,8 @@ def from_list(app_account: str, row: bytes | msgspec.Raw, asked_at: float) -> tu
 
 def _entity(app_account: str, customer: _Customer, seq: int, *, deleted: bool = False) -> Entity:
     ref = str(Ref(app_account, "customer", customer.id))
-    email = normalized_email(customer.email)
+    # Nobody asks for the address of one that is gone, and its entry stays for ever.
+    email = "" if deleted else normalized_email(customer.email)
     return Entity(ref=ref, state="deleted" if deleted else "active", email=email, seq=seq)
 
 
