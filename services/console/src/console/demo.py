@@ -16,6 +16,7 @@ from shared.log import get_logger
 from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, Settings
 
 from console.http import own_machine
+from console.identity import ConsoleAuth
 
 DEADLINE = 60.0
 LOOK_EVERY = 0.3
@@ -140,8 +141,6 @@ def _stripe_customer(newcomer: Newcomer) -> dict[str, str]:
 
 async def _linked(client: httpx.AsyncClient, settings: Settings, waiting: list[Waiting]) -> dict[str, dict[str, Any]]:
     """The mapping of each, as far as they come in time."""
-    token = settings.console_token.get_secret_value()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
     found: dict[str, dict[str, Any]] = {}
     end = time.monotonic() + DEADLINE
     while len(found) < len(waiting) and time.monotonic() < end:
@@ -151,7 +150,7 @@ async def _linked(client: httpx.AsyncClient, settings: Settings, waiting: list[W
             answer = await client.get(
                 f"http://127.0.0.1:{settings.console_port}/api/mappings",
                 params={"id": one.id, "state": "linked"},
-                headers=headers,
+                auth=ConsoleAuth(settings),
             )
             if answer.is_success and (items := answer.json()["items"]):
                 found[one.id] = items[0]

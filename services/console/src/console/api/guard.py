@@ -10,10 +10,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from console import identity
 from console.api.errors import NO_SNIFFING, error_body
 from console.api.token import SHORTEST_TOKEN, WINDOW, TokenLock
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz", identity.PATH})
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 ALWAYS = {**NO_SNIFFING, "Cross-Origin-Resource-Policy": "same-origin"}
 """Headers of every answer."""

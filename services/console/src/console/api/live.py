@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from console import identity
+from console.api.errors import Unknown
 from console.api.state import StateDep
 
 router = APIRouter()
@@ -31,6 +33,15 @@ async def readyz(state: StateDep) -> Response:
     shown["problem"] = "see `tandem status`" if health["problem"] else ""
     shown["stopped"] = [{name: one[name] for name in ("topic", "partition")} for one in health["stopped"]]
     return JSONResponse(shown, status_code=200 if health["ready"] else 503)
+
+
+@router.get(identity.PATH, tags=["health"], summary="Is this the console that knows the token")
+async def identify(state: StateDep, nonce: Annotated[str, Query(pattern=identity.NONCE)]) -> dict[str, str]:
+    """HMAC-SHA256 of port and nonce under the token: `tandem` asks for it before it sends the token to anybody."""
+    token = state.settings.console_token.get_secret_value()
+    if not token:
+        raise Unknown("this console has no token", "ask without one, or set TANDEM_CONSOLE_TOKEN and start it again")
+    return {"proof": identity.proof(token, state.settings.console_port, nonce)}
 
 
 @router.get("/api/health", tags=["health"], summary="Where the projection stands")

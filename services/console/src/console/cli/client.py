@@ -13,6 +13,7 @@ from shared.plain import plain_json
 
 from console.cli.errors import settings
 from console.cli.terminal import terminal
+from console.identity import ConsoleAuth
 
 TIMEOUT = 15.0
 
@@ -32,16 +33,15 @@ class NotAnswered(SyncError):
 def call(method: str, path: str, *, params: dict[str, Any] | None = None, body: Any = None) -> httpx.Response:
     """One request to the console of this machine.
 
-    Raises NotAnswered with one line that says what to do: the console is away, or it refused.
+    Raises NotAnswered with one line that says what to do: the console is away, or it refused. Raises NotOurConsole
+    where something else listens: the token is not sent to it.
     """
     chosen = settings()
     base = f"http://127.0.0.1:{chosen.console_port}"
-    token = chosen.console_token.get_secret_value()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
     wanted = {name: value for name, value in (params or {}).items() if value not in ("", None)}
     try:
         # No proxy of the environment stands between us and our own machine.
-        with httpx.Client(base_url=base, timeout=TIMEOUT, headers=headers, trust_env=False) as client:
+        with httpx.Client(base_url=base, timeout=TIMEOUT, auth=ConsoleAuth(chosen), trust_env=False) as client:
             answer = client.request(method, path, params=wanted, json=body)
     except httpx.TransportError as error:
         raise NotAnswered(
