@@ -17,7 +17,7 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "Accounts": (
         "Without both keys the sandbox stands in for Stripe and Togai. A key for one side alone is refused.",
         (
-            "stripe_api_key", "stripe_webhook_secrets", "stripe_api_base", "togai_api_token", "togai_webhook_token",
+            "stripe_api_key", "stripe_webhook_secrets", "stripe_api_base", "togai_api_token", "togai_webhook_tokens",
             "togai_api_base", "togai_mode", "togai_organization", "public_url",
         ),
     ),

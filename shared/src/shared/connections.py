@@ -27,6 +27,12 @@ class Secrets(msgspec.Struct, kw_only=True, omit_defaults=True):
     api_key: str
     webhook_secrets: list[str] = []
     webhook_token: str = ""
+    former_webhook_tokens: list[str] = []
+
+    @property
+    def webhook_tokens(self) -> list[str]:
+        """Every token that opens Togai's address, the newest first: several while it is being changed."""
+        return cleaned([self.webhook_token, *self.former_webhook_tokens])
 
     def __repr__(self) -> str:
         return "Secrets(***)"
@@ -112,6 +118,7 @@ class Vault:
             api_key=secrets.api_key.strip(),
             webhook_secrets=cleaned(secrets.webhook_secrets),
             webhook_token=secrets.webhook_token.strip(),
+            former_webhook_tokens=cleaned(secrets.former_webhook_tokens),
         )
         if not secrets.api_key:
             raise Misconfigured(f"the key of connection {connection.id} is empty: give it the vendor's key or token")

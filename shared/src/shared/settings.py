@@ -133,10 +133,11 @@ class Settings(BaseSettings):
     togai_api_token: SecretStr = Field(
         SecretStr(""), validation_alias=_named("TOGAI_API_TOKEN"), description="API token of Togai"
     )
-    togai_webhook_token: SecretStr = Field(
-        SecretStr(""),
+    togai_webhook_tokens: Annotated[list[SecretStr], NoDecode] = Field(
+        default_factory=list,
         validation_alias=_named("TOGAI_WEBHOOK_TOKEN"),
-        description="secret part of the address that Togai calls, 22 characters or more; empty: made and kept",
+        description="secret part of the address that Togai calls, 22 characters or more; empty: made and kept; several "
+        "while rolling, separated by commas, newest first",
     )
     togai_api_base: str = Field(
         "",
@@ -241,7 +242,7 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return cleaned(value.split(",")) if isinstance(value, str) else value
 
-    @field_validator("stripe_webhook_secrets", "encryption_keys", mode="before")
+    @field_validator("stripe_webhook_secrets", "togai_webhook_tokens", "encryption_keys", mode="before")
     @classmethod
     def _split_secrets(cls, value: object) -> object:
         given = value.split(",") if isinstance(value, str) else value
@@ -252,7 +253,7 @@ class Settings(BaseSettings):
             raise ValueError("it holds nothing but blanks: write a secret, or leave it out")
         return found
 
-    @field_validator("stripe_api_key", "togai_api_token", "togai_webhook_token", "console_token", mode="after")
+    @field_validator("stripe_api_key", "togai_api_token", "console_token", mode="after")
     @classmethod
     def _strip(cls, value: SecretStr) -> SecretStr:
         # A line's end or a blank comes along when a key is copied, or read from a file.

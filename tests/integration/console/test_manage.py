@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import partial
 
 from console import manage
+from console.http import own_machine
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from shared.connections import Vault, encryption_keys
@@ -83,6 +85,31 @@ async def test_a_live_and_a_test_connection_are_never_linked(tenant: Tenant) -> 
     assert code == 1
     assert "joins the live connection" in said
     assert "Traceback" not in said
+
+
+async def test_togais_address_is_changed_without_a_gap(tenant: Tenant) -> None:
+    """Both addresses are taken until the person finishes; then the new one alone."""
+    name, former = f"con_t{tenant.name}", tenant.togai_hook(f"con_t{tenant.name}")
+    code, said = await command(tenant, "connections", "renew-webhook", name)
+    assert code == 0, said
+    [newest] = [word for word in said.split() if "/webhooks/togai/" in word]
+
+    async def answers(*expected: int) -> bool:
+        async with own_machine() as http:
+            found = [(await http.post(url, content=b'{"nothing": 1}')).status_code for url in (newest, former)]
+        return found == list(expected)
+
+    await until(partial(answers, 200, 200), "both addresses are taken")
+    code, said = await command(tenant, "connections", "renew-webhook", name, "--finish")
+    assert (code, "newest address alone" in said) == (0, True)
+    await until(partial(answers, 200, 403), "the former address is refused")
+
+
+async def test_stripes_address_holds_no_token(tenant: Tenant) -> None:
+    """The command says where its secret is rolled."""
+    code, said = await command(tenant, "connections", "renew-webhook", f"con_s{tenant.name}")
+
+    assert (code, "roll the signing secret there" in said) == (1, True)
 
 
 async def test_an_empty_signing_secret_is_not_kept(tenant: Tenant) -> None:

@@ -193,3 +193,19 @@ def test_what_was_lost_is_said_for_a_month() -> None:
 
     assert "backfill" in meaning(poll, NOW)
     assert meaning(poll, NOW + 31 * DAY).startswith("Stripe's events were last read")
+
+
+def test_the_entry_of_a_deleted_customer_keeps_no_address() -> None:
+    """Nobody asks for it by its address any more, and entries have no end."""
+    customer = {"id": "cus_1", "object": "customer", "email": "zoe@acme.example"}
+    made, gone = (
+        from_event(
+            "stripe:test:acct_1",
+            msgspec.json.encode({"type": f"customer.{what}", "created": 1, "data": {"object": customer}}),
+        )
+        for what in ("created", "deleted")
+    )
+
+    assert made
+    assert gone
+    assert (made.email, gone.state, gone.email) == ("zoe@acme.example", "deleted", "")

@@ -138,21 +138,23 @@ def test_nothing_that_holds_a_secret_shows_it(monkeypatch: pytest.MonkeyPatch) -
 def test_blanks_around_secrets_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """As they come along when a secret is copied, or read from a file: a list keeps what is left of it."""
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRETS", "whsec_a\n, ,whsec_b ")
+    monkeypatch.setenv("TOGAI_WEBHOOK_TOKEN", " new-token , ,former-token\n")
     monkeypatch.setenv("TANDEM_ENCRYPTION_KEYS", f" {NEW} ,{OLD}\n,")
-    for name in ("STRIPE_API_KEY", "TOGAI_API_TOKEN", "TOGAI_WEBHOOK_TOKEN", "TANDEM_CONSOLE_TOKEN"):
+    for name in ("STRIPE_API_KEY", "TOGAI_API_TOKEN", "TANDEM_CONSOLE_TOKEN"):
         monkeypatch.setenv(name, " key \n")
     settings = Settings()
-    lists = [[s.get_secret_value() for s in one] for one in (settings.stripe_webhook_secrets, settings.encryption_keys)]
-    alone = (settings.stripe_api_key, settings.togai_api_token, settings.togai_webhook_token, settings.console_token)
+    several = (settings.stripe_webhook_secrets, settings.togai_webhook_tokens, settings.encryption_keys)
+    lists = [[s.get_secret_value() for s in one] for one in several]
+    alone = (settings.stripe_api_key, settings.togai_api_token, settings.console_token)
 
-    assert lists == [["whsec_a", "whsec_b"], [NEW, OLD]]
+    assert lists == [["whsec_a", "whsec_b"], ["new-token", "former-token"], [NEW, OLD]]
     assert {one.get_secret_value() for one in alone} == {"key"}
 
 
 @pytest.mark.parametrize("given", [" ", " , ", ",", [SecretStr("")], [SecretStr(" \n")]])
 def test_a_list_of_nothing_but_blanks_is_refused(given: Any) -> None:
     """Whoever set it meant something: an empty signing secret would let everybody in."""
-    for name in ("stripe_webhook_secrets", "encryption_keys"):
+    for name in ("stripe_webhook_secrets", "togai_webhook_tokens", "encryption_keys"):
         with pytest.raises(ValidationError, match="nothing but blanks"):
             Settings(_env_file=None, **{name: given})
 

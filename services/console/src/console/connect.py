@@ -33,7 +33,7 @@ SHORTEST_TOKEN = 22
 
 @dataclass(frozen=True)
 class Wanted:
-    """A connection as somebody wants it. `webhook_secrets` only for Stripe, `webhook_token` only for Togai."""
+    """A connection as somebody wants it. `webhook_secrets` only for Stripe, tokens only for Togai."""
 
     id: str
     app: Literal["stripe", "togai"]
@@ -41,6 +41,7 @@ class Wanted:
     api_base: str
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     webhook_token: str = field(default="", repr=False)
+    former_webhook_tokens: tuple[str, ...] = field(default=(), repr=False)
     organization: str = ""
     mode: Mode | None = None
     title: str = ""
@@ -94,11 +95,14 @@ async def connect(wanted: Wanted, settings: Settings, vault: Vault, present: Con
     kept = vault.open(present) if present else Secrets(api_key="")
     wanted = _cleaned(wanted)
     account, mode = await (_stripe(wanted, settings) if wanted.app == "stripe" else _togai(wanted, settings))
-    secrets = Secrets(
-        api_key=wanted.key,
-        webhook_secrets=list(wanted.webhook_secrets) or kept.webhook_secrets,
-        webhook_token=_token(wanted, kept) if wanted.app == "togai" else "",
-    )
+    secrets = Secrets(api_key=wanted.key, webhook_secrets=list(wanted.webhook_secrets) or kept.webhook_secrets)
+    if wanted.app == "togai":
+        secrets.webhook_token = wanted.webhook_token or kept.webhook_token or new_token()
+        # Who names the present token names all that hold beside it.
+        secrets.former_webhook_tokens = (
+            list(wanted.former_webhook_tokens) if wanted.webhook_token else kept.former_webhook_tokens
+        )
+        _check_tokens(secrets)
     made = Connection(
         id=wanted.id,
         app=wanted.app,
@@ -136,13 +140,16 @@ def _cleaned(wanted: Wanted) -> Wanted:
     return replace(wanted, key=key, webhook_secrets=secrets, webhook_token=wanted.webhook_token.strip())
 
 
-def _token(wanted: Wanted, kept: Secrets) -> str:
-    token = wanted.webhook_token or kept.webhook_token or random.token_urlsafe(24)
-    if len(token) < SHORTEST_TOKEN or "/" in token:
+def new_token() -> str:
+    """A token for Togai's webhook address: 192 random bits."""
+    return random.token_urlsafe(24)
+
+
+def _check_tokens(secrets: Secrets) -> None:
+    if any(len(token) < SHORTEST_TOKEN or "/" in token for token in secrets.webhook_tokens):
         raise Misconfigured(
             f"TOGAI_WEBHOOK_TOKEN must have {SHORTEST_TOKEN} or more characters and no slash; empty, one is made"
         )
-    return token
 
 
 async def _stripe(wanted: Wanted, settings: Settings) -> tuple[str, Mode]:

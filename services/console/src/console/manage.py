@@ -23,7 +23,7 @@ from shared.settings import Settings
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
-from console.connect import TOGAI_EVENT, Wanted, connect, public_address
+from console.connect import TOGAI_EVENT, Wanted, connect, new_token, public_address
 from console.local.probe import require_kafka
 from shared import key_states
 
@@ -105,6 +105,34 @@ def webhook_address(settings: Settings, connection: Connection) -> str:
         return base
     token = Vault(encryption_keys(settings)).open(connection).webhook_token
     return f"{base}/{TOGAI_EVENT}/{token}"
+
+
+async def renew_webhook_token(settings: Settings, connection_id: str, *, finish: bool = False) -> Connection:
+    """Make a new token for the address that Togai calls. The former ones hold until `finish`, which makes none.
+
+    Raises Misconfigured for a connection to Stripe, and for a token that the environment sets.
+    """
+    async with books(settings) as found:
+        connection = found.connection(connection_id)
+        if connection.app != "togai":
+            raise Misconfigured(
+                f"{connection_id} is connected to Stripe, whose webhooks are signed: roll the signing secret there, "
+                "and give both by STRIPE_WEBHOOK_SECRETS, or to `tandem connections add`, until it has rolled"
+            )
+        secrets = found.vault.open(connection)
+        if secrets.webhook_token in {token.get_secret_value() for token in settings.togai_webhook_tokens}:
+            raise Misconfigured(
+                f"the token of {connection_id} is set by TOGAI_WEBHOOK_TOKEN: write the new one before it with a comma "
+                "between and start Tandem again; take the former one out when Togai calls the new address"
+            )
+        if finish:
+            secrets.former_webhook_tokens = []
+        else:
+            secrets.former_webhook_tokens = secrets.webhook_tokens
+            secrets.webhook_token = new_token()
+        renewed = found.vault.seal(msgspec.structs.replace(connection, changed_at=_now()), secrets)
+        await found.keep_connection(renewed)
+        return renewed
 
 
 async def remove_connection(settings: Settings, connection_id: str) -> list[str]:

@@ -122,6 +122,7 @@ def _stays_removed(connection: Connection) -> str:
 
 def _wanted(settings: Settings) -> tuple[Wanted, Wanted]:
     sandboxed = settings.sandboxed
+    tokens = tuple(token.get_secret_value() for token in settings.togai_webhook_tokens)
     return (
         Wanted(
             id=STRIPE_CONNECTION,
@@ -136,7 +137,8 @@ def _wanted(settings: Settings) -> tuple[Wanted, Wanted]:
             app="togai",
             key=known_key(settings, TOGAI_CONNECTION),
             api_base=settings.effective_togai_api_base,
-            webhook_token=settings.togai_webhook_token.get_secret_value(),
+            webhook_token=tokens[0] if tokens else "",
+            former_webhook_tokens=tokens[1:],
             organization=settings.togai_organization,
             mode=settings.togai_mode or ("test" if sandboxed else None),
             title="Togai" if not sandboxed else "Togai (sandbox)",

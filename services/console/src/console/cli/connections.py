@@ -93,6 +93,26 @@ def _secrets(given: list[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for text in texts for part in text.split(","))
 
 
+@app.command("renew-webhook")
+def renew_webhook(
+    connection_id: Annotated[str, typer.Argument(metavar="ID")],
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Refuse the former address: Togai calls the new one.")
+    ] = False,
+) -> None:
+    """Change the token in the address that Togai calls. The former address is taken too, until you finish."""
+    settings = read_settings()
+    renewed = asyncio.run(manage.renew_webhook_token(settings, connection_id, finish=finish))
+    if finish:
+        say(f"{connection_id} takes webhooks at its newest address alone.")
+        return
+    say(f"Togai calls {manage.webhook_address(settings, renewed)}")
+    say(
+        "The former address is taken too. When Togai calls the new one alone: tandem connections renew-webhook "
+        f"{connection_id} --finish"
+    )
+
+
 @app.command("remove")
 def remove(connection_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Switch a connection off, with every flow link that uses it. Nothing is deleted at the vendor."""
