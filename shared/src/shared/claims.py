@@ -202,7 +202,6 @@ class Claims:
         """
         if held.is_create and held.rule == "manual":
             return await self._separate(held.id, held.source, held.run, held.reason)
-            return await self.separate(held.source, held.run, held.reason)
         # What was to be sent, and the address that it was matched by, are a customer's: they end with the claim.
         return await self._write(
             msgspec.structs.replace(

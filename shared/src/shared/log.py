@@ -6,6 +6,7 @@ import logging
 import sys
 import textwrap
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -106,6 +107,15 @@ def configure(service: str, *, level: str = "INFO", as_json: bool = False) -> No
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The last words of a process, which Python itself would write as they are."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    get_logger(__name__).critical("process.died", error=kind.__name__, exc_info=(kind, error, trace))
 
 
 def get_logger(name: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from console.api.errors import describe
 from console.projection import pending, queries
 from console.projection.database import Batch, Database, Move, PositionMoved
 from console.projection.projector import Projector
@@ -20,6 +21,7 @@ from shared.settings import Settings
 from shared.streaming.admin import ensure_topics
 from shared.streaming.kafka import Log, client_options
 from sqlalchemy import event, text
+from sqlalchemy.exc import DataError
 from sqlmodel import Session, SQLModel, select
 
 from shared import connections, key_states, mappings, pairs, runs
@@ -279,3 +281,14 @@ def test_no_text_of_others_is_too_long_for_an_index(database: Database) -> None:
     with Session(database.engine) as session:
         found, _ = queries.runs_page(session, Search(id="evt_1"))
     assert [one.refs for one in found] == [run.refs]
+
+
+def test_an_id_that_no_database_takes_is_the_askers_fault(database: Database) -> None:
+    """PostgreSQL refuses NUL, SQLite finds nothing: neither is a database that is away."""
+    with Session(database.engine) as session:
+        try:
+            answer: tuple[int, object] = (200, queries.run(session, "run_\x00"))
+        except DataError as error:
+            answer = describe(error)[:2]
+
+    assert answer == ((400, "bad_request") if database.engine.dialect.name == "postgresql" else (200, None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 import unicodedata
 from collections.abc import Iterator
 
@@ -46,7 +47,7 @@ def test_json_says_the_same(value: object) -> None:
 def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     """What a process writes to its log."""
     root = logging.getLogger()
-    kept = root.handlers, root.level
+    kept, hook = (root.handlers, root.level), sys.excepthook
     configure("test", as_json=request.param)
     stream = io.StringIO()
     handler = root.handlers[0]
@@ -54,6 +55,7 @@ def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     handler.setStream(stream)
     yield stream
     root.handlers, root.level = kept
+    sys.excepthook = hook
     structlog.reset_defaults()
 
 

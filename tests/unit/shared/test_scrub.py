@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -63,7 +64,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
 def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     """What a process writes to its log."""
     root = logging.getLogger()
-    kept = root.handlers, root.level
+    kept, hook = (root.handlers, root.level), sys.excepthook
     configure("test", as_json=request.param)
     stream = io.StringIO()
     handler = root.handlers[0]
@@ -71,6 +72,7 @@ def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     handler.setStream(stream)
     yield stream
     root.handlers, root.level = kept
+    sys.excepthook = hook
     structlog.reset_defaults()
 
 
@@ -89,6 +91,19 @@ def test_no_log_line_holds_a_secret_or_an_address(written: io.StringIO) -> None:
     assert MARK not in written.getvalue()
     assert "acme.example" not in written.getvalue()
     assert written.getvalue().count("***") > 5 * len(texts)
+
+
+def test_the_last_words_of_a_process_hold_none_either(written: io.StringIO) -> None:
+    """An exception that nobody caught goes through the log too, with its traceback."""
+    try:
+        raise RuntimeError(f"sk_live_{MARK} of {ADDRESS}\x1b[2J")
+    except RuntimeError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+    text = written.getvalue()
+    assert "process.died" in text
+    assert "Traceback" in text
+    assert not [secret for secret in (MARK, ADDRESS, "\x1b") if secret in text]
 
 
 @pytest.mark.parametrize("text", TEXTS)
