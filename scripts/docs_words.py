@@ -140,6 +140,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "retryable": "whether the same call can succeed later",
         "traceback": "of a bug",
         "candidates": "entities that a person chooses from",
+        "separable": "whether declaring the entity separate ends it, too",
         "connection": "the connection that the run waits for",
         "blocker": "the flow link that must be switched on, or confirmed (`<link>/overwrites`), before the run goes on",
     },

@@ -149,11 +149,16 @@ class Waiting(Retryable):
 
 
 class Conflict(Waiting):
-    """Linking would join what is already joined otherwise; `candidates` are the refs that a person chooses from."""
+    """Linking would join what is already joined otherwise; `candidates` are the refs that a person chooses from, and
+    `separable` tells that it is over, too, when the entity is declared to match none of them.
+    """
 
-    def __init__(self, message: str, *, code: str = "conflict", candidates: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, message: str, *, code: str = "conflict", candidates: tuple[str, ...] = (), separable: bool = False
+    ) -> None:
         super().__init__(message, code=code)
         self.candidates = candidates
+        self.separable = separable
 
 
 class Unsettled(Retryable):

@@ -20,7 +20,8 @@ TERMINAL_STATES: frozenset[str] = frozenset(
 class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Why something did not go on. `error` is the class of shared.errors, or the exception's own for a bug.
 
-    `connection`, or `blocker`, is what must be open first.
+    `connection`, or `blocker`, is what must be open first. `candidates` are what a conflict is decided among, or by
+    declaring the entity separate where that is one of its ends (`separable`).
     """
 
     error: str
@@ -29,6 +30,7 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     retryable: bool = False
     traceback: str = ""
     candidates: list[str] = []
+    separable: bool = False
     connection: str = ""
     blocker: str = ""
 

@@ -83,7 +83,9 @@ def claim(name: str, second: int = 0) -> Mapping:
 def conflict(event: str, *candidates: str, second: int = 0, **fields: Any) -> Run:
     """A run of a Stripe customer that several things in Togai could be."""
     reason = "several in Togai have the address of this customer: choose with `tandem mappings link`"
-    problem = Problem(error="Conflict", reason=reason, code="conflict", retryable=True, candidates=list(candidates))
+    problem = Problem(
+        error="Conflict", reason=reason, code="conflict", retryable=True, candidates=list(candidates), separable=True
+    )
     waiting = {"state": "parked", "problem": problem, "steps": [], "refs": [], "next_attempt_at": at(59)}
     return run(event, second, **(waiting | fields))
 

@@ -12,6 +12,7 @@ from shared.domains.customers.stripe import LinkChange
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.identity import run_id
+from shared.runs import Run, Step
 from shared.streaming.kafka import Log
 
 from tests.integration.console import records
@@ -29,6 +30,32 @@ async def linked(console: State, log: Log) -> State:
     """A console that knows the flow link for links by hand, and one pair."""
     await put(console, log, *records.both_connected(), records.by_hand(), records.mapping("n"))
     return console
+
+
+def named_elsewhere() -> Run:
+    """A conflict that only a correction, or another partner, ends."""
+    run = records.conflict("evt_named", ACME, aggregate=f"{STRIPE}/customer/cus_named")
+    assert run.problem
+    run.problem.separable = False
+    return run
+
+
+def writing(event: str, second: int, **value: str) -> Run:
+    """A run that wrote fields of the customer cus_n over empty ones."""
+    entity = f"{STRIPE}/customer/cus_n"
+    write = {"entity": entity, "set": value, "former": dict.fromkeys(value, "")}
+    step = Step(id="pair", action="x", state="succeeded", started_at=records.at(second), output={"writes": [write]})
+    return records.run(event, second, steps=[step], aggregate=entity, refs=[entity])
+
+
+async def test_a_revert_shows_what_later_runs_wrote_again(linked: State, api: httpx.AsyncClient, log: Log) -> None:
+    """That stays: only what still stands goes back."""
+    first, later = writing("evt_1", 1, phone="+1", name="Acme"), writing("evt_2", 2, phone="")
+    await put(linked, log, first, later)
+    shown = (await api.get(f"/api/runs/{first.id}/revert")).json()
+
+    assert [write["set"] for write in shown["writes"]] == [{"phone": "+1", "name": "Acme"}]
+    assert shown["overwritten"] == [{"entity": f"{STRIPE}/customer/cus_n", "field": "phone", "run": later.id}]
 
 
 async def asked(console: State) -> list[tuple[str, Envelope, LinkChange]]:
@@ -53,7 +80,11 @@ async def test_a_link_is_asked_for_by_an_event(linked: State, api: httpx.AsyncCl
     assert (key, event.aggregate, event.subject) == (ACME, ACME, "acme")
     assert (event.type, event.appaccount, event.connection) == ("togai.account.link_requested", TOGAI, "togai")
     assert change == LinkChange(
-        change="link", togai_account_id="acme", stripe_customer_id="cus_free", reason=WHY["reason"]
+        change="link",
+        togai_account_id="acme",
+        stripe_customer_id="cus_free",
+        reason=WHY["reason"],
+        flow_link="link_by_hand",
     )
     assert event.id.startswith("req_")
     assert answer.json() == {"run": run_id("link_by_hand", TOGAI, event.id, place_of(record)), "event": event.id}
@@ -148,6 +179,7 @@ async def test_an_entity_in_conflict_is_said_to_match_none(linked: State, api: h
         ("relink", {"id": "cus_nobody", "togai_account_id": "acme"}, 404, "not_found", "GET /api/mappings"),
         ("separate", {"id": "cus_n"}, 409, "no_conflict", "GET /api/conflicts"),
         ("separate", {"id": "acme"}, 409, "no_conflict", "GET /api/conflicts"),
+        ("separate", {"id": "cus_named"}, 409, "not_separable", "tandem conflicts show"),
         ("separate", {"id": "cus_twice"}, 409, "ambiguous", "the one that you mean"),
         ("separate", {"id": "cus_evt_l"}, 409, "already_linked", "unlink"),
     ],
@@ -165,6 +197,7 @@ async def test_what_cannot_be_done_is_refused_with_what_to_do(
         records.mapping("two_2", also=[f"{TOGAI}/customer/togai_two"]),
         records.mapping("evt_l"),
         records.conflict("evt_l", ACME),
+        named_elsewhere(),
         records.conflict("evt_t1", ACME, aggregate=f"{STRIPE}/customer/cus_twice"),
         records.conflict("evt_t2", ACME, aggregate="stripe:test:acct_2/customer/cus_twice"),
     )

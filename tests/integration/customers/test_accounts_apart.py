@@ -124,3 +124,19 @@ async def test_a_sibling_waits_while_the_first_ones_customer_is_being_made(tande
     assert meanwhile.problem
     assert meanwhile.problem.error == "NotReady"
     assert len({pair.target for pair in pairs if pair}) == len(tandem.customers()) == 2
+
+
+async def test_a_decision_is_carried_out_by_the_flow_link_that_was_asked(tandem: InProcess) -> None:
+    """Two could: the other one leaves it, whatever it would have done."""
+    await tandem.link(TO_STRIPE, enabled=False)
+    await tandem.link(TO_TOGAI, enabled=False)
+    await tandem.link("links-by-hand", suffix="-too")
+    tandem.account()
+    customer = tandem.customer()
+    await tandem.settle()
+    tandem.by_hand("link", "acme", customer, flow_link="links-by-hand")
+    await tandem.settle()
+    runs = tandem.runs(tandem.ref("acme", "togai"), "link_requested")
+
+    assert {run.flow_link: run.state for run in runs} == {"links-by-hand": "succeeded", "links-by-hand-too": "skipped"}
+    assert tandem.pair(tandem.ref(customer))

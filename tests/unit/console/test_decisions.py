@@ -45,7 +45,11 @@ def test_the_event_is_what_its_trigger_reads() -> None:
     read = envelopes.decode(envelopes.encode(event))
 
     assert TRIGGERS[read.type].extract(read.body()) == LinkChange(
-        change="relink", togai_account_id="acme", stripe_customer_id="cus_1", reason="a merger"
+        change="relink",
+        togai_account_id="acme",
+        stripe_customer_id="cus_1",
+        reason="a merger",
+        flow_link="link_1",
     )
     assert msgspec.json.decode(envelopes.encode(event))["id"] == "req_1"
 
@@ -82,9 +86,25 @@ def candidate(app: str, noun: str, entity: str, **fields: Any) -> dict[str, Any]
     return {"app": app, "noun": noun, "id": entity, "state": None, "mapping": None} | fields
 
 
+def conflict(entity: dict[str, Any], candidates: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
+    return {"entity": entity, "candidates": candidates, "separable": True, "flow_link": ""} | fields
+
+
+def test_a_conflict_that_separate_does_not_end_does_not_offer_it() -> None:
+    """And where several flow links could do it, each command names the one."""
+    found = conflict(
+        candidate("stripe", "customer", "cus_1"),
+        [candidate("togai", "account", "held", state="linked", mapping="map_h")],
+        separable=False,
+        flow_link="link_2",
+    )
+
+    assert commands(found) == ["tandem mappings relink map_h --customer cus_1 --flow-link link_2 --reason ..."]
+
+
 def test_a_conflict_offers_a_command_for_each_candidate() -> None:
     """Free ones are linked, linked ones relinked, those of the same side only shown; and none of them is a choice."""
-    offered = commands(
+    found = conflict(
         candidate("stripe", "customer", "cus_1"),
         [
             candidate("togai", "account", "acme"),
@@ -94,7 +114,7 @@ def test_a_conflict_offers_a_command_for_each_candidate() -> None:
         ],
     )
 
-    assert offered == [
+    assert commands(found) == [
         "tandem mappings link acme cus_1 --reason ...",
         "tandem mappings link 'two words' cus_1 --reason ...",
         "tandem mappings relink map_h --customer cus_1 --reason ...",
@@ -104,7 +124,7 @@ def test_a_conflict_offers_a_command_for_each_candidate() -> None:
 
 def test_a_conflict_of_an_account_offers_customers() -> None:
     """The account comes first in `link`, whichever of the two is in conflict."""
-    offered = commands(
+    found = conflict(
         candidate("togai", "account", "acme"),
         [
             candidate("stripe", "customer", "cus_1"),
@@ -112,7 +132,7 @@ def test_a_conflict_of_an_account_offers_customers() -> None:
         ],
     )
 
-    assert offered[:2] == [
+    assert commands(found)[:2] == [
         "tandem mappings link acme cus_1 --reason ...",
         "tandem mappings relink map_2 --account acme --reason ...",
     ]

@@ -270,6 +270,7 @@ def problem_of(error: BaseException) -> Problem:
             code=error.code,
             retryable=isinstance(error, Retryable),
             candidates=list(error.candidates) if isinstance(error, Conflict) else [],
+            separable=isinstance(error, Conflict) and error.separable,
             connection=error.connection if isinstance(error, ConnectionClosed | Blocked) else "",
             blocker=error.blocker if isinstance(error, Held) else "",
         )

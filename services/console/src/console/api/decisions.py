@@ -107,7 +107,15 @@ def relink(session: Session, wanted: models.RelinkRequest) -> Decision:
 
 def separate(session: Session, wanted: models.SeparateRequest) -> Decision:
     """An entity in conflict matches none of those that are there. Raises BadRequest, NotNow, Unknown."""
-    found = {run.aggregate for run in pending.conflicts_of(session, wanted.id)} or _unlinked(session, wanted.id)
+    conflicts = pending.conflicts_of(session, wanted.id)
+    found = {run.aggregate for run in conflicts} or _unlinked(session, wanted.id)
+    if conflicts and not any(run.problem and run.problem.separable for run in conflicts):
+        reason = conflicts[0].problem.reason if conflicts[0].problem else conflicts[0].reason
+        raise NotNow(
+            f"that decides nothing for {wanted.id}: {reason}",
+            f"see `tandem conflicts show {conflicts[0].id}` for what does",
+            code="not_separable",
+        )
     if not found:
         raise NotNow(
             f"{wanted.id} is in no conflict, and was not unlinked by hand",
@@ -153,6 +161,18 @@ def writes_of(run: Run) -> list[FieldWrite]:
     return [FieldWrite.model_validate(write) for step in run.steps for write in step.output.get("writes", ())]
 
 
+def written_since(session: Session, run: Run) -> list[models.Overwritten]:
+    """The values of a run's writes that later runs, a revert among them, wrote again."""
+    wrote = {(write.entity, name) for write in writes_of(run) for name in write.set}
+    found: dict[tuple[str, str], str] = {}
+    for entity in {entity for entity, _ in wrote}:
+        later, _ = queries.runs_page(session, queries.Search(id=entity, since=run.started_at, limit=200))
+        for other in later:
+            if other.id != run.id:
+                found |= {(w.entity, name): other.id for w in writes_of(other) for name in w.set if w.entity == entity}
+    return [models.Overwritten(entity=e, field=f, run=found[e, f]) for e, f in sorted(wrote & found.keys())]
+
+
 def pair_of(session: Session, text: str) -> Mapping:
     """The pair that a mapping's id, or any id of either side, names. Raises Unknown, NotNow."""
     by_id = queries.mapping(session, text)
@@ -184,15 +204,13 @@ def hand_for(session: Session, named: str, *texts: str) -> Hand:
 
     Raises Unknown for a flow link that is not there, NotNow if none fits or several do.
     """
-    links = [x for x in queries.flow_links(session) if x.flow == LINKS_BY_HAND.id and named in ("", x.id)]
-    if named and not links:
+    if named and not any(x.id == named and x.flow == LINKS_BY_HAND.id for x in queries.flow_links(session)):
         raise Unknown(
             f"there is no flow link {named} of the flow {LINKS_BY_HAND.id}", "see `tandem flow-links list` for its id"
         )
-    accounts = {c.id: c.app_account for c in queries.connections(session)}
-    hands = [hand for x in links if x.enabled and (hand := _hand(x, accounts))]
+    known = [hand for hand in hands(session) if named in ("", hand.link)]
     refs = [ref for text in texts if (ref := full_ref(text))]
-    fitting = [hand for hand in hands if all(hand.accounts.get(ref.app) == ref.account for ref in refs)]
+    fitting = [hand for hand in known if all(hand.accounts.get(ref.app) == ref.account for ref in refs)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -208,6 +226,27 @@ def hand_for(session: Session, named: str, *texts: str) -> Hand:
         f"{LINKS_BY_HAND.id}",
         code="no_flow_link",
     )
+
+
+def hands(session: Session) -> list[Hand]:
+    """Every enabled flow link that changes links by hand."""
+    accounts = {c.id: c.app_account for c in queries.connections(session)}
+    links = [x for x in queries.flow_links(session) if x.flow == LINKS_BY_HAND.id and x.enabled]
+    return [hand for link in links if (hand := _hand(link, accounts))]
+
+
+def deciding(session: Session, run: Run, known: list[Hand]) -> str:
+    """The flow link that carries out a decision about a run, where an entity's own app account does not tell: that
+    between the same app accounts as the run's. Empty where there is no choice.
+    """
+    entity = Ref.parse(run.aggregate)
+    fitting = [hand for hand in known if hand.accounts.get(entity.app) == entity.account]
+    link = queries.flow_link(session, run.flow_link)
+    if len(fitting) < 2 or link is None:
+        return ""
+    accounts = {c.id: c.app_account for c in queries.connections(session)}
+    own = {accounts.get(connection) for connection in link.connections.values()}
+    return next((hand.link for hand in fitting if own <= set(hand.accounts.values())), "")
 
 
 def _hand(found: FlowLink, accounts: dict[str, str]) -> Hand | None:

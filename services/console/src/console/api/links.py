@@ -42,6 +42,7 @@ def event_of(decision: Decision, event_id: str, now: datetime) -> Envelope:
         stripe_customer_id=customer,
         reason=decision.reason,
         writes=list(decision.writes),
+        flow_link=decision.hand.link,
     )
     organization = decision.hand.accounts["togai"]
     return Envelope(
@@ -118,11 +119,15 @@ async def separate(state: StateDep, body: models.SeparateRequest) -> models.Link
 
 @router.get("/runs/{run_id}/revert", tags=["runs"], summary="What a revert of a run would write back")
 def revertible(session: SessionDep, run_id: str) -> models.RevertPreview:
-    """Each write of the run to a pair, with what stood there before. A value that was changed since stays."""
+    """Each write of the run to a pair, with what stood there before. A value that was changed since stays: what later
+    runs wrote is in `overwritten`, what people changed is seen by the run that writes back.
+    """
     found = queries.run(session, run_id)
     if found is None:
         raise Unknown(f"there is no run {run_id}", "see GET /api/runs for those that there are")
-    return models.RevertPreview(run=run_id, writes=decisions.writes_of(found))
+    return models.RevertPreview(
+        run=run_id, writes=decisions.writes_of(found), overwritten=decisions.written_since(session, found)
+    )
 
 
 @router.post("/runs/{run_id}/revert", status_code=202, tags=["runs"], summary="Write back what a run replaced")

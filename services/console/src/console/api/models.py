@@ -166,6 +166,9 @@ class ConflictItem(Model):
     entity: Entity = Field(description="what is to get its other side")
     reason: str = Field(description="in words")
     candidates: list[Candidate]
+    separable: bool = Field(description="whether it is over, too, if the entity is declared to match none of them")
+    decidable: bool = Field(description="whether one of the candidates can be chosen")
+    flow_link: str = Field(description="the one that carries a decision out, where several could; else empty")
     flow: str = Field(examples=["stripe-customer-to-togai-customer"])
     event_type: str = Field(examples=["stripe.customer.created"])
     since: str = Field(description="when the run began", examples=["2026-11-23T10:00:00.000Z"])
@@ -351,11 +354,20 @@ class RevertRequest(RevertReason):
     id: AnyId
 
 
+class Overwritten(Model):
+    """A value that a later run wrote again: what stood before is not put back."""
+
+    entity: str
+    field: str
+    run: str = Field(description="the later run")
+
+
 class RevertPreview(Model):
     """What a run wrote to a pair, in its order: `set` goes back to `former` where it still stands."""
 
     run: str
     writes: list[FieldWrite]
+    overwritten: list[Overwritten]
 
 
 class SeparateRequest(_Decision):

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from shared.runs import Run
 from sqlmodel import Session
 
-from console.api import models, shapes
+from console.api import decisions, models, shapes
 from console.api.errors import ErrorBody, Unknown
 from console.api.paging import next_cursor
 from console.api.records import PlaceDep
@@ -22,7 +22,8 @@ router = APIRouter(
 def conflict_items(session: Session, found: list[Run]) -> list[models.ConflictItem]:
     """Conflicts with the mappings of what there is to choose from."""
     holders = pending.holders(session, {ref for run in found if run.problem for ref in run.problem.candidates})
-    return [shapes.conflict_item(run, holders) for run in found]
+    hands = decisions.hands(session)
+    return [shapes.conflict_item(run, holders, decisions.deciding(session, run, hands)) for run in found]
 
 
 def differences(session: Session, search: Search) -> models.DifferencePage:

@@ -200,13 +200,16 @@ def candidate(text: str, holder: Mapping | None) -> models.Candidate:
     )
 
 
-def conflict_item(run: Run, holders: dict[str, Mapping]) -> models.ConflictItem:
+def conflict_item(run: Run, holders: dict[str, Mapping], flow_link: str = "") -> models.ConflictItem:
     candidates = run.problem.candidates if run.problem else []
     return models.ConflictItem(
         run=run.id,
         entity=entity(run.aggregate),
         reason=run.problem.reason if run.problem else run.reason,
         candidates=[candidate(ref, holders.get(ref)) for ref in candidates],
+        separable=bool(run.problem and run.problem.separable),
+        decidable=any(Ref.parse(ref).app != Ref.parse(run.aggregate).app for ref in candidates),
+        flow_link=flow_link,
         flow=run.flow,
         event_type=run.event_type,
         since=run.started_at,

@@ -57,9 +57,13 @@ def show(run: Annotated[str, typer.Argument(metavar="RUN")], json: client.AsJson
     out.print(Text(found["reason"], style="yellow"))
     out.print()
     out.print(tables.table(("Candidate", "State", "Linked to", "Mapping"), map(_candidate_row, found["candidates"])))
-    out.print("\nDecide with one of these; the run then goes on by itself:", style="dim")
-    for line in commands(entity, found["candidates"]):
+    choices = commands(found)
+    if choices:
+        out.print("\nDecide with one of these; the run then goes on by itself:", style="dim")
+    for line in choices:
         out.print(f"  {line}", markup=False)
+    if not found["separable"]:
+        out.print(f"\nOr correct what it says, then: tandem conflicts retry {found['run']}", markup=False)
 
 
 @app.command()
@@ -77,10 +81,12 @@ def _candidate_row(found: dict[str, Any]) -> tuple[object, ...]:
     return tables.whose(found["ref"]), found["state"] or "not linked", linked_to, found["mapping"]
 
 
-def commands(entity: dict[str, Any], candidates: list[dict[str, Any]]) -> list[str]:
-    """What decides a conflict: one command for each candidate of the other side, and one for none of them."""
-    found = []
-    for candidate in candidates:
+def commands(conflict: dict[str, Any]) -> list[str]:
+    """What decides a conflict: one command for each candidate of the other side, and one for none of them if that ends
+    it.
+    """
+    entity, found = conflict["entity"], []
+    for candidate in conflict["candidates"]:
         if candidate["app"] == entity["app"]:
             continue
         if candidate["state"] in ("linked", "deleted"):
@@ -89,4 +95,7 @@ def commands(entity: dict[str, Any], candidates: list[dict[str, Any]]) -> list[s
         else:
             both = (entity, candidate) if entity["app"] == "togai" else (candidate, entity)
             found.append(f"tandem mappings link {quoted(both[0]['id'])} {quoted(both[1]['id'])}")
-    return [f"{line} --reason ..." for line in [*found, f"tandem mappings separate {quoted(entity['id'])}"]]
+    if conflict["separable"]:
+        found.append(f"tandem mappings separate {quoted(entity['id'])}")
+    by = f" --flow-link {quoted(conflict['flow_link'])}" if conflict["flow_link"] else ""
+    return [f"{line}{by} --reason ..." for line in found]

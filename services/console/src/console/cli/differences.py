@@ -31,4 +31,15 @@ def list_(
         client.print_json(answer)
         return
     shown = tables.table(COLUMNS, map(_row, client.items(answer)))
-    tables.show_page(client.out(), answer, shown, "None: linked pairs are equal in every field that travels.")
+    tables.show_page(client.out(), answer, shown, "" if client.items(answer) else _none(id))
+
+
+def _none(id: str) -> str:
+    """Why there is none: equal, not linked, or not looked at."""
+    if id and not client.items(client.call("GET", "/api/mappings", params={"id": id, "state": "linked"})):
+        return "Nothing is linked under this id: what is not linked has no differences."
+    behind = [x for x in client.items(client.call("GET", "/api/flow-links")) if x["missed"] or x["waiting"]]
+    if behind:
+        names = ", ".join(link["id"] for link in behind)
+        return f"None that was looked at. Not looked at is what came while {names} was off: `tandem flow-links list`."
+    return "None: linked pairs are equal in every field that travels."

@@ -70,12 +70,27 @@ def revert(
 ) -> None:
     """Write back what a run replaced at either side, where its values still stand."""
     path = f"/api/runs/{quote(run, safe='')}/revert"
-    for write in client.call("GET", path).json()["writes"]:
-        for name, value in write["set"].items():
-            client.out().print(Text(f"{write['entity']}: {name} {value!r} goes back to {write['former'].get(name)!r}"))
+    if not _preview(client.call("GET", path).json()):
+        client.out().print("Nothing goes back.", style="yellow")
+        return
     if not yes:
         typer.confirm("Write these values back, where they still stand?", abort=True)
     _ask(path, {"reason": reason, "flow_link": flow_link}, json=json)
+
+
+def _preview(found: dict[str, Any]) -> bool:
+    """Show what goes back. Returns whether anything does."""
+    again = {(one["entity"], one["field"]): one["run"] for one in found["overwritten"]}
+    values = [
+        (w["entity"], name, value, w["former"].get(name)) for w in found["writes"] for name, value in w["set"].items()
+    ]
+    for entity, name, value, former in values:
+        if run := again.get((entity, name)):
+            line = f"{entity}: {name} was written again by run {run}: it stays"
+        else:
+            line = f"{entity}: {name} {value!r} goes back to {former!r}"
+        client.out().print(Text(line))
+    return not values or any((entity, name) not in again for entity, name, _, _ in values)
 
 
 def _do(change: str, body: dict[str, Any], *, json: bool) -> None:

@@ -17,6 +17,10 @@ from console.pages.words import ago, app_name, entity, entity_kind, label, tone
 STYLES = {"good": "green", "wait": "yellow", "bad": "red", "busy": "blue", "quiet": "dim"}
 
 
+LONGEST_CELL = 300
+"""Characters of a cell in a list: more than any id has."""
+
+
 def state(name: str, words: str = "") -> Text:
     """A state in its tone; the word alone, or other words for it, say it too."""
     return Text(words or label(name), style=STYLES[tone(name)])
@@ -38,8 +42,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     for name in columns:
         found.add_column(name, overflow="fold")
     for row in rows:
-        found.add_row(*(cell if isinstance(cell, Text) else escape(str(cell or "–")) for cell in row))
+        found.add_row(*(cell if isinstance(cell, Text) else escape(_short(str(cell or "–"))) for cell in row))
     return found
+
+
+def _short(text: str) -> str:
+    """A reason may repeat a very long value; `show` and --json tell it whole."""
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
 
 
 def show_page(out: Console, answer: httpx.Response, shown: Table, empty: str) -> None:

@@ -39,19 +39,19 @@ async def decide(request: Request, state: StateDep, run_id: str) -> Response:
 async def _decide(state: State, run_id: str, choice: str, reason: str) -> models.LinkAsked:
     """Raises BadRequest, NotNow, Unknown, Unavailable."""
     conflict = await asyncio.to_thread(_conflict, state, run_id)
-    entity = conflict.entity.ref
+    entity, by = conflict.entity.ref, {"reason": reason, "flow_link": conflict.flow_link}
     try:
         if choice == MAKE_ITS_OWN:
-            return await links.ask(state, decisions.separate, models.SeparateRequest(id=entity, reason=reason))
+            return await links.ask(state, decisions.separate, models.SeparateRequest(id=entity, **by))
         chosen = next((c for c in conflict.candidates if c.ref == choice and c.app != conflict.entity.app), None)
         if chosen is None:
             raise BadRequest("nothing was chosen", "go back and choose one of the candidates, or its own")
         named = {"togai_account_id" if Ref.parse(entity).app == "togai" else "stripe_customer_id": entity}
         if chosen.mapping and chosen.state in decisions.PAIRED:
-            relink = models.RelinkRequest(id=chosen.mapping, reason=reason, **named)
+            relink = models.RelinkRequest(id=chosen.mapping, **by, **named)
             return await links.ask(state, decisions.relink, relink)
         named["stripe_customer_id" if "togai_account_id" in named else "togai_account_id"] = chosen.ref
-        return await links.ask(state, decisions.link, models.LinkRequest(reason=reason, **named))
+        return await links.ask(state, decisions.link, models.LinkRequest(**by, **named))
     except ValidationError as error:
         raise BadRequest("a decision needs a reason of 1 to 500 characters", "go back and say why") from error
 

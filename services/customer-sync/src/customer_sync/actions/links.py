@@ -22,7 +22,9 @@ from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID
 
 
 async def change_link(context: Context, wanted: LinkChange) -> Result:
-    """Do what a person asked for. Raises Ended where nothing is left to compare."""
+    """Do what a person asked for. Raises Ended where nothing is left to compare, and where another link was asked."""
+    if wanted.flow_link not in ("", context.link.id):
+        raise Ended("skipped", f"flow link {wanted.flow_link} was asked to do it")
     if wanted.change == "separate":
         raise await _separate(context, wanted)
     if wanted.change == "revert":

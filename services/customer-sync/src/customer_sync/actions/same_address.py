@@ -148,4 +148,5 @@ def _conflict(context: Context, born: Born, others: list[str], rivals: list[str]
     return Conflict(
         f"{what}: choose with `tandem mappings link`, or let it have its own with `tandem mappings separate`",
         candidates=(*others, *rivals),
+        separable=True,
     )

@@ -151,7 +151,7 @@ CUSTOMER_DELETION = _from_stripe(
 )
 LINKS_BY_HAND = Flow(
     id="links-by-hand",
-    version=2,
+    version=3,
     title="Links changed by hand",
     description="What a person links, unlinks, relinks or reverts in the console or by `tandem` is done and compared.",
     direction="outbound",
@@ -167,6 +167,7 @@ LINKS_BY_HAND = Flow(
                 "stripe_customer_id": "{{ trigger.stripe_customer_id }}",
                 "reason": "{{ trigger.reason }}",
                 "writes": "{{ trigger.writes }}",
+                "flow_link": "{{ trigger.flow_link }}",
             },
         ),
         FlowStep(
