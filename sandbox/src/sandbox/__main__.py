@@ -10,7 +10,8 @@ from sandbox.server import run
 
 
 def main() -> None:
-    """Reads the options and serves."""
+    """Reads the options and serves. What it keeps is its owner's alone."""
+    os.umask(0o077)
     home = Path(os.environ.get("TANDEM_HOME") or ".tandem")
     parser = argparse.ArgumentParser(prog="sandbox", description="A local Stripe and a local Togai.")
     parser.add_argument("--port", type=int, default=int(os.environ.get("TANDEM_SANDBOX_PORT") or 8402))

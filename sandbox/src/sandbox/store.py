@@ -8,6 +8,7 @@ can take back the last commits, which no test asks of a sandbox. FULL would cost
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -84,12 +85,21 @@ def _document(row: Sequence[Any]) -> Document:
     return Document(row[0], row[1], row[2], row[3], row[4], bool(row[5]), json.loads(row[6]))
 
 
+def _close_to_others(file: Path) -> None:
+    """SQLite gives its companions the mode of the file; those that are there keep theirs."""
+    os.close(os.open(file, os.O_CREAT | os.O_RDONLY, 0o600))
+    for there in file.parent.glob(f"{file.name}*"):
+        there.chmod(0o600)
+
+
 class Store:
     """SQLite with transactions and the few queries that both APIs share."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(folder / "sandbox.sqlite3", isolation_level=None, check_same_thread=False)
+        file = folder / "sandbox.sqlite3"
+        _close_to_others(file)
+        self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA cache_size=-65536")

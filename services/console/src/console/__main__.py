@@ -12,6 +12,7 @@ from granian.server.embed import Server
 from shared.errors import Misconfigured
 from shared.events.topics import Topics
 from shared.log import configure, get_logger
+from shared.private import keep_private, private_folder
 from shared.settings import Settings
 
 from console.api.guard import check_locked
@@ -28,7 +29,7 @@ log = get_logger(__name__)
 async def serve(settings: Settings) -> None:
     """Fold and serve until SIGTERM or SIGINT. Raises Misconfigured before anything is opened."""
     check_locked(settings)
-    settings.home.mkdir(parents=True, exist_ok=True)
+    private_folder(settings.home)
     database = Database(settings.effective_database_url, settings.topic_prefix)
     await asyncio.to_thread(database.prepare)
     hub = Hub()
@@ -59,6 +60,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> int:
     """Run with the settings of the environment. A wrong setting is one line and exit code 2."""
+    keep_private()
     settings = Settings()
     configure("console", level=settings.log_level, as_json=settings.log_json)
     try:

@@ -12,6 +12,7 @@ from granian.server.embed import Server
 from shared.connections import Vault, encryption_keys
 from shared.events.topics import Topics
 from shared.limits import Permits
+from shared.private import keep_private
 from shared.registry import Registry
 from shared.settings import Settings, is_loopback
 from shared.streaming.kafka import Log
@@ -82,6 +83,7 @@ def _server(app: Any, host: str, port: int) -> Any:
 def main() -> None:
     """Entry point of the process."""
     warnings.filterwarnings("ignore", message="Embedded server is experimental")
+    keep_private()
     settings = Settings()
     logs.configure("ingress", level=settings.log_level, as_json=settings.log_json)
     asyncio.run(serve(settings))

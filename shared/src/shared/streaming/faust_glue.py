@@ -24,6 +24,7 @@ from shared import metrics
 from shared.domains.model import Domain
 from shared.events.topics import Topics
 from shared.log import get_logger
+from shared.private import private_folder
 from shared.settings import Settings
 from shared.streaming.faust_consumer import AcknowledgedByHand
 from shared.streaming.kafka import ssl_context
@@ -41,6 +42,7 @@ def make_app(domain: Domain, settings: Settings, topics: Topics) -> faust.App:
     """The Faust app of a service, with every setting that keeps events safe."""
     options: dict[str, Any] = {}
     datadir = settings.home / "faust" / (settings.worker_id or f"worker-{os.getpid()}")
+    private_folder(settings.home)
     datadir.mkdir(parents=True, exist_ok=True)
     login = login_of(settings)
     if login.sasl:

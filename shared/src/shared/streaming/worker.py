@@ -24,6 +24,7 @@ from shared.flows.actions import Implementation
 from shared.flows.runner import Runner
 from shared.limits import CallGate, Permits
 from shared.pair_writes import PairWrites
+from shared.private import keep_private
 from shared.registry import Registry
 from shared.settings import Settings
 from shared.streaming.conflict_watch import ConflictWatch
@@ -220,6 +221,7 @@ class _HealthPage:
 
 def run_service(domain: Domain, implementations: Mapping[str, Implementation]) -> None:
     """Entry point of a service's process."""
+    keep_private()
     settings = Settings()
     logs.configure(settings.worker_id or domain.service, level=settings.log_level, as_json=settings.log_json)
     Worker(domain, implementations, settings).run()

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from shared.private import keep_private
 
 from console.cli import (
     conflicts,
@@ -63,6 +64,7 @@ def frame(
 
 def main() -> None:
     """Run the command of this process's arguments."""
+    keep_private()
     # Clients that wait for a broker log every try as an error; the command tells the outcome itself.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     # What a bug's traceback holds may be a vendor's text too.

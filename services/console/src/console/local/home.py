@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from shared.private import private_folder
 
 from console.local.errors import LocalError
 
@@ -64,7 +65,7 @@ class Home:
         self.folder = folder.resolve()
         self.logs, self.run = self.folder / "logs", self.folder / "run"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # keys and customers' data stand in it
+            private_folder(self.folder)
             for inside in (self.logs, self.run):
                 inside.mkdir(exist_ok=True)
         except OSError as error:

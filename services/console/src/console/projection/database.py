@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from shared.errors import Misconfigured
 from shared.log import get_logger
+from shared.private import private_file
 from sqlalchemy import Engine, bindparam, create_engine, delete, event, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel, col
@@ -178,8 +180,17 @@ def _engine(url: str) -> Engine:
     # Errors of SQL reach logs and pages: with their parameters they would show customers' records.
     engine = create_engine(url, pool_pre_ping=url.startswith("postgresql"), hide_parameters=True)
     if engine.dialect.name == "sqlite":
+        _close_to_others(engine.url.database or "")
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _close_to_others(name: str) -> None:
+    """SQLite gives its companions the mode of the file; those that are there keep theirs."""
+    if name in ("", ":memory:") or not Path(name).parent.is_dir():
+        return
+    for file in (Path(name), *(there for end in ("-wal", "-shm") if (there := Path(name + end)).exists())):
+        private_file(file)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
