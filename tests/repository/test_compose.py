@@ -19,6 +19,7 @@ from shared.settings import Settings
 
 from tests.engines.docker import KAFKA_IMAGE, POSTGRES_IMAGE
 from tests.engines.kafka import container_environment
+from tests.repository.settings_read import settings_read
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -27,6 +28,18 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 DOCKERFILES = sorted(ROOT.glob("services/*/Dockerfile"))
 PORTS = {"ingress": "ingress_port", "console": "console_port"}
+ENTRIES = {
+    "setup": "console.cli.setup",
+    "ingress": "ingress.__main__",
+    "customer-sync": "customer_sync.__main__",
+    "console": "console.__main__",
+}
+NOT_HERE = {"kafka_port", "sandbox_port", "worker_id"} | {
+    field for field in Settings.model_fields if re.match("kafka_(sasl|ssl|security)", field)
+}
+"""Of the embedded Kafka, the sandbox and a Kafka of one's own; a worker's name would be the same in all its copies."""
+AWAY = {"ingress_admin_port", "ingress_admin_host"}
+"""Ingress's own pages are not to be reached from the console's container."""
 ASKED = PORTS | {"ingress": "ingress_admin_port"}
 
 
@@ -77,19 +90,91 @@ def test_volumes_are_declared_and_used() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
-def test_every_variable_is_a_setting(name: str) -> None:
-    """A variable that no setting reads would be a promise without effect."""
-    known = {variable(field) for field in Settings.model_fields}
+def test_every_variable_is_a_setting_that_the_code_reads(name: str) -> None:
+    """A secret that a container does not need is one that whoever breaks into it gets for nothing; a setting that no
+    code reads would be a promise without effect.
+    """
+    read = {variable(field) for field in settings_read(ENTRIES[name])}
 
-    assert set(OURS[name]["environment"]) <= known
+    assert set(OURS[name]["environment"]) - read == set()
+    assert OURS[name].keys().isdisjoint({"env_file", "secrets"})
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_setting_that_the_code_reads_arrives(name: str) -> None:
+    """What somebody writes into .env has an effect."""
+    read = settings_read(ENTRIES[name]) - NOT_HERE - (AWAY if name == "console" else set())
+
+    assert {variable(field) for field in read} - set(OURS[name]["environment"]) == set()
+
+
+def test_which_secrets_each_container_gets() -> None:
+    """The vendors' keys stand in one container that ends, the console's token and the database's password in one."""
+    secret = {variable(field) for field, info in Settings.model_fields.items() if "Secret" in str(info.annotation)}
+
+    assert {name: set(service["environment"]) & secret for name, service in OURS.items()} == {
+        "setup": {
+            "TANDEM_ENCRYPTION_KEYS", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS", "TOGAI_API_TOKEN",
+            "TOGAI_WEBHOOK_TOKEN",
+        },
+        "ingress": {"TANDEM_ENCRYPTION_KEYS"},
+        "customer-sync": {"TANDEM_ENCRYPTION_KEYS"},
+        "console": {"TANDEM_CONSOLE_TOKEN", "DATABASE_URL"},
+    }  # fmt: skip
+
+
+def test_a_container_without_keys_knows_that_it_is_no_sandbox() -> None:
+    """By its missing keys a worker would take itself for one, and give real accounts the demo's currency."""
+    for service in OURS.values():
+        settings = Settings(_env_file=None, sandbox=service["environment"]["TANDEM_SANDBOX"])
+        assert not settings.sandboxed
+        assert settings.effective_default_currency == ""
+
+
+def test_what_a_container_may() -> None:
+    """Nothing of the kernel's rights, nothing more by a program's bits, and no file of its own image."""
+    for name, service in SERVICES.items():
+        assert service["cap_drop"] == ["ALL"]
+        assert "cap_add" not in service
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service.get("read_only", False) is (name != "kafka")
+        assert "privileged" not in service
+
+
+def test_who_reaches_whom() -> None:
+    """The database is the console's alone, and neither it nor Kafka is on a network that leads outside."""
+    on = {name: set(service["networks"]) for name, service in SERVICES.items()}
+    inside = {name for name, network in COMPOSE["networks"].items() if (network or {}).get("internal")}
+
+    assert {name for name, networks in on.items() if networks & on["postgres"]} == {"postgres", "console"}
+    assert on["kafka"] | on["postgres"] <= inside
+    assert all("log" in on[name] for name in OURS)
+    assert all(on[name] - inside for name in OURS)
+    assert not on["console"] & on["ingress"] - inside
+
+
+def test_the_build_context_holds_no_secret() -> None:
+    """Only what the Dockerfiles copy is sent to the engine: `.env`, a home and the history are not among it."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    copied = {
+        source
+        for file in [*DOCKERFILES, ROOT / "sandbox/Dockerfile"]
+        for line in file.read_text().splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
+    }
+
+    assert lines[0] == "*"
+    assert {line[1:] for line in lines if line.startswith("!")} == {source.split("/")[0] for source in copied}
+    assert {"**/.*", "**/__pycache__"} <= set(lines)
 
 
 def test_the_settings_point_at_the_other_containers() -> None:
     """Kafka and the database are reached under the names and ports that they have here."""
     for service in OURS.values():
-        settings = service["environment"]
-        assert settings["KAFKA_BOOTSTRAP_SERVERS"] == "kafka:9092"
-        assert re.fullmatch(r"postgresql\+psycopg://tandem:\$\{.*\}@postgres:5432/tandem", settings["DATABASE_URL"])
+        assert service["environment"]["KAFKA_BOOTSTRAP_SERVERS"] == "kafka:9092"
+    database = SERVICES["console"]["environment"]["DATABASE_URL"]
+    assert re.fullmatch(r"postgresql\+psycopg://tandem:\$\{.*\}@postgres:5432/tandem", database)
 
 
 @pytest.mark.parametrize("name", sorted(PORTS))
@@ -126,7 +211,9 @@ def test_no_default_secrets() -> None:
     written = re.findall(r"^\s*(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*): (?!\$\{)", FILE.read_text(), re.MULTILINE)
 
     assert {name for name, *_ in secrets} >= {"STRIPE_API_KEY", "TOGAI_API_TOKEN", "POSTGRES_PASSWORD"}
-    assert {(colon, mark) for _, colon, mark in secrets} == {(":", "?")}
+    optional = {name for name, *how in secrets if how == [":", "-"]}
+    assert optional == {"STRIPE_WEBHOOK_SECRETS", "TOGAI_WEBHOOK_TOKEN"}
+    assert {(colon, mark) for name, colon, mark in secrets if name not in optional} == {(":", "?")}
     assert written == []
 
 

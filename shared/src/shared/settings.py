@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Mode = Literal["test", "live"]
@@ -151,6 +151,11 @@ class Settings(BaseSettings):
         "",
         validation_alias=_named("TOGAI_ORGANIZATION"),
         description="the organization's id, if Togai does not tell it",
+    )
+    sandbox: bool | None = Field(
+        None,
+        description="whether the sandbox stands in for Stripe and Togai; empty: where neither key is set. A process "
+        "that gets no keys, as a worker in a container, is told false",
     )
     public_url: str = Field(
         "", description="address under which the vendors reach ingress, as https://hooks.example.com"
@@ -298,6 +303,14 @@ class Settings(BaseSettings):
             raise ValueError(f"no field is called {', '.join(unknown)}: {', '.join(OWNED_FIELDS)}, metadata.KEY")
         return found
 
+    @model_validator(mode="after")
+    def _sandbox(self) -> Self:
+        keys = bool(self.stripe_api_key.get_secret_value() or self.togai_api_token.get_secret_value())
+        if keys and self.sandbox:
+            raise ValueError("TANDEM_SANDBOX is true and a key is set: take out one of the two")
+        self.sandbox = not keys if self.sandbox is None else self.sandbox
+        return self
+
     @property
     def bootstrap_servers(self) -> str:
         """Where Kafka is: the one that is set, else the embedded one."""
@@ -311,7 +324,7 @@ class Settings(BaseSettings):
     @property
     def sandboxed(self) -> bool:
         """Whether the sandbox stands in for both vendors: only when no key at all is set."""
-        return not self.stripe_api_key.get_secret_value() and not self.togai_api_token.get_secret_value()
+        return bool(self.sandbox)
 
     @property
     def effective_default_currency(self) -> str:

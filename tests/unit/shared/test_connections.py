@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from console.connect import Wanted
+from console.setup import check_keys
 from cryptography.fernet import Fernet
 from pydantic import SecretStr, ValidationError
 from shared.connections import Connection, Secrets, Vault, encode, encryption_keys
@@ -209,6 +210,17 @@ def test_the_sandbox_stands_in_only_without_any_key(
     assert settings.sandboxed is sandboxed
     assert settings.effective_stripe_api_base.startswith("http://127.0.0.1:1/stripe") is sandboxed
     assert settings.effective_togai_api_base.startswith("http://127.0.0.1:1/togai") is sandboxed
+
+
+def test_a_process_without_keys_can_be_told_that_there_is_no_sandbox() -> None:
+    """A worker in a container has none, and works on real accounts; whoever sets up needs them and says so."""
+    settings = Settings(_env_file=None, sandbox=False)
+
+    assert not settings.sandboxed
+    with pytest.raises(Misconfigured, match="TANDEM_SANDBOX is false and no key is set"):
+        check_keys(settings)
+    with pytest.raises(ValidationError, match="take out one of the two"):
+        Settings(_env_file=None, sandbox=True, stripe_api_key=SecretStr("sk_test_1"))
 
 
 def test_another_env_file_can_be_named_or_none(tmp_path: Path) -> None:

@@ -58,6 +58,11 @@ class Prepared:
 def check_keys(settings: Settings) -> None:
     """Raises Misconfigured if only one side has a key: the sandbox never stands in for one side alone."""
     stripe, togai = settings.stripe_api_key.get_secret_value(), settings.togai_api_token.get_secret_value()
+    if not stripe and not togai and not settings.sandboxed:
+        raise Misconfigured(
+            "TANDEM_SANDBOX is false and no key is set: set STRIPE_API_KEY and TOGAI_API_TOKEN (see .env.example), or "
+            "take TANDEM_SANDBOX out for the sandbox"
+        )
     if bool(stripe) != bool(togai):
         there, missing = ("STRIPE_API_KEY", "TOGAI_API_TOKEN") if stripe else ("TOGAI_API_TOKEN", "STRIPE_API_KEY")
         raise Misconfigured(
