@@ -28,6 +28,7 @@ from shared.pairs import Difference, PairState, Write
 from shared.polls import Poll
 from shared.retries import IN_PLACE, LADDER, LAST_PARKING
 from shared.runs import DeadLetter, Parked, Problem, Run, Step
+from shared.secret_files import file_variable, secret_fields
 from shared.settings import Settings
 
 from scripts.docs_words import BROUGHT_WORDS, COMMON, GROUPS, TOPIC_WORDS, WORDS
@@ -61,12 +62,14 @@ def env_example() -> str:
     """`.env.example`."""
     lines = [
         "# Every setting of Tandem with its default. Copy this file to `.env` and take the `#` off what you change.",
-        "# The environment wins over `.env`. Written by scripts/docs.py from shared/settings.py.",
+        "# The environment wins over `.env`. Of a secret and the file that holds it, NAME_FILE, only one may be set.",
+        "# Written by scripts/docs.py from shared/settings.py.",
     ]
     for title, (intro, fields) in GROUPS.items():
         lines += ["", f"# === {title} ===", *(f"# {line}" for line in intro.splitlines())]
         for field in fields:
             lines += ["", f"# {described(field)}", f"#{variable(field)}={default_of(field)}"]
+            lines += [f"#{file_variable(Settings, field)}="] if field in secret_fields(Settings) else []
     return "\n".join(lines) + "\n"
 
 
@@ -78,6 +81,11 @@ def settings_page() -> str:
         "For whoever sets up or runs Tandem. Each is an environment variable; [`.env.example`](../.env.example) has "
         "the same list, to copy to `.env` in the folder where Tandem is started. The environment wins over that file. "
         "A wrong value is refused at the start, with the setting's name.",
+        "A secret can stand in a file instead, as container platforms mount them: `STRIPE_API_KEY_FILE` names the "
+        "file, and is set in place of `STRIPE_API_KEY`, never beside it. The file holds the secret alone (a list one "
+        "a line, or with commas), and is read at the start. So it is with "
+        + ", ".join(f"`{file_variable(Settings, field)}`" for field in secret_fields(Settings))
+        + ".",
     ]
     for title, (intro, fields) in GROUPS.items():
         rows = [(f"`{variable(f)}`", f"`{d}`" if (d := default_of(f)) else "", described(f)) for f in fields]

@@ -18,10 +18,7 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "Without both keys the sandbox stands in for Stripe and Togai. A key for one side alone is refused.",
         (
             "stripe_api_key", "stripe_webhook_secrets", "stripe_api_base", "togai_api_token", "togai_webhook_tokens",
-            "togai_api_base", "togai_mode", "togai_organization", "public_url",
-            "stripe_api_key", "stripe_webhook_secrets", "stripe_api_base", "togai_api_token", "togai_webhook_token",
-            "togai_api_base", "togai_mode", "togai_organization", "sandbox",
-            "public_url",
+            "togai_api_base", "togai_mode", "togai_organization", "sandbox", "public_url",
         ),
     ),
     "What flows do": (

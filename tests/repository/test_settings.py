@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from console.local.environment import variable
+from shared.secret_files import file_variable, secret_fields
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = (ROOT / ".env.example").read_text()
-NAMES = {variable(field) for field in Settings.model_fields}
+NAMES = {variable(field) for field in Settings.model_fields} | {
+    file_variable(Settings, field) for field in secret_fields(Settings)
+}
 ASSIGNED = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 
 

@@ -2,7 +2,7 @@
 
 A name with a vendor's prefix (`STRIPE_`, `TOGAI_`, `KAFKA_`, `DATABASE_URL`) is read as it stands, the rest has the
 prefix `TANDEM_`. The environment wins over the file `.env` in the working directory; `TANDEM_ENV_FILE` names another
-file, or none if it is empty.
+file, or none if it is empty. A secret may stand in a file, which NAME_FILE names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shared.secret_files import SecretFiles
 
 Mode = Literal["test", "live"]
 Owner = Literal["togai", "stripe", "birth"]
@@ -241,6 +243,19 @@ class Settings(BaseSettings):
     bugs_in_a_row: int = Field(10, ge=1, description="unexpected errors in a row on one partition that stop the worker")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
     log_json: bool = Field(False, description="logs as one JSON object a line, for log collectors")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The first that has a value wins; of a secret's value and its file only one may be set."""
+        files = SecretFiles(settings_cls, dotenv_settings, env_settings)
+        return init_settings, env_settings, dotenv_settings, files
 
     @field_validator("synced_metadata", mode="before")
     @classmethod

@@ -6,16 +6,16 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import AliasChoices, SecretStr
+from pydantic import SecretStr
+from shared.secret_files import file_variable, secret_fields
 from shared.settings import Settings
+
+from shared import secret_files
 
 
 def variable(field: str) -> str:
     """The environment variable that sets a field of Settings."""
-    alias = Settings.model_fields[field].validation_alias
-    if isinstance(alias, AliasChoices):
-        return str(alias.choices[0])
-    return f"{Settings.model_config['env_prefix']}{field}".upper()
+    return secret_files.variable(Settings, field)
 
 
 def as_text(value: object) -> str:
@@ -38,7 +38,12 @@ def as_text(value: object) -> str:
 
 
 def environment(settings: Settings, own: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment with every setting as `settings` has it, and `own` on top."""
+    """This process's environment with every setting as `settings` has it, and `own` on top.
+
+    Secrets that were read from files go on as values, so neither their files nor those of `.env` are read again.
+    """
     values = {variable(field): as_text(getattr(settings, field)) for field in Settings.model_fields}
-    rest = {name: value for name, value in os.environ.items() if name not in values}
-    return {**rest, "PYTHONUNBUFFERED": "1", **{name: value for name, value in values.items() if value}, **(own or {})}
+    files = {file_variable(Settings, field) for field in secret_fields(Settings)}
+    rest = {name: value for name, value in os.environ.items() if name not in values and name not in files}
+    fixed = {"PYTHONUNBUFFERED": "1", "TANDEM_ENV_FILE": ""}
+    return {**rest, **fixed, **{name: value for name, value in values.items() if value}, **(own or {})}
