@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer
+from shared.apps.model import Access
 from shared.apps.stripe import client as stripe_client
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai import client as togai_client
@@ -56,9 +57,9 @@ async def work(bootstrap: str, topic: str, events: int, vendor: str) -> dict[str
     """Handle so many events, and measure."""
     gate, consumer = Gate(), AIOKafkaConsumer(topic, **access.options(bootstrap), auto_offset_reset="earliest")
     http = togai_client.http_client(15.0)
-    togai = TogaiApp("con_togai", "togai:test:org_1", "t", f"{vendor}/togai", gate, http)  # type: ignore[arg-type]
+    togai = TogaiApp(Access("con_togai", "togai:test:org_1", "t", f"{vendor}/togai", gate), http)  # type: ignore[arg-type]
     sdk = stripe_client.http_client(15.0)
-    stripe = StripeApp("con_stripe", "stripe:test:acct_1", "sk_test_x", f"{vendor}/stripe", gate, sdk)  # type: ignore[arg-type]
+    stripe = StripeApp(Access("con_stripe", "stripe:test:acct_1", "sk_test_x", f"{vendor}/stripe", gate), sdk)  # type: ignore[arg-type]
     await consumer.start()
     began, used, tasks = 0.0, 0.0, set()
     try:

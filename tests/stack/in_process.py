@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet
 from customer_sync.actions import IMPLEMENTATIONS
 from ingress.normalize import stripe_event, togai_event
 from ingress.polling.togai_rows import Change, account_entity, customer_entity, events
+from shared.apps import APPS
 from shared.apps.clients import Clients
 from shared.claims import Links
 from shared.connections import Connection, FlowLink, Secrets, Vault
@@ -37,7 +38,7 @@ from shared.index import encode as encode_entity
 from shared.limits import CallGate
 from shared.mapping_index import RelationIndex
 from shared.pair_writes import PairWrites
-from shared.polls import FILLS_INDEX, Poll
+from shared.polls import Poll
 from shared.polls import encode as encode_poll
 from shared.registry import Registry
 from shared.runs import DeadLetter, Run, decode_dead_letter, decode_run
@@ -139,7 +140,7 @@ class InProcess(Vendors):
         )
         sealed = self.vault.seal(connection, Secrets(api_key=made["key"]))
         await self.log.append(self.topics.connections, name, encode_connection(sealed))
-        for kind in FILLS_INDEX[app]:
+        for kind in APPS[app].fills_index:
             poll = Poll(app_account=account, kind=kind, complete=True)
             await self.log.append(self.topics.polls, poll.key, encode_poll(poll))
 

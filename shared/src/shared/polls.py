@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
+from shared.apps import APPS
 from shared.events.envelope import SCHEMA_VERSION, check_version
 from shared.settings import Settings
 
-PollKind = Literal["stripe-events", "stripe-customers", "togai-customers", "togai-accounts"]
-FILLS_INDEX: dict[str, tuple[PollKind, ...]] = {
-    "stripe": ("stripe-customers", "stripe-events"),
-    "togai": ("togai-customers", "togai-accounts"),
-}
-"""The lists that must have been read once before an app account's index tells that an address is not there."""
+PollKind = str
+"""Which list of an app, as `stripe-events`."""
 
 STRIPE_KEEPS_EVENTS = 30 * 24 * 3600.0
 """Seconds for which Stripe lists its events (Stripe's documentation of `GET /v1/events`)."""
@@ -87,7 +82,7 @@ class Polls:
 
     def not_indexed(self, app_account: str) -> list[Poll]:
         """The polls whose first full pass is still to end before the app account's index can be asked."""
-        kinds = FILLS_INDEX[app_account.partition(":")[0]]
+        kinds = APPS[app_account.partition(":")[0]].fills_index
         return [poll for kind in kinds if not (poll := self.get(app_account, kind)).complete]
 
 

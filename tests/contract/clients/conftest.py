@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 import stripe
+from shared.apps.model import Access
 from shared.apps.stripe import client as stripe_client
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai import client as togai_client
@@ -81,7 +82,7 @@ async def stripe_side(process: Process, control: Control) -> AsyncIterator[Strip
     """A fresh Stripe account with our client to it."""
     made, gate, base = control.account("stripe"), ToldGate(), f"{process.url}/stripe"
     http = stripe_client.http_client(TIMEOUT)
-    client = StripeApp("con_s", f"stripe:test:{made['id']}", made["key"], base, gate, http)
+    client = StripeApp(Access("con_s", f"stripe:test:{made['id']}", made["key"], base, gate), http)
     yield StripeSide(control, "stripe", made["id"], made["key"], gate, client, base, http)
     await http.close_async()  # type: ignore[no-untyped-call]
 
@@ -91,15 +92,17 @@ async def togai_side(process: Process, control: Control) -> AsyncIterator[TogaiS
     """A fresh Togai organization with our client to it."""
     made, gate, base = control.account("togai"), ToldGate(), f"{process.url}/togai"
     async with togai_client.http_client(TIMEOUT) as http:
-        client = TogaiApp("con_t", f"togai:test:{made['id']}", made["key"], base, gate, http)
+        client = TogaiApp(Access("con_t", f"togai:test:{made['id']}", made["key"], base, gate), http)
         yield TogaiSide(control, "togai", made["id"], made["key"], gate, client, base, http)
 
 
 def other_stripe(side: StripeSide, key: str = "", base: str = "") -> StripeApp:
     """The same account with another key, or at another address."""
-    return StripeApp("con_s", side.client.app_account, key or side.key, base or side.base, side.gate, side.http)
+    return StripeApp(Access("con_s", side.client.app_account, key or side.key, base or side.base, side.gate), side.http)
 
 
 def other_togai(side: TogaiSide, token: str = "", base: str = "") -> TogaiApp:
     """The same organization with another token, or at another address."""
-    return TogaiApp("con_t", side.client.app_account, token or side.key, base or side.base, side.gate, side.http)
+    return TogaiApp(
+        Access("con_t", side.client.app_account, token or side.key, base or side.base, side.gate), side.http
+    )

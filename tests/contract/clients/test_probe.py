@@ -85,8 +85,8 @@ async def stripe_bench(stripe_side: StripeSide) -> AsyncIterator[Bench]:
 
 async def test_a_good_probe_opens_it_and_tells_who_waits(bench: Bench, togai_side: TogaiSide) -> None:
     """Once; a call then goes by the same client as ever."""
-    await bench.clients.togai("con")
-    await bench.clients.togai("con")
+    await bench.clients.of("con")
+    await bench.clients.of("con")
 
     assert bench.state == ("open", "")
     assert bench.opened == ["con"]
@@ -96,9 +96,9 @@ async def test_a_good_probe_opens_it_and_tells_who_waits(bench: Bench, togai_sid
 async def test_a_vendor_that_is_away_says_nothing_of_the_key(bench: Bench, togai_side: TogaiSide) -> None:
     """It stays closed for the reason that it was closed for, and the next probe waits its time."""
     with togai_side.fault("error_before"), pytest.raises(ConnectionClosed, match="401: the key was revoked"):
-        await bench.clients.togai("con")
+        await bench.clients.of("con")
     with pytest.raises(ConnectionClosed, match="401: the key was revoked"):
-        await bench.clients.togai("con")
+        await bench.clients.of("con")
 
     assert bench.state == ("closed", "401: the key was revoked")
     assert bench.opened == []
@@ -108,7 +108,7 @@ async def test_a_vendor_that_is_away_says_nothing_of_the_key(bench: Bench, togai
 async def test_a_key_that_is_refused_still_is_the_new_reason(bench: Bench, togai_side: TogaiSide) -> None:
     """In the vendor's words."""
     with togai_side.fault("unauthorized"), pytest.raises(ConnectionClosed):
-        await bench.clients.togai("con")
+        await bench.clients.of("con")
     state, reason = bench.state
 
     assert state == "closed"
@@ -157,7 +157,7 @@ async def test_a_missing_right_holds_back_what_needs_it_and_nothing_else(
     rights = {"customers": "read", "account": "read"}
     key = stripe_side.control.call("POST", "/keys", {"account": stripe_side.account, "rights": rights})["key"]
     stripe_bench.connect(key)
-    client = await stripe_bench.clients.stripe("con")
+    client = await stripe_bench.clients.of("con")
     with pytest.raises(Blocked, match="rak_customer_write") as caught:
         await client.create_customer({"name": "Acme"}, "k")
     await stripe_bench.clients.block(caught.value)
@@ -174,7 +174,7 @@ async def test_a_missing_right_holds_back_what_needs_it_and_nothing_else(
 async def test_what_is_allowed_again_wakes_who_waits(stripe_bench: Bench, stripe_side: StripeSide) -> None:
     """After a while one call tries it: its success takes the refusal back, for all workers."""
     stripe_bench.refuse(stripe_side.key, "customers.create")
-    await (await stripe_bench.clients.stripe("con")).create_customer({"name": "Acme"}, "k")
+    await (await stripe_bench.clients.of("con")).create_customer({"name": "Acme"}, "k")
 
     assert stripe_bench.told == [(key_fingerprint(stripe_side.key), "customers.create", "good")]
     assert stripe_bench.opened == ["con"]
@@ -191,26 +191,26 @@ async def test_a_record_that_somebody_rewrote_sends_nothing(
     rewritten = msgspec.structs.replace(good, **base)
     bench.registry.keep_connection(rewritten)
     with pytest.raises(Blocked, match=rf"its {next(iter(changed))} is not what .*tandem connections add") as caught:
-        await bench.clients.togai(rewritten.id)
+        await bench.clients.of(rewritten.id)
     await bench.clients.block(caught.value)
 
     assert (caught.value.connection, is_worth_retrying(caught.value)) == (rewritten.id, False)
     assert (togai_side.calls(), bench.log.written) == ([], [])
     bench.registry.keep_connection(good)
-    assert await (await bench.clients.togai("con")).organization() in ("", togai_side.account)
+    assert await (await bench.clients.of("con")).organization() in ("", togai_side.account)
 
 
 async def test_a_client_that_was_made_before_the_record_changed_is_not_used(
     bench: Bench, togai_side: TogaiSide
 ) -> None:
     """It holds the key already, and the record says another address now."""
-    client = await bench.clients.togai("con")
+    client = await bench.clients.of("con")
     before = len(togai_side.calls())
     bench.registry.keep_connection(
         msgspec.structs.replace(bench.registry.connections["con"], api_base=f"{togai_side.base}/elsewhere")
     )
     with pytest.raises(Blocked):
-        await bench.clients.togai("con")
+        await bench.clients.of("con")
     with pytest.raises(ConnectionClosed, match="replaced"):
         await client.organization()
 

@@ -81,7 +81,6 @@ def test_an_unreadable_record_stops_whoever_decides_by_it(topic: str, value: byt
         (TOPICS.connections, {"app": "zoho_books"}),
         (TOPICS.flows, {"trigger": "zoho_books.invoice.created"}),
         (TOPICS.index, {"state": "merged"}),
-        (TOPICS.polls, {"kind": "stripe-invoices"}),
     ],
 )
 def test_what_only_a_later_version_understands_stops_an_older_one(topic: str, changes: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 import stripe
+from shared.apps.model import Access
 from shared.apps.stripe.errors import translate
 from shared.apps.togai.client import TogaiApp, http_client
 from shared.errors import (
@@ -92,9 +93,8 @@ async def call(answer: httpx2.Response | Exception) -> Any:
         return answer
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(handler)) as http:
-        app = TogaiApp(
-            "con_t", "togai:test:o", "token", "http://togai.invalid", CallGate(Settings(togai_rate=1e6)), http
-        )
+        gate = CallGate(Settings(togai_rate=1e6))
+        app = TogaiApp(Access("con_t", "togai:test:o", "token", "http://togai.invalid", gate), http)
         return await app.account("a")
 
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 import secrets as random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
+from shared.apps import APPS
+from shared.apps.model import Access
 from shared.connections import Connection, Secrets, Vault
 from shared.domains import TRIGGERS
 from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.identity import AppAccount
+from shared.limits import CallGate
 from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, TOGAI_API, Mode, Settings, cleaned
 
 from console.addresses import check_api_base
-
-# The vendors' clients take 0.25 s of processor time to import, Stripe's SDK most of it, and few commands ask a vendor:
-# whoever does imports them.
-if TYPE_CHECKING:
-    from shared.apps.stripe.client import StripeApp
 
 STRIPE_EVENTS = [name.removeprefix("stripe.") for name, trigger in TRIGGERS.items() if trigger.app == "stripe"]
 CONNECTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -155,20 +155,15 @@ def _check_tokens(secrets: Secrets) -> None:
 async def _stripe(wanted: Wanted, settings: Settings) -> tuple[str, Mode]:
     mode = stripe_mode(wanted.key)
     check_api_base(wanted.api_base, "STRIPE_API_BASE", mode)
-    async with stripe_app(wanted, settings) as client:
-        return await client.account(), mode
+    async with client_of(wanted, settings) as client:
+        return await APPS["stripe"].identify(client), mode
 
 
 async def _togai(wanted: Wanted, settings: Settings) -> tuple[str, Mode]:
-    from shared.apps.togai.client import TogaiApp, http_client
-    from shared.limits import CallGate
-
     mode = togai_mode(wanted.api_base, wanted.mode)
     check_api_base(wanted.api_base, "TOGAI_API_BASE", mode)
-    http = http_client(settings.call_timeout)
-    async with http:
-        client = TogaiApp(wanted.id, "togai", wanted.key, wanted.api_base, CallGate(settings), http)
-        told = await client.organization()
+    async with client_of(wanted, settings) as client:
+        told = await APPS["togai"].identify(client)
     if told and wanted.organization and told != wanted.organization:
         raise Misconfigured(f"TOGAI_ORGANIZATION says {wanted.organization}, Togai says {told}: correct or remove it")
     if not (found := told or wanted.organization):
@@ -179,21 +174,9 @@ async def _togai(wanted: Wanted, settings: Settings) -> tuple[str, Mode]:
     return found, mode
 
 
-class stripe_app:
+@asynccontextmanager
+async def client_of(wanted: Wanted, settings: Settings) -> AsyncIterator[Any]:
     """A client for a key that is no connection yet."""
-
-    def __init__(self, wanted: Wanted, settings: Settings) -> None:
-        from shared.apps.stripe.client import http_client
-
-        self._wanted, self._settings = wanted, settings
-        self._http = http_client(settings.call_timeout)
-
-    async def __aenter__(self) -> StripeApp:
-        from shared.apps.stripe.client import StripeApp
-        from shared.limits import CallGate
-
-        wanted = self._wanted
-        return StripeApp(wanted.id, "stripe", wanted.key, wanted.api_base, CallGate(self._settings), self._http)
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._http.close_async()  # type: ignore[no-untyped-call]
+    app = APPS[wanted.app]
+    async with app.session(settings.call_timeout) as session:
+        yield app.client(Access(wanted.id, wanted.app, wanted.key, wanted.api_base, CallGate(settings)), session)

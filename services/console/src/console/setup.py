@@ -31,10 +31,10 @@ from console.connect import (
     TOGAI_CONNECTION,
     TOGAI_EVENT,
     Wanted,
+    client_of,
     connect,
     known_key,
     public_address,
-    stripe_app,
 )
 from console.manage import Books
 
@@ -204,7 +204,7 @@ async def _with_endpoint(connection: Connection, settings: Settings, vault: Vaul
         return connection
     url = _address(settings, connection, vault)
     wanted = Wanted(id=connection.id, app="stripe", key=secrets.api_key, api_base=connection.api_base)
-    async with stripe_app(wanted, settings) as client:
+    async with client_of(wanted, settings) as client:
         same = [endpoint for endpoint in await client.webhook_endpoints() if endpoint["url"] == url]
         if same and secrets.webhook_secrets:
             return connection

@@ -1,7 +1,30 @@
-"""Every app that Tandem talks to."""
+"""Every app that Tandem talks to. To add one, write its package and name it here."""
 
 from __future__ import annotations
 
 from shared.apps.model import App
+from shared.apps.stripe.app import Stripe
+from shared.apps.togai.app import Togai
+from shared.limits import quotas
 
-APPS: dict[str, App] = {app.name: app for app in (App("stripe", "Stripe"), App("togai", "Togai"))}
+APPS: dict[str, App] = {}
+"""By name."""
+
+
+def register(app: App) -> None:
+    """Add an app. Raises ValueError if its name is taken."""
+    if app.name in APPS:
+        raise ValueError(f"app {app.name} is there already")
+    APPS[app.name] = app
+    quotas.SOURCES[app.name] = app.quota
+
+
+def unregister(app: App) -> None:
+    """Take an app out again: for tests that bring one of their own."""
+    del APPS[app.name], quotas.SOURCES[app.name]
+
+
+for _app in (Stripe(), Togai()):
+    register(_app)
+
+__all__ = ["APPS", "App", "register", "unregister"]

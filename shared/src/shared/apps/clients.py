@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-import httpx2
 import msgspec
-import stripe
 
+from shared.apps import APPS
 from shared.apps.hooks import After, Before, nothing_after, nothing_before
-from shared.apps.stripe import client as stripe_client
-from shared.apps.stripe.client import StripeApp
-from shared.apps.togai import client as togai_client
-from shared.apps.togai.client import TogaiApp
+from shared.apps.model import Access
 from shared.connections import Connection, Vault
 from shared.errors import Blocked, ConnectionClosed, FlowLinkOff, KeyRefused, Misconfigured, SyncError, Unavailable
 from shared.events.envelope import timestamp
@@ -58,37 +54,27 @@ class Clients:
         self._gate = gate
         self._kafka = kafka
         self._topics = topics
-        self._made: dict[str, tuple[Connection, StripeApp | TogaiApp]] = {}
+        self._made: dict[str, tuple[Connection, Any]] = {}
+        self._sessions: dict[str, Any] = {}
+        self._stack = AsyncExitStack()
         self._probing = asyncio.Lock()
-        self._stripe_http: stripe.HTTPClient | None = None
-        self._togai_http: httpx2.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
-        self._stripe_http = stripe_client.http_client(self._settings.call_timeout)
-        self._togai_http = togai_client.http_client(self._settings.call_timeout)
+        for app in APPS.values():
+            self._sessions[app.name] = await self._stack.enter_async_context(app.session(self._settings.call_timeout))
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._stripe_http:
-            await self._stripe_http.close_async()  # type: ignore[no-untyped-call]
-        if self._togai_http:
-            await self._togai_http.aclose()
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
 
-    async def stripe(self, connection_id: str) -> StripeApp:
-        """Raises Misconfigured for an unknown connection, ConnectionClosed for a refused key, Blocked: see `_make`."""
-        found = await self._open(connection_id)
-        if not isinstance(found, StripeApp):
-            raise Misconfigured(f"connection {connection_id} is none to Stripe", connection=connection_id)
-        return found
-
-    async def togai(self, connection_id: str) -> TogaiApp:
-        """Raises Misconfigured for an unknown connection, ConnectionClosed for a refused key, Blocked: see `_make`."""
-        found = await self._open(connection_id)
-        if not isinstance(found, TogaiApp):
-            raise Misconfigured(f"connection {connection_id} is none to Togai", connection=connection_id)
-        return found
+    async def of(self, connection_id: str) -> Any:
+        """The app's client for a connection. Raises Misconfigured for an unknown connection, ConnectionClosed for a
+        refused key, Blocked: see `_make`.
+        """
+        connection = self._registry.connection(connection_id)
+        if refusal := self._registry.key_states.refusal(connection):
+            await self._probe(connection, refusal)
+        return self._client(connection)
 
     async def close(self, error: KeyRefused) -> ConnectionClosed:
         """A vendor refused a key: tell all workers. Returns the error that the run waits by."""
@@ -118,31 +104,23 @@ class Clients:
         known = self._registry.key_states.refusal(present, operation)
         return known is None or self._probe_is_due(known)
 
-    async def _open(self, connection_id: str) -> StripeApp | TogaiApp:
-        connection = self._registry.connection(connection_id)
-        if refusal := self._registry.key_states.refusal(connection):
-            await self._probe(connection, refusal)
-        return self._client(connection)
-
-    def _client(self, connection: Connection) -> StripeApp | TogaiApp:
+    def _client(self, connection: Connection) -> Any:
         made_for, client = self._made.get(connection.id, (None, None))
         if client is None or made_for != connection:
             client = self._make(connection, partial(self._before, connection), partial(self._after, connection))
             self._made[connection.id] = (connection, client)
         return client
 
-    def _make(self, connection: Connection, before: Before, after: After) -> StripeApp | TogaiApp:
+    def _make(self, connection: Connection, before: Before, after: After) -> Any:
         """Raises Blocked if the secrets do not open: the run waits until somebody has mended the connection."""
         try:
             key = self._vault.open(connection).api_key
         except Misconfigured as error:
             raise Blocked(connection.id, error.message, code=error.code) from error
-        arguments = (connection.id, connection.app_account, key, connection.api_base, self._gate)
-        assert self._stripe_http
-        assert self._togai_http
-        if connection.app == "stripe":
-            return StripeApp(*arguments, self._stripe_http, before, after)
-        return TogaiApp(*arguments, self._togai_http, before, after)
+        access = Access(
+            connection.id, connection.app_account, key, connection.api_base, self._gate, before=before, after=after
+        )
+        return APPS[connection.app].client(access, self._sessions[connection.app])
 
     def _before(self, made_for: Connection, operation: str) -> None:
         """A call has waited for its turn. Raises ConnectionClosed if its key was refused or replaced meanwhile, Blocked
@@ -184,7 +162,7 @@ class Clients:
         async with self._probing:
             client = self._make(connection, nothing_before, nothing_after)
             try:
-                await (client.account() if isinstance(client, StripeApp) else client.organization())
+                await APPS[connection.app].identify(client)
             except Blocked:
                 log.info("connection.key_is_known", connection=connection.id)  # it lacks a right for the probe only
             except SyncError as error:

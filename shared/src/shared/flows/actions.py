@@ -9,8 +9,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.apps.clients import Clients
-from shared.apps.stripe.client import StripeApp
-from shared.apps.togai.client import TogaiApp
 from shared.claims import Claims, Links
 from shared.connections import FlowLink
 from shared.domains.flow import FlowStep
@@ -96,13 +94,9 @@ class Context:
             raise Ended("skipped", f"{ref} is not at {self.account(found.app)}, which {self.link.id} works on", (ref,))
         return found.id
 
-    async def stripe(self) -> StripeApp:
-        """Raises Misconfigured or ConnectionClosed."""
-        return await self.clients.stripe(self.connection("stripe"))
-
-    async def togai(self) -> TogaiApp:
-        """Raises Misconfigured or ConnectionClosed."""
-        return await self.clients.togai(self.connection("togai"))
+    async def client(self, app: str) -> Any:
+        """The app's client for the step's connection. Raises Misconfigured or ConnectionClosed."""
+        return await self.clients.of(self.connection(app))
 
     def connection(self, app: str) -> str:
         """Id of the connection that the step uses for an app. Raises Misconfigured."""

@@ -1,14 +1,12 @@
-"""What a vendor allows an app account, from the settings by app and mode. Pure."""
+"""What a vendor allows an app account, by app and mode. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.identity import AppAccount
 from shared.settings import Settings
-
-STRIPE_RATES = {"live": 100.0, "test": 25.0}
-"""Calls per second and account, by mode. Source: docs.stripe.com/rate-limits."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +38,11 @@ def window_of(rate: float) -> float:
     return 1.0 if rate >= 1 else 1 / rate
 
 
+SOURCES: dict[str, Callable[[Settings, str], Quota]] = {}
+"""What each app allows an account in a mode: filled by `shared.apps`."""
+
+
 def quota_of(settings: Settings, app_account: str) -> Quota:
-    """The quota of `app:mode:account`; of the app's test mode where no mode is told yet."""
+    """The quota of `app:mode:account`; of the app's test mode where no mode is told yet. Raises KeyError."""
     app, mode, _ = AppAccount.parse(app_account) if app_account.count(":") >= 2 else (app_account, "test", "")
-    if app == "stripe":
-        rate = settings.stripe_quota if settings.stripe_quota is not None else STRIPE_RATES.get(mode, 25.0)
-        return Quota(rate, settings.stripe_operation_quota, settings.stripe_concurrency)
-    return Quota(settings.togai_quota, concurrency=settings.togai_concurrency)
+    return SOURCES[app](settings, mode)

@@ -20,6 +20,7 @@ from shared.identity import Ref
 from shared.mappings import Mapping
 from shared.pairs import Known, Side, digest
 
+from customer_sync.actions.vendors import stripe_of, togai_of
 from customer_sync.fields import Decision, owner_of
 from customer_sync.patches import carried, former_fields, former_params, stripe_params, togai_changes
 from customer_sync.values import METADATA, STATUS, TOGAI_STATUS, PairSnapshot, Value, is_archived
@@ -52,7 +53,7 @@ async def gone(context: Context, pair: Mapping, customer: str) -> Ended:
 async def stripe_customer(context: Context, pair: Mapping, customer_id: str) -> StripeCustomer:
     """The pair's customer. Raises Ended if it is gone."""
     try:
-        found = await (await context.stripe()).retrieve_customer(customer_id)
+        found = await (await stripe_of(context)).retrieve_customer(customer_id)
     except NotFound:
         found = StripeCustomer(id=customer_id, deleted=True)
     if found.deleted:
@@ -62,7 +63,7 @@ async def stripe_customer(context: Context, pair: Mapping, customer_id: str) -> 
 
 async def togai_account(context: Context, pair: Mapping, account_id: str) -> tuple[TogaiAccount, TogaiCustomer]:
     """The pair's account and the customer above it. Raises Ended if the account is gone."""
-    client = await context.togai()
+    client = await togai_of(context)
     try:
         account = await client.account(account_id)
     except NotFound as error:
@@ -133,7 +134,7 @@ async def _write_stripe(look: Look) -> list[FieldWrite]:
 
 async def _send_stripe(look: Look, values: Dict[str, Value]) -> FieldWrite:
     params = stripe_params(values)
-    await (await look.context.stripe()).update_customer(look.seen.stripe.id, params)
+    await (await stripe_of(look.context)).update_customer(look.seen.stripe.id, params)
     ref = look.context.ref("stripe", "customer", look.seen.stripe.id)
     return FieldWrite(entity=ref, set=params, former=former_params(params, look.seen.stripe))
 
@@ -182,7 +183,7 @@ async def _one_by_one(look: Look, to: Side, send: Any) -> list[FieldWrite]:
 async def _send_togai(look: Look, values: Dict[str, Value]) -> list[FieldWrite]:
     """Raises NotReady if the account was archived since it was looked at: Togai refuses, the next look knows why."""
     context, seen = look.context, look.seen
-    client = await context.togai()
+    client = await togai_of(context)
     account, customer = togai_changes(values, seen)
     made: list[FieldWrite] = []
     try:

@@ -13,6 +13,7 @@ from shared.identity import Ref
 from shared.mappings import Mapping
 
 from customer_sync.actions.field_writes import read_pair
+from customer_sync.actions.vendors import stripe_of, togai_of
 from customer_sync.fields import decide, differences, present_marks
 from customer_sync.patches import former_fields, former_params
 from customer_sync.values import PairSnapshot
@@ -97,8 +98,8 @@ async def _send(context: Context, write: FieldWrite) -> None:
     entity = context.id_of(write.entity)
     match Ref.parse(write.entity):
         case Ref(noun="account"):
-            await (await context.togai()).update_account(entity, write.set)
+            await (await togai_of(context)).update_account(entity, write.set)
         case ref if ref.app == "togai":
-            await (await context.togai()).update_customer(entity, write.set)
+            await (await togai_of(context)).update_customer(entity, write.set)
         case _:
-            await (await context.stripe()).update_customer(entity, write.set)
+            await (await stripe_of(context)).update_customer(entity, write.set)

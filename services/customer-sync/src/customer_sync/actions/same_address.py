@@ -16,6 +16,7 @@ from shared.index import normalized_email
 from shared.mappings import Mapping
 
 from customer_sync.actions.pairs import claim_of
+from customer_sync.actions.vendors import stripe_of, togai_of
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,9 @@ async def _has_address(context: Context, ref: str, address: str) -> bool:
     found = Ref.parse(ref)
     try:
         if found.app == "stripe":
-            customer = await (await context.stripe()).retrieve_customer(found.id)
+            customer = await (await stripe_of(context)).retrieve_customer(found.id)
             return not customer.deleted and normalized_email(customer.email) == address
-        client = await context.togai()
+        client = await togai_of(context)
         account = await client.account(found.id)
         email = account.primary_email or (await client.customer(account.customer_id)).primary_email
         return account.status != "ARCHIVED" and normalized_email(email) == address

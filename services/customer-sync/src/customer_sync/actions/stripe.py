@@ -38,6 +38,7 @@ from customer_sync.actions.pairs import (
     refused,
 )
 from customer_sync.actions.same_address import Born, match_of, other_side
+from customer_sync.actions.vendors import stripe_of
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
 from customer_sync.fields import created_equal, is_same
 from customer_sync.values import ARCHIVED, METADATA, STATUS, Value
@@ -99,7 +100,7 @@ async def _another_was_made(context: Context, new: NewStripeCustomer) -> StripeC
     held = context.claims.index.open_claim(context.ref("togai", "account", new.togai_account_id))
     if not new.stripe_customer_id or held is None or not held.is_create:
         return None
-    made = await _made_under(await context.stripe(), held, new)
+    made = await _made_under(await stripe_of(context), held, new)
     return made if made and made.id != new.stripe_customer_id else None
 
 
@@ -140,7 +141,7 @@ async def _make(context: Context, held: Mapping, new: NewStripeCustomer) -> tupl
     """Call Stripe under the claim. Its key and body are sent again as they are; a spent key is replaced only after a
     proof of absence (design law 2).
     """
-    client = await context.stripe()
+    client = await stripe_of(context)
     assert held.claim
     if context.claims.is_old(held):
         return await _prove_or_retry(context, client, held, new, "the claim is older than 20 h")
@@ -189,7 +190,7 @@ async def _link(
     """Link a Stripe customer that is there, make none."""
     account_ref = context.ref("togai", "account", new.togai_account_id)
     customer_ref = context.ref("togai", "customer", new.togai_customer_id)
-    client, customer_id = await context.stripe(), context.id_of(stripe_ref)
+    client, customer_id = await stripe_of(context), context.id_of(stripe_ref)
     if not is_id(customer_id):
         raise Conflict(f"{why[:LONGEST_ID]}, which can be no id of a Stripe customer: correct or clear the setting")
     try:
@@ -230,7 +231,7 @@ async def write_togai_ids(context: Context, ids: TogaiIds) -> Result:
 
     An event that is handled once more may have written them the first time: nobody writes twice what is there.
     """
-    client = await context.stripe()
+    client = await stripe_of(context)
     refs = (context.ref("stripe", "customer", ids.customer_id),)
     end_if_linked_elsewhere(context, refs[0], context.ref("togai", "account", ids.togai_account_id))
     try:

@@ -25,6 +25,7 @@ from customer_sync.actions.pairs import (
     refused,
 )
 from customer_sync.actions.same_address import Born, match_of, other_side
+from customer_sync.actions.vendors import stripe_of, togai_of
 from customer_sync.decide import (
     TOGAI_ACCOUNT_ID,
     Currencies,
@@ -45,7 +46,7 @@ ALREADY_THERE = (400, 409)
 
 async def read_account(context: Context, wanted: AccountId) -> Result:
     """Fetch before acting: the account, its customer (whose name it is), and the Stripe customer that it names."""
-    client = await context.togai()
+    client = await togai_of(context)
     account = await client.account(wanted.account_id)
     customer = await client.customer(account.customer_id)
     setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, account.id)
@@ -62,7 +63,7 @@ async def write_stripe_id(context: Context, wanted: StripeId) -> Result:
     if wanted.known == wanted.stripe_customer_id:
         return Result(Written(written=False), False, (), refs)
     end_if_linked_elsewhere(context, refs[0], context.ref("stripe", "customer", wanted.stripe_customer_id))
-    client = await context.togai()
+    client = await togai_of(context)
     if wanted.known and (
         present := await client.setting(context.settings.stripe_customer_setting, ACCOUNT, wanted.account_id)
     ):
@@ -147,7 +148,7 @@ async def _another_was_made(context: Context, stripe_ref: str, customer: StripeC
     held = context.claims.index.open_claim(stripe_ref)
     if held is None or not held.is_create:
         return False
-    return await _names(context, await context.togai(), context.id_of(held.target), customer)
+    return await _names(context, await togai_of(context), context.id_of(held.target), customer)
 
 
 async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) -> Ended:
@@ -156,7 +157,7 @@ async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) 
     """
     reason = f"{customer.id} was deleted in Stripe"
     if held := context.claims.index.open_claim(stripe_ref):
-        client, account_id = await context.togai(), context.id_of(held.target)
+        client, account_id = await togai_of(context), context.id_of(held.target)
         if await _names(context, client, account_id, customer):
             parent = context.ref("togai", "customer", (await client.account(account_id)).customer_id)
             pair = await context.claims.link(held, held.target, "natural-id", also=(parent,))
@@ -201,7 +202,7 @@ def _values(context: Context, held: Mapping) -> dict[str, Value]:
 
 
 async def _present(context: Context, customer: StripeCustomer) -> StripeCustomer:
-    client = await context.stripe()
+    client = await stripe_of(context)
     try:
         return await client.retrieve_customer(customer.id)
     except NotFound:
@@ -226,7 +227,7 @@ def _made(customer: str, account: str, created: bool, notes: tuple[str, ...], *r
 async def _make(context: Context, held: Mapping, customer: StripeCustomer) -> str:
     """Create under the derived id. A refused create is a taken id, ours from an earlier try or somebody else's."""
     assert held.claim
-    client = await context.togai()
+    client = await togai_of(context)
     try:
         await client.create_customer(held.claim.body)
     except FlowLinkOff:
@@ -267,7 +268,7 @@ async def _link(
 ) -> Result:
     """A Togai account that is there: link it, make none."""
     account_ref = context.ref("togai", "account", account_id)
-    client = await context.togai()
+    client = await togai_of(context)
     account = await _named_account(client, customer, account_id)
     held = await context.claims.claim(
         stripe_ref,

@@ -148,7 +148,7 @@ class Term:
             lists = TogaiLists(app_account, book, gate, settings.togai_poll_interval)
 
             async def look_at_lists(connection: Connection) -> float:
-                return await lists.look(await clients.togai(connection.id), connection)
+                return await lists.look(await clients.of(connection.id), connection)
 
             kinds: tuple[PollKind, ...] = ("togai-customers", "togai-accounts")
             yield Round(app_account, kinds, settings.togai_poll_interval, registry, clients), look_at_lists
@@ -158,10 +158,10 @@ class Term:
         interval_of_pass = min(interval, ASK_AGAIN)
 
         async def look_at_events(connection: Connection) -> float:
-            return await events.look(await clients.stripe(connection.id), connection)
+            return await events.look(await clients.of(connection.id), connection)
 
         async def look_at_customers(connection: Connection) -> float:
-            return await customers.look(await clients.stripe(connection.id))
+            return await customers.look(await clients.of(connection.id))
 
         yield Round(app_account, ("stripe-events",), interval, registry, clients), look_at_events
         yield Round(app_account, ("stripe-customers",), interval_of_pass, registry, clients), look_at_customers

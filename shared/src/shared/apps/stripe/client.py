@@ -10,12 +10,11 @@ from urllib.parse import urlencode
 import msgspec
 import stripe
 
-from shared.apps.hooks import After, Before, nothing_after, nothing_before
+from shared.apps.model import Access
 from shared.apps.stripe.errors import translate
 from shared.apps.stripe.models import StripeCustomer
 from shared.errors import Malformed, RateLimited, Unavailable
 from shared.identity import LONGEST_ID, is_id, key_fingerprint, update_key
-from shared.limits import CallGate
 
 API_VERSION = "2026-10-28.endive"
 """Pinned on every call and on the endpoints that we make: our models were written for it."""
@@ -38,30 +37,18 @@ def http_client(timeout: float) -> stripe.HTTPClient:
 
 
 class StripeApp:
-    """One connection. Raises the errors of `shared.apps.stripe.errors` only.
+    """One connection. Raises the errors of `shared.apps.stripe.errors` only."""
 
-    `before` is called with each operation after it waited for its turn, and may raise; `after` when it succeeded.
-    """
-
-    def __init__(
-        self,
-        connection: str,
-        app_account: str,
-        api_key: str,
-        api_base: str,
-        gate: CallGate,
-        http: stripe.HTTPClient,
-        before: Before = nothing_before,
-        after: After = nothing_after,
-    ) -> None:
-        self.connection = connection
-        self.app_account = app_account
-        self._fingerprint = key_fingerprint(api_key)
-        self._gate = gate
-        self._before = before
-        self._after = after
+    def __init__(self, access: Access, http: stripe.HTTPClient) -> None:
+        self.connection = access.connection
+        self.app_account = access.app_account
+        self._fingerprint = key_fingerprint(access.key)
+        self._gate = access.gate
+        self._before = access.before
+        self._after = access.after
+        api_base = access.api_base
         self._client = stripe.StripeClient(
-            api_key,
+            access.key,
             stripe_version=API_VERSION,
             # All four, so that nothing can reach another host than the one that was set.
             base_addresses={"api": api_base, "connect": api_base, "files": api_base, "meter_events": api_base},

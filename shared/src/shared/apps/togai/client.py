@@ -14,11 +14,10 @@ from urllib.parse import quote
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from shared.apps.hooks import After, Before, nothing_after, nothing_before
+from shared.apps.model import Access
 from shared.apps.togai.models import USER_NAMESPACE, NewCustomer, NewSetting, Setting, TogaiAccount, TogaiCustomer
 from shared.errors import Blocked, KeyRefused, Malformed, NotFound, RateLimited, Rejected, SyncError, Unavailable
 from shared.identity import LONGEST_ID, key_fingerprint
-from shared.limits import CallGate
 
 M = TypeVar("M", bound=BaseModel)
 LARGEST_PAGE = 100
@@ -48,30 +47,17 @@ def setting_path(name: str, entity_type: str, entity_id: str, namespace: str = U
 
 
 class TogaiApp:
-    """One connection. Raises errors of `shared.errors` only.
+    """One connection. Raises errors of `shared.errors` only."""
 
-    `before` is called with each operation after it waited for its turn, and may raise; `after` when it succeeded.
-    """
-
-    def __init__(
-        self,
-        connection: str,
-        app_account: str,
-        token: str,
-        api_base: str,
-        gate: CallGate,
-        http: httpx2.AsyncClient,
-        before: Before = nothing_before,
-        after: After = nothing_after,
-    ) -> None:
-        self.connection = connection
-        self.app_account = app_account
-        self._base = api_base.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"}
-        self._gate = gate
-        self._fingerprint = key_fingerprint(token)
-        self._before = before
-        self._after = after
+    def __init__(self, access: Access, http: httpx2.AsyncClient) -> None:
+        self.connection = access.connection
+        self.app_account = access.app_account
+        self._base = access.api_base.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {access.key}"}
+        self._gate = access.gate
+        self._fingerprint = key_fingerprint(access.key)
+        self._before = access.before
+        self._after = access.after
         self._http = http
 
     async def organization(self) -> str:
