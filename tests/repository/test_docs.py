@@ -195,12 +195,15 @@ def test_symptoms_are_messages_of_the_code(row: list[str]) -> None:
         assert any(all(part in text for part in parts) for text in literals()), message
 
 
+SIGNATURES = [ROOT / "shared/src/shared/apps/stripe/signatures.py"]
+
+
 def test_refusals_of_ingress_are_listed() -> None:
     """Every code that a sender can hear, and no other."""
     page = (ROOT / "services/ingress/README.md").read_text()
     listed = {c for row in rows(page, "status") for c in re.findall(r"`([a-z_0-9]+)`", row[1])} - {"unavailable"}
     found = set()
-    for file in SOURCES["ingress"]:
+    for file in (*SOURCES["ingress"], *(ROOT / "shared/src/shared/apps").rglob("webhooks.py"), *SIGNATURES):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
                 given = [str(a.value) for a in node.args if isinstance(a, ast.Constant)]

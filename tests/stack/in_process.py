@@ -17,14 +17,15 @@ from typing import Any, Self, cast
 import msgspec
 from cryptography.fernet import Fernet
 from customer_sync.actions import IMPLEMENTATIONS
-from ingress.normalize import stripe_event, togai_event
 from ingress.polling.togai_rows import Change, account_entity, customer_entity, events
 from shared.apps import APPS
 from shared.apps.clients import Clients
+from shared.apps.stripe.webhooks import stripe_event
+from shared.apps.togai.webhooks import togai_event
 from shared.claims import Links
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection
-from shared.domains import noun_of
+from shared.domains import noun_of, subject_of
 from shared.domains.customers import DOMAIN
 from shared.domains.model import Domain
 from shared.events import envelope as envelopes
@@ -226,7 +227,7 @@ class InProcess(Vendors):
         found = self.call(name, "GET", "/v1/events", params={"limit": 100})["data"]
         for body in reversed([event for event in found if event["id"] not in known]):
             known.add(body["id"])
-            envelope = stripe_event(json.dumps(body).encode(), connection)
+            envelope = stripe_event(json.dumps(body).encode(), connection, subject_of)
             entity = body["data"]["object"]
             await self._index(envelope.aggregate, entity.get("email"), gone=bool(entity.get("deleted")))
             self.deliver(envelope)
@@ -265,7 +266,7 @@ class InProcess(Vendors):
 
     def event_of(self, body: dict[str, Any], at: str = "stripe") -> Envelope:
         """One of Stripe's events as ingress makes it."""
-        return stripe_event(json.dumps(body).encode(), self.registry.connections[at])
+        return stripe_event(json.dumps(body).encode(), self.registry.connections[at], subject_of)
 
     def by_hand(self, change: str, account: str, customer: str, **more: Any) -> None:
         """What a person asks for in the console."""
@@ -278,7 +279,12 @@ class InProcess(Vendors):
         connection = self.registry.connections["togai"]
         event_id = f"req_{secrets.token_hex(8)}"
         made = togai_event(
-            "account.link_requested", json.dumps(body).encode(), connection, event_id=event_id, now=datetime.now(UTC)
+            "account.link_requested",
+            json.dumps(body).encode(),
+            connection,
+            event_id=event_id,
+            now=datetime.now(UTC),
+            subject_of=subject_of,
         )
         aggregate = self.ref(account, "togai") if account else self.ref(customer)
         self.deliver(msgspec.structs.replace(made, source=CONSOLE_SOURCE, aggregate=aggregate))

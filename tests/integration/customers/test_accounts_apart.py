@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ingress.normalize import togai_event
+from shared.apps.togai.webhooks import togai_event
+from shared.domains import subject_of
 
 from tests.integration.customers.conftest import Make
 from tests.integration.customers.test_first_contact import TO_STRIPE, TO_TOGAI
@@ -103,7 +104,11 @@ async def test_a_connection_that_was_removed_and_added_again_goes_on(make: Make)
 def told(tandem: InProcess, account: str) -> None:
     """Togai's webhook: the pollers have not seen the account yet."""
     body, connection = json.dumps({"accountId": account}).encode(), tandem.registry.connections["togai"]
-    tandem.deliver(togai_event("account.created", body, connection, event_id=f"tgi_{account}", now=datetime.now(UTC)))
+    tandem.deliver(
+        togai_event(
+            "account.created", body, connection, event_id=f"tgi_{account}", now=datetime.now(UTC), subject_of=subject_of
+        )
+    )
 
 
 async def test_a_sibling_waits_while_the_first_ones_customer_is_being_made(tandem: InProcess) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from ingress.normalize import togai_event
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import NewSetting
+from shared.apps.togai.webhooks import togai_event
+from shared.domains import subject_of
 from shared.errors import Malformed
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
@@ -35,7 +36,9 @@ def polled(tandem: InProcess, number: int, body: dict[str, Any]) -> Envelope:
     """An event as a poller writes it, whose body nobody looked at."""
     connection = tandem.registry.connections["togai"]
     now = datetime.now(UTC)
-    made = togai_event("account.updated", b'{"accountId": "acme"}', connection, event_id=f"e{number}", now=now)
+    made = togai_event(
+        "account.updated", b'{"accountId": "acme"}', connection, event_id=f"e{number}", now=now, subject_of=subject_of
+    )
     return msgspec.structs.replace(made, origin="poll", data=msgspec.Raw(json.dumps(body).encode()))
 
 

@@ -124,7 +124,7 @@ async def test_a_togai_body_of_any_kind_is_kept(door: Door, body: bytes, kept: o
     (record,) = await door.events(answer.json()["received"])
 
     assert json.loads(record.value)["data"] == kept
-    assert record.key.startswith(b"togai:test:org_1/customer/unknown-tgi_")
+    assert record.key.startswith(b"togai:test:org_1/event/unknown-tgi_")
 
 
 @pytest.mark.parametrize("body", [b"\xff" * 1024 * 1024, b"\0" * 1024 * 1024])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from ingress.normalize import stripe_event
 from ingress.polling.stripe_customers import StripeCustomers
 from ingress.polling.stripe_events import StripeEvents, Window
+from shared.apps.stripe.webhooks import stripe_event
+from shared.domains import subject_of
 
 from tests.fakes.polling import NOW, STRIPE, Clock, FakeStripe, Memory, MemoryTail, connection
 
@@ -44,7 +45,7 @@ class Account:
     async def webhook(self, event_id: str) -> None:
         """An event comes in as it should."""
         body = next(e for e in self.stripe.happened if e["id"] == event_id)
-        await self.memory.book.event(stripe_event(msgspec.json.encode(body), self.connection))
+        await self.memory.book.event(stripe_event(msgspec.json.encode(body), self.connection, subject_of))
 
     @property
     def poll(self) -> Any:

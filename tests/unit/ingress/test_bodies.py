@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from ingress.bodies import LARGEST_BODY, Bodies
-from ingress.normalize import Refused
 from shared.errors import Unavailable
+from shared.events.receiving import Refused
 
 from tests.unit.ingress.door import BARE, STRIPE, TOGAI, TOKEN, Door
 

@@ -14,7 +14,7 @@ import pytest
 import stripe
 from hypothesis import given
 from hypothesis import strategies as st
-from ingress.signatures import TOLERANCE, BadSignature, verify
+from shared.apps.stripe.signatures import TOLERANCE, BadSignature, verify
 
 from tests.unit.ingress.door import BARE, NEW, OLD, STRIPE, TOGAI, TOKEN, Answer, Door
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import stripe
-from ingress.normalize import NotOurs, stripe_event
 from prometheus_client import REGISTRY
+from shared.apps.stripe.webhooks import stripe_event
+from shared.domains import subject_of
+from shared.events.receiving import NotOurs
 
 from tests.fakes.polling import NOW, STRIPE, FakeStripe, Memory, MemoryTail, connection
 from tests.unit.ingress import door
@@ -53,7 +55,7 @@ async def test_a_refused_event_was_not_received() -> None:
     vendor = FakeStripe(10)
     missing = vendor.happen(NOW + 1)
     with pytest.raises(NotOurs) as caught:
-        stripe_event(event(id=missing, livemode=True), connection("stripe"))
+        stripe_event(event(id=missing, livemode=True), connection("stripe"), subject_of)
     await memory.book.event(caught.value.record)
     await tail.caught_up()
 

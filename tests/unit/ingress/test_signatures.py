@@ -6,7 +6,7 @@ import hmac
 
 import pytest
 import stripe
-from ingress.signatures import TOLERANCE, BadSignature, verify
+from shared.apps.stripe.signatures import TOLERANCE, BadSignature, verify
 
 BODY = b'{"id": "evt_1"}'
 NOW = 1_795_428_000

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from shared.errors import Unavailable
-
-from ingress.normalize import Refused
+from shared.events.receiving import Refused
 
 LARGEST_BODY = 1024 * 1024
 LARGEST_HELD = 128 * LARGEST_BODY

@@ -5,22 +5,21 @@ Verify, wrap, append with acks=all, answer. 4xx is the sender's fault only; what
 
 from __future__ import annotations
 
-import hmac
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import msgspec
+from shared.apps import APPS
 from shared.connections import Connection, Secrets, Vault
-from shared.domains import TRIGGERS, noun_of
+from shared.domains import TRIGGERS, noun_of, subject_of
 from shared.domains.origin import refusal as why_not
 from shared.errors import Misconfigured, Unavailable
 from shared.events import envelope as envelopes
 from shared.events.envelope import TOO_DEEP, Envelope, is_too_deep
+from shared.events.receiving import NotOurs, RawWebhook, Refused
 from shared.events.topics import MAX_MESSAGE_BYTES, Topics
 from shared.log import get_logger
 from shared.registry import Registry
@@ -28,8 +27,6 @@ from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
 from ingress.bodies import Bodies
-from ingress.normalize import NotOurs, Refused, stripe_event, togai_event
-from ingress.signatures import BadSignature, check_header, verify
 from shared import metrics
 
 Scope = dict[str, Any]
@@ -39,10 +36,6 @@ Read = Callable[[], Awaitable[bytes]]
 
 LARGEST_RECORD = MAX_MESSAGE_BYTES * 2 // 3
 """A dead letter holds the whole record in base64, which is a third longer, and must fit into a message too."""
-PATIENCE = {"stripe": 1, "togai": 4}
-"""By how much the append's deadline is stretched. Stripe sends again for days; that Togai does so is nowhere written,
-so its only attempt waits longer for Kafka before it hears 503.
-"""
 log = get_logger(__name__)
 
 
@@ -68,13 +61,13 @@ class Webhooks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         parts = scope["path"].split("/")
-        app = parts[2] if len(parts) > 2 and parts[2] in ("stripe", "togai") else "unknown"
+        app = parts[2] if len(parts) > 2 and parts[2] in APPS else "unknown"
         try:
             if scope["method"] != "POST":
                 raise Refused(405, "method", "webhooks are POSTed")
             with self._bodies.room(_header(scope, b"content-length")) as room:
                 envelope, refusal = await self._taken(app, parts, scope, partial(room.read, receive))
-                await self._append(envelope, patience=PATIENCE[app])
+                await self._append(envelope, patience=APPS[app].append_patience)
         except Refused as refused:
             metrics.REFUSED.labels(app, refused.reason).inc()
             log.info("webhook.refused", app=app, reason=refused.reason, status=refused.status)
@@ -108,34 +101,15 @@ class Webhooks:
         """Whatever can be refused without its body is refused before it is read."""
         if not self._desk.replica.ready:
             raise Unavailable("the connections have not been read yet")
-        if app == "stripe" and len(parts) == 4:
-            connection = self._connection(parts[3], app)
-            secrets, signature = self._secrets(connection).webhook_secrets, _header(scope, b"stripe-signature")
-            try:
-                check_header(signature, secrets, time.time())
-                body = await read()
-                verify(body, signature, secrets, time.time())
-            except BadSignature as bad:
-                raise Refused(400, f"signature_{bad.reason}", bad.message) from bad
-            return stripe_event(body, connection)
-        if app == "togai" and len(parts) == 6:
-            connection = self._connection(parts[3], app)
-            # An address may hold what is no text at all, and has to be refused like any other wrong one.
-            given, found = parts[5].encode(errors="surrogatepass"), False
-            for token in self._secrets(connection).webhook_tokens:
-                # No early end: the time taken must not tell which one fits.
-                found |= hmac.compare_digest(token.encode(), given)
-            if not found:
-                raise Refused(
-                    403, "wrong_token", "the address's token is not this connection's: copy the address again"
-                )
-            body = await read()
-            return togai_event(parts[4], body, connection, event_id=f"tgi_{uuid.uuid4().hex}", now=datetime.now(UTC))
-        raise Refused(
-            404,
-            "unknown_address",
-            "webhook addresses are /webhooks/stripe/<connection> and /webhooks/togai/<connection>/<event>/<token>",
+        if app not in APPS or len(parts) < 4:
+            raise Refused(
+                404, "unknown_address", f"webhook addresses are /webhooks/<app>/<connection>/…, of {', '.join(APPS)}"
+            )
+        connection = self._connection(parts[3], app)
+        raw = RawWebhook(
+            path=parts[4:], header=partial(_header, scope), read=read, subject_of=subject_of, now=time.time()
         )
+        return await APPS[app].receive(raw, connection, self._secrets(connection))
 
     def _connection(self, connection_id: str, app: str) -> Connection:
         connection = self._desk.registry.connections.get(connection_id)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from shared.apps.hooks import After, Before, nothing_after, nothing_before
+from shared.connections import Connection, Secrets
+from shared.events.envelope import Envelope
+from shared.events.receiving import RawWebhook
 from shared.limits.quotas import Quota
 from shared.settings import Settings
 
@@ -39,6 +42,13 @@ class App(ABC):
     title: ClassVar[str]
     fills_index: ClassVar[Sequence[str]] = ()
     """Kinds of polls that must have read their list once before the index tells that something is not there."""
+
+    append_patience: ClassVar[float] = 1.0
+    """By how much the deadline of an append is stretched for a webhook that the vendor may send only once."""
+
+    @abstractmethod
+    async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:
+        """A webhook as an envelope. Raises Refused, NotOurs; reads no body that can be refused without it."""
 
     @abstractmethod
     def session(self, call_timeout: float) -> AbstractAsyncContextManager[Any]:

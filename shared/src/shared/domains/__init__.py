@@ -6,6 +6,7 @@ To add a domain, write its manifest in a folder of its own and name it in `DOMAI
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from shared.domains import customers
 from shared.domains.flow import Flow, FlowStep
@@ -55,6 +56,12 @@ def unregister(domain: Domain) -> None:
 def noun_of(event_type: str) -> str:
     """The noun on whose topics an event goes; empty for one that no trigger knows."""
     return _NOUN_OF_TRIGGER.get(event_type, "")
+
+
+def subject_of(event_type: str, body: Any) -> tuple[str, str] | None:
+    """What an event is about, as (noun, id), by its trigger; None if there is none, or its body does not tell."""
+    trigger = TRIGGERS.get(event_type)
+    return trigger.subject(body) if trigger else None
 
 
 def owner_of(action: str) -> Domain:
@@ -123,5 +130,5 @@ for _domain in (customers.DOMAIN,):
 
 __all__ = [
     "ACTIONS", "BUILT_IN", "DOMAINS", "TRIGGERS", "Action", "BadFlow", "Domain", "Trigger", "aliases_of", "check_flow",
-    "noun_of", "nouns", "owner_of", "register", "services", "trigger_alias", "unregister",
+    "noun_of", "nouns", "owner_of", "register", "services", "subject_of", "trigger_alias", "unregister",
 ]  # fmt: skip

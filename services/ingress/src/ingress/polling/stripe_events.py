@@ -15,16 +15,18 @@ from functools import partial
 
 import msgspec
 from shared.apps.stripe.client import StripeApp
+from shared.apps.stripe.webhooks import stripe_event
 from shared.connections import Connection
+from shared.domains import subject_of
 from shared.errors import Malformed, Retryable, Unavailable
 from shared.events.envelope import timestamp
+from shared.events.receiving import Refused
 from shared.index import Entity
 from shared.log import get_logger
 from shared.polls import STRIPE_KEEPS_EVENTS, Poll, stripe_interval, webhooks_come_in
 from shared.retries import in_place
 from shared.settings import Settings
 
-from ingress.normalize import Refused, stripe_event
 from ingress.polling.book import Book
 from ingress.polling.stripe_index import from_event, keep_newest, supersedes
 from ingress.polling.tail import Tail
@@ -256,7 +258,7 @@ class StripeEvents:
     async def _append(self, event: Listed, connection: Connection) -> bool:
         """Whether it is in the log now: what cannot be appended is told once and stepped over."""
         try:
-            envelope = stripe_event(event.body, connection)
+            envelope = stripe_event(event.body, connection, subject_of)
             await self._book.event(msgspec.structs.replace(envelope, origin="poll"))
         except (Refused, Malformed) as error:
             reason = error.reason if isinstance(error, Refused) else "malformed"

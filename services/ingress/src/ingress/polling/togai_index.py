@@ -9,11 +9,11 @@ import msgspec
 from shared.apps.togai.client import TogaiApp
 from shared.connections import Connection
 from shared.errors import Malformed, NotFound
+from shared.events.receiving import Refused
 from shared.identity import Ref
 from shared.index import Entity, normalized_email
 from shared.log import get_logger
 
-from ingress.normalize import Refused
 from ingress.polling.book import Book
 from ingress.polling.togai_rows import (
     Change,

@@ -7,6 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from shared.apps.model import Access, App
+from shared.apps.stripe.webhooks import receive
+from shared.connections import Connection, Secrets
+from shared.events.envelope import Envelope
+from shared.events.receiving import RawWebhook
 from shared.limits.quotas import Quota
 from shared.settings import Settings
 
@@ -19,6 +23,9 @@ class Stripe(App):
 
     name, title = "stripe", "Stripe"
     fills_index = ("stripe-customers", "stripe-events")
+
+    async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:
+        return await receive(raw, connection, secrets)
 
     @asynccontextmanager
     async def session(self, call_timeout: float) -> AsyncIterator[Any]:

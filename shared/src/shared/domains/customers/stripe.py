@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from shared.apps.stripe.models import StripeCustomer
+from shared.apps.stripe.webhooks import data_object
 from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
 from shared.identity import LONGEST_ID
@@ -24,16 +25,6 @@ class CustomerEvent(Model):
     customer: StripeCustomer
     idempotency_key: str | None = None
     changed: list[str] | None = None
-
-
-def aggregate(body: Any) -> tuple[str, str] | None:
-    """What any Stripe event is about, as (noun, id): the object in `data.object`."""
-    data = body.get("data") if isinstance(body, dict) else None
-    found = data.get("object") if isinstance(data, dict) else None
-    if not isinstance(found, dict):
-        return None
-    noun, entity = found.get("object"), found.get("id")
-    return (noun, entity) if isinstance(noun, str) and isinstance(entity, str) and entity else None
 
 
 def naming(customer_id: str) -> dict[str, Any]:
@@ -171,7 +162,7 @@ def _trigger(name: str, title: str) -> Trigger:
         app="stripe",
         title=title,
         output=CustomerEvent,
-        subject=aggregate,
+        subject=data_object,
         extract=customer_event,
         naming=naming,
         rights=("Customers: read", "Events: read"),

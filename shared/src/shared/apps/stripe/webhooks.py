@@ -1,38 +1,42 @@
-"""From a vendor's body to an envelope. Pure: time and ids are given."""
+"""Stripe's webhooks and events, from the body to an envelope."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from shared.connections import Connection
-from shared.domains import TRIGGERS, noun_of
-from shared.domains.customers.stripe import aggregate
+
+from shared.apps.stripe.signatures import BadSignature, check_header, verify
+from shared.connections import Connection, Secrets
 from shared.events.envelope import TOO_DEEP, Envelope, is_too_deep, timestamp
+from shared.events.receiving import NotOurs, RawWebhook, Refused, SubjectOf, envelope_of, usable
 from shared.events.refused import REMEDIES, RefusedReason, refused_event
-from shared.identity import AppAccount, Ref, is_id, source_of
-
-_EVENT_NAME = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)*")
+from shared.identity import AppAccount, is_id
 
 
-class Refused(Exception):
-    """The sender's fault: `status` is a 4xx, `reason` a short code for the counter."""
+async def receive(raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:
+    """`/webhooks/stripe/<connection>`. Raises Refused; without the body where it can be told without."""
+    if raw.path:
+        raise Refused(404, "unknown_address", "Stripe's webhook addresses are /webhooks/stripe/<connection>")
+    signature = raw.header(b"stripe-signature")
+    try:
+        check_header(signature, secrets.webhook_secrets, raw.now)
+        body = await raw.read()
+        verify(body, signature, secrets.webhook_secrets, raw.now)
+    except BadSignature as bad:
+        raise Refused(400, f"signature_{bad.reason}", bad.message) from bad
+    return stripe_event(body, connection, raw.subject_of)
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-        self.message = message
 
-
-class NotOurs(Refused):
-    """A good event that is not this connection's: `record` is what is kept of it."""
-
-    def __init__(self, reason: RefusedReason, message: str, record: Envelope) -> None:
-        super().__init__(400, reason, message)
-        self.record = record
+def data_object(body: Any) -> tuple[str, str] | None:
+    """What any Stripe event is about, as (noun, id): the object in `data.object`."""
+    data = body.get("data") if isinstance(body, dict) else None
+    found = data.get("object") if isinstance(data, dict) else None
+    if not isinstance(found, dict):
+        return None
+    noun, entity = found.get("object"), found.get("id")
+    return (noun, entity) if isinstance(noun, str) and isinstance(entity, str) and entity else None
 
 
 class _StripeEvent(msgspec.Struct):
@@ -47,7 +51,7 @@ class _StripeEvent(msgspec.Struct):
 _stripe_decoder = msgspec.json.Decoder(_StripeEvent)
 
 
-def stripe_event(body: bytes, connection: Connection) -> Envelope:
+def stripe_event(body: bytes, connection: Connection, subject_of: SubjectOf) -> Envelope:
     """A snapshot event of Stripe. Raises Refused for whatever is none, NotOurs for one of another mode or account."""
     try:
         body.decode()
@@ -69,11 +73,12 @@ def stripe_event(body: bytes, connection: Connection) -> Envelope:
     if is_too_deep(whole):
         raise Refused(400, "not_an_event", f"the body is no Stripe event: {TOO_DEEP}")
     _check_owner(event, body, connection)
-    noun, entity = _usable(aggregate(whole)) or ("event", event.id)
-    return _envelope(
+    name = f"stripe.{event.type}"
+    noun, entity = usable(subject_of(name, whole) or data_object(whole)) or ("event", event.id)
+    return envelope_of(
         connection,
         event_id=event.id,
-        event_type=f"stripe.{event.type}",
+        event_type=name,
         noun=noun,
         entity=entity,
         time=_created(event.created),
@@ -116,58 +121,3 @@ def _created(seconds: int) -> str:
         return timestamp(datetime.fromtimestamp(seconds, UTC))
     except (ValueError, OverflowError, OSError) as error:
         raise Refused(400, "not_an_event", "the event's `created` is no time") from error
-
-
-def togai_event(name: str, body: bytes, connection: Connection, *, event_id: str, now: datetime) -> Envelope:
-    """A webhook of Togai. Its body is a hint of no documented shape: even one that is no JSON is kept, as text.
-
-    Raises Refused for an event name that cannot be one, or is one of Tandem's own.
-    """
-    if not _EVENT_NAME.fullmatch(name) or len(name) > 64:
-        raise Refused(404, "unknown_event", "the address must end in /<event>/<token>, as account.created/…")
-    if name.partition(".")[0] == "tandem":
-        raise Refused(403, "not_a_webhook", f"no webhook brings {name}: only Tandem itself writes events of that name")
-    data = _json_or_text(body)
-    trigger = TRIGGERS.get(f"togai.{name}")
-    found = _usable(trigger.subject(msgspec.json.decode(data))) if trigger else None
-    # What names no entity goes to its noun's topic all the same: there it ends as a dead letter that somebody sees.
-    noun, entity = found or (noun_of(f"togai.{name}") or "event", f"unknown-{event_id}")
-    return _envelope(
-        connection,
-        event_id=event_id,
-        event_type=f"togai.{name}",
-        noun=noun,
-        entity=entity,
-        time=timestamp(now),
-        data=data,
-    )
-
-
-def _usable(found: tuple[str, str] | None) -> tuple[str, str] | None:
-    """What can be no id names nothing."""
-    return found if found and all(map(is_id, found)) else None
-
-
-def _json_or_text(body: bytes) -> bytes:
-    try:
-        body.decode()
-        readable = not is_too_deep(msgspec.json.decode(body))
-    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
-        readable = False
-    return body if readable else msgspec.json.encode(body.decode(errors="replace"))
-
-
-def _envelope(
-    connection: Connection, *, event_id: str, event_type: str, noun: str, entity: str, **rest: Any
-) -> Envelope:
-    return Envelope(
-        id=event_id,
-        source=source_of(connection.app_account),
-        type=event_type,
-        subject=entity,
-        time=rest["time"],
-        appaccount=connection.app_account,
-        connection=connection.id,
-        aggregate=str(Ref(connection.app_account, noun, entity)),
-        data=msgspec.Raw(rest["data"]),
-    )
