@@ -1,30 +1,46 @@
-"""The made-up domain is registered for the tests of this folder, and gone after them."""
+"""The made-up app and domain are registered for the tests of this folder, and gone after them."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from shared.connections import Connection, FlowLink, Secrets, encode
 
-from shared import domains
+from shared import apps, domains
 from tests.contract.sandbox.conftest import control as control
 from tests.contract.sandbox.conftest import process as process
 from tests.contract.sandbox.tools import Control
-from tests.made_up import orders
+from tests.made_up import entries, ledger
 from tests.stack.in_process import CUSTOMERS, InProcess, in_process
+
+TOKEN = "a-token-of-the-ledgers-webhooks"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def registered() -> Iterator[None]:
-    """As one line in `shared.domains` would do."""
-    domains.register(orders.DOMAIN)
+    """As a line in `shared.apps` and one in `shared.domains` would do."""
+    app = ledger.Ledger()
+    apps.register(app)
+    domains.register(entries.DOMAIN)
     yield
-    domains.unregister(orders.DOMAIN)
+    domains.unregister(entries.DOMAIN)
+    apps.unregister(app)
 
 
 @pytest.fixture
 async def tandem(control: Control) -> AsyncIterator[InProcess]:
-    """A worker of customer-sync and one of order-sync."""
-    services = (*CUSTOMERS, (orders.DOMAIN, orders.IMPLEMENTATIONS))
+    """A worker of customer-sync and one of entry-sync, connected to a ledger too."""
+    services = (*CUSTOMERS, (entries.DOMAIN, entries.IMPLEMENTATIONS))
     async with in_process(control, services=services, default_currency="USD") as made:
+        key = f"key_{secrets.token_hex(4)}"
+        ledger.BOOKS[key] = {}
+        bare = Connection(
+            id="ledger", app="ledger", app_account="ledger:test:book_1", mode="test", api_base="", sealed=""
+        )
+        sealed = made.vault.seal(bare, Secrets(api_key=key, webhook_secrets=[TOKEN]))
+        await made.log.append(made.topics.connections, sealed.id, encode(sealed))
+        link = FlowLink(id="note-entries", flow="note-entries", connections={"ledger": "ledger", "togai": "togai"})
+        await made.log.append(made.topics.flow_links, link.id, encode(link))
         yield made

@@ -19,7 +19,7 @@ from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.identity import create_key, link_id, unlink_id
 from shared.mapping_index import LinkIndex, RelationIndex
-from shared.mappings import ACTIVE, MAKING_RULES, App, Claim, Mapping, Rule, app_of
+from shared.mappings import ACTIVE, MAKING_RULES, Claim, Mapping, Rule, app_of
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
@@ -182,7 +182,7 @@ class Claims:
             )
         )
 
-    def _former_origin(self, source: str, target: str) -> App:
+    def _former_origin(self, source: str, target: str) -> str:
         """Where the customer of two that were linked before was first: an unlink keeps it."""
         decided = (m for m in self._index.unlinked(source) if set(m.refs) == {source, target})
         return next((mapping.origin_app for mapping in decided), "")

@@ -46,7 +46,7 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """
 
     id: str
-    app: Literal["stripe", "togai"]
+    app: str
     app_account: str
     mode: Literal["test", "live"]
     api_base: str

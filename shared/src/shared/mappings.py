@@ -14,7 +14,6 @@ from shared.events.envelope import SCHEMA_VERSION, check_version
 
 MappingState = Literal["claimed", "linked", "deleted", "withdrawn", "separate", "unlinked"]
 Rule = Literal["", "created", "setting", "metadata", "natural-id", "email", "manual"]
-App = Literal["", "stripe", "togai"]
 MAKING_RULES: frozenset[Rule] = frozenset({"created", "natural-id"})
 """Rules of pairs whose target Tandem made."""
 ACTIVE: frozenset[str] = frozenset({"claimed", "linked", "deleted"})
@@ -70,7 +69,7 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
     claim: Claim | None = None
     match: str = ""
     reason: str = ""
-    origin_app: App = ""
+    origin_app: str = ""
     schemaversion: str = SCHEMA_VERSION
 
     @property
@@ -81,7 +80,7 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
         return (self.source, self.target) if self.source else (self.target,)
 
     @property
-    def began_at(self) -> App:
+    def began_at(self) -> str:
         """The app where the customer was first; of two that were there, the one whose event or person linked them."""
         return self.origin_app or app_of(self.source)
 
@@ -113,10 +112,9 @@ def follows(known: Mapping, new: Mapping) -> bool:
     return True
 
 
-def app_of(ref: str) -> App:
+def app_of(ref: str) -> str:
     """The app of a ref."""
-    app = ref.partition(":")[0]
-    return "stripe" if app == "stripe" else "togai" if app == "togai" else ""
+    return ref.partition(":")[0]
 
 
 _decoder = msgspec.json.Decoder(Mapping)

@@ -12,7 +12,7 @@ import msgspec
 from preshed.maps import PreshMap
 
 from shared.events.envelope import SCHEMA_VERSION
-from shared.mappings import MAKING_RULES, App, Claim, Mapping, MappingState, Rule, app_of
+from shared.mappings import MAKING_RULES, Claim, Mapping, MappingState, Rule, app_of
 
 STATES: tuple[MappingState, ...] = get_args(MappingState)
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -129,7 +129,7 @@ class Packer:
         return number
 
 
-def _usual_origin(rule: Rule, source: str) -> App:
+def _usual_origin(rule: Rule, source: str) -> str:
     return app_of(source) if rule in MAKING_RULES else ""
 
 

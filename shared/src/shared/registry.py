@@ -11,6 +11,7 @@ import msgspec
 from pydantic import ValidationError
 
 from shared import index, key_states, mappings, pairs, polls
+from shared.apps import APPS
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
 from shared.dead_letters import StandingLetters
 from shared.domains import BUILT_IN, BadFlow, check_flow
@@ -25,6 +26,10 @@ from shared.mapping_index import LinkIndex
 from shared.pairs import PairStates
 from shared.polls import Polls
 from shared.streaming.replica import Apply
+
+
+class Unheard(ValueError):
+    """A record of something that this version does not know."""
 
 
 def flow_key(flow_id: str, version: int) -> str:
@@ -89,7 +94,7 @@ class Registry:
                 return
             try:
                 take(offset, key, value)
-            except (msgspec.DecodeError, ValidationError, BadFlow, RecursionError) as error:
+            except (msgspec.DecodeError, ValidationError, BadFlow, Unheard, RecursionError) as error:
                 raise UnreadableRecord(topic, key, offset, error) from error
 
         return fold
@@ -105,6 +110,8 @@ class Registry:
     def _connection(self, _offset: int, key: str, value: bytes) -> None:
         connection = connection_decoder.decode(value)
         check_version(connection.schemaversion)
+        if connection.app not in APPS:
+            raise Unheard(f"connection {connection.id} is to {connection.app}")
         self.keep_connection(connection)
 
     def keep_connection(self, connection: Connection) -> None:

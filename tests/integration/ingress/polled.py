@@ -69,7 +69,7 @@ class Guest(Tenant):
         own = self.stripe_key if app == "stripe" else self.togai_token
         more: dict[str, Any] = {"mode": "test", "webhook_token": "t" * 22} if app == "togai" else {}
         name = f"con_{app}_{self.name}{suffix}"
-        await self._keep(Wanted(id=name, app=app, key=own, api_base=base, **more), key=key)  # type: ignore[arg-type]
+        await self._keep(Wanted(id=name, app=app, key=own, api_base=base, **more), key=key)
         return name
 
     async def item(self, kind: str) -> dict[str, Any]:

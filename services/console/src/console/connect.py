@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from shared.apps import APPS
 from shared.apps.model import Access
@@ -36,7 +36,7 @@ class Wanted:
     """A connection as somebody wants it. `webhook_secrets` only for Stripe, tokens only for Togai."""
 
     id: str
-    app: Literal["stripe", "togai"]
+    app: str
     key: str = field(repr=False)
     api_base: str
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)

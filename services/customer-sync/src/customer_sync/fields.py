@@ -135,7 +135,7 @@ def owner_of(name: str, pair: Pair, owners: Mapping[str, str]) -> Side:
     chosen = owners.get(name) or (owners.get("metadata") if name.startswith(METADATA) else None)
     if chosen in ("togai", "stripe"):
         return "togai" if chosen == "togai" else "stripe"
-    return pair.origin_app or "togai"
+    return "stripe" if pair.origin_app == "stripe" else "togai"
 
 
 def decide(

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from shared import metrics
 from shared.events.topics import Topics
+from shared.limits import quotas
 from shared.limits.flight import InFlight
 from shared.limits.lanes import Lane, LaneOf
 from shared.limits.messages import Demand, Leases, encode, leases_decoder
@@ -58,7 +59,7 @@ class Permits:
         self._stopping = False
 
     async def __aenter__(self) -> Self:
-        if any(self._quota(app).limited for app in ("stripe", "togai")):
+        if any(self._quota(app).limited for app in quotas.SOURCES):
             self._tasks = [
                 asyncio.create_task(self._follow(), name="permits"),
                 asyncio.create_task(self._serve(), name="permits out"),

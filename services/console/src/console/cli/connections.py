@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.text import Text
+from shared.apps import APPS
 from shared.settings import Mode
 
 from console import manage
@@ -64,13 +65,13 @@ def add(
     mode: Annotated[Mode | None, typer.Option(help="Togai: test or live, for an address of your own.")] = None,
 ) -> None:
     """Connect a key, or give a connection a new key. The vendor is asked whose it is; the key is never shown again."""
-    if app_name not in ("stripe", "togai"):
-        raise typer.BadParameter("connections are to stripe or togai", param_hint="APP")
+    if app_name not in APPS:
+        raise typer.BadParameter(f"connections are to {' or '.join(APPS)}", param_hint="APP")
     settings = read_settings()
     bases = {"stripe": settings.effective_stripe_api_base, "togai": settings.effective_togai_api_base}
     wanted = Wanted(
         id=connection_id,
-        app=app_name,  # type: ignore[arg-type]
+        app=app_name,
         key=key or known_key(settings, connection_id) or typer.prompt("Key or token", hide_input=True),
         api_base=api_base or bases[app_name],
         webhook_secrets=_secrets(webhook_secret),

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from shared.events.topics import Topics
+from shared.limits import quotas
 from shared.limits.messages import Leases, demand_decoder, encode
 from shared.limits.quotas import quota_of
 from shared.log import get_logger
@@ -41,7 +42,7 @@ class Office(Led):
         # The same after a restart, and no two processes have it: they cannot listen on one port.
         member = f"{topics.prefix}ingress-{socket.gethostname()}-{settings.ingress_port}"
         group = topics.group(GROUP)
-        limited = any(quota_of(settings, app).limited for app in ("stripe", "togai"))
+        limited = any(quota_of(settings, app).limited for app in quotas.SOURCES)
         seat = Seat("limits", group, topics.limits_demand, metrics.LIMIT_LEADER, SESSION, member, limited)
         self._leader = Leader(settings, seat, self._lead)
         self._allocator: Allocator | None = None

@@ -1,0 +1,165 @@
+"""A made-up app and domain through the seams alone: a webhook comes in, its run goes through two services, makes a link
+in a relation of its own, and is retried and replayed as any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+from ingress.webhooks import Desk, Webhooks
+from shared.connections import FlowLink, encode
+from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope
+from shared.events.own import HANDED_OVER
+from shared.flows.waking import replayed
+from shared.identity import RUNS_SOURCE, Ref
+from shared.runs import Parked
+from shared.runs import encode as encode_run
+from shared.streaming.records import PARKED_HEADER
+from shared.streaming.replica import Replica
+
+from tests.made_up.conftest import TOKEN
+from tests.made_up.ledger import BOOKS
+from tests.stack.in_process import InProcess
+
+ENTRY = "ledger:test:book_1/entry/ent_1"
+
+
+async def post(tandem: InProcess, event: str = "e1", entry: str = "ent_1", token: str = TOKEN) -> int:
+    """The ledger's webhook at ingress's door: its record is on the topic of its noun, or it was refused."""
+    ready = cast(Replica, SimpleNamespace(ready=True))
+    webhooks = Webhooks(Desk(tandem.log, ready, tandem.registry, tandem.vault, tandem.topics, 1.0))
+    body = json.dumps({"event": event, "entry": entry, "account": "acme"}).encode()
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0) if messages else await asyncio.Future()
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    headers = [(b"x-ledger-token", token.encode()), (b"content-length", str(len(body)).encode())]
+    path = "/webhooks/ledger/ledger/entry.made"
+    await webhooks({"type": "http", "method": "POST", "path": path, "headers": headers}, receive, send)
+    return int(sent[0]["status"])
+
+
+def handed_over(tandem: InProcess) -> list[tuple[str, Envelope]]:
+    """Topic and event of each hand-over."""
+    found = [(r.topic, envelopes.decode(r.value)) for r in tandem.log.written if HANDED_OVER.encode() in r.value[:400]]
+    return [(topic, event) for topic, event in found if event.type == HANDED_OVER]
+
+
+def notes() -> dict[str, str]:
+    """What the ledger of the newest test holds."""
+    return list(BOOKS.values())[-1]
+
+
+async def test_a_webhook_becomes_a_run_through_two_services_and_a_link(tandem: InProcess) -> None:
+    """Each step runs in its own service; a hand-over is keyed by what the next action acts on."""
+    tandem.account(primaryEmail="one@x.test")
+    await tandem.settle("stripe", "togai")
+    status = await post(tandem)
+    await tandem.settle("stripe", "togai")
+    [run] = tandem.runs(ENTRY)
+    (there, out), (back, home) = handed_over(tandem)
+
+    assert status == 200
+    assert (run.state, [step.id for step in run.steps]) == ("succeeded", ["check", "account", "note"])
+    assert [step.notes for step in run.steps] == [["checked in entry"], [], ["noted in entry"]]
+    assert (there, out.aggregate, out.source) == (
+        tandem.topics.events("customer"), tandem.ref("acme", "togai"), RUNS_SOURCE,
+    )  # fmt: skip
+    assert (back, home.aggregate) == (tandem.topics.events("entry"), ENTRY)
+    assert notes() == {"ent_1": "one@x.test"}
+    assert [pair.target for pair in tandem.registry.mappings.of("billed").holders_of(ENTRY)] == [out.aggregate]
+    assert tandem.links.holders_of(ENTRY) == []
+
+
+async def test_a_webhook_with_a_wrong_token_is_refused(tandem: InProcess) -> None:
+    """By the app's own rule."""
+    assert await post(tandem, token="guessed") == 403
+    assert tandem.runs(ENTRY) == []
+
+
+async def test_what_is_replayed_stays_behind_live_events_when_it_is_handed_over(tandem: InProcess) -> None:
+    """Its lane goes with it. What names the entity alone is what the trigger says it is."""
+    tandem.account()
+    await post(tandem)
+    await tandem.settle("stripe", "togai")
+    [run] = tandem.runs(ENTRY)
+    before = len(handed_over(tandem))
+    [event] = [envelopes.decode(r.value) for r in tandem.log.on(tandem.topics.events("entry")) if ENTRY in r.key][:1]
+    again = envelopes.encode(msgspec.structs.replace(event, id="again", origin="replay"))
+    await tandem.log.append(tandem.topics.replay("entry"), ENTRY, again)
+    await tandem.settle("stripe", "togai")
+
+    assert run.state == "succeeded"
+    assert [topic for topic, _ in handed_over(tandem)[before:]] == [
+        tandem.topics.replay("customer"), tandem.topics.replay("entry"),
+    ]  # fmt: skip
+    assert replayed(ENTRY, "ledger.entry.made", "id", "ledger", datetime.now(UTC), "").body() == {"entry": "ent_1"}
+
+
+@pytest.mark.parametrize("again", [0, 1])
+async def test_a_hand_over_that_comes_twice_has_one_effect(tandem: InProcess, again: int) -> None:
+    """Whoever died after the append hands over once more."""
+    tandem.account()
+    await tandem.settle("stripe", "togai")
+    await post(tandem)
+    await tandem.settle("stripe", "togai")
+    topic, told = handed_over(tandem)[again]
+    await tandem.restart()
+    await tandem.log.append(topic, told.aggregate, envelopes.encode(told))
+    await tandem.settle("stripe", "togai")
+    [run] = tandem.runs(ENTRY)
+
+    assert run.state in ("succeeded", "in_sync")
+    assert len(tandem.registry.mappings.of("billed").holders_of(ENTRY)) == 1
+
+
+async def test_a_run_that_fails_in_the_other_service_is_retried_there(tandem: InProcess) -> None:
+    """Its letter says which service and step; the retry finishes the run in both services."""
+    await post(tandem)
+    await tandem.settle("stripe", "togai")
+    [letter] = tandem.letters()
+    tandem.account()
+    await tandem.settle("stripe", "togai")
+    assert letter.run
+    header = [(PARKED_HEADER, encode_run(Parked(run=letter.run, due=0)))]
+    await tandem.log.append(tandem.topics.replay(letter.noun), letter.aggregate, letter.value, headers=header)
+    await tandem.settle("stripe", "togai")
+
+    assert (letter.noun, letter.step, letter.aggregate) == ("customer", "account", tandem.ref("acme", "togai"))
+    assert [run.state for run in tandem.runs(ENTRY)] == ["succeeded"]
+    assert tandem.registry.mappings.of("billed").pair(ENTRY)
+
+
+async def test_a_link_that_is_off_and_a_key_that_is_refused_hold_it_as_any_other(tandem: InProcess) -> None:
+    """The run waits in the service where it is, and goes on there."""
+    tandem.account()
+    await tandem.settle("stripe", "togai")
+    key = list(BOOKS)[-1]
+    kept = BOOKS.pop(key)
+    await post(tandem)
+    await tandem.settle("stripe", "togai")
+    [closed] = tandem.runs(ENTRY)
+    link = FlowLink(id="note-entries", flow="note-entries", connections={"ledger": "ledger", "togai": "togai"})
+    await tandem.log.append(tandem.topics.flow_links, link.id, encode(FlowLink(
+        id=link.id, flow=link.flow, connections=link.connections, enabled=False,
+    )))  # fmt: skip
+    await post(tandem, "e2", "ent_2")
+    await tandem.settle("stripe", "togai")
+    [missed] = tandem.runs(str(Ref("ledger:test:book_1", "entry", "ent_2")))
+    BOOKS[key] = kept
+
+    assert closed.problem
+    assert (closed.state, closed.noun, closed.problem.error) == ("parked", "entry", "ConnectionClosed")
+    assert missed.state == "missed"
