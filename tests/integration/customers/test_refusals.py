@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shared.runs import decode_run
+
 from tests.integration.customers.conftest import Make
 from tests.stack.in_process import InProcess
 
@@ -137,3 +139,20 @@ async def test_without_a_rule_for_the_currency_a_person_chooses(make: Make) -> N
     assert "togai_invoice_currency=EUR" in waiting.reason
     assert tandem.togai(f"acc_{ruled}")["invoiceCurrency"] == "EUR"
     assert tandem.togai(f"acc_{customer}")["invoiceCurrency"] == "CHF"
+
+
+async def test_a_conflict_stays_one_while_it_is_looked_at_again(tandem: InProcess) -> None:
+    """Every record of its run until it is over says so: it does not leave the list of conflicts for a moment."""
+    await tandem.link("stripe-customer-to-togai-customer", enabled=False)
+    for _ in range(2):
+        tandem.customer(email="one@x.test")
+    await tandem.settle()
+    tandem.account(primaryEmail="one@x.test")
+    await tandem.settle()
+    await tandem.look_again()
+    written = [decode_run(record.value) for record in tandem.log.on(tandem.topics.runs)]
+    of_it = [run for run in written if run.aggregate == tandem.ref("acme", "togai") and "created" in run.event_type]
+    begun = next(n for n, run in enumerate(of_it) if run.problem)
+
+    assert {run.state for run in of_it[begun:]} == {"parked", "running"}
+    assert {run.problem and run.problem.error for run in of_it[begun:]} == {"Conflict"}

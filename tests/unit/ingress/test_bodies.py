@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -72,28 +73,31 @@ async def test_a_body_that_is_not_taken_gives_its_room_back(pieces: tuple[bytes 
     assert await whole(bodies, b"z" * 1000) == b"z" * 1000
 
 
-NOW = int(time.time())
-SIGNED = {"stripe-signature": f"t={NOW},v1=ab"}
+def signed(off: int = 0) -> dict[str, str]:
+    """A signature's header of now, or so many seconds off: of the time of the test, not of its collection."""
+    return {"stripe-signature": f"t={int(time.time()) + off},v1=ab"}
 
 
 @pytest.mark.parametrize(
     ("path", "headers", "code"),
     [
-        (f"/webhooks/stripe/{STRIPE}", {}, "signature_missing"),
-        (f"/webhooks/stripe/{STRIPE}", {"stripe-signature": "nonsense"}, "signature_malformed"),
-        (f"/webhooks/stripe/{STRIPE}", {"stripe-signature": f"t={NOW - 900},v1=ab"}, "signature_stale"),
-        (f"/webhooks/stripe/{STRIPE}", {"stripe-signature": f"t={NOW + 900},v1=ab"}, "signature_stale"),
-        (f"/webhooks/stripe/{BARE}", {"stripe-signature": f"t={NOW},v1=ab"}, "signature_no_secret"),
+        (f"/webhooks/stripe/{STRIPE}", dict, "signature_missing"),
+        (f"/webhooks/stripe/{STRIPE}", lambda: {"stripe-signature": "nonsense"}, "signature_malformed"),
+        (f"/webhooks/stripe/{STRIPE}", lambda: signed(-900), "signature_stale"),
+        (f"/webhooks/stripe/{STRIPE}", lambda: signed(900), "signature_stale"),
+        (f"/webhooks/stripe/{BARE}", signed, "signature_no_secret"),
         (
             f"/webhooks/stripe/{STRIPE}",
-            {"stripe-signature": f"t={NOW},v1=ab", "content-length": "1048577"},
+            lambda: signed() | {"content-length": "1048577"},
             "too_large",
         ),
-        (f"/webhooks/togai/{TOGAI}/account.created/{TOKEN}", {"content-length": "9" * 5000}, "too_large"),
-        (f"/webhooks/togai/{TOGAI}/account.created/wrong", {"content-length": "10"}, "wrong_token"),
+        (f"/webhooks/togai/{TOGAI}/account.created/{TOKEN}", lambda: {"content-length": "9" * 5000}, "too_large"),
+        (f"/webhooks/togai/{TOGAI}/account.created/wrong", lambda: {"content-length": "10"}, "wrong_token"),
     ],
 )
-async def test_nothing_is_read_of_a_body_that_cannot_be_taken(path: str, headers: dict[str, str], code: str) -> None:
+async def test_nothing_is_read_of_a_body_that_cannot_be_taken(
+    path: str, headers: Callable[[], dict[str, str]], code: str
+) -> None:
     """A header tells: who signs nothing, or announces too much, does not fill the memory first."""
     sent: list[dict[str, Any]] = []
 
@@ -103,7 +107,7 @@ async def test_nothing_is_read_of_a_body_that_cannot_be_taken(path: str, headers
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    raw = [(name.encode(), value.encode()) for name, value in headers().items()]
     await Door().webhooks({"type": "http", "method": "POST", "path": path, "headers": raw}, receive, send)
 
     assert json.loads(sent[1]["body"])["error"]["code"] == code

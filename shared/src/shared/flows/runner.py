@@ -103,7 +103,9 @@ class Runner:
 
     async def run(self, run: Run, link: FlowLink, flow: Flow, envelope: Envelope, *, fresh: bool) -> Outcome:
         """Start or go on with a run. Raises StopWorker; every other error becomes the outcome."""
-        run.state, run.worker, run.problem, run.next_attempt_at = "running", self._worker, None, ""
+        run.state, run.worker, run.next_attempt_at = "running", self._worker, ""
+        if run.problem and run.problem.error != Conflict.__name__:
+            run.problem = None  # a conflict stays one, and on its list, while it is looked at again
         run.ended_at = ""  # a retried one had ended
         run.noun = self._domain.noun
         run.attempts += 1
@@ -146,7 +148,7 @@ class Runner:
             app, noun, entity = action.subject(_input(step, context))
             connection = connection_of(link, step, app)
             aggregate = str(Ref(self._registry.connection(connection).app_account, noun, entity))
-        run.noun, run.worker = owner.noun, ""
+        run.noun, run.worker, run.problem = owner.noun, "", None
         await self._record(run)
         work = HandOver(run=run, step=step.id, trigger=context["trigger"])
         told = handed_over(work, aggregate, connection, event, datetime.now(UTC))

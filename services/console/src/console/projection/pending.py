@@ -22,8 +22,8 @@ from console.projection.rows import Name, name_of
 from console.projection.tables import DifferenceRow, MappingRow, NameRow, PairStateRow, RunRow
 from shared import errors, mappings, runs
 
-CONFLICTS = {"state": "parked", "problem": Conflict.__name__}
-"""A run in conflict is parked until a person has decided; then it goes on by itself."""
+CONFLICT_STATES = ("parked", "running")
+"""A run in conflict is parked until a person has decided; now and then it looks again, and runs."""
 
 WAITING = tuple(
     name
@@ -69,7 +69,8 @@ def conflicts_page(session: Session, search: Search) -> tuple[list[Run], tuple[s
 def conflict(session: Session, run_id: str) -> Run | None:
     """None if the run is not in conflict (any more)."""
     row = session.get(RunRow, run_id)
-    return runs.decode_run(row.record) if row and all(getattr(row, k) == v for k, v in CONFLICTS.items()) else None
+    is_one = row and row.problem == Conflict.__name__ and row.state in CONFLICT_STATES
+    return runs.decode_run(row.record) if row and is_one else None
 
 
 def conflicts_of(session: Session, entity: str) -> list[Run]:
@@ -99,7 +100,7 @@ def parked_by_link(session: Session, problems: Iterable[str]) -> dict[str, int]:
 
 
 def _in_conflict(table: Any) -> ColumnElement[bool]:
-    return and_(*(getattr(table, column) == value for column, value in CONFLICTS.items()))
+    return and_(col(table.problem) == Conflict.__name__, col(table.state).in_(CONFLICT_STATES))
 
 
 def holders(session: Session, refs: Iterable[str]) -> dict[str, Mapping]:
