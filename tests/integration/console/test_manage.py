@@ -37,7 +37,9 @@ async def test_a_second_key_is_added_linked_and_removed(tenant: Tenant) -> None:
     assert made["id"] in said
     assert key not in said
     togai = f"con_t{tenant.name}"
-    code, said = await command(tenant, "flow-links", "add", TO_STRIPE, "--stripe", name, "--togai", togai)
+    code, said = await command(
+        tenant, "flow-links", "add", TO_STRIPE, "--connection", f"stripe={name}", "--connection", f"togai={togai}"
+    )
     assert code == 0, said
     link = said.split()[0]
     await tenant.stack.knows_links(link)
@@ -64,7 +66,14 @@ async def test_a_second_link_of_a_flow_between_the_same_accounts_is_refused(tena
     key = (await tenant.stack.control("POST", "/keys", json={"account": tenant.stripe_account}))["key"]
     await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
     code, said = await command(
-        tenant, "flow-links", "add", TO_STRIPE, "--stripe", name, "--togai", f"con_t{tenant.name}"
+        tenant,
+        "flow-links",
+        "add",
+        TO_STRIPE,
+        "--connection",
+        f"stripe={name}",
+        "--connection",
+        f"togai=con_t{tenant.name}",
     )
 
     assert code == 1
@@ -80,7 +89,9 @@ async def test_a_live_and_a_test_connection_are_never_linked(tenant: Tenant) -> 
     assert code == 0, said
 
     togai = f"con_t{tenant.name}"
-    code, said = await command(tenant, "flow-links", "add", TO_STRIPE, "--stripe", name, "--togai", togai)
+    code, said = await command(
+        tenant, "flow-links", "add", TO_STRIPE, "--connection", f"stripe={name}", "--connection", f"togai={togai}"
+    )
 
     assert code == 1
     assert "joins the live connection" in said

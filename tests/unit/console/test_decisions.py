@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from console.api.asked import RelinkRequest
 from console.api.decisions import Decision, Hand
 from console.api.errors import BadRequest
 from console.api.links import event_of
-from console.api.models import RelinkRequest
 from console.cli.conflicts import commands
 from pydantic import ValidationError
 from shared.domains import TRIGGERS

@@ -22,6 +22,18 @@ def test_a_mapping_shows_the_id_of_each_side_plainly() -> None:
     assert (shown.born, shown.rule, shown.claimed_for) == ("stripe", "created", None)
 
 
+def test_a_mapping_shows_its_sides_whatever_their_apps_are() -> None:
+    """With their pages at the vendor, where they are known; what is no entity is left out."""
+    shown = shapes.mapping_item(records.mapping("n", also=[f"{records.TOGAI}/customer/togai_n", "nonsense"]), NOW)
+
+    assert shown.relation == "customer"
+    assert [(side.app, side.kind, side.id) for side in shown.sides] == [
+        ("stripe", "customer", "cus_n"), ("togai", "account", "acc_n"), ("togai", "customer", "togai_n"),
+    ]  # fmt: skip
+    assert shown.sides[0].url == "https://dashboard.stripe.com/acct_1/test/customers/cus_n"
+    assert shown.sides[1].url == ""
+
+
 def test_a_claim_shows_one_side_and_how_long_it_has_stood() -> None:
     """The other side is null, not empty: it is not known yet."""
     shown = shapes.mapping_item(records.claim("n", 0), NOW)

@@ -12,6 +12,7 @@ from shared.apps.hooks import After, Before, nothing_after, nothing_before
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
 from shared.events.receiving import RawWebhook
+from shared.identity import AppAccount
 from shared.limits.quotas import Quota
 from shared.settings import Settings
 
@@ -45,6 +46,10 @@ class App(ABC):
 
     append_patience: ClassVar[float] = 1.0
     """By how much the deadline of an append is stretched for a webhook that the vendor may send only once."""
+
+    def url(self, account: AppAccount, noun: str, entity: str) -> str:
+        """Where a person sees an entity in the vendor's own pages; empty if nowhere that is known."""
+        return ""
 
     @abstractmethod
     async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:

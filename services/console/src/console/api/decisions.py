@@ -16,7 +16,7 @@ from shared.mappings import Mapping
 from shared.runs import Run
 from sqlmodel import Session
 
-from console.api import models
+from console.api import asked
 from console.api.errors import BadRequest, NotNow, Unknown
 from console.projection import pending, queries
 
@@ -66,7 +66,7 @@ def full_ref(text: str) -> Ref | None:
     return ref if ref.account.count(":") >= 2 else None
 
 
-def link(session: Session, wanted: models.LinkRequest) -> Decision:
+def link(session: Session, wanted: asked.LinkRequest) -> Decision:
     """Two that are linked to nobody. Raises BadRequest, NotNow, Unknown."""
     if wanted.togai_account_id.startswith("cus_") and not wanted.stripe_customer_id.startswith("cus_"):
         raise BadRequest(
@@ -80,14 +80,14 @@ def link(session: Session, wanted: models.LinkRequest) -> Decision:
     return Decision("link", hand, wanted.reason, account, customer)
 
 
-def unlink(session: Session, wanted: models.UnlinkRequest) -> Decision:
+def unlink(session: Session, wanted: asked.UnlinkRequest) -> Decision:
     """A pair, by its mapping or any id of either side. Raises BadRequest, NotNow, Unknown."""
     pair = pair_of(session, wanted.id)
     hand = hand_for(session, wanted.flow_link, *pair.refs)
     return Decision("unlink", hand, wanted.reason, _of(pair, "togai"), _of(pair, "stripe"))
 
 
-def relink(session: Session, wanted: models.RelinkRequest) -> Decision:
+def relink(session: Session, wanted: asked.RelinkRequest) -> Decision:
     """Another partner for one side of a pair. Raises BadRequest, NotNow, Unknown."""
     pair = pair_of(session, wanted.id)
     app, text = ("togai", wanted.togai_account_id) if wanted.togai_account_id else ("stripe", wanted.stripe_customer_id)
@@ -105,7 +105,7 @@ def relink(session: Session, wanted: models.RelinkRequest) -> Decision:
     return Decision("relink", hand, wanted.reason, _of(pair, "togai"), partner)
 
 
-def separate(session: Session, wanted: models.SeparateRequest) -> Decision:
+def separate(session: Session, wanted: asked.SeparateRequest) -> Decision:
     """An entity in conflict matches none of those that are there. Raises BadRequest, NotNow, Unknown."""
     conflicts = pending.conflicts_of(session, wanted.id)
     found = {run.aggregate for run in conflicts} or _unlinked(session, wanted.id)
@@ -139,7 +139,7 @@ def _unlinked(session: Session, text: str) -> set[str]:
     return {ref for mapping in decided for ref in mapping.refs if text in (ref, Ref.parse(ref).id)}
 
 
-def revert(session: Session, wanted: models.RevertRequest) -> Decision:
+def revert(session: Session, wanted: asked.RevertRequest) -> Decision:
     """What a run wrote to a pair is written back. Raises BadRequest, NotNow, Unknown."""
     run = queries.run(session, wanted.id)
     if run is None:
@@ -161,7 +161,7 @@ def writes_of(run: Run) -> list[FieldWrite]:
     return [FieldWrite.model_validate(write) for step in run.steps for write in step.output.get("writes", ())]
 
 
-def written_since(session: Session, run: Run) -> list[models.Overwritten]:
+def written_since(session: Session, run: Run) -> list[asked.Overwritten]:
     """The values of a run's writes that later runs, a revert among them, wrote again."""
     wrote = {(write.entity, name) for write in writes_of(run) for name in write.set}
     found: dict[tuple[str, str], str] = {}
@@ -170,7 +170,7 @@ def written_since(session: Session, run: Run) -> list[models.Overwritten]:
         for other in later:
             if other.id != run.id:
                 found |= {(w.entity, name): other.id for w in writes_of(other) for name in w.set if w.entity == entity}
-    return [models.Overwritten(entity=e, field=f, run=found[e, f]) for e, f in sorted(wrote & found.keys())]
+    return [asked.Overwritten(entity=e, field=f, run=found[e, f]) for e, f in sorted(wrote & found.keys())]
 
 
 def pair_of(session: Session, text: str) -> Mapping:

@@ -19,7 +19,7 @@ from shared.identity import CONSOLE_SOURCE, Ref, run_id
 from shared.runs import Run
 from sqlmodel import Session
 
-from console.api import decisions, models
+from console.api import asked, decisions
 from console.api.decisions import Decision
 from console.api.errors import ErrorBody, NotNow, Unknown
 from console.api.state import SessionDep, State, StateDep
@@ -58,7 +58,7 @@ def event_of(decision: Decision, event_id: str, now: datetime) -> Envelope:
     )
 
 
-async def ask(state: State, decide: Callable[[Session, Wanted], Decision], wanted: Wanted) -> models.LinkAsked:
+async def ask(state: State, decide: Callable[[Session, Wanted], Decision], wanted: Wanted) -> asked.LinkAsked:
     """Check the request against the tables and append it. Raises BadRequest, NotNow, Unknown, Unavailable."""
 
     def read() -> Decision:
@@ -68,13 +68,13 @@ async def ask(state: State, decide: Callable[[Session, Wanted], Decision], wante
     decision = await asyncio.to_thread(read)
     event = event_of(decision, f"req_{uuid.uuid4().hex}", datetime.now(UTC))
     place = await state.writer.append(state.topics.events("customer"), event.aggregate, envelopes.encode(event))
-    return models.LinkAsked(run=run_id(decision.hand.link, event.appaccount, event.id, str(place)), event=event.id)
+    return asked.LinkAsked(run=run_id(decision.hand.link, event.appaccount, event.id, str(place)), event=event.id)
 
 
 @router.post(
     "/conflicts/{run_id}/retry", status_code=202, tags=["conflicts"], summary="Have a conflict looked at again"
 )
-async def retry(state: StateDep, run_id: str) -> models.LookAsked:
+async def retry(state: StateDep, run_id: str) -> asked.LookAsked:
     """After you mended its cause where nobody tells of it, as in an account's Settings. The run then goes on by itself.
 
     Without that it looks again when something is heard of its entity, at the latest at its `next_attempt_at`.
@@ -90,48 +90,48 @@ async def retry(state: StateDep, run_id: str) -> models.LookAsked:
     run = await asyncio.to_thread(read)
     event = look_requested(run.aggregate, f"req_{uuid.uuid4().hex}", run.connection, datetime.now(UTC))
     await state.writer.append(state.topics.events("customer"), event.aggregate, envelopes.encode(event))
-    return models.LookAsked(run=run.id, event=event.id)
+    return asked.LookAsked(run=run.id, event=event.id)
 
 
 @router.post("/mappings/link", status_code=202, summary="Link two by hand")
-async def link(state: StateDep, body: models.LinkRequest) -> models.LinkAsked:
+async def link(state: StateDep, body: asked.LinkRequest) -> asked.LinkAsked:
     """An account and a customer that are linked to nobody. Watch the run that does it: `GET /api/runs/{run}`."""
     return await ask(state, decisions.link, body)
 
 
 @router.post("/mappings/unlink", status_code=202, summary="Take a link back by hand")
-async def unlink(state: StateDep, body: models.UnlinkRequest) -> models.LinkAsked:
+async def unlink(state: StateDep, body: asked.UnlinkRequest) -> asked.LinkAsked:
     """The ids at both vendors go with it; nothing is deleted. Watch the run that does it: `GET /api/runs/{run}`."""
     return await ask(state, decisions.unlink, body)
 
 
 @router.post("/mappings/relink", status_code=202, summary="Give one side of a pair another partner by hand")
-async def relink(state: StateDep, body: models.RelinkRequest) -> models.LinkAsked:
+async def relink(state: StateDep, body: asked.RelinkRequest) -> asked.LinkAsked:
     """Mends a wrong or dead link. Name the new account, or the new customer; the other side of the pair stays."""
     return await ask(state, decisions.relink, body)
 
 
 @router.post("/mappings/separate", status_code=202, summary="Decide that an entity in conflict matches none")
-async def separate(state: StateDep, body: models.SeparateRequest) -> models.LinkAsked:
+async def separate(state: StateDep, body: asked.SeparateRequest) -> asked.LinkAsked:
     """Its other side is then made, whoever else has its address."""
     return await ask(state, decisions.separate, body)
 
 
 @router.get("/runs/{run_id}/revert", tags=["runs"], summary="What a revert of a run would write back")
-def revertible(session: SessionDep, run_id: str) -> models.RevertPreview:
+def revertible(session: SessionDep, run_id: str) -> asked.RevertPreview:
     """Each write of the run to a pair, with what stood there before. A value that was changed since stays: what later
     runs wrote is in `overwritten`, what people changed is seen by the run that writes back.
     """
     found = queries.run(session, run_id)
     if found is None:
         raise Unknown(f"there is no run {run_id}", "see GET /api/runs for those that there are")
-    return models.RevertPreview(
+    return asked.RevertPreview(
         run=run_id, writes=decisions.writes_of(found), overwritten=decisions.written_since(session, found)
     )
 
 
 @router.post("/runs/{run_id}/revert", status_code=202, tags=["runs"], summary="Write back what a run replaced")
-async def revert(state: StateDep, run_id: str, body: models.RevertReason) -> models.LinkAsked:
+async def revert(state: StateDep, run_id: str, body: asked.RevertReason) -> asked.LinkAsked:
     """Where its value still stands. Both sides then differ on purpose, and are shown as differences."""
-    wanted = models.RevertRequest(id=run_id, reason=body.reason, flow_link=body.flow_link)
+    wanted = asked.RevertRequest(id=run_id, reason=body.reason, flow_link=body.flow_link)
     return await ask(state, decisions.revert, wanted)

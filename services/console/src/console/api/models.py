@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
-from shared.domains.customers.stripe import FieldWrite
+from pydantic import Field
 from shared.model import Model
 
 CUS = "cus_NffrFeUfNV2Hib"
@@ -24,12 +23,25 @@ class Problem(Model):
     connection: str = Field(description="the connection that the run waits for, empty if none")
 
 
+class Side(Model):
+    """One entity of a link."""
+
+    app: str = Field(examples=["stripe"])
+    account: str = Field(description="app account", examples=["stripe:test:acct_1"])
+    kind: str = Field(description="noun at the app", examples=["customer"])
+    id: str = Field(examples=[CUS])
+    ref: str = Field(examples=[STRIPE_REF])
+    url: str = Field(description="its page at the vendor, empty if none is known")
+
+
 class MappingItem(Model):
     """A pair of entities at both sides, from the claim on."""
 
     id: str = Field(examples=["map_8a1f0c2b3d4e5f6071829304"])
     state: str = Field(description="claimed, linked, deleted, withdrawn, separate or unlinked", examples=["linked"])
     shown_as: str = Field(description="the state in words", examples=["Stripe customer deleted"])
+    relation: str = Field(description="what kind of link it is", examples=["customer"])
+    sides: list[Side] = Field(description="both sides, as far as they are known, then what they belong to")
     stripe_id: str | None = Field(description="id at Stripe, null until it is known", examples=[CUS])
     togai_account_id: str | None = Field(description="account id at Togai, null until it is known", examples=["acme"])
     togai_customer_id: str | None = Field(description="id of the Togai customer above the account", examples=["acme"])
@@ -297,94 +309,3 @@ class Discard(Model):
     """Why a dead letter is given up for good."""
 
     reason: str = Field(min_length=1, max_length=500, examples=["test account, not needed"])
-
-
-Reason = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
-    Field(description="why; it is kept with the link", examples=["two records of one company"]),
-]
-AnyId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-
-NewPartner = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
-
-
-class _Decision(Model):
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Reason
-    flow_link: str = Field(
-        "", max_length=300, description="flow link of `links-by-hand` that does it; needed only if several could"
-    )
-
-
-class LinkRequest(_Decision):
-    """Two that are to be one."""
-
-    togai_account_id: AnyId = Field(description="id or full ref", examples=["acme"])
-    stripe_customer_id: AnyId = Field(description="id or full ref", examples=[CUS])
-
-
-class UnlinkRequest(_Decision):
-    """A pair that is none."""
-
-    id: AnyId = Field(description="the mapping's id, or any id or full ref of either side", examples=[CUS])
-
-
-class RelinkRequest(UnlinkRequest):
-    """Another partner for one side of a pair: exactly one of the two."""
-
-    togai_account_id: NewPartner = Field("", description="the new account, id or full ref")
-    stripe_customer_id: NewPartner = Field("", description="the new customer, id or full ref", examples=[CUS])
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if bool(self.togai_account_id) == bool(self.stripe_customer_id):
-            raise ValueError("name the new togai_account_id or the new stripe_customer_id, one of the two")
-        return self
-
-
-class RevertReason(_Decision):
-    """Why what a run replaced is written back."""
-
-
-class RevertRequest(RevertReason):
-    """A run whose writes are taken back."""
-
-    id: AnyId
-
-
-class Overwritten(Model):
-    """A value that a later run wrote again: what stood before is not put back."""
-
-    entity: str
-    field: str
-    run: str = Field(description="the later run")
-
-
-class RevertPreview(Model):
-    """What a run wrote to a pair, in its order: `set` goes back to `former` where it still stands."""
-
-    run: str
-    writes: list[FieldWrite]
-    overwritten: list[Overwritten]
-
-
-class SeparateRequest(_Decision):
-    """An entity that matches none of its candidates, or that was unlinked and is to have its own."""
-
-    id: AnyId = Field(description="id or full ref of the entity in conflict", examples=[CUS])
-
-
-class LookAsked(Model):
-    """A run was asked to look again; `event` is what asked it."""
-
-    run: str
-    event: str
-
-
-class LinkAsked(Model):
-    """The request is in the log; the run does it."""
-
-    run: str = Field(description="see how it goes: GET /api/runs/{run}", examples=["run_0c9a7b5d3e1f2a4b6c8d0e1f"])
-    event: str = Field(examples=["req_5f0c9a7b5d3e1f2a4b6c8d0e1f0c9a7b"])

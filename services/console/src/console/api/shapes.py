@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from shared.apps import APPS
 from shared.connections import Connection, FlowLink
 from shared.flows.links import is_new
-from shared.identity import Ref
+from shared.identity import AppAccount, Ref
 from shared.key_states import KeyStates
 from shared.mappings import Mapping
 from shared.runs import DeadLetter, Problem, Run, Step
@@ -45,6 +46,18 @@ def sides(mapping: Mapping) -> dict[str, str]:
     return found
 
 
+def side(text: str) -> models.Side | None:
+    """An entity by its full ref; None for what is none."""
+    try:
+        ref = Ref.parse(text)
+        account = AppAccount.parse(ref.account)
+    except ValueError:
+        return None
+    app = APPS.get(ref.app)
+    url = app.url(account, ref.noun, ref.id) if app else ""
+    return models.Side(app=ref.app, account=ref.account, kind=ref.noun, id=ref.id, ref=text, url=url)
+
+
 def shown_as(mapping: Mapping) -> str:
     """The state as a person is told it. Which side is gone stands in the reason only."""
     customer = sides(mapping).get("stripe")
@@ -68,6 +81,8 @@ def mapping_fields(mapping: Mapping, now: datetime) -> dict[str, Any]:
         "id": mapping.id,
         "state": mapping.state,
         "shown_as": shown_as(mapping),
+        "relation": mapping.relation,
+        "sides": [found for ref in (*mapping.refs, *mapping.also) if (found := side(ref))],
         "stripe_id": ids.get("stripe"),
         "togai_account_id": ids.get("togai/account"),
         "togai_customer_id": ids.get("togai/customer"),

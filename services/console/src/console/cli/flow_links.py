@@ -44,11 +44,14 @@ def list_(json: client.AsJson = False) -> None:
 @app.command("add")
 def add(
     flow: Annotated[str, typer.Argument(metavar="FLOW", help="A flow's id.")],
-    stripe: Annotated[str, typer.Option(help="The connection to Stripe.")] = "",
-    togai: Annotated[str, typer.Option(help="The connection to Togai.")] = "",
+    connection: Annotated[
+        list[str], typer.Option(metavar="ALIAS=ID", help="A connection by its app, or by its alias in the flow.")
+    ],
 ) -> None:
-    """Switch a flow on for a pair of connections. A live one and a test one are never joined."""
-    connections = {app: name for app, name in (("stripe", stripe), ("togai", togai)) if name}
+    """Switch a flow on between connections. A live one and a test one are never joined."""
+    connections = dict(text.partition("=")[::2] for text in connection)
+    if wrong := [text for text in connection if not all(text.partition("=")[::2])]:
+        raise typer.BadParameter(f"{wrong[0]}: write it as stripe=con_stripe", param_hint="--connection")
     link = asyncio.run(manage.add_link(read_settings(), flow, connections))
     say(f"{link.id} is on.")
 

@@ -13,7 +13,7 @@ from shared.identity import Ref
 from shared.runs import Run
 from sqlmodel import Session
 
-from console.api import decisions, links, models, pending
+from console.api import asked, decisions, links, models, pending
 from console.api.errors import ApiError, BadRequest, NotNow, describe
 from console.api.state import State, StateDep
 from console.pages.views import form_of, render
@@ -36,22 +36,22 @@ async def decide(request: Request, state: StateDep, run_id: str) -> Response:
     return RedirectResponse(f"/?{urlencode(back | {'done': 'decided'})}", status_code=303)
 
 
-async def _decide(state: State, run_id: str, choice: str, reason: str) -> models.LinkAsked:
+async def _decide(state: State, run_id: str, choice: str, reason: str) -> asked.LinkAsked:
     """Raises BadRequest, NotNow, Unknown, Unavailable."""
     conflict = await asyncio.to_thread(_conflict, state, run_id)
     entity, by = conflict.entity.ref, {"reason": reason, "flow_link": conflict.flow_link}
     try:
         if choice == MAKE_ITS_OWN:
-            return await links.ask(state, decisions.separate, models.SeparateRequest(id=entity, **by))
+            return await links.ask(state, decisions.separate, asked.SeparateRequest(id=entity, **by))
         chosen = next((c for c in conflict.candidates if c.ref == choice and c.app != conflict.entity.app), None)
         if chosen is None:
             raise BadRequest("nothing was chosen", "go back and choose one of the candidates, or its own")
         named = {"togai_account_id" if Ref.parse(entity).app == "togai" else "stripe_customer_id": entity}
         if chosen.mapping and chosen.state in decisions.PAIRED:
-            relink = models.RelinkRequest(id=chosen.mapping, **by, **named)
+            relink = asked.RelinkRequest(id=chosen.mapping, **by, **named)
             return await links.ask(state, decisions.relink, relink)
         named["stripe_customer_id" if "togai_account_id" in named else "togai_account_id"] = chosen.ref
-        return await links.ask(state, decisions.link, models.LinkRequest(**by, **named))
+        return await links.ask(state, decisions.link, asked.LinkRequest(**by, **named))
     except ValidationError as error:
         raise BadRequest("a decision needs a reason of 1 to 500 characters", "go back and say why") from error
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 from shared.apps.model import Access, App
 from shared.apps.stripe.webhooks import receive
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
 from shared.events.receiving import RawWebhook
+from shared.identity import AppAccount
 from shared.limits.quotas import Quota
 from shared.settings import Settings
 
@@ -18,11 +20,21 @@ RATES = {"live": 100.0, "test": 25.0}
 """Calls per second and account, by mode. Source: docs.stripe.com/rate-limits."""
 
 
+PAGES = {"customer": "customers"}
+"""Where the dashboard shows entities, by their noun."""
+
+
 class Stripe(App):
     """Payments."""
 
     name, title = "stripe", "Stripe"
     fills_index = ("stripe-customers", "stripe-events")
+
+    def url(self, account: AppAccount, noun: str, entity: str) -> str:
+        """Source: addresses of dashboard.stripe.com as its own pages show them."""
+        page = PAGES.get(noun)
+        mode = "/test" if account.mode == "test" else ""
+        return f"https://dashboard.stripe.com/{account.account}{mode}/{page}/{quote(entity, safe='')}" if page else ""
 
     async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:
         return await receive(raw, connection, secrets)
