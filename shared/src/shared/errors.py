@@ -25,6 +25,8 @@ Any other exception is a bug: buried with its traceback. `StopWorker` is none of
 
 from __future__ import annotations
 
+from typing import ClassVar, NamedTuple
+
 from shared.scrub import scrub
 
 LONGEST_MESSAGE = 4000
@@ -42,8 +44,26 @@ class SyncError(Exception):
         self.code = code
 
 
+class RetryPolicy(NamedTuple):
+    """How a run goes on after an error: it is tried `in_place` for up to a minute before it is parked, it is given up
+    on after a day of parkings (`gives_up`), and any event of its entity lets it look again (`wakes_on_news`).
+    """
+
+    in_place: bool
+    gives_up: bool
+    wakes_on_news: bool
+
+
+FAILURE = RetryPolicy(in_place=True, gives_up=True, wakes_on_news=False)
+LATER = RetryPolicy(in_place=False, gives_up=True, wakes_on_news=False)
+PATIENT = RetryPolicy(in_place=False, gives_up=False, wakes_on_news=False)
+NEWS = RetryPolicy(in_place=False, gives_up=False, wakes_on_news=True)
+
+
 class Retryable(SyncError):
     """The same call can succeed later. `retry_after` is in seconds, as the vendor asked."""
+
+    policy: ClassVar[RetryPolicy] = FAILURE
 
     def __init__(self, message: str, *, code: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, code=code)
@@ -89,6 +109,8 @@ class NotReady(Retryable):
 class ConnectionClosed(Retryable):
     """The key of `connection` was refused (401): nothing is sent, the run is parked until it is open again."""
 
+    policy = PATIENT
+
     def __init__(self, connection: str, why: str) -> None:
         super().__init__(f"connection {connection} is closed: {why}", code="connection_closed")
         self.connection = connection
@@ -101,6 +123,8 @@ class Blocked(Retryable):
     Of a 403 `operation` is what was refused and `fingerprint` with which key; both are empty for what the vendor was
     not asked about.
     """
+
+    policy = PATIENT
 
     def __init__(
         self, connection: str, why: str, *, code: str = "blocked", operation: str = "", fingerprint: str = ""
@@ -119,6 +143,8 @@ class Held(Retryable):
     """A person allows it first: parked at once and never given up on. It goes on when `blocker` is open, as the
     registry's `is_open` says.
     """
+
+    policy = PATIENT
 
     def __init__(self, message: str, *, code: str, blocker: str) -> None:
         super().__init__(message, code=code)
@@ -147,6 +173,8 @@ class OverwritesHeld(Held):
 class Waiting(Retryable):
     """Only a change at the other side lets the run go on (an e-mail address is missing, say)."""
 
+    policy = NEWS
+
 
 class Conflict(Waiting):
     """Linking would join what is already joined otherwise; `candidates` are the refs that a person chooses from, and
@@ -163,6 +191,8 @@ class Conflict(Waiting):
 
 class Unsettled(Retryable):
     """A pair was written so often in so short a time that two sides may be fighting over it: parked at once."""
+
+    policy = LATER
 
 
 class Permanent(SyncError):

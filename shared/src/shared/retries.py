@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_before_delay
 
-from shared.errors import Blocked, ConnectionClosed, Held, Retryable, Unsettled, Waiting
+from shared.errors import Retryable
 from shared.events.topics import DELAYS, Delay
 
 IN_PLACE: tuple[float, ...] = (0.5, 1, 2, 5, 15, 30)
@@ -28,8 +28,7 @@ T = TypeVar("T")
 
 def is_worth_retrying(error: BaseException) -> bool:
     """In place, that is: what waits for another side, for a connection or for a person is parked at once."""
-    parked = Waiting | Unsettled | ConnectionClosed | Blocked | Held
-    return isinstance(error, Retryable) and not isinstance(error, parked)
+    return isinstance(error, Retryable) and error.policy.in_place
 
 
 def wait_before(attempt: int, error: BaseException | None, scale: float, jitter: float) -> float:

@@ -38,7 +38,7 @@ ACCOUNT = b'{"payload": {"id": "acme", "customerId": "c-acme"}}'
         ("/webhooks/", 404, "unknown_address"),
         (f"/webhooks/zoho/{STRIPE}", 404, "unknown_address"),
         (f"/webhooks/STRIPE/{STRIPE}", 404, "unknown_address"),
-        (f"/webhooks/stripe/..%2f{STRIPE}", 404, "unknown_address"),
+        (f"/webhooks/stripe/..%2f{STRIPE}", 404, "unknown_connection"),
         ("/webhooks/stripe/%ff", 404, "unknown_connection"),
         ("/webhooks/stripe/%00", 404, "unknown_connection"),
         ("/webhooks/stripe/%", 404, "unknown_connection"),

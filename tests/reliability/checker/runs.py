@@ -27,9 +27,15 @@ def ended(facts: Facts) -> Iterator[Broken]:
     waiting = _waiting(facts)
     for run in facts.runs.values():
         entity = run["aggregate"].rpartition("/")[2]
-        if run["state"] in TERMINAL or (run["state"] == "parked" and entity in waiting):
+        if run["state"] in TERMINAL or (_is_parked(run) and entity in waiting):
             continue
         yield Broken("ended", entity, f"{run['event_type']} is {run['state']}: {run.get('reason') or 'no reason'}")
+
+
+def _is_parked(run: Json) -> bool:
+    """A conflict looks again whenever there is news of a candidate, and is one while it does."""
+    looks_again = run["state"] == "running" and (run.get("problem") or {}).get("error") == "Conflict"
+    return bool(run["state"] == "parked" or looks_again)
 
 
 def _waiting(facts: Facts) -> set[str]:

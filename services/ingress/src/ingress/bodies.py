@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from shared.errors import Unavailable
@@ -17,6 +17,10 @@ memory, of which a body takes several times its size: it stands in the request, 
 """
 BODY_DEADLINE = 10.0
 """Seconds for a sender to deliver its body."""
+LARGEST_REST, REST_DEADLINE = 2 * LARGEST_BODY, 1.0
+"""Bytes and seconds that are waited for of a body that was refused unread: a connection that is closed before it has
+come is reset, and the sender never sees why it was refused.
+"""
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -45,6 +49,17 @@ class Room:
         self._bodies = bodies
         self._announced = int(announced[:20]) if announced.isdigit() else 0
         self.taken = 0
+        self._over = False
+
+    async def discard(self, receive: Receive) -> None:
+        """Let the rest of a refused body come, and keep nothing of it."""
+        seen = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REST_DEADLINE):
+                while not self._over and seen <= LARGEST_REST:
+                    message = await receive()
+                    seen += len(message.get("body", b""))
+                    self._over = message["type"] == "http.disconnect" or not message.get("more_body")
 
     async def read(self, receive: Receive) -> bytes:
         """The body. Raises Refused for one that is too large or too slow, Unavailable while too much is coming in."""
@@ -54,6 +69,7 @@ class Room:
             async with asyncio.timeout(BODY_DEADLINE):
                 while True:
                     message = await receive()
+                    self._over = message["type"] == "http.disconnect" or not message.get("more_body")
                     if message["type"] == "http.disconnect":
                         raise Refused(400, "disconnected", "the sender went away")
                     chunk = message.get("body", b"")
@@ -61,9 +77,10 @@ class Room:
                     body += chunk
                     self.taken += len(chunk)
                     self._bodies.held += len(chunk)
-                    if not message.get("more_body"):
+                    if self._over:
                         return bytes(body)
         except TimeoutError as error:
+            self._over = True  # who is so slow is not waited for again
             raise Refused(408, "too_slow", f"the body did not arrive within {BODY_DEADLINE:.0f} s") from error
 
     def _check(self, size: int) -> None:

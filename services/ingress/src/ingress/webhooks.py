@@ -66,8 +66,12 @@ class Webhooks:
             if scope["method"] != "POST":
                 raise Refused(405, "method", "webhooks are POSTed")
             with self._bodies.room(_header(scope, b"content-length")) as room:
-                envelope, refusal = await self._taken(app, parts, scope, partial(room.read, receive))
-                await self._append(envelope, patience=APPS[app].append_patience)
+                try:
+                    envelope, refusal = await self._taken(app, parts, scope, partial(room.read, receive))
+                    await self._append(envelope, patience=APPS[app].append_patience)
+                except Refused:
+                    await room.discard(receive)
+                    raise
         except Refused as refused:
             metrics.REFUSED.labels(app, refused.reason).inc()
             log.info("webhook.refused", app=app, reason=refused.reason, status=refused.status)

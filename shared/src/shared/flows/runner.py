@@ -33,7 +33,6 @@ from shared.errors import (
     Retryable,
     StopWorker,
     SyncError,
-    Waiting,
 )
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
@@ -242,9 +241,7 @@ class Runner:
     def _stopped(self, run: Run, error: SyncError) -> Outcome:
         run.problem, run.reason = problem_of(error), error.message
         if isinstance(error, Retryable):
-            # What a person must mend or allow waits as long as it takes; failures do not.
-            patient = isinstance(error, Waiting | ConnectionClosed | Blocked | Held)
-            return Outcome(run, "later", waiting=isinstance(error, Waiting), patient=patient)
+            return Outcome(run, "later", waiting=error.policy.wakes_on_news, patient=not error.policy.gives_up)
         run.state, run.ended_at = "dead", _now()
         return Outcome(run, "dead")
 
