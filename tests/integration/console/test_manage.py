@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from functools import partial
 
 from console import manage
 from console.http import own_machine
 from cryptography.fernet import Fernet
-from pydantic import SecretStr
-from shared.connections import Vault, encryption_keys
 
 from tests.stack.processes import until
 from tests.stack.tenants import TO_STRIPE, Tenant
@@ -154,25 +151,6 @@ async def test_a_key_of_another_account_does_not_replace_a_connections_key(tenan
 
     assert code == 1
     assert "take another id for another account" in said
-
-
-async def test_secrets_are_sealed_again_with_the_newest_key(tenant: Tenant) -> None:
-    """After `rekey` the former key opens nothing that is needed."""
-    settings = tenant.stack.settings()
-    former = encryption_keys(settings)
-    newest = Fernet.generate_key().decode()
-    try:
-        code, said = await command(tenant, "connections", "rekey", TANDEM_ENCRYPTION_KEYS=",".join([newest, *former]))
-        assert code == 0, said
-        only_new = settings.model_copy(update={"encryption_keys": [SecretStr(newest)]})
-        async with manage.books(only_new) as books:
-            used = [c for c in books.registry.connections.values() if c.state != "removed"]
-            opened = [Vault([newest]).open(c) for c in used]
-        assert any(secrets.api_key == tenant.stripe_key for secrets in opened)
-    finally:
-        both = settings.model_copy(update={"encryption_keys": [SecretStr(k) for k in [*former, newest]]})
-        await manage.rekey(both)
-    assert os.environ.get("TANDEM_ENCRYPTION_KEYS") is None
 
 
 async def test_lost_encryption_keys_are_mended_by_connecting_again(tenant: Tenant) -> None:

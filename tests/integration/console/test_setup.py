@@ -10,7 +10,9 @@ import pytest
 from console import manage
 from console.connect import STRIPE_CONNECTION, TOGAI_CONNECTION
 from console.setup import _wanted, prepare
-from shared.connections import FlowLink, encode, flow_link_decoder
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+from shared.connections import FlowLink, Vault, encode, encryption_keys, flow_link_decoder
 from shared.domains import BUILT_IN
 from shared.domains.customers.flows import ACCOUNT_TO_CUSTOMER, CUSTOMER_CHANGES, CUSTOMER_TO_ACCOUNT
 from shared.events.topics import Topics
@@ -150,3 +152,18 @@ async def test_without_a_public_address_it_is_said_that_polling_does_it(sandbox:
     )
     assert "nothing comes in" in nothing.notes[0]
     assert [note.partition(":")[0] for note in public.notes] == ["no signing secret"]
+
+
+async def test_secrets_are_sealed_again_with_the_newest_key(sandbox: Stack) -> None:
+    """After a rekey the former key opens nothing that is needed. On a Tandem of its own: it seals all connections."""
+    settings = sandbox.settings()
+    await prepare(settings)
+    former, newest = encryption_keys(settings), Fernet.generate_key().decode()
+    both = settings.model_copy(update={"encryption_keys": [SecretStr(key) for key in (newest, *former)]})
+    only_new = settings.model_copy(update={"encryption_keys": [SecretStr(newest)]})
+    sealed = await manage.rekey(both)
+    async with manage.books(only_new) as books:
+        opened = [Vault([newest]).open(connection) for connection in books.registry.connections.values()]
+
+    assert sealed == len(opened) == 2
+    assert {secrets.api_key for secrets in opened} == {"sk_test_sandbox", "togai_sandbox"}
