@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsError
 
 LARGEST = 64 * 1024
-"""Bytes of a secret's file: whoever names a log by mistake hears of it."""
+"""Bytes of a secret's file: a log that is named by mistake is refused."""
 
 
 def variable(settings: type[BaseSettings], field: str) -> str:

@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     sandbox: bool | None = Field(
         None,
         description="whether the sandbox stands in for Stripe and Togai; empty: where neither key is set. A process "
-        "that gets no keys, as a worker in a container, is told false",
+        "that gets no keys, as a worker in a container, has it set to false",
     )
     public_url: str = Field(
         "", description="address under which the vendors reach ingress, as https://hooks.example.com"

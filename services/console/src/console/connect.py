@@ -163,10 +163,10 @@ async def _togai(wanted: Wanted, settings: Settings) -> tuple[str, Mode]:
     mode = togai_mode(wanted.api_base, wanted.mode)
     check_api_base(wanted.api_base, "TOGAI_API_BASE", mode)
     async with client_of(wanted, settings) as client:
-        told = await APPS["togai"].identify(client)
-    if told and wanted.organization and told != wanted.organization:
-        raise Misconfigured(f"TOGAI_ORGANIZATION says {wanted.organization}, Togai says {told}: correct or remove it")
-    if not (found := told or wanted.organization):
+        named = await APPS["togai"].identify(client)
+    if named and wanted.organization and named != wanted.organization:
+        raise Misconfigured(f"TOGAI_ORGANIZATION says {wanted.organization}, Togai says {named}: correct or remove it")
+    if not (found := named or wanted.organization):
         raise Misconfigured(
             "Togai does not tell which organization this token belongs to: set TOGAI_ORGANIZATION to its id, which two "
             "tokens of one organization must share"

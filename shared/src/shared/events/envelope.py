@@ -16,7 +16,7 @@ from shared.errors import Malformed, StopWorker
 SCHEMA_VERSION = "1.0"
 Origin = Literal["live", "poll", "replay", "backfill"]
 DEEPEST = 100
-"""Levels of a vendor's body, which has about ten. pydantic writes no more than 250, Python's stack bears 1,000."""
+"""Levels of a vendor's body, which has about ten. pydantic writes no more than 250, Python's stack allows 1,000."""
 TOO_DEEP = f"the body is nested deeper than {DEEPEST} levels"
 
 
@@ -57,7 +57,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 def is_too_deep(body: Any) -> bool:
-    """Whether a decoded body has more levels than what is done with it later bears."""
+    """Whether a decoded body has more levels than later steps can handle."""
     level = [body]
     for _ in range(DEEPEST):
         level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, dict | list)]

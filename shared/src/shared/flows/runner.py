@@ -150,10 +150,10 @@ class Runner:
         run.noun, run.worker, run.problem = owner.noun, "", None
         await self._record(run)
         work = HandOver(run=run, step=step.id, trigger=context["trigger"])
-        told = handed_over(work, aggregate, connection, event, datetime.now(UTC))
+        handed = handed_over(work, aggregate, connection, event, datetime.now(UTC))
         again = event.origin in ("replay", "backfill")
         topic = self._topics.replay(owner.noun) if again else self._topics.events(owner.noun)
-        await self._kafka.append(topic, aggregate, envelopes.encode(told))
+        await self._kafka.append(topic, aggregate, envelopes.encode(handed))
         return Outcome(run, "handed_over")
 
     async def _end_if_echo(self, run: Run, flow: Flow, envelope: Envelope) -> None:

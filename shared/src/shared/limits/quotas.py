@@ -43,6 +43,6 @@ SOURCES: dict[str, Callable[[Settings, str], Quota]] = {}
 
 
 def quota_of(settings: Settings, app_account: str) -> Quota:
-    """The quota of `app:mode:account`; of the app's test mode where no mode is told yet. Raises KeyError."""
+    """The quota of `app:mode:account`; of the app's test mode where no mode is known yet. Raises KeyError."""
     app, mode, _ = AppAccount.parse(app_account) if app_account.count(":") >= 2 else (app_account, "test", "")
     return SOURCES[app](settings, mode)

@@ -10,7 +10,7 @@ LARGEST_BODY = 1024 * 1024
 
 
 class BodyLimit:
-    """ASGI middleware: whoever reads a body that is larger hears 413, before it is all in memory."""
+    """ASGI middleware: a larger body is answered with 413, before it is all in memory."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -135,9 +135,9 @@ def _with_headers(send: Send) -> Send:
 
 
 def _proxied(scope: Scope, headers: Headers) -> bool:
-    # nginx adds no header unless it is told to, but speaks HTTP/1.0 then; browsers and `tandem` never do.
-    told = any(name in FORWARDED or name.startswith("x-forwarded-") for name in headers)
-    return told or scope.get("http_version") in ("1", "1.0")  # Granian says "1"
+    # nginx adds no header unless it is set to, but speaks HTTP/1.0 then; browsers and `tandem` never do.
+    forwarded = any(name in FORWARDED or name.startswith("x-forwarded-") for name in headers)
+    return forwarded or scope.get("http_version") in ("1", "1.0")  # Granian says "1"
 
 
 def _refuse(status: int, code: str, message: str, what_to_do: str) -> JSONResponse:

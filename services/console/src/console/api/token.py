@@ -17,7 +17,7 @@ SHORTEST_TOKEN = 22
 GUESSES, WINDOW = 10, 60.0
 """Wrong tokens from one address, and in how many seconds; then it waits, whatever it sends."""
 ADDRESSES = 10_000
-"""Of so many addresses we know how often they guessed: the one that was heard of last is kept longest."""
+"""Of so many addresses we know how often they guessed: the latest ones are kept."""
 
 log = get_logger(__name__)
 

@@ -37,7 +37,7 @@ def verify(body: bytes, header: bytes, secrets: Sequence[str], now: float) -> No
 
 
 def check_header(header: bytes, secrets: Sequence[str], now: float) -> tuple[int, list[bytes], list[str]]:
-    """The signature's time, the signatures, and the secrets that can be meant: all that can be told without the body.
+    """The signature's time, the signatures, and the secrets that can be meant: what needs no body to be checked.
 
     Raises BadSignature for a header that proves nothing, whatever the body is.
     """

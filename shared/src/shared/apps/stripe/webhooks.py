@@ -16,7 +16,7 @@ from shared.identity import AppAccount, is_id
 
 
 async def receive(raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:
-    """`/webhooks/stripe/<connection>`. Raises Refused; without the body where it can be told without."""
+    """`/webhooks/stripe/<connection>`. Raises Refused, before it reads the body where that is possible."""
     if raw.path:
         raise Refused(404, "unknown_address", "Stripe's webhook addresses are /webhooks/stripe/<connection>")
     signature = raw.header(b"stripe-signature")

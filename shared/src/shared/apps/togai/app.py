@@ -20,7 +20,7 @@ class Togai(App):
     name, title = "togai", "Togai"
     fills_index = ("togai-customers", "togai-accounts")
 
-    # That Togai sends a second time is nowhere written: its only attempt waits longer for Kafka before it hears 503.
+    # That Togai sends a second time is nowhere written: its only attempt waits longer for Kafka before it gets 503.
     append_patience = 4.0
 
     async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:

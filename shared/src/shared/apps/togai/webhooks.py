@@ -17,7 +17,7 @@ _EVENT_NAME = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)*")
 
 
 async def receive(raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:
-    """`/webhooks/togai/<connection>/<event>/<token>`. Raises Refused; without the body where it can be told without."""
+    """`/webhooks/togai/<connection>/<event>/<token>`. Raises Refused, before it reads the body if it can."""
     if len(raw.path) != 2:
         raise Refused(
             404, "unknown_address", "Togai's webhook addresses are /webhooks/togai/<connection>/<event>/<token>"

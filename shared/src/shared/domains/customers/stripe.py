@@ -138,7 +138,7 @@ class LinkChange(Model):
     stripe_customer_id: str = Field("", max_length=LONGEST_ID)
     reason: str = Field(min_length=1)
     writes: list[FieldWrite] = []
-    flow_link: str = Field("", description="the flow link that was asked to do it; empty: whichever hears of it")
+    flow_link: str = Field("", description="the flow link that was asked to do it; empty: every one that it starts")
 
 
 class LinkChanged(Model):
