@@ -5,15 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
-import sys
 import unicodedata
-from collections.abc import Iterator
 
-import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
-from shared.log import configure, get_logger
+from shared.log import get_logger
 from shared.plain import one_line, plain, plain_json
 
 HOSTILE = "Acme\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\r\x00"
@@ -41,22 +37,6 @@ def test_json_says_the_same(value: object) -> None:
 
     assert json.loads(text) == value
     assert steers(text) == set()
-
-
-@pytest.fixture(params=[False, True], ids=["lines", "json"])
-def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    """What a process writes to its log."""
-    root = logging.getLogger()
-    kept, hook = (root.handlers, root.level), sys.excepthook
-    configure("test", as_json=request.param)
-    stream = io.StringIO()
-    handler = root.handlers[0]
-    assert isinstance(handler, logging.StreamHandler)
-    handler.setStream(stream)
-    yield stream
-    root.handlers, root.level = kept
-    sys.excepthook = hook
-    structlog.reset_defaults()
 
 
 def test_a_log_obeys_nobody(written: io.StringIO) -> None:

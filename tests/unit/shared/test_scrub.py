@@ -6,15 +6,13 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
 
 import pytest
-import structlog
 from pydantic import BaseModel, ValidationError
 from shared.domains.customers.togai import link_requested
 from shared.errors import Malformed, Rejected
 from shared.flows.runner import problem_of
-from shared.log import configure, get_logger
+from shared.log import get_logger
 from shared.model import Model
 from shared.scrub import scrub, scrub_for_log
 from shared.settings import Settings
@@ -58,22 +56,6 @@ def test_a_secret_is_known_by_its_form(text: str) -> None:
 def test_what_is_no_secret_stays(text: str) -> None:
     """Ids and sentences are what people look for."""
     assert scrub_for_log(text) == text
-
-
-@pytest.fixture(params=[False, True], ids=["lines", "json"])
-def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    """What a process writes to its log."""
-    root = logging.getLogger()
-    kept, hook = (root.handlers, root.level), sys.excepthook
-    configure("test", as_json=request.param)
-    stream = io.StringIO()
-    handler = root.handlers[0]
-    assert isinstance(handler, logging.StreamHandler)
-    handler.setStream(stream)
-    yield stream
-    root.handlers, root.level = kept
-    sys.excepthook = hook
-    structlog.reset_defaults()
 
 
 def test_no_log_line_holds_a_secret_or_an_address(written: io.StringIO) -> None:

@@ -17,6 +17,7 @@ from console.api import models, parts, pollers, shapes
 from console.api.lag import GroupLag
 from console.api.pollers import Pollers
 from console.api.state import SessionDep, State, StateDep
+from console.pages.words import counted
 from console.projection import pending, queries
 from console.projection.tables import DeadLetterRow, MappingRow, RunRow
 
@@ -152,18 +153,14 @@ def _off(session: Session) -> list[str]:
         for c in queries.removed_connections(session)
     ]
     for link in shapes.flow_link_items(session):
-        missed = _number(link.missed, "entity had news", "entities had news")
-        waiting = _number(link.waiting, "entity waits", "entities wait")
+        missed = counted(link.missed, "entity had news", "entities had news")
+        waiting = counted(link.waiting, "entity waits", "entities wait")
         if link.off:
-            more = [f"{missed} meanwhile" if missed else "", f"{waiting} for it" if waiting else ""]
+            more = [f"{missed} meanwhile" if link.missed else "", f"{waiting} for it" if link.waiting else ""]
             found.append("; ".join([f"flow link {link.id} is off ({link.off})", *filter(None, more)]))
-        elif missed:
+        elif link.missed:
             found.append(f"{missed} while flow link {link.id} was off: `tandem flow-links catch-up {link.id}`")
     return found
-
-
-def _number(count: int, one: str, several: str) -> str:
-    return "" if not count else f"1 {one}" if count == 1 else f"{count} {several}"
 
 
 def refused_events(session: Session) -> list[RefusedEvents]:

@@ -12,6 +12,7 @@ from console import manage
 from console.cli import client, tables
 from console.cli.errors import settings as read_settings
 from console.cli.terminal import say
+from console.pages.words import counted
 
 app = typer.Typer(help="Which flows are on, for which connections.", no_args_is_help=True)
 
@@ -62,7 +63,7 @@ def enable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     missed = client.call("POST", f"/api/flow-links/{link}/enable").json()["missed"]
     say(f"{link} is on.")
     if missed:
-        what = "1 entity had news" if missed == 1 else f"{missed} entities had news"
+        what = counted(missed, "entity had news", "entities had news")
         say(f"{what} while it was off: `tandem flow-links catch-up {link}` looks at them.")
 
 
@@ -73,7 +74,7 @@ def catch_up(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     while after is not None:
         answer = client.call("POST", f"/api/flow-links/{link}/catch-up", body={"after": after}).json()
         sent, after = sent + answer["sent"], answer["next"]
-    what = "1 entity is" if sent == 1 else f"{sent} entities are"
+    what = counted(sent, "entity is", "entities are")
     say(f"{what} looked at again, behind live events: see `tandem runs list --since 5m`.")
 
 

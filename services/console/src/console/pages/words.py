@@ -44,6 +44,11 @@ def app_name(app: str) -> str:
     return APPS[app].title if app in APPS else app.replace("_", " ").title()
 
 
+def counted(count: int, one: str, several: str) -> str:
+    """`1 entity waits`, `3 entities wait`."""
+    return f"1 {one}" if count == 1 else f"{count} {several}"
+
+
 def parse_time(text: str | None) -> datetime | None:
     """None for what is no time."""
     try:
