@@ -250,3 +250,20 @@ async def test_without_the_flow_link_it_is_said_how_to_get_it(console: State, ap
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_flow_link")
     assert "`tandem flow-links enable`" in answer.json()["error"]["what_to_do"]
+
+
+async def test_a_conflict_names_the_flow_link_between_its_own_accounts(
+    linked: State, api: httpx.AsyncClient, log: Log
+) -> None:
+    """With a second Stripe account the candidates' bare ids do not tell which one is to do it."""
+    of_second = {"stripe": "stripe_2", "togai": "togai"}
+    more = (
+        records.connection(id="stripe_2", app_account="stripe:test:acct_2"),
+        records.by_hand(id="hand_2", connections=of_second),
+        records.flow_link(id="second", connections=of_second),
+        records.conflict("evt_2", ACME, aggregate="stripe:test:acct_2/customer/cus_2", flow_link="second"),
+    )
+    await put(linked, log, *more)
+    [conflict] = (await api.get("/api/conflicts")).json()["items"]
+
+    assert conflict["flow_link"] == "hand_2"

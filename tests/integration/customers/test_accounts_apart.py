@@ -145,3 +145,15 @@ async def test_a_decision_is_carried_out_by_the_flow_link_that_was_asked(tandem:
 
     assert {run.flow_link: run.state for run in runs} == {"links-by-hand": "succeeded", "links-by-hand-too": "skipped"}
     assert tandem.pair(tandem.ref(customer))
+
+
+async def test_a_link_that_names_a_connection_to_another_app_is_refused(tandem: InProcess) -> None:
+    """No call goes to one vendor with what is meant for the other: the run says that the link is wrong."""
+    await tandem.link(TO_STRIPE, stripe="togai")
+    tandem.account()
+    await tandem.settle()
+    [letter] = tandem.letters()
+
+    assert letter.problem.error == "Misconfigured"
+    assert "connection togai is none to stripe" in letter.problem.reason
+    assert tandem.customers() == []

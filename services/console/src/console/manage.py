@@ -17,6 +17,7 @@ from shared.domains.flow import Flow
 from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
+from shared.flows.links import twin_of
 from shared.key_states import good_again
 from shared.registry import Registry
 from shared.settings import Settings
@@ -180,30 +181,16 @@ async def add_link(settings: Settings, flow_id: str, connections: dict[str, str]
             changed_at=_now(),
         )
         check_modes(link, found.registry.connections)
-        _check_alone(link, found.registry)
+        if twin := twin_of(link, found.registry.links.values(), found.registry.connections):
+            on = (
+                "is there and on" if twin.enabled else f"is off: switch it on with `tandem flow-links enable {twin.id}`"
+            )
+            raise Misconfigured(
+                f"flow link {twin.id} runs {flow_id} between the same accounts and {on}. A second one would run every "
+                f"event twice: remove the first one (`tandem flow-links remove {twin.id}`) if you want this one instead"
+            )
         await found.keep_link(link)
         return link
-
-
-def _check_alone(link: FlowLink, registry: Registry) -> None:
-    """Raises Misconfigured if another link runs the flow between the same app accounts: each event would run twice."""
-    accounts = _accounts(link, registry)
-    for other in registry.links.values():
-        if other.id == link.id or other.flow != link.flow or _accounts(other, registry) != accounts:
-            continue
-        what = (
-            "is there and on" if other.enabled else f"is off: switch it on with `tandem flow-links enable {other.id}`"
-        )
-        raise Misconfigured(
-            f"flow link {other.id} runs {link.flow} between the same accounts and {what}. A second one would run every "
-            f"event twice: remove the first one (`tandem flow-links remove {other.id}`) if you want this one instead"
-        )
-
-
-def _accounts(link: FlowLink, registry: Registry) -> dict[str, str]:
-    """The app accounts that a link joins, without those whose connection was removed."""
-    there = {c.id: c for c in registry.connections.values() if c.state != "removed"}
-    return {alias: there[c].app_account for alias, c in link.connections.items() if c in there}
 
 
 def _check_apps(flow: Flow, connections: dict[str, str], find: Callable[[str], Connection]) -> None:

@@ -96,7 +96,10 @@ class Context:
 
     async def client(self, app: str) -> Any:
         """The app's client for the step's connection. Raises Misconfigured or ConnectionClosed."""
-        return await self.clients.of(self.connection(app))
+        name = self.connection(app)
+        if self.registry.connection(name).app != app:
+            raise Misconfigured(f"connection {name} is none to {app}: link {self.link.flow} again", connection=name)
+        return await self.clients.of(name)
 
     def connection(self, app: str) -> str:
         """Id of the connection that the step uses for an app. Raises Misconfigured."""

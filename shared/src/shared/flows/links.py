@@ -57,3 +57,27 @@ def missing_links(
 def link_id(flow: Flow) -> str:
     """Id of the link that set-up makes for a built-in flow."""
     return f"link_{flow.id}"
+
+
+def removed_connections(link: FlowLink, connections: Mapping[str, Connection]) -> str:
+    """Which connections of a link are not there, and how to have them again; empty if all are."""
+    there = {id for id, connection in connections.items() if connection.state != "removed"}
+    gone = {id: app for app, id in link.connections.items() if id not in there}
+    if not gone:
+        return ""
+    again = " and ".join(f"`tandem connections add {app} {id}`" for id, app in gone.items())
+    what = f"connection {next(iter(gone))} is" if len(gone) == 1 else f"connections {' and '.join(gone)} are"
+    return f"{what} removed: {again}"
+
+
+def twin_of(link: FlowLink, links: Iterable[FlowLink], connections: Mapping[str, Connection]) -> FlowLink | None:
+    """Another link of the same flow between the same app accounts: with both on, every event would run twice."""
+    own = _accounts(link, connections)
+    same = (other for other in links if other.id != link.id and other.flow == link.flow)
+    return next((other for other in same if _accounts(other, connections) == own), None)
+
+
+def _accounts(link: FlowLink, connections: Mapping[str, Connection]) -> dict[str, str]:
+    """The app accounts that a link joins, without those whose connection was removed."""
+    known = ((alias, connections.get(id)) for alias, id in link.connections.items())
+    return {alias: found.app_account for alias, found in known if found and found.state != "removed"}

@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from shared.connections import FlowLink
 from shared.errors import NotReady
 from shared.events.envelope import timestamp
-from shared.flows.links import is_new, removed
+from shared.flows.links import is_new, removed, removed_connections, twin_of
 from shared.runs import DeadLetter, Parked, Run
 from shared.streaming.kafka import Place
 from shared.streaming.records import PARKED_HEADER
@@ -107,11 +107,28 @@ async def discard_letter(state: State, letter_id: str, reason: str) -> DeadLette
 
 
 async def switch_flow_link(state: State, link_id: str, *, enabled: bool) -> FlowLink:
-    """Enable or disable: a new one that is disabled is new no more. Raises Unknown, Unavailable."""
+    """Enable or disable: a new one that is disabled is new no more. Raises Unknown, NotNow, Unavailable."""
     link = await _flow_link(state, link_id)
     if link.enabled is enabled and not is_new(link):
         return link
+    if enabled:
+        await asyncio.to_thread(_check_may_be_on, state, link)
     return await _keep_link(state, msgspec.structs.replace(link, enabled=enabled, changed_at=_now()))
+
+
+def _check_may_be_on(state: State, link: FlowLink) -> None:
+    """Raises NotNow where its events could only fail, or would run twice."""
+    with Session(state.database.engine) as session:
+        known = {connection.id: connection for connection in queries.connections(session)}
+        on = [other for other in queries.flow_links(session) if other.enabled]
+    if gone := removed_connections(link, known):
+        raise NotNow(gone, f"then `tandem flow-links enable {link.id}`", code="connection_removed")
+    if twin := twin_of(link, on, known):
+        raise NotNow(
+            f"flow link {twin.id} runs {link.flow} between the same accounts already: every event would run twice",
+            f"switch that one off or remove it first: `tandem flow-links disable {twin.id}`",
+            code="twin",
+        )
 
 
 async def confirm_overwrites(state: State, link_id: str) -> FlowLink:

@@ -236,17 +236,15 @@ def hands(session: Session) -> list[Hand]:
 
 
 def deciding(session: Session, run: Run, known: list[Hand]) -> str:
-    """The flow link that carries out a decision about a run, where an entity's own app account does not tell: that
-    between the same app accounts as the run's. Empty where there is no choice.
+    """The flow link that carries out a decision about a run, where there are several: that between the same app
+    accounts as the run's. The commands name entities by their bare ids, which tell no account.
     """
-    entity = Ref.parse(run.aggregate)
-    fitting = [hand for hand in known if hand.accounts.get(entity.app) == entity.account]
     link = queries.flow_link(session, run.flow_link)
-    if len(fitting) < 2 or link is None:
+    if len(known) < 2 or link is None:
         return ""
     accounts = {c.id: c.app_account for c in queries.connections(session)}
     own = {accounts.get(connection) for connection in link.connections.values()}
-    return next((hand.link for hand in fitting if own <= set(hand.accounts.values())), "")
+    return next((hand.link for hand in known if own <= set(hand.accounts.values())), "")
 
 
 def _hand(found: FlowLink, accounts: dict[str, str]) -> Hand | None:

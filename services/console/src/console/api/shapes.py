@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from shared.apps import APPS
 from shared.connections import Connection, FlowLink
-from shared.flows.links import is_new
+from shared.flows.links import is_new, removed_connections
 from shared.identity import AppAccount, Ref
 from shared.key_states import KeyStates
 from shared.mappings import Mapping
@@ -279,11 +279,11 @@ def connection_items(session: Session) -> list[models.ConnectionItem]:
 def flow_link_items(session: Session) -> list[models.FlowLinkItem]:
     """Every flow link that is not removed, with what waits for it and what it missed while it was off."""
     not_done, waiting = missed.counts(session), pending.parked_by_link(session, pending.HELD_OFF)
-    there = {connection.id for connection in queries.connections(session)}
+    there = {connection.id: connection for connection in queries.connections(session)}
     found = []
     for link in queries.flow_links(session):
         same = {name: getattr(link, name) for name in ("id", "flow", "connections", "enabled", "changed_at")}
-        gone = [(app, id_) for app, id_ in link.connections.items() if id_ not in there]
+        gone = removed_connections(link, there)
         number = 0 if gone else not_done.get(link.id, 0)
         found.append(
             models.FlowLinkItem(
@@ -293,11 +293,10 @@ def flow_link_items(session: Session) -> list[models.FlowLinkItem]:
     return found
 
 
-def _why_off(link: FlowLink, gone: list[tuple[str, str]]) -> str:
+def _why_off(link: FlowLink, gone: str) -> str:
     switch_on = f"`tandem flow-links enable {link.id}`"
     if link.enabled:
         return ""
     if gone:
-        again = " and ".join(f"`tandem connections add {app} {id_}`" for app, id_ in gone)
-        return f"connection {' and '.join(id_ for _, id_ in gone)} is removed: {again}, then {switch_on}"
+        return f"{gone}, then {switch_on}"
     return f"new, nobody has switched it on: {switch_on}" if is_new(link) else f"switched off: {switch_on}"

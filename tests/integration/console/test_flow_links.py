@@ -1,0 +1,41 @@
+"""What the console switches on, and what it refuses to."""
+
+from __future__ import annotations
+
+import httpx
+from console.api.state import State
+from shared.streaming.kafka import Log
+
+from tests.integration.console import records
+from tests.integration.console.test_api import put
+
+
+async def test_a_link_whose_connection_was_removed_is_not_switched_on(
+    console: State, api: httpx.AsyncClient, log: Log
+) -> None:
+    """Its events could only fail: the answer says what to do first, and nothing is written."""
+    orphan = records.flow_link(id="orphan", enabled=False, connections={"stripe": "gone"})
+    await put(console, log, records.connection(id="gone", state="removed"), orphan)
+
+    answer = await api.post("/api/flow-links/orphan/enable")
+    error = answer.json()["error"]
+    [shown] = (await api.get("/api/flow-links")).json()["items"]
+
+    assert (answer.status_code, error["code"]) == (409, "connection_removed")
+    assert error["message"] == "connection gone is removed: `tandem connections add stripe gone`"
+    assert shown["enabled"] is False
+
+
+async def test_of_two_links_that_do_the_same_one_is_on(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """Also where the second one was made while the first one's connection was removed: each event would run twice."""
+    first = records.flow_link(id="first", enabled=False)
+    second = records.flow_link(id="second", connections={"stripe": "again"})
+    await put(console, log, records.connection(), records.connection(id="again"), first, second)
+
+    refused = await api.post("/api/flow-links/first/enable")
+    await api.post("/api/flow-links/second/disable")
+    allowed = await api.post("/api/flow-links/first/enable")
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "twin")
+    assert "tandem flow-links disable second" in refused.json()["error"]["what_to_do"]
+    assert allowed.json()["enabled"] is True
