@@ -32,6 +32,7 @@ async def test_a_second_key_is_added_linked_and_removed(tenant: Tenant) -> None:
     code, said = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
     assert code == 0, said
     assert made["id"] in said
+    assert f"give it one with `tandem connections add stripe {name} --webhook-secret -`" in said
     assert key not in said
     togai = f"con_t{tenant.name}"
     code, said = await command(

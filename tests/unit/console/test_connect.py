@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from console.cli.connections import _secrets
-from console.connect import Wanted, connect, known_key
+from console.connect import Wanted, connect, known_key, known_secrets
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from shared.connections import Vault
@@ -59,3 +59,12 @@ def test_set_ups_own_connections_know_their_key() -> None:
 
     assert (known_key(sandbox, "con_stripe"), known_key(real, "con_stripe")) == ("sk_test_sandbox", "sk_test_1")
     assert known_key(sandbox, "con_other") == ""
+
+
+def test_set_ups_own_connection_knows_its_signing_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Added again after a removal it takes webhooks as before; another connection has an endpoint of its own."""
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRETS", "whsec_a,whsec_b")
+    settings = Settings(_env_file=None)
+
+    assert known_secrets(settings, "con_stripe") == ("whsec_a", "whsec_b")
+    assert known_secrets(settings, "con_other") == ()

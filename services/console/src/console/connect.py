@@ -82,9 +82,23 @@ def known_key(settings: Settings, connection_id: str) -> str:
     return keys.get(connection_id, "")
 
 
+def known_secrets(settings: Settings, connection_id: str) -> tuple[str, ...]:
+    """The signing secrets that the environment gives to set-up's connection to Stripe; none for any other."""
+    given = settings.stripe_webhook_secrets if connection_id == STRIPE_CONNECTION else []
+    return tuple(secret.get_secret_value() for secret in given)
+
+
 def public_address(settings: Settings) -> str:
     """Where the vendors reach ingress."""
     return settings.public_url.rstrip("/") or f"http://127.0.0.1:{settings.ingress_port}"
+
+
+def webhook_address(settings: Settings, connection: Connection, vault: Vault) -> str:
+    """The address that the vendor calls; Togai's holds the token, so it is shown only where a person asks for it."""
+    base = f"{public_address(settings)}/webhooks/{connection.app}/{connection.id}"
+    if connection.app == "stripe":
+        return base
+    return f"{base}/{TOGAI_EVENT}/{vault.open(connection).webhook_token}"
 
 
 async def connect(wanted: Wanted, settings: Settings, vault: Vault, present: Connection | None = None) -> Connection:

@@ -24,7 +24,7 @@ from shared.settings import Settings
 from shared.streaming.kafka import Log
 from shared.streaming.replica import Replica
 
-from console.connect import TOGAI_EVENT, Wanted, connect, new_token, public_address
+from console.connect import Wanted, connect, new_token
 from console.local.probe import require_kafka
 from shared import key_states
 
@@ -97,15 +97,6 @@ def _readable(present: Connection | None, vault: Vault) -> Connection | None:
     except Misconfigured:
         return None
     return present
-
-
-def webhook_address(settings: Settings, connection: Connection) -> str:
-    """The address that the vendor calls; Togai's holds the token, so it is shown only where a person asks for it."""
-    base = f"{public_address(settings)}/webhooks/{connection.app}/{connection.id}"
-    if connection.app == "stripe":
-        return base
-    token = Vault(encryption_keys(settings)).open(connection).webhook_token
-    return f"{base}/{TOGAI_EVENT}/{token}"
 
 
 async def renew_webhook_token(settings: Settings, connection_id: str, *, finish: bool = False) -> Connection:

@@ -29,12 +29,12 @@ from console.connect import (
     STRIPE_CONNECTION,
     STRIPE_EVENTS,
     TOGAI_CONNECTION,
-    TOGAI_EVENT,
     Wanted,
     client_of,
     connect,
     known_key,
-    public_address,
+    known_secrets,
+    webhook_address,
 )
 from console.manage import Books
 
@@ -94,7 +94,7 @@ async def prepare(settings: Settings, flows: Mapping[str, Flow] = BUILT_IN) -> P
             await kafka.append(topics.flow_links, link.id, encode(link))
         new = tuple(_new((registry.links | {link.id: link for link in links}).values(), flows))
         removed = tuple(c for c in registry.connections.values() if c.state == "removed")
-    addresses = {app: _address(settings, connection, vault) for app, connection in connections.items()}
+    addresses = {app: webhook_address(settings, connection, vault) for app, connection in connections.items()}
     if settings.sandboxed and (togai := connections.get("togai")):
         await _subscribe(settings, togai, addresses["togai"])
     return Prepared(
@@ -134,7 +134,7 @@ def _wanted(settings: Settings) -> tuple[Wanted, Wanted]:
             app="stripe",
             key=known_key(settings, STRIPE_CONNECTION),
             api_base=settings.effective_stripe_api_base,
-            webhook_secrets=tuple(s.get_secret_value() for s in settings.stripe_webhook_secrets),
+            webhook_secrets=known_secrets(settings, STRIPE_CONNECTION),
             title="Stripe" if not sandboxed else "Stripe (sandbox)",
         ),
         Wanted(
@@ -173,14 +173,6 @@ def _new(links: Iterable[FlowLink], flows: Mapping[str, Flow]) -> list[str]:
     return found
 
 
-def _address(settings: Settings, connection: Connection, vault: Vault) -> str:
-    """Where the vendor calls."""
-    base = f"{public_address(settings)}/webhooks/{connection.app}/{connection.id}"
-    if connection.app == "stripe":
-        return base
-    return f"{base}/{TOGAI_EVENT}/{vault.open(connection).webhook_token}"
-
-
 async def _keep_connection(records: Books, connection: Connection) -> None:
     """Append the record if it differs from the one that stands; sealed secrets differ each time they are sealed."""
     present, vault = records.registry.connections.get(connection.id), records.vault
@@ -202,7 +194,7 @@ async def _with_endpoint(connection: Connection, settings: Settings, vault: Vaul
     secrets = vault.open(connection)
     if not settings.sandboxed:
         return connection
-    url = _address(settings, connection, vault)
+    url = webhook_address(settings, connection, vault)
     wanted = Wanted(id=connection.id, app="stripe", key=secrets.api_key, api_base=connection.api_base)
     async with client_of(wanted, settings) as client:
         same = [endpoint for endpoint in await client.webhook_endpoints() if endpoint["url"] == url]

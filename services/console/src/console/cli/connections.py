@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 from shared.apps import APPS
+from shared.connections import Vault, encryption_keys
 from shared.settings import Mode
 
 from console import manage
 from console.cli import client, tables
 from console.cli.errors import settings as read_settings
 from console.cli.terminal import say
-from console.connect import Wanted, known_key
+from console.connect import Wanted, known_key, known_secrets, webhook_address
 
 app = typer.Typer(help="The keys to your accounts at Stripe and Togai.", no_args_is_help=True)
 
@@ -74,13 +75,20 @@ def add(
         app=app_name,
         key=key or known_key(settings, connection_id) or typer.prompt("Key or token", hide_input=True),
         api_base=api_base or bases[app_name],
-        webhook_secrets=_secrets(webhook_secret),
+        webhook_secrets=_secrets(webhook_secret) or known_secrets(settings, connection_id),
         organization=organization,
         mode=mode or ("test" if settings.sandboxed else None),
     )
     made, off = asyncio.run(manage.add_connection(settings, wanted))
     say(f"{made.id} is connected to {made.app_account}.")
-    say(f"{made.app.capitalize()} calls {manage.webhook_address(settings, made)}")
+    vault = Vault(encryption_keys(settings))
+    say(f"{made.app.capitalize()} calls {webhook_address(settings, made, vault)}")
+    if made.app == "stripe" and not vault.open(made).webhook_secrets:
+        later = "; in the sandbox the next start makes one" if settings.sandboxed else ""
+        say(
+            "It has no signing secret, so its webhooks are refused: give it one with `tandem connections add stripe "
+            f"{made.id} --webhook-secret -`{later}."
+        )
     for link in off:
         say(f"Its flow link {link.id} is off; switch it on with `tandem flow-links enable {link.id}`.")
     if not off:
@@ -107,7 +115,7 @@ def renew_webhook(
     if finish:
         say(f"{connection_id} takes webhooks at its newest address alone.")
         return
-    say(f"Togai calls {manage.webhook_address(settings, renewed)}")
+    say(f"Togai calls {webhook_address(settings, renewed, Vault(encryption_keys(settings)))}")
     say(
         "The former address is taken too. When Togai calls the new one alone: tandem connections renew-webhook "
         f"{connection_id} --finish"
