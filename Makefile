@@ -5,15 +5,18 @@ BIN := .venv/bin
 PROCESSES ?= 4
 .DEFAULT_GOAL := help
 
-.PHONY: help setup up test test-fast test-all reliability check format docs lock
+.PHONY: help setup runtime up test test-fast test-all reliability check format docs lock audit
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-setup: ## make the Python environment (.venv)
+setup: ## make the Python environment (.venv), for developers
+	@$(PYTHON) scripts/bootstrap.py --development
+
+runtime: ## make the Python environment with what runs, and nothing else
 	@$(PYTHON) scripts/bootstrap.py
 
-up: setup ## start everything in the foreground; Ctrl-C stops it
+up: runtime ## start everything in the foreground; Ctrl-C stops it
 	@exec $(BIN)/tandem up --stop-with-parent
 
 test: setup ## the gate: every check, and every test that is not long
@@ -27,6 +30,7 @@ test-all: setup ## every check and every test, the long ones too, and more rando
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n $(PROCESSES) -m "not long" --hypothesis-profile=all
 	@$(BIN)/python -m pytest -m long
+	@$(BIN)/python scripts/audit.py --go-on-unasked
 
 reliability: setup ## the fault run; SEED= tells the same story again, EVENTS= its length (10,000)
 	@SEED=$(SEED) EVENTS=$(EVENTS) $(BIN)/python -m tests.reliability
@@ -40,5 +44,8 @@ format: setup ## rewrite the code in the house format
 docs: setup ## write the pages that come from the code
 	@$(BIN)/python -m scripts.docs
 
-lock: setup ## resolve again and write requirements.lock
-	@$(BIN)/python scripts/lock.py
+lock: setup ## write the locks after a change of dependencies; UPGRADE="name name" moves these, UPGRADE=all everything
+	@$(BIN)/python scripts/lock.py $(if $(filter all,$(UPGRADE)),--upgrade,$(UPGRADE:%=--upgrade-package=%))
+
+audit: setup ## ask for known vulnerabilities of the locked packages; needs the network
+	@$(BIN)/python scripts/audit.py

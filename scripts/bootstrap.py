@@ -1,7 +1,8 @@
 """Make the locked Python environment in `.venv`: the one thing that runs before anything is installed.
 
 Standard library only. Installs uv as the lock pins it, then every package by version and hash, then the workspace's own
-packages as editables. A stamp makes a second run free; a file lock lets `make up` and `make test` start at once.
+packages as editables: what runs, and with `--development` what tests and checks need too, which stays once it is there.
+A stamp makes a second run free; a file lock lets `make up` and `make test` start at once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
+LOCK_OF_DEVELOPMENT = ROOT / "requirements-dev.lock"
 STAMP = VENV / "tandem-bootstrap.stamp"
 SUPPORTED = ((3, 11), (3, 14))
 
@@ -28,12 +30,17 @@ def members() -> list[Path]:
     return [ROOT / "shared", *sorted(p.parent for p in ROOT.glob("services/*/pyproject.toml")), ROOT / "sandbox"]
 
 
-def fingerprint() -> str:
-    """Changes when the interpreter, the lock or a package's metadata changes."""
+def fingerprint(locks: list[Path]) -> str:
+    """Changes when the interpreter, a lock or a package's metadata changes. Begins with the last lock's name."""
     digest = hashlib.sha256(sys.version.encode() + str(ROOT).encode())
-    for file in [LOCK, *(m / "pyproject.toml" for m in members())]:
+    for file in [*locks, *(m / "pyproject.toml" for m in members())]:
         digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return f"{locks[-1].name} {digest.hexdigest()}"
+
+
+def wanted_locks(*, development: bool, stamp: str) -> list[Path]:
+    """`make up` takes nothing away from a developer: what the stamp says is there is kept up to date."""
+    return [LOCK, LOCK_OF_DEVELOPMENT] if development or stamp.startswith(LOCK_OF_DEVELOPMENT.name) else [LOCK]
 
 
 def pinned(package: str) -> str:
@@ -62,7 +69,7 @@ def run(*command: str | Path) -> None:
         )
 
 
-def install() -> None:
+def install(locks: list[Path]) -> None:
     print("setting up: the Python environment (.venv)", flush=True)
     if not (VENV / "bin/python").exists():
         shutil.rmtree(VENV, ignore_errors=True)
@@ -73,7 +80,7 @@ def install() -> None:
         run(VENV / "bin/python", "-m", "pip", "-q", "install", "--no-deps", "--require-hashes", "-r", uv_only)
     uv = VENV / "bin/uv"
     print("setting up: the locked packages", flush=True)
-    run(uv, "pip", "sync", "-q", "--require-hashes", LOCK)
+    run(uv, "pip", "sync", "-q", "--require-hashes", *locks)
     editables = [arg for m in members() for arg in ("-e", str(m))]
     run(uv, "pip", "install", "-q", "--no-deps", "--no-build-isolation", *editables)
 
@@ -87,11 +94,13 @@ def main() -> None:
         )
     with open(ROOT / ".bootstrap.lock", "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        wanted = fingerprint()
-        if STAMP.exists() and STAMP.read_text() == wanted:
+        stamp = STAMP.read_text() if STAMP.exists() else ""
+        locks = wanted_locks(development="--development" in sys.argv, stamp=stamp)
+        wanted = fingerprint(locks)
+        if stamp == wanted:
             return
         STAMP.unlink(missing_ok=True)
-        install()
+        install(locks)
         STAMP.write_text(wanted)
 
 
