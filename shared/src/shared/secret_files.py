@@ -6,13 +6,18 @@ official images of databases have it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsError,
+)
 
 LARGEST = 64 * 1024
 """Bytes of a secret's file: a log that is named by mistake is refused."""
@@ -37,15 +42,20 @@ def file_variable(settings: type[BaseSettings], field: str) -> str:
     return f"{variable(settings, field)}_FILE"
 
 
+def named_files(settings: type[BaseSettings], env_file: str) -> dict[str, str]:
+    """The files that are named now, by variable: in the environment, or in the file `env_file`."""
+    sources = (DotEnvSettingsSource(settings, env_file=env_file or None), EnvSettingsSource(settings))
+    given = _set_in(*sources)
+    names = (file_variable(settings, field) for field in secret_fields(settings))
+    return {name: given[name] for name in names if name in given}
+
+
 class SecretFiles(PydanticBaseSettingsSource):
     """Reads the named files. `given` are the sources in which the names stand, the one that wins last."""
 
     def __init__(self, settings_cls: type[BaseSettings], *given: PydanticBaseSettingsSource) -> None:
         super().__init__(settings_cls)
-        self._set: dict[str, str] = {}
-        for source in given:
-            if isinstance(source, EnvSettingsSource):
-                self._set |= {name.upper(): value for name, value in _filled(source.env_vars)}
+        self._set = _set_in(*given)
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         raise NotImplementedError  # all at once, below
@@ -76,8 +86,14 @@ class SecretFiles(PydanticBaseSettingsSource):
         return self.settings_cls.model_fields[field].validation_alias is not None
 
 
-def _filled(values: Mapping[str, str | None]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in values.items() if value and value.strip()]
+def _set_in(*sources: PydanticBaseSettingsSource) -> dict[str, str]:
+    """Variables with a value; those of a later source win."""
+    given: dict[str, str] = {}
+    for source in sources:
+        if isinstance(source, EnvSettingsSource):  # which the one of `.env` is too
+            filled = {name.upper(): value for name, value in source.env_vars.items() if value and value.strip()}
+            given |= filled
+    return given
 
 
 def _read(file: Path) -> str:

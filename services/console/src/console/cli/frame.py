@@ -16,6 +16,7 @@ from console.cli import (
     connections,
     dead_letters,
     differences,
+    doctor,
     flow_links,
     kafka,
     mappings,
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("setup")(setup.setup)
 app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(differences.app, name="differences")

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from console.cli import client, tables
+from console.cli import client, doctor, tables
 from console.pages.words import duration, passed
 
 
@@ -47,7 +47,10 @@ def _pollers(out: Console, found: dict[str, Any] | None) -> None:
 
 
 def status(json: client.AsJson = False) -> None:
-    """Whether all is well: every part, what is not done yet, what waits for a person. Exit code 1 if not."""
+    """Whether all is well: every part, what is not done yet, what waits for a person. Exit code 1 if not.
+
+    What is unsafe is counted in one line, and changes the exit code of `tandem doctor` alone.
+    """
     answer = client.call("GET", "/api/status")
     found = answer.json()
     if json:
@@ -81,6 +84,8 @@ def status(json: client.AsJson = False) -> None:
         out.print(Text(problem, style="red"))
     for sentence in found["off"]:
         out.print(Text(sentence, style="yellow"))
+    if unsafe := doctor.sentence(doctor.diagnose()):
+        out.print(Text(unsafe, style="yellow"))
     if found["healthy"]:
         out.print(Text("All that is on is well." if found["off"] else "All is well.", style="green"))
     raise typer.Exit(0 if found["healthy"] else 1)

@@ -1,0 +1,166 @@
+"""Gathers what `tandem doctor` judges: modes of files, settings, listening ports, what seals the connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from aiokafka.errors import KafkaError
+from shared.connections import Connection, Vault, encryption_keys
+from shared.errors import Misconfigured, SyncError
+from shared.events.topics import Topics
+from shared.private import OTHERS
+from shared.registry import Registry
+from shared.secret_files import named_files
+from shared.settings import ENV_FILE, Settings
+from shared.streaming.kafka import client_options
+from shared.streaming.kafka_login import password_file
+from shared.streaming.replica import Replica
+
+from console.doctor import Address, Facts, Listening, NotLooked, OpenPath, SealedBy, Sealing
+from console.local.environment import variable
+from console.local.probe import kafka_answers
+
+READING = 10.0
+CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+LISTENS = "0A"
+PORTS = ("ingress_port", "ingress_admin_port", "console_port", "sandbox_port", "kafka_port", "worker_port")
+LIVE = ("sk_live_", "rk_live_")
+
+
+async def gather(settings: Settings, env_file: str = ENV_FILE) -> Facts:
+    """Everything that can be seen from here; the rest is named in `not_looked_at`. Raises nothing that Kafka does."""
+    found = _settings(settings)
+    found.open_paths = _open_paths(settings, env_file)
+    found.in_container = any(mark.exists() for mark in CONTAINER_MARKS)
+    if found.in_container:
+        why = "Tandem runs in a container: look at what the machine publishes, as with `docker ps`"
+        found.not_looked_at.append(NotLooked(what="open ports", why=why))
+    else:
+        _listening(settings, found)
+    await _connections(settings, found)
+    return found
+
+
+def _settings(settings: Settings) -> Facts:
+    token, stripe = settings.console_token.get_secret_value(), settings.stripe_api_key.get_secret_value()
+    addresses = []
+    if stripe.startswith(LIVE):
+        addresses.append(Address(name=variable("stripe_api_base"), url=settings.effective_stripe_api_base, mode="live"))
+    return Facts(
+        public_url=settings.public_url,
+        addresses=addresses,
+        full_live_keys=[variable("stripe_api_key")] if stripe.startswith("sk_live_") else [],
+        host=settings.host,
+        admin_host=settings.ingress_admin_host,
+        token_length=len(token),
+        token_characters=len(set(token)),
+        kafka=settings.kafka_bootstrap_servers,
+        kafka_protocol=settings.kafka_security_protocol,
+        kafka_certificate="SSL" in settings.kafka_security_protocol and bool(settings.kafka_ssl_certfile),
+    )
+
+
+def _open_paths(settings: Settings, env_file: str) -> list[OpenPath]:
+    home = settings.home
+    named = {variable: Path(file) for variable, file in named_files(Settings, env_file).items()}
+    places = [
+        (home, "the home, with keys and customers' data"),
+        (home / "secrets", "the folder of keys"),
+        (home / "secrets/encryption.key", "what opens the stored keys"),
+        (password_file(home), "what opens the embedded Kafka"),
+        (home / "kafka/server.properties", "what opens the embedded Kafka"),
+        *((file, "the console's tables") for file in sorted(home.glob("console.sqlite3*"))),
+        *((file, f"the secret that {name} names") for name, file in named.items()),
+    ]
+    if env_file:
+        places.append((Path(env_file), "settings, and the secrets among them"))
+    return [opened for place, what in places if (opened := _opened(place, what))]
+
+
+def _opened(place: Path, what: str) -> OpenPath | None:
+    try:
+        found = place.stat()
+    except OSError:
+        return None
+    mode = stat.S_IMODE(found.st_mode)
+    wanted = "700" if stat.S_ISDIR(found.st_mode) else "600"
+    return OpenPath(path=str(place.resolve()), mode=f"{mode:o}", what=what, wanted=wanted) if mode & OTHERS else None
+
+
+def _listening(settings: Settings, found: Facts) -> None:
+    wanted = {getattr(settings, field): variable(field) for field in PORTS}
+    wanted[settings.kafka_port + 1] = f"{variable('kafka_port')} + 1"
+    try:
+        found.listening = sorted(_sockets(wanted), key=lambda one: (one.port, one.host))
+    except OSError:
+        found.not_looked_at.append(NotLooked(what="open ports", why="this system does not list them in /proc/net"))
+
+
+def _sockets(wanted: Mapping[int, str]) -> Iterator[Listening]:
+    for table in ("tcp", "tcp6"):
+        file = Path("/proc/net") / table
+        if table == "tcp6" and not file.exists():  # a machine without IPv6
+            continue
+        for line in file.read_text().splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            address, _, port = local.partition(":")
+            if state == LISTENS and int(port, 16) in wanted:
+                number = int(port, 16)
+                yield Listening(setting=wanted[number], port=number, host=_address(address))
+
+
+def _address(text: str) -> str:
+    """As the kernel writes it: words of four bytes, each in the machine's order (little-endian on x86-64 and arm64)."""
+    words = [bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8)]
+    found = ipaddress.ip_address(b"".join(words))
+    return str(getattr(found, "ipv4_mapped", None) or found)
+
+
+async def _connections(settings: Settings, found: Facts) -> None:
+    """The addresses, the kinds of keys and the sealing of what the log holds."""
+    try:
+        # A password in the home or a file of keys that cannot be read ends here too.
+        connections, keys = await _read(settings), encryption_keys(settings)
+    except (SyncError, KafkaError, OSError, TimeoutError) as error:
+        why = getattr(error, "message", "") or str(error) or "Kafka did not answer in time"
+        found.not_looked_at.append(NotLooked(what="connections: addresses, keys and what seals them", why=why))
+        return
+    for one in connections:
+        name = f"the address of connection {one.id} (--api-base)"
+        found.addresses.append(Address(name=name, url=one.api_base, mode=one.mode))
+    if not keys:
+        why = "this process has no encryption key; in Compose run `docker compose run --rm setup tandem doctor`"
+        found.not_looked_at.append(NotLooked(what="what seals the connections' secrets", why=why))
+        return
+    for one in connections:
+        by, key = sealed_by(one, keys)
+        found.sealings.append(Sealing(connection=one.id, app=one.app, by=by))
+        if key.startswith("sk_live_") and key != settings.stripe_api_key.get_secret_value():
+            found.full_live_keys.append(f"connection {one.id}")
+
+
+async def _read(settings: Settings) -> list[Connection]:
+    """What is connected now. Raises TimeoutError or Misconfigured."""
+    options = {name: value for name, value in client_options(settings).items() if name != "bootstrap_servers"}
+    if not await kafka_answers(settings.bootstrap_servers, **options):
+        raise Misconfigured(f"no Kafka answers at {settings.bootstrap_servers}: start Tandem, or `tandem kafka start`")
+    topics, registry = Topics(settings), Registry()
+    folds = registry.folds(topics, with_mappings=False, with_index=False)
+    async with Replica(settings, {topics.connections: folds[topics.connections]}) as replica, asyncio.timeout(READING):
+        await replica.wait_ready()
+    return [one for one in registry.connections.values() if one.state != "removed"]
+
+
+def sealed_by(connection: Connection, keys: list[str]) -> tuple[SealedBy, str]:
+    """Which of the keys opens it, and the vendor's key inside."""
+    for number, key in enumerate(keys):
+        try:
+            return ("older" if number else "newest"), Vault([key]).open(connection).api_key
+        except Misconfigured as error:
+            if error.code == "changed":
+                return "somebody", ""
+    return "none", ""
