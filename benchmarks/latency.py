@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.events import envelope as envelopes
-from shared.runs import Run, decode_run
+from shared.flows.runs import Run, decode_run
 
 from benchmarks.tables import Figure, arguments, show
 from benchmarks.worker import engines, prepare

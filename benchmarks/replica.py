@@ -23,12 +23,12 @@ from aiokafka import AIOKafkaProducer
 from console.local.ports import free_port
 from shared.events.topics import Topics
 from shared.identity import link_id, run_id
-from shared.mappings import Mapping, encode
-from shared.registry import Registry
+from shared.kafka.log import client_options
+from shared.kafka.replica import Replica
+from shared.linking.mappings import Mapping, encode
+from shared.runtime.admin import ensure_topics
+from shared.runtime.registry import Registry
 from shared.settings import Settings
-from shared.streaming.admin import ensure_topics
-from shared.streaming.kafka import client_options
-from shared.streaming.replica import Replica
 
 from benchmarks.tables import Figure, arguments, show
 from tests.engines.access import fields, own_kafka

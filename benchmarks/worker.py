@@ -29,10 +29,10 @@ from shared.connections import Connection, FlowLink, Secrets, Vault, encode, enc
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
 from shared.events.topics import Topics
-from shared.runs import Run, decode_run
+from shared.flows.runs import Run, decode_run
+from shared.kafka.log import Log
+from shared.runtime.admin import ensure_topics
 from shared.settings import Settings
-from shared.streaming.admin import ensure_topics
-from shared.streaming.kafka import Log
 
 from benchmarks.tables import Figure, arguments, show
 from tests.engines.access import own_kafka

@@ -16,18 +16,18 @@ import msgspec
 from console.local.environment import as_text, variable
 from prometheus_client.metrics import MetricWrapperBase
 from shared.apps import APPS
+from shared.apps.refused import REFUSED_TYPE
 from shared.domains import ACTIONS, BUILT_IN, TRIGGERS, noun_of, nouns, owner_of
 from shared.events.envelope import Envelope
-from shared.events.refused import REFUSED_TYPE
 from shared.events.topics import DELAYS, Topic, Topics
-from shared.index import Entity
+from shared.flows.retries import IN_PLACE, LADDER, LAST_PARKING
+from shared.flows.runs import DeadLetter, Parked, Problem, Run, Step
 from shared.key_states import KeyState
-from shared.mappings import Claim
-from shared.mappings import Mapping as MappingRecord
-from shared.pairs import Difference, PairState, Write
+from shared.linking.index import Entity
+from shared.linking.mappings import Claim
+from shared.linking.mappings import Mapping as MappingRecord
+from shared.linking.pairs import Difference, PairState, Write
 from shared.polls import Poll
-from shared.retries import IN_PLACE, LADDER, LAST_PARKING
-from shared.runs import DeadLetter, Parked, Problem, Run, Step
 from shared.secret_files import file_variable, secret_fields
 from shared.settings import Settings
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.events.envelope import Envelope
-from shared.index import Entity
+from shared.flows.runs import DeadLetter, Parked, Problem, Run, Step
 from shared.key_states import KeyState
-from shared.mappings import Claim
-from shared.mappings import Mapping as MappingRecord
-from shared.pairs import Difference, PairState, Write
+from shared.linking.index import Entity
+from shared.linking.mappings import Claim
+from shared.linking.mappings import Mapping as MappingRecord
+from shared.linking.pairs import Difference, PairState, Write
 from shared.polls import Poll
-from shared.runs import DeadLetter, Parked, Problem, Run, Step
 
 GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "Accounts": (

@@ -10,9 +10,9 @@ from typing import Any
 from console.local.kafka import EmbeddedKafka
 from pydantic import SecretStr
 from shared.connections import write_secret
+from shared.kafka.log import client_options
+from shared.kafka.login import EMBEDDED_MECHANISM, EMBEDDED_USER, password_file
 from shared.settings import Settings
-from shared.streaming.kafka import client_options
-from shared.streaming.kafka_login import EMBEDDED_MECHANISM, EMBEDDED_USER, password_file
 
 PASSWORD = os.environ.setdefault("TANDEM_TEST_KAFKA_PASSWORD", secrets.token_urlsafe(24))
 """In the environment, for processes of a session that start others."""

@@ -26,12 +26,12 @@ APART = (
     "tests/integration/ingress/test_kafka_away.py",
     "tests/integration/ingress/test_secrets.py",
     "tests/integration/ingress/test_under_fire.py",
-    "tests/integration/limits/",
-    "tests/integration/streaming/test_rebalances.py",
-    "tests/integration/streaming/test_replica.py",
+    "tests/integration/ratelimit/",
+    "tests/integration/runtime/test_rebalances.py",
+    "tests/integration/runtime/test_replica.py",
 )
 """Long tests that share nothing but what the whole run shares: each for itself."""
-FIRST = ("tests/reliability", "tests/integration/limits", "tests/e2e", "tests/integration", "tests/contract")
+FIRST = ("tests/reliability", "tests/integration/ratelimit", "tests/e2e", "tests/integration", "tests/contract")
 """The longest: what begins last should be short."""
 
 

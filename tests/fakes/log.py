@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from shared.errors import Unavailable
-from shared.streaming.kafka import Headers, Log, Place
+from shared.kafka.log import Headers, Log, Place
 
 
 class Written(NamedTuple):

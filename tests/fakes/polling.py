@@ -19,9 +19,9 @@ from shared.connections import Connection
 from shared.errors import NotFound, Rejected, Unavailable
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
-from shared.registry import Registry
+from shared.kafka.log import Headers, Place
+from shared.runtime.registry import Registry
 from shared.settings import Settings
-from shared.streaming.kafka import Headers, Place
 
 from tests.fakes.log import FakeLog
 

@@ -10,8 +10,8 @@ from typing import Any, cast
 from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Action, Domain, Kind, Relation, Trigger
 from shared.errors import Malformed
-from shared.flows.actions import Context, Implementation, Result
 from shared.model import Model
+from shared.runtime.actions import Context, Implementation, Result
 
 from tests.made_up.ledger import LedgerClient
 

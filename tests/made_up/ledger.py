@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 from shared.apps.model import Access, App
+from shared.apps.receiving import RawWebhook, Refused, envelope_of, usable
 from shared.connections import Connection, Secrets
 from shared.errors import KeyRefused
 from shared.events.envelope import Envelope, timestamp
-from shared.events.receiving import RawWebhook, Refused, envelope_of, usable
 from shared.identity import key_fingerprint
-from shared.limits.quotas import Quota
+from shared.ratelimit.quotas import Quota
 from shared.settings import Settings
 
 BOOKS: dict[str, dict[str, str]] = {}

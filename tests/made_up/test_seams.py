@@ -17,12 +17,12 @@ from shared.connections import FlowLink, encode
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.events.own import HANDED_OVER
-from shared.flows.waking import replayed
+from shared.flows.recheck import replayed
+from shared.flows.runs import Parked
+from shared.flows.runs import encode as encode_run
 from shared.identity import RUNS_SOURCE, Ref
-from shared.runs import Parked
-from shared.runs import encode as encode_run
-from shared.streaming.records import PARKED_HEADER
-from shared.streaming.replica import Replica
+from shared.kafka.replica import Replica
+from shared.runtime.records import PARKED_HEADER
 
 from tests.made_up.conftest import TOKEN
 from tests.made_up.ledger import BOOKS

@@ -24,7 +24,7 @@ def _patch(owner: Any, name: str, value: Any) -> None:
 
 def drop_events() -> None:
     """The creation of every other entity is acknowledged and forgotten."""
-    from shared.streaming.processor import Processor
+    from shared.runtime.processor import Processor
 
     whole = Processor.handle
 
@@ -61,7 +61,7 @@ def forget_phones() -> None:
 
 def forget_ends() -> None:
     """A run that found nothing to do is not recorded as ended."""
-    from shared.streaming.processor import Processor
+    from shared.runtime.processor import Processor
 
     whole = Processor._record
 
@@ -100,8 +100,8 @@ def _param(value: Any) -> Any:
 def answer_echoes() -> None:
     """The customer that Tandem made in Stripe is taken for one that a person made."""
     from customer_sync.actions import same_address, togai
-    from shared.flows.runner import Runner
-    from shared.mapping_index import RelationIndex
+    from shared.linking.mapping_index import RelationIndex
+    from shared.runtime.runner import Runner
 
     whole = RelationIndex._holding
 
@@ -120,15 +120,15 @@ def answer_echoes() -> None:
 
 def heed_no_refusal() -> None:
     """A 429 holds nobody back."""
-    from shared.limits import CallGate
+    from shared.ratelimit import CallGate
 
     _patch(CallGate, "refused", lambda *_: None)
 
 
 def use_refused_keys() -> None:
     """A 401 closes no connection."""
-    from shared.apps.clients import Clients
     from shared.errors import Unavailable
+    from shared.runtime.clients import Clients
 
     async def close(_self: Clients, error: Any) -> Any:
         return Unavailable(error.message)

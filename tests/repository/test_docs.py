@@ -18,14 +18,14 @@ from shared.apps.stripe.client import API_VERSION
 from shared.connections import ConnectionState
 from shared.domains import ACTIONS, TRIGGERS, nouns
 from shared.events.topics import Topics
-from shared.mappings import MappingState
-from shared.registry import Registry
-from shared.retries import LAST_PARKING
-from shared.runs import TERMINAL_STATES, RunState
+from shared.flows.recent import REMEMBERED
+from shared.flows.retries import LAST_PARKING
+from shared.flows.runs import TERMINAL_STATES, RunState
+from shared.linking.mappings import MappingState
+from shared.runtime.pool import Bounds
+from shared.runtime.processor import FRESH_FOR
+from shared.runtime.registry import Registry
 from shared.settings import Settings
-from shared.streaming.pool import Bounds
-from shared.streaming.processor import FRESH_FOR
-from shared.streaming.recent import REMEMBERED
 
 from scripts import docs
 

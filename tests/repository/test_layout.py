@@ -76,7 +76,13 @@ def test_every_package_is_under_the_arrows() -> None:
 def test_the_arrows_name_modules_that_exist() -> None:
     """A contract about a module that was renamed holds nothing; `*` stands for every service that has one."""
     named = {module for contract in LINTER["contracts"] for module in contract.get("source_modules", [])}
-    named |= {m.strip() for c in LINTER["contracts"] for layer in c.get("layers", []) for m in layer.split("|")}
+    named |= {
+        f"{container}.{m.strip()}".lstrip(".")
+        for c in LINTER["contracts"]
+        for container in c.get("containers", [""])
+        for layer in c.get("layers", [])
+        for m in layer.split("|")
+    }
     roots = LINTER["root_packages"]
     for module in named:
         meant = [module.replace("*", root, 1) for root in roots] if module.startswith("*") else [module]
@@ -96,7 +102,7 @@ def test_every_decide_module_is_held_pure() -> None:
     [
         ("stripe", ("shared/src/shared/apps/",)),
         ("togai_client", ()),
-        ("faust", ("shared/src/shared/streaming/faust_", "shared/src/shared/streaming/worker.py")),
+        ("faust", ("shared/src/shared/runtime/faust_", "shared/src/shared/runtime/worker.py")),
     ],
 )
 def test_a_library_is_wrapped_once(vendor: str, allowed: tuple[str, ...]) -> None:

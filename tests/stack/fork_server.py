@@ -37,7 +37,7 @@ AHEAD = (
     "ingress.app",
     "ingress.polling.pollers",
     "sandbox.server",
-    "shared.streaming.worker",
+    "shared.runtime.worker",
 )
 """What the services import, once for all processes; their `__main__` runs in each of them anew."""
 

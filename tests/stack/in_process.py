@@ -19,10 +19,8 @@ from cryptography.fernet import Fernet
 from customer_sync.actions import IMPLEMENTATIONS
 from ingress.polling.togai_rows import Change, account_entity, customer_entity, events
 from shared.apps import APPS
-from shared.apps.clients import Clients
 from shared.apps.stripe.webhooks import stripe_event
 from shared.apps.togai.webhooks import togai_event
-from shared.claims import Links
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection
 from shared.domains import noun_of, subject_of
@@ -31,26 +29,28 @@ from shared.domains.model import Domain
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.events.topics import Topics, is_delay
-from shared.flows.actions import Implementation
-from shared.flows.runner import Runner
+from shared.flows.runs import DeadLetter, Run, decode_dead_letter, decode_run
 from shared.identity import CONSOLE_SOURCE, Ref
-from shared.index import Entity, normalized_email
-from shared.index import encode as encode_entity
-from shared.limits import CallGate
-from shared.mapping_index import RelationIndex
-from shared.pair_writes import PairWrites
+from shared.kafka.log import Headers, Place
+from shared.linking import mappings
+from shared.linking.claims import Links
+from shared.linking.index import Entity, normalized_email
+from shared.linking.index import encode as encode_entity
+from shared.linking.mapping_index import RelationIndex
+from shared.linking.pair_writes import PairWrites
 from shared.polls import Poll
 from shared.polls import encode as encode_poll
-from shared.registry import Registry
-from shared.runs import DeadLetter, Run, decode_dead_letter, decode_run
+from shared.ratelimit import CallGate
+from shared.runtime.actions import Implementation
+from shared.runtime.clients import Clients
+from shared.runtime.conflict_watch import ConflictWatch
+from shared.runtime.pool import Work
+from shared.runtime.processor import Processor
+from shared.runtime.records import PARKED_HEADER, work_of
+from shared.runtime.registry import Registry
+from shared.runtime.runner import Runner
 from shared.settings import Settings
-from shared.streaming.conflict_watch import ConflictWatch
-from shared.streaming.kafka import Headers, Place
-from shared.streaming.pool import Work
-from shared.streaming.processor import Processor
-from shared.streaming.records import PARKED_HEADER, work_of
 
-from shared import mappings
 from tests.contract.sandbox.tools import Control
 from tests.fakes.log import FakeLog, Written
 from tests.stack.vendors import ON_HAND, Vendors

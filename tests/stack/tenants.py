@@ -12,7 +12,7 @@ from console.http import own_machine
 from shared.connections import Connection, FlowLink, Secrets, Vault, encode, encryption_keys
 from shared.domains import BUILT_IN
 from shared.events.topics import Topics
-from shared.streaming.kafka import Log
+from shared.kafka.log import Log
 
 from tests.stack.processes import Stack, until
 

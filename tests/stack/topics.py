@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from shared.kafka.log import Place, client_options
 from shared.settings import Settings
-from shared.streaming.kafka import Place, client_options
 
 
 @asynccontextmanager

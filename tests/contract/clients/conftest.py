@@ -14,7 +14,7 @@ from shared.apps.stripe import client as stripe_client
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai import client as togai_client
 from shared.apps.togai.client import TogaiApp
-from shared.limits import CallGate
+from shared.ratelimit import CallGate
 from shared.settings import Settings
 
 from tests.contract.sandbox.conftest import control as control

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from shared.errors import RateLimited
-from shared.limits import LONGEST_HOLD, CallGate
+from shared.ratelimit import LONGEST_HOLD, CallGate
 from shared.settings import Settings
 
 STRIPE, OTHER, TOGAI = "stripe:test:acct_1", "stripe:test:acct_2", "togai:test:org_1"
@@ -44,7 +44,7 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[JumpingLoop]:
     loop = JumpingLoop()
-    monkeypatch.setattr("shared.limits.gate.time", SimpleNamespace(monotonic=loop.time))
+    monkeypatch.setattr("shared.ratelimit.gate.time", SimpleNamespace(monotonic=loop.time))
     yield loop
     loop.close()
 

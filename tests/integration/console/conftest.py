@@ -22,9 +22,9 @@ from console.projection.database import Database, driver_url
 from console.projection.projector import Projector
 from pydantic import SecretStr
 from shared.events.topics import Topics
+from shared.kafka.log import Log
+from shared.runtime.admin import ensure_topics
 from shared.settings import Settings
-from shared.streaming.admin import ensure_topics
-from shared.streaming.kafka import Log
 from sqlalchemy import create_engine, text
 
 from tests.engines import access

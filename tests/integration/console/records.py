@@ -6,14 +6,14 @@ import uuid
 from typing import Any
 
 import msgspec
+from shared.apps.refused import refused_event as refused_event_of
 from shared.connections import Connection, FlowLink
 from shared.events.envelope import Envelope
-from shared.events.refused import refused_event as refused_event_of
+from shared.flows.runs import DeadLetter, Parked, Problem, Run, Step
 from shared.identity import dead_letter_id, link_id, run_id
 from shared.key_states import KeyState
-from shared.mappings import Claim, Mapping
-from shared.pairs import Difference, PairState, Side
-from shared.runs import DeadLetter, Parked, Problem, Run, Step
+from shared.linking.mappings import Claim, Mapping
+from shared.linking.pairs import Difference, PairState, Side
 
 STRIPE = "stripe:test:acct_1"
 TOGAI = "togai:test:org_1"

@@ -14,13 +14,15 @@ from console.api.state import State
 from shared.events import envelope as envelopes
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
+from shared.flows import runs
 from shared.flows.links import is_removed
+from shared.kafka.log import Log, Place, client_options
 from shared.key_states import KeyState, good_again
-from shared.pairs import PairState
+from shared.linking import mappings
+from shared.linking.pairs import PairState
 from shared.settings import Settings
-from shared.streaming.kafka import Log, Place, client_options
 
-from shared import connections, mappings, runs
+from shared import connections
 from tests.integration.console import records
 
 

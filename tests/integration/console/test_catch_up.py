@@ -7,11 +7,11 @@ import pytest
 from shared.connections import FlowLink
 from shared.events import envelope as envelopes
 from shared.events.topics import Topics
-from shared.runs import Run
+from shared.flows.runs import Run
+from shared.kafka.log import Log
+from shared.linking import mappings
 from shared.settings import Settings
-from shared.streaming.kafka import Log
 
-from shared import mappings
 from tests.integration.console import records
 from tests.integration.console.conftest import until
 from tests.integration.console.records import STRIPE

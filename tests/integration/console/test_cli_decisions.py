@@ -15,13 +15,14 @@ from console.http import own_machine
 from shared.events import envelope as envelopes
 from shared.events.own import LOOK_REQUESTED
 from shared.events.topics import Topics
+from shared.flows import runs
+from shared.flows.runs import Problem, Run, Step
 from shared.identity import run_id
-from shared.pairs import PairState
-from shared.runs import Problem, Run, Step
+from shared.kafka.log import Log
+from shared.linking import mappings
+from shared.linking.pairs import PairState
 from shared.settings import Settings
-from shared.streaming.kafka import Log
 
-from shared import mappings, runs
 from tests.integration.console import records
 from tests.integration.console.conftest import Tandem, until
 from tests.integration.console.records import TOGAI

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 from console.api.state import State
-from shared.streaming.kafka import Log
+from shared.kafka.log import Log
 
 from tests.integration.console import records
 from tests.integration.console.test_api import put

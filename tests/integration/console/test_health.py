@@ -5,10 +5,10 @@ from __future__ import annotations
 import httpx
 import msgspec
 from console.api.state import State
-from shared.streaming.kafka import Log
+from shared.flows import runs
+from shared.kafka.log import Log
 from sqlalchemy import text
 
-from shared import runs
 from tests.integration.console import records
 from tests.integration.console.conftest import until
 

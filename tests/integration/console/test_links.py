@@ -11,9 +11,9 @@ from shared.domains import TRIGGERS
 from shared.domains.customers.stripe import LinkChange
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
+from shared.flows.runs import Run, Step
 from shared.identity import run_id
-from shared.runs import Run, Step
-from shared.streaming.kafka import Log
+from shared.kafka.log import Log
 
 from tests.integration.console import records
 from tests.integration.console.records import STRIPE, TOGAI

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 from console.api.state import State
-from shared.runs import Problem
-from shared.streaming.kafka import Log
+from shared.flows.runs import Problem
+from shared.kafka.log import Log
 
 from tests.integration.console import records
 from tests.integration.console.test_api import put

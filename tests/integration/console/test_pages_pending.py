@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 from console.api.state import State
-from shared.streaming.kafka import Log
+from shared.kafka.log import Log
 
 from tests.integration.console import records
 from tests.integration.console.records import STRIPE, TOGAI

@@ -13,13 +13,13 @@ from console.projection.database import Batch, Database, Move
 from console.projection.queries import Search
 from console.projection.rows import MAPPING, PAIR_STATE, RUN, Kind
 from console.projection.tables import DifferenceRow, PairStateRow
-from shared.mappings import Mapping
-from shared.pairs import Side
-from shared.runs import Problem
-from shared.streaming.kafka import Log
+from shared.flows.runs import Problem
+from shared.kafka.log import Log
+from shared.linking import mappings
+from shared.linking.mappings import Mapping
+from shared.linking.pairs import Side
 from sqlmodel import Session, select
 
-from shared import mappings
 from tests.integration.console import records
 from tests.integration.console.test_api import put
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from console.http import own_machine
 from shared.events.topics import Topics
-from shared.streaming.kafka import Log
+from shared.flows import runs
+from shared.kafka.log import Log
+from shared.linking import mappings
 
-from shared import mappings, runs
 from tests.integration.console import records
 from tests.integration.console.conftest import Tandem, until
 

@@ -16,15 +16,17 @@ from console.projection.rows import RUN
 from console.projection.tables import NameRow, RunRow
 from shared.errors import Misconfigured
 from shared.events.topics import Topics
-from shared.pairs import Side
+from shared.flows import runs
+from shared.kafka.log import Log, client_options
+from shared.linking import mappings, pairs
+from shared.linking.pairs import Side
+from shared.runtime.admin import ensure_topics
 from shared.settings import Settings
-from shared.streaming.admin import ensure_topics
-from shared.streaming.kafka import Log, client_options
 from sqlalchemy import event, text
 from sqlalchemy.exc import DataError
 from sqlmodel import Session, SQLModel, select
 
-from shared import connections, key_states, mappings, pairs, runs
+from shared import connections, key_states
 from tests.integration.console import records
 from tests.integration.console.conftest import running, until
 

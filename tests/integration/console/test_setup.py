@@ -17,9 +17,9 @@ from shared.domains import BUILT_IN
 from shared.domains.customers.flows import ACCOUNT_TO_CUSTOMER, CUSTOMER_CHANGES, CUSTOMER_TO_ACCOUNT
 from shared.events.topics import Topics
 from shared.flows.links import is_new, removed
+from shared.kafka.log import Log
+from shared.runtime.admin import ensure_topics
 from shared.settings import Settings
-from shared.streaming.admin import ensure_topics
-from shared.streaming.kafka import Log
 
 from tests.stack.processes import Stack
 from tests.stack.topics import records as in_topics

@@ -15,7 +15,7 @@ from shared.domains import subject_of
 from shared.errors import Malformed
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
-from shared.streaming.records import PARKED_HEADER
+from shared.runtime.records import PARKED_HEADER
 
 from tests.stack.in_process import InProcess
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from shared.flows.waking import replayed
+from shared.flows.recheck import replayed
 
 from tests.integration.customers.test_first_contact import TO_STRIPE, TO_TOGAI
 from tests.stack.in_process import InProcess

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.runs import decode_run
+from shared.flows.runs import decode_run
 
 from tests.integration.customers.conftest import Make
 from tests.stack.in_process import InProcess

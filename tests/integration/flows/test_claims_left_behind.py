@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from shared.claims import now
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.identity import create_key, link_id
-from shared.mappings import Claim, Mapping, encode
-from shared.streaming.kafka import Log
+from shared.kafka.log import Log
+from shared.linking.claims import now
+from shared.linking.mappings import Claim, Mapping, encode
 
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import TO_STRIPE, TO_TOGAI, Tenant

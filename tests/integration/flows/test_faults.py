@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from console.http import own_machine
 from shared.events.topics import Topics
-from shared.streaming.kafka import Log
+from shared.kafka.log import Log
 
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant

@@ -15,7 +15,7 @@ from console.http import own_machine
 from console.local.ports import free_port
 from shared.events import envelope as envelopes
 from shared.events.topics import Topics
-from shared.streaming.kafka import Log, client_options
+from shared.kafka.log import Log, client_options
 
 from tests.engines.access import own_kafka
 from tests.stack.processes import Stack, until

@@ -17,8 +17,8 @@ import httpx
 from console.http import own_machine
 from shared.connections import Connection, Secrets, Vault, encode, encryption_keys
 from shared.events.topics import Topics
-from shared.streaming.admin import ensure_topics
-from shared.streaming.kafka import Log
+from shared.kafka.log import Log
+from shared.runtime.admin import ensure_topics
 
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import SET_UP_WITHIN

@@ -13,10 +13,10 @@ from console.connect import Wanted
 from console.http import own_machine
 from shared.connections import encryption_keys
 from shared.events.topics import Topics
-from shared.index import EntityIndex
-from shared.streaming.admin import ensure_topics
+from shared.linking import index
+from shared.linking.index import EntityIndex
+from shared.runtime.admin import ensure_topics
 
-from shared import index
 from tests.stack.processes import QUICK, UNLIMITED, Stack, until
 from tests.stack.tenants import Tenant
 from tests.stack.topics import records

@@ -19,7 +19,7 @@ from console.http import own_machine
 from cryptography.fernet import Fernet
 from shared.connections import Connection, Secrets, Vault, connection_decoder, encode, encryption_keys
 from shared.events.topics import Topics
-from shared.streaming.kafka import Log
+from shared.kafka.log import Log
 
 from tests.engines import access
 from tests.integration.ingress.door import signed

@@ -19,9 +19,9 @@ from console.local.errors import LocalError
 from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 from console.local.probe import kafka_answers, require_kafka
+from shared.kafka.log import login_options
+from shared.kafka.login import password_file
 from shared.settings import Settings
-from shared.streaming.kafka import login_options
-from shared.streaming.kafka_login import password_file
 
 from tests.engines import access
 from tests.engines.kafka import embedded

@@ -13,12 +13,13 @@ from typing import Any
 from console.projection.database import Database
 from console.projection.projector import Projector
 from shared.events.topics import Topics
-from shared.streaming.admin import ensure_topics
-from shared.streaming.kafka import Log, Place
+from shared.flows import runs
+from shared.kafka.log import Log, Place
+from shared.linking import mappings, pairs
+from shared.runtime.admin import ensure_topics
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from shared import mappings, pairs, runs
 from tests.integration.console import records
 from tests.reliability.crash.points import EXIT, Plan, Point, passings
 from tests.reliability.crash.tandem import LAST_BREATH, Bred

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from shared.kafka.log import client_options
 from shared.settings import Settings
-from shared.streaming.kafka import client_options
 
 from tests.reliability.crash.points import record_label
 

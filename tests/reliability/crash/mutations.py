@@ -9,9 +9,9 @@ from typing import Any
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.models import StripeCustomer
-from shared.streaming.pool import Work
-from shared.streaming.processor import Processor
-from shared.streaming.worker import Worker
+from shared.runtime.pool import Work
+from shared.runtime.processor import Processor
+from shared.runtime.worker import Worker
 
 
 @dataclass(frozen=True)

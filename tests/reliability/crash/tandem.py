@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 
 from console.http import own_machine
 from shared.connections import encryption_keys
-from shared.streaming.admin import ensure_topics
+from shared.runtime.admin import ensure_topics
 
 from tests.reliability.crash import begin
 from tests.reliability.crash.ledger import Ledger

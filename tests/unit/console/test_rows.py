@@ -21,9 +21,11 @@ from console.projection.rows import (
 from shared.errors import StopWorker
 from shared.events import envelope as envelopes
 from shared.events.topics import Topics
+from shared.flows import runs
+from shared.linking import mappings, pairs
 from shared.settings import Settings
 
-from shared import connections, key_states, mappings, pairs, runs
+from shared import connections, key_states
 from tests.integration.console import records
 
 SCOPE = "stripe:test:acct_1/customer"

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
-from shared.mappings import Mapping
-from shared.pairs import Known, Write, digest
+from shared.linking.mappings import Mapping
+from shared.linking.pairs import Known, Write, digest
 
 TOGAI_BORN = Mapping(
     relation="customer",

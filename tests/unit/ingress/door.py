@@ -12,9 +12,9 @@ from cryptography.fernet import Fernet
 from ingress.webhooks import Desk, Webhooks
 from shared.connections import Connection, Secrets, Vault
 from shared.events.topics import Topics
-from shared.registry import Registry
+from shared.kafka.replica import Replica
+from shared.runtime.registry import Registry
 from shared.settings import Settings
-from shared.streaming.replica import Replica
 
 from tests.fakes.log import FakeLog
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from ingress.limits.allocator import Allocator
-from shared.limits.messages import Demand, Used, Wish
-from shared.limits.quotas import Quota
+from shared.ratelimit.messages import Demand, Used, Wish
+from shared.ratelimit.quotas import Quota
 
 ACCOUNT = "togai:live:org"
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from ingress.app import admin_app, public_app
-from shared.registry import Registry
+from shared.runtime.registry import Registry
 
 from tests.unit.ingress.door import STRIPE, Door
 

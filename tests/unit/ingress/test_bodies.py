@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from ingress.bodies import LARGEST_BODY, LARGEST_REST, Bodies
+from shared.apps.receiving import Refused
 from shared.errors import Unavailable
-from shared.events.receiving import Refused
 
 from tests.unit.ingress.door import BARE, STRIPE, TOGAI, TOKEN, Door
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shared.apps.receiving import NotOurs, Refused
 from shared.apps.stripe.webhooks import stripe_event
 from shared.apps.togai.webhooks import togai_event
 from shared.connections import Connection
 from shared.domains import subject_of
-from shared.events.receiving import NotOurs, Refused
 
 STRIPE = Connection(id="con_s", app="stripe", app_account="stripe:test:acct_1", mode="test", api_base="", sealed="")
 TOGAI = Connection(id="con_t", app="togai", app_account="togai:test:org_1", mode="test", api_base="", sealed="")

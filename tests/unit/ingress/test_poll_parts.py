@@ -14,7 +14,7 @@ from ingress.polling.gaps import gap, late, level, meaning
 from ingress.polling.stripe_index import from_event, keep_newest, listed_supersedes, supersedes
 from ingress.polling.togai_rows import Change, account_entity, customer_entity, events, is_stale
 from shared.errors import Malformed
-from shared.index import Entity
+from shared.linking.index import Entity
 from shared.polls import Poll
 
 from tests.fakes.polling import NOW, STRIPE, TOGAI, connection, moment

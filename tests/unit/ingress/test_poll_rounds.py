@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 from ingress.polling.rounds import Round, chosen
-from shared.apps.clients import Clients
 from shared.connections import Connection
 from shared.errors import Blocked, ConnectionClosed, KeyRefused, Unavailable
 from shared.key_states import KeyState
-from shared.registry import Registry
+from shared.runtime.clients import Clients
+from shared.runtime.registry import Registry
 from structlog.testing import capture_logs
 
 from tests.fakes.polling import STRIPE, connection

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import stripe
 from prometheus_client import REGISTRY
+from shared.apps.receiving import NotOurs
 from shared.apps.stripe.webhooks import stripe_event
 from shared.domains import subject_of
-from shared.events.receiving import NotOurs
 
 from tests.fakes.polling import NOW, STRIPE, FakeStripe, Memory, MemoryTail, connection
 from tests.unit.ingress import door

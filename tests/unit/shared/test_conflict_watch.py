@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from shared.index import Entity, EntityIndex
-from shared.runs import Problem, Run
-from shared.streaming.conflict_watch import ConflictWatch
+from shared.flows.runs import Problem, Run
+from shared.linking.index import Entity, EntityIndex
+from shared.runtime.conflict_watch import ConflictWatch
 
 STRIPE, TOGAI = "stripe:test:acct_1", "togai:test:org_1"
 CUSTOMER, ONE, TWO = f"{STRIPE}/customer/cus_1", f"{TOGAI}/account/one", f"{TOGAI}/account/two"

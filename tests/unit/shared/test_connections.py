@@ -17,8 +17,8 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr, ValidationError
 from shared.connections import Connection, Secrets, Vault, encode, encryption_keys
 from shared.errors import Misconfigured
+from shared.kafka.login import Login
 from shared.settings import Settings
-from shared.streaming.kafka_login import Login
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 BARE = Connection(

@@ -12,7 +12,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from shared.errors import Malformed, StopWorker
 from shared.events.envelope import SCHEMA_VERSION, Envelope, decode, encode
-from shared.runs import peek
+from shared.flows.runs import peek
 
 SAMPLE = Path(__file__).parents[2] / "samples/envelopes/stripe.customer.created.json"
 

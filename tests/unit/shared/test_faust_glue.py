@@ -13,8 +13,8 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from shared.domains.customers import DOMAIN
 from shared.events.topics import Topics
+from shared.runtime.faust_glue import make_app
 from shared.settings import Settings
-from shared.streaming.faust_glue import make_app
 
 TOPIC = "customer.events"
 PARTITION = TP(TOPIC, 0)

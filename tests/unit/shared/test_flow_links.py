@@ -12,7 +12,7 @@ from shared.domains.customers.flows import CUSTOMER_CHANGES
 from shared.domains.flow import Flow
 from shared.events.topics import Topics
 from shared.flows.links import is_new, is_removed, link_id, missing_links, removed
-from shared.registry import Registry
+from shared.runtime.registry import Registry
 from shared.settings import Settings
 
 BILLING = CUSTOMER_CHANGES.model_copy(update={"id": "bill-customers", "moves_money": True})

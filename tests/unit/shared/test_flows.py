@@ -8,9 +8,9 @@ import pytest
 from shared.connections import Connection, FlowLink, check_modes
 from shared.domains import BUILT_IN, check_flow
 from shared.domains.flow import Condition, Flow
+from shared.domains.templates import paths, render
 from shared.errors import Malformed, Misconfigured
 from shared.flows.matching import holds, starting
-from shared.templates import paths, render
 
 CONTEXT = {"trigger": {"customer": {"email": "a@b.c", "tags": ["x", "y"]}}, "steps": {"one": {"id": 7}}}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shared.errors import StopWorker
-from shared.index import Entity, EntityIndex, decode, encode, normalized_email
+from shared.linking.index import Entity, EntityIndex, decode, encode, normalized_email
 
 STRIPE, TOGAI = "stripe:test:s", "togai:test:o"
 ADDRESS = "a@x.test"

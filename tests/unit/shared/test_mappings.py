@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared.claims import Links
 from shared.errors import StopWorker
 from shared.events.topics import Topics
-from shared.mapping_index import LinkIndex
-from shared.mappings import Claim, Mapping, decode, encode
+from shared.linking.claims import Links
+from shared.linking.mapping_index import LinkIndex
+from shared.linking.mappings import Claim, Mapping, decode, encode
 from shared.settings import Settings
 
 from tests.fakes.log import FakeLog

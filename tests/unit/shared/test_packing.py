@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from shared.identity import link_id, run_id
-from shared.mapping_index import LinkIndex
-from shared.mappings import Claim, Mapping
-from shared.packing import RULES, STATES, WASTE, Packer, Places, Rows
+from shared.linking.mapping_index import LinkIndex
+from shared.linking.mappings import Claim, Mapping
+from shared.linking.packing import RULES, STATES, WASTE, Packer, Places, Rows
 
 texts = st.text(max_size=30)
 refs = st.one_of(
@@ -94,7 +94,7 @@ def test_replaced_rows_do_not_pile_up() -> None:
 
 def test_two_texts_with_one_key_are_told_apart(monkeypatch: Any) -> None:
     """Keys are 64 bits of a digest: a shared one must not lend a customer another one's account."""
-    monkeypatch.setattr("shared.mapping_index.key_of", lambda ref: 1)
+    monkeypatch.setattr("shared.linking.mapping_index.key_of", lambda ref: 1)
     index = LinkIndex()
     links = index.of("customer")
     for number in range(3):

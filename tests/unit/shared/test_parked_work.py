@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from shared.errors import Blocked, ConnectionClosed, FlowLinkOff, OverwritesHeld, SyncError, Unavailable
-from shared.flows.runner import problem_of
-from shared.runs import Parked, Run, encode
-from shared.streaming.records import PARKED_HEADER, work_of
+from shared.flows.runs import Parked, Run, encode
+from shared.runtime.records import PARKED_HEADER, work_of
+from shared.runtime.runner import problem_of
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 from shared.errors import StopWorker, Unavailable
-from shared.limits import Lane, LaneOf
-from shared.streaming.pool import Bounds, Partition, Pool, Work, contiguous, same_numbers
+from shared.ratelimit import Lane, LaneOf
+from shared.runtime.pool import Bounds, Partition, Pool, Work, contiguous, same_numbers
 
 EVENTS: Partition = ("customer.events", 0)
 DELAY: Partition = ("customer.delay.1m", 0)

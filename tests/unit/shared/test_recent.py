@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.streaming.recent import REMEMBERED, Recent
+from shared.flows.recent import REMEMBERED, Recent
 
 
 def test_the_oldest_is_forgotten_first() -> None:

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 from shared.events import envelope as envelopes
-from shared.limits.lanes import Lane
-from shared.runs import Parked, Run
-from shared.streaming.pool import Work
-from shared.streaming.records import PARKED_HEADER, work_of
+from shared.flows import runs
+from shared.flows.runs import Parked, Run
+from shared.ratelimit.lanes import Lane
+from shared.runtime.pool import Work
+from shared.runtime.records import PARKED_HEADER, work_of
 
-from shared import runs
-from tests.integration.streaming.bench import event
+from tests.integration.runtime.bench import event
 
 EVENTS, REPLAY, DELAY = "customer.events", "customer.replay", "customer.delay.10m"
 RUN = Run(

@@ -11,14 +11,14 @@ from shared.connections import FlowLink, encode
 from shared.domains.flow import Flow
 from shared.errors import StopWorker, UnreadableRecord
 from shared.events.topics import Topics
-from shared.index import Entity
+from shared.kafka.replica import Replica
 from shared.key_states import KeyState
-from shared.mappings import Mapping
-from shared.pairs import PairState
+from shared.linking.index import Entity
+from shared.linking.mappings import Mapping
+from shared.linking.pairs import PairState
 from shared.polls import Poll
-from shared.registry import Registry, flow_key
+from shared.runtime.registry import Registry, flow_key
 from shared.settings import Settings
-from shared.streaming.replica import Replica
 
 SETTINGS = Settings(_env_file=None)
 TOPICS = Topics(SETTINGS)

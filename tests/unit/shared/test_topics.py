@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from shared.errors import Misconfigured
 from shared.events.topics import Topics
+from shared.runtime.admin import _extra, _replication
 from shared.settings import Settings
-from shared.streaming.admin import _extra, _replication
 
 
 def settings(servers: str = "", fewer: bool = False, prefix: str = "") -> Settings:

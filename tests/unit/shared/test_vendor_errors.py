@@ -21,7 +21,7 @@ from shared.errors import (
     SyncError,
     Unavailable,
 )
-from shared.limits import CallGate
+from shared.ratelimit import CallGate
 from shared.settings import Settings
 from stripe import _error as stripe_errors
 

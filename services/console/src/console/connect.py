@@ -17,7 +17,7 @@ from shared.domains import TRIGGERS
 from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.identity import AppAccount
-from shared.limits import CallGate
+from shared.ratelimit import CallGate
 from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, TOGAI_API, Mode, Settings, cleaned
 
 from console.addresses import check_api_base

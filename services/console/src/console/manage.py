@@ -18,11 +18,11 @@ from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.flows.links import twin_of
+from shared.kafka.log import Log
+from shared.kafka.replica import Replica
 from shared.key_states import good_again
-from shared.registry import Registry
+from shared.runtime.registry import Registry
 from shared.settings import Settings
-from shared.streaming.kafka import Log
-from shared.streaming.replica import Replica
 
 from console.connect import Wanted, connect, new_token
 from console.local.probe import require_kafka

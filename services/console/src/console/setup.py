@@ -16,12 +16,12 @@ from shared.domains.flow import Flow
 from shared.errors import Misconfigured, Unavailable
 from shared.events.topics import Topics
 from shared.flows.links import is_new, missing_links
+from shared.kafka.log import Log
+from shared.kafka.replica import Replica
 from shared.polls import webhooks_come_in
-from shared.registry import Registry
+from shared.runtime.admin import ensure_topics
+from shared.runtime.registry import Registry
 from shared.settings import Settings
-from shared.streaming.admin import ensure_topics
-from shared.streaming.kafka import Log
-from shared.streaming.replica import Replica
 
 from console import sources
 from console.addresses import check_public_url

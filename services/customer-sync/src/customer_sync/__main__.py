@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.customers import DOMAIN
-from shared.streaming.worker import run_service
+from shared.runtime.worker import run_service
 
 from customer_sync.actions import IMPLEMENTATIONS
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import msgspec
 from shared.apps.stripe.models import StripeCustomer
 from shared.errors import Waiting
-from shared.mappings import Mapping as Pair
-from shared.mappings import app_of
-from shared.pairs import OTHER_SIDE, Difference, Known, Side, digest
+from shared.linking.mappings import Mapping as Pair
+from shared.linking.mappings import app_of
+from shared.linking.pairs import OTHER_SIDE, Difference, Known, Side, digest
 from shared.settings import OWNED_FIELDS
 
 from customer_sync.decide import togai_address, togai_name

@@ -9,7 +9,7 @@ from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai import models as togai_models
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
 from shared.errors import Waiting
-from shared.pairs import Side
+from shared.linking.pairs import Side
 from shared.settings import METADATA_KEYS_LIMIT
 
 from customer_sync.decide import (

@@ -11,12 +11,12 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 from shared.connections import Vault, encryption_keys
 from shared.events.topics import Topics
-from shared.limits import Permits
+from shared.kafka.log import Log
+from shared.kafka.replica import Replica
 from shared.private import keep_private
-from shared.registry import Registry
+from shared.ratelimit import Permits
+from shared.runtime.registry import Registry
 from shared.settings import Settings, is_loopback
-from shared.streaming.kafka import Log
-from shared.streaming.replica import Replica
 
 from ingress.app import admin_app, public_app
 from ingress.limits.office import Office

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from shared.apps.receiving import Refused
 from shared.errors import Unavailable
-from shared.events.receiving import Refused
 
 LARGEST_BODY = 1024 * 1024
 LARGEST_HELD = 128 * LARGEST_BODY

@@ -18,9 +18,9 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
+from shared.kafka.log import client_options
 from shared.log import get_logger
 from shared.settings import Settings
-from shared.streaming.kafka import client_options
 from shared.tasks import unless_cancelled
 
 log = get_logger(__name__)

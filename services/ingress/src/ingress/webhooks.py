@@ -13,18 +13,18 @@ from typing import Any
 
 import msgspec
 from shared.apps import APPS
+from shared.apps.receiving import NotOurs, RawWebhook, Refused
 from shared.connections import Connection, Secrets, Vault
 from shared.domains import TRIGGERS, noun_of, subject_of
 from shared.domains.origin import refusal as why_not
 from shared.errors import Misconfigured, Unavailable
 from shared.events import envelope as envelopes
 from shared.events.envelope import TOO_DEEP, Envelope, is_too_deep
-from shared.events.receiving import NotOurs, RawWebhook, Refused
 from shared.events.topics import MAX_MESSAGE_BYTES, Topics
+from shared.kafka.log import Log
+from shared.kafka.replica import Replica
 from shared.log import get_logger
-from shared.registry import Registry
-from shared.streaming.kafka import Log
-from shared.streaming.replica import Replica
+from shared.runtime.registry import Registry
 
 from ingress.bodies import Bodies
 from shared import metrics

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.apps.model import App
 from shared.apps.stripe.app import Stripe
 from shared.apps.togai.app import Togai
-from shared.limits import quotas
+from shared.ratelimit import quotas
 
 APPS: dict[str, App] = {}
 """By name."""

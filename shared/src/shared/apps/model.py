@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from shared.apps.hooks import After, Before, nothing_after, nothing_before
+from shared.apps.receiving import RawWebhook
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
-from shared.events.receiving import RawWebhook
 from shared.identity import AppAccount
-from shared.limits.quotas import Quota
+from shared.ratelimit.quotas import Quota
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.limits.gate import CallGate
+    from shared.ratelimit.gate import CallGate
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from shared.domains import customers
 from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Action, Domain, Trigger
-from shared.templates import paths
+from shared.domains.templates import paths
 
 DOMAINS: dict[str, Domain] = {}
 """By noun."""

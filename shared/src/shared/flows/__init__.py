@@ -1,1 +1,1 @@
-"""Flows: the model, matching and templates (pure), and the runner."""
+"""Flow links, matching, runs, dead letters, hand-over and retries: pure."""

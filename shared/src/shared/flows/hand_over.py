@@ -10,8 +10,8 @@ import msgspec
 from shared.errors import Malformed
 from shared.events.envelope import Envelope, timestamp
 from shared.events.own import HANDED_OVER
+from shared.flows.runs import Run
 from shared.identity import RUNS_SOURCE, Ref
-from shared.runs import Run
 
 
 class HandOver(msgspec.Struct, kw_only=True, frozen=True):

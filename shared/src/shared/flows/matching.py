@@ -8,7 +8,7 @@ from typing import Any
 from shared.connections import Connection, FlowLink
 from shared.domains import TRIGGERS, trigger_alias
 from shared.domains.flow import Condition, Flow
-from shared.templates import lookup
+from shared.domains.templates import lookup
 
 
 def holds(condition: Condition, trigger: dict[str, Any]) -> bool:

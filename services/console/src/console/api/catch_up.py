@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from shared.connections import FlowLink
 from shared.domains import BUILT_IN, noun_of, trigger_alias
 from shared.events import envelope as envelopes
-from shared.flows.waking import is_replayable, replayed
-from shared.runs import Run
+from shared.flows.recheck import is_replayable, replayed
+from shared.flows.runs import Run
 from sqlmodel import Session
 
 from console.api import models

@@ -14,17 +14,18 @@ from fastapi import APIRouter
 from shared.connections import FlowLink
 from shared.errors import NotReady
 from shared.events.envelope import timestamp
+from shared.flows import runs
 from shared.flows.links import is_new, removed, removed_connections, twin_of
-from shared.runs import DeadLetter, Parked, Run
-from shared.streaming.kafka import Place
-from shared.streaming.records import PARKED_HEADER
+from shared.flows.runs import DeadLetter, Parked, Run
+from shared.kafka.log import Place
+from shared.runtime.records import PARKED_HEADER
 from sqlmodel import Session
 
 from console.api import models, shapes
 from console.api.errors import ErrorBody, NotNow, Unknown
 from console.api.state import State, StateDep
 from console.projection import queries
-from shared import connections, runs
+from shared import connections
 
 router = APIRouter(
     prefix="/api", responses={404: {"model": ErrorBody}, 409: {"model": ErrorBody}, 503: {"model": ErrorBody}}

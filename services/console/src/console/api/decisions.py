@@ -11,9 +11,9 @@ from typing import Literal
 from shared.connections import FlowLink
 from shared.domains.customers.flows import LINKS_BY_HAND
 from shared.domains.customers.stripe import FieldWrite
+from shared.flows.runs import Run
 from shared.identity import Ref, is_id
-from shared.mappings import Mapping
-from shared.runs import Run
+from shared.linking.mappings import Mapping
 from sqlmodel import Session
 
 from console.api import asked

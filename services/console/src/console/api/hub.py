@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from shared.mappings import Mapping
-from shared.runs import DeadLetter, Run
+from shared.flows.runs import DeadLetter, Run
+from shared.linking.mappings import Mapping
 
 from console.api import shapes
 from console.projection.rows import Folded

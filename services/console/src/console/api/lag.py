@@ -11,9 +11,9 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from pydantic import Field
 from shared.domains import services
 from shared.events.topics import Topics
+from shared.kafka.log import client_options
 from shared.model import Model
 from shared.settings import Settings
-from shared.streaming.kafka import client_options
 from shared.tasks import unless_cancelled
 
 """Each service that consumes events, and its noun."""

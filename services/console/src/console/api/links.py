@@ -14,9 +14,9 @@ from shared.domains.customers.flows import LINKS_BY_HAND
 from shared.domains.customers.stripe import LinkChange
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
-from shared.flows.waking import look_requested
+from shared.flows.recheck import look_requested
+from shared.flows.runs import Run
 from shared.identity import CONSOLE_SOURCE, Ref, run_id
-from shared.runs import Run
 from sqlmodel import Session
 
 from console.api import asked, decisions

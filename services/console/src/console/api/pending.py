@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends
-from shared.runs import Run
+from shared.flows.runs import Run
 from sqlmodel import Session
 
 from console.api import decisions, models, shapes

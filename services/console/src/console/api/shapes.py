@@ -9,10 +9,10 @@ import msgspec
 from shared.apps import APPS
 from shared.connections import Connection, FlowLink
 from shared.flows.links import is_new, removed_connections
+from shared.flows.runs import DeadLetter, Problem, Run, Step
 from shared.identity import AppAccount, Ref
 from shared.key_states import KeyStates
-from shared.mappings import Mapping
-from shared.runs import DeadLetter, Problem, Run, Step
+from shared.linking.mappings import Mapping
 from sqlmodel import Session
 
 from console.api import models

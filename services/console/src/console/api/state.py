@@ -13,8 +13,8 @@ from fastapi import Depends, Request, Response
 from shared.errors import Unavailable
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
+from shared.kafka.log import Headers, Log, Place
 from shared.settings import Settings
-from shared.streaming.kafka import Headers, Log, Place
 from sqlmodel import Session
 
 from console.api.hub import Hub

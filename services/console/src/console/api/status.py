@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from pydantic import Field
-from shared.events.refused import REMEDIES, WHAT
+from shared.apps.refused import REMEDIES, WHAT
 from shared.model import Model
 from sqlmodel import Session
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import typer
 from rich.text import Text
-from shared.runs import TERMINAL_STATES
+from shared.flows.runs import TERMINAL_STATES
 
 from console.cli import client, tables
 

@@ -12,13 +12,13 @@ from aiokafka.errors import KafkaError
 from shared.connections import Connection, Vault, encryption_keys
 from shared.errors import Misconfigured, SyncError
 from shared.events.topics import Topics
+from shared.kafka.log import client_options
+from shared.kafka.login import password_file
+from shared.kafka.replica import Replica
 from shared.private import OTHERS
-from shared.registry import Registry
+from shared.runtime.registry import Registry
 from shared.secret_files import named_files
 from shared.settings import ENV_FILE, Settings
-from shared.streaming.kafka import client_options
-from shared.streaming.kafka_login import password_file
-from shared.streaming.replica import Replica
 
 from console.doctor import Address, Facts, Listening, NotLooked, OpenPath, SealedBy, Sealing
 from console.local.environment import variable

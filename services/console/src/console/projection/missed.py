@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.runs import Run
+from shared.flows import runs
+from shared.flows.runs import Run
 from sqlalchemy import ColumnElement, and_, exists, func, select, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from console.projection.tables import RunRow
-from shared import runs
 
 MISSED = "missed"
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 from shared.errors import Blocked, Conflict, FlowLinkOff, OverwritesHeld, Waiting
-from shared.mappings import Mapping
-from shared.pairs import Difference
-from shared.runs import Run
+from shared.flows import runs
+from shared.flows.runs import Run
+from shared.linking import mappings
+from shared.linking.mappings import Mapping
+from shared.linking.pairs import Difference
 from sqlalchemy import ColumnElement, and_, distinct, exists, func, select, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
@@ -20,7 +22,7 @@ from console.projection.database import CHUNK
 from console.projection.queries import Search
 from console.projection.rows import Name, name_of
 from console.projection.tables import DifferenceRow, MappingRow, NameRow, PairStateRow, RunRow
-from shared import errors, mappings, runs
+from shared import errors
 
 CONFLICT_STATES = ("parked", "running")
 """A run in conflict is parked until a person has decided; now and then it looks again, and runs."""

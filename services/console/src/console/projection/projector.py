@@ -15,10 +15,10 @@ from aiokafka.errors import KafkaError
 from shared.errors import NotReady, StopWorker, SyncError
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
+from shared.kafka.log import Place, client_options
 from shared.log import get_logger
+from shared.runtime.admin import ensure_topics
 from shared.settings import Settings
-from shared.streaming.admin import ensure_topics
-from shared.streaming.kafka import Place, client_options
 from shared.tasks import unless_cancelled, was_cancelled
 from sqlalchemy.exc import SQLAlchemyError
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
+from shared.flows import runs
 from shared.flows.links import is_removed
+from shared.flows.runs import DeadLetter, Run
 from shared.key_states import KeyStates
 from shared.key_states import decode as key_state_of
-from shared.mappings import Mapping
-from shared.runs import DeadLetter, Run
+from shared.linking import mappings
+from shared.linking.mappings import Mapping
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 from sqlmodel import Session, SQLModel, col
 
@@ -25,7 +27,6 @@ from console.projection.tables import (
     RefusedEventRow,
     RunRow,
 )
-from shared import mappings, runs
 
 Listed = type[RunRow] | type[MappingRow] | type[DeadLetterRow]
 Row = TypeVar("Row", bound=SQLModel)

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import msgspec
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
+from shared.flows import runs
 from shared.identity import Ref
+from shared.linking import mappings, pairs
 from sqlmodel import SQLModel
 
 from console.projection.tables import (
@@ -23,7 +25,7 @@ from console.projection.tables import (
     RefusedEventRow,
     RunRow,
 )
-from shared import connections, key_states, mappings, pairs, runs
+from shared import connections, key_states
 
 
 class Name(NamedTuple):

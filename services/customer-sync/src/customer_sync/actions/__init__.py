@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.flows.actions import Implementation
+from shared.runtime.actions import Implementation
 
 from customer_sync.actions import links, stripe, sync_fields, togai
 

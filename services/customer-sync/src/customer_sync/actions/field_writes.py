@@ -12,13 +12,13 @@ from typing import Any
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
-from shared.claims import now
 from shared.domains.customers.stripe import FieldWrite
 from shared.errors import FlowLinkOff, NotFound, NotReady, RateLimited, Rejected
-from shared.flows.actions import Context, Ended
 from shared.identity import Ref
-from shared.mappings import Mapping
-from shared.pairs import Known, Side, digest
+from shared.linking.claims import now
+from shared.linking.mappings import Mapping
+from shared.linking.pairs import Known, Side, digest
+from shared.runtime.actions import Context, Ended
 
 from customer_sync.actions.vendors import stripe_of, togai_of
 from customer_sync.fields import Decision, owner_of

@@ -6,14 +6,14 @@ The ids at the vendors follow the link, and what waited for the decision goes on
 from __future__ import annotations
 
 from shared.apps.togai.models import TogaiAccount
-from shared.claims import now
 from shared.domains.customers.stripe import LinkChange, LinkChanged
 from shared.errors import Malformed, NotFound, NotReady
 from shared.events import envelope as envelopes
-from shared.flows.actions import Context, Ended, Result
-from shared.flows.waking import look_requested
+from shared.flows.recheck import look_requested
 from shared.identity import Ref
-from shared.mappings import Mapping
+from shared.linking.claims import now
+from shared.linking.mappings import Mapping
+from shared.runtime.actions import Context, Ended, Result
 
 from customer_sync.actions.pairs import create_again, end_if_of_others, is_unlinked
 from customer_sync.actions.revert import revert

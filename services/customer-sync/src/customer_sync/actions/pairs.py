@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from shared.apps.stripe.models import StripeCustomer
-from shared.claims import now
 from shared.errors import Conflict, Rejected, Waiting
 from shared.events import envelope as envelopes
-from shared.flows.actions import Context, Ended
-from shared.flows.waking import replayed
+from shared.flows.recheck import replayed
 from shared.identity import Ref
-from shared.mappings import Mapping
-from shared.pairs import REMEMBERED_FOR
+from shared.linking.claims import now
+from shared.linking.mappings import Mapping
+from shared.linking.pairs import REMEMBERED_FOR
+from shared.runtime.actions import Context, Ended
 
 from customer_sync.decide import TOGAI_ACCOUNT_ID
 

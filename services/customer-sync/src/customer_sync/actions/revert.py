@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.claims import now
 from shared.domains.customers.stripe import FieldWrite, LinkChange, LinkChanged
 from shared.errors import Malformed, NotReady
 from shared.events.envelope import timestamp
-from shared.flows.actions import Context, Ended, Result
 from shared.identity import Ref
-from shared.mappings import Mapping
+from shared.linking.claims import now
+from shared.linking.mappings import Mapping
+from shared.runtime.actions import Context, Ended, Result
 
 from customer_sync.actions.field_writes import read_pair
 from customer_sync.actions.vendors import stripe_of, togai_of

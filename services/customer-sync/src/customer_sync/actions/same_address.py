@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.claims import NO_MATCH, Match
 from shared.errors import Conflict, NotFound, NotReady
-from shared.flows.actions import Context
 from shared.identity import Ref
-from shared.index import normalized_email
-from shared.mappings import Mapping
+from shared.linking.claims import NO_MATCH, Match
+from shared.linking.index import normalized_email
+from shared.linking.mappings import Mapping
+from shared.runtime.actions import Context
 
 from customer_sync.actions.pairs import claim_of
 from customer_sync.actions.vendors import stripe_of, togai_of

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.models import StripeCustomer
-from shared.claims import Match
 from shared.domains.customers.stripe import CustomerMade, NewStripeCustomer, TogaiIds, Written
 from shared.errors import (
     Conflict,
@@ -22,9 +21,10 @@ from shared.errors import (
     Unavailable,
     Waiting,
 )
-from shared.flows.actions import Context, Ended, Result
 from shared.identity import LONGEST_ID, Ref, is_id
-from shared.mappings import Mapping, Rule
+from shared.linking.claims import Match
+from shared.linking.mappings import Mapping, Rule
+from shared.runtime.actions import Context, Ended, Result
 from shared.settings import METADATA_KEYS_LIMIT
 
 from customer_sync.actions.pairs import (

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
-from shared.claims import now
 from shared.domains.customers.stripe import ChangedAccount, FieldsSynced
 from shared.domains.customers.togai import ChangedCustomer
 from shared.errors import NotReady
 from shared.events.envelope import timestamp
-from shared.flows.actions import Context, Ended, Result
-from shared.mappings import Mapping
-from shared.pairs import Known, Side
+from shared.linking.claims import now
+from shared.linking.mappings import Mapping
+from shared.linking.pairs import Known, Side
+from shared.runtime.actions import Context, Ended, Result
 
 from customer_sync.actions.field_writes import (
     Look,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import NewCustomer, TogaiAccount
-from shared.claims import Match
 from shared.domains.customers.stripe import Written
 from shared.domains.customers.togai import AccountId, CustomerAndAccount, NewTogaiCustomer, StripeId
 from shared.errors import Conflict, FlowLinkOff, NotFound, NotReady, Rejected
-from shared.flows.actions import Context, Ended, Result
 from shared.identity import LONGEST_ID, Ref, is_id, is_own_key
-from shared.mappings import Mapping, Rule
+from shared.linking.claims import Match
+from shared.linking.mappings import Mapping, Rule
+from shared.runtime.actions import Context, Ended, Result
 
 from customer_sync.actions.pairs import (
     check_named_account,

@@ -6,7 +6,7 @@ from typing import cast
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.flows.actions import Context
+from shared.runtime.actions import Context
 
 
 async def stripe_of(context: Context) -> StripeApp:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.limits.lanes import Lane
-from shared.limits.messages import ALLOWANCE, HORIZON, LATEST, LEASED_AHEAD, Hold, Refusal
-from shared.limits.quotas import Quota
-from shared.limits.refusals import BY_CONCURRENCY, BY_RATE, hold_of, is_whole
+from shared.ratelimit.lanes import Lane
+from shared.ratelimit.messages import ALLOWANCE, HORIZON, LATEST, LEASED_AHEAD, Hold, Refusal
+from shared.ratelimit.quotas import Quota
+from shared.ratelimit.refusals import BY_CONCURRENCY, BY_RATE, hold_of, is_whole
 
 from ingress.limits.shares import Shares
 from ingress.limits.windows import Limit, Window

@@ -10,10 +10,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shared.limits.clocks import OtherClock
-from shared.limits.lanes import Lane
-from shared.limits.messages import HEARTBEAT, HORIZON, LEASED_AHEAD, Demand, Grant, Hold, Leases, Own, Used, Wish
-from shared.limits.quotas import Quota
+from shared.ratelimit.clocks import OtherClock
+from shared.ratelimit.lanes import Lane
+from shared.ratelimit.messages import HEARTBEAT, HORIZON, LEASED_AHEAD, Demand, Grant, Hold, Leases, Own, Used, Wish
+from shared.ratelimit.quotas import Quota
 
 from ingress.limits.accounts import Account, Turn
 

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from shared.events.topics import Topics
-from shared.limits import quotas
-from shared.limits.messages import Leases, demand_decoder, encode
-from shared.limits.quotas import quota_of
+from shared.kafka.log import client_options
 from shared.log import get_logger
+from shared.ratelimit import quotas
+from shared.ratelimit.messages import Leases, demand_decoder, encode
+from shared.ratelimit.quotas import quota_of
 from shared.settings import Settings
-from shared.streaming.kafka import client_options
 from shared.tasks import unless_cancelled
 
 from ingress.leader import Leader, Led, Seat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from shared.limits.lanes import Lane
+from shared.ratelimit.lanes import Lane
 
 LIVE: Mapping[str, float] = {"live": 95, "others": 5}
 OTHERS: Mapping[str, float] = {"replay": 6, "reconcile": 3, "backfill": 1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.limits.quotas import window_of
+from shared.ratelimit.quotas import window_of
 
 LOWERED_TO = 0.7
 """What a 429 leaves of a limit."""

@@ -12,13 +12,14 @@ from typing import Protocol
 
 from shared.events.envelope import Envelope
 from shared.events.topics import Topics
-from shared.index import Entity, EntityIndex
+from shared.kafka.log import Log
+from shared.linking import index
+from shared.linking.index import Entity, EntityIndex
 from shared.polls import Poll, Polls
-from shared.registry import Registry
-from shared.streaming.kafka import Log
+from shared.runtime.registry import Registry
 
 from ingress.webhooks import placed
-from shared import index, polls
+from shared import polls
 
 AT_ONCE = 100
 """Records of the index that are under way to Kafka at the same time."""

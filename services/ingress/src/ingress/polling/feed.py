@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from shared.errors import SyncError
-from shared.index import Entity
+from shared.linking.index import Entity
 from shared.log import get_logger
 
 from ingress.polling.book import Book

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiolimiter import AsyncLimiter
-from shared.limits import CallGate, LaneOf, Permits
-from shared.limits.quotas import quota_of
+from shared.ratelimit import CallGate, LaneOf, Permits
+from shared.ratelimit.quotas import quota_of
 from shared.settings import Settings
 
 BURST = 0.2

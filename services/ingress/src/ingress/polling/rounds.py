@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiokafka.errors import KafkaError
-from shared.apps.clients import Clients
 from shared.connections import Connection
 from shared.errors import Blocked, ConnectionClosed, KeyRefused, SyncError
 from shared.log import get_logger
 from shared.polls import PollKind
-from shared.registry import Registry
+from shared.runtime.clients import Clients
+from shared.runtime.registry import Registry
 from shared.tasks import unless_cancelled
 
 from shared import metrics

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 from shared.apps.stripe.client import Page, StripeApp
 from shared.errors import Rejected, Unavailable
-from shared.index import Entity
+from shared.linking.index import Entity
 from shared.log import get_logger
 from shared.polls import Poll
 

@@ -14,17 +14,17 @@ from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
+from shared.apps.receiving import Refused
 from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.webhooks import stripe_event
 from shared.connections import Connection
 from shared.domains import subject_of
 from shared.errors import Malformed, Retryable, Unavailable
 from shared.events.envelope import timestamp
-from shared.events.receiving import Refused
-from shared.index import Entity
+from shared.flows.retries import in_place
+from shared.linking.index import Entity
 from shared.log import get_logger
 from shared.polls import STRIPE_KEEPS_EVENTS, Poll, stripe_interval, webhooks_come_in
-from shared.retries import in_place
 from shared.settings import Settings
 
 from ingress.polling.book import Book

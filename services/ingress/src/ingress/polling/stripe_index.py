@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 from shared.identity import Ref
-from shared.index import Entity, normalized_email
+from shared.linking.index import Entity, normalized_email
 
 CUSTOMER_EVENTS = frozenset({"customer.created", "customer.updated", "customer.deleted"})
 LIST_MARGIN = 300

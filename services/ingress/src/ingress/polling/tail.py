@@ -17,10 +17,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from shared.errors import Unavailable
 from shared.events.envelope import check_version
-from shared.index import Entity
+from shared.kafka.log import client_options
+from shared.linking.index import Entity
 from shared.log import get_logger
 from shared.settings import Settings
-from shared.streaming.kafka import client_options
 from shared.tasks import unless_cancelled
 
 from ingress.polling.stripe_index import from_event

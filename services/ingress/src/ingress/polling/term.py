@@ -9,18 +9,18 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError
-from shared.apps.clients import Clients
 from shared.connections import Connection, Vault
 from shared.domains import nouns
 from shared.events.topics import Topics
 from shared.identity import AppAccount
-from shared.limits import Permits
+from shared.kafka.log import Log
+from shared.kafka.replica import Replica
 from shared.log import get_logger
 from shared.polls import PollKind, stripe_interval
-from shared.registry import Registry
+from shared.ratelimit import Permits
+from shared.runtime.clients import Clients
+from shared.runtime.registry import Registry
 from shared.settings import Settings
-from shared.streaming.kafka import Log
-from shared.streaming.replica import Replica
 from shared.tasks import unless_cancelled
 
 from ingress.polling.book import Book

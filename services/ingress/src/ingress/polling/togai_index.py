@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
+from shared.apps.receiving import Refused
 from shared.apps.togai.client import TogaiApp
 from shared.connections import Connection
 from shared.errors import Malformed, NotFound
-from shared.events.receiving import Refused
 from shared.identity import Ref
-from shared.index import Entity, normalized_email
+from shared.linking.index import Entity, normalized_email
 from shared.log import get_logger
 
 from ingress.polling.book import Book

@@ -14,8 +14,8 @@ from shared.connections import Connection
 from shared.errors import Malformed
 from shared.events.envelope import Envelope, timestamp
 from shared.identity import Ref, is_id, source_of
-from shared.index import Entity, EntityState, normalized_email
-from shared.pairs import digest
+from shared.linking.index import Entity, EntityState, normalized_email
+from shared.linking.pairs import digest
 
 Row = dict[str, Any]
 

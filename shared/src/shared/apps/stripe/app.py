@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 from shared.apps.model import Access, App
+from shared.apps.receiving import RawWebhook
 from shared.apps.stripe.webhooks import receive
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
-from shared.events.receiving import RawWebhook
 from shared.identity import AppAccount
-from shared.limits.quotas import Quota
+from shared.ratelimit.quotas import Quota
 from shared.settings import Settings
 
 RATES = {"live": 100.0, "test": 25.0}

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
+from shared.apps.receiving import NotOurs, RawWebhook, Refused, SubjectOf, envelope_of, usable
+from shared.apps.refused import REMEDIES, RefusedReason, refused_event
 from shared.apps.stripe.signatures import BadSignature, check_header, verify
 from shared.connections import Connection, Secrets
 from shared.events.envelope import TOO_DEEP, Envelope, is_too_deep, timestamp
-from shared.events.receiving import NotOurs, RawWebhook, Refused, SubjectOf, envelope_of, usable
-from shared.events.refused import REMEDIES, RefusedReason, refused_event
 from shared.identity import AppAccount, is_id
 
 

@@ -6,11 +6,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from shared.apps.model import Access, App
+from shared.apps.receiving import RawWebhook
 from shared.apps.togai.webhooks import receive
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
-from shared.events.receiving import RawWebhook
-from shared.limits.quotas import Quota
+from shared.ratelimit.quotas import Quota
 from shared.settings import Settings
 
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from shared.apps.receiving import RawWebhook, Refused, SubjectOf, envelope_of, usable
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope, is_too_deep, timestamp
-from shared.events.receiving import RawWebhook, Refused, SubjectOf, envelope_of, usable
 
 _EVENT_NAME = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)*")
 

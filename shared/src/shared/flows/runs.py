@@ -1,0 +1,185 @@
+"""Runs, parked runs and dead letters: the records of what Tandem did, each the whole present state of its thing."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from shared.events.envelope import SCHEMA_VERSION, check_version
+from shared.ratelimit.lanes import Lane
+
+RunState = Literal["running", "succeeded", "in_sync", "skipped", "superseded", "missed", "parked", "dead", "discarded"]
+StepState = Literal["running", "succeeded", "in_sync", "skipped", "failed", "waiting"]
+
+TERMINAL_STATES: frozenset[str] = frozenset(
+    {"succeeded", "in_sync", "skipped", "superseded", "missed", "dead", "discarded"}
+)
+
+
+class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Why something did not go on. `error` is the class of shared.errors, or the exception's own for a bug.
+
+    `connection`, or `blocker`, is what must be open first. `candidates` are what a conflict is decided among, or by
+    declaring the entity separate where that is one of its ends (`separable`).
+    """
+
+    error: str
+    reason: str
+    code: str = ""
+    retryable: bool = False
+    traceback: str = ""
+    candidates: list[str] = []
+    separable: bool = False
+    connection: str = ""
+    blocker: str = ""
+
+
+class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One action of a run. `note` says in words what was chosen, cut or found."""
+
+    id: str
+    action: str
+    state: StepState
+    started_at: str
+    ended_at: str = ""
+    attempts: int = 1
+    output: dict[str, Any] = {}
+    notes: list[str] = []
+    problem: Problem | None = None
+
+
+class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One flow link handling one event. A record on the runs topic, keyed by `id`."""
+
+    id: str
+    state: RunState
+    event: str
+    event_type: str
+    aggregate: str
+    connection: str
+    started_at: str
+    flow_link: str = ""
+    flow: str = ""
+    flow_version: int = 0
+    updated_at: str = ""
+    ended_at: str = ""
+    steps: list[Step] = []
+    reason: str = ""
+    problem: Problem | None = None
+    attempts: int = 0
+    parked: int = 0
+    failures: int = 0
+    next_attempt_at: str = ""
+    superseded_by: str = ""
+    refs: list[str] = []
+    worker: str = ""
+    origin: str = "live"
+    place: str = ""
+    noun: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINAL_STATES
+
+
+def finish(run: Run, at: str) -> None:
+    """Make a run that has ended say so in all its parts: no step goes on, and nothing but a death has a problem.
+
+    `at` is RFC 3339. A run that has not ended stays as it is.
+    """
+    if not run.ended:
+        return
+    if run.state not in ("dead", "discarded"):
+        run.problem = None
+    for step in run.steps:
+        if step.state in ("running", "waiting"):
+            step.state = "failed" if run.state in ("dead", "discarded") else "skipped"
+            step.ended_at = step.ended_at or at
+
+
+class Parked(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What travels in the header `parked` of a record on a delay or replay topic. `due` and `looked_at`: epoch seconds.
+
+    `waiting` marks a run that only a change at the other side lets go on: it looks again when an event of its aggregate
+    comes, else once a day. `lane` is the one in which the event came, empty in records of an older Tandem.
+    """
+
+    run: Run
+    due: float
+    waiting: bool = False
+    looked_at: float = 0.0
+    lane: Lane | Literal[""] = ""
+
+
+class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An event or run given up on, with all that is needed to resume it. A record keyed by `id`.
+
+    `run` is the newest of those that share the letter, `problem` that of the last attempt.
+    """
+
+    id: str
+    state: Literal["open", "retried", "discarded", "resolved"]
+    problem: Problem
+    value: bytes
+    topic: str
+    partition: int
+    offset: int
+    buried_at: str
+    noun: str
+    aggregate: str = ""
+    event: str = ""
+    event_type: str = ""
+    connection: str = ""
+    attempts: int = 0
+    step: str = ""
+    run: Run | None = None
+    changed_at: str = ""
+    changed_reason: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
+
+_run_decoder = msgspec.json.Decoder(Run)
+_parked_decoder = msgspec.json.Decoder(Parked)
+_dead_letter_decoder = msgspec.json.Decoder(DeadLetter)
+encode = msgspec.json.Encoder().encode
+
+
+def decode_run(value: bytes) -> Run:
+    """Raises msgspec.DecodeError, and StopWorker for another major schema version."""
+    run = _run_decoder.decode(value)
+    check_version(run.schemaversion)
+    return run
+
+
+def decode_parked(value: bytes) -> Parked:
+    """Raises msgspec.DecodeError."""
+    try:
+        return _parked_decoder.decode(value)
+    except RecursionError as error:
+        raise msgspec.DecodeError("nested too deeply") from error
+
+
+def decode_dead_letter(value: bytes) -> DeadLetter:
+    """Raises msgspec.DecodeError, and StopWorker for another major schema version."""
+    letter = _dead_letter_decoder.decode(value)
+    check_version(letter.schemaversion)
+    return letter
+
+
+class _Peeked(msgspec.Struct):
+    type: str
+    origin: str = "live"
+
+
+_peek_decoder = msgspec.json.Decoder(_Peeked)
+
+
+def peek(value: bytes) -> tuple[str, str]:
+    """Type and origin of an envelope without reading the rest. Raises msgspec.DecodeError (a ValueError)."""
+    try:
+        found = _peek_decoder.decode(value)
+        return found.type, found.origin
+    except RecursionError as error:
+        raise msgspec.DecodeError("nested too deeply") from error

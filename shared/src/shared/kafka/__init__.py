@@ -1,0 +1,1 @@
+"""Kafka: appending, local copies of topics, and log-in."""

@@ -1,0 +1,97 @@
+"""The gate before every call to a vendor: leave by the shared limits, calls in flight, and silence after a 429."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from aiolimiter import AsyncLimiter
+
+from shared.errors import RateLimited
+from shared.ratelimit.concurrency import InFlight
+from shared.ratelimit.lanes import LaneOf, present_lane
+from shared.ratelimit.limiter import Permits
+from shared.ratelimit.quotas import quota_of
+from shared.ratelimit.refusals import LONGEST_HOLD, SHARED, is_whole
+from shared.settings import Settings
+
+SILENCE = 1.0
+"""Seconds of silence after a 429 that asks for none."""
+
+
+class CallGate:
+    """One per process. With `permits` each call needs one; without, as at set-up, calls are spaced by the quota alone.
+
+    `lane` is that of every call, else the work's around it. `before_sending` is called when a call's turn has come.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        permits: Permits | None = None,
+        lane: LaneOf | None = None,
+        before_sending: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings = settings
+        self._before_sending = before_sending
+        self._permits = permits
+        self._lane = lane
+        self._in_flight = permits.in_flight if permits else InFlight(settings.calls_in_flight)
+        self._limiters: dict[str, AsyncLimiter | None] = {}
+        self._held_until: dict[tuple[str, str], float] = {}
+
+    @asynccontextmanager
+    async def call(self, app_account: str, operation: str = "") -> AsyncIterator[None]:
+        """Wait for the account's turn, then hold one of the calls in flight."""
+        await self._turn(app_account, operation)
+        held: AbstractAsyncContextManager[object] = self._in_flight
+        if self._permits and quota_of(self._settings, app_account).limited:
+            lane = self._lane or present_lane.get() or LaneOf()
+            held = self._permits.call(app_account, operation, lane)
+        async with held:
+            self._before_sending()
+            yield
+
+    async def _turn(self, app_account: str, operation: str) -> None:
+        """After a hold everybody takes a new turn: those who waited must not come all at once."""
+        limiter = self._limiter(app_account)
+        if limiter:
+            await limiter.acquire()
+        while (left := self._until(app_account, operation) - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+            if limiter:
+                await limiter.acquire()
+
+    def _until(self, app_account: str, operation: str) -> float:
+        return max(self._held_until.get((app_account, name), 0.0) for name in ("", operation))
+
+    def slow_down(self, app_account: str, seconds: float, operation: str = "") -> None:
+        """Nobody in this process calls that account, or that one operation of it, for `seconds`, at most 30."""
+        until = time.monotonic() + min(max(seconds, 0.0), LONGEST_HOLD)
+        place = (app_account, operation)
+        self._held_until[place] = max(until, self._held_until.get(place, 0.0))
+        if self._permits:
+            self._permits.hold(app_account, until, operation)
+
+    def refused(self, app_account: str, operation: str, error: RateLimited) -> None:
+        """A 429 came. If a limit of the account or of the operation was met, this process keeps silent at once, and the
+        allocator and all others hear of it. Any other, a locked object say, concerns that one call: only it is retried.
+        """
+        if error.reason not in SHARED:
+            return
+        self.slow_down(app_account, error.retry_after or SILENCE, "" if is_whole(error.reason) else operation)
+        if self._permits:
+            self._permits.refused(app_account, operation, error.reason, error.retry_after)
+
+    def _rate(self, app_account: str) -> float:
+        """Calls per second by which this process spaces its calls itself; 0 if it does not."""
+        return 0.0 if self._permits else quota_of(self._settings, app_account).rate
+
+    def _limiter(self, app_account: str) -> AsyncLimiter | None:
+        if app_account not in self._limiters:
+            rate = self._rate(app_account)
+            # One call per 1/rate seconds: a bucket of `rate` calls would let a burst of twice the rate through.
+            self._limiters[app_account] = AsyncLimiter(1, 1 / rate) if rate else None
+        return self._limiters[app_account]

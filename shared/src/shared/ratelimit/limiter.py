@@ -1,0 +1,257 @@
+"""Leave for calls, leased from the allocator over two topics: demand goes out, leases come in."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from shared import metrics
+from shared.events.topics import Topics
+from shared.kafka.log import client_options
+from shared.log import get_logger
+from shared.ratelimit import quotas
+from shared.ratelimit.concurrency import InFlight
+from shared.ratelimit.lanes import Lane, LaneOf
+from shared.ratelimit.lease_client import Key, Permit, Purse
+from shared.ratelimit.messages import Demand, Leases, encode, leases_decoder
+from shared.ratelimit.queues import Queues, Waiter
+from shared.ratelimit.quotas import Quota, quota_of
+from shared.settings import Settings
+from shared.tasks import unless_cancelled
+
+log = get_logger(__name__)
+
+GATHER = 0.002
+"""Seconds in which what is to be told is gathered into one message."""
+RESTART_AFTER = 0.5
+"""Seconds before the clients are made anew after they failed."""
+NOTHING_NEW = 1.0
+"""Seconds after which the loop looks around even if nobody woke it."""
+
+
+class Permits:
+    """One per process. Runs while the context does; without any quota it sends nothing and needs no Kafka."""
+
+    def __init__(self, settings: Settings, topics: Topics, name: str) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._quotas: dict[str, Quota] = {}
+        # A name of this very process: after a restart the former one's permits are not ours.
+        self._purse = Purse(f"{name}-{secrets.token_hex(4)}", self._quota, settings.fallback_share)
+        self.in_flight = InFlight(settings.calls_in_flight)
+        self.in_flight.on_free.append(self._wake)
+        self._queues = Queues()
+        self._woken = asyncio.Event()
+        self._producer: Any = None
+        self._sending: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._measured: set[tuple[str, Lane]] = set()
+        self._stopping = False
+
+    async def __aenter__(self) -> Self:
+        if any(self._quota(app).limited for app in quotas.SOURCES):
+            self._tasks = [
+                asyncio.create_task(self._follow(), name="permits"),
+                asyncio.create_task(self._serve(), name="permits out"),
+            ]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A cancellation can be swallowed inside aiokafka: the loops ask for this flag at every turn.
+        self._stopping = True
+        for task in (*self._tasks, *self._telling, *([self._sending] if self._sending else [])):
+            while not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=1.0)
+
+    @property
+    def on_fallback(self) -> list[str]:
+        """The app accounts whose calls go out by the fallback share now."""
+        if not self._purse.out_of_reach(time.monotonic()):
+            return []
+        return sorted({key.account for key in self._queues.waiting()})
+
+    @asynccontextmanager
+    async def call(self, account: str, operation: str, lane: LaneOf) -> AsyncIterator[None]:
+        """Around one call: wait for a permit and a place in flight, and tell what became of it."""
+        what = operation
+        if not self._quota(account).operation_rate:
+            operation = ""
+        since = time.monotonic()
+        permit = await self._permit(account, operation, lane)
+        while not self._purse.begin(permit, time.monotonic()):
+            self.in_flight.leave()
+            permit = await self._permit(account, operation, lane)
+        metrics.PERMIT_SECONDS.labels(permit.key.lane).observe(time.monotonic() - since)
+        try:
+            yield
+        finally:
+            self._purse.end(permit, time.monotonic(), what)
+            self.in_flight.leave()
+            self._wake()
+
+    def hold(self, account: str, until: float, operation: str = "") -> None:
+        """Nobody in this process calls the account, or its operation, until then (monotonic time)."""
+        self._purse.hold(account, until, operation)
+        self._wake()
+
+    def refused(self, account: str, operation: str, reason: str, retry_after: float | None) -> None:
+        """A 429 that concerns others too: the other workers hear at once of the silence that it demands."""
+        operation = operation if self._quota(account).operation_rate else ""
+        news = self._purse.refused(account, operation, reason, retry_after)
+        if news and self._producer:
+            telling = asyncio.create_task(self._send(self._topics.limits_leases, news))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
+        self._wake()
+
+    def _quota(self, account: str) -> Quota:
+        if account not in self._quotas:
+            self._quotas[account] = quota_of(self._settings, account)
+        return self._quotas[account]
+
+    # --- waiting ---
+
+    async def _permit(self, account: str, operation: str, lane: LaneOf) -> Permit:
+        """A permit, with a place in flight taken for it."""
+        waiter = Waiter(Key(account, operation, lane.lane), lane.age, asyncio.get_running_loop().create_future())
+
+        def promoted() -> None:
+            self._queues.remove(waiter)
+            waiter.key = waiter.key._replace(lane=lane.lane)
+            self._queue(waiter)
+
+        lane.on_promotion.append(promoted)
+        self._queue(waiter)
+        try:
+            return await waiter.permit
+        except asyncio.CancelledError:
+            if waiter.permit.done() and not waiter.permit.cancelled():
+                self._purse.give_back(waiter.permit.result())
+                self.in_flight.leave()
+            raise
+        finally:
+            lane.on_promotion.remove(promoted)
+            self._queues.remove(waiter)
+
+    def _queue(self, waiter: Waiter) -> None:
+        if not waiter.permit.done():
+            self._queues.add(waiter)
+            self._hand_out()
+            self._wake()
+
+    def _hand_out(self) -> None:
+        """Give the permits at hand to those who wait: live ones first, in a lane the oldest work's."""
+        now = time.monotonic()
+        for key in self._queues.by_lane():
+            while self.in_flight.free > 0 and (waiter := self._queues.first(key)):
+                permit = self._purse.take(key, now)
+                if permit is None:
+                    break
+                self.in_flight.take()
+                self._queues.remove(waiter)
+                waiter.permit.set_result(permit)
+
+    def _wake(self) -> None:
+        self._woken.set()
+
+    # --- talking ---
+
+    async def _serve(self) -> None:
+        """Hand out what comes of age, and tell what is due."""
+        while not self._stopping:
+            self._woken.clear()
+            self._hand_out()
+            waiting = self._queues.waiting()
+            now = time.monotonic()
+            busy = self._sending is not None and not self._sending.done()
+            if not busy and self._producer and (demand := self._purse.message(waiting, now)):
+                self._sending = asyncio.create_task(self._send(self._topics.limits_demand, demand))
+            elif not self._producer:
+                self._purse.message(waiting, now)  # nobody hears it: so the worker learns that it is out of reach
+            self._measure(waiting)
+            wait = self._purse.next_turn(waiting, now) - now
+            try:
+                async with asyncio.timeout(max(min(wait, NOTHING_NEW), 10 * GATHER if busy else 0.0)):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+            await asyncio.sleep(GATHER)
+
+    async def _send(self, topic: str, message: Demand | Leases) -> None:
+        try:
+            async with asyncio.timeout(RESTART_AFTER):
+                await self._producer.send(topic, encode(message), partition=0)
+        except (TimeoutError, KafkaError) as error:
+            log.debug("permits.not_told", reason=repr(error))
+
+    async def _follow(self) -> None:
+        while not self._stopping:
+            try:
+                await unless_cancelled(self._consume())
+            except KafkaError as error:
+                log.warning("permits.restarted", reason=repr(error))
+            except Exception as error:
+                log.error("permits.restarted", reason=repr(error), exc_info=error)
+            await asyncio.sleep(RESTART_AFTER)
+
+    async def _consume(self) -> None:
+        options = client_options(self._settings)
+        consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="latest")
+        # Not idempotent and confirmed by the leader only: what is lost is told again a moment later.
+        producer = AIOKafkaProducer(**options, acks=1)
+        try:
+            await consumer.start()
+            await producer.start()
+            partition = TopicPartition(self._topics.limits_leases, 0)
+            if partition.topic not in await consumer.topics():
+                raise KafkaError(f"the topic {partition.topic} is not there (yet)")
+            consumer.assign([partition])
+            await consumer.seek_to_end(partition)
+            self._producer = producer
+            self._wake()
+            while not self._stopping:
+                for records in (await consumer.getmany(timeout_ms=1000)).values():
+                    for record in records:
+                        self._hear(record)
+        finally:
+            self._producer = None
+            await asyncio.gather(consumer.stop(), producer.stop(), return_exceptions=True)
+
+    def _hear(self, record: Any) -> None:
+        try:
+            leases = leases_decoder.decode(record.value or b"")
+        except msgspec.DecodeError as error:
+            log.error("permits.unreadable", offset=record.offset, error=str(error))
+            return
+        if leases.epoch < 0 and not leases.by:
+            leases = msgspec.structs.replace(leases, epoch=record.offset)
+        self._purse.hear(leases, time.monotonic())
+        self._hand_out()
+        self._wake()
+
+    def _measure(self, waiting: dict[Key, int]) -> None:
+        counts, self._purse.counts = self._purse.counts, {}
+        for (account, lane, what), count in counts.items():
+            metrics.PERMITS.labels(account, lane, what).inc(count)
+        sums = dict.fromkeys(self._measured, 0)
+        for key, count in waiting.items():
+            place = (key.account, key.lane)
+            sums[place] = sums.get(place, 0) + count
+        for (account, lane), count in sums.items():
+            metrics.WAITING_CALLS.labels(account, lane).set(count)
+        self._measured = set(sums)
+        fallback = self._purse.out_of_reach(time.monotonic())
+        metrics.FALLBACK.set(1 if fallback and waiting else 0)

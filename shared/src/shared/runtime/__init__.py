@@ -1,0 +1,1 @@
+"""Composition: registry, clients, runner, pool, processor, Faust glue, worker."""

@@ -1,0 +1,118 @@
+"""What an action's implementation gets and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from shared.connections import FlowLink
+from shared.domains.flow import FlowStep
+from shared.domains.model import Domain
+from shared.errors import Misconfigured
+from shared.events.topics import Topics
+from shared.flows.runs import Run, RunState
+from shared.identity import Ref
+from shared.kafka.log import Log
+from shared.linking.claims import Claims, Links
+from shared.linking.pair_writes import PairWrites
+from shared.runtime.clients import Clients
+from shared.runtime.registry import Registry
+from shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an action did. `effect` is false if the other side was as it should be; `notes` say in words what was
+    chosen, cut or found; `refs` are the entities that the run is found by.
+    """
+
+    output: BaseModel
+    effect: bool
+    notes: tuple[str, ...] = ()
+    refs: tuple[str, ...] = ()
+
+
+class Ended(Exception):
+    """An action found that nothing is left to do: the run ends here in `state`, for `reason`."""
+
+    def __init__(self, state: RunState, reason: str, refs: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.state = state
+        self.reason = reason
+        self.refs = refs
+
+
+@dataclass(frozen=True)
+class Context:
+    """One step of one run. `fresh` tells whether the event may be taken as the present state: not after a wait, a
+    replay, or where newer events of the same subject were folded into this one.
+    """
+
+    run: Run
+    link: FlowLink
+    fresh: bool
+    settings: Settings
+    registry: Registry
+    links: Links
+    clients: Clients
+    pairs: PairWrites
+    log: Log
+    topics: Topics
+    domain: Domain
+    step: FlowStep
+
+    @property
+    def claims(self) -> Claims:
+        """Claims and links of the domain's first relation."""
+        return self.links.of(self.domain.relations[0].name)
+
+    def claims_of(self, relation: str) -> Claims:
+        """Those of another relation."""
+        return self.links.of(relation)
+
+    def account(self, app: str) -> str:
+        """The app account of the link's connection to an app. Raises Misconfigured."""
+        return self.registry.connection(self.connection(app)).app_account
+
+    def ref(self, app: str, noun: str, entity: str) -> str:
+        """An entity's canonical id at the link's app account."""
+        return str(Ref(self.account(app), noun, entity))
+
+    def is_own(self, refs: Iterable[str]) -> bool:
+        """Whether all entities belong to the app accounts of the link's connections."""
+        return {ref.partition("/")[0] for ref in refs} <= {self.account(app) for app in self.link.connections}
+
+    def id_of(self, ref: str) -> str:
+        """The vendor's id of an entity, for a call by the link's connection. Raises Ended for an entity of another app
+        account: the same id may be somebody else there.
+        """
+        found = Ref.parse(ref)
+        if found.account != self.account(found.app):
+            raise Ended("skipped", f"{ref} is not at {self.account(found.app)}, which {self.link.id} works on", (ref,))
+        return found.id
+
+    async def client(self, app: str) -> Any:
+        """The app's client for the step's connection. Raises Misconfigured or ConnectionClosed."""
+        name = self.connection(app)
+        if self.registry.connection(name).app != app:
+            raise Misconfigured(f"connection {name} is none to {app}: link {self.link.flow} again", connection=name)
+        return await self.clients.of(name)
+
+    def connection(self, app: str) -> str:
+        """Id of the connection that the step uses for an app. Raises Misconfigured."""
+        return connection_of(self.link, self.step, app)
+
+
+def connection_of(link: FlowLink, step: FlowStep, app: str) -> str:
+    """Id of the connection that a step of a flow link uses for an app. Raises Misconfigured."""
+    alias = step.connections.get(app, app)
+    if alias not in link.connections:
+        raise Misconfigured(f"flow link {link.id} has no connection {alias}: link the flow again")
+    return link.connections[alias]
+
+
+Implementation = Callable[[Context, Any], Awaitable[Result]]
+"""An action: takes the context and its input model. Raises errors of shared.errors, or Ended."""

@@ -1,0 +1,300 @@
+"""The heart of the consume loop: ordered, bounded and acknowledged by hand. Knows neither Faust nor Kafka.
+
+- One aggregate is worked on strictly one at a time, over all topics of the service; many aggregates side by side.
+- A record is acknowledged only when it and everything before it on its partition is done (the contiguous prefix).
+- Read-ahead is bounded per partition (reading pauses) and per aggregate: beyond that an event folds into the last one
+  of its type, which then looks at the present state for all of them.
+- What stands before a live event of the same aggregate counts as live for the limits: it must not be held up behind it.
+- Records of delay topics are held until they are due; an event of the same aggregate wakes them at once, also one that
+  came between their last look and their being held. What waits for a closed
+  connection, or a flow link that is off, wakes when that is open again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+from shared.errors import Unavailable
+from shared.events.topics import is_delay
+from shared.flows.recent import REMEMBERED
+from shared.log import get_logger
+from shared.ratelimit.lanes import LaneOf
+from shared.tasks import unless_cancelled
+
+log = get_logger(__name__)
+
+Partition = tuple[str, int]
+
+
+@dataclass(eq=False)
+class Work:
+    """One record in hand. `acknowledge` tells Kafka; `due` is epoch seconds, 0 for now; `folded` are the events that
+    this one stands for; `look_again` forbids to take the event for the present state; `lane` is that of its calls.
+
+    `looked_at` is when a run that waits for news last looked (epoch seconds, 0 for every other record); `heard` that
+    there are some, or that nobody knows. `closed` is the connection or flow link that a parked run waits for, `blocked`
+    the connection that must change.
+    """
+
+    partition: Partition
+    offset: int
+    aggregate: str
+    kind: str
+    value: bytes
+    parked: bytes | None
+    acknowledge: Callable[[], object]
+    foldable: bool = False
+    due: float = 0.0
+    done: bool = False
+    look_again: bool = False
+    folded: list[Work] = field(default_factory=list)
+    taken_at: float = 0.0
+    lane: LaneOf = field(default_factory=LaneOf)
+    looked_at: float = 0.0
+    heard: bool = False
+    closed: str = ""
+    blocked: str = ""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Read-ahead: unfinished records per partition, held records per delay partition, events per aggregate."""
+
+    per_partition: int = 512
+    held: int = 10_000
+    per_aggregate: int = 8
+
+
+class _News:
+    """When each aggregate was last heard of, as far as this worker knows: for so many, and since its assignment."""
+
+    def __init__(self, now: float) -> None:
+        self._at: OrderedDict[str, float] = OrderedDict()
+        self._unknown_before = now
+
+    def tell(self, aggregate: str, now: float) -> None:
+        self._at[aggregate] = now
+        self._at.move_to_end(aggregate)
+        if len(self._at) > REMEMBERED:
+            self._unknown_before = max(self._unknown_before, self._at.popitem(last=False)[1])
+
+    def came(self, aggregate: str, since: float) -> bool:
+        """Whether the aggregate was heard of since then."""
+        return self._at.get(aggregate, 0.0) >= since
+
+    def unknown(self, since: float) -> bool:
+        """Whether it may have been, and another worker heard it."""
+        return since < self._unknown_before
+
+
+class Pool:
+    """`handle` does the work and raises only to stop the worker; `pause` and `resume` stop and start reading.
+    `settle` waits until nothing that was begun is on its way to the log. `is_open` tells whether a connection or flow
+    link may be used; call `opened` when one may be again.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[Work], Awaitable[None]],
+        *,
+        pause: Callable[[Partition], None],
+        resume: Callable[[Partition], None],
+        on_fatal: Callable[[BaseException], None],
+        settle: Callable[[], Awaitable[None]],
+        on_restart: Callable[[], None] = lambda: None,
+        is_open: Callable[[str], bool] = lambda connection: False,
+        bounds: Bounds = Bounds(),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._handle = handle
+        self._pause = pause
+        self._resume = resume
+        self._on_fatal = on_fatal
+        self._on_restart = on_restart
+        self._settle = settle
+        self._is_open = is_open
+        self._bounds = bounds
+        self._clock = clock
+        self._order: dict[Partition, deque[Work]] = defaultdict(deque)
+        self._open: dict[Partition, int] = defaultdict(int)
+        self._paused: set[Partition] = set()
+        self._queues: dict[str, deque[Work]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._held: dict[str, dict[Work, asyncio.TimerHandle]] = defaultdict(dict)
+        self._news = _News(clock())
+        self._stopped = False
+
+    def submit(self, work: Work) -> None:
+        """Take a record, in offset order per partition. Never blocks: a full partition is paused instead."""
+        if self._stopped:
+            return
+        self._order[work.partition].append(work)
+        self._open[work.partition] += 1
+        self._check_bound(work.partition)
+        if not work.parked:
+            self._news.tell(work.aggregate, self._clock())
+        work.heard = work.heard or bool(work.looked_at) and self._news.came(work.aggregate, work.looked_at)
+        wait = work.due - self._clock()
+        if wait > 0 and not work.heard and not (work.closed and self._is_open(work.closed)):
+            timer = asyncio.get_running_loop().call_later(wait, self._ripe, work)
+            self._held[work.aggregate][work] = timer
+        else:
+            self._enqueue(work)
+            self.wake(work.aggregate)
+
+    def wake(self, aggregate: str) -> None:
+        """Something was heard of the aggregate: its held records are worked on now, after what is queued."""
+        for work, timer in list(self._held.pop(aggregate, {}).items()):
+            timer.cancel()
+            work.heard = True
+            self._enqueue(work)
+
+    def hear(self, aggregate: str) -> None:
+        """There is news of the aggregate that no event of it tells: what waits looks again, now or when it is held."""
+        self._news.tell(aggregate, self._clock())
+        self.wake(aggregate)
+
+    def opened(self, name: str) -> None:
+        """A connection or flow link is open again, or has changed: what waits for it goes on."""
+        for held in list(self._held.values()):
+            for work, timer in list(held.items()):
+                if name in (work.closed, work.blocked):
+                    timer.cancel()
+                    self._ripe(work)
+
+    def oldest(self) -> float:
+        """Seconds since the longest running event was begun, 0 if none runs."""
+        begun = [q[0].taken_at for q in self._queues.values() if q and q[0].taken_at]
+        return self._clock() - min(begun) if begun else 0.0
+
+    def in_hand(self) -> dict[Partition, int]:
+        """Records read and not acknowledged, by partition."""
+        return {partition: len(order) for partition, order in self._order.items() if order}
+
+    async def drain(self, seconds: float) -> None:
+        """Finish what runs, start nothing more, forget the rest unacknowledged. For shutdown and every revocation.
+
+        A record of work that was cut off may still be on its way: it must not come after those of the next owner.
+        """
+        self._stopped = True
+        for held in self._held.values():
+            for timer in held.values():
+                timer.cancel()
+        self._held.clear()
+        for queue in self._queues.values():
+            while len(queue) > 1:
+                queue.pop()
+        running = list(self._tasks.values())
+        if running:
+            _done, late = await asyncio.wait(running, timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                log.warning("pool.drain_cut", unfinished=len(late))
+                await asyncio.wait(late, timeout=1.0)
+                await self._settled()
+        self._queues.clear()
+        self._tasks.clear()
+        self._order.clear()
+        self._open.clear()
+        self._paused.clear()
+
+    async def _settled(self) -> None:
+        try:
+            await self._settle()
+        except Unavailable as error:
+            self._on_fatal(error)
+
+    def restart(self) -> None:
+        """Take records again, after a drain and a new assignment. What others heard meanwhile is not known."""
+        self._news = _News(self._clock())
+        self._on_restart()
+        self._stopped = False
+
+    def _ripe(self, work: Work) -> None:
+        held = self._held.get(work.aggregate, {})
+        held.pop(work, None)
+        if not held:
+            self._held.pop(work.aggregate, None)
+        self._enqueue(work)
+
+    def _enqueue(self, work: Work) -> None:
+        work.heard = work.heard or bool(work.looked_at) and self._news.unknown(work.looked_at)
+        queue = self._queues.get(work.aggregate)
+        if queue is None:
+            self._queues[work.aggregate] = deque([work])
+            task = asyncio.create_task(self._work_off(work.aggregate), name=f"aggregate {work.aggregate}")
+            self._tasks[work.aggregate] = task
+            return
+        if work.lane.lane == "live":
+            for ahead in queue:
+                ahead.lane.promote()
+        if work.foldable and len(queue) > self._bounds.per_aggregate:
+            self._fold(queue, work)
+        queue.append(work)
+
+    def _fold(self, queue: deque[Work], work: Work) -> None:
+        # Never the head: it is being worked on. Its body is not needed any more, the last event stands for it.
+        for older in [w for w in list(queue)[1:] if w.foldable and w.kind == work.kind]:
+            queue.remove(older)
+            work.folded += [*older.folded, older]
+            older.folded = []
+            older.look_again = work.look_again = True
+
+    async def _work_off(self, aggregate: str) -> None:
+        queue = self._queues[aggregate]
+        try:
+            while queue:
+                work = queue[0]
+                work.taken_at = self._clock()
+                await unless_cancelled(self._handle(work))
+                if self._queues.get(aggregate) is not queue:
+                    return  # drained meanwhile: the partition may be another worker's by now
+                self._finish(work)
+                queue.popleft()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._on_fatal(error)
+        finally:
+            if self._queues.get(aggregate) is queue:
+                del self._queues[aggregate]
+                self._tasks.pop(aggregate, None)
+
+    def _finish(self, work: Work) -> None:
+        for each in (*work.folded, work):
+            each.done, each.value, each.parked = True, b"", None
+            self._open[each.partition] -= 1
+        for partition in {each.partition for each in (*work.folded, work)}:
+            self._acknowledge(partition)
+            self._check_bound(partition)
+
+    def _acknowledge(self, partition: Partition) -> None:
+        order = self._order.get(partition)
+        while order and order[0].done:
+            order.popleft().acknowledge()
+
+    def _check_bound(self, partition: Partition) -> None:
+        limit = self._bounds.held if is_delay(partition[0]) else self._bounds.per_partition
+        count = self._open[partition]
+        if count >= limit and partition not in self._paused:
+            self._paused.add(partition)
+            self._pause(partition)
+        elif count <= limit // 2 and partition in self._paused:
+            self._paused.discard(partition)
+            self._resume(partition)
+
+
+def contiguous(last: int | None, offset: int) -> bool:
+    """Whether a record follows the last one that was read: a hole means that something was skipped."""
+    return last is None or offset == last + 1
+
+
+def same_numbers(assignment: Iterable[Partition], topics: Iterable[str]) -> bool:
+    """Whether a worker owns the same partition numbers of all its input topics."""
+    owned = {topic: {number for name, number in assignment if name == topic} for topic in topics}
+    return len({frozenset(numbers) for numbers in owned.values()}) <= 1

@@ -1,0 +1,77 @@
+"""From a record of an input topic to the work that the pool is given. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from shared.domains import TRIGGERS
+from shared.errors import Blocked, ConnectionClosed
+from shared.events.topics import is_delay, is_replay
+from shared.flows import runs
+from shared.flows.runs import Parked, Problem
+from shared.ratelimit.lanes import Lane, LaneOf
+from shared.runtime.pool import Partition, Work
+
+PARKED_HEADER = "parked"
+"""The header in which a run travels with its event: on the delay topics, and on the replay topic if it is resumed."""
+
+
+def work_of(
+    partition: Partition,
+    offset: int,
+    key: bytes,
+    value: bytes,
+    headers: Mapping[str, bytes],
+    acknowledge: Callable[[], object],
+) -> Work:
+    """One record as work. What cannot be read is work too: whoever does it makes it a dead letter."""
+    parked = headers.get(PARKED_HEADER)
+    parking = _parking(parked) if parked else None
+    problem = parking.run.problem if parking else None
+    kind, origin = _peek(value)
+    trigger = TRIGGERS.get(kind)
+    return Work(
+        partition=partition,
+        offset=offset,
+        aggregate=key.decode(errors="replace"),
+        kind=kind,
+        value=value,
+        parked=parked,
+        acknowledge=acknowledge,
+        foldable=bool(trigger and trigger.by_state) and parked is None,
+        due=parking.due if parking else 0.0,
+        looked_at=parking.looked_at if parking and parking.waiting else 0.0,
+        closed=_closed(problem) if problem else "",
+        blocked=problem.connection if problem and problem.error == Blocked.__name__ else "",
+        lane=LaneOf(lane_of(partition[0], origin, parking)),
+    )
+
+
+def _closed(problem: Problem) -> str:
+    """The connection or flow link that must be open before a run goes on; empty for none."""
+    return problem.connection if problem.error == ConnectionClosed.__name__ else problem.blocker
+
+
+def lane_of(topic: str, origin: str, parked: Parked | None) -> Lane:
+    """The lane of a record's calls: what is sent again is replay or backfill, and stays so while it is parked."""
+    again: Lane = "backfill" if origin == "backfill" else "replay"
+    if is_replay(topic):
+        return again
+    if is_delay(topic) and parked and parked.lane:
+        return parked.lane
+    return again if origin in ("replay", "backfill") else "live"
+
+
+def _peek(value: bytes) -> tuple[str, str]:
+    """The event's type and origin; empty for what cannot be read, which folds with nothing."""
+    try:
+        return runs.peek(value)
+    except ValueError:
+        return "", ""
+
+
+def _parking(parked: bytes) -> Parked | None:
+    try:
+        return runs.decode_parked(parked)
+    except ValueError:
+        return None

@@ -1,0 +1,205 @@
+"""What every worker knows at all times: connections, what the vendors say of their keys, flows, flow links, mappings,
+the states of pairs and the index of entities, folded from compacted topics.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+from pydantic import ValidationError
+
+from shared import key_states, polls
+from shared.apps import APPS
+from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
+from shared.domains import BUILT_IN, BadFlow, check_flow
+from shared.domains.flow import Flow
+from shared.errors import OVERWRITES, Misconfigured, UnreadableRecord
+from shared.events.envelope import check_version
+from shared.events.topics import Topics
+from shared.flows.dead_letters import StandingLetters
+from shared.flows.links import is_removed
+from shared.kafka.replica import Apply
+from shared.key_states import KeyState, KeyStates
+from shared.linking import index, mappings, pairs
+from shared.linking.index import Entity, EntityIndex
+from shared.linking.mapping_index import LinkIndex
+from shared.linking.pairs import PairStates
+from shared.polls import Polls
+
+
+class Unheard(ValueError):
+    """A record of something that this version does not know."""
+
+
+def flow_key(flow_id: str, version: int) -> str:
+    """Key of the record of one version of a flow: those of former versions stay, for runs that began with them."""
+    return f"{flow_id}@{version}"
+
+
+class Registry:
+    """In-memory state of the compacted topics. Give `folds` to a Replica.
+
+    - `on_open` are told of each connection that is open again, has another key, or may do again what was refused to it,
+      and of each flow link that is on again.
+    - `on_entity` are told of each entity of the index: as it was (None if unknown), and as it is.
+    """
+
+    def __init__(self) -> None:
+        self.connections: dict[str, Connection] = {}
+        self.key_states = KeyStates()
+        self.links: dict[str, FlowLink] = {}
+        self.removed_links: dict[str, FlowLink] = {}
+        self.flows: dict[str, Flow] = dict(BUILT_IN)
+        self._versions: dict[str, Flow] = {}
+        self.mappings = LinkIndex()
+        self.pair_states = PairStates()
+        self.index = EntityIndex()
+        self.polls = Polls()
+        self.letters = StandingLetters()
+        self.on_open: list[Callable[[str], None]] = []
+        self.on_entity: list[Callable[[Entity | None, Entity], None]] = []
+
+    def folds(self, topics: Topics, *, with_mappings: bool = True, with_index: bool = True) -> dict[str, Apply]:
+        """The folding functions by topic. Ingress does without the mappings, set-up without the index too.
+
+        They raise UnreadableRecord for what is no record of the topic, StopWorker for another major schema version.
+        """
+        takes: dict[str, Callable[[int, str, bytes], None]] = {
+            topics.connections: self._connection,
+            topics.key_states: self._key_state,
+            topics.flow_links: self._link,
+            topics.flows: self._flow,
+        }
+        if with_mappings:
+            takes |= {topics.mappings: self._mapping, topics.pair_states: self._pair_state}
+            takes[topics.dead_letters] = self.letters.apply
+        if with_index:
+            takes |= {topics.index: self._entity, topics.polls: self._poll}
+        return {topic: self._fold(topic, take) for topic, take in takes.items()}
+
+    def connection(self, connection_id: str) -> Connection:
+        """Raises Misconfigured if there is none (any more)."""
+        found = self.connections.get(connection_id)
+        if not found or found.state == "removed":
+            raise Misconfigured(
+                f"connection {connection_id} is unknown: add it with `tandem connections add`", connection=connection_id
+            )
+        return found
+
+    def _fold(self, topic: str, take: Callable[[int, str, bytes], None]) -> Apply:
+        def fold(offset: int, key: str, value: bytes | None) -> None:
+            if value is None:
+                self._drop(key)
+                return
+            try:
+                take(offset, key, value)
+            except (msgspec.DecodeError, ValidationError, BadFlow, Unheard, RecursionError) as error:
+                raise UnreadableRecord(topic, key, offset, error) from error
+
+        return fold
+
+    def _drop(self, key: str) -> None:
+        self.letters.drop(key)
+        for known in (self.connections, self.links, self.removed_links):
+            known.pop(key, None)
+        gone = self._versions.pop(key, None)
+        if gone and self.flows.get(gone.id) is gone:
+            del self.flows[gone.id]
+
+    def _connection(self, _offset: int, key: str, value: bytes) -> None:
+        connection = connection_decoder.decode(value)
+        check_version(connection.schemaversion)
+        if connection.app not in APPS:
+            raise Unheard(f"connection {connection.id} is to {connection.app}")
+        self.keep_connection(connection)
+
+    def keep_connection(self, connection: Connection) -> None:
+        """The newest state of a connection; in the log already."""
+        before = self.connections.get(connection.id)
+        self.connections[connection.id] = connection
+        if before != connection:
+            self._tell_opened(connection.id)
+
+    def _key_state(self, _offset: int, _key: str, value: bytes) -> None:
+        self.keep_key_state(key_states.decode(value))
+
+    def keep_key_state(self, state: KeyState) -> None:
+        """What a vendor said of a key; in the log already."""
+        present = self.connections.get(state.connection)
+        was_refused = present is not None and self.key_states.refusal(present, state.operation)
+        self.key_states.apply(state)
+        if was_refused and present and not self.key_states.refusal(present, state.operation):
+            self._tell_opened(state.connection)
+
+    def _tell_opened(self, connection_id: str) -> None:
+        if self.is_open(connection_id):
+            for tell in self.on_open:
+                tell(connection_id)
+
+    def is_open(self, name: str) -> bool:
+        """Whether what a parked run waits for is there: a connection that is open, a flow link that is on, or one that
+        may overwrite (`<link>/overwrites`).
+        """
+        if found := self.connections.get(name):
+            return found.state == "open" and self.key_states.refusal(found) is None
+        link = self.links.get(name.removesuffix(OVERWRITES))
+        if link is None or not name.endswith(OVERWRITES):
+            return link is not None and link.enabled
+        return self.may_overwrite(link, time.time())
+
+    def may_overwrite(self, link: FlowLink, now: float) -> bool:
+        """Whether a person allowed first contacts to overwrite values of many pairs: one confirmation holds for every
+        flow link between the same connections.
+        """
+        return any(other.overwrites_allowed(now) for other in self._beside(link))
+
+    def _beside(self, link: FlowLink) -> list[FlowLink]:
+        return [other for other in self.links.values() if other.connections == link.connections]
+
+    def _link(self, _offset: int, key: str, value: bytes) -> None:
+        link = flow_link_decoder.decode(value)
+        check_version(link.schemaversion)
+        here, gone = (self.removed_links, self.links) if is_removed(link) else (self.links, self.removed_links)
+        before = self.links.get(key)
+        gone.pop(key, None)
+        here[key] = link
+        if before != link:
+            self._tell_open(link)
+
+    def _tell_open(self, link: FlowLink) -> None:
+        for name in (link.id, *(f"{other.id}{OVERWRITES}" for other in self._beside(link))):
+            if self.is_open(name):
+                for tell in self.on_open:
+                    tell(name)
+
+    def _flow(self, _offset: int, key: str, value: bytes) -> None:
+        # A newer minor version may have added fields, which no flow of a person's may have.
+        flow = Flow.model_validate_json(value, extra="ignore")
+        check_version(flow.schemaversion)
+        check_flow(flow)
+        self._versions[flow_key(flow.id, flow.version)] = flow
+        newest = self.flows.get(flow.id)
+        if newest is None or newest.version <= flow.version:
+            self.flows[flow.id] = flow
+
+    def flow(self, flow_id: str, version: int) -> Flow | None:
+        """A flow as it was when a run of it began. Of a built-in flow there is one version, that of the code."""
+        return self._versions.get(flow_key(flow_id, version)) or self.flows.get(flow_id)
+
+    def _mapping(self, offset: int, _key: str, value: bytes) -> None:
+        self.mappings.apply(offset, mappings.decode(value))
+
+    def _pair_state(self, offset: int, _key: str, value: bytes) -> None:
+        self.pair_states.apply(offset, pairs.decode(value))
+
+    def _entity(self, _offset: int, _key: str, value: bytes) -> None:
+        entity = index.decode(value)
+        before = self.index.get(entity.ref)
+        self.index.apply(entity)
+        for tell in self.on_entity:
+            tell(before, entity)
+
+    def _poll(self, _offset: int, _key: str, value: bytes) -> None:
+        self.polls.apply(polls.decode(value))

@@ -1,0 +1,339 @@
+"""Runs one flow link for one event: step by step, each recorded, retried in place, parked or given up on.
+
+The runner tells what became of the run; acknowledging, parking and burying is the consume loop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from shared import metrics
+from shared.connections import FlowLink
+from shared.domains import ACTIONS, TRIGGERS, noun_of, owner_of
+from shared.domains.flow import Flow, FlowStep
+from shared.domains.model import Domain
+from shared.domains.templates import render
+from shared.errors import (
+    LONGEST_MESSAGE,
+    Blocked,
+    Conflict,
+    ConnectionClosed,
+    FlowLinkOff,
+    Held,
+    KeyRefused,
+    Malformed,
+    Retryable,
+    StopWorker,
+    SyncError,
+)
+from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope, timestamp
+from shared.events.own import HANDED_OVER
+from shared.events.topics import Topics
+from shared.flows import hand_over, runs
+from shared.flows.hand_over import HandOver, handed_over
+from shared.flows.retries import in_place
+from shared.flows.runs import Problem, Run, RunState, Step, StepState
+from shared.identity import Ref
+from shared.kafka.log import Log
+from shared.linking.claims import Links
+from shared.linking.pair_writes import PairWrites
+from shared.log import get_logger
+from shared.runtime.actions import Context, Ended, Implementation, Result, connection_of
+from shared.runtime.clients import Clients, acting_for
+from shared.runtime.registry import Registry
+from shared.scrub import scrub
+from shared.settings import Settings
+
+log = get_logger(__name__)
+
+END_OF_STEP: Mapping[RunState, StepState] = {"succeeded": "succeeded", "in_sync": "in_sync"}
+"""How a step ends that ended its run early; in any other state of the run it was skipped."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: `ended` in a terminal state, `handed_over` to another service, `later` (park it), or `dead`
+    (bury it).
+
+    `waiting`: only a change at the other side helps; `patient`: however often it is parked, it is not given up on.
+    """
+
+    run: Run
+    what: Literal["ended", "handed_over", "later", "dead"]
+    waiting: bool = False
+    patient: bool = False
+    bug: bool = False
+
+
+class Runner:
+    """One per worker. `implementations` are the actions of the domain, by name."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        settings: Settings,
+        topics: Topics,
+        registry: Registry,
+        links: Links,
+        clients: Clients,
+        kafka: Log,
+        implementations: Mapping[str, Implementation],
+        worker: str,
+        pairs: PairWrites,
+    ) -> None:
+        self._domain = domain
+        self._settings = settings
+        self._topics = topics
+        self._registry = registry
+        self._links = links
+        self._clients = clients
+        self._kafka = kafka
+        self._implementations = implementations
+        self._worker = worker
+        self._pairs = pairs
+
+    async def run(self, run: Run, link: FlowLink, flow: Flow, envelope: Envelope, *, fresh: bool) -> Outcome:
+        """Start or go on with a run. Raises StopWorker; every other error becomes the outcome."""
+        run.state, run.worker, run.next_attempt_at = "running", self._worker, ""
+        if run.problem and run.problem.error != Conflict.__name__:
+            run.problem = None  # a conflict stays one, and on its list, while it is looked at again
+        run.ended_at = ""  # a retried one had ended
+        run.noun = self._domain.noun
+        run.attempts += 1
+        acting_for.set(link.id)
+        try:
+            if not link.enabled and not self.has_begun(run.id, run.aggregate):
+                raise FlowLinkOff(link.id)
+            await self._end_if_echo(run, flow, envelope)
+            context = {"trigger": _trigger(envelope), "steps": {}}
+            acted = False
+            for step in flow.steps:
+                if owner_of(step.action) is self._domain:
+                    acted |= await self._step(step, run, link, context, fresh=fresh)
+                elif done := _done(step, run):
+                    context["steps"][step.id], acted = done.output, acted or done.state == "succeeded"
+                else:
+                    return await self._hand_over(step, run, link, context, envelope)
+        except Ended as end:
+            run.refs = _merged(run.refs, end.refs)
+            return self._ended(run, end.state, end.reason)
+        except (Retryable, SyncError) as error:
+            return self._stopped(run, error)
+        except (asyncio.CancelledError, StopWorker):
+            raise
+        except Exception as error:
+            return self._bug(run, error)
+        return self._ended(run, "succeeded" if acted else "in_sync", "")
+
+    def has_begun(self, run: str, subject: str) -> bool:
+        """Whether a run holds an open claim for its subject: of a link that is off it only looks up what was made."""
+        return any(held.run == run for held in self._links.index.open_claims(subject))
+
+    async def _hand_over(
+        self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], event: Envelope
+    ) -> Outcome:
+        """The next action is another service's: the run goes there, to the queue of what that action acts on."""
+        action, owner = ACTIONS[step.action], owner_of(step.action)
+        aggregate, connection = run.aggregate, run.connection
+        if action.subject:
+            app, noun, entity = action.subject(_input(step, context))
+            connection = connection_of(link, step, app)
+            aggregate = str(Ref(self._registry.connection(connection).app_account, noun, entity))
+        run.noun, run.worker, run.problem = owner.noun, "", None
+        await self._record(run)
+        work = HandOver(run=run, step=step.id, trigger=context["trigger"])
+        handed = handed_over(work, aggregate, connection, event, datetime.now(UTC))
+        again = event.origin in ("replay", "backfill")
+        topic = self._topics.replay(owner.noun) if again else self._topics.events(owner.noun)
+        await self._kafka.append(topic, aggregate, envelopes.encode(handed))
+        return Outcome(run, "handed_over")
+
+    async def _end_if_echo(self, run: Run, flow: Flow, envelope: Envelope) -> None:
+        """A create that we caused starts no create back (design law 3). Nor does it end what this side began: two that
+        name each other would each take the other for the one that goes on.
+        """
+        subject = envelope.aggregate
+        if not flow.makes or envelope.type == HANDED_OVER:
+            return
+        claims = self._links.of(flow.makes)
+        if await claims.is_winning_claim(subject):
+            return
+        for mapping in claims.index.holders_of(subject):
+            if mapping.source != subject and mapping.run != run.id:
+                what = "is making" if mapping.state == "claimed" else "made"
+                raise Ended("skipped", f"echo: run {mapping.run} {what} this pair ({mapping.id})", mapping.refs)
+
+    async def _step(self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], *, fresh: bool) -> bool:
+        """Run one step unless an earlier attempt of this run ended it. Returns whether it had an effect."""
+        done = _done(step, run)
+        if done and not ACTIONS[step.action].reads:
+            context["steps"][step.id] = done.output
+            return done.state == "succeeded"
+        record = _open_step(run, step)
+        await self._record(run)
+        try:
+            result = await self._attempt(step, record, run, link, context, fresh=fresh)
+        except Ended as end:
+            _end_step(record, END_OF_STEP.get(end.state, "skipped"))
+            record.notes = [end.reason]
+            raise
+        except StopWorker:
+            raise
+        except Exception as error:
+            _end_step(record, "waiting" if isinstance(error, Retryable) else "failed")
+            record.problem = problem_of(error)
+            raise
+        _end_step(record, "succeeded" if result.effect else "in_sync")
+        record.output = context["steps"][step.id] = result.output.model_dump(mode="json")
+        record.notes = list(result.notes)
+        run.refs = _merged(run.refs, result.refs)
+        return result.effect
+
+    async def _attempt(
+        self, step: FlowStep, record: Step, run: Run, link: FlowLink, context: dict[str, Any], *, fresh: bool
+    ) -> Result:
+        given = _input(step, context)
+        about = Context(
+            run,
+            link,
+            fresh,
+            self._settings,
+            self._registry,
+            self._links,
+            self._clients,
+            self._pairs,
+            self._kafka,
+            self._topics,
+            self._domain,
+            step,
+        )
+
+        async def call() -> Result:
+            try:
+                return await self._implementations[step.action](about, given)
+            except KeyRefused as error:
+                raise await self._clients.close(error) from error
+            except Blocked as error:
+                await self._clients.block(error)
+                raise
+
+        def again(attempt: int, error: BaseException) -> None:
+            record.attempts = attempt + 1
+            metrics.RETRIES.labels(step.action, type(error).__name__).inc()
+            log.info("step.retried", run=run.id, step=step.id, attempt=attempt, reason=str(error))
+
+        scale = float(self._settings.delay_scale)
+        limit = self._settings.in_place_limit * scale
+        return await in_place(call, limit=limit, scale=scale, on_retry=again)
+
+    def _ended(self, run: Run, state: runs.RunState, reason: str) -> Outcome:
+        run.state, run.reason, run.ended_at = state, reason, _now()
+        return Outcome(run, "ended")
+
+    def _stopped(self, run: Run, error: SyncError) -> Outcome:
+        run.problem, run.reason = problem_of(error), error.message
+        if isinstance(error, Retryable):
+            return Outcome(run, "later", waiting=error.policy.wakes_on_news, patient=not error.policy.gives_up)
+        run.state, run.ended_at = "dead", _now()
+        return Outcome(run, "dead")
+
+    def _bug(self, run: Run, error: Exception) -> Outcome:
+        log.error("run.bug", run=run.id, error=repr(error), exc_info=error)
+        run.problem = problem_of(error)
+        run.reason, run.state, run.ended_at = (
+            f"a bug in Tandem: {run.problem.error}: {run.problem.reason}",
+            "dead",
+            _now(),
+        )
+        return Outcome(run, "dead", bug=True)
+
+    async def _record(self, run: Run) -> None:
+        run.updated_at = _now()
+        await self._kafka.append(self._topics.runs, run.id, runs.encode(run))
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Why, as data. A bug keeps its traceback."""
+    if isinstance(error, SyncError):
+        return Problem(
+            error=type(error).__name__,
+            reason=error.message,
+            code=error.code,
+            retryable=isinstance(error, Retryable),
+            candidates=list(error.candidates) if isinstance(error, Conflict) else [],
+            separable=isinstance(error, Conflict) and error.separable,
+            connection=error.connection if isinstance(error, ConnectionClosed | Blocked) else "",
+            blocker=error.blocker if isinstance(error, Held) else "",
+        )
+    text = scrub("".join(traceback.format_exception(error)))
+    return Problem(error=type(error).__name__, reason=_shown(str(error) or repr(error)), traceback=text[-8000:])
+
+
+def _shown(text: str) -> str:
+    return scrub(text)[:LONGEST_MESSAGE]
+
+
+def _input(step: FlowStep, context: dict[str, Any]) -> BaseModel:
+    """The input of a step's action. Raises Malformed."""
+    try:
+        return ACTIONS[step.action].input.model_validate(render(step.input, context))
+    except ValidationError as error:
+        raise Malformed(f"step {step.id}: the input of {step.action} does not fit: {error}") from error
+
+
+def _done(step: FlowStep, run: Run) -> Step | None:
+    """The record of a step that an earlier attempt of the run, or another service, ended."""
+    return next((s for s in run.steps if s.id == step.id and s.state in ("succeeded", "in_sync")), None)
+
+
+def _trigger(envelope: Envelope) -> dict[str, Any]:
+    if envelope.type == HANDED_OVER:
+        return hand_over.read(envelope).trigger
+    return TRIGGERS[envelope.type].extract(envelope.body()).model_dump(mode="json")
+
+
+def _open_step(run: Run, step: FlowStep) -> Step:
+    run.steps = [s for s in run.steps if s.id != step.id]
+    record = Step(id=step.id, action=step.action, state="running", started_at=_now())
+    run.steps.append(record)
+    return record
+
+
+def _end_step(record: Step, state: StepState) -> None:
+    record.state, record.ended_at = state, _now()
+
+
+def _merged(refs: list[str], more: tuple[str, ...]) -> list[str]:
+    return list(dict.fromkeys([*refs, *more]))
+
+
+def _now() -> str:
+    return timestamp(datetime.now(UTC))
+
+
+def new_run(run_id: str, link: FlowLink, flow: Flow, envelope: Envelope, place: str) -> Run:
+    """The run of a flow link for an event, not started yet."""
+    return Run(
+        id=run_id,
+        state="running",
+        event=envelope.id,
+        event_type=envelope.type,
+        aggregate=envelope.aggregate,
+        connection=envelope.connection,
+        started_at=_now(),
+        flow_link=link.id,
+        flow=flow.id,
+        flow_version=flow.version,
+        refs=[envelope.aggregate],
+        origin=envelope.origin,
+        place=place,
+        noun=noun_of(envelope.type),
+    )

@@ -1,0 +1,293 @@
+"""Records that come while partitions are given out anew, with Faust and a real Kafka, without the rest of a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import pytest
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import IllegalStateError
+from faust.agents.manager import AgentManager
+from faust.transport.consumer import ThreadDelegateConsumer
+from faust.types import TP
+from shared.domains.customers import DOMAIN
+from shared.events.topics import Topics
+from shared.kafka.log import Log, client_options
+from shared.runtime import faust_glue
+from shared.runtime.admin import ensure_topics
+from shared.runtime.faust_glue import Consuming, make_app
+from shared.runtime.pool import Pool, Work
+from shared.settings import Settings
+
+from tests.integration.runtime.conftest import own_settings
+from tests.stack.processes import until
+
+SLOW = 1.5
+"""Seconds that a part takes on a machine that is busy: longer than a fetch waits."""
+
+
+class Reader:
+    """A worker's reading, and a pool whose work is to note what it got. `rejoin` has its partitions given out anew.
+
+    What is in `slow` takes so many seconds once: to `resume` reading after an assignment, to hand partitions to
+    `agents`, to take the `answer` of a fetch.
+    """
+
+    running: ClassVar[dict[Any, Reader]] = {}
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        topics = Topics(settings)
+        self.settings = settings
+        self.topic = topics.events("customer")
+        self.partition = TP(self.topic, 0)
+        self.app = make_app(DOMAIN, settings, topics)
+        self.read: list[tuple[int, str]] = []
+        self.slow: dict[str, float] = {}
+        self.took: list[str] = []
+        self.misplaced: int | None = None
+        self.fetching = asyncio.Event()
+        self._log = log
+        inputs = topics.inputs(DOMAIN.noun)
+        self.consuming = Consuming(self.app, inputs, settings, pool_ready=self._ready, closing=self._nothing)
+        self.pool = Pool(
+            self._handle,
+            pause=self.consuming.pause,
+            resume=self.consuming.resume,
+            on_fatal=lambda error: pytest.fail(str(error)),
+            settle=self._nothing,
+        )
+        self.app.on_rebalance_complete.connect(self._resume)
+
+    async def _ready(self) -> Pool:
+        return self.pool
+
+    async def _nothing(self) -> None:
+        pass
+
+    async def _resume(self, *_: Any, **__: Any) -> None:
+        await self.take_time("resume")
+
+    async def take_time(self, part: str) -> None:
+        """As long as the part takes."""
+        if seconds := self.slow.pop(part, 0.0):
+            await asyncio.sleep(seconds)
+            self.took.append(part)
+
+    async def _handle(self, work: Work) -> None:
+        self.read.append((work.offset, work.value.decode()))
+
+    @property
+    def thread(self) -> Any:
+        """What Faust reads with."""
+        return cast(Any, self.app.consumer)._thread
+
+    async def start(self) -> None:
+        """Begin, and wait until it is a member of the group."""
+        self.running[self.app] = self
+        await self.app.start()
+        await self.settled()
+
+    async def stop(self) -> None:
+        """Leave the group, with everything committed."""
+        if self.running.pop(self.app, None):
+            await self.app.stop()
+
+    async def settled(self) -> None:
+        """Wait until it has an assignment, which may be empty."""
+
+        async def assigned() -> bool:
+            return self.consuming.assignment is not None and not self.app.rebalancing
+
+        await until(assigned, "an assignment")
+
+    async def reads(self) -> None:
+        """Wait until a fetch has just begun."""
+        self.fetching.clear()
+        async with asyncio.timeout(20):
+            await self.fetching.wait()
+
+    def rejoin(self) -> None:
+        """Have the group give its partitions out anew."""
+        coordinator = self.thread._ensure_consumer()._coordinator
+        self.thread.thread_loop.call_soon_threadsafe(coordinator.request_rejoin)
+
+    async def append(self, *texts: str) -> None:
+        """Events, in this order."""
+        for text in texts:
+            await self._log.append(self.topic, "one", text.encode())
+
+    async def got(self, number: int) -> list[tuple[int, str]]:
+        """Wait for so many records, and then for more that should not come."""
+
+        async def enough() -> bool:
+            return len(self.read) >= number
+
+        await until(enough, f"{number} records, not {self.read}", patience=20)
+        await asyncio.sleep(1.5)
+        return self.read
+
+    def again(self) -> Reader:
+        """Another worker, or the next life of this one."""
+        return Reader(self.settings, self._log)
+
+
+@pytest.fixture
+async def settings(kafka_bootstrap: str) -> Settings:
+    """One partition of each topic."""
+    made = own_settings(kafka_bootstrap, topic_partitions=1)
+    await ensure_topics(made)
+    return made
+
+
+@pytest.fixture
+async def log(settings: Settings) -> AsyncIterator[Log]:
+    """Where events are appended."""
+    async with Log(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def reader(
+    settings: Settings, log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Reader]:
+    """Not started yet."""
+    own = settings.model_copy(update={"home": tmp_path, "session_timeout": 6.0, "drain_timeout": 3.0})
+    fetch, give = ThreadDelegateConsumer._getmany, AgentManager.on_rebalance
+
+    async def getmany(self: ThreadDelegateConsumer, *given: Any, **named: Any) -> Any:
+        reader = Reader.running[self.app]
+        reader.fetching.set()
+        if reader.misplaced is not None:
+            reader.thread.seek(TopicPartition(*reader.partition), reader.misplaced)
+            reader.misplaced = None
+        if records := await fetch(self, *given, **named):
+            await reader.take_time("answer")
+        return records
+
+    async def on_rebalance(self: AgentManager, *given: Any) -> None:
+        await Reader.running[self.app].take_time("agents")
+        await give(self, *given)
+
+    monkeypatch.setattr(ThreadDelegateConsumer, "_getmany", getmany)
+    monkeypatch.setattr(AgentManager, "on_rebalance", on_rebalance)
+    yield Reader(own, log)
+    for reader in list(Reader.running.values()):
+        await reader.stop()
+
+
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Why the worker would have ended itself."""
+    reasons: list[str] = []
+    monkeypatch.setattr(faust_glue, "stop_now", reasons.append)
+    return reasons
+
+
+@pytest.mark.parametrize("slow", [{"resume": SLOW}, {"resume": SLOW, "answer": 2 * SLOW}])
+@pytest.mark.parametrize("before", [[], ["a", "b"]])
+async def test_a_fetch_that_waits_through_a_rebalance_loses_nothing(
+    reader: Reader, stopped: list[str], before: list[str], slow: dict[str, float]
+) -> None:
+    """On a partition that nothing was committed on, and on one that has a committed offset."""
+    await reader.start()
+    await reader.append(*before)
+    await reader.got(len(before))
+    reader.slow = dict(slow)
+
+    async def while_revoked(*_: Any, **__: Any) -> None:
+        await reader.append("c", "d", "e")
+
+    reader.app.on_partitions_revoked.connect(while_revoked)
+    await reader.reads()
+    reader.rejoin()
+
+    whole = [*before, "c", "d", "e"]
+    assert await reader.got(len(whole)) == list(enumerate(whole))
+    assert stopped == []
+
+
+async def test_partitions_are_given_out_once_more_before_the_positions_are_set(
+    reader: Reader, stopped: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Setting them fails then; they are set after the next assignment."""
+    await reader.start()
+    reader.slow = {"resume": SLOW, "answer": 2 * SLOW}
+    whole = reader.thread.seek_to_committed
+    failed: list[bool] = []
+
+    async def while_revoked(*_: Any, **__: Any) -> None:
+        if not reader.took:
+            await reader.append("a", "b", "c")
+
+    async def seek() -> Any:
+        if "answer" in reader.took and not failed:
+            failed.append(True)
+            reader.rejoin()
+            raise IllegalStateError("partitions are not assigned")
+        return await whole()
+
+    reader.app.on_partitions_revoked.connect(while_revoked)
+    monkeypatch.setattr(reader.thread, "seek_to_committed", seek)
+    await reader.reads()
+    reader.rejoin()
+
+    assert await reader.got(3) == [(0, "a"), (1, "b"), (2, "c")]
+    assert (failed, stopped, reader.app.crashed) == ([True], [], False)
+
+
+async def test_who_had_no_partition_before_reads_each_record_once(reader: Reader, stopped: list[str]) -> None:
+    """Faust has not stopped reading then: it fetches before its agents have the partitions, and seeks afterwards."""
+    both = [reader, reader.again()]
+    for one in both:
+        await one.start()
+        one.slow = {"agents": SLOW}
+    await reader.settled()
+    [owner] = [one for one in both if one.consuming.assignment]
+    [idle] = [one for one in both if not one.consuming.assignment]
+
+    await owner.stop()
+    await reader.append("a", "b", "c")
+
+    assert await idle.got(3) == [(0, "a"), (1, "b"), (2, "c")]
+    assert stopped == []
+
+
+async def test_an_assignment_that_begins_too_late_stops_the_worker(reader: Reader, stopped: list[str]) -> None:
+    """Whatever has moved the position: acknowledging the first record that comes would lose those before it."""
+    await reader.append("a", "b", "c")
+    reader.misplaced = 2
+    await reader.start()
+
+    async def ended() -> bool:
+        return bool(stopped)
+
+    await until(ended, "the end of the worker", patience=20)
+    assert "read offset 2 after -1; records were skipped" in stopped[0]
+
+
+async def test_what_kafka_has_deleted_is_told(
+    reader: Reader, stopped: list[str], told: list[structlog.typing.EventDict]
+) -> None:
+    """A worker that was away for longer than events are kept goes on with the first one that is left."""
+    await reader.start()
+    await reader.append("a")
+    await reader.got(1)
+    await reader.stop()
+    await reader.append("b", "c", "d")
+    admin = AIOKafkaAdminClient(**client_options(reader.settings))
+    await admin.start()
+    await admin.delete_records({TopicPartition(*reader.partition): RecordsToDelete(before_offset=3)})
+    await admin.close()
+
+    later = reader.again()
+    await later.start()
+    assert await later.got(1) == [(3, "d")]
+
+    assert stopped == []
+    [expired] = [line for line in told if line["event"] == "events.expired"]
+    assert (expired["partition"], expired["first"], expired["last"]) == (0, 1, 2)
