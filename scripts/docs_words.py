@@ -265,7 +265,7 @@ TOPIC_WORDS: Mapping[str, str] = {
     "index": "ids and e-mail addresses of both sides, as the pollers saw them",
     "polls": "how far each poller is",
     "pair_states": "what both sides of a pair agree on, and what differs",
-    "limits_demand": "calls that wait, and what became of permits: workers to the allocator",
-    "limits_leases": "permits for calls: the allocator to workers; silence after a 429: the refused one to all",
+    "limits_demand": "calls that wait, and what became of leases: workers to the allocator",
+    "limits_leases": "leases for calls: the allocator to workers; silence after a 429: the refused one to all",
     "runs": "the activity log: each record is the whole state of its run",
 }

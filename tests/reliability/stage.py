@@ -27,7 +27,7 @@ SCALE = 0.005
 """How delays are stretched: parkings last 0.3, 3 and 18 s, and a closed connection is probed every 3 s."""
 
 QUOTAS = {"TANDEM_STRIPE_QUOTA": "200", "TANDEM_STRIPE_OPERATION_QUOTA": "150", "TANDEM_TOGAI_QUOTA": "150"}
-"""Three times what the story needs, for what a death repeats; and all calls go by leased permits: a 429 to one process
+"""Three times what the story needs, for what a death repeats; and all calls go by leased leases: a 429 to one process
 must silence the others.
 """
 

@@ -255,8 +255,8 @@ def test_who_writes_and_reads_which_topic() -> None:
         reached = set(graph.find_upstream_modules(package, as_package=True))
         files = [*SOURCES[service], *(f for f in SOURCES["shared"] if module[f] in reached)]
         written[service] = {topic for file in files for topic in topics_written(file)}
-        asks, leases = (any(makes(file, name) for file in files) for name in ("Permits", "Office"))
-        # Who asks for permits also tells the others of a silence, where the leases are told.
+        asks, leases = (any(makes(file, name) for file in files) for name in ("SharedLimits", "AllocatorServer"))
+        # Who asks for leases also tells the others of a silence, where the leases are told.
         tells = ((TOPICS.limits_demand, asks), (TOPICS.limits_leases, asks or leases))
         written[service] |= {t for t, does in tells if does}
         talked[service] = {t for t, does in ((TOPICS.limits_leases, asks), (TOPICS.limits_demand, leases)) if does}

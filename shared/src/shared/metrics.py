@@ -38,20 +38,20 @@ IN_HAND = Gauge("tandem_events_in_hand", "events read and not acknowledged", ["t
 OLDEST_SECONDS = Gauge("tandem_oldest_event_seconds", "age of the oldest event that is being worked on")
 ASSIGNED = Gauge("tandem_assigned_partitions", "partitions that this worker owns")
 
-PERMITS = Counter(
-    "tandem_permits_total",
-    "permits leased, used, returned unused, and calls by the fallback share",
+LEASES = Counter(
+    "tandem_leases_total",
+    "leases granted, used, returned unused, and calls by the fallback share",
     ["app_account", "lane", "what"],
 )
-PERMIT_SECONDS = Histogram(
-    "tandem_permit_seconds",
-    "time that a call waited for its permit",
+LEASE_WAIT_SECONDS = Histogram(
+    "tandem_lease_wait_seconds",
+    "time that a call waited for its lease",
     ["lane"],
     buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60),
 )
-WAITING_CALLS = Gauge("tandem_waiting_calls", "calls that wait for a permit", ["app_account", "lane"])
-FALLBACK = Gauge("tandem_fallback_share", "1 while calls wait and nobody leases permits: the fallback share holds")
-LIMIT_LEADER = Gauge("tandem_limits_leader", "1 in the one ingress that leases permits")
+WAITING_CALLS = Gauge("tandem_waiting_calls", "calls that wait for a lease", ["app_account", "lane"])
+FALLBACK = Gauge("tandem_fallback_share", "1 while calls wait and nobody grants leases: the fallback share holds")
+LIMIT_LEADER = Gauge("tandem_limits_leader", "1 in the one ingress that grants leases")
 PRESENT_RATE = Gauge("tandem_present_rate", "calls per second that are leased at most now, after 429s", ["app_account"])
 PRESENT_CONCURRENCY = Gauge(
     "tandem_present_concurrency", "calls under way that are leased at most now; 0 is no limit", ["app_account"]

@@ -209,7 +209,7 @@ class Settings(BaseSettings):
         0, ge=0, description="calls that one Togai organization may have under way at the same time; 0: no limit"
     )
     fallback_share: float = Field(
-        0.05, ge=0, le=1, description="share of a quota that a worker keeps to while nobody leases it permits"
+        0.05, ge=0, le=1, description="share of a quota that a worker keeps to while nobody leases it leases"
     )
     email_rule: Literal["off", "exact"] = Field(
         "exact", description="link by e-mail address where exactly one unlinked object on each side has it, or never"

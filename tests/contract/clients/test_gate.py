@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from shared.errors import RateLimited
-from shared.ratelimit import LONGEST_HOLD, CallGate
+from shared.ratelimit import LONGEST_BACK_OFF, CallGate
 from shared.settings import Settings
 
 STRIPE, OTHER, TOGAI = "stripe:test:acct_1", "stripe:test:acct_2", "togai:test:org_1"
@@ -98,7 +98,7 @@ def test_calls_in_flight_are_bounded(loop: JumpingLoop) -> None:
     assert [sum(1 for t in times if start <= t < start + 10) for start in (0, 10, 20)] == [3, 3, 3]
 
 
-@pytest.mark.parametrize(("asked", "held"), [(5.0, 5.0), (1000.0, LONGEST_HOLD), (0.0, 0.0), (-3.0, 0.0)])
+@pytest.mark.parametrize(("asked", "held"), [(5.0, 5.0), (1000.0, LONGEST_BACK_OFF), (0.0, 0.0), (-3.0, 0.0)])
 def test_a_429_holds_everybody_of_the_account(loop: JumpingLoop, asked: float, held: float) -> None:
     """For as long as was asked, but not for ever; nobody else is held."""
 

@@ -76,10 +76,10 @@ async def facts(stack: Stack, name: str, path: str) -> dict[str, Any]:
 
 
 async def used(stack: Stack, name: str) -> float:
-    """Permits that a worker used at Togai."""
+    """SharedLimits that a worker used at Togai."""
     async with own_machine(timeout=5) as http:
         lines = (await http.get(stack.url(name, "/metrics"))).text.splitlines()
-    mine = [line for line in lines if line.startswith('tandem_permits_total{app_account="togai') and '"used"' in line]
+    mine = [line for line in lines if line.startswith('tandem_leases_total{app_account="togai') and '"used"' in line]
     return sum(float(line.rpartition(" ")[2]) for line in mine)
 
 
@@ -159,11 +159,11 @@ async def test_a_429_with_retry_after_silences_all_workers(limited: Stack) -> No
 
     async def told() -> bool:
         account = f"togai:test:{tenant.togai_org}"
-        return bool((await facts(limited, "ingress", "/limits"))["accounts"].get(account, {}).get("held"))
+        return bool((await facts(limited, "ingress", "/limits"))["accounts"].get(account, {}).get("back_off"))
 
     at = await refused_by_fault(tenant)
     await until(told, "the silence that the allocator asks for")
-    # A permit that was leased before is good for so long.
+    # A lease that was leased before is good for so long.
     begun = time.time() + HORIZON
     calls = await called(tenant, 10, since=at + 3)
     early = [call["began"] - at for call in await calls_to_togai(tenant) if begun < call["began"] < at + 2.9]

@@ -12,7 +12,7 @@ from shared.flows import runs
 from shared.flows.retries import LAST_PARKING
 from shared.linking import index
 from shared.linking.index import Entity
-from shared.ratelimit.lanes import LANES, Lane, LaneOf
+from shared.ratelimit.lanes import LANES, Lane, WorkPriority
 from shared.runtime.records import PARKED_HEADER, work_of
 
 from tests.integration.runtime.bench import LINK, TOGAI, Bench, event
@@ -153,7 +153,7 @@ async def test_a_parked_run_keeps_its_lane(lane: Lane) -> None:
     """Through every parking, and although a live event behind it made it live for a while."""
     bench = Bench(in_place_limit=0.001)
     bench.answer = lambda: Unavailable("away")
-    work = bench.work(event(), lane=LaneOf(lane))
+    work = bench.work(event(), lane=WorkPriority(lane))
     work.lane.promote()
     await bench.processor.handle(work)
     topic, parked = bench.parked()[-1]

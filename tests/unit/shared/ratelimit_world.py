@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from ingress.limits.allocator import Allocator
+from ingress.ratelimit.allocator import Allocator
 from shared.ratelimit.lanes import Lane
-from shared.ratelimit.lease_client import Key, Purse
-from shared.ratelimit.messages import LATEST, Demand, Leases
+from shared.ratelimit.lease_client import Key, LeaseClient
+from shared.ratelimit.messages import COUNTED_WITHIN, Demand, Grants
 from shared.ratelimit.quotas import Quota
 
 ACCOUNT = "togai:live:org"
@@ -43,9 +43,9 @@ class Counted:
 
 @dataclass
 class SimWorker:
-    """One process: a purse, calls that wait, and a clock that agrees with nobody's and is no steadier than most."""
+    """One process: a client, calls that wait, and a clock that agrees with nobody's and is no steadier than most."""
 
-    purse: Purse
+    client: LeaseClient
     offset: float
     drift: float = 0.0
     waiting: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
@@ -96,7 +96,7 @@ class World:
         """A new one takes over, or the first begins."""
         epoch, self._offset = self._records, self.random.uniform(-1e5, 1e5)
         allocator = self.allocator = Allocator(epoch, self.at + self._offset, lambda _: self.quota, LONGEST_CALL)
-        self._publish_leases(Leases(epoch=epoch))
+        self._publish_leases(Grants(epoch=epoch))
         self._allocator_turn(allocator)
 
     def kill_allocator(self) -> None:
@@ -104,8 +104,8 @@ class World:
 
     def add_worker(self, name: str, **backlog: int) -> SimWorker:
         """A process that always has so many calls of each lane waiting."""
-        purse = Purse(name, lambda _: self.quota, self.share)
-        own = SimWorker(purse, self.random.uniform(-1e5, 1e5), self.random.uniform(-2e-4, 2e-4))
+        client = LeaseClient(name, lambda _: self.quota, self.share)
+        own = SimWorker(client, self.random.uniform(-1e5, 1e5), self.random.uniform(-2e-4, 2e-4))
         for lane, count in backlog.items():
             own.backlog[key(lane)] = count  # type: ignore[arg-type]
         self.workers[name] = own
@@ -130,7 +130,7 @@ class World:
             self._allocator_wake = wake
             self._wake_at(wake, lambda: self._allocator_turn(allocator))
 
-    def _publish_leases(self, leases: Leases) -> None:
+    def _publish_leases(self, leases: Grants) -> None:
         self._records += 1
         for worker in self.workers.values():
             worker.read_at = max(worker.read_at, self.at + self.random.uniform(0, self.weather.delay))
@@ -144,14 +144,14 @@ class World:
 
     def _heard(self, demand: Demand) -> None:
         if self.allocator:
-            self.allocator.hear(demand, self.at + self._offset)
+            self.allocator.receive(demand, self.at + self._offset)
             self._allocator_turn(self.allocator)
 
     # --- a worker ---
 
-    def _hears(self, worker: SimWorker, leases: Leases) -> None:
+    def _hears(self, worker: SimWorker, leases: Grants) -> None:
         if worker.alive:
-            worker.purse.hear(leases, worker.clock(self.at))
+            worker.client.receive(leases, worker.clock(self.at))
             self._worker_turn(worker)
 
     def _worker_turn(self, worker: SimWorker) -> None:
@@ -161,15 +161,15 @@ class World:
         for known, count in worker.backlog.items():
             worker.waiting[known] = max(worker.waiting[known], count)
         for wanted in list(worker.waiting):
-            while worker.waiting[wanted] and (permit := worker.purse.take(wanted, now)):
+            while worker.waiting[wanted] and (lease := worker.client.take(wanted, now)):
                 worker.waiting[wanted] -= 1
                 pause = self.random.uniform(0, self.weather.dawdle)
-                self.later(pause, lambda p=permit: self._send(worker, p))  # type: ignore[misc]
+                self.later(pause, lambda p=lease: self._send(worker, p))  # type: ignore[misc]
                 worker.waiting[wanted] = max(worker.waiting[wanted], worker.backlog.get(wanted, 0))
         waiting = {k: count for k, count in worker.waiting.items() if count}
-        if (demand := worker.purse.message(waiting, now)) is not None:
+        if (demand := worker.client.message(waiting, now)) is not None:
             self._publish_demand(demand)
-        wake = self.at + max(worker.purse.next_turn(waiting, now) - now, 1e-4)
+        wake = self.at + max(worker.client.next_turn(waiting, now) - now, 1e-4)
         if wake < worker.wake or worker.wake <= self.at:
             worker.wake = wake
             self._wake_at(wake, lambda: self._worker_turn(worker))
@@ -178,27 +178,27 @@ class World:
         if at != float("inf"):
             heapq.heappush(self._queue, (at, next(self._number), turn))
 
-    def _send(self, worker: SimWorker, permit: Any) -> None:
+    def _send(self, worker: SimWorker, lease: Any) -> None:
         if not worker.alive:
             return
-        if not worker.purse.begin(permit, worker.clock(self.at)):
-            worker.waiting[permit.key] += 1
+        if not worker.client.begin(lease, worker.clock(self.at)):
+            worker.waiting[lease.key] += 1
             return
         slow = self.random.random() < self.weather.slow_calls
         extra = (1.5 if slow else self.weather.jitter) * self.random.random() ** 3
         takes = self.weather.call + extra
         # What all calls have in common delays the count of all alike; what is over may fall before it, or after.
-        before = self.random.choice((0.0, self.random.random(), 1.0)) * min(extra, LATEST)
-        call = Counted(self.at + self.counted_after + before, worker.purse.worker, permit.key)
+        before = self.random.choice((0.0, self.random.random(), 1.0)) * min(extra, COUNTED_WITHIN)
+        call = Counted(self.at + self.counted_after + before, worker.client.worker, lease.key)
         self.counted.append(call)
         self.under_way += 1
-        self.later(takes, lambda: self._answered(worker, permit, call))
+        self.later(takes, lambda: self._answered(worker, lease, call))
 
-    def _answered(self, worker: SimWorker, permit: Any, call: Counted) -> None:
+    def _answered(self, worker: SimWorker, lease: Any, call: Counted) -> None:
         self.under_way -= 1
         if not worker.alive:
             return
-        worker.purse.end(permit, worker.clock(self.at))
+        worker.client.end(lease, worker.clock(self.at))
         if refused := self.answer(call):
             reason, retry_after = refused
             self.refuse(worker, call.key.operation, reason, retry_after)
@@ -206,7 +206,7 @@ class World:
 
     def refuse(self, worker: SimWorker, operation: str, reason: str, retry_after: float | None) -> None:
         """A 429 comes to one worker."""
-        if news := worker.purse.refused(ACCOUNT, operation, reason, retry_after):
+        if news := worker.client.refused(ACCOUNT, operation, reason, retry_after):
             self._publish_leases(news)
 
     # --- what the vendor saw ---

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from shared.errors import StopWorker, Unavailable
-from shared.ratelimit import Lane, LaneOf
+from shared.ratelimit import Lane, WorkPriority
 from shared.runtime.pool import Bounds, Partition, Pool, Work, contiguous, same_numbers
 
 EVENTS: Partition = ("customer.events", 0)
@@ -79,7 +79,7 @@ class Bench:
         work = Work(
             partition, offset, aggregate, kind, b"x", b"p" if looked_at else None,
             lambda: self.acked.append((partition, offset)), foldable=bool(kind), due=due, looked_at=looked_at,
-            lane=LaneOf(lane), closed=closed, blocked=blocked,
+            lane=WorkPriority(lane), closed=closed, blocked=blocked,
         )  # fmt: skip
         self.pool.submit(work)
         return work

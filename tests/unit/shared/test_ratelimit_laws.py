@@ -19,7 +19,7 @@ laws = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 steady = settings(laws, max_examples=max(1, laws.max_examples // 20))
-"""For what holds on average: each example is a minute of calls."""
+"""For what back_offs on average: each example is a minute of calls."""
 
 seeds = st.integers(0, 2**32)
 weathers = st.builds(
@@ -273,7 +273,7 @@ def test_retry_after_holds_all_workers(reason: str, other: int) -> None:
 
 
 def test_retry_after_holds_all_workers_without_an_allocator() -> None:
-    """They go on by their fallback shares, and hear of the silence from the one that was told to keep it."""
+    """They go on by their fallback shares, and receive of the silence from the one that was told to keep it."""
     world = saturated(World(Quota(50.0)), live=10)
     world.kill_allocator()
     world.run(10)

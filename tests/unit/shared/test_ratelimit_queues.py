@@ -1,18 +1,18 @@
-"""Who gets the next permit among the calls of one worker."""
+"""Who gets the next lease among the calls of one worker."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 
-from shared.ratelimit.lanes import LaneOf
+from shared.ratelimit.lanes import WorkPriority
 from shared.ratelimit.lease_client import Key
 from shared.ratelimit.queues import Queues, Waiter
 
 LIVE = Key("togai:test:o", "", "live")
 REPLAY = LIVE._replace(lane="replay")
 RATE = 10
-"""Permits in a turn."""
+"""SharedLimits in a turn."""
 CALLS = 5
 """Calls of one piece of work, one after the other."""
 
@@ -28,7 +28,7 @@ async def test_the_call_of_the_oldest_work_is_first() -> None:
     waiters = [waiter(age) for age in (5, 3, 9, 3, 1)]
     for each in waiters:
         queues.add(each)
-    waiters[4].permit.cancel()
+    waiters[4].lease.cancel()
     found = []
     while first := queues.first(LIVE):
         queues.remove(first)
@@ -49,7 +49,7 @@ async def test_live_calls_come_before_the_others() -> None:
 
 
 async def test_removing_who_does_not_wait_is_no_error() -> None:
-    """A call leaves its queue when it got its permit, and once more when it ends."""
+    """A call leaves its queue when it got its lease, and once more when it ends."""
     queues, first = Queues(), waiter(1)
     queues.remove(first)
     queues.add(first)
@@ -60,9 +60,9 @@ async def test_removing_who_does_not_wait_is_no_error() -> None:
 
 
 async def test_work_ends_before_other_work_begins() -> None:
-    """A thousand events at once, each with five calls: at no time are more under way than a turn has permits."""
+    """A thousand events at once, each with five calls: at no time are more under way than a turn has leases."""
     queues = Queues()
-    left = {LaneOf().age: CALLS for _ in range(1000)}
+    left = {WorkPriority().age: CALLS for _ in range(1000)}
     ages = list(left)
     random.Random(7).shuffle(ages)
     for age in ages:

@@ -65,7 +65,7 @@ def test_the_lane_of_a_record(topic: str, origin: str, kept: str | None, lane: L
     header = None if kept is None else parked(lane=kept)
     found = work(topic, origin=origin, parked=header)
 
-    assert (found.lane.lane, found.lane.came_in) == (lane, lane)
+    assert (found.lane.lane, found.lane.initial_lane) == (lane, lane)
 
 
 def test_an_older_tandems_header_is_read() -> None:

@@ -1,4 +1,4 @@
-"""`python -m ingress` runs the webhook receiver, the pollers and the allocator of permits."""
+"""`python -m ingress` runs the webhook receiver, the pollers and the allocator of leases."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from shared.events.topics import Topics
 from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.private import keep_private
-from shared.ratelimit import Permits
+from shared.ratelimit import SharedLimits
 from shared.runtime.registry import Registry
 from shared.settings import Settings, is_loopback
 
 from ingress.app import admin_app, public_app
-from ingress.limits.office import Office
 from ingress.polling.pollers import Pollers
 from ingress.polling.term import Tools
+from ingress.ratelimit.allocator_server import AllocatorServer
 from ingress.webhooks import Desk
 from shared import log as logs
 
@@ -39,9 +39,9 @@ async def serve(settings: Settings) -> None:
     async with (
         Log(settings) as kafka,
         Replica(settings, folds) as replica,
-        Office(settings, topics) as office,
-        Permits(settings, topics, "ingress") as permits,
-        Pollers(Tools(settings, topics, kafka, registry, vault, replica, permits)) as pollers,
+        AllocatorServer(settings, topics) as office,
+        SharedLimits(settings, topics, "ingress") as limits,
+        Pollers(Tools(settings, topics, kafka, registry, vault, replica, limits)) as pollers,
     ):
         desk = Desk(kafka, replica, registry, vault, topics, settings.append_timeout)
         on_loopback = is_loopback(settings.ingress_admin_host)

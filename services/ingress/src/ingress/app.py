@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ingress.limits.office import Office
 from ingress.polling.pollers import Pollers
+from ingress.ratelimit.allocator_server import AllocatorServer
 from ingress.webhooks import Desk, Receive, Scope, Send, Webhooks
 
 OWN_NAMES = ["127.0.0.1", "localhost"]
@@ -52,7 +52,7 @@ def public_app(desk: Desk) -> Unsniffed:
     return Unsniffed(PublicApp(Webhooks(desk)))
 
 
-def admin_app(desk: Desk, pollers: Pollers, office: Office, *, on_loopback: bool) -> Unsniffed:
+def admin_app(desk: Desk, pollers: Pollers, office: AllocatorServer, *, on_loopback: bool) -> Unsniffed:
     """For the port that only the console and your monitoring reach."""
     pages = _pages(desk, pollers, office)
     # There it needs no token: a web site whose name leads to this machine must not read it through a browser.
@@ -64,7 +64,7 @@ async def _healthz(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _pages(desk: Desk, pollers: Pollers, office: Office) -> Starlette:
+def _pages(desk: Desk, pollers: Pollers, office: AllocatorServer) -> Starlette:
     async def readyz(_: Request) -> Response:
         """Whether webhooks are taken: the connections have been read."""
         ready = desk.replica.ready
@@ -76,7 +76,7 @@ def _pages(desk: Desk, pollers: Pollers, office: Office) -> Starlette:
         return JSONResponse(pollers.status())
 
     async def limits(_: Request) -> Response:
-        """Whether this process leases permits, and what each app account may do now."""
+        """Whether this process grants leases, and what each app account may do now."""
         return JSONResponse(office.status())
 
     async def metrics(_: Request) -> Response:

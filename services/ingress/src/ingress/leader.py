@@ -1,4 +1,4 @@
-"""Of several ingress processes one polls, and one leases permits: whoever owns the one partition of a topic in a
+"""Of several ingress processes one polls, and one grants leases: whoever owns the one partition of a topic in a
 consumer group made for that.
 
 Kafka gives the partition to another process when this one goes, or has given no sign of life for the session timeout.

@@ -1,13 +1,12 @@
-"""The limits that all processes share: one place by which every call to a vendor goes out.
+"""The rate limits that all processes share: every call to a vendor passes `gate`.
 
-`gate` is what a call passes, `permits` gets its leave from the allocator over two topics, `purse` decides (pure),
-`messages` is what they tell each other, `refusals` what a 429 means for others. The allocator itself is a part of
-ingress.
+`shared_limits` gets leases from the allocator over two topics, `lease_client` decides (pure), `messages` is what
+travels, `refusals` what a 429 means for others. The allocator itself is a part of ingress.
 """
 
 from shared.ratelimit.gate import CallGate
-from shared.ratelimit.lanes import Lane, LaneOf, present_lane
-from shared.ratelimit.limiter import Permits
-from shared.ratelimit.refusals import LONGEST_HOLD
+from shared.ratelimit.lanes import Lane, WorkPriority, present_lane
+from shared.ratelimit.refusals import LONGEST_BACK_OFF
+from shared.ratelimit.shared_limits import SharedLimits
 
-__all__ = ["LONGEST_HOLD", "CallGate", "Lane", "LaneOf", "Permits", "present_lane"]
+__all__ = ["LONGEST_BACK_OFF", "CallGate", "Lane", "WorkPriority", "SharedLimits", "present_lane"]

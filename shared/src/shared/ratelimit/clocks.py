@@ -22,7 +22,7 @@ class OtherClock:
         self._since = float("-inf")
 
     def here(self, at: float | None, now: float) -> float:
-        """When it was `at` there, told by a message that comes `now`: not before it was, not after `now`.
+        """When it was `at` there, by a message that comes `now`: not before it was, not after `now`.
 
         A message without a time was sent now, for all that is known.
         """

@@ -1,4 +1,4 @@
-"""Calls under way in one process, bounded; whoever hands out permits can see how many places are free."""
+"""Calls under way in one process, bounded; whoever hands out leases can see how many slots are free."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 
 
-class InFlight:
-    """An async context manager around each call. `on_free` are told when a place came free."""
+class ConcurrencyLimiter:
+    """An async context manager around each call. `on_free` is called when a slot came free."""
 
     def __init__(self, most: int) -> None:
         self._free = most
@@ -18,23 +18,23 @@ class InFlight:
 
     @property
     def free(self) -> int:
-        """Places that nobody has and nobody waits for."""
+        """Slots that nobody has and nobody waits for."""
         return self._free
 
     def take(self) -> None:
-        """Take one of the free places now."""
+        """Take one of the free slots now."""
         self._free -= 1
 
-    def leave(self) -> None:
-        """Give a place back: to whoever waits longest, if anybody does."""
+    def release(self) -> None:
+        """Give a slot back: to whoever waits longest, if anybody does."""
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(None)
                 return
         self._free += 1
-        for tell in self.on_free:
-            tell()
+        for notify in self.on_free:
+            notify()
 
     async def __aenter__(self) -> None:
         if self._free > 0:
@@ -46,10 +46,10 @@ class InFlight:
             await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
-                self.leave()  # the place was given in the same moment
+                self.release()  # the slot was given in the same moment
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.leave()
+        self.release()

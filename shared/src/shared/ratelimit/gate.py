@@ -1,4 +1,4 @@
-"""The gate before every call to a vendor: leave by the shared limits, calls in flight, and silence after a 429."""
+"""The gate before every call to a vendor: a lease of the shared limits, calls in flight, and a pause after a 429."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from aiolimiter import AsyncLimiter
 
 from shared.errors import RateLimited
-from shared.ratelimit.concurrency import InFlight
-from shared.ratelimit.lanes import LaneOf, present_lane
-from shared.ratelimit.limiter import Permits
+from shared.ratelimit.concurrency import ConcurrencyLimiter
+from shared.ratelimit.lanes import WorkPriority, present_lane
 from shared.ratelimit.quotas import quota_of
-from shared.ratelimit.refusals import LONGEST_HOLD, SHARED, is_whole
+from shared.ratelimit.refusals import LONGEST_BACK_OFF, SHARED, is_whole
+from shared.ratelimit.shared_limits import SharedLimits
 from shared.settings import Settings
 
-SILENCE = 1.0
-"""Seconds of silence after a 429 that asks for none."""
+PAUSE = 1.0
+"""Seconds of pause after a 429 that names none."""
 
 
 class CallGate:
-    """One per process. With `permits` each call needs one; without, as at set-up, calls are spaced by the quota alone.
+    """One per process. With `limits` each call needs one; without, as at set-up, calls are spaced by the quota alone.
 
     `lane` is that of every call, else the work's around it. `before_sending` is called when a call's turn has come.
     """
@@ -30,26 +30,26 @@ class CallGate:
     def __init__(
         self,
         settings: Settings,
-        permits: Permits | None = None,
-        lane: LaneOf | None = None,
+        limits: SharedLimits | None = None,
+        lane: WorkPriority | None = None,
         before_sending: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._before_sending = before_sending
-        self._permits = permits
+        self._limits = limits
         self._lane = lane
-        self._in_flight = permits.in_flight if permits else InFlight(settings.calls_in_flight)
+        self._in_flight = limits.in_flight if limits else ConcurrencyLimiter(settings.calls_in_flight)
         self._limiters: dict[str, AsyncLimiter | None] = {}
-        self._held_until: dict[tuple[str, str], float] = {}
+        self._backed_off_until: dict[tuple[str, str], float] = {}
 
     @asynccontextmanager
     async def call(self, app_account: str, operation: str = "") -> AsyncIterator[None]:
         """Wait for the account's turn, then hold one of the calls in flight."""
         await self._turn(app_account, operation)
         held: AbstractAsyncContextManager[object] = self._in_flight
-        if self._permits and quota_of(self._settings, app_account).limited:
-            lane = self._lane or present_lane.get() or LaneOf()
-            held = self._permits.call(app_account, operation, lane)
+        if self._limits and quota_of(self._settings, app_account).limited:
+            lane = self._lane or present_lane.get() or WorkPriority()
+            held = self._limits.call(app_account, operation, lane)
         async with held:
             self._before_sending()
             yield
@@ -65,29 +65,29 @@ class CallGate:
                 await limiter.acquire()
 
     def _until(self, app_account: str, operation: str) -> float:
-        return max(self._held_until.get((app_account, name), 0.0) for name in ("", operation))
+        return max(self._backed_off_until.get((app_account, name), 0.0) for name in ("", operation))
 
     def slow_down(self, app_account: str, seconds: float, operation: str = "") -> None:
         """Nobody in this process calls that account, or that one operation of it, for `seconds`, at most 30."""
-        until = time.monotonic() + min(max(seconds, 0.0), LONGEST_HOLD)
+        until = time.monotonic() + min(max(seconds, 0.0), LONGEST_BACK_OFF)
         place = (app_account, operation)
-        self._held_until[place] = max(until, self._held_until.get(place, 0.0))
-        if self._permits:
-            self._permits.hold(app_account, until, operation)
+        self._backed_off_until[place] = max(until, self._backed_off_until.get(place, 0.0))
+        if self._limits:
+            self._limits.back_off(app_account, until, operation)
 
     def refused(self, app_account: str, operation: str, error: RateLimited) -> None:
-        """A 429 came. If a limit of the account or of the operation was met, this process keeps silent at once, and the
-        allocator and all others hear of it. Any other, a locked object say, concerns that one call: only it is retried.
+        """A 429 came. If a limit of the account or of the operation was met, this process pauses at once, and the
+        allocator and all others learn of it. Any other, a locked object say, concerns that one call, which is retried.
         """
         if error.reason not in SHARED:
             return
-        self.slow_down(app_account, error.retry_after or SILENCE, "" if is_whole(error.reason) else operation)
-        if self._permits:
-            self._permits.refused(app_account, operation, error.reason, error.retry_after)
+        self.slow_down(app_account, error.retry_after or PAUSE, "" if is_whole(error.reason) else operation)
+        if self._limits:
+            self._limits.refused(app_account, operation, error.reason, error.retry_after)
 
     def _rate(self, app_account: str) -> float:
         """Calls per second by which this process spaces its calls itself; 0 if it does not."""
-        return 0.0 if self._permits else quota_of(self._settings, app_account).rate
+        return 0.0 if self._limits else quota_of(self._settings, app_account).rate
 
     def _limiter(self, app_account: str) -> AsyncLimiter | None:
         if app_account not in self._limiters:

@@ -22,26 +22,26 @@ _numbers = count()
 
 
 @dataclass(eq=False)
-class LaneOf:
-    """The lane of one piece of work. Calls that wait hear of a promotion by `on_promotion`. `age` is smaller the
-    earlier this process came to know of the work. `came_in` is the lane before any promotion.
+class WorkPriority:
+    """The lane of one piece of work. Calls that wait receive of a promotion by `on_promotion`. `age` is smaller the
+    earlier this process came to know of the work. `initial_lane` is the lane before any promotion.
     """
 
     lane: Lane = "live"
     age: int = field(default_factory=lambda: next(_numbers))
     on_promotion: list[Callable[[], None]] = field(default_factory=list)
-    came_in: Lane = field(init=False)
+    initial_lane: Lane = field(init=False)
 
     def __post_init__(self) -> None:
-        self.came_in = self.lane
+        self.initial_lane = self.lane
 
     def promote(self) -> None:
         """A live event of the same entity waits behind this work: from now on it counts as live (design law 6)."""
         if self.lane != "live":
             self.lane = "live"
-            for tell in list(self.on_promotion):
-                tell()
+            for notify in list(self.on_promotion):
+                notify()
 
 
-present_lane: ContextVar[LaneOf | None] = ContextVar("present_lane", default=None)
+present_lane: ContextVar[WorkPriority | None] = ContextVar("present_lane", default=None)
 """The lane of whatever runs now; live where nobody said otherwise."""

@@ -1,4 +1,4 @@
-"""Who waits for a permit, by what it is for; in a queue the call of the oldest work comes first (see `lanes`)."""
+"""Who waits for a lease, by what it is for; in a queue the call of the oldest work comes first (see `lanes`)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from sortedcontainers import SortedKeyList
 
 from shared.ratelimit.lanes import LANES
-from shared.ratelimit.lease_client import Key, Permit
+from shared.ratelimit.lease_client import Key, Lease
 
 
 @dataclass(eq=False)
 class Waiter:
-    """A call that wants a permit; `age` is that of the work around it."""
+    """A call that wants a lease; `age` is that of the work around it."""
 
     key: Key
     age: int
-    permit: asyncio.Future[Permit]
+    lease: asyncio.Future[Lease]
 
 
 class Queues:
@@ -43,10 +43,10 @@ class Queues:
             del self._queues[waiter.key]
 
     def first(self, key: Key) -> Waiter | None:
-        """The next to get a permit; whoever was cancelled meanwhile leaves the queue."""
+        """The next to get a lease; whoever was cancelled meanwhile is dropped."""
         while queue := self._queues.get(key):
             waiter: Waiter = queue[0]
-            if not waiter.permit.done():
+            if not waiter.lease.done():
                 return waiter
             self.remove(waiter)
         return None

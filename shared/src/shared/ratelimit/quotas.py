@@ -19,7 +19,7 @@ class Quota:
 
     @property
     def limited(self) -> bool:
-        """Whether calls need leave at all: an account without a rate has no other limit either."""
+        """Whether calls need a lease at all: an account without a rate has no other limit either."""
         return self.rate > 0
 
     @property

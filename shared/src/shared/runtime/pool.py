@@ -22,7 +22,7 @@ from shared.errors import Unavailable
 from shared.events.topics import is_delay
 from shared.flows.recent import REMEMBERED
 from shared.log import get_logger
-from shared.ratelimit.lanes import LaneOf
+from shared.ratelimit.lanes import WorkPriority
 from shared.tasks import unless_cancelled
 
 log = get_logger(__name__)
@@ -53,7 +53,7 @@ class Work:
     look_again: bool = False
     folded: list[Work] = field(default_factory=list)
     taken_at: float = 0.0
-    lane: LaneOf = field(default_factory=LaneOf)
+    lane: WorkPriority = field(default_factory=WorkPriority)
     looked_at: float = 0.0
     heard: bool = False
     closed: str = ""

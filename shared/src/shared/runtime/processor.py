@@ -227,7 +227,7 @@ class Processor:
         run.state, run.parked = "parked", run.parked + 1
         run.next_attempt_at = timestamp(datetime.fromtimestamp(due, UTC))
         await self._record(run)
-        parked = Parked(run=run, due=due, waiting=waiting, looked_at=looked_at, lane=work.lane.came_in)
+        parked = Parked(run=run, due=due, waiting=waiting, looked_at=looked_at, lane=work.lane.initial_lane)
         await self._write(self._topics.delay(self._domain.noun, delay), work.aggregate, work.value, runs.encode(parked))
         self._copies.parked(run)
         self._watch.waits(run, looked_at)

@@ -9,7 +9,7 @@ from shared.errors import Blocked, ConnectionClosed
 from shared.events.topics import is_delay, is_replay
 from shared.flows import runs
 from shared.flows.runs import Parked, Problem
-from shared.ratelimit.lanes import Lane, LaneOf
+from shared.ratelimit.lanes import Lane, WorkPriority
 from shared.runtime.pool import Partition, Work
 
 PARKED_HEADER = "parked"
@@ -43,7 +43,7 @@ def work_of(
         looked_at=parking.looked_at if parking and parking.waiting else 0.0,
         closed=_closed(problem) if problem else "",
         blocked=problem.connection if problem and problem.error == Blocked.__name__ else "",
-        lane=LaneOf(lane_of(partition[0], origin, parking)),
+        lane=WorkPriority(lane_of(partition[0], origin, parking)),
     )
 
 

@@ -23,7 +23,7 @@ from shared.kafka.replica import Replica
 from shared.linking.claims import Links
 from shared.linking.pair_writes import PairWrites
 from shared.private import keep_private
-from shared.ratelimit import CallGate, Permits
+from shared.ratelimit import CallGate, SharedLimits
 from shared.runtime.actions import Implementation
 from shared.runtime.clients import Clients
 from shared.runtime.conflict_watch import ConflictWatch
@@ -64,7 +64,7 @@ class Worker:
         self._booted = asyncio.Event()
         self._pool: Pool | None = None
         self._replica: Replica | None = None
-        self._permits: Permits | None = None
+        self._limits: SharedLimits | None = None
         self._pulse = Pulse(settings.session_timeout / 2, _stood_still)
         self._registry = Registry()
         self.app.task(self._boot)
@@ -102,8 +102,8 @@ class Worker:
         folds = registry.folds(self.topics)
         self._replica = replica = await self._stack.enter_async_context(Replica(self.settings, folds))
         await replica.wait_ready()
-        self._permits = await self._stack.enter_async_context(Permits(self.settings, self.topics, self.name))
-        gate = CallGate(self.settings, self._permits, before_sending=self._pulse.check)
+        self._limits = await self._stack.enter_async_context(SharedLimits(self.settings, self.topics, self.name))
+        gate = CallGate(self.settings, self._limits, before_sending=self._pulse.check)
         clients = await self._stack.enter_async_context(
             Clients(self.settings, registry, vault, gate, kafka, self.topics)
         )
@@ -165,7 +165,7 @@ class Worker:
             "in_hand": in_hand,
             "oldest_seconds": round(pool.oldest(), 1) if pool else 0.0,
             "stalled": stalled,
-            "fallback": self._permits.on_fallback if self._permits else [],
+            "fallback": self._limits.on_fallback if self._limits else [],
             "problem": consuming.problem,
         }
         rebalancing = bool(getattr(self.app, "rebalancing", False))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiolimiter import AsyncLimiter
-from shared.ratelimit import CallGate, LaneOf, Permits
+from shared.ratelimit import CallGate, SharedLimits, WorkPriority
 from shared.ratelimit.quotas import quota_of
 from shared.settings import Settings
 
@@ -20,11 +20,11 @@ once.
 class PollGate(CallGate):
     """At most `poll_share` of the quota in any minute, spread so that a burst leaves the workers four fifths.
 
-    With `permits` the pollers' calls count among everybody's, in a lane behind the workers'.
+    With `limits` the pollers' calls count among everybody's, in a lane behind the workers'.
     """
 
-    def __init__(self, settings: Settings, permits: Permits | None = None) -> None:
-        super().__init__(settings, permits, lane=LaneOf("reconcile"))
+    def __init__(self, settings: Settings, limits: SharedLimits | None = None) -> None:
+        super().__init__(settings, limits, lane=WorkPriority("reconcile"))
         self._share = settings.poll_share
         self._averages: dict[str, AsyncLimiter] = {}
 

@@ -17,7 +17,7 @@ from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.log import get_logger
 from shared.polls import PollKind, stripe_interval
-from shared.ratelimit import Permits
+from shared.ratelimit import SharedLimits
 from shared.runtime.clients import Clients
 from shared.runtime.registry import Registry
 from shared.settings import Settings
@@ -52,7 +52,7 @@ class Tools:
     registry: Registry
     vault: Vault
     replica: Replica
-    permits: Permits | None = None
+    limits: SharedLimits | None = None
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Term:
 
     async def _serve(self) -> None:
         tools = self._tools
-        known, gate = Registry(), PollGate(tools.settings, tools.permits)
+        known, gate = Registry(), PollGate(tools.settings, tools.limits)
         folds = known.folds(tools.topics, with_mappings=False)
         own = {topic: folds[topic] for topic in (tools.topics.index, tools.topics.polls)}
         async with AsyncExitStack() as stack:

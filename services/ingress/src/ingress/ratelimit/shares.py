@@ -40,7 +40,7 @@ class Shares:
         self._others = Stride(OTHERS)
 
     def next(self, wanting: Collection[Lane]) -> Lane:
-        """The lane of the next permit, of at least one that wants it."""
+        """The lane of the next lease, of at least one that wants it."""
         others = [lane for lane in wanting if lane != "live"]
         names = (["live"] if "live" in wanting else []) + (["others"] if others else [])
         if self._live.next(names) == "live":

@@ -37,7 +37,7 @@ class Limit:
 
 
 class Window:
-    """Calls in any stretch of one second. A place is taken from the moment at which a permit can be used until the call
+    """Calls in any stretch of one second. A key is taken from the moment at which a lease can be used until the call
     is out of the window for certain.
     """
 
@@ -50,7 +50,7 @@ class Window:
         """The length of the window at the whole quota, 0 without one."""
         return window_of(self.rate.quota) if self.rate.quota else 0.0
 
-    def places(self, now: float) -> float:
+    def slots(self, now: float) -> float:
         """How many calls may be in the window now."""
         rate = self.rate.present(now)
         return rate if rate == float("inf") else max(1, int(rate + 1e-9))
@@ -60,19 +60,19 @@ class Window:
         return sum(1 for at in self._free_at.values() if at > now)
 
     def next_place(self, now: float) -> float:
-        """When the next place comes free: now, or later."""
-        places = self.places(now)
+        """When the next key comes free: now, or later."""
+        slots = self.slots(now)
         taken = sorted(at for at in self._free_at.values() if at > now)
-        return now if len(taken) < places else taken[len(taken) - int(places)]
+        return now if len(taken) < slots else taken[len(taken) - int(slots)]
 
-    def take(self, permit: int, last_counted: float, now: float) -> None:
-        """Take a place for a permit, which the vendor counts at `last_counted` at the latest; or correct that time."""
-        self._free_at[permit] = last_counted + window_of(self.rate.present(now))
+    def take(self, lease: int, last_counted: float, now: float) -> None:
+        """Take a key for a lease, which the vendor counts at `last_counted` at the latest; or correct that time."""
+        self._free_at[lease] = last_counted + window_of(self.rate.present(now))
 
-    def give_back(self, permit: int) -> None:
+    def give_back(self, lease: int) -> None:
         """It was not used."""
-        self._free_at.pop(permit, None)
+        self._free_at.pop(lease, None)
 
     def forget(self, now: float) -> None:
         """Drop what is out of the window."""
-        self._free_at = {permit: at for permit, at in self._free_at.items() if at > now}
+        self._free_at = {lease: at for lease, at in self._free_at.items() if at > now}

@@ -15,13 +15,13 @@ from shared.events.topics import Topics
 from shared.kafka.log import client_options
 from shared.log import get_logger
 from shared.ratelimit import quotas
-from shared.ratelimit.messages import Leases, demand_decoder, encode
+from shared.ratelimit.messages import Grants, demand_decoder, encode
 from shared.ratelimit.quotas import quota_of
 from shared.settings import Settings
 from shared.tasks import unless_cancelled
 
 from ingress.leader import Leader, Led, Seat
-from ingress.limits.allocator import Allocator
+from ingress.ratelimit.allocator import Allocator
 from shared import metrics
 
 log = get_logger(__name__)
@@ -33,7 +33,7 @@ AGAIN_AFTER = 0.5
 CONFIRM_WITHIN = 10.0
 
 
-class Office(Led):
+class AllocatorServer(Led):
     """Runs while the context does; without any quota there is nothing to lease."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
@@ -66,7 +66,7 @@ class Office(Led):
             await asyncio.sleep(AGAIN_AFTER)
 
     async def _serve(self) -> None:
-        """One epoch. Whatever goes wrong ends it, and the next one waits until its permits cannot count any more."""
+        """One epoch. Whatever goes wrong ends it, and the next one waits until its leases cannot count any more."""
         options, topics = client_options(self._settings), self._topics
         async with AsyncExitStack() as stack:
             consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="latest")
@@ -78,16 +78,16 @@ class Office(Led):
             consumer.assign([partition])
             await consumer.seek_to_end(partition)
             async with asyncio.timeout(CONFIRM_WITHIN):
-                begun = await producer.send_and_wait(topics.limits_leases, encode(Leases()), partition=0)
+                begun = await producer.send_and_wait(topics.limits_leases, encode(Grants()), partition=0)
             self._allocator = Allocator(
                 begun.offset, time.monotonic(), partial(quota_of, self._settings), self._settings.call_timeout + 1
             )
             log.info("limits.leasing", epoch=begun.offset)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._hear(consumer, self._allocator))
+                tasks.create_task(self._receive(consumer, self._allocator))
                 tasks.create_task(self._speak(producer, self._allocator))
 
-    async def _hear(self, consumer: Any, allocator: Allocator) -> None:
+    async def _receive(self, consumer: Any, allocator: Allocator) -> None:
         while True:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 for record in records:
@@ -96,7 +96,7 @@ class Office(Led):
                     except msgspec.DecodeError as error:
                         log.error("limits.unreadable", offset=record.offset, error=str(error))
                         continue
-                    allocator.hear(demand, time.monotonic())
+                    allocator.receive(demand, time.monotonic())
                 self._woken.set()
 
     async def _speak(self, producer: Any, allocator: Allocator) -> None:

@@ -1,4 +1,4 @@
-"""Leave for calls, leased from the allocator over two topics: demand goes out, leases come in."""
+"""Leases for calls, granted from the allocator over two topics: demand goes out, leases come in."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from shared.events.topics import Topics
 from shared.kafka.log import client_options
 from shared.log import get_logger
 from shared.ratelimit import quotas
-from shared.ratelimit.concurrency import InFlight
-from shared.ratelimit.lanes import Lane, LaneOf
-from shared.ratelimit.lease_client import Key, Permit, Purse
-from shared.ratelimit.messages import Demand, Leases, encode, leases_decoder
+from shared.ratelimit.concurrency import ConcurrencyLimiter
+from shared.ratelimit.lanes import Lane, WorkPriority
+from shared.ratelimit.lease_client import Key, Lease, LeaseClient
+from shared.ratelimit.messages import Demand, Grants, encode, grants_decoder
 from shared.ratelimit.queues import Queues, Waiter
 from shared.ratelimit.quotas import Quota, quota_of
 from shared.settings import Settings
@@ -31,29 +31,29 @@ from shared.tasks import unless_cancelled
 log = get_logger(__name__)
 
 GATHER = 0.002
-"""Seconds in which what is to be told is gathered into one message."""
+"""Seconds in which what is to be sent is gathered into one message."""
 RESTART_AFTER = 0.5
 """Seconds before the clients are made anew after they failed."""
 NOTHING_NEW = 1.0
 """Seconds after which the loop looks around even if nobody woke it."""
 
 
-class Permits:
+class SharedLimits:
     """One per process. Runs while the context does; without any quota it sends nothing and needs no Kafka."""
 
     def __init__(self, settings: Settings, topics: Topics, name: str) -> None:
         self._settings = settings
         self._topics = topics
         self._quotas: dict[str, Quota] = {}
-        # A name of this very process: after a restart the former one's permits are not ours.
-        self._purse = Purse(f"{name}-{secrets.token_hex(4)}", self._quota, settings.fallback_share)
-        self.in_flight = InFlight(settings.calls_in_flight)
+        # A name of this very process: after a restart the former one's leases are not ours.
+        self._client = LeaseClient(f"{name}-{secrets.token_hex(4)}", self._quota, settings.fallback_share)
+        self.in_flight = ConcurrencyLimiter(settings.calls_in_flight)
         self.in_flight.on_free.append(self._wake)
         self._queues = Queues()
         self._woken = asyncio.Event()
         self._producer: Any = None
         self._sending: asyncio.Task[None] | None = None
-        self._telling: set[asyncio.Task[None]] = set()
+        self._sends: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._measured: set[tuple[str, Lane]] = set()
         self._stopping = False
@@ -61,8 +61,8 @@ class Permits:
     async def __aenter__(self) -> Self:
         if any(self._quota(app).limited for app in quotas.SOURCES):
             self._tasks = [
-                asyncio.create_task(self._follow(), name="permits"),
-                asyncio.create_task(self._serve(), name="permits out"),
+                asyncio.create_task(self._follow(), name="leases"),
+                asyncio.create_task(self._serve(), name="leases out"),
             ]
         return self
 
@@ -71,7 +71,7 @@ class Permits:
     ) -> None:
         # A cancellation can be swallowed inside aiokafka: the loops ask for this flag at every turn.
         self._stopping = True
-        for task in (*self._tasks, *self._telling, *([self._sending] if self._sending else [])):
+        for task in (*self._tasks, *self._sends, *([self._sending] if self._sending else [])):
             while not task.done():
                 task.cancel()
                 await asyncio.wait([task], timeout=1.0)
@@ -79,42 +79,42 @@ class Permits:
     @property
     def on_fallback(self) -> list[str]:
         """The app accounts whose calls go out by the fallback share now."""
-        if not self._purse.out_of_reach(time.monotonic()):
+        if not self._client.out_of_reach(time.monotonic()):
             return []
         return sorted({key.account for key in self._queues.waiting()})
 
     @asynccontextmanager
-    async def call(self, account: str, operation: str, lane: LaneOf) -> AsyncIterator[None]:
-        """Around one call: wait for a permit and a place in flight, and tell what became of it."""
+    async def call(self, account: str, operation: str, lane: WorkPriority) -> AsyncIterator[None]:
+        """Around one call: wait for a lease and a slot in flight, and report what became of it."""
         what = operation
         if not self._quota(account).operation_rate:
             operation = ""
         since = time.monotonic()
-        permit = await self._permit(account, operation, lane)
-        while not self._purse.begin(permit, time.monotonic()):
-            self.in_flight.leave()
-            permit = await self._permit(account, operation, lane)
-        metrics.PERMIT_SECONDS.labels(permit.key.lane).observe(time.monotonic() - since)
+        lease = await self._lease(account, operation, lane)
+        while not self._client.begin(lease, time.monotonic()):
+            self.in_flight.release()
+            lease = await self._lease(account, operation, lane)
+        metrics.LEASE_WAIT_SECONDS.labels(lease.key.lane).observe(time.monotonic() - since)
         try:
             yield
         finally:
-            self._purse.end(permit, time.monotonic(), what)
-            self.in_flight.leave()
+            self._client.end(lease, time.monotonic(), what)
+            self.in_flight.release()
             self._wake()
 
-    def hold(self, account: str, until: float, operation: str = "") -> None:
+    def back_off(self, account: str, until: float, operation: str = "") -> None:
         """Nobody in this process calls the account, or its operation, until then (monotonic time)."""
-        self._purse.hold(account, until, operation)
+        self._client.back_off(account, until, operation)
         self._wake()
 
     def refused(self, account: str, operation: str, reason: str, retry_after: float | None) -> None:
-        """A 429 that concerns others too: the other workers hear at once of the silence that it demands."""
+        """A 429 that concerns others too: the other workers learn at once of the pause that it demands."""
         operation = operation if self._quota(account).operation_rate else ""
-        news = self._purse.refused(account, operation, reason, retry_after)
+        news = self._client.refused(account, operation, reason, retry_after)
         if news and self._producer:
-            telling = asyncio.create_task(self._send(self._topics.limits_leases, news))
-            self._telling.add(telling)
-            telling.add_done_callback(self._telling.discard)
+            sending = asyncio.create_task(self._send(self._topics.limits_leases, news))
+            self._sends.add(sending)
+            sending.add_done_callback(self._sends.discard)
         self._wake()
 
     def _quota(self, account: str) -> Quota:
@@ -124,8 +124,8 @@ class Permits:
 
     # --- waiting ---
 
-    async def _permit(self, account: str, operation: str, lane: LaneOf) -> Permit:
-        """A permit, with a place in flight taken for it."""
+    async def _lease(self, account: str, operation: str, lane: WorkPriority) -> Lease:
+        """A lease, with a place in flight taken for it."""
         waiter = Waiter(Key(account, operation, lane.lane), lane.age, asyncio.get_running_loop().create_future())
 
         def promoted() -> None:
@@ -136,33 +136,33 @@ class Permits:
         lane.on_promotion.append(promoted)
         self._queue(waiter)
         try:
-            return await waiter.permit
+            return await waiter.lease
         except asyncio.CancelledError:
-            if waiter.permit.done() and not waiter.permit.cancelled():
-                self._purse.give_back(waiter.permit.result())
-                self.in_flight.leave()
+            if waiter.lease.done() and not waiter.lease.cancelled():
+                self._client.give_back(waiter.lease.result())
+                self.in_flight.release()
             raise
         finally:
             lane.on_promotion.remove(promoted)
             self._queues.remove(waiter)
 
     def _queue(self, waiter: Waiter) -> None:
-        if not waiter.permit.done():
+        if not waiter.lease.done():
             self._queues.add(waiter)
             self._hand_out()
             self._wake()
 
     def _hand_out(self) -> None:
-        """Give the permits at hand to those who wait: live ones first, in a lane the oldest work's."""
+        """Give the leases at hand to those who wait: live ones first, in a lane the oldest work's."""
         now = time.monotonic()
         for key in self._queues.by_lane():
             while self.in_flight.free > 0 and (waiter := self._queues.first(key)):
-                permit = self._purse.take(key, now)
-                if permit is None:
+                lease = self._client.take(key, now)
+                if lease is None:
                     break
                 self.in_flight.take()
                 self._queues.remove(waiter)
-                waiter.permit.set_result(permit)
+                waiter.lease.set_result(lease)
 
     def _wake(self) -> None:
         self._woken.set()
@@ -170,19 +170,21 @@ class Permits:
     # --- talking ---
 
     async def _serve(self) -> None:
-        """Hand out what comes of age, and tell what is due."""
+        """Hand out leases whose time has come, and send what is due."""
         while not self._stopping:
             self._woken.clear()
             self._hand_out()
             waiting = self._queues.waiting()
             now = time.monotonic()
             busy = self._sending is not None and not self._sending.done()
-            if not busy and self._producer and (demand := self._purse.message(waiting, now)):
+            if not busy and self._producer and (demand := self._client.message(waiting, now)):
                 self._sending = asyncio.create_task(self._send(self._topics.limits_demand, demand))
             elif not self._producer:
-                self._purse.message(waiting, now)  # nobody hears it: so the worker learns that it is out of reach
+                self._client.message(
+                    waiting, now
+                )  # nobody reads it: so the worker learns that the allocator is out of reach
             self._measure(waiting)
-            wait = self._purse.next_turn(waiting, now) - now
+            wait = self._client.next_turn(waiting, now) - now
             try:
                 async with asyncio.timeout(max(min(wait, NOTHING_NEW), 10 * GATHER if busy else 0.0)):
                     await self._woken.wait()
@@ -190,27 +192,27 @@ class Permits:
                 continue
             await asyncio.sleep(GATHER)
 
-    async def _send(self, topic: str, message: Demand | Leases) -> None:
+    async def _send(self, topic: str, message: Demand | Grants) -> None:
         try:
             async with asyncio.timeout(RESTART_AFTER):
                 await self._producer.send(topic, encode(message), partition=0)
         except (TimeoutError, KafkaError) as error:
-            log.debug("permits.not_told", reason=repr(error))
+            log.debug("leases.not_sent", reason=repr(error))
 
     async def _follow(self) -> None:
         while not self._stopping:
             try:
                 await unless_cancelled(self._consume())
             except KafkaError as error:
-                log.warning("permits.restarted", reason=repr(error))
+                log.warning("leases.restarted", reason=repr(error))
             except Exception as error:
-                log.error("permits.restarted", reason=repr(error), exc_info=error)
+                log.error("leases.restarted", reason=repr(error), exc_info=error)
             await asyncio.sleep(RESTART_AFTER)
 
     async def _consume(self) -> None:
         options = client_options(self._settings)
         consumer = AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="latest")
-        # Not idempotent and confirmed by the leader only: what is lost is told again a moment later.
+        # Not idempotent and confirmed by the leader only: what is lost is sent again a moment later.
         producer = AIOKafkaProducer(**options, acks=1)
         try:
             await consumer.start()
@@ -225,27 +227,27 @@ class Permits:
             while not self._stopping:
                 for records in (await consumer.getmany(timeout_ms=1000)).values():
                     for record in records:
-                        self._hear(record)
+                        self._receive(record)
         finally:
             self._producer = None
             await asyncio.gather(consumer.stop(), producer.stop(), return_exceptions=True)
 
-    def _hear(self, record: Any) -> None:
+    def _receive(self, record: Any) -> None:
         try:
-            leases = leases_decoder.decode(record.value or b"")
+            leases = grants_decoder.decode(record.value or b"")
         except msgspec.DecodeError as error:
-            log.error("permits.unreadable", offset=record.offset, error=str(error))
+            log.error("leases.unreadable", offset=record.offset, error=str(error))
             return
         if leases.epoch < 0 and not leases.by:
             leases = msgspec.structs.replace(leases, epoch=record.offset)
-        self._purse.hear(leases, time.monotonic())
+        self._client.receive(leases, time.monotonic())
         self._hand_out()
         self._wake()
 
     def _measure(self, waiting: dict[Key, int]) -> None:
-        counts, self._purse.counts = self._purse.counts, {}
+        counts, self._client.counts = self._client.counts, {}
         for (account, lane, what), count in counts.items():
-            metrics.PERMITS.labels(account, lane, what).inc(count)
+            metrics.LEASES.labels(account, lane, what).inc(count)
         sums = dict.fromkeys(self._measured, 0)
         for key, count in waiting.items():
             place = (key.account, key.lane)
@@ -253,5 +255,5 @@ class Permits:
         for (account, lane), count in sums.items():
             metrics.WAITING_CALLS.labels(account, lane).set(count)
         self._measured = set(sums)
-        fallback = self._purse.out_of_reach(time.monotonic())
+        fallback = self._client.out_of_reach(time.monotonic())
         metrics.FALLBACK.set(1 if fallback and waiting else 0)

@@ -1,0 +1,1 @@
+"""The shared limits: one ingress leases leases for calls to the vendors to all workers."""
