@@ -22,7 +22,7 @@ from console.local.ports import free_port, is_free
 
 from benchmarks.tables import Figure, arguments, show
 from tests.engines.access import own_kafka
-from tests.integration.ingress.door import NEW_SECRET, STRIPE, Door
+from tests.integration.ingress.harness import NEW_SECRET, STRIPE, Harness
 from tests.stack.processes import until
 
 
@@ -50,13 +50,13 @@ async def bare(home: Path, broker: EmbeddedKafka, topic: str, number: int) -> tu
     return child, f"http://127.0.0.1:{port}/"
 
 
-async def doors(home: Path, broker: EmbeddedKafka, count: int) -> list[Door]:
+async def doors(home: Path, broker: EmbeddedKafka, count: int) -> list[Harness]:
     """Ingress processes over the same topics."""
-    first = await Door.open(home / "ingress", broker.bootstrap, TANDEM_POLLING="false")
+    first = await Harness.open(home / "ingress", broker.bootstrap, TANDEM_POLLING="false")
     found = [first]
     for _ in range(count - 1):
         ports = first.stack.ports | {"ingress": free_port(), "ingress_admin": free_port()}
-        other = Door(replace(first.stack, ports=ports, children={}))
+        other = Harness(replace(first.stack, ports=ports, children={}))
         other.stack.launch("ingress")
         await other.stack.ready("ingress")
         found.append(other)
@@ -83,9 +83,9 @@ async def _side_by_side(home: Path, broker: EmbeddedKafka, count: int, runs: int
     try:
         for _ in range(runs):
             found["bare"].append(await load([url for _, url in theirs]))
-            found["ingress"].append(await load([door.url(f"/webhooks/stripe/{STRIPE}") for door in ours]))
+            found["ingress"].append(await load([harness.url(f"/webhooks/stripe/{STRIPE}") for harness in ours]))
     finally:
-        await asyncio.gather(*(door.close() for door in ours), *(child.stop(5) for child, _ in theirs))
+        await asyncio.gather(*(harness.close() for harness in ours), *(child.stop(5) for child, _ in theirs))
     return figures(count, found)
 
 

@@ -21,7 +21,7 @@ from shared.domains import ACTIONS, BUILT_IN, TRIGGERS, noun_of, nouns, owner_of
 from shared.events.envelope import Envelope
 from shared.events.topics import DELAYS, Topic, Topics
 from shared.flows.retries import IN_PLACE, LADDER, LAST_PARKING
-from shared.flows.runs import DeadLetter, Parked, Problem, Run, Step
+from shared.flows.runs import DeadLetter, Parked, Run, RunError, Step
 from shared.key_states import KeyState
 from shared.linking.index import Entity
 from shared.linking.mappings import Claim
@@ -186,7 +186,7 @@ def events_page() -> str:
         "A step:",
         fields_of(Step),
         "A problem:",
-        fields_of(Problem),
+        fields_of(RunError),
         "## Claim and mapping",
         "On the mappings topic, keyed by `id`.",
         fields_of(MappingRecord),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.events.envelope import Envelope
-from shared.flows.runs import DeadLetter, Parked, Problem, Run, Step
+from shared.flows.runs import DeadLetter, Parked, Run, RunError, Step
 from shared.key_states import KeyState
 from shared.linking.index import Entity
 from shared.linking.mappings import Claim
@@ -133,7 +133,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "notes": "in words, what was chosen, cut or found",
         "problem": "what went wrong",
     },
-    Problem: {
+    RunError: {
         "error": "the class in `shared.errors`, or the exception's own for a bug",
         "reason": "for people",
         "code": "the vendor's code, or ours",
@@ -176,7 +176,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "state": "`open` until a person retries or discards it, or a later run of its flow link and entity ends well",
         "problem": "why",
         "value": "the whole record that was given up on, in base64",
-        "buried_at": "time",
+        "dead_lettered_at": "time",
         "noun": "to whose replay topic a retry goes",
         "attempts": "attempts of the run",
         "step": "the step at which a retry resumes",

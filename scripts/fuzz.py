@@ -1,7 +1,8 @@
 """Fuzz the webhook door with atheris, guided by coverage of ingress's own code.
 
-The properties are those of `tests/unit/ingress/test_fire.py`; atheris draws the bytes instead of Hypothesis. It is no
-part of `make test`, and not locked with it: `uv run --with atheris==3.0.0 python scripts/fuzz.py -max_total_time=600`.
+The properties are those of `tests/unit/ingress/test_hostile_input.py`; atheris draws the bytes instead of Hypothesis.
+It is no part of `make test`, and not locked with it:
+`uv run --with atheris==3.0.0 python scripts/fuzz.py -max_total_time=600`.
 Further options are those of libFuzzer. What breaks a property is written as `crash-…`, and repeated by naming it.
 """
 
@@ -14,7 +15,7 @@ import atheris  # type: ignore[import-untyped]
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 with atheris.instrument_imports(include=["ingress", "shared.events", "shared.apps", "shared.identity"]):
-    from tests.unit.ingress import test_fire as fire
+    from tests.unit.ingress import test_hostile_input as fire
 
 PROPERTIES = (
     fire.test_any_request_gets_an_honest_answer,

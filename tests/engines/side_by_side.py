@@ -25,7 +25,7 @@ APART = (
     "tests/integration/ingress/test_disk_full.py",
     "tests/integration/ingress/test_kafka_away.py",
     "tests/integration/ingress/test_secrets.py",
-    "tests/integration/ingress/test_under_fire.py",
+    "tests/integration/ingress/test_hostile_input.py",
     "tests/integration/ratelimit/",
     "tests/integration/runtime/test_rebalances.py",
     "tests/integration/runtime/test_replica.py",

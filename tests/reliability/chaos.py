@@ -1,7 +1,8 @@
-"""From a seed, when what breaks: sandbox faults in spells of weather, and blows to processes. Pure.
+"""From a seed, when what breaks: sandbox faults in spells of vendor_faults, and faults of processes. Pure.
 
 Everything is placed by the number of actions begun, never by the clock: the same seed breaks the same things at the
-same places of the story. Each act has every kind of weather, each two acts have every blow; a single act has them all.
+same places of the story. Each act has every kind of vendor fault, each two acts have every process
+fault; a single act has them all.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any, Literal
 
 ACT = 500
 ROUND = 2 * ACT
-"""Every blow in so many actions. Together the blows of a round keep Tandem down for a minute, as long as an act lasts:
-with all of them in each act nothing would be left but a backlog, which hides what else goes wrong.
+"""Every fault in so many actions. Together the process faults of a round keep Tandem down for a minute, as long as an
+act lasts: with all of them in each act nothing would be left but a backlog, which hides what else goes wrong.
 """
 SPELLS = 8
 """Spells of weather in one act."""
@@ -55,7 +56,7 @@ CALL_TIMES, WEBHOOK_TIMES = 8, 15
 
 
 @dataclass(frozen=True)
-class Weather:
+class VendorFault:
     """A spell, from one action to another: a rule of the sandbox, without the accounts that it is for."""
 
     begin: int
@@ -66,7 +67,7 @@ class Weather:
 
 
 @dataclass(frozen=True)
-class Blow:
+class ProcessFault:
     """What is done to a process when so many actions have begun. `seconds` is how long a pause lasts."""
 
     at: int
@@ -75,7 +76,7 @@ class Blow:
     seconds: float = 0.0
 
 
-BLOWS: tuple[tuple[float, str, str, float], ...] = (
+PROCESS_FAULTS: tuple[tuple[float, str, str, float], ...] = (
     (0.06, "scale", "3", 0),
     (0.14, "kill", "worker", 0),
     (0.22, "pause", "worker", 9.0),
@@ -90,26 +91,26 @@ BLOWS: tuple[tuple[float, str, str, float], ...] = (
     (0.88, "pause", "console", 3.0),
     (0.94, "scale", "1", 0),
 )
-"""One round's blows: place in it, what, to whom, for how many seconds."""
+"""One round's process_faults: place in it, what, to whom, for how many seconds."""
 
 
-def blows(seed: int, events: int) -> list[Blow]:
-    """Every blow of a run, in order. Which of several workers is meant is part of the target."""
-    dice = random.Random(f"blows {seed}")
-    found: list[Blow] = []
+def process_faults(seed: int, events: int) -> list[ProcessFault]:
+    """Every process fault of a run, in order. Which of several workers is meant is part of the target."""
+    rng = random.Random(f"process faults {seed}")
+    found: list[ProcessFault] = []
     for begin in range(0, max(events, 1), ROUND):
         length = min(ROUND, events - begin)
-        for place, kind, target, seconds in BLOWS:
-            at = begin + int(length * (place + dice.uniform(-0.02, 0.02)))
-            which = f"worker-{dice.randint(1, 3)}" if target == "worker" else target
-            found.append(Blow(max(0, at), kind, which, seconds))  # type: ignore[arg-type]
-    return sorted(found, key=lambda blow: blow.at)
+        for place, kind, target, seconds in PROCESS_FAULTS:
+            at = begin + int(length * (place + rng.uniform(-0.02, 0.02)))
+            which = f"worker-{rng.randint(1, 3)}" if target == "worker" else target
+            found.append(ProcessFault(max(0, at), kind, which, seconds))  # type: ignore[arg-type]
+    return sorted(found, key=lambda fault: fault.at)
 
 
-def weather(seed: int, events: int) -> list[Weather]:
+def vendor_faults(seed: int, events: int) -> list[VendorFault]:
     """Every spell of a run. Over an act each kind comes at least once at each vendor that has it."""
-    dice = random.Random(f"weather {seed}")
-    found: list[Weather] = []
+    rng = random.Random(f"weather {seed}")
+    found: list[VendorFault] = []
     for begin in range(0, max(events, 1), ACT):
         length = min(ACT, events - begin)
         kinds = [(app, kind, rule, CALL_CHANCE, CALL_TIMES) for app, own in CALLS.items() for kind, rule in own]
@@ -119,10 +120,10 @@ def weather(seed: int, events: int) -> list[Weather]:
             for kind, rule in WEBHOOKS
             if (app, kind) != ("togai", "twin")
         ]
-        dice.shuffle(kinds)
+        rng.shuffle(kinds)
         for place, (app, kind, rule, chance, times) in enumerate(kinds):
             spell = place % SPELLS
             first, last = (begin + length * n // SPELLS for n in (spell, spell + 1))
-            own = {"probability": chance, "times": times, "seed": dice.randrange(10**6)} | rule
-            found.append(Weather(first, last, app, kind, own))
+            own = {"probability": chance, "times": times, "seed": rng.randrange(10**6)} | rule
+            found.append(VendorFault(first, last, app, kind, own))
     return found

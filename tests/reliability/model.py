@@ -60,7 +60,7 @@ class Story:
 
     def _begin(self) -> None:
         begin = self._dice.choices(
-            [self._togai, self._stripe, self._without_email, self._named, self._claims_taken, self._same_address],
+            [self._togai, self._stripe, self._without_email, self._named, self._claims_taken, self._matched_by_email],
             [40, 35, 10, 8, 2, 5],
         )[0]
         begin(f"{begin.__name__[1]}{len(self.actions)}")
@@ -144,7 +144,7 @@ class Story:
         values = dict(customer.values) | {"names": names}
         self._tell(subject, "stripe.make", customer.key, values, needs=(account.key,))
 
-    def _same_address(self, subject: str) -> None:
+    def _matched_by_email(self, subject: str) -> None:
         """One address on both sides, born in the same moment: one pair, or a conflict that is shown."""
         email = f"both{len(self.actions)}@x.test"
         customer = self._make_customer(subject, email=email, key=f"{subject}.s")

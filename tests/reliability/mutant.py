@@ -99,7 +99,7 @@ def _param(value: Any) -> Any:
 
 def answer_echoes() -> None:
     """The customer that Tandem made in Stripe is taken for one that a person made."""
-    from customer_sync.actions import same_address, togai
+    from customer_sync.actions import email_matching, togai
     from shared.linking.mapping_index import RelationIndex
     from shared.runtime.runner import Runner
 
@@ -115,7 +115,7 @@ def answer_echoes() -> None:
     _patch(RelationIndex, "_holding", holding)
     _patch(Runner, "_end_if_echo", never)
     _patch(togai, "TOGAI_ACCOUNT_ID", "nobody")
-    _patch(same_address, "_on", lambda _context: False)
+    _patch(email_matching, "_on", lambda _context: False)
 
 
 def heed_no_refusal() -> None:

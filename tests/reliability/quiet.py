@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from tests.reliability.checker.log import RUNS, Log
-from tests.reliability.stage import Stage
+from tests.reliability.cluster import Cluster
 
 LOOK_EVERY = 1.0
 CALM = 3
@@ -24,10 +24,10 @@ class NotQuiet(AssertionError):
 
 
 class Watch:
-    """Looks at one stage again and again. `keys` are Tandem's own, whose calls must have ended."""
+    """Looks at one cluster again and again. `keys` are Tandem's own, whose calls must have ended."""
 
-    def __init__(self, stage: Stage, log: Log, keys: Collection[str], patience: float) -> None:
-        self._stage = stage
+    def __init__(self, cluster: Cluster, log: Log, keys: Collection[str], patience: float) -> None:
+        self._cluster = cluster
         self._keys = keys
         self._patience = patience
         self._log = log
@@ -54,7 +54,7 @@ class Watch:
             return [f"a part does not answer: {error!r}"]
 
     async def _deliveries(self) -> list[str]:
-        control = self._stage.stack.control
+        control = self._cluster.stack.control
         found = [
             len((await control("GET", "/deliveries", params={"state": s}))["deliveries"]) for s in ("pending", "held")
         ]
@@ -62,7 +62,7 @@ class Watch:
 
     async def _writes(self) -> list[str]:
         """Calls of ours that change something, since the last look."""
-        found = await self._stage.stack.control("GET", "/calls", params={"since": self._mark, "limit": "100000"})
+        found = await self._cluster.stack.control("GET", "/calls", params={"since": self._mark, "limit": "100000"})
         self._mark = found["mark"]
         own = [c for c in found["calls"] if c["caller"] in self._keys and c["method"] != "GET"]
         return [f"{len(own)} writing calls"] if own else []
@@ -81,7 +81,7 @@ class Watch:
         )
 
     async def _pollers(self) -> list[str]:
-        items = await self._stage.pollers()
+        items = await self._cluster.pollers()
         if not items:
             return ["ingress does not tell of its pollers"]
         lists = {"stripe-events", "togai-customers", "togai-accounts"}

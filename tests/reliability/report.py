@@ -29,7 +29,7 @@ def as_json(result: Result, when: str) -> Json:
         "broken": [{"invariant": b.invariant, "entity": b.entity, "what": b.what} for b in result.broken],
         "seconds": {name: round(seconds, 1) for name, seconds in result.seconds.items()},
         "faults": dict(sorted(result.faults.items())),
-        "blows": dict(sorted(result.blows.items())),
+        "process_faults": dict(sorted(result.process_faults.items())),
         "restarts": dict(sorted(result.restarts.items())),
         "counts": dict(result.counts),
     }
@@ -40,7 +40,7 @@ def summary(report: Json) -> str:
     faults = sum(report["faults"].values())
     lines = [
         f"{report['counts'].get('events', 0)} events, {faults} faults at the vendors, "
-        f"{sum(report['blows'].values())} blows to processes, {report['seconds'].get('all', 0):.0f} s",
+        f"{sum(report['process_faults'].values())} faults of processes, {report['seconds'].get('all', 0):.0f} s",
         *(
             f"  {name:12} {'holds' if not count else f'BROKEN {count} times'}"
             for name, count in report["invariants"].items()
@@ -78,7 +78,7 @@ def page(report: Json) -> str:
             "",
             "Processes; who died was started again:",
             "",
-            *_table(("blow", "times"), report["blows"].items()),
+            *_table(("process fault", "times"), report["process_faults"].items()),
             "",
             "## What was done",
             *_table(("what", "number"), counts.items()),

@@ -13,19 +13,19 @@ from typing import Literal
 from console.http import own_machine
 
 from tests.engines import access
-from tests.reliability.chaos import Blow, Weather, blows, weather
+from tests.reliability.actors import Actors
+from tests.reliability.chaos import ProcessFault, VendorFault, process_faults, vendor_faults
 from tests.reliability.checker.again import once_more, refolded, rows, second_pass
 from tests.reliability.checker.facts import Facts, Told, calls_since, gather
 from tests.reliability.checker.log import REPLAY, Log
 from tests.reliability.checker.order import stale_writes
 from tests.reliability.checker.pairs import Broken
 from tests.reliability.checker.verdict import at_rest
+from tests.reliability.cluster import Cluster, staged
 from tests.reliability.folding import folded
 from tests.reliability.model import Story
-from tests.reliability.people import People
-from tests.reliability.play import Play, Played
 from tests.reliability.quiet import NotQuiet, Watch
-from tests.reliability.stage import Stage, staged
+from tests.reliability.scenario_runner import Played, ScenarioRunner
 
 Part = Literal["rest", "second pass", "sql"]
 Say = Callable[[str], None]
@@ -49,8 +49,8 @@ class Plan:
     rate: float = 8.0
     hurt: bool = True
     mutation: str = ""
-    blows: list[Blow] | None = None
-    weather: list[Weather] | None = None
+    process_faults: list[ProcessFault] | None = None
+    vendor_faults: list[VendorFault] | None = None
     patience: float = PATIENCE
     person_patience: float = PATIENCE
     last: Part = "sql"
@@ -71,7 +71,7 @@ class Result:
     broken: list[Broken] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
-    blows: Counter[str] = field(default_factory=Counter)
+    process_faults: Counter[str] = field(default_factory=Counter)
     restarts: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -81,24 +81,24 @@ class Result:
 
 
 async def perform(plan: Plan, home: Path, say: Say = lambda text: None, bootstrap: str = "") -> Result:
-    """Play and check, on a broker of the run's own unless one is given.
+    """ScenarioRunner and check, on a broker of the run's own unless one is given.
 
     What is wrong stands in the result; an error of the run itself is raised.
     """
     story = Story(plan.seed, plan.events)
     result = Result(plan)
     began = time.monotonic()
-    async with staged(home, bootstrap=bootstrap, mutation=plan.mutation, poll_every=plan.poll_every) as stage:
-        people = People(stage.stack, stage.tenant, story.world, stage.keys, plan.person_patience)
-        async with Log(access.options(stage.stack.bootstrap), stage.stack.prefix) as log:
-            run = _Run(plan, stage, people, log, result, say)
+    async with staged(home, bootstrap=bootstrap, mutation=plan.mutation, poll_every=plan.poll_every) as cluster:
+        actors = Actors(cluster.stack, cluster.tenant, story.world, cluster.keys, plan.person_patience)
+        async with Log(access.options(cluster.stack.bootstrap), cluster.stack.prefix) as log:
+            run = _Run(plan, cluster, actors, log, result, say)
             result.seconds["start"] = time.monotonic() - began
             try:
                 await run.play(story)
                 await run.check(story)
             finally:
-                await people.close()
-                result.blows, result.restarts = stage.done, stage.restarts
+                await actors.close()
+                result.process_faults, result.restarts = cluster.done, cluster.restarts
                 result.seconds["all"] = time.monotonic() - began
     return result
 
@@ -106,26 +106,29 @@ async def perform(plan: Plan, home: Path, say: Say = lambda text: None, bootstra
 class _Run:
     """The parts of one run, in order."""
 
-    def __init__(self, plan: Plan, stage: Stage, people: People, log: Log, result: Result, say: Say) -> None:
+    def __init__(self, plan: Plan, cluster: Cluster, actors: Actors, log: Log, result: Result, say: Say) -> None:
         self._plan = plan
-        self._stage = stage
-        self._people = people
+        self._cluster = cluster
+        self._actors = actors
         self._log = log
         self._result = result
         self._say = say
-        tenant = stage.tenant
+        tenant = cluster.tenant
         self._keys = (tenant.stripe_key, tenant.togai_token)
-        self._watch = Watch(stage, log, self._keys, plan.patience)
+        self._watch = Watch(cluster, log, self._keys, plan.patience)
 
     async def play(self, story: Story) -> None:
         """The story, and what breaks in it."""
         began, plan = time.monotonic(), self._plan
-        play = Play(self._stage, self._people, plan.rate)
-        telling = asyncio.create_task(self._tell(play.played, len(story.actions)))
-        hits = plan.blows if plan.blows is not None else blows(plan.seed, plan.events) if plan.hurt else []
-        spells = plan.weather if plan.weather is not None else weather(plan.seed, plan.events) if plan.hurt else []
+        runner = ScenarioRunner(self._cluster, self._actors, plan.rate)
+        telling = asyncio.create_task(self._tell(runner.played, len(story.actions)))
+        hits, spells = plan.process_faults, plan.vendor_faults
+        if hits is None:
+            hits = process_faults(plan.seed, plan.events) if plan.hurt else []
+        if spells is None:
+            spells = vendor_faults(plan.seed, plan.events) if plan.hurt else []
         try:
-            played = await play.run(story.actions, hits, spells)
+            played = await runner.run(story.actions, hits, spells)
         finally:
             telling.cancel()
         self._result.broken += [Broken("lost", what.partition(":")[0], what) for what in played.failed]
@@ -136,7 +139,7 @@ class _Run:
     async def _tell(self, played: Played, whole: int) -> None:
         while True:
             await asyncio.sleep(15)
-            self._say(f"{played.done} of {whole} events, {sum(self._stage.done.values())} blows")
+            self._say(f"{played.done} of {whole} events, {sum(self._cluster.done.values())} process faults")
 
     async def check(self, story: Story) -> None:
         """Rest, look; handle everything once more, rest, look; fold the tables anew, look."""
@@ -165,12 +168,12 @@ class _Run:
         self._result.seconds[part] = time.monotonic() - began
 
     async def _facts(self, story: Story) -> Facts:
-        tenant = self._stage.tenant
+        tenant = self._cluster.tenant
         told = Told(
-            story.world, self._people.customers, tenant.stripe_account, tenant.togai_org, *self._keys,
-            pauses=self._stage.pauses,
+            story.world, self._actors.customers, tenant.stripe_account, tenant.togai_org, *self._keys,
+            pauses=self._cluster.pauses,
         )  # fmt: skip
-        return await gather(self._stage.stack.url("sandbox"), self._log, told)
+        return await gather(self._cluster.stack.url("sandbox"), self._log, told)
 
     def _count(self, facts: Facts) -> None:
         counts = self._result.counts
@@ -184,29 +187,29 @@ class _Run:
 
     async def _second_pass(self, facts: Facts) -> None:
         """New workers, which remember nothing, get every entity's events again; people touch every account."""
-        control = self._stage.stack.control
-        await self._stage.kill("workers")
+        control = self._cluster.stack.control
+        await self._cluster.kill("workers")
         mark = (await control("GET", "/calls", params={"limit": "1"}))["mark"]
         for account in facts.accounts.values():
             if account["status"] == "ACTIVE":
-                await self._people.touch(str(account["id"]))
+                await self._actors.touch(str(account["id"]))
         await self._log.append(REPLAY, once_more(facts.events))
         await self._rest("rest after second pass")
-        async with own_machine(base_url=self._stage.stack.url("sandbox", "/control"), timeout=120) as http:
+        async with own_machine(base_url=self._cluster.stack.url("sandbox", "/control"), timeout=120) as http:
             self._result.broken += second_pass(await calls_since(http, mark), self._keys)
 
     async def _refold(self) -> list[Broken]:
         """Stop everybody who writes, and the console; take its tables, let it fold new ones, compare."""
-        stage = self._stage
-        database = stage.stack.home / "console.sqlite3"
-        for name in [n for n in sorted(stage.wanted) if n != "console"]:
-            await stage.leave(name)
-        await folded(stage.stack.bootstrap, database)
-        await stage.leave("console")
+        cluster = self._cluster
+        database = cluster.stack.home / "console.sqlite3"
+        for name in [n for n in sorted(cluster.wanted) if n != "console"]:
+            await cluster.leave(name)
+        await folded(cluster.stack.bootstrap, database)
+        await cluster.leave("console")
         before = rows(database)
         for file in database.parent.glob("console.sqlite3*"):
             file.unlink()
-        stage.launch("console")
-        await stage.stack.ready("console")
-        await folded(stage.stack.bootstrap, database)
+        cluster.launch("console")
+        await cluster.stack.ready("console")
+        await folded(cluster.stack.bootstrap, database)
         return list(refolded(before, rows(database)))

@@ -102,13 +102,13 @@ def test_calls_after_a_refusal_that_named_a_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("blow", "excused"),
+    ("fault", "excused"),
     [("kill broker", True), ("pause ingress", True), ("kill worker-2", True), ("pause console", False)],
 )
-def test_nobody_is_told_while_the_log_is_away(blow: str, excused: bool) -> None:
+def test_nobody_is_told_while_the_log_is_away(fault: str, excused: bool) -> None:
     """Who stood still, or whose broker or allocator did, could not hear of a refusal; the console has no part in it."""
     hurt = facts(calls=[call(10.0, 429, retry_after=3.0), call(11.5)])
-    hurt.told.pauses.append((9.0, 12.0, blow))
+    hurt.told.pauses.append((9.0, 12.0, fault))
 
     assert (list(limits(hurt)) == []) is excused
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.asking import asked_of
-from tests.reliability.chaos import Blow, Weather
+from tests.reliability.chaos import ProcessFault, VendorFault
 from tests.reliability.checker.verdict import INVARIANTS
 from tests.reliability.mutant import MUTATIONS
 from tests.reliability.run import Part, Plan, Result, perform
@@ -18,16 +18,16 @@ AT_ONCE = 3
 """Runs side by side: each waits more than it works."""
 CREATES = {"match": {"operation": "customers.create"}}
 LOOKS = {"match": {"operation": "events.list"}}
-CAUGHT: dict[str, tuple[str, list[Weather], list[Blow]]] = {
+CAUGHT: dict[str, tuple[str, list[VendorFault], list[ProcessFault]]] = {
     "drop_events": ("lost", [], []),
     "forget_keys": (
         "doubled",
         # Whoever hears of the first customer before the second is made links it, and nothing is doubled: nobody hears,
         # neither by webhook nor by looking.
         [
-            Weather(0, EVENTS, "stripe", "error_after", {"times": 8} | CREATES),
-            Weather(0, EVENTS, "stripe", "drop", {}),
-            Weather(0, EVENTS, "stripe", "error_before", LOOKS),
+            VendorFault(0, EVENTS, "stripe", "error_after", {"times": 8} | CREATES),
+            VendorFault(0, EVENTS, "stripe", "drop", {}),
+            VendorFault(0, EVENTS, "stripe", "error_before", LOOKS),
         ],
         [],
     ),
@@ -35,8 +35,12 @@ CAUGHT: dict[str, tuple[str, list[Weather], list[Blow]]] = {
     "forget_ends": ("ended", [], []),
     "send_late": ("backwards", [], []),
     "answer_echoes": ("echo", [], []),
-    "heed_no_refusal": ("limits", [Weather(10, EVENTS, "togai", "rate_limited", {"times": 4, "retry_after": 3})], []),
-    "use_refused_keys": ("limits", [], [Blow(15, "revoke", "stripe", 6.0)]),
+    "heed_no_refusal": (
+        "limits",
+        [VendorFault(10, EVENTS, "togai", "rate_limited", {"times": 4, "retry_after": 3})],
+        [],
+    ),
+    "use_refused_keys": ("limits", [], [ProcessFault(15, "revoke", "stripe", 6.0)]),
     "write_again": ("second pass", [], []),
     "forget_rows": ("sql", [], []),
 }
@@ -73,11 +77,19 @@ async def _all(asked: list[str], home: Path, bootstrap: str) -> dict[str, Result
 
 
 async def _run(mutation: str, home: Path, bootstrap: str) -> Result:
-    invariant, weather, blows = CAUGHT[mutation]
+    invariant, spells, hits = CAUGHT[mutation]
     part: Part = "second pass" if invariant == "second pass" else "sql" if invariant == "sql" else "rest"
     plan = Plan(
-        5, EVENTS, rate=15, mutation=mutation, weather=weather, blows=blows, patience=30, person_patience=8, last=part,
-    )  # fmt: skip
+        5,
+        EVENTS,
+        rate=15,
+        mutation=mutation,
+        vendor_faults=spells,
+        process_faults=hits,
+        patience=30,
+        person_patience=8,
+        last=part,
+    )
     return await perform(plan, home, bootstrap=bootstrap)
 
 

@@ -18,7 +18,7 @@ SEED = 3
 
 
 async def holds(seed: int, events: int, home: Path) -> None:
-    """Play a run. A failure names the seed, what was broken, and where state and logs are."""
+    """ScenarioRunner a run. A failure names the seed, what was broken, and where state and logs are."""
     result = await perform(Plan.of(seed, events), home)
     report = as_json(result, "2026-11-25")
 
@@ -29,7 +29,7 @@ async def holds(seed: int, events: int, home: Path) -> None:
 
 @pytest.mark.timeout(600)
 async def test_nothing_is_lost_and_nothing_is_doubled(tmp_path: Path, kafka_jars: None) -> None:
-    """In a few events with every blow, the same each time."""
+    """In a few events with every fault, the same each time."""
     await holds(SEED, FEW, tmp_path)
 
 

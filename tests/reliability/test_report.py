@@ -25,7 +25,7 @@ def test_a_good_run() -> None:
     found = report()
 
     assert found["good"]
-    assert summary(found).splitlines()[0] == "500 events, 3 faults at the vendors, 2 blows to processes, 120 s"
+    assert summary(found).splitlines()[0] == "500 events, 3 faults at the vendors, 2 faults of processes, 120 s"
     assert summary(found).count("holds") == len(INVARIANTS)
     assert json.loads(json.dumps(found)) == found
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from console.cli.frame import app
+from console.cli.main import app
 from console.local.environment import variable
 from console.local.kafka import BROKER_SETTINGS
 from jsonschema import Draft202012Validator

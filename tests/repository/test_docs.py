@@ -11,7 +11,7 @@ from typing import Any, get_args
 import grimp
 import pytest
 import typer
-from console.cli.frame import app
+from console.cli.main import app
 from console.projection.rows import kinds
 from ingress.polling.term import event_topics
 from shared.apps.stripe.client import API_VERSION

@@ -9,7 +9,7 @@ import msgspec
 from shared.apps.refused import refused_event as refused_event_of
 from shared.connections import Connection, FlowLink
 from shared.events.envelope import Envelope
-from shared.flows.runs import DeadLetter, Parked, Problem, Run, Step
+from shared.flows.runs import DeadLetter, Parked, Run, RunError, Step
 from shared.identity import dead_letter_id, link_id, run_id
 from shared.key_states import KeyState
 from shared.linking.mappings import Claim, Mapping
@@ -83,7 +83,7 @@ def claim(name: str, second: int = 0) -> Mapping:
 def conflict(event: str, *candidates: str, second: int = 0, **fields: Any) -> Run:
     """A run of a Stripe customer that several things in Togai could be."""
     reason = "several in Togai have the address of this customer: choose with `tandem mappings link`"
-    problem = Problem(
+    problem = RunError(
         error="Conflict", reason=reason, code="conflict", retryable=True, candidates=list(candidates), separable=True
     )
     waiting = {"state": "parked", "problem": problem, "steps": [], "refs": [], "next_attempt_at": at(59)}
@@ -92,7 +92,7 @@ def conflict(event: str, *candidates: str, second: int = 0, **fields: Any) -> Ru
 
 def waiting(event: str, error: str = "Waiting", **fields: Any) -> Run:
     """A run of a Stripe customer that lacks what Togai demands, or waits for something else."""
-    problem = Problem(error=error, reason="it has no e-mail address", code="no_email", retryable=True)
+    problem = RunError(error=error, reason="it has no e-mail address", code="no_email", retryable=True)
     given: dict[str, Any] = {"state": "parked", "problem": problem, "steps": [], "next_attempt_at": at(59)}
     return run(event, **(given | fields))
 
@@ -116,7 +116,7 @@ def pair_state(of: Mapping, side: Side, **fields: Any) -> PairState:
 
 def dead_letter(event: str, second: int = 0, **fields: Any) -> DeadLetter:
     """A run that was given up on at its first step."""
-    problem = Problem(error="Rejected", reason="Togai refused the currency", code="currency", traceback="Trace: here")
+    problem = RunError(error="Rejected", reason="Togai refused the currency", code="currency", traceback="Trace: here")
     dead = run(event, second, state="dead", problem=problem)
     given: dict[str, Any] = {
         "id": dead_letter_id("customer.events", 0, 7, dead.id),
@@ -126,7 +126,7 @@ def dead_letter(event: str, second: int = 0, **fields: Any) -> DeadLetter:
         "topic": "customer.events",
         "partition": 0,
         "offset": 7,
-        "buried_at": at(second),
+        "dead_lettered_at": at(second),
         "noun": "customer",
         "aggregate": dead.aggregate,
         "event": event,

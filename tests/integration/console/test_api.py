@@ -103,7 +103,7 @@ async def test_filters_narrow_a_list(console: State, api: httpx.AsyncClient, log
     assert await ids(api, "/api/runs", flow="f") == [records.run("c").id]
     assert await ids(api, "/api/runs", since=records.at(2)) == [records.run("c").id, records.run("b").id]
     assert await ids(api, "/api/mappings", state="claimed") == [records.mapping("n").id]
-    assert await ids(api, "/api/mappings", born="togai") == []
+    assert await ids(api, "/api/mappings", origin_app="togai") == []
 
 
 async def test_pages_stay_the_same_while_new_ones_come(console: State, api: httpx.AsyncClient, log: Log) -> None:

@@ -13,10 +13,10 @@ import typer
 from console.cli import client, links
 from console.http import own_machine
 from shared.events import envelope as envelopes
-from shared.events.own import LOOK_REQUESTED
+from shared.events.own import RECHECK_REQUESTED
 from shared.events.topics import Topics
 from shared.flows import runs
-from shared.flows.runs import Problem, Run, Step
+from shared.flows.runs import Run, RunError, Step
 from shared.identity import run_id
 from shared.kafka.log import Log
 from shared.linking import mappings
@@ -95,7 +95,7 @@ async def test_a_conflict_is_looked_at_again_when_a_person_says_so(
     event = envelopes.decode(record.value)
 
     assert run.id in asked.stdout
-    assert (event.type, event.aggregate) == (LOOK_REQUESTED, run.aggregate)
+    assert (event.type, event.aggregate) == (RECHECK_REQUESTED, run.aggregate)
     assert event.connection == run.connection
     assert other.returncode == 1
     assert "is in no conflict" in other.stderr
@@ -127,7 +127,7 @@ DONE = Step(
     output={"mapping": "map_new", "togai_account_id": "acme", "stripe_customer_id": "cus_free"},
     notes=["linked by hand: a merger"],
 )
-PARKED = Problem(error="NotReady", reason="run run_2 is about to link it: looking again", retryable=True)
+PARKED = RunError(error="NotReady", reason="run run_2 is about to link it: looking again", retryable=True)
 
 
 DECISIONS: tuple[tuple[tuple[str, ...], dict[str, Any], int, str], ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 from console.api.state import State
-from shared.flows.runs import Problem
+from shared.flows.runs import RunError
 from shared.kafka.log import Log
 
 from tests.integration.console import records
@@ -34,7 +34,7 @@ async def test_an_empty_page_says_what_to_do(api: httpx.AsyncClient) -> None:
 
 async def test_what_a_vendor_wrote_is_text_and_no_markup(console: State, api: httpx.AsyncClient, log: Log) -> None:
     """A customer's name can hold anything; the policy of the page forbids foreign scripts besides."""
-    problem = Problem(error="Rejected", reason="<script>alert(1)</script>")
+    problem = RunError(error="Rejected", reason="<script>alert(1)</script>")
     await put(console, log, records.run("e", problem=problem))
 
     page = await api.get("/", params={"id": '"><script>alert(2)</script>'})

@@ -13,7 +13,7 @@ from console.projection.database import Batch, Database, Move
 from console.projection.queries import Search
 from console.projection.rows import MAPPING, PAIR_STATE, RUN, Kind
 from console.projection.tables import DifferenceRow, PairStateRow
-from shared.flows.runs import Problem
+from shared.flows.runs import RunError
 from shared.kafka.log import Log
 from shared.linking import mappings
 from shared.linking.mappings import Mapping
@@ -347,7 +347,7 @@ async def test_what_is_over_is_well(console: State, api: httpx.AsyncClient, log:
     """A letter that was discarded or is being retried, and runs that wait for a vendor to be back, or for a flow link
     that a person switched off.
     """
-    parked = records.run("e", state="parked", problem=Problem(error="Unavailable", reason="away", retryable=True))
+    parked = records.run("e", state="parked", problem=RunError(error="Unavailable", reason="away", retryable=True))
     await put(console, log, records.waiting("off", "FlowLinkOff"))
     letters = [records.dead_letter("f", state="discarded"), records.dead_letter("g", id="dead_2", state="retried")]
     await put(console, log, parked, *letters)

@@ -151,7 +151,7 @@ async def test_a_worker_that_stood_still_too_long_starts_again(three: Stack) -> 
     await one_each(tenant, accounts, customers)
 
 
-async def put_out(stack: Stack) -> None:
+async def evicted(stack: Stack) -> None:
     """Take every member out of the workers' group, as the broker does whose heartbeats do not come."""
     settings = stack.settings()
     client = AIOKafkaAdminClient(**client_options(settings))
@@ -174,7 +174,7 @@ async def test_a_worker_that_was_put_out_of_its_group_finishes_nothing(lonely: S
     worker = lonely.children["worker-1"]
     account = await tenant.new_account("acme")
     await tenant.mapping(account, "claimed")
-    await put_out(lonely)
+    await evicted(lonely)
 
     async def gone() -> bool:
         return not worker.alive

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.ingress.door import Door
+from tests.integration.ingress.harness import Harness
 
 
 @pytest.fixture(scope="session")
-def door(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def harness(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     """A running ingress with connections of both apps and both modes."""
-    opened = asyncio.run(Door.open(tmp_path_factory.mktemp("ingress"), kafka_bootstrap))
+    opened = asyncio.run(Harness.open(tmp_path_factory.mktemp("ingress"), kafka_bootstrap))
     yield opened
     asyncio.run(opened.close())

@@ -7,14 +7,14 @@ import json
 
 import pytest
 
-from tests.integration.ingress.door import (
+from tests.integration.ingress.harness import (
     HOOK_TOKEN,
     LIVE,
     NEW_SECRET,
     SECRETS,
     STRIPE,
     TOGAI,
-    Door,
+    Harness,
     event,
     event_id,
     signed,
@@ -52,49 +52,49 @@ ACCOUNT = b'{"payload": {"id": "acme", "customerId": "c-acme"}}'
         (f"/webhooks/togai/{TOGAI}//{HOOK_TOKEN}", 404, "unknown_event"),
     ],
 )
-async def test_a_wrong_address_is_refused_with_its_reason(door: Door, path: str, status: int, code: str) -> None:
+async def test_a_wrong_address_is_refused_with_its_reason(harness: Harness, path: str, status: int, code: str) -> None:
     """The sender's fault, however it is written; sent as it stands here, as no client would."""
     body = event()
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-    answered, told = await door.raw(f"{head}Stripe-Signature: {signed(body, NEW_SECRET)}\r\n\r\n".encode() + body)
+    answered, told = await harness.raw(f"{head}Stripe-Signature: {signed(body, NEW_SECRET)}\r\n\r\n".encode() + body)
 
     assert (answered, json.loads(told)["error"]["code"]) == (status, code)
 
 
 @pytest.mark.parametrize("path", ["/webhooks/stripe/con%5Fstripe", f"/webhooks/stripe/{STRIPE}?from=proxy"])
-async def test_an_encoded_address_is_the_same_address(door: Door, path: str) -> None:
+async def test_an_encoded_address_is_the_same_address(harness: Harness, path: str) -> None:
     """Percent-encoding and a query change nothing."""
     body = event()
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-    answered, _ = await door.raw(f"{head}Stripe-Signature: {signed(body, NEW_SECRET)}\r\n\r\n".encode() + body)
+    answered, _ = await harness.raw(f"{head}Stripe-Signature: {signed(body, NEW_SECRET)}\r\n\r\n".encode() + body)
 
     assert answered == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
-async def test_webhooks_are_posted(door: Door, method: str) -> None:
+async def test_webhooks_are_posted(harness: Harness, method: str) -> None:
     """Somebody who opens the address in a browser is told so."""
-    async with door.client() as http:
-        answer = await http.request(method, door.url(f"/webhooks/stripe/{STRIPE}"))
+    async with harness.client() as http:
+        answer = await http.request(method, harness.url(f"/webhooks/stripe/{STRIPE}"))
 
     assert answer.status_code == 405
 
 
-async def test_a_togai_webhook_is_keyed_by_its_account(door: Door) -> None:
+async def test_a_togai_webhook_is_keyed_by_its_account(harness: Harness) -> None:
     """Each delivery is an event of its own: an equal body twice is two events."""
-    answers = [await door.togai(ACCOUNT) for _ in range(2)]
+    answers = [await harness.togai(ACCOUNT) for _ in range(2)]
     names = [answer.json()["received"] for answer in answers]
-    found = [await door.events(name) for name in names]
+    found = [await harness.events(name) for name in names]
 
     assert len(set(names)) == 2
     assert [[record.key for record in one] for one in found] == [[b"togai:test:org_1/account/acme"]] * 2
     assert ACCOUNT in found[0][0].value
 
 
-async def test_a_togai_event_that_nobody_knows_is_kept(door: Door) -> None:
+async def test_a_togai_event_that_nobody_knows_is_kept(harness: Harness) -> None:
     """Under its own type in the topic of the others."""
-    answer = await door.togai(ACCOUNT, "credit_grant.expired")
-    (record,) = await door.events(answer.json()["received"], door.topics.other)
+    answer = await harness.togai(ACCOUNT, "credit_grant.expired")
+    (record,) = await harness.events(answer.json()["received"], harness.topics.other)
 
     assert json.loads(record.value)["type"] == "togai.credit_grant.expired"
 
@@ -117,28 +117,28 @@ async def test_a_togai_event_that_nobody_knows_is_kept(door: Door) -> None:
         (b'{"accountId": ["a"]}', {"accountId": ["a"]}),
     ],
 )
-async def test_a_togai_body_of_any_kind_is_kept(door: Door, body: bytes, kept: object) -> None:
+async def test_a_togai_body_of_any_kind_is_kept(harness: Harness, body: bytes, kept: object) -> None:
     """No shape is documented, so none is refused: it ends as a dead letter that somebody sees."""
-    answer = await door.togai(body)
+    answer = await harness.togai(body)
     assert answer.status_code == 200
-    (record,) = await door.events(answer.json()["received"])
+    (record,) = await harness.events(answer.json()["received"])
 
     assert json.loads(record.value)["data"] == kept
     assert record.key.startswith(b"togai:test:org_1/event/unknown-tgi_")
 
 
 @pytest.mark.parametrize("body", [b"\xff" * 1024 * 1024, b"\0" * 1024 * 1024])
-async def test_a_togai_body_that_grows_by_being_kept_is_kept_or_refused(door: Door, body: bytes) -> None:
+async def test_a_togai_body_that_grows_by_being_kept_is_kept_or_refused(harness: Harness, body: bytes) -> None:
     """A megabyte of what is no text needs three to six as text: never a 503, which asks for it again."""
-    assert (await door.togai(body)).status_code in (200, 413)
+    assert (await harness.togai(body)).status_code in (200, 413)
 
 
-async def test_a_slow_sender_gets_408_and_holds_nobody_up(door: Door) -> None:
+async def test_a_slow_sender_gets_408_and_holds_nobody_up(harness: Harness) -> None:
     """A body that drips for ever ends after its deadline; others are served meanwhile."""
     signature = f"Stripe-Signature: {signed(b'', NEW_SECRET)}"
     head = f"POST /webhooks/stripe/{STRIPE} HTTP/1.1\r\nHost: x\r\n{signature}\r\nContent-Length: 100\r\n\r\n{{"
-    slow = [asyncio.create_task(door.raw(head.encode())) for _ in range(20)]
-    others = [(await door.stripe(event())).status_code for _ in range(20)]
+    slow = [asyncio.create_task(harness.raw(head.encode())) for _ in range(20)]
+    others = [(await harness.stripe(event())).status_code for _ in range(20)]
 
     assert others == [200] * 20
     assert not any(task.done() for task in slow)
@@ -146,47 +146,49 @@ async def test_a_slow_sender_gets_408_and_holds_nobody_up(door: Door) -> None:
     assert {(status, json.loads(body)["error"]["code"]) for status, body in answers} == {(408, "too_slow")}
 
 
-async def test_a_sender_that_goes_away_leaves_nothing(door: Door) -> None:
+async def test_a_sender_that_goes_away_leaves_nothing(harness: Harness) -> None:
     """Half a body and then the end of the connection: nothing is appended, and ingress goes on."""
     name = event_id()
     body = event(name)
     for _ in range(5):
-        _, writer = await asyncio.open_connection("127.0.0.1", door.stack.ports["ingress"])
+        _, writer = await asyncio.open_connection("127.0.0.1", harness.stack.ports["ingress"])
         head = f"POST /webhooks/stripe/{STRIPE} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
         writer.write(f"{head}Stripe-Signature: {signed(body, NEW_SECRET)}\r\n\r\n".encode() + body[:-5])
         await writer.drain()
         writer.close()
 
-    assert (await door.stripe(event())).status_code == 200
-    assert await door.events(name) == []
+    assert (await harness.stripe(event())).status_code == 200
+    assert await harness.events(name) == []
 
 
-async def test_what_ingress_tells_about_itself(door: Door) -> None:
+async def test_what_ingress_tells_about_itself(harness: Harness) -> None:
     """Alive, ready with its connections, and counted in Prometheus' format."""
     taken = 'tandem_ingress_events_total{app="stripe",type="stripe.customer.created"}'
-    before = await door.counted(taken)
-    await door.stripe(event())
-    async with door.client() as http:
-        alive, ready = await http.get(door.url("/healthz")), await http.get(door.url("/readyz"))
-        nothing = await http.get(door.url("/docs"))
-        public = [await http.get(f"{door.stack.url('ingress')}/{page}") for page in ("metrics", "pollers", "healthz")]
+    before = await harness.counted(taken)
+    await harness.stripe(event())
+    async with harness.client() as http:
+        alive, ready = await http.get(harness.url("/healthz")), await http.get(harness.url("/readyz"))
+        nothing = await http.get(harness.url("/docs"))
+        public = [
+            await http.get(f"{harness.stack.url('ingress')}/{page}") for page in ("metrics", "pollers", "healthz")
+        ]
 
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
     assert (ready.status_code, ready.json()) == (200, {"ready": True, "service": "ingress", "connections": 4})
     assert nothing.status_code == 404
     assert [answer.status_code for answer in public] == [404, 404, 200]
-    assert await door.counted(taken) == before + 1
+    assert await harness.counted(taken) == before + 1
 
 
-async def test_no_secret_is_in_the_log_or_in_an_answer(door: Door) -> None:
+async def test_no_secret_is_in_the_log_or_in_an_answer(harness: Harness) -> None:
     """After good and bad webhooks, to addresses that hold a secret too."""
     for name, token in ((STRIPE, NEW_SECRET), (LIVE, HOOK_TOKEN)):
-        await door.post(f"/webhooks/stripe/{name}/{token}", b"{}", {"Stripe-Signature": f"t=1,v1={token}"})
-    await door.togai(ACCOUNT)
-    await door.togai(ACCOUNT, "Wrong name")
-    async with door.client() as http:
-        told = (await http.get(door.url("/metrics"))).text
-    everything = "\n".join([door.log(), told, *door.answers])
+        await harness.post(f"/webhooks/stripe/{name}/{token}", b"{}", {"Stripe-Signature": f"t=1,v1={token}"})
+    await harness.togai(ACCOUNT)
+    await harness.togai(ACCOUNT, "Wrong name")
+    async with harness.client() as http:
+        told = (await http.get(harness.url("/metrics"))).text
+    everything = "\n".join([harness.log(), told, *harness.answers])
 
     assert "webhook.refused" in everything
     assert [secret for secret in SECRETS if secret in everything] == []

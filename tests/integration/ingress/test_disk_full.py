@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from console.local.kafka import EmbeddedKafka
 
-from tests.integration.ingress.door import Door, event, event_id
+from tests.integration.ingress.harness import Harness, event, event_id
 from tests.stack.broker import own_broker
 from tests.stack.processes import until
 
@@ -38,29 +38,29 @@ def fill_the_disk(broker: EmbeddedKafka) -> None:
 
 async def test_503_while_the_brokers_disk_is_full(broker: EmbeddedKafka, tmp_path: Path) -> None:
     """Both vendors hear 503 in time; what was answered by 200 is there when the disk has room again."""
-    door = await Door.open(tmp_path / "door", broker.bootstrap, TANDEM_APPEND_TIMEOUT="1")
+    harness = await Harness.open(tmp_path / "harness", broker.bootstrap, TANDEM_APPEND_TIMEOUT="1")
     try:
         before, during, after = [event_id() for _ in range(3)], [event_id() for _ in range(5)], event_id()
         for name in before:
-            assert (await door.stripe(event(name))).status_code == 200
+            assert (await harness.stripe(event(name))).status_code == 200
         fill_the_disk(broker)
-        async with door.client(PATIENT) as http:
-            refused = [await door.stripe(event(name)) for name in during]
-            refused.append(await door.togai(b'{"payload": {"id": "acme"}}'))
-            alive = await http.get(door.url("/healthz"))
+        async with harness.client(PATIENT) as http:
+            refused = [await harness.stripe(event(name)) for name in during]
+            refused.append(await harness.togai(b'{"payload": {"id": "acme"}}'))
+            alive = await http.get(harness.url("/healthz"))
 
         await broker.kill()
         await broker.start()
 
         async def taken() -> bool:
-            return (await door.stripe(event(after))).status_code == 200
+            return (await harness.stripe(event(after))).status_code == 200
 
         await until(taken, "webhooks are taken again")
-        kept = [name for name in (*before, *during, after) if await door.events(name)]
+        kept = [name for name in (*before, *during, after) if await harness.events(name)]
 
         assert [(a.status_code, a.json()["error"]["code"]) for a in refused] == [(503, "unavailable")] * 6
         assert alive.status_code == 200
         assert "File too large" in broker.log.read_text()
         assert set(before) | {after} <= set(kept)
     finally:
-        await door.close()
+        await harness.close()

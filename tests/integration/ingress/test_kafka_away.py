@@ -13,7 +13,7 @@ import pytest
 from console.local.kafka import EmbeddedKafka
 from shared.events.topics import Topics
 
-from tests.integration.ingress.door import NEW_SECRET, STRIPE, Door, event, event_id, signed
+from tests.integration.ingress.harness import NEW_SECRET, STRIPE, Harness, event, event_id, signed
 from tests.stack.broker import freeze, own_broker, thaw
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
@@ -32,38 +32,42 @@ async def broker(kafka_jars: None, tmp_path: Path) -> AsyncIterator[EmbeddedKafk
 
 async def test_503_until_the_connections_have_been_read(kafka_bootstrap: str, tmp_path: Path) -> None:
     """Started before anything was prepared, it lives but takes nothing, and begins by itself when it can."""
-    door = await Door.open(tmp_path, kafka_bootstrap, wait=False)
+    harness = await Harness.open(tmp_path, kafka_bootstrap, wait=False)
     try:
-        answers = [await door.stripe(event()), await door.togai(b"{}"), await door.post("/webhooks/stripe/x", b"")]
-        async with door.client() as http:
-            ready = await http.get(door.url("/readyz"))
+        answers = [
+            await harness.stripe(event()),
+            await harness.togai(b"{}"),
+            await harness.post("/webhooks/stripe/x", b""),
+        ]
+        async with harness.client() as http:
+            ready = await http.get(harness.url("/readyz"))
 
         assert [(a.status_code, a.json()["error"]["code"]) for a in answers] == [(503, "unavailable")] * 3
         assert (ready.status_code, ready.json()["ready"]) == (503, False)
 
-        await door.prepare()
-        await door.stack.ready("ingress")
-        assert (await door.stripe(event())).status_code == 200
+        await harness.prepare()
+        await harness.stack.ready("ingress")
+        assert (await harness.stripe(event())).status_code == 200
     finally:
-        await door.close()
+        await harness.close()
 
 
 async def test_503_in_time_while_kafka_stands_still(broker: EmbeddedKafka, tmp_path: Path) -> None:
     """No sender hangs, one that comes again is taken, and what arrived late is the same event."""
-    door = await Door.open(tmp_path / "door", broker.bootstrap, TANDEM_APPEND_TIMEOUT="1")
+    harness = await Harness.open(tmp_path / "harness", broker.bootstrap, TANDEM_APPEND_TIMEOUT="1")
     try:
         names = [event_id() for _ in range(5)]
         headers = [(event(name), signed(event(name), NEW_SECRET)) for name in names]
-        assert (await door.stripe(event())).status_code == 200
+        assert (await harness.stripe(event())).status_code == 200
         freeze(broker)
-        async with door.client(PATIENT) as http:
+        async with harness.client(PATIENT) as http:
 
             async def send(body: bytes, header: str) -> httpx.Response:
-                address = door.url(f"/webhooks/stripe/{STRIPE}")
+                address = harness.url(f"/webhooks/stripe/{STRIPE}")
                 return await http.post(address, content=body, headers={"Stripe-Signature": header})
 
             refused = await asyncio.gather(*(send(body, header) for body, header in headers))
-            alive = await http.get(door.url("/healthz"))
+            alive = await http.get(harness.url("/healthz"))
             thaw(broker)
 
             async def taken() -> bool:
@@ -74,33 +78,33 @@ async def test_503_in_time_while_kafka_stands_still(broker: EmbeddedKafka, tmp_p
 
         assert [(a.status_code, a.json()["error"]["code"]) for a in refused] == [(503, "unavailable")] * 5
         assert alive.status_code == 200
-        assert await door.counted("tandem_ingress_append_failed_total") >= 5
+        assert await harness.counted("tandem_ingress_append_failed_total") >= 5
         for name in names:
-            found = await door.events(name)
+            found = await harness.events(name)
             assert found
             assert len({(r.key, json.loads(r.value)["source"]) for r in found}) == 1
     finally:
-        await door.close()
+        await harness.close()
 
 
 async def test_503_in_time_while_kafka_is_dead_and_again_when_it_is_back(broker: EmbeddedKafka, tmp_path: Path) -> None:
     """kill -9 of the broker: nothing that was answered by 200 is lost."""
-    door = await Door.open(tmp_path / "door", broker.bootstrap, TANDEM_APPEND_TIMEOUT="1")
+    harness = await Harness.open(tmp_path / "harness", broker.bootstrap, TANDEM_APPEND_TIMEOUT="1")
     try:
         before, after = event_id(), event_id()
-        assert (await door.stripe(event(before))).status_code == 200
+        assert (await harness.stripe(event(before))).status_code == 200
         await broker.kill()
-        assert (await door.stripe(event())).status_code == 503
+        assert (await harness.stripe(event())).status_code == 503
         await broker.start()
 
         async def taken() -> bool:
-            return (await door.stripe(event(after))).status_code == 200
+            return (await harness.stripe(event(after))).status_code == 200
 
         await until(taken, "webhooks are taken again")
-        assert await door.events(before)
-        assert await door.events(after)
+        assert await harness.events(before)
+        assert await harness.events(after)
     finally:
-        await door.close()
+        await harness.close()
 
 
 async def test_a_retry_whose_first_record_arrived_late_has_one_effect(broker: EmbeddedKafka, tmp_path: Path) -> None:

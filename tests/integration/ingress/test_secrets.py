@@ -22,7 +22,7 @@ from shared.events.topics import Topics
 from shared.kafka.log import Log
 
 from tests.engines import access
-from tests.integration.ingress.door import signed
+from tests.integration.ingress.harness import signed
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import TO_STRIPE, Tenant
 from tests.stack.topics import outsider, records
@@ -171,14 +171,14 @@ def _path(url: str) -> str:
 async def attacks(scene: Scene) -> None:
     """Requests that carry secrets to where they do not belong: in addresses, headers and names of others."""
     tenant, hook = scene.tenant, scene.tenant.togai_hook_token
-    door, here = f"/webhooks/stripe/con_s{tenant.name}", f"/webhooks/togai/con_t{tenant.name}"
+    harness, here = f"/webhooks/stripe/con_s{tenant.name}", f"/webhooks/togai/con_t{tenant.name}"
     own = next(c for c in await connections(scene) if c.id == f"con_s{tenant.name}")
     secret = opened(scene, own).webhook_secrets[0]
     for method, path, headers in (
-        ("POST", f"{door}/{hook}", {}),
-        ("POST", f"{door}?secret={secret}", {"Stripe-Signature": secret}),
-        ("POST", door, {"Stripe-Signature": f"t=1,v1={secret}"}),
-        ("POST", door, {"Stripe-Signature": signed(b"{}", secret)}),
+        ("POST", f"{harness}/{hook}", {}),
+        ("POST", f"{harness}?secret={secret}", {"Stripe-Signature": secret}),
+        ("POST", harness, {"Stripe-Signature": f"t=1,v1={secret}"}),
+        ("POST", harness, {"Stripe-Signature": signed(b"{}", secret)}),
         ("GET", f"{here}/account.created/{hook}", {}),
         ("POST", f"{here}/Account creation/{hook}", {}),
         ("POST", f"{here}/account.created/{hook}x", {}),

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.integration.ingress.door import (
+from tests.integration.ingress.harness import (
     BARE,
     LIVE,
     LIVE_SECRET,
     NEW_SECRET,
     OLD_SECRET,
     STRIPE,
-    Door,
+    Harness,
     event,
     event_id,
     signed,
@@ -27,12 +27,12 @@ from tests.stack.topics import records
 ADDRESS = f"/webhooks/stripe/{STRIPE}"
 
 
-async def test_a_good_webhook_is_appended_once_and_unchanged(door: Door) -> None:
+async def test_a_good_webhook_is_appended_once_and_unchanged(harness: Harness) -> None:
     """Key is the customer, the vendor's bytes stand in the envelope as they came, and the answer names the event."""
     name = event_id()
     body = event(name)
-    answer = await door.stripe(body)
-    (record,) = await door.events(name)
+    answer = await harness.stripe(body)
+    (record,) = await harness.events(name)
     envelope = json.loads(record.value)
 
     assert (answer.status_code, answer.json()) == (200, {"received": name})
@@ -44,30 +44,30 @@ async def test_a_good_webhook_is_appended_once_and_unchanged(door: Door) -> None
     assert list(record.headers) == []
 
 
-async def test_a_type_that_nobody_knows_is_kept(door: Door) -> None:
+async def test_a_type_that_nobody_knows_is_kept(harness: Harness) -> None:
     """A private flow can use any type: it stands in the topic of the others."""
     name = event_id()
-    answer = await door.stripe(event(name, type="radar.early_fraud_warning.created"))
-    (record,) = await door.events(name, door.topics.other)
+    answer = await harness.stripe(event(name, type="radar.early_fraud_warning.created"))
+    (record,) = await harness.events(name, harness.topics.other)
 
     assert answer.status_code == 200
     assert json.loads(record.value)["type"] == "stripe.radar.early_fraud_warning.created"
 
 
 @pytest.mark.parametrize("secrets", [(OLD_SECRET,), (NEW_SECRET,), ("whsec_gone", NEW_SECRET), (OLD_SECRET, "other")])
-async def test_each_of_two_secrets_is_good(door: Door, secrets: tuple[str, ...]) -> None:
+async def test_each_of_two_secrets_is_good(harness: Harness, secrets: tuple[str, ...]) -> None:
     """While a secret is rolled the sender signs with either or both."""
     body = event()
 
-    assert (await door.post(ADDRESS, body, {"Stripe-Signature": signed(body, *secrets)})).status_code == 200
+    assert (await harness.post(ADDRESS, body, {"Stripe-Signature": signed(body, *secrets)})).status_code == 200
 
 
-async def test_spaces_in_the_header_are_borne(door: Door) -> None:
+async def test_spaces_in_the_header_are_borne(harness: Harness) -> None:
     """Proxies are known to write a space after the comma."""
     body = event()
     header = signed(body, NEW_SECRET).replace(",", ", ")
 
-    assert (await door.post(ADDRESS, body, {"Stripe-Signature": header})).status_code == 200
+    assert (await harness.post(ADDRESS, body, {"Stripe-Signature": header})).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -95,15 +95,15 @@ async def test_spaces_in_the_header_are_borne(door: Door) -> None:
         (b'{"object": "v2.core.event", "id": "evt_1", "type": "v1.customer.created", "livemode": false}', "thin_event"),
     ],
 )
-async def test_a_good_signature_over_a_bad_body_is_refused(door: Door, body: bytes, reason: str) -> None:
+async def test_a_good_signature_over_a_bad_body_is_refused(harness: Harness, body: bytes, reason: str) -> None:
     """Never a 500: the sender would come again for three days."""
     refused = f'tandem_ingress_refused_total{{app="stripe",reason="{reason}"}}'
-    before = await door.counted(refused)
-    answer = await door.stripe(body)
+    before = await harness.counted(refused)
+    answer = await harness.stripe(body)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, reason)
     assert answer.json()["error"]["message"]
-    assert await door.counted(refused) == before + 1
+    assert await harness.counted(refused) == before + 1
 
 
 @pytest.mark.parametrize(
@@ -128,50 +128,50 @@ async def test_a_good_signature_over_a_bad_body_is_refused(door: Door, body: byt
         (lambda body: signed(body, NEW_SECRET, at=0), "signature_stale"),
     ],
 )
-async def test_a_bad_signature_is_refused_with_its_reason(door: Door, header: Any, reason: str) -> None:
+async def test_a_bad_signature_is_refused_with_its_reason(harness: Harness, header: Any, reason: str) -> None:
     """Stale both ways, wrong, missing or not even one: 400, and nothing of it is in the log."""
     name = event_id()
     body = event(name)
     made = header(body)
-    answer = await door.post(ADDRESS, body, {} if made is None else {"Stripe-Signature": made})
+    answer = await harness.post(ADDRESS, body, {} if made is None else {"Stripe-Signature": made})
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, reason)
-    assert await door.events(name) == []
+    assert await harness.events(name) == []
 
 
-async def test_a_connection_without_a_secret_takes_nothing(door: Door) -> None:
+async def test_a_connection_without_a_secret_takes_nothing(harness: Harness) -> None:
     """The refusal says which setting is missing."""
-    answer = await door.stripe(event(), connection=BARE)
+    answer = await harness.stripe(event(), connection=BARE)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "signature_no_secret")
     assert "STRIPE_WEBHOOK_SECRETS" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(("connection", "secret", "livemode"), [(STRIPE, NEW_SECRET, True), (LIVE, LIVE_SECRET, False)])
-async def test_test_and_live_never_meet(door: Door, connection: str, secret: str, livemode: bool) -> None:
+async def test_test_and_live_never_meet(harness: Harness, connection: str, secret: str, livemode: bool) -> None:
     """An event of the other mode is taken and counted as refused: saying no for days gets the endpoint switched off."""
     refused, name = 'tandem_ingress_refused_total{app="stripe",reason="wrong_mode"}', event_id()
-    before = await door.counted(refused)
-    answer = await door.stripe(event(name, livemode=livemode), secret, connection)
-    (record,) = await door.events(name, door.topics.other)
+    before = await harness.counted(refused)
+    answer = await harness.stripe(event(name, livemode=livemode), secret, connection)
+    (record,) = await harness.events(name, harness.topics.other)
 
     assert (answer.status_code, answer.json()["refused"]["code"]) == (200, "wrong_mode")
-    assert await door.counted(refused) == before + 1
+    assert await harness.counted(refused) == before + 1
     assert json.loads(record.value)["refused"] == "wrong_mode"
-    assert await door.events(name) == []
+    assert await harness.events(name) == []
 
 
-async def test_a_live_event_at_a_live_connection_is_taken(door: Door) -> None:
+async def test_a_live_event_at_a_live_connection_is_taken(harness: Harness) -> None:
     """Its app account is the live one."""
     name = event_id()
-    answer = await door.stripe(event(name, livemode=True), LIVE_SECRET, LIVE)
-    (record,) = await door.events(name)
+    answer = await harness.stripe(event(name, livemode=True), LIVE_SECRET, LIVE)
+    (record,) = await harness.events(name)
 
     assert answer.status_code == 200
     assert record.key == b"stripe:live:acct_1/customer/cus_1"
 
 
-async def test_a_body_of_a_megabyte_is_taken_and_a_larger_one_is_not(door: Door) -> None:
+async def test_a_body_of_a_megabyte_is_taken_and_a_larger_one_is_not(harness: Harness) -> None:
     """With a length told before and without one."""
     name = event_id()
     room = 1024 * 1024 - len(event(name, data={"object": {"id": "cus_1", "object": "customer", "x": ""}}))
@@ -182,10 +182,10 @@ async def test_a_body_of_a_megabyte_is_taken_and_a_larger_one_is_not(door: Door)
             yield body[start : start + 65_536]
 
     header = {"Stripe-Signature": signed(largest, NEW_SECRET)}
-    told = await door.post(ADDRESS, largest, header)
-    untold = await door.post(ADDRESS, chunks(largest), header)
+    told = await harness.post(ADDRESS, largest, header)
+    untold = await harness.post(ADDRESS, chunks(largest), header)
     refused = [
-        await door.post(ADDRESS, body, {"Stripe-Signature": signed(largest + b" ", NEW_SECRET)})
+        await harness.post(ADDRESS, body, {"Stripe-Signature": signed(largest + b" ", NEW_SECRET)})
         for body in (largest + b" ", chunks(largest + b" "))
     ]
 
@@ -198,28 +198,28 @@ async def test_a_body_of_a_megabyte_is_taken_and_a_larger_one_is_not(door: Door)
     "data",
     [None, [], {}, {"object": None}, {"object": "cus_1"}, {"object": {"id": "x" * 700_000, "object": "customer"}}],
 )
-async def test_an_event_that_names_no_object_is_kept(door: Door, data: Any) -> None:
+async def test_an_event_that_names_no_object_is_kept(harness: Harness, data: Any) -> None:
     """Under its own id: it ends as a dead letter that somebody sees. No id of 700 kB is a key."""
     name = event_id()
-    answer = await door.stripe(event(name, data=data))
-    (record,) = await door.events(name)
+    answer = await harness.stripe(event(name, data=data))
+    (record,) = await harness.events(name)
 
     assert answer.status_code == 200
     assert record.key == f"stripe:test:acct_1/event/{name}".encode()
 
 
-async def test_many_at_once_are_all_appended_and_none_twice(door: Door) -> None:
+async def test_many_at_once_are_all_appended_and_none_twice(harness: Harness) -> None:
     """200 good webhooks side by side."""
     names = [event_id() for _ in range(200)]
-    async with door.client(60) as http:
+    async with harness.client(60) as http:
         bodies = [event(name, data={"object": {"id": f"cus_{name}", "object": "customer"}}) for name in names]
         answers = await asyncio.gather(
             *(
-                http.post(door.url(ADDRESS), content=body, headers={"Stripe-Signature": signed(body, NEW_SECRET)})
+                http.post(harness.url(ADDRESS), content=body, headers={"Stripe-Signature": signed(body, NEW_SECRET)})
                 for body in bodies
             )
         )
-    everything = await records(door.stack.settings(), door.topics.events("customer"))
+    everything = await records(harness.stack.settings(), harness.topics.events("customer"))
     found = [json.loads(r.value)["id"] for r in everything if json.loads(r.value)["id"] in names]
 
     assert {answer.status_code for answer in answers} == {200}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from console.local.home import UP, Home
 from console.local.report import JsonLines
-from console.local.supervisor import Part, Port, Supervisor
+from console.local.supervisor import ManagedProcess, Port, Supervisor
 from console.local.up import run, stop_with_parent
 
 # Answers every GET; /die ends it. Standard library without site-packages: it starts quickly.
@@ -29,9 +29,9 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
 
-def small_part(name: str, port: int, code: str = SERVER, **more: object) -> Part:
+def small_part(name: str, port: int, code: str = SERVER, **more: object) -> ManagedProcess:
     """A part that is an HTTP server of some lines."""
-    return Part(
+    return ManagedProcess(
         name=name,
         command=lambda: [sys.executable, "-I", "-S", "-c", code, str(port)],
         ready=f"http://127.0.0.1:{port}/readyz",

@@ -15,7 +15,7 @@ from shared.errors import Malformed, Misconfigured, Unavailable
 from shared.events.topics import MAX_MESSAGE_BYTES, Topics
 from shared.kafka.log import Log, client_options
 from shared.runtime.admin import ensure_topics
-from shared.runtime.stall_watchdog import Pulse
+from shared.runtime.stall_watchdog import StallWatchdog
 from shared.settings import Settings
 
 from tests.integration.runtime.conftest import own_settings
@@ -71,17 +71,17 @@ async def test_what_was_broken_off_is_waited_for(settings: Settings) -> None:
         for task in appending:
             task.cancel()
         await asyncio.gather(*appending, return_exceptions=True)
-        await log.settle()
+        await log.flush()
         there = len(await records(settings, topic))
         await log.append(topic, "after", b"v")
 
         assert len(await records(settings, topic)) == there + 1
 
 
-async def beating(pulse: Pulse) -> None:
+async def beating(watchdog: StallWatchdog) -> None:
     """A process that lives, however long a new topic's first append takes."""
     while True:
-        pulse.beat()
+        watchdog.beat()
         await asyncio.sleep(0.05)
 
 
@@ -95,12 +95,12 @@ async def test_nothing_is_sent_after_a_pause(settings: Settings) -> None:
         stood.append(seconds)
         raise KafkaError("a worker ends here")
 
-    pulse = Pulse(1.0, end)
-    async with Log(settings, pulse.check) as log:
-        alive = asyncio.create_task(beating(pulse))
+    watchdog = StallWatchdog(1.0, end)
+    async with Log(settings, watchdog.check) as log:
+        alive = asyncio.create_task(beating(watchdog))
         await log.append(topic, "before", b"v", deadline=PATIENCE)
         alive.cancel()
-        pulse.beat()
+        watchdog.beat()
         late = asyncio.create_task(log.append(topic, "late", b"v"))
         await asyncio.sleep(0)
         time.sleep(1.2)  # noqa: ASYNC251  so that the whole process stands still

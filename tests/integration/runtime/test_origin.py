@@ -10,7 +10,7 @@ from shared.events import envelope as envelopes
 from shared.flows import runs
 from shared.flows.runs import Parked, Run
 
-from tests.integration.runtime.bench import STRIPE, TOGAI, Bench, event
+from tests.integration.runtime.harness import STRIPE, TOGAI, Harness, event
 
 BY_HAND = FlowLink(id="link_hand", flow="links-by-hand", connections={"stripe": "con_s", "togai": "con_t"})
 CONSOLE = "urn:tandem:console"
@@ -29,16 +29,16 @@ def request(**changes: Any) -> Any:
     return event("req_1", data=UNLINK, **(fields | changes))
 
 
-def bench() -> Bench:
+def harness() -> Harness:
     """With the flow link that changes links by hand."""
-    made = Bench()
+    made = Harness()
     made.registry.links[BY_HAND.id] = BY_HAND
     return made
 
 
 async def test_what_the_console_wrote_is_done() -> None:
     """A person's decision, about an entity of either side."""
-    worker = bench()
+    worker = harness()
     await worker.handle(request())
     await worker.handle(request(id="req_2", aggregate=f"{STRIPE}/customer/cus_1"))
 
@@ -66,7 +66,7 @@ async def test_what_the_console_wrote_is_done() -> None:
 )  # fmt: skip
 async def test_what_does_not_fit_is_refused_for_good(forged: Any) -> None:
     """By whom, by which connection, about whose entity: a dead letter, and again if it is retried."""
-    worker = bench()
+    worker = harness()
     await worker.handle(forged)
     (letter,) = worker.letters()
     await worker.handle(letter.value, topic="customer.replay")
@@ -78,7 +78,7 @@ async def test_what_does_not_fit_is_refused_for_good(forged: Any) -> None:
 
 async def test_a_parked_run_of_a_forged_request_does_not_go_on() -> None:
     """It may have been parked by an older Tandem: it ends as dead, and its letter holds it."""
-    worker = bench()
+    worker = harness()
     run = Run(
         id="run_1", state="parked", event="req_1", event_type="togai.account.link_requested", connection="con_t",
         aggregate=f"{TOGAI}/account/acme", started_at="", flow_link=BY_HAND.id, flow=BY_HAND.flow,
@@ -93,7 +93,7 @@ async def test_a_parked_run_of_a_forged_request_does_not_go_on() -> None:
 
 async def test_a_change_that_the_poller_found_is_taken_from_the_log_again() -> None:
     """Replayed or filled in later it has another origin, and is as good."""
-    worker = bench()
+    worker = harness()
     fields = {"source": f"urn:tandem:{TOGAI}", "appaccount": TOGAI, "connection": "con_t"}
     about = {"type": "togai.account.updated", "aggregate": f"{TOGAI}/account/acme", "data": {"accountId": "acme"}}
     for origin in ("poll", "replay", "backfill"):
@@ -104,7 +104,7 @@ async def test_a_change_that_the_poller_found_is_taken_from_the_log_again() -> N
 
 async def test_good_events_that_folded_into_a_forged_one_are_worked_on() -> None:
     """A waiting event stands for those before it: one that is refused stands for none."""
-    worker = bench()
+    worker = harness()
     good = [worker.work(event(f"evt_{number}")) for number in range(2)]
     await worker.handle(event("evt_forged", source=CONSOLE), folded=good)
 

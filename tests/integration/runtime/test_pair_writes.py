@@ -37,9 +37,9 @@ class Worker:
     def __init__(self, writes: PairWrites) -> None:
         self.writes = writes
 
-    async def settle(self, side: Side, seen: Known, *, run: str = "run_1", **more: Any) -> None:
+    async def commit(self, side: Side, seen: Known, *, run: str = "run_1", **more: Any) -> None:
         given: dict[str, Any] = {"agreed": {}, "differences": {}, "written": False} | more
-        await self.writes.settle(PAIR, side, run, seen=seen, **given)
+        await self.writes.commit(PAIR, side, run, seen=seen, **given)
 
 
 @asynccontextmanager
@@ -69,7 +69,7 @@ async def test_who_looked_before_the_other_wrote_looks_again(two: tuple[Worker, 
     with pytest.raises(NotReady, match="meanwhile"):
         await other.writes.begin(PAIR, "stripe", "run_2", NAME, Known())
 
-    await one.settle("togai", seen, agreed={"name": "d1"}, written=True)
+    await one.commit("togai", seen, agreed={"name": "d1"}, written=True)
     known = one.writes.known(PAIR, "togai")
     assert known.agreed == {"name": "d1"}
     assert known.open == ()
@@ -103,13 +103,13 @@ async def test_a_write_whose_end_nobody_saw_stays_known(two: tuple[Worker, Worke
     for fields in (first, first, second):
         clock[0] += 1
         await one.writes.begin(PAIR, "togai", "run_1", fields, one.writes.known(PAIR, "togai"))
-    await one.settle("togai", one.writes.known(PAIR, "togai"), agreed={"name": "d2"}, written=True)
+    await one.commit("togai", one.writes.known(PAIR, "togai"), agreed={"name": "d2"}, written=True)
     await one.writes.begin(PAIR, "togai", "run_2", second, one.writes.known(PAIR, "togai"))
 
     opened = [(write.run, write.fields["name"]) for write in one.writes.known(PAIR, "togai").open]
     assert opened == [("run_1", "d1"), ("run_2", "d2")]
     clock[0] += 601
-    await one.settle("togai", one.writes.known(PAIR, "togai"), run="run_2", agreed={"name": "d3"}, written=True)
+    await one.commit("togai", one.writes.known(PAIR, "togai"), run="run_2", agreed={"name": "d3"}, written=True)
     assert one.writes.known(PAIR, "togai").open == ()
 
 
@@ -134,7 +134,7 @@ async def test_a_pair_that_is_written_again_and_again_does_not_settle(
     sides: tuple[tuple[Worker, Side], ...] = ((one, "togai"), (other, "stripe"))
     for number in range(FIGHT_WRITES):
         by, side = sides[number % 2]
-        await by.settle(side, await fresh(by, side), run=f"run_{number}", agreed={"name": str(number)}, written=True)
+        await by.commit(side, await fresh(by, side), run=f"run_{number}", agreed={"name": str(number)}, written=True)
     with pytest.raises(Unsettled, match="5 times"):
         await one.writes.begin(PAIR, "togai", "run_x", NAME, await fresh(one, "togai"))
 
@@ -147,7 +147,7 @@ async def fresh(by: Worker, side: Side) -> Known:
     while True:
         try:
             known = by.writes.known(PAIR, side)
-            await by.settle(side, known, agreed=known.agreed | {"-": str(time.time())}, run="catch up")
+            await by.commit(side, known, agreed=known.agreed | {"-": str(time.time())}, run="catch up")
             return by.writes.known(PAIR, side)
         except NotReady:
             continue
@@ -158,13 +158,13 @@ async def test_differences_are_those_of_the_newer_look_and_unchanged_ones_are_no
 ) -> None:
     """A look that finds what is known writes nothing to the log."""
     one, _ = two
-    await one.settle("togai", Known(), agreed={"name": "d1"}, differences={"name": DIFFERENT})
+    await one.commit("togai", Known(), agreed={"name": "d1"}, differences={"name": DIFFERENT})
     known = one.writes.known(PAIR, "togai")
     assert known.differences == {"name": DIFFERENT}
 
-    await one.settle("togai", known, agreed={"name": "d1"}, differences={"name": DIFFERENT})
+    await one.commit("togai", known, agreed={"name": "d1"}, differences={"name": DIFFERENT})
     assert one.writes.known(PAIR, "togai").records["togai"] is known.records["togai"]
-    await one.settle("togai", known, agreed={"name": "d2"})
+    await one.commit("togai", known, agreed={"name": "d2"})
     assert one.writes.known(PAIR, "togai").differences == {}
 
 
@@ -173,15 +173,15 @@ async def test_what_was_agreed_last_holds_whatever_is_announced_and_taken_back_a
 ) -> None:
     """Such a record tells again what its own side agreed on long ago: a person's change would be taken for old."""
     one, other = two
-    await one.settle("togai", Known(), agreed={"name": "d1"}, differences={"name": DIFFERENT})
-    await other.settle("stripe", await fresh(other, "stripe"), agreed={"name": "d2"})
+    await one.commit("togai", Known(), agreed={"name": "d1"}, differences={"name": DIFFERENT})
+    await other.commit("stripe", await fresh(other, "stripe"), agreed={"name": "d2"})
 
     seen = await fresh(one, "togai")
-    await other.settle("stripe", await fresh(other, "stripe"), agreed={"name": "d3"})
+    await other.commit("stripe", await fresh(other, "stripe"), agreed={"name": "d3"})
     with pytest.raises(NotReady, match="meanwhile"):
         await one.writes.begin(PAIR, "togai", "run_1", NAME, seen)
     with pytest.raises(NotReady, match="meanwhile"):
-        await one.settle("togai", seen, agreed={"name": "d1"}, differences={"name": DIFFERENT})
+        await one.commit("togai", seen, agreed={"name": "d1"}, differences={"name": DIFFERENT})
     known = one.writes.known(PAIR, "togai")
     assert (known.agreed["name"], known.differences) == ("d3", {})
 
@@ -194,7 +194,7 @@ async def test_what_was_agreed_last_holds_whatever_is_announced_and_taken_back_a
 async def test_what_was_known_of_a_former_link_says_nothing_of_the_present_one(two: tuple[Worker, Worker]) -> None:
     """The same account with another customer begins anew."""
     one, _ = two
-    await one.writes.born(PAIR, "togai", {"name": "d1"})
+    await one.writes.created(PAIR, "togai", {"name": "d1"})
     relinked = Mapping(
         relation="customer",
         id=PAIR.id,

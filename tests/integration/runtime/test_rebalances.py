@@ -59,7 +59,7 @@ class Reader:
             pause=self.consuming.pause,
             resume=self.consuming.resume,
             on_fatal=lambda error: pytest.fail(str(error)),
-            settle=self._nothing,
+            flush=self._nothing,
         )
         self.app.on_rebalance_complete.connect(self._resume)
 

@@ -15,7 +15,7 @@ GRACE = 0.5
 TOLD = 1.5
 """Seconds after a 401 in which processes that have not heard of it may still call: the news travels through the log."""
 AWAY = {"broker": 10.0, "ingress": 10.0, "worker": 3.0, "workers": 3.0}
-"""Seconds after a blow in which the others may not be told yet: by the broker, by the one that leases all leases, by a
+"""Seconds after a fault in which the others may not be told yet: by the broker, by the one that leases all leases, by a
 worker that was refused itself.
 """
 AT_ONCE = 4

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from console.api.asked import RelinkRequest
-from console.api.decisions import Decision, Hand
+from console.api.decisions import Decision, LinkContext
 from console.api.errors import BadRequest
 from console.api.links import event_of
 from console.cli.conflicts import commands
@@ -20,7 +20,7 @@ from shared.events import envelope as envelopes
 from tests.integration.console.records import STRIPE, TOGAI
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-HAND = Hand("link_1", "con_togai", {"togai": TOGAI, "stripe": STRIPE})
+HAND = LinkContext("link_1", "con_togai", {"togai": TOGAI, "stripe": STRIPE})
 ACCOUNT, CUSTOMER = f"{TOGAI}/account/acme", f"{STRIPE}/customer/cus_1"
 
 

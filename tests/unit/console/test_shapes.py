@@ -19,7 +19,7 @@ def test_a_mapping_shows_the_id_of_each_side_plainly() -> None:
     shown = shapes.mapping_item(records.mapping("n"), NOW)
 
     assert (shown.stripe_id, shown.togai_account_id, shown.togai_customer_id) == ("cus_n", "acc_n", "togai_n")
-    assert (shown.born, shown.rule, shown.claimed_for) == ("stripe", "created", None)
+    assert (shown.origin_app, shown.rule, shown.claimed_for) == ("stripe", "created", None)
 
 
 def test_a_mapping_shows_its_sides_whatever_their_apps_are() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import httpx
 import pytest
-from console.cli import client, frame, tables
+from console.cli import client, main, tables
 from console.cli.terminal import say, terminal
 from rich.text import Text
 from shared.errors import SyncError
@@ -60,9 +60,9 @@ def test_an_error_does_not_steer(
 ) -> None:
     """A known one in its line, and a bug in its traceback."""
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
-    monkeypatch.setattr(frame, "app", lambda: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(main, "app", lambda: (_ for _ in ()).throw(error))
     try:
-        frame.main()
+        main.main()
     except SystemExit:
         pass
     except ValueError as bug:

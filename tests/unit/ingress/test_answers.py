@@ -10,7 +10,7 @@ import pytest
 from ingress.app import admin_app, public_app
 from shared.runtime.registry import Registry
 
-from tests.unit.ingress.door import STRIPE, Door
+from tests.unit.ingress.harness import STRIPE, Harness
 
 PAGES = ("/readyz", "/pollers", "/limits", "/metrics")
 
@@ -28,7 +28,7 @@ def client(app: Any, host: str = "127.0.0.1") -> httpx.AsyncClient:
 
 async def test_the_world_reaches_webhooks_alone() -> None:
     """And whether the process lives: how far pollers are, and which app accounts there are, is not for everybody."""
-    async with client(public_app(Door().desk), "hooks.example") as http:
+    async with client(public_app(Harness().desk), "hooks.example") as http:
         found = {path: (await http.get(path)).status_code for path in ("/healthz", *PAGES, "/openapi.json", "/docs")}
         hook = await http.post(f"/webhooks/stripe/{STRIPE}", content=b"{}")
 
@@ -49,7 +49,7 @@ async def test_its_own_pages_take_no_webhook() -> None:
 @pytest.mark.parametrize("path", ["/webhooks/stripe/x", "/webhooks/", "/healthz", "/", "/nothing", "/readyz"])
 async def test_no_answer_is_sniffed(path: str) -> None:
     """Neither of the webhook path nor of a page, good or not."""
-    for app in (public_app(Door().desk), admin()):
+    for app in (public_app(Harness().desk), admin()):
         async with client(app) as http:
             for answer in (await http.get(path), await http.post(path, content=b"<script>")):
                 assert answer.headers.get_list("X-Content-Type-Options") == ["nosniff"]

@@ -13,7 +13,7 @@ from ingress.bodies import LARGEST_BODY, LARGEST_REST, Bodies
 from shared.apps.receiving import Refused
 from shared.errors import Unavailable
 
-from tests.unit.ingress.door import BARE, STRIPE, TOGAI, TOKEN, Door
+from tests.unit.ingress.harness import BARE, STRIPE, TOGAI, TOKEN, Harness
 
 
 class Sender:
@@ -102,19 +102,19 @@ async def test_nothing_is_kept_of_a_body_that_cannot_be_taken(
     bound, so that the sender sees the answer; it keeps the room of no other body.
     """
     sent: list[dict[str, Any]] = []
-    door, came = Door(), 0
+    harness, came = Harness(), 0
 
     async def receive() -> dict[str, Any]:
         nonlocal came
         came += 1
-        assert door.webhooks._bodies.held == 0
+        assert harness.webhooks._bodies.held == 0
         return {"type": "http.request", "body": b"x" * 65_536, "more_body": True}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
     raw = [(name.encode(), value.encode()) for name, value in headers().items()]
-    await door.webhooks({"type": "http", "method": "POST", "path": path, "headers": raw}, receive, send)
+    await harness.webhooks({"type": "http", "method": "POST", "path": path, "headers": raw}, receive, send)
 
     assert json.loads(sent[1]["body"])["error"]["code"] == code
     assert came * 65_536 <= LARGEST_REST + 65_536
@@ -122,16 +122,16 @@ async def test_nothing_is_kept_of_a_body_that_cannot_be_taken(
 
 async def test_a_body_keeps_its_room_until_it_is_in_kafka() -> None:
     """While Kafka is slow bodies pile up as well as while senders are."""
-    door, appending, may_go = Door(), asyncio.Event(), asyncio.Event()
-    bodies = door.webhooks._bodies
-    append = door.log.append
+    harness, appending, may_go = Harness(), asyncio.Event(), asyncio.Event()
+    bodies = harness.webhooks._bodies
+    append = harness.log.append
 
     async def slow(*arguments: Any, **options: Any) -> Any:
         appending.set()
         await may_go.wait()
         return await append(*arguments, **options)
 
-    door.log.append = slow  # type: ignore[method-assign]
+    harness.log.append = slow  # type: ignore[method-assign]
     path, body = f"/webhooks/togai/{TOGAI}/account.created/{TOKEN}", b'{"accountId": "acme"}'
     pieces = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -142,7 +142,7 @@ async def test_a_body_keeps_its_room_until_it_is_in_kafka() -> None:
         """Nobody listens."""
 
     scope = {"type": "http", "method": "POST", "path": path, "headers": []}
-    task = asyncio.create_task(door.webhooks(scope, receive, send))
+    task = asyncio.create_task(harness.webhooks(scope, receive, send))
     await asyncio.wait_for(appending.wait(), 5)
     assert bodies.held == len(body)
     may_go.set()

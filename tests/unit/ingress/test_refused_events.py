@@ -14,8 +14,8 @@ from shared.apps.stripe.webhooks import stripe_event
 from shared.domains import subject_of
 
 from tests.fakes.polling import NOW, STRIPE, FakeStripe, Memory, MemoryTail, connection
-from tests.unit.ingress import door
-from tests.unit.ingress.door import NEW, Door
+from tests.unit.ingress import harness
+from tests.unit.ingress.harness import NEW, Harness
 
 
 def event(**changes: Any) -> bytes:
@@ -35,9 +35,9 @@ def counted(reason: str) -> float:
 )
 def test_the_sender_hears_2xx_and_why(changes: dict[str, Any], reason: str) -> None:
     """Refusing them for days gets the endpoint switched off; Stripe's page shows the answer with the remedy."""
-    ingress, body, before = Door(), event(**changes), counted(reason)
+    ingress, body, before = Harness(), event(**changes), counted(reason)
     signature: str = stripe.WebhookSignature.generate_signature_header(body.decode(), NEW)
-    answer = ingress.post(f"/webhooks/stripe/{door.STRIPE}", body, [(b"stripe-signature", signature.encode())])
+    answer = ingress.post(f"/webhooks/stripe/{harness.STRIPE}", body, [(b"stripe-signature", signature.encode())])
     (record,) = ingress.log.written
     kept = json.loads(record.value)
 

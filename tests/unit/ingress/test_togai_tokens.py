@@ -1,4 +1,4 @@
-"""Tokens of Togai's address while they are being changed, tried at the door and where they are set."""
+"""Tokens of Togai's address while they are being changed, tried at the harness and where they are set."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from shared.connections import Secrets
 from shared.errors import Misconfigured
 from shared.settings import Settings
 
-from tests.unit.ingress.door import TOGAI, Door
+from tests.unit.ingress.harness import TOGAI, Harness
 
 NEW, FORMER, OLDEST = "new-token-of-22-or-more", "former-token-of-22-or-more", "oldest-token-of-22-or-more"
 
 
 def taken(secrets: Secrets, *tokens: str) -> list[int]:
     """What each token is answered with."""
-    door = Door()
-    door.connect(TOGAI, secrets)
-    return [door.post(f"/webhooks/togai/{TOGAI}/account.created/{token}", b"{}", []).status for token in tokens]
+    harness = Harness()
+    harness.connect(TOGAI, secrets)
+    return [harness.post(f"/webhooks/togai/{TOGAI}/account.created/{token}", b"{}", []).status for token in tokens]
 
 
 def test_former_tokens_are_taken_until_they_are_taken_out() -> None:

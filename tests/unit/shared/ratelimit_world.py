@@ -21,7 +21,7 @@ LONGEST_CALL = 5.0
 
 
 @dataclass
-class Weather:
+class Network:
     """What goes wrong: bounds in seconds, chances from 0 to 1."""
 
     delay: float = 0.004
@@ -63,12 +63,12 @@ class SimWorker:
 class World:
     """`at` is the true time, which nobody but the vendor knows."""
 
-    def __init__(self, quota: Quota, seed: int = 0, weather: Weather | None = None, share: float = 0.05) -> None:
-        self.quota, self.random, self.weather, self.share = quota, Random(seed), weather or Weather(), share
+    def __init__(self, quota: Quota, seed: int = 0, network: Network | None = None, share: float = 0.05) -> None:
+        self.quota, self.random, self.network, self.share = quota, Random(seed), network or Network(), share
         self.at = 1000.0
         self.counted: list[Counted] = []
         self.under_way = 0
-        self.counted_after = self.random.random() * self.weather.call
+        self.counted_after = self.random.random() * self.network.call
         self.workers: dict[str, SimWorker] = {}
         self.allocator: Allocator | None = None
         self.answer: Callable[[Counted], tuple[str, float | None] | None] = lambda call: None
@@ -133,13 +133,13 @@ class World:
     def _publish_leases(self, leases: Grants) -> None:
         self._records += 1
         for worker in self.workers.values():
-            worker.read_at = max(worker.read_at, self.at + self.random.uniform(0, self.weather.delay))
-            if self.random.random() >= self.weather.lost:
+            worker.read_at = max(worker.read_at, self.at + self.random.uniform(0, self.network.delay))
+            if self.random.random() >= self.network.lost:
                 self.later(worker.read_at - self.at, lambda w=worker: self._hears(w, leases))  # type: ignore[misc]
 
     def _publish_demand(self, demand: Demand) -> None:
-        self._read_at = max(self._read_at, self.at + self.random.uniform(0, self.weather.delay))
-        if self.random.random() >= self.weather.lost:
+        self._read_at = max(self._read_at, self.at + self.random.uniform(0, self.network.delay))
+        if self.random.random() >= self.network.lost:
             self.later(self._read_at - self.at, lambda: self._heard(demand))
 
     def _heard(self, demand: Demand) -> None:
@@ -163,7 +163,7 @@ class World:
         for wanted in list(worker.waiting):
             while worker.waiting[wanted] and (lease := worker.client.take(wanted, now)):
                 worker.waiting[wanted] -= 1
-                pause = self.random.uniform(0, self.weather.dawdle)
+                pause = self.random.uniform(0, self.network.dawdle)
                 self.later(pause, lambda p=lease: self._send(worker, p))  # type: ignore[misc]
                 worker.waiting[wanted] = max(worker.waiting[wanted], worker.backlog.get(wanted, 0))
         waiting = {k: count for k, count in worker.waiting.items() if count}
@@ -184,9 +184,9 @@ class World:
         if not worker.client.begin(lease, worker.clock(self.at)):
             worker.waiting[lease.key] += 1
             return
-        slow = self.random.random() < self.weather.slow_calls
-        extra = (1.5 if slow else self.weather.jitter) * self.random.random() ** 3
-        takes = self.weather.call + extra
+        slow = self.random.random() < self.network.slow_calls
+        extra = (1.5 if slow else self.network.jitter) * self.random.random() ** 3
+        takes = self.network.call + extra
         # What all calls have in common delays the count of all alike; what is over may fall before it, or after.
         before = self.random.choice((0.0, self.random.random(), 1.0)) * min(extra, COUNTED_WITHIN)
         call = Counted(self.at + self.counted_after + before, worker.client.worker, lease.key)

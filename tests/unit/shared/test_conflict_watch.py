@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from shared.flows.runs import Problem, Run
+from shared.flows.runs import Run, RunError
 from shared.linking.index import Entity, EntityIndex
 from shared.runtime.conflict_watch import ConflictWatch
 
@@ -30,7 +30,7 @@ class World:
 
     def waits(self, *candidates: str, run: str = "run_1", aggregate: str = CUSTOMER) -> Run:
         """A run is parked in conflict; it began to look just now."""
-        problem = Problem(error="Conflict", reason="several", candidates=list(candidates))
+        problem = RunError(error="Conflict", reason="several", candidates=list(candidates))
         made = Run(
             id=run, state="parked", event="e", event_type="t", aggregate=aggregate, connection="", started_at="",
             problem=problem,

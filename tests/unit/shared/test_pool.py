@@ -37,7 +37,7 @@ class Bench:
             pause=self.paused.add,
             resume=self.paused.discard,
             on_fatal=self.fatal.append,
-            settle=self.settle,
+            flush=self.settle,
             bounds=bounds,
             is_open=lambda connection: connection in self.open,
             clock=lambda: self.now,

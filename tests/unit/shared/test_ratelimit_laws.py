@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.ratelimit.lanes import LANES
 from shared.ratelimit.quotas import Quota
 
-from tests.unit.shared.ratelimit_world import Counted, Weather, World, key
+from tests.unit.shared.ratelimit_world import Counted, Network, World, key
 
 # No shrinking: an example is a seed, and a smaller seed is no simpler world.
 laws = settings(
@@ -23,7 +23,7 @@ steady = settings(laws, max_examples=max(1, laws.max_examples // 20))
 
 seeds = st.integers(0, 2**32)
 weathers = st.builds(
-    Weather,
+    Network,
     delay=st.sampled_from([0.002, 0.02, 0.15]),
     lost=st.sampled_from([0.0, 0.0, 0.1]),
     call=st.sampled_from([0.01, 0.1, 0.6]),
@@ -76,17 +76,17 @@ def share_of(calls: list[Counted], lane: str) -> float:
 @given(
     rate=st.sampled_from([0.5, 1.0, 3.0, 10.0, 25.0]),
     seed=seeds,
-    weather=weathers,
+    network=weathers,
     workers=st.integers(1, 4),
     happening=troubles,
     back_after=st.floats(0, 6),
 )
 def test_never_above_the_quota(
-    rate: float, seed: int, weather: Weather, workers: int, happening: list[tuple[float, str]], back_after: float
+    rate: float, seed: int, network: Network, workers: int, happening: list[tuple[float, str]], back_after: float
 ) -> None:
     """In no stretch of time does the vendor count more, through delays, losses, late use, deaths and new allocators."""
     # Of a few calls a second no share can be given to workers that do not know how many they are.
-    world = World(Quota(rate), seed, weather, share=0.04 if rate >= 10 else 0.0)
+    world = World(Quota(rate), seed, network, share=0.04 if rate >= 10 else 0.0)
     world.begin_allocator()
     for number in range(workers):
         world.add_worker(f"w{number}", live=5, replay=5)
@@ -109,7 +109,7 @@ def test_the_quota_is_never_idle_while_work_waits(rate: float, seed: int, calls:
     """95 % and more, wherever the work is, whether calls are quick or slow: a late message makes no later place, since
     both sides tell from the quickest one what the other's clock said.
     """
-    world = World(Quota(rate), seed, Weather(delay=delay, call=calls))
+    world = World(Quota(rate), seed, Network(delay=delay, call=calls))
     saturated(world, workers=1, replay=30)
     world.add_worker("idle")
     world.add_worker("other", backfill=30)
@@ -170,10 +170,10 @@ def test_workers_share_by_demand(seed: int) -> None:
 
 
 @steady
-@given(seed=seeds, weather=weathers)
-def test_each_operation_has_its_own_window(seed: int, weather: Weather) -> None:
+@given(seed=seeds, network=weathers)
+def test_each_operation_has_its_own_window(seed: int, network: Network) -> None:
     """25 of each operation, 60 of the account, and three operations use all of it."""
-    world = World(Quota(60.0, operation_rate=25.0), seed, weather)
+    world = World(Quota(60.0, operation_rate=25.0), seed, network)
     world.begin_allocator()
     for number in range(2):
         worker = world.add_worker(f"w{number}")
@@ -189,11 +189,11 @@ def test_each_operation_has_its_own_window(seed: int, weather: Weather) -> None:
 
 
 @steady
-@given(seed=seeds, weather=weathers)
-def test_never_more_under_way_than_allowed(seed: int, weather: Weather) -> None:
+@given(seed=seeds, network=weathers)
+def test_never_more_under_way_than_allowed(seed: int, network: Network) -> None:
     """Calls of up to a second, four at a time: the fifth waits for an answer."""
-    weather.call, weather.jitter, weather.lost = 0.1, 1.0, 0.0
-    world = World(Quota(25.0, concurrency=4), seed, weather)
+    network.call, network.jitter, network.lost = 0.1, 1.0, 0.0
+    world = World(Quota(25.0, concurrency=4), seed, network)
     saturated(world, live=10)
     most, steps = 0, 200
     for _ in range(steps):

@@ -13,7 +13,7 @@ from shared.ratelimit.lanes import Lane
 from shared.runtime.pool import Work
 from shared.runtime.records import PARKED_HEADER, work_of
 
-from tests.integration.runtime.bench import event
+from tests.integration.runtime.harness import event
 
 EVENTS, REPLAY, DELAY = "customer.events", "customer.replay", "customer.delay.10m"
 RUN = Run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.ratelimit import CallGate
-from shared.runtime.stall_watchdog import Pulse
+from shared.runtime.stall_watchdog import StallWatchdog
 from shared.settings import Settings
 
 LIMIT = 3.0
@@ -15,16 +15,16 @@ class Bench:
     def __init__(self) -> None:
         self.now = 100.0
         self.stood: list[float] = []
-        self.pulse = Pulse(LIMIT, self.stood.append, lambda: self.now)
+        self.watchdog = StallWatchdog(LIMIT, self.stood.append, lambda: self.now)
 
 
 def test_a_beating_process_may_send() -> None:
     """Also right at the limit."""
     bench = Bench()
     for _ in range(10):
-        bench.pulse.beat()
+        bench.watchdog.beat()
         bench.now += LIMIT
-        bench.pulse.check()
+        bench.watchdog.check()
 
     assert bench.stood == []
 
@@ -32,9 +32,9 @@ def test_a_beating_process_may_send() -> None:
 def test_who_stood_still_hears_of_it_before_sending() -> None:
     """The loop may come to a sender before it comes to the next beat."""
     bench = Bench()
-    bench.pulse.beat()
+    bench.watchdog.beat()
     bench.now += LIMIT + 0.5
-    bench.pulse.check()
+    bench.watchdog.check()
 
     assert bench.stood == [LIMIT + 0.5]
 
@@ -43,8 +43,8 @@ def test_nothing_is_said_before_the_first_beat() -> None:
     """Starting may take long, and nothing is anybody's then."""
     bench = Bench()
     bench.now += 10 * LIMIT
-    bench.pulse.check()
-    bench.pulse.beat()
+    bench.watchdog.check()
+    bench.watchdog.beat()
 
     assert bench.stood == []
 
@@ -52,8 +52,8 @@ def test_nothing_is_said_before_the_first_beat() -> None:
 async def test_a_call_whose_turn_comes_after_a_pause_is_not_sent() -> None:
     """It may have waited for its turn while the process stood still."""
     bench = Bench()
-    gate = CallGate(Settings(stripe_quota=0), before_sending=bench.pulse.check)
-    bench.pulse.beat()
+    gate = CallGate(Settings(stripe_quota=0), before_sending=bench.watchdog.check)
+    bench.watchdog.beat()
     async with gate.call("stripe:test:acct_1"):
         assert bench.stood == []
     bench.now += 2 * LIMIT

@@ -33,7 +33,7 @@ KAFKA_PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
-class Books:
+class ConfigStore:
     """The present records, and where new ones are written."""
 
     log: Log
@@ -60,14 +60,14 @@ class Books:
 
 
 @asynccontextmanager
-async def books(settings: Settings) -> AsyncIterator[Books]:
+async def books(settings: Settings) -> AsyncIterator[ConfigStore]:
     """Open the records as they are now. Raises Misconfigured without an encryption key, LocalError without Kafka."""
     await require_kafka(settings, KAFKA_PATIENCE)
     topics, registry = Topics(settings), Registry()
     folds = registry.folds(topics, with_mappings=False, with_index=False)
     async with Log(settings) as log, Replica(settings, folds) as replica:
         await replica.wait_ready()
-        yield Books(log, topics, registry, Vault(encryption_keys(settings)))
+        yield ConfigStore(log, topics, registry, Vault(encryption_keys(settings)))
 
 
 async def add_connection(settings: Settings, wanted: Wanted) -> tuple[Connection, list[FlowLink]]:

@@ -36,7 +36,7 @@ from console.connect import (
     known_secrets,
     webhook_address,
 )
-from console.manage import Books
+from console.manage import ConfigStore
 
 TOGAI_EVENT_TITLE = "Account creation"
 """The event as Togai's own pages name it."""
@@ -81,7 +81,7 @@ async def prepare(settings: Settings, flows: Mapping[str, Flow] = BUILT_IN) -> P
     folds = registry.folds(topics, with_mappings=False, with_index=False)
     async with Log(settings) as kafka, Replica(settings, folds) as replica:
         await replica.wait_ready()
-        records = Books(kafka, topics, registry, vault)
+        records = ConfigStore(kafka, topics, registry, vault)
         connections = await _connected(records, settings)
         known = registry.links | registry.removed_links
         links = missing_links(flows.values(), connections.values(), known, sandboxed=settings.sandboxed)
@@ -106,7 +106,7 @@ async def prepare(settings: Settings, flows: Mapping[str, Flow] = BUILT_IN) -> P
     )
 
 
-async def _connected(records: Books, settings: Settings) -> dict[str, Connection]:
+async def _connected(records: ConfigStore, settings: Settings) -> dict[str, Connection]:
     """The connections of the environment by app, after asking the vendors. One that a person removed stays so."""
     found: dict[str, Connection] = {}
     for wanted in _wanted(settings):
@@ -173,7 +173,7 @@ def _new(links: Iterable[FlowLink], flows: Mapping[str, Flow]) -> list[str]:
     return found
 
 
-async def _keep_connection(records: Books, connection: Connection) -> None:
+async def _keep_connection(records: ConfigStore, connection: Connection) -> None:
     """Append the record if it differs from the one that stands; sealed secrets differ each time they are sealed."""
     present, vault = records.registry.connections.get(connection.id), records.vault
     await records.keep_good(connection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LOOK_REQUESTED = "tandem.look.requested"
+RECHECK_REQUESTED = "tandem.recheck.requested"
 """There is news of an entity: what waits for it looks again."""
 HANDED_OVER = "tandem.run.handed_over"
 """A run goes on in another service."""

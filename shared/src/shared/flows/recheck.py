@@ -8,7 +8,7 @@ import msgspec
 
 from shared.domains import TRIGGERS
 from shared.events.envelope import Envelope, timestamp
-from shared.events.own import LOOK_REQUESTED
+from shared.events.own import RECHECK_REQUESTED
 from shared.identity import Ref, source_of
 
 
@@ -41,13 +41,13 @@ def is_replayable(event_type: str) -> bool:
     return trigger is not None and trigger.naming is not None
 
 
-def look_requested(aggregate: str, event_id: str, connection: str, now: datetime, cause: str = "") -> Envelope:
+def recheck_requested(aggregate: str, event_id: str, connection: str, now: datetime, cause: str = "") -> Envelope:
     """An event of the aggregate that says nothing but that there is news."""
     entity = Ref.parse(aggregate)
     return Envelope(
         id=event_id,
         source=source_of(entity.account),
-        type=LOOK_REQUESTED,
+        type=RECHECK_REQUESTED,
         subject=entity.id,
         time=timestamp(now),
         appaccount=entity.account,

@@ -17,7 +17,7 @@ TERMINAL_STATES: frozenset[str] = frozenset(
 )
 
 
-class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
+class RunError(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Why something did not go on. `error` is the class of shared.errors, or the exception's own for a bug.
 
     `connection`, or `blocker`, is what must be open first. `candidates` are what a conflict is decided among, or by
@@ -46,7 +46,7 @@ class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
     attempts: int = 1
     output: dict[str, Any] = {}
     notes: list[str] = []
-    problem: Problem | None = None
+    problem: RunError | None = None
 
 
 class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -66,7 +66,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     ended_at: str = ""
     steps: list[Step] = []
     reason: str = ""
-    problem: Problem | None = None
+    problem: RunError | None = None
     attempts: int = 0
     parked: int = 0
     failures: int = 0
@@ -121,12 +121,12 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     id: str
     state: Literal["open", "retried", "discarded", "resolved"]
-    problem: Problem
+    problem: RunError
     value: bytes
     topic: str
     partition: int
     offset: int
-    buried_at: str
+    dead_lettered_at: str
     noun: str
     aggregate: str = ""
     event: str = ""

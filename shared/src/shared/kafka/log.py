@@ -118,7 +118,7 @@ class Log:
             raise _unconfirmed(f"a record on {topic}", error) from error
         return Place(topic, sent.partition, sent.offset)
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Wait until nothing is on its way any more, also of appends that were broken off.
 
         Raises Unavailable if Kafka does not confirm it within the setting `append_timeout`.

@@ -102,7 +102,7 @@ class PairWrites:
         own = self._own(pair, side)
         await self._append(msgspec.structs.replace(own, at=self._now(), open=self._unseen(_without_last(own, run))))
 
-    async def settle(
+    async def commit(
         self,
         pair: Pair,
         side: Side,
@@ -136,7 +136,7 @@ class PairWrites:
             writes=[*kept, at] if written else kept,
         )
 
-    async def born(self, pair: Pair, side: Side, agreed: Mapping[str, str]) -> None:
+    async def created(self, pair: Pair, side: Side, agreed: Mapping[str, str]) -> None:
         """A pair is being made with equal values: remember them, before it is linked."""
         await self._append(
             PairState(

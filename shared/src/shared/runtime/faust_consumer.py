@@ -43,7 +43,7 @@ class AcknowledgedByHand(Consumer):
         return bool(super().ack(message))
 
     @property
-    def put_out(self) -> bool:
+    def evicted(self) -> bool:
         """Whether the group goes on without this member: what is revoked then is others' already, and nothing of it may
         be finished. aiokafka tells it in no other way; it forgets its member id before it revokes.
         """

@@ -169,7 +169,7 @@ class Consuming:
         self.app.consumer.on_buffer_drop(TP(*partition))
 
     async def _revoked(self, _app: Any, /, *_args: Any, signal: Any, **_: Any) -> None:
-        if self.assignment and self._consumer.put_out:
+        if self.assignment and self._consumer.evicted:
             stop_now("was put out of its group: others have the partitions already")
         self.assignment = None
         self._last.clear()

@@ -12,7 +12,7 @@ from shared.events.envelope import Envelope
 from shared.events.topics import is_replay
 from shared.flows import runs
 from shared.flows.dead_letters import MARK_PATIENCE, StandingLetters, acts_on_state, letter_id
-from shared.flows.runs import DeadLetter, Problem, Run
+from shared.flows.runs import DeadLetter, Run, RunError
 from shared.identity import dead_letter_id
 from shared.log import get_logger
 from shared.runtime.pool import Work
@@ -52,7 +52,9 @@ class DeadLetters:
         if other and older and older.started_at > run.started_at:
             self._supersede(run, letter.id, older.event)
             await self._writes.run(run)
-            await self._write(msgspec.structs.replace(other, problem=letter.problem, buried_at=letter.buried_at))
+            await self._write(
+                msgspec.structs.replace(other, problem=letter.problem, dead_lettered_at=letter.dead_lettered_at)
+            )
             return
         await self._writes.run(run)
         await self._write(letter)
@@ -99,7 +101,7 @@ class DeadLetters:
 
 
 def letter_of(
-    work: Work, noun: str, envelope: Envelope | None, run: Run | None, problem: Problem, at: str
+    work: Work, noun: str, envelope: Envelope | None, run: Run | None, problem: RunError, at: str
 ) -> DeadLetter:
     """A record's open letter, with all that is needed to resume it; `envelope` is None for what is none."""
     topic, partition = work.partition
@@ -111,7 +113,7 @@ def letter_of(
         topic=topic,
         partition=partition,
         offset=work.offset,
-        buried_at=at,
+        dead_lettered_at=at,
         noun=noun,
         aggregate=work.aggregate,
         event=envelope.id if envelope else "",

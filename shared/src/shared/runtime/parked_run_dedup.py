@@ -10,7 +10,7 @@ from shared.flows.recent import Recent
 from shared.flows.runs import Run
 
 
-class Copies:
+class ParkedRunDedup:
     """One per worker. It speaks of what this worker did itself since its partitions were assigned."""
 
     def __init__(self) -> None:

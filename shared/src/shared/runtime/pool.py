@@ -93,7 +93,7 @@ class _News:
 
 class Pool:
     """`handle` does the work and raises only to stop the worker; `pause` and `resume` stop and start reading.
-    `settle` waits until nothing that was begun is on its way to the log. `is_open` tells whether a connection or flow
+    `flush` waits until nothing that was begun is on its way to the log. `is_open` tells whether a connection or flow
     link may be used; call `opened` when one may be again.
     """
 
@@ -104,7 +104,7 @@ class Pool:
         pause: Callable[[Partition], None],
         resume: Callable[[Partition], None],
         on_fatal: Callable[[BaseException], None],
-        settle: Callable[[], Awaitable[None]],
+        flush: Callable[[], Awaitable[None]],
         on_restart: Callable[[], None] = lambda: None,
         is_open: Callable[[str], bool] = lambda connection: False,
         bounds: Bounds = Bounds(),
@@ -115,7 +115,7 @@ class Pool:
         self._resume = resume
         self._on_fatal = on_fatal
         self._on_restart = on_restart
-        self._settle = settle
+        self._flush = flush
         self._is_open = is_open
         self._bounds = bounds
         self._clock = clock
@@ -205,7 +205,7 @@ class Pool:
 
     async def _settled(self) -> None:
         try:
-            await self._settle()
+            await self._flush()
         except Unavailable as error:
             self._on_fatal(error)
 

@@ -34,7 +34,7 @@ from shared.log import get_logger
 from shared.ratelimit.lanes import present_lane
 from shared.runtime.conflict_watch import ConflictWatch
 from shared.runtime.giving_up import DeadLetters, Writes, letter_of
-from shared.runtime.parked_run_dedup import Copies
+from shared.runtime.parked_run_dedup import ParkedRunDedup
 from shared.runtime.pool import Work
 from shared.runtime.records import PARKED_HEADER
 from shared.runtime.registry import Registry
@@ -71,7 +71,7 @@ class Processor:
         self._runner = runner
         self._kafka = kafka
         self._clock = clock
-        self._copies = Copies()
+        self._parked_runs = ParkedRunDedup()
         self._watch = watch
         writes = Writes(self._record, self._write_letter, _now)
         self._letters = DeadLetters(registry.letters, writes, mark_patience)
@@ -104,11 +104,11 @@ class Processor:
         for folded in work.folded:
             await self.handle(folded)
 
-    def begin_anew(self) -> None:
+    def on_partitions_assigned(self) -> None:
         """Partitions were assigned. What this worker finished or parked before, another may have begun once more: its
         record would be the last one, and say that the run still goes on.
         """
-        self._copies.forget()
+        self._parked_runs.forget()
         self._finished.clear()
         self._watch.forget()
 
@@ -129,7 +129,7 @@ class Processor:
 
     async def _go_on(self, work: Work, envelope: Envelope, parked: Parked) -> None:
         """A parked or retried run: it looks at the present state, unless it waits and nothing was heard."""
-        if is_delay(work.partition[0]) and not self._copies.take(parked.run):
+        if is_delay(work.partition[0]) and not self._parked_runs.take(parked.run):
             metrics.DUPLICATES.inc()
             return
         if parked.waiting and not work.heard and self._clock() - parked.looked_at < self._look_every:
@@ -149,7 +149,7 @@ class Processor:
         run.state, run.ended_at = "dead", _now()
         run.problem, run.reason = problem_of(error), error.message
         await self._bury(work, run, None)
-        self._copies.ended(run)
+        self._parked_runs.ended(run)
 
     def _age(self, envelope: Envelope) -> float:
         return self._clock() - datetime.fromisoformat(envelope.time).timestamp()
@@ -185,7 +185,7 @@ class Processor:
             await self._record(run)
             if run.state in ("succeeded", "in_sync"):
                 await self._letters.resolve(work, run)
-        self._copies.ended(run)
+        self._parked_runs.ended(run)
         self._watch.ended(run)
         return outcome
 
@@ -229,7 +229,7 @@ class Processor:
         await self._record(run)
         parked = Parked(run=run, due=due, waiting=waiting, looked_at=looked_at, lane=work.lane.initial_lane)
         await self._write(self._topics.delay(self._domain.noun, delay), work.aggregate, work.value, runs.encode(parked))
-        self._copies.parked(run)
+        self._parked_runs.parked(run)
         self._watch.waits(run, looked_at)
 
     async def _skip(self, work: Work, envelope: Envelope) -> None:

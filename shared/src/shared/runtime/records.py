@@ -8,7 +8,7 @@ from shared.domains import TRIGGERS
 from shared.errors import Blocked, ConnectionClosed
 from shared.events.topics import is_delay, is_replay
 from shared.flows import runs
-from shared.flows.runs import Parked, Problem
+from shared.flows.runs import Parked, RunError
 from shared.ratelimit.lanes import Lane, WorkPriority
 from shared.runtime.pool import Partition, Work
 
@@ -47,7 +47,7 @@ def work_of(
     )
 
 
-def _closed(problem: Problem) -> str:
+def _closed(problem: RunError) -> str:
     """The connection or flow link that must be open before a run goes on; empty for none."""
     return problem.connection if problem.error == ConnectionClosed.__name__ else problem.blocker
 

@@ -40,7 +40,7 @@ from shared.events.topics import Topics
 from shared.flows import hand_over, runs
 from shared.flows.hand_over import HandOver, handed_over
 from shared.flows.retries import in_place
-from shared.flows.runs import Problem, Run, RunState, Step, StepState
+from shared.flows.runs import Run, RunError, RunState, Step, StepState
 from shared.identity import Ref
 from shared.kafka.log import Log
 from shared.linking.claims import Links
@@ -260,10 +260,10 @@ class Runner:
         await self._kafka.append(self._topics.runs, run.id, runs.encode(run))
 
 
-def problem_of(error: BaseException) -> Problem:
+def problem_of(error: BaseException) -> RunError:
     """Why, as data. A bug keeps its traceback."""
     if isinstance(error, SyncError):
-        return Problem(
+        return RunError(
             error=type(error).__name__,
             reason=error.message,
             code=error.code,
@@ -274,7 +274,7 @@ def problem_of(error: BaseException) -> Problem:
             blocker=error.blocker if isinstance(error, Held) else "",
         )
     text = scrub("".join(traceback.format_exception(error)))
-    return Problem(error=type(error).__name__, reason=_shown(str(error) or repr(error)), traceback=text[-8000:])
+    return RunError(error=type(error).__name__, reason=_shown(str(error) or repr(error)), traceback=text[-8000:])
 
 
 def _shown(text: str) -> str:

@@ -14,7 +14,7 @@ BEAT_EVERY = 0.25
 """Seconds between beats."""
 
 
-class Pulse:
+class StallWatchdog:
     """`beat` regularly, or let a thread do it with `start`; `check` right before anything is sent. `on_pause` hears for
     how many seconds nothing beat, if those are more than `limit`; it should end the process.
     """
@@ -32,7 +32,7 @@ class Pulse:
         loop is busy, as Kafka's heartbeats do.
         """
         self.beat()
-        threading.Thread(target=self._go_on, name="pulse", daemon=True).start()
+        threading.Thread(target=self._go_on, name="stall-watchdog", daemon=True).start()
 
     def _go_on(self) -> None:
         while True:

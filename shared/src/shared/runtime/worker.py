@@ -32,7 +32,7 @@ from shared.runtime.pool import Pool, Work
 from shared.runtime.processor import Processor
 from shared.runtime.registry import Registry
 from shared.runtime.runner import Runner
-from shared.runtime.stall_watchdog import Pulse
+from shared.runtime.stall_watchdog import StallWatchdog
 from shared.settings import Settings
 
 log = logs.get_logger(__name__)
@@ -65,7 +65,7 @@ class Worker:
         self._pool: Pool | None = None
         self._replica: Replica | None = None
         self._limits: SharedLimits | None = None
-        self._pulse = Pulse(settings.session_timeout / 2, _stood_still)
+        self._watchdog = StallWatchdog(settings.session_timeout / 2, _stood_still)
         self._registry = Registry()
         self.app.task(self._boot)
         self.app.task(self._watch_replica)
@@ -76,7 +76,7 @@ class Worker:
         A process that stood still for half the session time-out may have been replaced. It sends nothing more and
         starts again: only a new assignment tells what is its own (design law 5).
         """
-        self._pulse.start()
+        self._watchdog.start()
         worker = faust.Worker(self.app, override_logging=False, redirect_stdouts=False, quiet=True)
         worker.spinner = None  # it would write terminal codes into the log
         worker.execute_from_commandline()
@@ -98,12 +98,12 @@ class Worker:
     async def _make_pool(self) -> Pool:
         registry = self._registry
         vault = Vault(encryption_keys(self.settings))
-        kafka = await self._stack.enter_async_context(Log(self.settings, self._pulse.check))
+        kafka = await self._stack.enter_async_context(Log(self.settings, self._watchdog.check))
         folds = registry.folds(self.topics)
         self._replica = replica = await self._stack.enter_async_context(Replica(self.settings, folds))
         await replica.wait_ready()
         self._limits = await self._stack.enter_async_context(SharedLimits(self.settings, self.topics, self.name))
-        gate = CallGate(self.settings, self._limits, before_sending=self._pulse.check)
+        gate = CallGate(self.settings, self._limits, before_sending=self._watchdog.check)
         clients = await self._stack.enter_async_context(
             Clients(self.settings, registry, vault, gate, kafka, self.topics)
         )
@@ -128,8 +128,8 @@ class Worker:
             pause=self.consuming.pause,
             resume=self.consuming.resume,
             on_fatal=lambda error: stop_now(f"{type(error).__name__}: {error}"),
-            on_restart=processor.begin_anew,
-            settle=kafka.settle,
+            on_restart=processor.on_partitions_assigned,
+            flush=kafka.flush,
             is_open=registry.is_open,
         )
         registry.on_open.append(pool.opened)

@@ -26,7 +26,7 @@ PAIRED = ("linked", "deleted")
 
 
 @dataclass(frozen=True)
-class Hand:
+class LinkContext:
     """The flow link that changes links between two app accounts: its id, its Togai connection, both app accounts."""
 
     link: str
@@ -50,7 +50,7 @@ class Decision:
     """What is to be done. `account` and `customer` are refs, one of them empty where the decision names one side."""
 
     change: Literal["link", "unlink", "relink", "separate", "revert"]
-    hand: Hand
+    hand: LinkContext
     reason: str
     account: str = ""
     customer: str = ""
@@ -73,7 +73,7 @@ def link(session: Session, wanted: asked.LinkRequest) -> Decision:
             f"{wanted.togai_account_id} looks like a Stripe customer and {wanted.stripe_customer_id} does not",
             "give the Togai account first, then the Stripe customer",
         )
-    hand = hand_for(session, wanted.flow_link, wanted.togai_account_id, wanted.stripe_customer_id)
+    hand = context_for(session, wanted.flow_link, wanted.togai_account_id, wanted.stripe_customer_id)
     account, customer = hand.ref("togai", wanted.togai_account_id), hand.ref("stripe", wanted.stripe_customer_id)
     for ref in (account, customer):
         _free(session, ref, "give it another partner: `tandem mappings relink` (POST /api/mappings/relink) of {}")
@@ -83,7 +83,7 @@ def link(session: Session, wanted: asked.LinkRequest) -> Decision:
 def unlink(session: Session, wanted: asked.UnlinkRequest) -> Decision:
     """A pair, by its mapping or any id of either side. Raises BadRequest, NotNow, Unknown."""
     pair = pair_of(session, wanted.id)
-    hand = hand_for(session, wanted.flow_link, *pair.refs)
+    hand = context_for(session, wanted.flow_link, *pair.refs)
     return Decision("unlink", hand, wanted.reason, _of(pair, "togai"), _of(pair, "stripe"))
 
 
@@ -91,7 +91,7 @@ def relink(session: Session, wanted: asked.RelinkRequest) -> Decision:
     """Another partner for one side of a pair. Raises BadRequest, NotNow, Unknown."""
     pair = pair_of(session, wanted.id)
     app, text = ("togai", wanted.togai_account_id) if wanted.togai_account_id else ("stripe", wanted.stripe_customer_id)
-    hand = hand_for(session, wanted.flow_link, *pair.refs, text)
+    hand = context_for(session, wanted.flow_link, *pair.refs, text)
     partner = hand.ref(app, text)
     if partner in pair.refs:
         raise NotNow(
@@ -125,7 +125,7 @@ def separate(session: Session, wanted: asked.SeparateRequest) -> Decision:
     if len(found) > 1:
         raise _ambiguous(wanted.id, sorted(found))
     (entity,) = found
-    hand = hand_for(session, wanted.flow_link, entity)
+    hand = context_for(session, wanted.flow_link, entity)
     _free(session, entity, "take that link back first: `tandem mappings unlink` (POST /api/mappings/unlink) of {}")
     of_togai = Ref.parse(entity).app == "togai"
     return Decision(
@@ -152,7 +152,7 @@ def revert(session: Session, wanted: asked.RevertRequest) -> Decision:
             code="nothing_to_revert",
         )
     pair = pair_of(session, run.aggregate)
-    hand = hand_for(session, wanted.flow_link, *pair.refs)
+    hand = context_for(session, wanted.flow_link, *pair.refs)
     return Decision("revert", hand, wanted.reason, _of(pair, "togai"), _of(pair, "stripe"), tuple(writes))
 
 
@@ -199,7 +199,7 @@ def pair_of(session: Session, text: str) -> Mapping:
     )
 
 
-def hand_for(session: Session, named: str, *texts: str) -> Hand:
+def context_for(session: Session, named: str, *texts: str) -> LinkContext:
     """The one enabled flow link that changes links between the app accounts of these entities.
 
     Raises Unknown for a flow link that is not there, NotNow if none fits or several do.
@@ -208,7 +208,7 @@ def hand_for(session: Session, named: str, *texts: str) -> Hand:
         raise Unknown(
             f"there is no flow link {named} of the flow {LINKS_BY_HAND.id}", "see `tandem flow-links list` for its id"
         )
-    known = [hand for hand in hands(session) if named in ("", hand.link)]
+    known = [hand for hand in contexts(session) if named in ("", hand.link)]
     refs = [ref for text in texts if (ref := full_ref(text))]
     fitting = [hand for hand in known if all(hand.accounts.get(ref.app) == ref.account for ref in refs)]
     if len(fitting) == 1:
@@ -228,14 +228,14 @@ def hand_for(session: Session, named: str, *texts: str) -> Hand:
     )
 
 
-def hands(session: Session) -> list[Hand]:
+def contexts(session: Session) -> list[LinkContext]:
     """Every enabled flow link that changes links by hand."""
     accounts = {c.id: c.app_account for c in queries.connections(session)}
     links = [x for x in queries.flow_links(session) if x.flow == LINKS_BY_HAND.id and x.enabled]
     return [hand for link in links if (hand := _hand(link, accounts))]
 
 
-def deciding(session: Session, run: Run, known: list[Hand]) -> str:
+def deciding(session: Session, run: Run, known: list[LinkContext]) -> str:
     """The flow link that carries out a decision about a run, where there are several: that between the same app
     accounts as the run's. The commands name entities by their bare ids, which tell no account.
     """
@@ -247,10 +247,10 @@ def deciding(session: Session, run: Run, known: list[Hand]) -> str:
     return next((hand.link for hand in known if own <= set(hand.accounts.values())), "")
 
 
-def _hand(found: FlowLink, accounts: dict[str, str]) -> Hand | None:
+def _hand(found: FlowLink, accounts: dict[str, str]) -> LinkContext | None:
     """None if one of its connections was removed."""
     both = {app: accounts[c] for app, c in found.connections.items() if c in accounts}
-    return Hand(found.id, found.connections["togai"], both) if both.keys() >= NOUNS.keys() else None
+    return LinkContext(found.id, found.connections["togai"], both) if both.keys() >= NOUNS.keys() else None
 
 
 def _of(pair: Mapping, app: str) -> str:

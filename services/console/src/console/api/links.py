@@ -14,7 +14,7 @@ from shared.domains.customers.flows import LINKS_BY_HAND
 from shared.domains.customers.stripe import LinkChange
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
-from shared.flows.recheck import look_requested
+from shared.flows.recheck import recheck_requested
 from shared.flows.runs import Run
 from shared.identity import CONSOLE_SOURCE, Ref, run_id
 from sqlmodel import Session
@@ -88,7 +88,7 @@ async def retry(state: StateDep, run_id: str) -> asked.LookAsked:
         return found
 
     run = await asyncio.to_thread(read)
-    event = look_requested(run.aggregate, f"req_{uuid.uuid4().hex}", run.connection, datetime.now(UTC))
+    event = recheck_requested(run.aggregate, f"req_{uuid.uuid4().hex}", run.connection, datetime.now(UTC))
     await state.writer.append(state.topics.events("customer"), event.aggregate, envelopes.encode(event))
     return asked.LookAsked(run=run.id, event=event.id)
 

@@ -46,7 +46,7 @@ class MappingItem(Model):
     togai_account_id: str | None = Field(description="account id at Togai, null until it is known", examples=["acme"])
     togai_customer_id: str | None = Field(description="id of the Togai customer above the account", examples=["acme"])
     rule: str = Field(description="why these two are one: created, setting, metadata, natural-id, email, manual")
-    born: str = Field(description="app where the pair began", examples=["togai"])
+    origin_app: str = Field(description="app where the pair began", examples=["togai"])
     source: str = Field(description="full ref of the side where it began", examples=[TOGAI_REF])
     target: str | None = Field(description="full ref of the other side", examples=[STRIPE_REF])
     also: list[str] = Field(description="further refs of the pair")
@@ -140,7 +140,7 @@ class DeadLetterItem(Model):
     run: str | None = Field(description="run that was given up, null if the event never became one")
     step: str = Field(description="step at which a retry resumes")
     attempts: int
-    buried_at: str = Field(examples=["2026-11-23T10:00:00.000Z"])
+    dead_lettered_at: str = Field(examples=["2026-11-23T10:00:00.000Z"])
     place: str = Field(description="topic, partition and offset of the event", examples=["customer.events/3/1204"])
     changed_at: str = Field(description="when it was retried or discarded")
     changed_reason: str

@@ -22,7 +22,7 @@ router = APIRouter(
 def conflict_items(session: Session, found: list[Run]) -> list[models.ConflictItem]:
     """Conflicts with the mappings of what there is to choose from."""
     holders = pending.holders(session, {ref for run in found if run.problem for ref in run.problem.candidates})
-    hands = decisions.hands(session)
+    hands = decisions.contexts(session)
     return [shapes.conflict_item(run, holders, decisions.deciding(session, run, hands)) for run in found]
 
 

@@ -60,11 +60,11 @@ SearchDep = Annotated[Search, Depends(search_of_query)]
 def list_mappings(
     session: SessionDep,
     search: SearchDep,
-    born: Annotated[str, Query(description="only pairs that began at this app", examples=["togai"])] = "",
+    origin_app: Annotated[str, Query(description="only pairs that began at this app", examples=["togai"])] = "",
 ) -> models.MappingPage:
     """Which customer at Stripe is which account at Togai. Newest first."""
-    if born:
-        search.equal["born"] = born
+    if origin_app:
+        search.equal["origin_app"] = origin_app
     found, after = queries.mappings_page(session, search)
     now = datetime.now(UTC)
     return models.MappingPage(items=[shapes.mapping_item(m, now) for m in found], next_cursor=next_cursor(after))

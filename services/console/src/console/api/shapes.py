@@ -9,7 +9,7 @@ import msgspec
 from shared.apps import APPS
 from shared.connections import Connection, FlowLink
 from shared.flows.links import is_new, removed_connections
-from shared.flows.runs import DeadLetter, Problem, Run, Step
+from shared.flows.runs import DeadLetter, Run, RunError, Step
 from shared.identity import AppAccount, Ref
 from shared.key_states import KeyStates
 from shared.linking.mappings import Mapping
@@ -20,7 +20,7 @@ from console.projection import missed, pending, queries
 from console.projection.pending import Differing
 
 
-def problem(found: Problem | None) -> models.Problem | None:
+def problem(found: RunError | None) -> models.Problem | None:
     """Without the traceback: that stands in the detail of a dead letter only."""
     if found is None:
         return None
@@ -87,7 +87,7 @@ def mapping_fields(mapping: Mapping, now: datetime) -> dict[str, Any]:
         "togai_account_id": ids.get("togai/account"),
         "togai_customer_id": ids.get("togai/customer"),
         "rule": mapping.rule,
-        "born": mapping.began_at,
+        "origin_app": mapping.began_at,
         "source": mapping.source,
         "target": mapping.target or None,
         "also": mapping.also,
@@ -168,7 +168,7 @@ def dead_letter_fields(letter: DeadLetter) -> dict[str, Any]:
         "connection",
         "step",
         "attempts",
-        "buried_at",
+        "dead_lettered_at",
     )
     same += ("changed_at", "changed_reason")
     return {name: getattr(letter, name) for name in same} | {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.cli.frame import main
+from console.cli.main import main
 
 if __name__ == "__main__":
     main()

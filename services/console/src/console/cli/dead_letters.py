@@ -17,7 +17,7 @@ LetterId = Annotated[str, typer.Argument(metavar="DEAD-LETTER")]
 
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
     why = f"{found['problem']['error']}: {found['problem']['reason']}"
-    entity, buried = tables.whose(found["aggregate"]), tables.since(found["buried_at"])
+    entity, buried = tables.whose(found["aggregate"]), tables.since(found["dead_lettered_at"])
     return tables.state(found["state"]), entity, found["event_type"], why, found["attempts"], buried, found["id"]
 
 
@@ -60,7 +60,7 @@ def show(letter: LetterId, json: client.AsJson = False) -> None:
             "event": f"{found['event_type']} {found['event']}",
             "place": found["place"],
             "attempts": found["attempts"],
-            "buried": f"{found['buried_at']} ({tables.since(found['buried_at'])})",
+            "buried": f"{found['dead_lettered_at']} ({tables.since(found['dead_lettered_at'])})",
             "resumes at": found["step"],
             "changed": f"{found['changed_at']} {found['changed_reason']}".strip(),
         },

@@ -124,7 +124,7 @@ def mapping_row(found: Mapping[str, Any]) -> tuple[object, ...]:
     """One line of `tandem mappings list`."""
     ids = (found["stripe_id"], found["togai_account_id"], found["togai_customer_id"])
     shown = state(found["state"], found["shown_as"])
-    return (shown, *ids, app_name(found["born"]), found["rule"], since(found["at"]), found["id"])
+    return (shown, *ids, app_name(found["origin_app"]), found["rule"], since(found["at"]), found["id"])
 
 
 MAPPING_COLUMNS = ("State", "Stripe", "Togai account", "Togai customer", "Began at", "Joined by", "Changed", "Mapping")

@@ -13,7 +13,7 @@ from console.local.environment import environment, variable
 from console.local.errors import LocalError
 from console.local.kafka import STOP_TIMEOUT, EmbeddedKafka
 from console.local.ports import free_port
-from console.local.supervisor import Part, Port
+from console.local.supervisor import ManagedProcess, Port
 
 MARGIN = 5.0
 
@@ -33,11 +33,11 @@ def console_url(settings: Settings) -> str:
     return f"http://{reachable(settings.host)}:{settings.console_port}"
 
 
-def kafka_part(settings: Settings) -> Part:
+def kafka_part(settings: Settings) -> ManagedProcess:
     """The embedded Kafka."""
     broker = EmbeddedKafka(settings.home, settings.kafka_port)
     setting = variable("kafka_port")
-    return Part(
+    return ManagedProcess(
         name="kafka",
         command=lambda: broker.command,
         before=broker.prepare,
@@ -51,12 +51,12 @@ def kafka_part(settings: Settings) -> Part:
     )
 
 
-def sandbox_part(settings: Settings) -> Part:
+def sandbox_part(settings: Settings) -> ManagedProcess:
     """The local Stripe and Togai, for a machine without keys."""
     return _server("sandbox", settings, "sandbox_port", "/healthz", "127.0.0.1")
 
 
-def ingress_part(settings: Settings) -> Part:
+def ingress_part(settings: Settings) -> ManagedProcess:
     """The webhook receiver, whose own pages have a port of their own."""
     public = _server("ingress", settings, "ingress_port", "/healthz", settings.host)
     own, host = ingress_admin_url(settings), settings.ingress_admin_host
@@ -64,12 +64,12 @@ def ingress_part(settings: Settings) -> Part:
     return replace(public, ready=f"{own}/readyz", pages=own, ports=(*public.ports, port))
 
 
-def console_part(settings: Settings) -> Part:
+def console_part(settings: Settings) -> ManagedProcess:
     """The API and the web console."""
     return _server("console", settings, "console_port", "/readyz", settings.host)
 
 
-def worker_parts(settings: Settings, copies: Mapping[str, int]) -> list[Part]:
+def worker_parts(settings: Settings, copies: Mapping[str, int]) -> list[ManagedProcess]:
     """Every copy of every worker. They share the vendors' quotas among them by themselves."""
     return [_worker(name, number, settings) for name in copies for number in range(1, copies[name] + 1)]
 
@@ -88,10 +88,10 @@ def parse_workers(wanted: list[str]) -> dict[str, int]:
     return copies
 
 
-def _server(module: str, settings: Settings, port_field: str, path: str, host: str) -> Part:
+def _server(module: str, settings: Settings, port_field: str, path: str, host: str) -> ManagedProcess:
     port: int = getattr(settings, port_field)
     at = f"http://{reachable(host)}:{port}"
-    return Part(
+    return ManagedProcess(
         name=module,
         command=lambda: [sys.executable, "-m", module],
         env=environment(settings),
@@ -101,14 +101,14 @@ def _server(module: str, settings: Settings, port_field: str, path: str, host: s
     )
 
 
-def _worker(name: str, number: int, settings: Settings) -> Part:
+def _worker(name: str, number: int, settings: Settings) -> ManagedProcess:
     port = settings.worker_port + number - 1 if settings.worker_port else free_port()
     at = f"http://{reachable(settings.host)}:{port}"
     own = {
         variable("worker_id"): f"{name}-{number}",
         variable("worker_port"): str(port),
     }
-    return Part(
+    return ManagedProcess(
         name=f"{name}-{number}",
         command=lambda: [sys.executable, "-m", name.replace("-", "_")],
         env=environment(settings, own),

@@ -32,7 +32,7 @@ class Port:
 
 
 @dataclass(frozen=True)
-class Part:
+class ManagedProcess:
     """A process to keep running. `ready` is an address that answers 2xx, or a question; `before` runs ahead of it.
     `pages` is where its own pages are, if not at `at`.
     """
@@ -54,11 +54,11 @@ class Supervisor:
 
     def __init__(self, home: Home, report: Report, what: str = UP, back_off: Sequence[float] = BACK_OFF) -> None:
         self._home, self._report, self._what, self._back_off = home, report, what, back_off
-        self._keepers: dict[str, tuple[Part, asyncio.Task[None]]] = {}
+        self._keepers: dict[str, tuple[ManagedProcess, asyncio.Task[None]]] = {}
         self._children: dict[str, Child] = {}
         self._running: dict[str, RunningPart] = {}
 
-    async def start(self, part: Part) -> None:
+    async def start(self, part: ManagedProcess) -> None:
         """Start a part and return when it is ready.
 
         Raises LocalError with its last words if it ends before, or is not ready in time.
@@ -71,7 +71,7 @@ class Supervisor:
         if keeper.done():
             await keeper
 
-    async def _keep(self, part: Part, first: asyncio.Future[None]) -> None:
+    async def _keep(self, part: ManagedProcess, first: asyncio.Future[None]) -> None:
         deaths = 0
         while True:
             try:
@@ -93,7 +93,7 @@ class Supervisor:
             self._report.died(part.name, reason, wait, str(self._home.logs / f"{part.name}.log"))
             await asyncio.sleep(wait)
 
-    async def _bring_up(self, part: Part, again: bool) -> Child:
+    async def _bring_up(self, part: ManagedProcess, again: bool) -> Child:
         began = time.monotonic()
         for port in part.ports:
             await claim(port.number, part.name, port.setting, port.host)
@@ -116,14 +116,14 @@ class Supervisor:
         self._tell()
         return child
 
-    async def _is_ready(self, part: Part) -> bool:
+    async def _is_ready(self, part: ManagedProcess) -> bool:
         return await url_answers(part.ready) if isinstance(part.ready, str) else await part.ready()
 
-    def _last_words(self, part: Part, child: Child, reason: str) -> str:
+    def _last_words(self, part: ManagedProcess, child: Child, reason: str) -> str:
         said = "".join(f"\n    {line}" for line in child.last_words()[-5:])
         return f"{part.name} {reason}. Its whole log is {child.log}; it ends with:{said or ' nothing'}"
 
-    async def _bury(self, part: Part) -> None:
+    async def _bury(self, part: ManagedProcess) -> None:
         """Nothing of a dead part may hold its port when it starts again."""
         if child := self._children.pop(part.name, None):
             await child.kill()

@@ -16,7 +16,7 @@ from console.local.errors import LocalError
 from console.local.home import KAFKA, UP, Holder, Home
 from console.local.probe import embedded_answers, require_kafka
 from console.local.report import Report
-from console.local.supervisor import Part, Supervisor
+from console.local.supervisor import ManagedProcess, Supervisor
 from console.local.with_parent import die_with_parent
 
 COMMAND = "tandem up"
@@ -31,7 +31,7 @@ class Step:
     optional: bool = False
 
 
-Plan = Sequence[Sequence[Part | Step]]
+Plan = Sequence[Sequence[ManagedProcess | Step]]
 """Stages: what stands in one starts at the same time, the next begins when all of it is ready."""
 
 
@@ -47,14 +47,14 @@ def stop_with_parent() -> None:
         raise LocalError("The program that started `tandem up` has ended. Start it again.")
 
 
-def plan(settings: Settings, copies: Mapping[str, int], prepare: Step, kafka: Part | Step) -> Plan:
+def plan(settings: Settings, copies: Mapping[str, int], prepare: Step, kafka: ManagedProcess | Step) -> Plan:
     """Everything in the order of starting."""
     sandbox = [parts.sandbox_part(settings)] if settings.sandboxed else []
     workers = parts.worker_parts(settings, copies)
     return [[kafka, *sandbox], [prepare], [parts.ingress_part(settings), *workers, parts.console_part(settings)]]
 
 
-def choose_kafka(settings: Settings, home: Home) -> Part | Step:
+def choose_kafka(settings: Settings, home: Home) -> ManagedProcess | Step:
     """The Kafka of the settings, the one that `tandem kafka start` left running, or one of our own.
 
     Raises LocalError if the running one listens elsewhere than the settings say.
@@ -129,7 +129,7 @@ async def _start(todo: Plan, report: Report, supervisor: Supervisor) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 for item in stage:
-                    group.create_task(supervisor.start(item) if isinstance(item, Part) else _do(item, report))
+                    group.create_task(supervisor.start(item) if isinstance(item, ManagedProcess) else _do(item, report))
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
 
@@ -166,7 +166,7 @@ async def up(
         def everything_runs() -> None:
             report.running(url, time.monotonic() - began)
 
-        if isinstance(kafka, Part):
+        if isinstance(kafka, ManagedProcess):
             with home.hold(KAFKA, COMMAND, settings.kafka_port):
                 await run(todo, report, supervisor, everything_runs)
         else:

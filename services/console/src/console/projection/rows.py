@@ -128,14 +128,14 @@ def _run(value: bytes) -> Read:
 
 def _mapping(value: bytes) -> Read:
     mapping = mappings.decode(value)
-    row = {"id": mapping.id, "at": mapping.at, "state": mapping.state, "born": mapping.began_at}
+    row = {"id": mapping.id, "at": mapping.at, "state": mapping.state, "origin_app": mapping.began_at}
     row |= {"pair": pair_text(mapping.refs, mapping.run)}
     return Read(mapping, row | {"record": value}, (*mapping.refs, *mapping.also, mapping.run))
 
 
 def _dead_letter(value: bytes) -> Read:
     letter = runs.decode_dead_letter(value)
-    row = {"id": letter.id, "at": letter.buried_at, "state": letter.state, "noun": letter.noun}
+    row = {"id": letter.id, "at": letter.dead_lettered_at, "state": letter.state, "noun": letter.noun}
     of_run = (letter.run.id, *letter.run.refs) if letter.run else ()
     names = (letter.event, letter.aggregate, *of_run, *letter.problem.candidates)
     return Read(letter, row | {"record": value}, names)

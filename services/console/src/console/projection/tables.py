@@ -36,8 +36,8 @@ class RunRow(SQLModel, table=True):
 
 
 class MappingRow(SQLModel, table=True):
-    """One claim or mapping; `at` is when its present state was written, `born` where it began, `pair` both refs and
-    the run that linked them.
+    """One claim or mapping; `at` is when its present state was written, `origin_app` where it began, `pair` both
+    refs and the run that linked them.
     """
 
     __tablename__ = "mappings"
@@ -46,7 +46,7 @@ class MappingRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     at: str
     state: str
-    born: str
+    origin_app: str
     pair: str
     record: bytes = Field(sa_type=LargeBinary)
 

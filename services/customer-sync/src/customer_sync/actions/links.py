@@ -9,7 +9,7 @@ from shared.apps.togai.models import TogaiAccount
 from shared.domains.customers.stripe import LinkChange, LinkChanged
 from shared.errors import Malformed, NotFound, NotReady
 from shared.events import envelope as envelopes
-from shared.flows.recheck import look_requested
+from shared.flows.recheck import recheck_requested
 from shared.identity import Ref
 from shared.linking.claims import now
 from shared.linking.mappings import Mapping
@@ -154,5 +154,5 @@ async def _wake(context: Context, *refs: str) -> None:
     """Let what waits for this decision go on: an event of an aggregate wakes its parked runs."""
     for ref in refs:
         event_id = f"{context.run.event}-{Ref.parse(ref).app}"
-        told = look_requested(ref, event_id, context.run.connection, now(), cause=context.run.id)
+        told = recheck_requested(ref, event_id, context.run.connection, now(), cause=context.run.id)
         await context.log.append(context.topics.events("customer"), ref, envelopes.encode(told))

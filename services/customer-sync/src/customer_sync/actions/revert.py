@@ -40,7 +40,7 @@ async def revert(context: Context, wanted: LinkChange) -> Result:
     decision = decide(seen, pair, type(known)(agreed=agreed), **rules)
     if decision.writes:
         raise NotReady(f"{pair.id} was changed meanwhile: looking again", code="moved")
-    await context.pairs.settle(
+    await context.pairs.commit(
         pair,
         "togai",
         context.run.id,

@@ -27,6 +27,7 @@ from shared.linking.mappings import Mapping, Rule
 from shared.runtime.actions import Context, Ended, Result
 from shared.settings import METADATA_KEYS_LIMIT
 
+from customer_sync.actions.email_matching import LinkCandidate, match_of, other_side
 from customer_sync.actions.pairs import (
     check_named_account,
     end_if_linked_elsewhere,
@@ -37,7 +38,6 @@ from customer_sync.actions.pairs import (
     leave_if_nothing_was_made,
     refused,
 )
-from customer_sync.actions.same_address import Born, match_of, other_side
 from customer_sync.actions.vendors import stripe_of
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
 from customer_sync.fields import created_equal, is_same
@@ -68,8 +68,8 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
     if named and not another:
         why = f"the Settings of account {new.togai_account_id} name {new.stripe_customer_id}"
         return await _link(context, new, named, "setting", why, match)
-    born = Born(account_ref, new.email, "stripe", match, customer_ref)
-    if found := await _same_address(context, born):
+    candidate = LinkCandidate(account_ref, new.email, "stripe", match, customer_ref)
+    if found := await _matched_by_email(context, candidate):
         what = f"{Ref.parse(found).id} is the only unlinked customer with the address {new.email}"
         return await _link(context, new, found, "email", what, match)
     params, notes = stripe_customer(new)
@@ -88,7 +88,7 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
     made, how = (another, "found by list (a person named another)") if another else await _make(context, held, new)
     stripe_ref = context.ref("stripe", "customer", made.id)
     equal = created_equal(held, context.settings.field_owners, _values(_sent(held)))
-    await context.pairs.born(msgspec.structs.replace(held, target=stripe_ref), "togai", equal)
+    await context.pairs.created(msgspec.structs.replace(held, target=stripe_ref), "togai", equal)
     await context.claims.link(held, stripe_ref, "created", also=(customer_ref,))
     return _made(made.id, True, (*notes, how), account_ref, stripe_ref, customer_ref)
 
@@ -104,11 +104,11 @@ async def _another_was_made(context: Context, new: NewStripeCustomer) -> StripeC
     return made if made and made.id != new.stripe_customer_id else None
 
 
-async def _same_address(context: Context, born: Born) -> str:
+async def _matched_by_email(context: Context, candidate: LinkCandidate) -> str:
     """Whom the e-mail rule links, unless the create was begun already."""
-    if held := context.claims.index.open_claim(born.ref):
+    if held := context.claims.index.open_claim(candidate.ref):
         return held.target
-    return await other_side(context, born)
+    return await other_side(context, candidate)
 
 
 def _sent(held: Mapping) -> Dict[str, Any]:

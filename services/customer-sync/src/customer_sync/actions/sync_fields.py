@@ -113,7 +113,7 @@ async def _look(context: Context, pair: Mapping, side: Side, shown: Shown) -> Re
         decision = _decide(context, pair, known, seen)
     look = Look(context, pair, side, known, seen, decision)
     writes = await write(look) if decision.writes else None
-    await context.pairs.settle(
+    await context.pairs.commit(
         pair,
         side,
         context.run.id,

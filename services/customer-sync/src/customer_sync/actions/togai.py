@@ -13,6 +13,7 @@ from shared.linking.claims import Match
 from shared.linking.mappings import Mapping, Rule
 from shared.runtime.actions import Context, Ended, Result
 
+from customer_sync.actions.email_matching import LinkCandidate, match_of, other_side
 from customer_sync.actions.pairs import (
     check_named_account,
     end_if_linked_elsewhere,
@@ -24,7 +25,6 @@ from customer_sync.actions.pairs import (
     leave_if_nothing_was_made,
     refused,
 )
-from customer_sync.actions.same_address import Born, match_of, other_side
 from customer_sync.actions.vendors import stripe_of, togai_of
 from customer_sync.decide import (
     TOGAI_ACCOUNT_ID,
@@ -117,7 +117,9 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
         return await _link(context, customer, named, stripe_ref, "metadata", match)
     body, notes = _body(context, customer)
     account_ref = context.ref("togai", "account", body.account.id)
-    if found := await _same_address(context, Born(stripe_ref, customer.email, "togai", match), account_ref):
+    if found := await _matched_by_email(
+        context, LinkCandidate(stripe_ref, customer.email, "togai", match), account_ref
+    ):
         return await _link(context, customer, context.id_of(found), stripe_ref, "email", match)
     held = await context.claims.claim(
         stripe_ref,
@@ -135,7 +137,7 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     how = await _make(context, held, customer)
     customer_ref = context.ref("togai", "customer", body.id)
     equal = created_equal(held, context.settings.field_owners, _values(context, held))
-    await context.pairs.born(held, "stripe", equal)
+    await context.pairs.created(held, "stripe", equal)
     await context.claims.link(held, account_ref, "created" if how == "made" else "natural-id", also=(customer_ref,))
     check_named_account(customer, body.account.id)
     return _made(body.id, body.account.id, True, (*notes, how), stripe_ref, account_ref, customer_ref)
@@ -180,11 +182,11 @@ def _body(context: Context, customer: StripeCustomer) -> tuple[NewCustomer, tupl
     return togai_customer(customer, currencies, settings.stripe_customer_setting, chosen)
 
 
-async def _same_address(context: Context, born: Born, account_ref: str) -> str:
+async def _matched_by_email(context: Context, candidate: LinkCandidate, account_ref: str) -> str:
     """Whom the e-mail rule links, unless the create was begun already."""
-    if held := context.claims.index.open_claim(born.ref):
+    if held := context.claims.index.open_claim(candidate.ref):
         return held.target if held.target != account_ref else ""
-    return await other_side(context, born)
+    return await other_side(context, candidate)
 
 
 def _values(context: Context, held: Mapping) -> dict[str, Value]:

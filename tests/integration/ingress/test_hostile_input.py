@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.ingress.door import HOOK_TOKEN, NEW_SECRET, STRIPE, TOGAI, Door, event, event_id, signed
+from tests.integration.ingress.harness import HOOK_TOKEN, NEW_SECRET, STRIPE, TOGAI, Harness, event, event_id, signed
 from tests.stack.topics import records
 
 SLOW = 1000
@@ -34,9 +34,9 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.fixture
-async def own(many_files: None, kafka_bootstrap: str, tmp_path: Path) -> AsyncIterator[Door]:
+async def own(many_files: None, kafka_bootstrap: str, tmp_path: Path) -> AsyncIterator[Harness]:
     """An ingress of the test's own: the slow ones would hold up the others' tests."""
-    opened = await Door.open(tmp_path, kafka_bootstrap)
+    opened = await Harness.open(tmp_path, kafka_bootstrap)
     yield opened
     await opened.close()
 
@@ -74,7 +74,7 @@ async def slow_senders(port: int) -> AsyncIterator[list[asyncio.StreamReader]]:
             writer.close()
 
 
-async def test_a_thousand_slow_senders_hold_nobody_up(own: Door) -> None:
+async def test_a_thousand_slow_senders_hold_nobody_up(own: Harness) -> None:
     """While they drip headers and bodies good webhooks of both vendors are taken, and slow bodies are sent away."""
     names = [event_id() for _ in range(20)]
     async with slow_senders(own.stack.ports["ingress"]) as readers:
@@ -91,7 +91,7 @@ async def test_a_thousand_slow_senders_hold_nobody_up(own: Door) -> None:
     assert len(taken) == 2 * len(names)
 
 
-async def test_bodies_of_a_megabyte_side_by_side_are_all_taken(own: Door) -> None:
+async def test_bodies_of_a_megabyte_side_by_side_are_all_taken(own: Harness) -> None:
     """Forty at once, each of them whole in the log; forty forged ones beside them are not."""
     names = [event_id() for _ in range(40)]
     room = {"object": {"id": "cus_1", "object": "customer", "x": "x" * (1024 * 1024 - 2000)}}
@@ -105,7 +105,7 @@ async def test_bodies_of_a_megabyte_side_by_side_are_all_taken(own: Door) -> Non
     assert all(len(json.loads(record.value)["data"]["data"]["object"]["x"]) == 1024 * 1024 - 2000 for record in found)
 
 
-async def test_silent_connections_hold_nobody_up_and_are_closed(own: Door) -> None:
+async def test_silent_connections_hold_nobody_up_and_are_closed(own: Harness) -> None:
     """More of them than the server's backlog never say a word: webhooks are taken meanwhile, and they are sent away."""
     pairs = [await asyncio.open_connection("127.0.0.1", own.stack.ports["ingress"]) for _ in range(SILENT)]
     try:

@@ -20,7 +20,7 @@ from customer_sync.actions.vendors import stripe_of, togai_of
 
 
 @dataclass(frozen=True)
-class Born:
+class LinkCandidate:
     """What is to get its other side: its ref, its address, the app of the other side, what its claim must be the only
     one of, and its Togai customer if any.
     """
@@ -53,29 +53,29 @@ def _on(context: Context) -> bool:
     return context.settings.email_rule == "exact" and context.settings.polling
 
 
-async def other_side(context: Context, born: Born) -> str:
+async def other_side(context: Context, candidate: LinkCandidate) -> str:
     """The ref of the unlinked object to link, empty if the other side is to be made.
 
     Raises NotReady until the index of both sides has been filled once, and while another run is about to link a
     candidate; Conflict with its candidates where the rule decides nothing.
     """
-    address = normalized_email(born.email)
-    held = claim_of(context, born.ref)
-    if not born.match.value or (held and held.state == "separate"):
+    address = normalized_email(candidate.email)
+    held = claim_of(context, candidate.ref)
+    if not candidate.match.value or (held and held.state == "separate"):
         return ""
     _await_index(context)
-    others = _others(context, born, address)
+    others = _others(context, candidate, address)
     if not others:
         return ""
-    for held in context.claims.index.open_under(born.match.value):
-        if held.source != born.ref:
+    for held in context.claims.index.open_under(candidate.match.value):
+        if held.source != candidate.ref:
             # What it has just made at the other side may be the candidate, which its claim does not name yet.
             raise NotReady(f"run {held.run} is about to link {held.source}: looking again", code="claimed")
-    rivals = _rivals(context, born, address)
+    rivals = _rivals(context, candidate, address)
     free = len(others) == 1 and not rivals and _holder(context, others[0]) is None
     if free and not context.claims.index.unlinked(others[0]):
         return others[0] if await _has_address(context, others[0], address) else ""
-    raise _conflict(context, born, others, rivals)
+    raise _conflict(context, candidate, others, rivals)
 
 
 def _await_index(context: Context) -> None:
@@ -88,26 +88,26 @@ def _await_index(context: Context) -> None:
             )
 
 
-def _others(context: Context, born: Born, address: str) -> list[str]:
+def _others(context: Context, candidate: LinkCandidate, address: str) -> list[str]:
     """Who has the address on the other side. A sibling's partner does not count: accounts of one customer share it."""
-    account = context.account(born.other)
+    account = context.account(candidate.other)
     found = [entity.ref for entity in context.registry.index.with_email(account, address)]
-    lately = context.claims.index.recently_linked(born.match.value)
+    lately = context.claims.index.recently_linked(candidate.match.value)
     if lately:
-        found += [ref for ref in lately.refs if Ref.parse(ref).app == born.other and ref not in found]
-    return [ref for ref in found if not _is_siblings(context, born, ref)]
+        found += [ref for ref in lately.refs if Ref.parse(ref).app == candidate.other and ref not in found]
+    return [ref for ref in found if not _is_siblings(context, candidate, ref)]
 
 
-def _rivals(context: Context, born: Born, address: str) -> list[str]:
+def _rivals(context: Context, candidate: LinkCandidate, address: str) -> list[str]:
     """Unlinked objects on the entity's own side that have its address too, its siblings among them."""
-    own = born.ref.partition("/")[0]
+    own = candidate.ref.partition("/")[0]
     found = [entity.ref for entity in context.registry.index.with_email(own, address)]
-    return [ref for ref in found if ref != born.ref and _holder(context, ref) is None]
+    return [ref for ref in found if ref != candidate.ref and _holder(context, ref) is None]
 
 
-def _is_siblings(context: Context, born: Born, ref: str) -> bool:
+def _is_siblings(context: Context, candidate: LinkCandidate, ref: str) -> bool:
     holder = context.claims.index.pair(ref)
-    return bool(holder and born.parent and born.parent in holder.also)
+    return bool(holder and candidate.parent and candidate.parent in holder.also)
 
 
 def _holder(context: Context, ref: str) -> Mapping | None:
@@ -134,18 +134,18 @@ async def _has_address(context: Context, ref: str, address: str) -> bool:
         return False
 
 
-def _conflict(context: Context, born: Born, others: list[str], rivals: list[str]) -> Conflict:
+def _conflict(context: Context, candidate: LinkCandidate, others: list[str], rivals: list[str]) -> Conflict:
     linked = [ref for ref in others if _holder(context, ref)]
     names = ", ".join(Ref.parse(ref).id for ref in others)
-    app = born.other.title()
+    app = candidate.other.title()
     if rivals:
         same = ", ".join(Ref.parse(ref).id for ref in rivals)
-        what = f"{names} in {app} and also {same} beside it have the address of this {born.noun}"
+        what = f"{names} in {app} and also {same} beside it have the address of this {candidate.noun}"
     elif len(others) > 1:
-        what = f"several in {app} have the address of this {born.noun}: {names}"
+        what = f"several in {app} have the address of this {candidate.noun}: {names}"
     else:
         state = "is linked to another" if linked else "was unlinked by hand"
-        what = f"{names} in {app} has the address of this {born.noun} and {state}"
+        what = f"{names} in {app} has the address of this {candidate.noun} and {state}"
     return Conflict(
         f"{what}: choose with `tandem mappings link`, or let it have its own with `tandem mappings separate`",
         candidates=(*others, *rivals),

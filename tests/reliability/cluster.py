@@ -33,9 +33,9 @@ must silence the others.
 
 
 @dataclass
-class Stage:
+class Cluster:
     """A running Tandem that can be hurt. `pauses` are the spells in which some process stood still or was away, in
-    epoch seconds; `done` counts the blows.
+    epoch seconds; `done` counts the process_faults.
     """
 
     stack: Stack
@@ -89,7 +89,7 @@ class Stage:
         self.wanted.discard(name)
         await self.stack.children.pop(name).stop(15)
 
-    # --- blows ---
+    # --- process faults ---
 
     async def kill(self, target: str) -> None:
         """kill -9. `workers` is all of them at once."""
@@ -157,7 +157,7 @@ async def own_broker(home: Path) -> AsyncIterator[EmbeddedKafka]:
 @asynccontextmanager
 async def staged(
     home: Path, *, bootstrap: str = "", mutation: str = "", poll_every: float = 1.0
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[Cluster]:
     """Everything up and connected, with one worker, on a broker of its own unless one is given; all gone at the end."""
     async with AsyncExitStack() as leaving:
         broker = None if bootstrap else await leaving.enter_async_context(own_broker(home))
@@ -172,17 +172,17 @@ async def staged(
         await stack.control("PATCH", "/settings", json=UNLIMITED | QUICK)
         # Set-up is no part of the story: a busy machine may take its time.
         await prepare(stack.settings().model_copy(update={"call_timeout": 30.0}))
-        stage = Stage(stack, broker, Tenant(stack, "", "", "", "", ""), {}, mutation)
+        cluster = Cluster(stack, broker, Tenant(stack, "", "", "", "", ""), {}, mutation)
         for name in ("worker-1", "ingress", "console"):
-            stage.launch(name)
+            cluster.launch(name)
         await asyncio.gather(stack.ready("ingress"), stack.ready("console"), stack.workers_ready())
-        stage.tenant = await Tenant.make(stack)
-        for app, account in (("stripe", stage.tenant.stripe_account), ("togai", stage.tenant.togai_org)):
+        cluster.tenant = await Tenant.make(stack)
+        for app, account in (("stripe", cluster.tenant.stripe_account), ("togai", cluster.tenant.togai_org)):
             made = await stack.control("POST", "/keys", json={"account": account, "key": f"people_{app}_{account}"})
-            stage.keys[app] = str(made["key"])
-        keeping = asyncio.create_task(stage.keep_alive(), name="supervisor")
+            cluster.keys[app] = str(made["key"])
+        keeping = asyncio.create_task(cluster.keep_alive(), name="supervisor")
         leaving.push_async_callback(_end, keeping)
-        yield stage
+        yield cluster
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -58,22 +58,22 @@ def signed(body: bytes, *with_secrets: str, at: float | None = None) -> str:
 
 
 @dataclass
-class Door:
+class Harness:
     """Ingress alone: `post` as a vendor does, `events` reads what was appended. Remembers what was answered."""
 
     stack: Stack
     answers: list[str] = field(default_factory=list, repr=False)
 
     @classmethod
-    async def open(cls, home: Path, bootstrap: str, *, wait: bool = True, **extra: str) -> Door:
+    async def open(cls, home: Path, bootstrap: str, *, wait: bool = True, **extra: str) -> Harness:
         """Start ingress on topics of its own; `wait` makes the topics and connections before, and waits for it."""
-        door = cls(Stack.bare(home, bootstrap, **extra))
-        encryption_keys(door.stack.settings(), create=True)
+        harness = cls(Stack.bare(home, bootstrap, **extra))
+        encryption_keys(harness.stack.settings(), create=True)
         if wait:
-            await door.prepare()
-        door.stack.launch("ingress")
-        await (door.stack.ready("ingress") if wait else until(door.alive, "ingress lives"))
-        return door
+            await harness.prepare()
+        harness.stack.launch("ingress")
+        await (harness.stack.ready("ingress") if wait else until(harness.alive, "ingress lives"))
+        return harness
 
     async def prepare(self) -> None:
         """Topics, and the connections in them."""

@@ -17,7 +17,7 @@ from tests.stack.tenants import Tenant
 LOOK_EVERY = 0.3
 
 
-class People:
+class Actors:
     """Does actions. `customers` are the Stripe ids that came of them, by unit; `lost` whose other side never came."""
 
     def __init__(self, stack: Stack, tenant: Tenant, world: World, keys: dict[str, str], patience: float) -> None:

@@ -1,4 +1,4 @@
-"""The story played on the stage: people act at a pace, and what the schedule says breaks at its places."""
+"""The story played on the cluster: people act at a pace, and what the schedule says breaks at its places."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.reliability.chaos import Blow, Weather
+from tests.reliability.actors import Actors
+from tests.reliability.chaos import ProcessFault, VendorFault
+from tests.reliability.cluster import Cluster
 from tests.reliability.model import Action
-from tests.reliability.people import People
-from tests.reliability.stage import Stage
 
 GLANCE = 0.05
 FELT_WITHIN = 20.0
@@ -27,19 +27,19 @@ class Played:
     fired: Counter[str] = field(default_factory=Counter)
 
 
-class Play:
+class ScenarioRunner:
     """One performance. `rate` is actions per second, as far as the machine can."""
 
-    def __init__(self, stage: Stage, people: People, rate: float) -> None:
-        self._stage = stage
-        self._people = people
+    def __init__(self, cluster: Cluster, actors: Actors, rate: float) -> None:
+        self._cluster = cluster
+        self._actors = actors
         self._rate = rate
         self._told = asyncio.Event()
         self.played = Played()
 
-    async def run(self, actions: list[Action], blows: list[Blow], weather: list[Weather]) -> Played:
-        """Play it to the end; faults end with it, whoever was hurt is up again."""
-        storm = [asyncio.create_task(self._strike(blows)), asyncio.create_task(self._rain(weather))]
+    async def run(self, actions: list[Action], hits: list[ProcessFault], spells: list[VendorFault]) -> Played:
+        """To the end of the story; faults end with it, and what was killed is up again."""
+        storm = [asyncio.create_task(self._strike(hits)), asyncio.create_task(self._rain(spells))]
         turns: dict[str, list[Action]] = defaultdict(list)
         for action in actions:
             turns[action.subject].append(action)
@@ -56,7 +56,7 @@ class Play:
             await asyncio.sleep(max(0.0, start + action.number / self._rate - clock.time()))
             self.played.begun = max(self.played.begun, action.number + 1)
             try:
-                await self._people.act(action)
+                await self._actors.act(action)
             except AssertionError as error:
                 self.played.failed.append(f"{action.unit}: {action.verb}: {error}")
             self.played.done += 1
@@ -67,47 +67,47 @@ class Play:
 
     # --- what breaks ---
 
-    async def _strike(self, blows: list[Blow]) -> None:
-        for blow in blows:
-            await self._until(blow.at)
-            if blow.kind == "kill":
-                await self._stage.kill(blow.target)
-            elif blow.kind == "pause":
-                await self._stage.pause(blow.target, blow.seconds)
-            elif blow.kind == "scale":
-                await self._stage.scale(int(blow.target))
+    async def _strike(self, process_faults: list[ProcessFault]) -> None:
+        for fault in process_faults:
+            await self._until(fault.at)
+            if fault.kind == "kill":
+                await self._cluster.kill(fault.target)
+            elif fault.kind == "pause":
+                await self._cluster.pause(fault.target, fault.seconds)
+            elif fault.kind == "scale":
+                await self._cluster.scale(int(fault.target))
             else:
-                await self._revoke(blow)
-        await self._stage.scale(1)
+                await self._revoke(fault)
+        await self._cluster.scale(1)
 
-    async def _revoke(self, blow: Blow) -> None:
+    async def _revoke(self, fault: ProcessFault) -> None:
         """The vendor refuses Tandem's key for a while."""
-        rule = await self._add_rule(blow.target, {"app": blow.target, "kind": "unauthorized"})
+        rule = await self._add_rule(fault.target, {"app": fault.target, "kind": "unauthorized"})
         await self._felt(rule)
-        await asyncio.sleep(blow.seconds)
+        await asyncio.sleep(fault.seconds)
         await self._remove_rule(rule)
-        self._stage.done[f"revoke {blow.target}"] += 1
+        self._cluster.done[f"revoke {fault.target}"] += 1
 
-    async def _rain(self, weather: list[Weather]) -> None:
+    async def _rain(self, spells: list[VendorFault]) -> None:
         """Put up the rules of each spell, and take them down with it: one that strikes for certain, once it has."""
-        begins = sorted({spell.begin for spell in weather})
+        begins = sorted({spell.begin for spell in spells})
         for begin in begins:
             await self._until(begin)
-            spells = [spell for spell in weather if spell.begin == begin]
-            rules = [await self._add_rule(s.app, {"app": s.app, "kind": s.kind} | s.rule) for s in spells]
-            await self._until(max(spell.end for spell in spells))
-            for spell, rule in zip(spells, rules, strict=True):
+            now = [spell for spell in spells if spell.begin == begin]
+            rules = [await self._add_rule(s.app, {"app": s.app, "kind": s.kind} | s.rule) for s in now]
+            await self._until(max(spell.end for spell in now))
+            for spell, rule in zip(now, rules, strict=True):
                 if "probability" not in spell.rule:
                     await self._felt(rule)
                 await self._remove_rule(rule)
 
     async def _add_rule(self, app: str, rule: dict[str, Any]) -> str:
         """A rule for Tandem's calls alone; webhooks know no caller."""
-        tenant = self._stage.tenant
+        tenant = self._cluster.tenant
         own = {"stripe": (tenant.stripe_account, tenant.stripe_key), "togai": (tenant.togai_org, tenant.togai_token)}
         account, key = own[app]
         match = {"account": account} | ({} if rule["kind"] in ON_WEBHOOKS else {"caller": key}) | rule.get("match", {})
-        return str((await self._stage.stack.control("POST", "/faults", json=rule | {"match": match}))["id"])
+        return str((await self._cluster.stack.control("POST", "/faults", json=rule | {"match": match}))["id"])
 
     async def _felt(self, rule: str) -> None:
         """Wait until the rule has struck: how soon somebody calls is the machine's business."""
@@ -116,11 +116,11 @@ class Play:
             await asyncio.sleep(GLANCE)
 
     async def _fired(self, rule: str) -> int:
-        found = (await self._stage.stack.control("GET", "/faults"))["faults"]
+        found = (await self._cluster.stack.control("GET", "/faults"))["faults"]
         return next(int(f["fired"]) for f in found if f["id"] == rule)
 
     async def _remove_rule(self, rule: str) -> None:
-        control = self._stage.stack.control
+        control = self._cluster.stack.control
         found = next(f for f in (await control("GET", "/faults"))["faults"] if f["id"] == rule)
         self.played.fired[name_of(found)] += found["fired"]
         await control("DELETE", f"/faults/{rule}")

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shared.apps.stripe.signatures import TOLERANCE, BadSignature, verify
 
-from tests.unit.ingress.door import BARE, NEW, OLD, STRIPE, TOGAI, TOKEN, Answer, Door
+from tests.unit.ingress.harness import BARE, NEW, OLD, STRIPE, TOGAI, TOKEN, Answer, Harness
 
-DOOR = Door()
+DOOR = Harness()
 SENDERS_FAULT = {400, 403, 404, 405, 413}
 EVENT = {
     "id": "evt_1", "object": "event", "type": "customer.created", "created": 1_795_428_000, "livemode": False,

@@ -69,7 +69,7 @@ class ToldClients(Clients):
         self.refused.append(error.operation)
 
 
-class Bench:
+class Harness:
     """`answer` is what the first action does next: an exception is raised, None is a success. `mark_patience` is how
     long it waits for the console's mark of a letter.
     """

@@ -35,7 +35,7 @@ class Answer:
         return str(self.body["error"]["code"])
 
 
-class Door:
+class Harness:
     """Takes webhooks as the server hands them over: a scope, and messages to receive."""
 
     def __init__(self) -> None:
