@@ -1,7 +1,7 @@
 """Write the pages that come from the code, or with `--check` say which of them are out of step with it.
 
-`.env.example`, `docs/settings.md`, `docs/events.md`, and the metrics table of `docs/operations.md`. What the code does
-not say about a field stands in `docs_words.py`, and a field without a word fails.
+`.env.example`, `docs/settings.md`, `docs/events.md`, the metrics of `docs/operations.md`, and the rights and events of
+`docs/connecting.md`. What the code does not say about a field stands in `docs_words.py`; a field without a word fails.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from shared.apps import APPS
 from shared.apps.refused import REFUSED_TYPE
 from shared.domains import ACTIONS, BUILT_IN, TRIGGERS, noun_of, nouns, owner_of
+from shared.domains.flow import Flow
 from shared.events.envelope import Envelope
 from shared.events.topics import DELAYS, Topic, Topics
 from shared.flows.retries import IN_PLACE, LADDER, LAST_PARKING
@@ -36,7 +37,6 @@ from shared import metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by scripts/docs.py from the code. Change the code or that script, then run it. -->"
-BEGIN, END = "<!-- metrics: written by scripts/docs.py -->", "<!-- end of metrics -->"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -228,13 +228,39 @@ def metrics_table() -> str:
     return table(("metric", "kind", "labels", "meaning"), rows)
 
 
-def operations_page(present: str) -> str:
-    """`docs/operations.md` with its metrics table anew; the rest is written by hand."""
-    before, _, rest = present.partition(BEGIN)
-    _, _, after = rest.partition(END)
+def _rights_of(flow: Flow) -> list[str]:
+    """The rights that a flow needs of the Stripe key, by its trigger and its steps."""
+    asked = [TRIGGERS[flow.trigger].rights, *(ACTIONS[step.action].rights for step in flow.steps)]
+    return sorted({right for rights in asked for right in rights})
+
+
+def rights_tables() -> str:
+    """What each built-in flow wants of the key, and of the webhook endpoint, at Stripe."""
+    rights: dict[str, list[str]] = {}
+    events: dict[str, list[str]] = {}
+    for flow in BUILT_IN.values():
+        for right in _rights_of(flow):
+            rights.setdefault(right, []).append(f"`{flow.id}`")
+        trigger = TRIGGERS[flow.trigger]
+        if trigger.app == "stripe" and trigger.brought == "webhook":
+            events.setdefault(trigger.name.partition(".")[2], []).append(f"`{flow.id}`")
+    return "\n\n".join(
+        (
+            table(("right", "needed by the flow"), [(r, ", ".join(who)) for r, who in sorted(rights.items())]),
+            table(("event", "starts the flow"), [(f"`{e}`", ", ".join(who)) for e, who in sorted(events.items())]),
+        )
+    )
+
+
+def filled(page: Path, name: str, text: str) -> str:
+    """A page that is written by hand, with one part of it anew: between two lines that name it."""
+    present = page.read_text()
+    begin, end = f"<!-- {name}: `make docs` writes this -->", f"<!-- /{name} -->"
+    before, _, rest = present.partition(begin)
+    _, _, after = rest.partition(end)
     if not rest or not after:
-        raise SystemExit(f"docs/operations.md must hold the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{metrics_table()}\n\n{END}{after}"
+        raise SystemExit(f"{page.relative_to(ROOT)} must hold the lines {begin} and {end}")
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 
 def pages() -> dict[Path, str]:
@@ -243,12 +269,13 @@ def pages() -> dict[Path, str]:
     if sorted(listed) != sorted(Settings.model_fields):
         wrong = set(listed) ^ set(Settings.model_fields) or {f for f in listed if listed.count(f) > 1}
         raise SystemExit(f"scripts/docs_words.py: put each setting in one group: {', '.join(sorted(wrong))}")
-    operations = ROOT / "docs/operations.md"
+    operations, connecting = ROOT / "docs/operations.md", ROOT / "docs/connecting.md"
     return {
         ROOT / ".env.example": env_example(),
         ROOT / "docs/settings.md": settings_page(),
         ROOT / "docs/events.md": events_page(),
-        operations: operations_page(operations.read_text()),
+        operations: filled(operations, "metrics", metrics_table()),
+        connecting: filled(connecting, "rights", rights_tables()),
     }
 
 

@@ -31,6 +31,9 @@ from scripts import docs
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+USING, CONNECTING, TROUBLESHOOTING = (
+    (ROOT / f"docs/{name}.md").read_text() for name in ("using", "connecting", "troubleshooting")
+)
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/*/*.md"), *ROOT.glob("s*/README.md")]
@@ -147,15 +150,21 @@ def test_commands_in_messages_exist() -> None:
             check_command(said.split())
 
 
-def test_the_readme_names_every_command() -> None:
+def test_the_page_of_commands_names_every_one() -> None:
     """What is not named is not found; `kafka run` is for programs."""
     top: Any = typer.main.get_command(app)
     for name, command in top.commands.items():
         for path in [f"{name} {sub}" for sub in getattr(command, "commands", {})] or [name]:
-            assert f"tandem {path}" in README or path == "kafka run", path
+            assert f"tandem {path}" in USING or path == "kafka run", path
 
 
-# --- the README -------------------------------------------------------------------------------------------------------
+# --- the README and what it points to ---------------------------------------------------------------------------------
+
+
+def test_the_readme_is_short_and_points_to_every_page() -> None:
+    """What it is, the two commands, play, connect, where to look."""
+    assert len(README.splitlines()) <= 200
+    assert all(f"](docs/{page.name})" in README for page in ROOT.glob("docs/*.md"))
 
 
 def test_the_test_command_is_make_test() -> None:
@@ -170,20 +179,21 @@ def test_the_test_command_is_make_test() -> None:
 def test_what_must_be_typed_at_the_vendors_is_the_codes() -> None:
     """Rights, events, version, addresses, and Togai's payload."""
     asked = [*(a.rights for a in ACTIONS.values()), *(t.rights for t in TRIGGERS.values())]
-    rights = {right for rights in asked for right in rights}
+    rights = {right for one in asked for right in one}
+    events = {t.name.partition(".")[2] for t in TRIGGERS.values() if t.app == "stripe"}
     addresses = (ROOT / "services/console/src/console/connect.py").read_text()
 
-    assert {row[0] for row in rows(README, "right")} == rights
-    assert all(f"`{t.name.partition('.')[2]}`" in README for t in TRIGGERS.values() if t.app == "stripe")
-    assert API_VERSION in README
-    assert "/webhooks/stripe/con_stripe" in README
-    assert "/webhooks/togai/con_togai/account.created/<token>" in README
+    assert {row[0] for row in rows(CONNECTING, "right")} == rights
+    assert {row[0].strip("`") for row in rows(CONNECTING, "event")} == events
+    assert API_VERSION in CONNECTING
+    assert "/webhooks/stripe/con_stripe" in CONNECTING
+    assert "/webhooks/togai/con_togai/account.created/<token>" in CONNECTING
     assert '"con_stripe"' in addresses
     assert '"con_togai"' in addresses
-    assert '`{"payload": "request"}`' in README
+    assert '`{"payload": "request"}`' in CONNECTING
 
 
-@pytest.mark.parametrize("row", rows(README, "you see"), ids=lambda row: row[0])
+@pytest.mark.parametrize("row", rows(TROUBLESHOOTING, "you see"), ids=lambda row: row[0])
 def test_symptoms_are_messages_of_the_code(row: list[str]) -> None:
     """The part in backticks stands in the code word for word, with `…` for what differs."""
     said = re.findall(r"`([^`]+)`", row[0])
