@@ -245,8 +245,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
     Parked: {
         "run": "the run so far",
         "due": "epoch seconds at which it goes on",
-        "waiting": "only a change at the other side helps: it looks again when it hears of its entity, else once a day",
-        "looked_at": "epoch seconds of the last look",
+        "looked_at": "epoch seconds of the last look of a run that only a change at the other side helps; else 0",
         "lane": "the lane in which its event came: its calls keep it",
     },
 }

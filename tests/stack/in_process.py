@@ -44,6 +44,7 @@ from shared.ratelimit import CallGate
 from shared.runtime.actions import Implementation
 from shared.runtime.clients import Clients
 from shared.runtime.conflict_watch import ConflictWatch
+from shared.runtime.known import Known
 from shared.runtime.pool import Work
 from shared.runtime.processor import Processor
 from shared.runtime.records import PARKED_HEADER, work_of
@@ -316,7 +317,7 @@ class InProcess(Vendors):
         """What waits for news of an entity looks again."""
         for topic, record in self.parked.pop(key):
             work = self._work(topic, key, record.value, record.headers)
-            work.heard = True
+            work.known = Known.CHANGED
             await self._processors[topic].handle(work)
 
     async def look_again(self) -> None:

@@ -25,7 +25,7 @@ from shared.runtime.clients import Clients
 from shared.runtime.conflict_watch import ConflictWatch
 from shared.runtime.pool import Work
 from shared.runtime.processor import Processor
-from shared.runtime.records import PARKED_HEADER
+from shared.runtime.records import PARKED_HEADER, work_of
 from shared.runtime.registry import Registry
 from shared.runtime.runner import Runner
 from shared.settings import Settings
@@ -118,14 +118,14 @@ class Harness:
         )
 
     async def _create(self, context: Context, _given: Any) -> Result:
-        self.called.append(("create", context.fresh))
+        self.called.append(("create", context.shows_present))
         if error := self.answer():
             raise error
         output = CustomerAndAccount(togai_customer_id="c", togai_account_id="a", created=True)
         return Result(output, True, ("made",), (f"{TOGAI}/account/a",))
 
     async def _write(self, context: Context, _given: Any) -> Result:
-        self.called.append(("write", context.fresh))
+        self.called.append(("write", context.shows_present))
         return Result(WrittenIds(written=True), True)
 
     async def _compare(self, _context: Context, _given: Any) -> Result:
@@ -140,17 +140,14 @@ class Harness:
     ) -> Work:
         """A record as the pool gives it; `offset` is that of a record that is read again."""
         self.offset = offset or self.offset + 1
-        aggregate = value.aggregate if isinstance(value, Envelope) else f"{STRIPE}/customer/cus_1"
-        return Work(
-            partition=(topic or self.topics.events("customer"), 2),
-            offset=self.offset,
-            aggregate=aggregate,
-            kind="stripe.customer.created",
-            value=envelopes.encode(value) if isinstance(value, Envelope) else value,
-            parked=parked,
-            acknowledge=lambda: None,
-            **more,
-        )
+        key = value.aggregate if isinstance(value, Envelope) else f"{STRIPE}/customer/cus_1"
+        body = envelopes.encode(value) if isinstance(value, Envelope) else value
+        headers = {PARKED_HEADER: parked} if parked else {}
+        partition = (topic or self.topics.events("customer"), 2)
+        work = work_of(partition, self.offset, key.encode(), body, headers, lambda: None)
+        for name, wanted in more.items():
+            setattr(work, name, wanted)
+        return work
 
     async def handle(self, value: Envelope | bytes, **more: Any) -> Work:
         """Work on one record."""

@@ -13,6 +13,7 @@ from shared.flows.retries import LAST_PARKING
 from shared.linking import index
 from shared.linking.index import Entity
 from shared.ratelimit.lanes import LANES, Lane, WorkPriority
+from shared.runtime.known import Known
 from shared.runtime.records import PARKED_HEADER, work_of
 
 from tests.integration.runtime.harness import LINK, TOGAI, Harness, event
@@ -32,7 +33,7 @@ async def test_a_failing_run_climbs_the_ladder() -> None:
 
     assert [topic for topic, _ in found] == ["1m", "10m", "1h", "1h"]
     assert [parked.run.parked for _, parked in found] == [1, 2, 3, 4]
-    assert all(parked.run.state == "parked" and not parked.waiting for _, parked in found)
+    assert all(parked.run.state == "parked" and not parked.looked_at for _, parked in found)
     assert [fresh for _, fresh in harness.called] == [True, False, False, False]
     record, waiting = harness.log.written[-2:]
     assert (record.topic, waiting.topic) == (harness.topics.runs, harness.topics.delay("customer", "1h"))
@@ -70,7 +71,9 @@ async def test_waiting_for_weeks_is_no_failure() -> None:
         for _ in range(times):
             topic, parked = harness.parked()[-1]
             harness.now = parked.due + 1
-            await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+            await harness.handle(
+                event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", known=Known.CHANGED
+            )
 
     await go_on(30)
     harness.answer = lambda: Unavailable("away")
@@ -99,7 +102,7 @@ async def test_a_waiting_run_looks_only_if_something_was_heard() -> None:
     _, again = harness.parked()[-1]
     assert again.looked_at == parked.looked_at
     harness.answer = lambda: None
-    await harness.handle(event(), parked=runs.encode(again), due=again.due, heard=True)
+    await harness.handle(event(), parked=runs.encode(again), due=again.due, known=Known.CHANGED)
     assert harness.runs()[-1].state == "succeeded"
 
 
@@ -124,13 +127,13 @@ async def test_a_conflict_shows_the_candidates_of_now() -> None:
     indexed("two")
     assert woken == [event().aggregate]
     _, parked = harness.parked()[-1]
-    await harness.handle(event(), parked=runs.encode(parked), heard=True)
+    await harness.handle(event(), parked=runs.encode(parked), known=Known.CHANGED)
     assert harness.runs()[-1].problem.candidates == [*shown()]  # type: ignore[union-attr]
     assert len(shown()) == 2
 
     harness.answer = lambda: None
     _, parked = harness.parked()[-1]
-    await harness.handle(event(), parked=runs.encode(parked), heard=True)
+    await harness.handle(event(), parked=runs.encode(parked), known=Known.CHANGED)
     woken.clear()
     indexed("three")
     assert (harness.runs()[-1].state, woken) == ("succeeded", [])
@@ -169,7 +172,7 @@ async def test_events_that_another_stood_for_end_as_superseded() -> None:
     """Each has its run, which says by whom."""
     harness = Harness()
     last = harness.work(event("evt_3"))
-    last.folded, last.look_again = [harness.work(event("evt_1")), harness.work(event("evt_2"))], True
+    last.folded, last.known = [harness.work(event("evt_1")), harness.work(event("evt_2"))], Known.CHANGED
     await harness.processor.handle(last)
     ended = {run.event: run for run in harness.runs() if run.state in runs.TERMINAL_STATES}
 
@@ -203,7 +206,7 @@ async def test_a_parked_run_whose_link_was_switched_off_waits_until_it_is_on() -
     on = harness.registry.links[LINK.id]
     harness.registry.links[LINK.id] = FlowLink(id=LINK.id, flow=LINK.flow, connections=LINK.connections, enabled=False)
     calls = len(harness.called)
-    await harness.handle(event(), parked=runs.encode(harness.parked()[-1][1]), heard=True)
+    await harness.handle(event(), parked=runs.encode(harness.parked()[-1][1]), known=Known.CHANGED)
     held = harness.runs()[-1]
     harness.registry.links[LINK.id], harness.answer = on, lambda: None
     await harness.handle(event(), parked=runs.encode(harness.parked()[-1][1]))
@@ -237,14 +240,16 @@ async def test_copies_of_one_parked_run_become_one_again() -> None:
         before, looks = len(harness.parked()), len(harness.called)
         harness.now += 2 * 86400
         for topic, parked in copies:
-            await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+            await harness.handle(
+                event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", known=Known.CHANGED
+            )
         copies = harness.parked()[before:]
         assert (len(copies), len(harness.called) - looks) == (1, 1), turn
 
     _, last = copies[0]
     harness.processor.on_partitions_assigned()
-    await harness.handle(event(), parked=runs.encode(last), topic="customer.delay.1h", heard=True)
-    await harness.handle(event(), parked=runs.encode(last), topic="customer.replay", heard=True)
+    await harness.handle(event(), parked=runs.encode(last), topic="customer.delay.1h", known=Known.CHANGED)
+    await harness.handle(event(), parked=runs.encode(last), topic="customer.replay", known=Known.CHANGED)
     assert len(harness.called) - looks == 3
 
 
@@ -256,9 +261,9 @@ async def test_a_copy_that_was_cut_off_is_worked_on_again() -> None:
     topic, parked = harness.parked()[-1]
     harness.answer = asyncio.CancelledError
     with pytest.raises(asyncio.CancelledError):
-        await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+        await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", known=Known.CHANGED)
     looks, harness.answer = len(harness.called), lambda: None
-    await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+    await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", known=Known.CHANGED)
     assert len(harness.called) > looks
     assert harness.runs()[-1].state == "succeeded"
 
@@ -271,13 +276,13 @@ async def test_no_copy_of_a_run_that_ended_is_worked_on() -> None:
         await harness.handle(event(), offset=7)
     copies, harness.answer = harness.parked(), lambda: None
     for topic, parked in reversed(copies):
-        await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+        await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", known=Known.CHANGED)
     ended, looks = harness.runs()[-1], len(harness.called)
     assert [run.state for run in harness.runs()].count("succeeded") == 1
 
     harness.processor.on_partitions_assigned()
     topic, parked = copies[0]
-    await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", heard=True)
+    await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}", known=Known.CHANGED)
     assert len(harness.called) > looks
     assert harness.runs()[-1].id == ended.id
 
@@ -318,7 +323,7 @@ async def test_what_only_a_change_of_the_connection_mends_waits_as_long_as_it_ta
         await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}")
 
     topic, parked = harness.parked()[-1]
-    assert (topic, parked.waiting, harness.letters()) == ("1h", False, [])
+    assert (topic, bool(parked.looked_at), harness.letters()) == ("1h", False, [])
     assert len(harness.called) == len(harness.parked())
     assert harness.clients.refused == [told] * len(harness.called)
     assert parked.run.problem

@@ -11,6 +11,7 @@ from shared.events import envelope as envelopes
 from shared.flows import runs
 from shared.flows.runs import Parked
 from shared.runtime.actions import Ended
+from shared.runtime.known import Known
 
 from tests.integration.runtime.harness import LINK, STRIPE, Harness, event
 
@@ -165,7 +166,7 @@ async def test_a_parked_run_whose_link_is_gone_says_nothing_of_its_former_reason
     await harness.handle(event())
     _, parked = harness.parked()[-1]
     del harness.registry.links[LINK.id]
-    await harness.handle(event(), parked=runs.encode(parked), topic="customer.delay.1m", heard=True)
+    await harness.handle(event(), parked=runs.encode(parked), topic="customer.delay.1m", known=Known.CHANGED)
     last = harness.runs()[-1]
 
     assert (last.state, last.problem, [step.state for step in last.steps]) == ("skipped", None, ["skipped"])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from shared.errors import StopWorker, Unavailable
 from shared.ratelimit import Lane, WorkPriority
+from shared.runtime.known import Known
 from shared.runtime.pool import Bounds, Partition, Pool, Work, contiguous, same_numbers
 
 EVENTS: Partition = ("customer.events", 0)
@@ -79,6 +80,7 @@ class Bench:
         work = Work(
             partition, offset, aggregate, kind, b"x", b"p" if looked_at else None,
             lambda: self.acked.append((partition, offset)), foldable=bool(kind), due=due, looked_at=looked_at,
+            known=Known.UNCHANGED if looked_at else Known.PRESENT,
             lane=WorkPriority(lane), closed=closed, blocked=blocked,
         )  # fmt: skip
         self.pool.submit(work)
@@ -148,7 +150,7 @@ async def test_events_beyond_the_bound_fold_into_the_last() -> None:
 
     last = bench.handled[-1]
     assert last is works[5]
-    assert last.look_again
+    assert last.known is Known.CHANGED
     folded = {w.offset for handled in bench.handled for w in handled.folded}
     assert folded | {w.offset for w in bench.handled} == set(range(6))
     assert len(bench.handled) <= 4
@@ -322,7 +324,7 @@ async def test_news_that_came_before_a_run_was_held_wake_it() -> None:
     parked = bench.submit("a", partition=DELAY, due=2000.0, looked_at=1000.0)
     await settle(lambda: len(bench.handled) == 2)
 
-    assert parked.heard
+    assert parked.known is Known.CHANGED
 
 
 async def test_news_from_before_the_look_wake_nobody() -> None:
@@ -332,7 +334,7 @@ async def test_news_from_before_the_look_wake_nobody() -> None:
     await settle(lambda: len(bench.handled) == 1)
     parked = bench.submit("a", partition=DELAY, due=2000.0, looked_at=1000.5)
 
-    assert not parked.heard
+    assert parked.known is Known.UNCHANGED
     assert bench.handled != [parked]
 
 
@@ -344,7 +346,7 @@ async def test_a_run_that_looked_before_the_assignment_looks_again_when_it_is_du
     looked_after = bench.submit("b", partition=DELAY, due=due, looked_at=1000.0)
     await asyncio.wait_for(_until(lambda: len(bench.handled) == 2), 5)
 
-    assert (looked_before.heard, looked_after.heard) == (True, False)
+    assert (looked_before.known, looked_after.known) == (Known.CHANGED, Known.UNCHANGED)
 
 
 async def _until(condition: Callable[[], bool]) -> None:

@@ -102,13 +102,13 @@ def finish(run: Run, at: str) -> None:
 class Parked(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What travels in the header `parked` of a record on a delay or replay topic. `due` and `looked_at`: epoch seconds.
 
-    `waiting` marks a run that only a change at the other side lets go on: it looks again when an event of its aggregate
-    comes, else once a day. `lane` is the one in which the event came, empty in records of an older Tandem.
+    `looked_at` is when a run that only a change at the other side lets go on looked last. It looks again when an event
+    of its aggregate comes, else once a day; it is 0 for any other run, which is tried again when it is due. `lane` is
+    the one in which the event came, empty in records of an older Tandem.
     """
 
     run: Run
     due: float
-    waiting: bool = False
     looked_at: float = 0.0
     lane: Lane | Literal[""] = ""
 

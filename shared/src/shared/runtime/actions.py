@@ -19,6 +19,7 @@ from shared.kafka.log import Log
 from shared.linking.claims import Claims, Links
 from shared.linking.pair_writes import PairWrites
 from shared.runtime.clients import Clients
+from shared.runtime.known import Known
 from shared.runtime.registry import Registry
 from shared.settings import Settings
 
@@ -47,13 +48,13 @@ class Ended(Exception):
 
 @dataclass(frozen=True)
 class Context:
-    """One step of one run. `fresh` tells whether the event may be taken as the present state: not after a wait, a
+    """One step of one run. `known` says whether the event may be taken as the present state: not after a wait, a
     replay, or where newer events of the same subject were folded into this one.
     """
 
     run: Run
     link: FlowLink
-    fresh: bool
+    known: Known
     settings: Settings
     registry: Registry
     links: Links
@@ -63,6 +64,11 @@ class Context:
     topics: Topics
     domain: Domain
     step: FlowStep
+
+    @property
+    def shows_present(self) -> bool:
+        """Whether the event may be taken as the present state."""
+        return self.known is Known.PRESENT
 
     @property
     def claims(self) -> Claims:

@@ -23,6 +23,7 @@ from shared.events.topics import is_delay
 from shared.flows.recent import REMEMBERED
 from shared.log import get_logger
 from shared.ratelimit.lanes import WorkPriority
+from shared.runtime.known import Known
 from shared.tasks import unless_cancelled
 
 log = get_logger(__name__)
@@ -33,11 +34,10 @@ Partition = tuple[str, int]
 @dataclass(eq=False)
 class Work:
     """One record in hand. `acknowledge` tells Kafka; `due` is epoch seconds, 0 for now; `folded` are the events that
-    this one stands for; `look_again` forbids to take the event for the present state; `lane` is that of its calls.
+    this one stands for; `known` is what is known of the entity; `lane` is that of its calls.
 
-    `looked_at` is when a run that waits for news last looked (epoch seconds, 0 for every other record); `heard` that
-    there are some, or that nobody knows. `closed` is the connection or flow link that a parked run waits for, `blocked`
-    the connection that must change.
+    `looked_at` is when a run that waits for news last looked (epoch seconds, 0 for every other record). `closed` is the
+    connection or flow link that a parked run waits for, `blocked` the connection that must change.
     """
 
     partition: Partition
@@ -50,12 +50,11 @@ class Work:
     foldable: bool = False
     due: float = 0.0
     done: bool = False
-    look_again: bool = False
+    known: Known = Known.PRESENT
     folded: list[Work] = field(default_factory=list)
     taken_at: float = 0.0
     lane: WorkPriority = field(default_factory=WorkPriority)
     looked_at: float = 0.0
-    heard: bool = False
     closed: str = ""
     blocked: str = ""
 
@@ -70,24 +69,24 @@ class Bounds:
 
 
 class _News:
-    """When each aggregate was last heard of, as far as this worker knows: for so many, and since its assignment."""
+    """When something last came for each aggregate, as far as this worker knows: for so many, since its assignment."""
 
     def __init__(self, now: float) -> None:
         self._at: OrderedDict[str, float] = OrderedDict()
         self._unknown_before = now
 
-    def tell(self, aggregate: str, now: float) -> None:
+    def note(self, aggregate: str, now: float) -> None:
         self._at[aggregate] = now
         self._at.move_to_end(aggregate)
         if len(self._at) > REMEMBERED:
             self._unknown_before = max(self._unknown_before, self._at.popitem(last=False)[1])
 
     def came(self, aggregate: str, since: float) -> bool:
-        """Whether the aggregate was heard of since then."""
+        """Whether something came for the aggregate since then."""
         return self._at.get(aggregate, 0.0) >= since
 
     def unknown(self, since: float) -> bool:
-        """Whether it may have been, and another worker heard it."""
+        """Whether something may have come to another worker since then."""
         return since < self._unknown_before
 
 
@@ -136,10 +135,12 @@ class Pool:
         self._open[work.partition] += 1
         self._check_bound(work.partition)
         if not work.parked:
-            self._news.tell(work.aggregate, self._clock())
-        work.heard = work.heard or bool(work.looked_at) and self._news.came(work.aggregate, work.looked_at)
+            self._news.note(work.aggregate, self._clock())
+        news = bool(work.looked_at) and self._news.came(work.aggregate, work.looked_at)
+        if news:
+            work.known = Known.CHANGED
         wait = work.due - self._clock()
-        if wait > 0 and not work.heard and not (work.closed and self._is_open(work.closed)):
+        if wait > 0 and not news and not (work.closed and self._is_open(work.closed)):
             timer = asyncio.get_running_loop().call_later(wait, self._ripe, work)
             self._held[work.aggregate][work] = timer
         else:
@@ -147,15 +148,15 @@ class Pool:
             self.wake(work.aggregate)
 
     def wake(self, aggregate: str) -> None:
-        """Something was heard of the aggregate: its held records are worked on now, after what is queued."""
+        """There is news of the aggregate: its held records are worked on now, after what is queued."""
         for work, timer in list(self._held.pop(aggregate, {}).items()):
             timer.cancel()
-            work.heard = True
+            work.known = Known.CHANGED
             self._enqueue(work)
 
-    def hear(self, aggregate: str) -> None:
+    def on_news(self, aggregate: str) -> None:
         """There is news of the aggregate that no event of it tells: what waits looks again, now or when it is held."""
-        self._news.tell(aggregate, self._clock())
+        self._news.note(aggregate, self._clock())
         self.wake(aggregate)
 
     def opened(self, name: str) -> None:
@@ -210,7 +211,7 @@ class Pool:
             self._on_fatal(error)
 
     def restart(self) -> None:
-        """Take records again, after a drain and a new assignment. What others heard meanwhile is not known."""
+        """Take records again, after a drain and a new assignment. What came to others meanwhile is not known."""
         self._news = _News(self._clock())
         self._on_restart()
         self._stopped = False
@@ -223,7 +224,8 @@ class Pool:
         self._enqueue(work)
 
     def _enqueue(self, work: Work) -> None:
-        work.heard = work.heard or bool(work.looked_at) and self._news.unknown(work.looked_at)
+        if work.looked_at and self._news.unknown(work.looked_at):
+            work.known = Known.CHANGED
         queue = self._queues.get(work.aggregate)
         if queue is None:
             self._queues[work.aggregate] = deque([work])
@@ -243,7 +245,7 @@ class Pool:
             queue.remove(older)
             work.folded += [*older.folded, older]
             older.folded = []
-            older.look_again = work.look_again = True
+            older.known = work.known = Known.CHANGED
 
     async def _work_off(self, aggregate: str) -> None:
         queue = self._queues[aggregate]

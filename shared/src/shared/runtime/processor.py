@@ -34,6 +34,7 @@ from shared.log import get_logger
 from shared.ratelimit.lanes import present_lane
 from shared.runtime.conflict_watch import ConflictWatch
 from shared.runtime.giving_up import DeadLetters, Writes, letter_of
+from shared.runtime.known import Known
 from shared.runtime.parked_run_dedup import ParkedRunDedup
 from shared.runtime.pool import Work
 from shared.runtime.records import PARKED_HEADER
@@ -118,8 +119,9 @@ class Processor:
             metrics.DUPLICATES.inc()
             return
         matched = await self._matching(work, envelope)
-        fresh = envelope.origin in ("live", "poll") and not work.look_again and self._age(envelope) < FRESH_FOR
-        outcomes = [await self._run(work, envelope, run, fresh=fresh) for run in matched if not run.ended]
+        live = envelope.origin in ("live", "poll") and self._age(envelope) < FRESH_FOR
+        known = work.known if live else Known.CHANGED
+        outcomes = [await self._run(work, envelope, run, known) for run in matched if not run.ended]
         if not matched:
             await self._skip(work, envelope)
         for folded in work.folded:
@@ -128,19 +130,19 @@ class Processor:
             self._finished.add(event)
 
     async def _go_on(self, work: Work, envelope: Envelope, parked: Parked) -> None:
-        """A parked or retried run: it looks at the present state, unless it waits and nothing was heard."""
+        """A parked or retried run: it looks at the present state, unless it waits for news and none came."""
         if is_delay(work.partition[0]) and not self._parked_runs.take(parked.run):
             metrics.DUPLICATES.inc()
             return
-        if parked.waiting and not work.heard and self._clock() - parked.looked_at < self._look_every:
-            await self._park(work, parked.run, waiting=True, looked_at=parked.looked_at)
+        if work.known is Known.UNCHANGED and self._clock() - parked.looked_at < self._look_every:
+            await self._park(work, parked.run, looked_at=parked.looked_at)
             return
         try:
             self._check_origin(envelope)
         except WrongOrigin as error:
             await self._end_refused(work, parked.run, error)
             return
-        await self._run(work, envelope, parked.run, fresh=False)
+        await self._run(work, envelope, parked.run, Known.CHANGED)
 
     def _check_origin(self, envelope: Envelope) -> None:
         check_origin(envelope, self._registry.connections.get(envelope.connection))
@@ -158,26 +160,26 @@ class Processor:
     def _look_every(self) -> float:
         return LOOK_EVERY * float(self._settings.delay_scale)
 
-    async def _run(self, work: Work, envelope: Envelope, run: Run, *, fresh: bool) -> Outcome:
+    async def _run(self, work: Work, envelope: Envelope, run: Run, known: Known) -> Outcome:
         link, flow = self._registry.links.get(run.flow_link), self._registry.flow(run.flow, run.flow_version)
         began = self._clock()
         if link is None or flow is None:
             run.state, run.reason, run.ended_at = "skipped", "its flow link was removed", _now()
             outcome = Outcome(run, "ended")
         else:
-            outcome = await self._timed(run, flow, link.id, envelope, fresh=fresh)
-            if outcome.waiting and fresh:
+            outcome = await self._timed(run, flow, link.id, envelope, known)
+            if outcome.waits_for_news and known is Known.PRESENT:
                 # What it waits for may have come before this event did, and then nothing would wake it any more.
-                outcome = await self._timed(run, flow, link.id, envelope, fresh=False)
+                outcome = await self._timed(run, flow, link.id, envelope, Known.CHANGED)
         metrics.RUNS.labels(run.flow, run.state if outcome.what == "ended" else outcome.what).inc()
         self._count_bugs(work, outcome.run.reason if outcome.bug else "")
-        if outcome.what == "later" and not outcome.patient and run.failures >= LAST_PARKING:
+        if outcome.what == "later" and outcome.gives_up and run.failures >= LAST_PARKING:
             # Whoever tries it again gives it a whole day again.
             run.state, run.ended_at, run.failures = "dead", _now(), 0
             outcome = Outcome(run, "dead")
         if outcome.what == "later":
-            run.failures = 0 if outcome.patient else run.failures + 1
-            await self._park(work, run, waiting=outcome.waiting, looked_at=began)
+            run.failures = run.failures + 1 if outcome.gives_up else 0
+            await self._park(work, run, looked_at=began if outcome.waits_for_news else 0.0)
             return outcome
         if outcome.what == "dead":
             await self._bury(work, run, None)
@@ -189,9 +191,9 @@ class Processor:
         self._watch.ended(run)
         return outcome
 
-    async def _timed(self, run: Run, flow: Flow, link: str, envelope: Envelope, *, fresh: bool) -> Outcome:
+    async def _timed(self, run: Run, flow: Flow, link: str, envelope: Envelope, known: Known) -> Outcome:
         with metrics.RUN_SECONDS.labels(flow.id).time():
-            return await self._runner.run(run, self._registry.links[link], flow, envelope, fresh=fresh)
+            return await self._runner.run(run, self._registry.links[link], flow, envelope, known)
 
     async def _matching(self, work: Work, envelope: Envelope) -> list[Run]:
         """The runs that the event starts. For a flow link that is off it is recorded as missed, unless that run has
@@ -219,7 +221,7 @@ class Processor:
             matched.append(run)
         return matched
 
-    async def _park(self, work: Work, run: Run, *, waiting: bool, looked_at: float) -> None:
+    async def _park(self, work: Work, run: Run, *, looked_at: float) -> None:
         """The run waits on a delay topic. Its record comes first: after a crash in between the event is run again."""
         # A failure after days of waiting is tried again as soon as any other.
         delay = delay_for(run.failures - 1 if run.failures else run.parked)
@@ -227,7 +229,7 @@ class Processor:
         run.state, run.parked = "parked", run.parked + 1
         run.next_attempt_at = timestamp(datetime.fromtimestamp(due, UTC))
         await self._record(run)
-        parked = Parked(run=run, due=due, waiting=waiting, looked_at=looked_at, lane=work.lane.initial_lane)
+        parked = Parked(run=run, due=due, looked_at=looked_at, lane=work.lane.initial_lane)
         await self._write(self._topics.delay(self._domain.noun, delay), work.aggregate, work.value, runs.encode(parked))
         self._parked_runs.parked(run)
         self._watch.waits(run, looked_at)

@@ -10,6 +10,7 @@ from shared.events.topics import is_delay, is_replay
 from shared.flows import runs
 from shared.flows.runs import Parked, RunError
 from shared.ratelimit.lanes import Lane, WorkPriority
+from shared.runtime.known import Known
 from shared.runtime.pool import Partition, Work
 
 PARKED_HEADER = "parked"
@@ -40,11 +41,16 @@ def work_of(
         acknowledge=acknowledge,
         foldable=bool(trigger and trigger.by_state) and parked is None,
         due=parking.due if parking else 0.0,
-        looked_at=parking.looked_at if parking and parking.waiting else 0.0,
+        known=_known(parking) if parked else Known.PRESENT,
+        looked_at=parking.looked_at if parking else 0.0,
         closed=_closed(problem) if problem else "",
         blocked=problem.connection if problem and problem.error == Blocked.__name__ else "",
         lane=WorkPriority(lane_of(partition[0], origin, parking)),
     )
+
+
+def _known(parking: Parked | None) -> Known:
+    return Known.UNCHANGED if parking and parking.looked_at else Known.CHANGED
 
 
 def _closed(problem: RunError) -> str:

@@ -48,6 +48,7 @@ from shared.linking.pair_writes import PairWrites
 from shared.log import get_logger
 from shared.runtime.actions import Context, Ended, Implementation, Result, connection_of
 from shared.runtime.clients import Clients, acting_for
+from shared.runtime.known import Known
 from shared.runtime.registry import Registry
 from shared.scrub import scrub
 from shared.settings import Settings
@@ -63,13 +64,14 @@ class Outcome:
     """What became of a run: `ended` in a terminal state, `handed_over` to another service, `later` (park it), or `dead`
     (bury it).
 
-    `waiting`: only a change at the other side helps; `patient`: however often it is parked, it is not given up on.
+    Of a run that is parked, by its error's policy: `waits_for_news` if only a change at the other side helps,
+    `gives_up` if it is given up on after a day of parkings.
     """
 
     run: Run
     what: Literal["ended", "handed_over", "later", "dead"]
-    waiting: bool = False
-    patient: bool = False
+    waits_for_news: bool = False
+    gives_up: bool = True
     bug: bool = False
 
 
@@ -100,7 +102,7 @@ class Runner:
         self._worker = worker
         self._pairs = pairs
 
-    async def run(self, run: Run, link: FlowLink, flow: Flow, envelope: Envelope, *, fresh: bool) -> Outcome:
+    async def run(self, run: Run, link: FlowLink, flow: Flow, envelope: Envelope, known: Known) -> Outcome:
         """Start or go on with a run. Raises StopWorker; every other error becomes the outcome."""
         run.state, run.worker, run.next_attempt_at = "running", self._worker, ""
         if run.problem and run.problem.error != Conflict.__name__:
@@ -117,7 +119,7 @@ class Runner:
             acted = False
             for step in flow.steps:
                 if owner_of(step.action) is self._domain:
-                    acted |= await self._step(step, run, link, context, fresh=fresh)
+                    acted |= await self._step(step, run, link, context, known)
                 elif done := _done(step, run):
                     context["steps"][step.id], acted = done.output, acted or done.state == "succeeded"
                 else:
@@ -171,7 +173,7 @@ class Runner:
                 what = "is making" if mapping.state == "claimed" else "made"
                 raise Ended("skipped", f"echo: run {mapping.run} {what} this pair ({mapping.id})", mapping.refs)
 
-    async def _step(self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], *, fresh: bool) -> bool:
+    async def _step(self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], known: Known) -> bool:
         """Run one step unless an earlier attempt of this run ended it. Returns whether it had an effect."""
         done = _done(step, run)
         if done and not ACTIONS[step.action].reads:
@@ -180,7 +182,7 @@ class Runner:
         record = _open_step(run, step)
         await self._record(run)
         try:
-            result = await self._attempt(step, record, run, link, context, fresh=fresh)
+            result = await self._attempt(step, record, run, link, context, known)
         except Ended as end:
             _end_step(record, END_OF_STEP.get(end.state, "skipped"))
             record.notes = [end.reason]
@@ -198,13 +200,13 @@ class Runner:
         return result.effect
 
     async def _attempt(
-        self, step: FlowStep, record: Step, run: Run, link: FlowLink, context: dict[str, Any], *, fresh: bool
+        self, step: FlowStep, record: Step, run: Run, link: FlowLink, context: dict[str, Any], known: Known
     ) -> Result:
         given = _input(step, context)
         about = Context(
             run,
             link,
-            fresh,
+            known,
             self._settings,
             self._registry,
             self._links,
@@ -241,7 +243,7 @@ class Runner:
     def _stopped(self, run: Run, error: SyncError) -> Outcome:
         run.problem, run.reason = problem_of(error), error.message
         if isinstance(error, Retryable):
-            return Outcome(run, "later", waiting=error.policy.wakes_on_news, patient=not error.policy.gives_up)
+            return Outcome(run, "later", waits_for_news=error.policy.wakes_on_news, gives_up=error.policy.gives_up)
         run.state, run.ended_at = "dead", _now()
         return Outcome(run, "dead")
 

@@ -133,7 +133,7 @@ class Worker:
             is_open=registry.is_open,
         )
         registry.on_open.append(pool.opened)
-        watch.on_news.append(pool.hear)
+        watch.on_news.append(pool.on_news)
         registry.on_entity.append(watch.entity)
         return pool
 

@@ -235,12 +235,12 @@ async def write_togai_ids(context: Context, ids: TogaiIds) -> Result:
     refs = (context.ref("stripe", "customer", ids.customer_id),)
     end_if_linked_elsewhere(context, refs[0], context.ref("togai", "account", ids.togai_account_id))
     try:
-        if not context.fresh:
+        if not context.shows_present:
             present = await client.retrieve_customer(ids.customer_id)
             check_named_account(present, ids.togai_account_id)
             if _shows(present, ids):
                 return Result(Written(written=False, unchanged=_unchanged(context, ids, present)), False, (), refs)
-        present = await _update_ids(client, ids, present if not context.fresh else ids.customer)
+        present = await _update_ids(client, ids, present if not context.shows_present else ids.customer)
     except NotFound as error:
         pair = context.claims.index.pair(refs[0])
         if pair and pair.state == "linked":

@@ -50,7 +50,7 @@ async def after_togai(context: Context, changed: ChangedAccount) -> Result:
         return Result(FieldsSynced(), False)
     pair = _pair(context, context.ref("togai", "account", changed.account_id))
     shown = Shown()
-    if context.fresh and changed.account and changed.customer:
+    if context.shows_present and changed.account and changed.customer:
         try:
             account = TogaiAccount.model_validate(changed.account)
             shown = Shown(togai=(account, TogaiCustomer.model_validate(changed.customer)))
@@ -70,7 +70,7 @@ async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
         raise await gone(context, pair, changed.customer.id)
     if changed.changed is not None and not _concerns(context, pair, changed.changed):
         raise Ended("in_sync", "nothing that travels was changed", pair.refs)
-    fresh = changed.customer if context.fresh and changed.unchanged is not False else None
+    fresh = changed.customer if context.shows_present and changed.unchanged is not False else None
     return await _look(context, pair, "stripe", Shown(stripe=fresh))
 
 

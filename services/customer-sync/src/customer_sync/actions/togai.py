@@ -105,7 +105,7 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     if pair := context.claims.index.pair(stripe_ref):
         return _known(context, pair, stripe_ref)
     customer = new.customer
-    if not context.fresh or context.claims.index.open_claim(stripe_ref) or is_unlinked(context, stripe_ref):
+    if not context.shows_present or context.claims.index.open_claim(stripe_ref) or is_unlinked(context, stripe_ref):
         customer = await _present(context, customer)
     if customer.deleted:
         raise await _deleted(context, customer, stripe_ref)

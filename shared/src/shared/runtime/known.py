@@ -1,0 +1,16 @@
+"""What a worker knows of an entity when it takes up an event, or a run that waited. Pure."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+
+class Known(Enum):
+    """Whether an entity has to be read before anything is decided."""
+
+    PRESENT = auto()
+    """The event itself shows the entity as it is now."""
+    CHANGED = auto()
+    """Something came since the event or the last look, or may have: only the vendor knows how the entity is now."""
+    UNCHANGED = auto()
+    """A run waits for news of the entity, and none came since it looked last: there is nothing to look at."""
