@@ -236,8 +236,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
     },
     Difference: {
         "owner": "whose value holds",
-        "togai": "Togai's value, as JSON",
-        "stripe": "Stripe's value, as JSON",
+        "values": "by app: its value, as JSON",
         "reason": "why it stays",
         "since": "when it was first seen so",
         "refused": "mark of a value that the vendor refused: the same is not sent again while nothing changes",

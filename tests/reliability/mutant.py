@@ -138,14 +138,15 @@ def use_refused_keys() -> None:
 
 def write_again() -> None:
     """What stands in Stripe already is written again."""
-    from customer_sync import fields
+    from customer_sync.fields import CustomerFields
+    from shared.linking import fields
 
-    whole = fields._in_step
+    whole = CustomerFields.is_equal
 
-    def in_step(name: str, wanted: Any, owner: Any, seen: Any) -> bool:
-        return bool(owner != "togai" and whole(name, wanted, owner, seen))
+    def is_equal(self: CustomerFields, name: str, wanted: Any) -> bool:
+        return self.owner(name) != "togai" and whole(self, name, wanted)
 
-    _patch(fields, "_in_step", in_step)
+    _patch(CustomerFields, "is_equal", is_equal)
     _patch(fields, "digest", lambda _value: uuid.uuid4().hex[:12])
 
 

@@ -97,12 +97,11 @@ def waiting(event: str, error: str = "Waiting", **fields: Any) -> Run:
     return run(event, **(given | fields))
 
 
-def difference(second: int = 0, **fields: Any) -> Difference:
+def difference(second: int = 0, *, togai: str = '"Acme"', stripe: str = '"Acme Inc."', **fields: Any) -> Difference:
     """Togai's name holds, Stripe's was changed."""
     given: dict[str, Any] = {
         "owner": "togai",
-        "togai": '"Acme"',
-        "stripe": '"Acme Inc."',
+        "values": {"togai": togai, "stripe": stripe},
         "reason": "Togai owns the name; it was changed in Stripe",
         "since": at(second),
     }

@@ -49,7 +49,7 @@ class Tables:
         """Mapping, field and Stripe's value of every difference."""
         with Session(self._database.engine) as session:
             found, _ = pending.differences_page(session, Search(**search))
-            return [(d.mapping.id, d.field, d.difference.stripe) for d in found]
+            return [(d.mapping.id, d.field, d.difference.values["stripe"]) for d in found]
 
 
 @pytest.fixture

@@ -28,7 +28,9 @@ PAIR = Mapping(
     run="r",
 )
 NAME: dict[Side, dict[str, str]] = {"stripe": {"name": "d1"}, "togai": {}}
-DIFFERENT = Difference(owner="togai", togai='"a"', stripe='"b"', reason="why", since="2026-11-24T00:00:00.000Z")
+DIFFERENT = Difference(
+    owner="togai", values={"togai": '"a"', "stripe": '"b"'}, reason="why", since="2026-11-24T00:00:00.000Z"
+)
 
 
 class Worker:

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from customer_sync.fields import created_equal, decide
+from customer_sync.fields import CustomerFields, created_equal
 from customer_sync.patches import former_fields, former_params, stripe_params, togai_changes
 from customer_sync.values import PairSnapshot
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
+from shared.linking.fields import decide
 from shared.linking.mappings import Mapping
 from shared.linking.pairs import Difference, Known, digest
 
@@ -35,7 +36,7 @@ def pair(
 
 
 def contact(seen: PairSnapshot, owners: dict[str, str] | None = None, known: Known | None = None) -> Any:
-    return decide(seen, LINKED, known or Known(), owners=owners or {}, metadata=("VATN",))
+    return decide(CustomerFields(seen, LINKED, known or Known(), owners or {}, ("VATN",)))
 
 
 @pytest.mark.parametrize("owners", [{}, STRIPE_OWNS], ids=["Togai owns", "Stripe owns"])
@@ -165,9 +166,10 @@ def test_a_refused_value_is_not_sent_again() -> None:
     """It is shown with the vendor's text, until it is another one or what else the refusal depends on has changed."""
     seen = pair(customer={"primaryEmail": "x1@invalid"})
     first = contact(seen)
-    first.refuse("stripe", "email", "Stripe refused the value: no", owner="togai", seen=seen, known=Known())
+    policy = CustomerFields(seen, LINKED, Known(), {}, ("VATN",))
+    first.refuse("stripe", "email", "Stripe refused the value: no", policy)
     [shown] = first.different
-    former = Difference(owner="togai", togai="", stripe="", reason=shown.reason, since="", refused=shown.refused)
+    former = Difference(owner="togai", values={}, reason=shown.reason, since="", refused=shown.refused)
     known = Known(differences={"email": former})
 
     assert first.write["stripe"] == {}
@@ -201,7 +203,7 @@ def test_a_value_that_was_changed_above_the_account_alone_is_shown() -> None:
     known = Known(agreed={"email": digest("a@x.test")})
     [shown] = contact(seen, STRIPE_OWNS, known).different
 
-    assert (shown.field, shown.togai, shown.stripe) == ("email", "boss@x.test", "a@x.test")
+    assert (shown.field, shown.values["togai"], shown.values["stripe"]) == ("email", "boss@x.test", "a@x.test")
 
 
 def test_what_a_create_sent_is_agreed_on_as_it_was_sent() -> None:
@@ -220,4 +222,4 @@ def test_what_a_create_sent_is_agreed_on_as_it_was_sent() -> None:
     seen = pair(account={"name": sent}, customer={"name": sent}, name=long)
 
     agreed = created_equal(made, {}, {"name": sent})
-    assert decide(seen, made, Known(agreed=agreed), owners={}, metadata=()).agreed["name"] == agreed["name"]
+    assert decide(CustomerFields(seen, made, Known(agreed=agreed), {}, ())).agreed["name"] == agreed["name"]

@@ -7,15 +7,14 @@ from typing import Any
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiAddress, TogaiCustomer
+from shared.linking.fields import Decision, Value
 
 from customer_sync.decide import ADDRESS_FIELDS, phone_of, stripe_address
-from customer_sync.fields import Decision
 from customer_sync.values import (
     METADATA,
     STATUS,
     TOGAI_STATUS,
     PairSnapshot,
-    Value,
     customers_own,
     has_own_address,
     togai_value,

@@ -9,6 +9,7 @@ from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai import models as togai_models
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
 from shared.errors import Waiting
+from shared.linking.fields import Value
 from shared.linking.pairs import Side
 from shared.settings import METADATA_KEYS_LIMIT
 
@@ -29,7 +30,6 @@ TOGAI_STATUS = "togai_status"
 STATUS = "status"
 ARCHIVED = "ARCHIVED"
 METADATA = "metadata."
-Value = str | dict[str, str]
 NAMES = ("name", "business_name", "individual_name")
 """The fields of a Stripe customer that hold a name, the first filled one counts."""
 

@@ -16,7 +16,17 @@ from shared.kafka.replica import Replica
 from shared.linking import pairs
 from shared.linking.claims import now
 from shared.linking.mappings import Mapping as Pair
-from shared.linking.pairs import OTHER_SIDE, REMEMBERED_FOR, Difference, Known, PairState, PairStates, Side, Write
+from shared.linking.pairs import (
+    REMEMBERED_FOR,
+    Difference,
+    Known,
+    PairState,
+    PairStates,
+    Side,
+    Write,
+    other_side,
+    sides_of,
+)
 from shared.settings import Settings
 
 FIGHT_WRITES = 5
@@ -174,13 +184,13 @@ class PairWrites:
         await self._replica.wait_for(self._topic, place.offset)
 
     def _next(self, pair: Pair) -> int:
-        return 1 + max(self._own(pair, side).settled for side in OTHER_SIDE)
+        return 1 + max(self._own(pair, side).settled for side in sides_of(pair))
 
     def _own(self, pair: Pair, side: Side) -> PairState:
         return self._states.own(pair, side)
 
     def _other(self, pair: Pair, side: Side) -> PairState:
-        return self._states.own(pair, OTHER_SIDE[side])
+        return self._states.own(pair, other_side(pair, side))
 
     def _now(self) -> str:
         return timestamp(now())

@@ -7,18 +7,17 @@ record has one writer. Both together are the pair's state. Pure.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Literal
 
 import msgspec
 
 from shared.events.envelope import SCHEMA_VERSION, check_version
 from shared.linking.mappings import Mapping as Pair
+from shared.linking.mappings import app_of
 
-Side = Literal["togai", "stripe"]
-OTHER_SIDE: Mapping[Side, Side] = {"togai": "stripe", "stripe": "togai"}
+Side = str
+"""The app of one of the two entities of a pair."""
 REMEMBERED_FOR = 600.0
 """Seconds after which a write whose end nobody saw is not expected to land any more."""
 
@@ -33,13 +32,12 @@ class Write(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 class Difference(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """A field whose values differ and stay so: who owns it, both values as JSON texts, and why. `refused` marks a value
-    that the vendor refused, and of what else that may depend on: the same is not sent again.
+    """A field whose values differ and stay so: who owns it, each side's value as JSON text, and why. `refused` is a
+    mark of a value that the vendor refused, and of what else that may depend on: the same is not sent again.
     """
 
     owner: Side
-    togai: str
-    stripe: str
+    values: dict[Side, str]
     reason: str
     since: str
     refused: str = ""
@@ -86,6 +84,16 @@ def decode(value: bytes) -> PairState:
     state = _decoder.decode(value)
     check_version(state.schemaversion)
     return state
+
+
+def sides_of(pair: Pair) -> tuple[Side, ...]:
+    """The apps of a pair's two entities."""
+    return tuple(app_of(ref) for ref in pair.refs)
+
+
+def other_side(pair: Pair, side: Side) -> Side:
+    """The app of the entity across."""
+    return next(app for app in sides_of(pair) if app != side)
 
 
 def digest(value: object) -> str:
@@ -136,7 +144,7 @@ class PairStates:
 
     def known(self, pair: Pair) -> Known:
         """Both records in one: what was settled later holds."""
-        found = [self._known[key] for side in OTHER_SIDE if (key := f"{pair.id}/{side}") in self._known]
+        found = [self._known[key] for side in sides_of(pair) if (key := f"{pair.id}/{side}") in self._known]
         records = sorted((e for e in found if _is_of(e[1], pair)), key=lambda entry: (entry[1].settled, entry[0]))
         if not records:
             return Known()

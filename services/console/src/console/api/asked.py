@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
-from shared.domains.customers.stripe import FieldWrite
+from shared.domains.field_write import FieldWrite
 from shared.model import Model
 
 from console.api.models import CUS

@@ -10,7 +10,7 @@ from typing import Literal
 
 from shared.connections import FlowLink
 from shared.domains.customers.flows import LINKS_BY_HAND
-from shared.domains.customers.stripe import FieldWrite
+from shared.domains.field_write import FieldWrite
 from shared.flows.runs import Run
 from shared.identity import Ref, is_id
 from shared.linking.mappings import Mapping

@@ -240,8 +240,8 @@ def difference_item(found: Differing) -> models.DifferenceItem:
         stripe_id=ids.get("stripe"),
         field=found.field,
         owner=found.difference.owner,
-        togai=_json_value(found.difference.togai),
-        stripe=_json_value(found.difference.stripe),
+        togai=_json_value(found.difference.values["togai"]),
+        stripe=_json_value(found.difference.values["stripe"]),
         reason=found.difference.reason,
         since=found.difference.since,
     )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.domains.customers.stripe import FieldWrite, LinkChange, LinkChanged
+from shared.domains.customers.stripe import LinkChange, LinkChanged
+from shared.domains.field_write import FieldWrite
 from shared.errors import Malformed, NotReady
 from shared.events.envelope import timestamp
 from shared.identity import Ref
 from shared.linking.claims import now
+from shared.linking.fields import decide, differences, present_marks
 from shared.linking.mappings import Mapping
+from shared.linking.pairs import Known
 from shared.runtime.actions import Context, Ended, Result
 
-from customer_sync.actions.field_writes import read_pair
+from customer_sync.actions.field_writes import CustomerPair, read_pair
 from customer_sync.actions.vendors import stripe_of, togai_of
-from customer_sync.fields import decide, differences, present_marks
 from customer_sync.patches import former_fields, former_params
 from customer_sync.values import PairSnapshot
 
@@ -33,11 +35,10 @@ async def revert(context: Context, wanted: LinkChange) -> Result:
         if back := _back(write, seen, notes):
             await _send(context, back)
             made.append(back)
-    settings = context.settings
-    seen = await read_pair(context, pair)
-    rules: dict[str, Any] = {"owners": settings.field_owners, "metadata": settings.synced_metadata}
-    agreed = known.agreed | present_marks(seen, pair, **rules)
-    decision = decide(seen, pair, type(known)(agreed=agreed), **rules)
+    policy = (await CustomerPair.read(context, pair, known)).policy
+    agreed = known.agreed | present_marks(policy)
+    policy.known = Known(agreed=agreed)
+    decision = decide(policy)
     if decision.writes:
         raise NotReady(f"{pair.id} was changed meanwhile: looking again", code="moved")
     await context.pairs.commit(

@@ -23,6 +23,7 @@ from shared.errors import (
 )
 from shared.identity import LONGEST_ID, Ref, is_id
 from shared.linking.claims import Match
+from shared.linking.fields import Value
 from shared.linking.mappings import Mapping, Rule
 from shared.runtime.actions import Context, Ended, Result
 from shared.settings import METADATA_KEYS_LIMIT
@@ -41,7 +42,7 @@ from customer_sync.actions.pairs import (
 from customer_sync.actions.vendors import stripe_of
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
 from customer_sync.fields import created_equal, is_same
-from customer_sync.values import ARCHIVED, METADATA, STATUS, Value
+from customer_sync.values import ARCHIVED, METADATA, STATUS
 
 ACTION = "stripe.customer.create"
 CLOCK_SKEW = 300

@@ -1,47 +1,22 @@
-"""A linked pair is looked at from either side: both are read, and where the owner of a field changed it, it is written.
-
-The event's own snapshot saves a read as long as nothing is to be written or shown anew: if it is stale, a later event
-follows. What is written is decided on what both sides said just before.
-"""
+"""A change of an account or of a customer lets their pair be looked at: what is written follows from both sides."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from pydantic import ValidationError
-from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
 from shared.domains.customers.stripe import ChangedAccount, FieldsSynced
 from shared.domains.customers.togai import ChangedCustomer
 from shared.errors import NotReady
-from shared.events.envelope import timestamp
-from shared.linking.claims import now
 from shared.linking.mappings import Mapping
-from shared.linking.pairs import Known, Side
+from shared.linking.pairs import Side
 from shared.runtime.actions import Context, Ended, Result
+from shared.runtime.sync_fields import sync_fields
 
-from customer_sync.actions.field_writes import (
-    Look,
-    gone,
-    read_pair,
-    said,
-    sides,
-    stripe_customer,
-    togai_account,
-    write,
-)
+from customer_sync.actions.field_writes import CustomerPair, Shown, gone
 from customer_sync.actions.pairs import create_again, end_if_of_others
 from customer_sync.decide import TOGAI_ACCOUNT_ID
-from customer_sync.fields import Decision, decide, differences, may_fit_now, watched
-from customer_sync.values import METADATA, PairSnapshot
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What the event showed of a side, None where it showed nothing that may be taken for the present state."""
-
-    togai: tuple[TogaiAccount, TogaiCustomer] | None = None
-    stripe: StripeCustomer | None = None
+from customer_sync.fields import may_fit_now, watched
+from customer_sync.values import METADATA
 
 
 async def after_togai(context: Context, changed: ChangedAccount) -> Result:
@@ -103,48 +78,13 @@ def _pair(context: Context, ref: str) -> Mapping:
 
 
 async def _look(context: Context, pair: Mapping, side: Side, shown: Shown) -> Result:
-    at = timestamp(now())
     known = context.pairs.known(pair, side)
-    seen = await read_pair(context, pair, togai=shown.togai, stripe=shown.stripe)
-    decision = _decide(context, pair, known, seen)
-    news = decision.writes or differences(decision, known, at) != known.differences
-    if news and (shown.stripe or shown.togai):
-        seen = await _read_shown(context, pair, shown, seen)
-        decision = _decide(context, pair, known, seen)
-    look = Look(context, pair, side, known, seen, decision)
-    writes = await write(look) if decision.writes else None
-    await context.pairs.commit(
-        pair,
-        side,
-        context.run.id,
-        seen=known,
-        agreed=decision.agreed,
-        differences=differences(decision, known, at),
-        written=writes is not None,
-    )
+    found = await sync_fields(context, pair, side, await CustomerPair.read(context, pair, known, shown))
+    decision = found.decision
     output = FieldsSynced(
         to_stripe=sorted(decision.write["stripe"]),
         to_togai=sorted(decision.write["togai"]),
         different=[d.field for d in decision.different],
-        writes=writes or [],
+        writes=found.writes,
     )
-    notes = (
-        *decision.notes,
-        *(said(made) for made in writes or ()),
-        *(f"{d.field} differs: {d.reason}" for d in decision.different),
-    )
-    return Result(output, bool(writes), notes, pair.refs)
-
-
-def _decide(context: Context, pair: Mapping, known: Known, seen: PairSnapshot) -> Decision:
-    settings = context.settings
-    return decide(seen, pair, known, owners=settings.field_owners, metadata=settings.synced_metadata)
-
-
-async def _read_shown(context: Context, pair: Mapping, shown: Shown, seen: PairSnapshot) -> PairSnapshot:
-    """The side that the event showed, asked for after all: something is about to be written or shown."""
-    account_ref, customer_ref = sides(pair)
-    if shown.stripe:
-        return replace(seen, stripe=await stripe_customer(context, pair, context.id_of(customer_ref)))
-    account, customer = await togai_account(context, pair, context.id_of(account_ref))
-    return replace(seen, account=account, customer=customer)
+    return Result(output, bool(found.writes), found.notes, pair.refs)

@@ -10,6 +10,7 @@ from shared.domains.customers.togai import AccountId, CustomerAndAccount, NewTog
 from shared.errors import Conflict, FlowLinkOff, NotFound, NotReady, Rejected
 from shared.identity import LONGEST_ID, Ref, is_id, is_own_key
 from shared.linking.claims import Match
+from shared.linking.fields import Value
 from shared.linking.mappings import Mapping, Rule
 from shared.runtime.actions import Context, Ended, Result
 
@@ -36,7 +37,7 @@ from customer_sync.decide import (
     togai_ids,
 )
 from customer_sync.fields import created_equal
-from customer_sync.values import METADATA, Value
+from customer_sync.values import METADATA
 
 ACTION = "togai.customer.create"
 ACCOUNT = "ACCOUNT"

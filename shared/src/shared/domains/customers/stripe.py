@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.stripe.webhooks import data_object
+from shared.domains.field_write import FieldWrite
 from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
 from shared.identity import LONGEST_ID
@@ -105,16 +106,6 @@ class ChangedAccount(Model):
     account: dict[str, Any] | None = None
     customer: dict[str, Any] | None = None
     made_equal: bool = Field(False, description="the pair was made just now, with equal values: there is nothing to do")
-
-
-class FieldWrite(Model):
-    """One write to an entity, in the vendor's own terms: what was set, and what stood there before."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    entity: str = Field(description="the entity's canonical id")
-    set: dict[str, Any]
-    former: dict[str, Any] = Field(description="in the same shape as `set`; null for what stood nowhere")
 
 
 class FieldsSynced(Model):
