@@ -8,21 +8,14 @@ from types import TracebackType
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from shared.errors import NotReady, UnreadableRecord
 from shared.kafka.log import client_options
-from shared.log import get_logger
 from shared.settings import Settings
-from shared.tasks import unless_cancelled
+from shared.tasks import Repeated
 
 Apply = Callable[[int, str, bytes | None], None]
 """Folds one record: offset, key, value (None for a removed key)."""
-
-log = get_logger(__name__)
-
-RESTART_AFTER = 0.5
-"""Seconds before the client is made anew after it failed."""
 
 
 class Replica:
@@ -39,23 +32,22 @@ class Replica:
         self._next: dict[str, int] = dict.fromkeys(fold, 0)
         self._unreadable: dict[tuple[str, str], UnreadableRecord] = {}
         self._moved = asyncio.Condition()
-        self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
-        self._stopping = False
-        self.failed: BaseException | None = None
+        self._following = Repeated("replica", self._consume, fatal=True, on_end=self._ended)
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._follow(), name="replica")
+        self._following.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A cancellation can be swallowed inside aiokafka: the loop asks for this flag at every turn.
-        self._stopping = True
-        while self._task and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=1.0)
+        await self._following.stop()
+
+    @property
+    def failed(self) -> BaseException | None:
+        """What ended the replica, None while it goes on."""
+        return self._following.failed
 
     @property
     def ready(self) -> bool:
@@ -83,21 +75,10 @@ class Replica:
         if self.failed:
             raise self.failed
 
-    async def _follow(self) -> None:
-        try:
-            while not self._stopping:
-                try:
-                    await unless_cancelled(self._consume())
-                except KafkaError as error:
-                    log.warning("replica.restarted", reason=repr(error))
-                await asyncio.sleep(RESTART_AFTER)
-        except Exception as error:
-            self.failed = error
-            log.error("replica.failed", error=str(error), exc_info=error)
-        finally:
-            self._ready.set()
-            async with self._moved:
-                self._moved.notify_all()
+    async def _ended(self) -> None:
+        self._ready.set()
+        async with self._moved:
+            self._moved.notify_all()
 
     async def _consume(self) -> None:
         """Read on from where the replica is, until the client fails."""
@@ -117,7 +98,7 @@ class Replica:
             for partition in partitions:
                 if self._next[partition.topic]:
                     consumer.seek(partition, self._next[partition.topic])
-            while not self._stopping:
+            while not self._following.stopping:
                 await self._take(await consumer.getmany(timeout_ms=200, max_records=500))
                 if not self._ready.is_set():
                     await self._check_ready(consumer, ends)

@@ -26,14 +26,14 @@ from shared.ratelimit.messages import Demand, Grants, encode, grants_decoder
 from shared.ratelimit.queues import Queues, Waiter
 from shared.ratelimit.quotas import Quota, quota_of
 from shared.settings import Settings
-from shared.tasks import unless_cancelled
+from shared.tasks import Repeated, ended
 
 log = get_logger(__name__)
 
 GATHER = 0.002
 """Seconds in which what is to be sent is gathered into one message."""
-RESTART_AFTER = 0.5
-"""Seconds before the clients are made anew after they failed."""
+SENT_WITHIN = 0.5
+"""Seconds after which a message that Kafka did not take is given up: the next one says more."""
 NOTHING_NEW = 1.0
 """Seconds after which the loop looks around even if nobody woke it."""
 
@@ -54,27 +54,23 @@ class SharedLimits:
         self._producer: Any = None
         self._sending: asyncio.Task[None] | None = None
         self._sends: set[asyncio.Task[None]] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._following = Repeated("leases", self._consume)
+        self._serving = Repeated("leases out", self._serve)
         self._measured: set[tuple[str, Lane]] = set()
-        self._stopping = False
 
     async def __aenter__(self) -> Self:
         if any(self._quota(app).limited for app in quotas.SOURCES):
-            self._tasks = [
-                asyncio.create_task(self._follow(), name="leases"),
-                asyncio.create_task(self._serve(), name="leases out"),
-            ]
+            self._following.start()
+            self._serving.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A cancellation can be swallowed inside aiokafka: the loops ask for this flag at every turn.
-        self._stopping = True
-        for task in (*self._tasks, *self._sends, *([self._sending] if self._sending else [])):
-            while not task.done():
-                task.cancel()
-                await asyncio.wait([task], timeout=1.0)
+        await self._following.stop()
+        await self._serving.stop()
+        for task in (*self._sends, self._sending):
+            await ended(task)
 
     @property
     def on_fallback(self) -> list[str]:
@@ -171,7 +167,7 @@ class SharedLimits:
 
     async def _serve(self) -> None:
         """Hand out leases whose time has come, and send what is due."""
-        while not self._stopping:
+        while not self._serving.stopping:
             self._woken.clear()
             self._hand_out()
             waiting = self._queues.waiting()
@@ -194,20 +190,10 @@ class SharedLimits:
 
     async def _send(self, topic: str, message: Demand | Grants) -> None:
         try:
-            async with asyncio.timeout(RESTART_AFTER):
+            async with asyncio.timeout(SENT_WITHIN):
                 await self._producer.send(topic, encode(message), partition=0)
         except (TimeoutError, KafkaError) as error:
             log.debug("leases.not_sent", reason=repr(error))
-
-    async def _follow(self) -> None:
-        while not self._stopping:
-            try:
-                await unless_cancelled(self._consume())
-            except KafkaError as error:
-                log.warning("leases.restarted", reason=repr(error))
-            except Exception as error:
-                log.error("leases.restarted", reason=repr(error), exc_info=error)
-            await asyncio.sleep(RESTART_AFTER)
 
     async def _consume(self) -> None:
         options = client_options(self._settings)
@@ -224,7 +210,7 @@ class SharedLimits:
             await consumer.seek_to_end(partition)
             self._producer = producer
             self._wake()
-            while not self._stopping:
+            while not self._following.stopping:
                 for records in (await consumer.getmany(timeout_ms=1000)).values():
                     for record in records:
                         self._receive(record)

@@ -29,7 +29,7 @@ from shared.linking.pairs import PairStates
 from shared.polls import Polls
 
 
-class Unheard(ValueError):
+class UnknownApp(ValueError):
     """A record of something that this version does not know."""
 
 
@@ -95,7 +95,7 @@ class Registry:
                 return
             try:
                 take(offset, key, value)
-            except (msgspec.DecodeError, ValidationError, BadFlow, Unheard, RecursionError) as error:
+            except (msgspec.DecodeError, ValidationError, BadFlow, UnknownApp, RecursionError) as error:
                 raise UnreadableRecord(topic, key, offset, error) from error
 
         return fold
@@ -112,7 +112,7 @@ class Registry:
         connection = connection_decoder.decode(value)
         check_version(connection.schemaversion)
         if connection.app not in APPS:
-            raise Unheard(f"connection {connection.id} is to {connection.app}")
+            raise UnknownApp(f"connection {connection.id} is to {connection.app}")
         self.keep_connection(connection)
 
     def keep_connection(self, connection: Connection) -> None:
@@ -191,8 +191,11 @@ class Registry:
     def _mapping(self, offset: int, _key: str, value: bytes) -> None:
         self.mappings.apply(offset, mappings.decode(value))
 
-    def _pair_state(self, offset: int, _key: str, value: bytes) -> None:
-        self.pair_states.apply(offset, pairs.decode(value))
+    def _pair_state(self, offset: int, key: str, value: bytes) -> None:
+        state = pairs.decode(value)
+        if state.side not in APPS:
+            raise UnknownApp(f"pair state {key} is of {state.side}")
+        self.pair_states.apply(offset, state)
 
     def _entity(self, _offset: int, _key: str, value: bytes) -> None:
         entity = index.decode(value)
