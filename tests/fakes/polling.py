@@ -1,4 +1,4 @@
-"""Vendors, log and tail in memory for pollers: every call is counted, every append can fail."""
+"""Vendors and log in memory for pollers: every call is counted, every append can fail."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from ingress.polling.book import Book
-from ingress.polling.tail import Tail
+from ingress.polling.event_log_index import EventLogIndex
+from ingress.polling.gate import PollGate
+from ingress.polling.store import PollStore
+from shared.apps.polling import CallBudget, EventLog, PollContext
 from shared.apps.stripe.client import Page as StripePage
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import Page, TogaiApp
 from shared.apps.togai.models import TogaiAccount
 from shared.connections import Connection
+from shared.domains import subject_of
 from shared.errors import NotFound, Rejected, Unavailable
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
@@ -81,7 +84,7 @@ class AtOnce:
 
 
 class Memory:
-    """One life of a poller: `book` over the records of former lives, `written` by all of them."""
+    """One life of a poller: `store` over the records of former lives, `written` by all of them."""
 
     def __init__(self, former: Memory | None = None, left: int | None = None) -> None:
         self.topics, self.registry = Topics(SETTINGS), Registry()
@@ -92,7 +95,14 @@ class Memory:
             if record.topic in folds:
                 folds[record.topic](offset, record.key, record.value)
         self.log.left = left
-        self.book = Book(self.log, self.topics, self.registry, AtOnce())
+        self.store = PollStore(self.log, self.topics, self.registry, AtOnce())
+
+    def context(
+        self, app_account: str, clock: Clock, log: EventLog | None = None, budget: CallBudget | None = None
+    ) -> PollContext:
+        """What the engine gives to an app's pollers."""
+        budget = budget or PollGate(SETTINGS)
+        return PollContext(app_account, SETTINGS, self.store, log or MemoryEventLog(self), budget, subject_of, clock)
 
     def events(self, subject: str = "", kind: str = "") -> list[dict[str, Any]]:
         """The events in the log, by subject and end of type."""
@@ -104,12 +114,12 @@ class Memory:
         return [e["id"] for e in self.events()]
 
 
-class MemoryTail(Tail):
+class MemoryEventLog(EventLogIndex):
     """Reads the log in memory."""
 
     def __init__(self, memory: Memory) -> None:
-        self.told: list[Any] = []
-        super().__init__(SETTINGS, [], lambda entity, live: self.told.append((entity, live)))
+        self.offered: list[Any] = []
+        super().__init__(SETTINGS, [], lambda entity, live: self.offered.append((entity, live)))
         self._memory, self._at = memory, 0
 
     async def caught_up(self) -> None:

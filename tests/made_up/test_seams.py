@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from ingress.webhooks import Desk, Webhooks
+from ingress.webhooks import WebhookDeps, Webhooks
 from shared.connections import FlowLink, encode
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
@@ -34,7 +34,7 @@ ENTRY = "ledger:test:book_1/entry/ent_1"
 async def post(tandem: InProcess, event: str = "e1", entry: str = "ent_1", token: str = TOKEN) -> int:
     """The ledger's webhook at ingress's door: its record is on the topic of its noun, or it was refused."""
     ready = cast(Replica, SimpleNamespace(ready=True))
-    webhooks = Webhooks(Desk(tandem.log, ready, tandem.registry, tandem.vault, tandem.topics, 1.0))
+    webhooks = Webhooks(WebhookDeps(tandem.log, ready, tandem.registry, tandem.vault, tandem.topics, 1.0))
     body = json.dumps({"event": event, "entry": entry, "account": "acme"}).encode()
     messages = [{"type": "http.request", "body": body, "more_body": False}]
     sent: list[dict[str, Any]] = []

@@ -1,7 +1,7 @@
 """Which settings the code of a process can read, found in its source: functions are followed by their names.
 
 Too many rather than too few: every function or class of that name in a module that the process can import counts. So a
-setting that is not found is read nowhere.
+setting that is not found is read nowhere. Of an app's adapter, which every process has, each method counts by itself.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _names(nodes: Iterable[ast.AST]) -> Iterator[str]:
             if isinstance(node, ast.Name):
                 yield node.id
             elif isinstance(node, ast.Attribute):
-                yield node.attr
+                yield from (node.attr, f".{node.attr}")
             elif isinstance(node, ast.alias):  # imported under another name
                 yield node.name
 
@@ -52,7 +52,10 @@ def _parts(module: str) -> tuple[list[ast.AST], dict[str, list[ast.AST]]]:
     named: dict[str, list[ast.AST]] = {}
     for node in _source(module).body:
         # A decorated function is a route, a decorated class a dataclass.
-        if isinstance(node, ast.ClassDef) or (isinstance(node, Body) and not node.decorator_list):
+        if isinstance(node, ast.ClassDef) and "App" in map(ast.unparse, node.bases):
+            for part in node.body:
+                named.setdefault(f".{part.name}" if isinstance(part, Body) else node.name, []).append(part)
+        elif isinstance(node, ast.ClassDef) or (isinstance(node, Body) and not node.decorator_list):
             named.setdefault(node.name, []).append(node)
         elif not isinstance(node, ast.Import | ast.ImportFrom):
             at_once.append(node)

@@ -13,7 +13,7 @@ import pytest
 import typer
 from console.cli.main import app
 from console.projection.rows import kinds
-from ingress.polling.term import event_topics
+from ingress.polling.scheduler import event_topics
 from shared.apps.stripe.client import API_VERSION
 from shared.connections import ConnectionState
 from shared.domains import ACTIONS, TRIGGERS, nouns

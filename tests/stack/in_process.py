@@ -17,9 +17,9 @@ from typing import Any, Self, cast
 import msgspec
 from cryptography.fernet import Fernet
 from customer_sync.actions import IMPLEMENTATIONS
-from ingress.polling.togai_rows import Change, account_entity, customer_entity, events
 from shared.apps import APPS
 from shared.apps.stripe.webhooks import stripe_event
+from shared.apps.togai.readers.rows import Change, account_entity, customer_entity, events
 from shared.apps.togai.webhooks import togai_event
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection

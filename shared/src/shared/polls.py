@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
 import msgspec
 
-from shared.apps import APPS
-from shared.events.envelope import SCHEMA_VERSION, check_version
+from shared.events.envelope import SCHEMA_VERSION, check_version, timestamp
 from shared.settings import Settings
 
 PollKind = str
 """Which list of an app, as `stripe-events`."""
-
-STRIPE_KEEPS_EVENTS = 30 * 24 * 3600.0
-"""Seconds for which Stripe lists its events (Stripe's documentation of `GET /v1/events`)."""
-GAP_WARNING, GAP_ALARM = 20 * 24 * 3600.0, 27 * 24 * 3600.0
-"""Age of the last complete look at Stripe's events from which on it is a warning, and an alarm."""
 
 
 class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -80,9 +77,8 @@ class Polls:
     def all(self) -> list[Poll]:
         return list(self._known.values())
 
-    def not_indexed(self, app_account: str) -> list[Poll]:
-        """The polls whose first full pass is still to end before the app account's index can be asked."""
-        kinds = APPS[app_account.partition(":")[0]].fills_index
+    def incomplete(self, app_account: str, kinds: Iterable[PollKind]) -> list[Poll]:
+        """Those whose first full pass has not ended."""
         return [poll for kind in kinds if not (poll := self.get(app_account, kind)).complete]
 
 
@@ -91,10 +87,15 @@ def webhooks_come_in(settings: Settings) -> bool:
     return bool(settings.public_url) or settings.sandboxed
 
 
-def stripe_interval(settings: Settings, mode: str) -> float:
-    """Seconds between two looks at Stripe's events: seldom where webhooks bring them anyway."""
-    if settings.stripe_poll_interval:
-        return settings.stripe_poll_interval
-    if webhooks_come_in(settings):
-        return 900.0
-    return 15.0 if mode == "test" else 600.0
+def epoch(time_text: str) -> float:
+    """Epoch seconds of an RFC 3339 time, in UTC if it does not say; 0 for none, and for what is none."""
+    try:
+        found = datetime.fromisoformat(time_text)
+    except ValueError:
+        return 0.0
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def rfc3339(seconds: float) -> str:
+    """Epoch seconds as the records hold times."""
+    return timestamp(datetime.fromtimestamp(seconds, UTC))

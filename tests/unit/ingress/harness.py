@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from cryptography.fernet import Fernet
-from ingress.webhooks import Desk, Webhooks
+from ingress.webhooks import WebhookDeps, Webhooks
 from shared.connections import Connection, Secrets, Vault
 from shared.events.topics import Topics
 from shared.kafka.replica import Replica
@@ -52,8 +52,8 @@ class Harness:
         self.registry, self.vault = registry, vault
         self.log = FakeLog()
         ready = cast(Replica, SimpleNamespace(ready=True))
-        self.desk = Desk(self.log, ready, registry, vault, Topics(settings), 1.0)
-        self.webhooks = Webhooks(self.desk)
+        self.deps = WebhookDeps(self.log, ready, registry, vault, Topics(settings), 1.0)
+        self.webhooks = Webhooks(self.deps)
 
     def connect(self, id: str, secrets: Secrets) -> None:
         """Give a connection other secrets."""

@@ -18,8 +18,8 @@ PAGES = ("/readyz", "/pollers", "/limits", "/metrics")
 def admin(*, on_loopback: bool = True) -> Any:
     """Ingress's own pages, without pollers and an allocator behind them."""
     replica = SimpleNamespace(ready=True)
-    desk, told = SimpleNamespace(replica=replica, registry=Registry()), SimpleNamespace(status=dict)
-    return admin_app(cast(Any, desk), cast(Any, told), cast(Any, told), on_loopback=on_loopback)
+    deps, told = SimpleNamespace(replica=replica, registry=Registry()), SimpleNamespace(status=dict)
+    return admin_app(cast(Any, deps), cast(Any, told), cast(Any, told), on_loopback=on_loopback)
 
 
 def client(app: Any, host: str = "127.0.0.1") -> httpx.AsyncClient:
@@ -28,7 +28,7 @@ def client(app: Any, host: str = "127.0.0.1") -> httpx.AsyncClient:
 
 async def test_the_world_reaches_webhooks_alone() -> None:
     """And whether the process lives: how far pollers are, and which app accounts there are, is not for everybody."""
-    async with client(public_app(Harness().desk), "hooks.example") as http:
+    async with client(public_app(Harness().deps), "hooks.example") as http:
         found = {path: (await http.get(path)).status_code for path in ("/healthz", *PAGES, "/openapi.json", "/docs")}
         hook = await http.post(f"/webhooks/stripe/{STRIPE}", content=b"{}")
 
@@ -49,7 +49,7 @@ async def test_its_own_pages_take_no_webhook() -> None:
 @pytest.mark.parametrize("path", ["/webhooks/stripe/x", "/webhooks/", "/healthz", "/", "/nothing", "/readyz"])
 async def test_no_answer_is_sniffed(path: str) -> None:
     """Neither of the webhook path nor of a page, good or not."""
-    for app in (public_app(Harness().desk), admin()):
+    for app in (public_app(Harness().deps), admin()):
         async with client(app) as http:
             for answer in (await http.get(path), await http.post(path, content=b"<script>")):
                 assert answer.headers.get_list("X-Content-Type-Options") == ["nosniff"]

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ingress.polling.gaps import gap, late, level, meaning
-from ingress.polling.stripe_index import from_event, keep_newest, listed_supersedes, supersedes
-from ingress.polling.togai_rows import Change, account_entity, customer_entity, events, is_stale
+from shared.apps.polling import PollSpec
+from shared.apps.stripe.polls import CUSTOMERS, EVENTS
+from shared.apps.stripe.readers.entities import from_event, keep_newest, listed_supersedes, supersedes
+from shared.apps.togai.polls import ACCOUNTS
+from shared.apps.togai.readers.rows import Change, account_entity, customer_entity, events, is_stale
 from shared.errors import Malformed
 from shared.linking.index import Entity
 from shared.polls import Poll
@@ -150,40 +153,42 @@ def test_a_row_without_a_usable_id_or_content_is_malformed(row: dict[str, Any]) 
 def test_levels_of_the_gap(days: float, found: str, says: str) -> None:
     """A warning, then an alarm as the gap nears Stripe's 30 days, and what to do when it is beyond them."""
     poll = Poll(app_account=STRIPE, kind="stripe-events", position=moment(NOW - days * DAY))
-    seconds = gap(poll, NOW)
+    seconds = gap(EVENTS, poll, NOW)
 
     assert seconds == pytest.approx(days * DAY, abs=1)
-    assert level(seconds) == found
-    assert says in meaning(poll, NOW)
-    assert bool(meaning(poll, NOW)) is bool(says)
+    assert level(EVENTS, seconds) == found
+    assert says in meaning(EVENTS, "Stripe's events", poll, NOW)
+    assert bool(meaning(EVENTS, "Stripe's events", poll, NOW)) is bool(says)
 
 
 @pytest.mark.parametrize(
-    ("kind", "complete", "interval", "age", "says"),
+    ("spec", "complete", "interval", "age", "says"),
     [
-        ("stripe-events", True, 15.0, 599.0, ""),
-        ("stripe-events", True, 15.0, 660.0, "last read 11 min ago, it is read every 15 s"),
-        ("stripe-events", True, 900.0, 2699.0, ""),
-        ("stripe-events", True, 900.0, 2760.0, "last read 46 min ago, it is read every 15 min"),
-        ("togai-accounts", True, 60.0, DAY, "last read 1440 min ago, it is read every 60 s"),
-        ("stripe-customers", True, 60.0, 9 * DAY, ""),
-        ("stripe-customers", False, 60.0, 700.0, "last read 12 min ago"),
+        (EVENTS, True, 15.0, 599.0, ""),
+        (EVENTS, True, 15.0, 660.0, "last read 11 min ago, it is read every 15 s"),
+        (EVENTS, True, 900.0, 2699.0, ""),
+        (EVENTS, True, 900.0, 2760.0, "last read 46 min ago, it is read every 15 min"),
+        (ACCOUNTS, True, 60.0, DAY, "last read 1440 min ago, it is read every 60 s"),
+        (CUSTOMERS, True, 60.0, 9 * DAY, ""),
+        (CUSTOMERS, False, 60.0, 700.0, "last read 12 min ago"),
     ],
 )
-def test_a_list_that_nobody_reads_is_late(kind: Any, complete: bool, interval: float, age: float, says: str) -> None:
+def test_a_list_that_nobody_reads_is_late(
+    spec: PollSpec, complete: bool, interval: float, age: float, says: str
+) -> None:
     """After three intervals, and ten minutes at least; a pass that has ended needs no further look."""
-    poll = Poll(app_account=STRIPE, kind=kind, complete=complete, at=moment(NOW - age))
+    poll = Poll(app_account=STRIPE, kind=spec.kind, complete=complete, at=moment(NOW - age))
 
-    found = late(poll, interval, NOW)
+    found = late(spec, poll, interval, NOW)
 
     assert (bool(found), says in found) == (bool(says), True)
 
 
 def test_other_lists_have_no_gap() -> None:
     """They show the present state, however long nobody looked."""
-    assert gap(Poll(app_account=TOGAI, kind="togai-accounts", position=moment(0)), NOW) is None
-    assert gap(Poll(app_account=STRIPE, kind="stripe-events"), NOW) is None
-    assert level(None) == "ok"
+    assert gap(ACCOUNTS, Poll(app_account=TOGAI, kind="togai-accounts", position=moment(0)), NOW) is None
+    assert gap(EVENTS, Poll(app_account=STRIPE, kind="stripe-events"), NOW) is None
+    assert level(EVENTS, None) == "ok"
 
 
 def test_what_was_lost_is_said_for_a_month() -> None:
@@ -191,8 +196,8 @@ def test_what_was_lost_is_said_for_a_month() -> None:
     lost = f"{moment(NOW - 40 * DAY)}/{moment(NOW - 30 * DAY)}"
     poll = Poll(app_account=STRIPE, kind="stripe-events", position=moment(NOW), lost=lost)
 
-    assert "backfill" in meaning(poll, NOW)
-    assert meaning(poll, NOW + 31 * DAY).startswith("Stripe's events were last read")
+    assert "backfill" in meaning(EVENTS, "Stripe's events", poll, NOW)
+    assert meaning(EVENTS, "Stripe's events", poll, NOW + 31 * DAY).startswith("Stripe's events were last read")
 
 
 def test_the_entry_of_a_deleted_customer_keeps_no_address() -> None:

@@ -1,4 +1,4 @@
-"""Looks at Togai's lists, against an organization in memory: what becomes an event, and what it costs."""
+"""Polls of Togai's lists, against an organization in memory: what becomes an event, and what it costs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ingress.polling.gate import PollGate
-from ingress.polling.togai_lists import TogaiLists
+from shared.apps.togai.readers.lists import ListReader
 from shared.errors import Unavailable
 from shared.settings import Settings
 
@@ -29,27 +29,27 @@ class Org:
     def live(self, left: int | None = None) -> None:
         """A new process over the records of the last one, which dies at an append."""
         self.memory = Memory(self.memory, left)
-        self.lists = TogaiLists(TOGAI, self.memory.book, self.gate, self.interval, self.clock)
+        self.lists = ListReader(self.memory.context(TOGAI, self.clock, budget=self.gate), self.interval)
 
     async def connect(self) -> None:
         """The first pass, a long time after everything so far was made."""
         self.clock.now = NOW
-        await self.look()
-        assert self.poll("togai-accounts").complete
+        await self.poll()
+        assert self.position("togai-accounts").complete
 
-    async def look(self, looks: int = 1) -> int:
-        """Looks, an interval apart. Returns the number of calls of the last one."""
-        for _ in range(looks):
+    async def poll(self, times: int = 1) -> int:
+        """Polls, an interval apart. Returns the number of calls of the last one."""
+        for _ in range(times):
             self.clock.now += self.interval
             before = len(self.togai.calls)
-            await self.lists.look(self.togai, connection("togai"))
+            await self.lists.poll_once(connection("togai"), self.togai)
         return len(self.togai.calls) - before
 
-    def poll(self, kind: Any) -> Any:
-        return self.memory.book.polls.get(TOGAI, kind)
+    def position(self, kind: Any) -> Any:
+        return self.memory.store.polls.get(TOGAI, kind)
 
     def entity(self, noun: str, name: str) -> Any:
-        return self.memory.book.index.get(f"{TOGAI}/{noun}/{name}")
+        return self.memory.store.index.get(f"{TOGAI}/{noun}/{name}")
 
     def told(self) -> list[tuple[str, str]]:
         """Subjects and what happened to them."""
@@ -65,7 +65,7 @@ async def test_the_first_pass_fills_the_index_and_makes_no_events() -> None:
     org.togai.put("accounts", "a-c2", status="ARCHIVED")
     org.togai.put("customers", "c3", status="ARCHIVED")
     await org.connect()
-    await org.look(3)
+    await org.poll(3)
 
     assert org.memory.events() == []
     assert org.entity("account", "a-c0").email == "c0@example.test"
@@ -73,7 +73,7 @@ async def test_the_first_pass_fills_the_index_and_makes_no_events() -> None:
     assert org.entity("account", "a-c1").email == "own@example.test"
     assert org.entity("account", "a-c2").state == "archived"
     assert org.entity("account", "a-c3").state == "archived"
-    assert org.poll("togai-accounts").seen == 35
+    assert org.position("togai-accounts").seen == 35
 
 
 async def test_an_account_of_a_customer_made_since_is_new_even_in_the_first_pass() -> None:
@@ -82,7 +82,7 @@ async def test_an_account_of_a_customer_made_since_is_new_even_in_the_first_pass
     org.togai.add("old")
     org.clock.now = NOW
     org.togai.add("new")
-    await org.look()
+    await org.poll()
 
     assert org.told() == [("a-new", "created"), ("a-new", "updated")]
 
@@ -94,7 +94,7 @@ async def test_a_new_account_is_created_and_updated() -> None:
     await org.connect()
     org.togai.add("new")
     org.togai.put("accounts", "second", customerId="old", name="Second")
-    await org.look(3)
+    await org.poll(3)
 
     assert sorted(org.told()) == sorted((a, w) for a in ("a-new", "second") for w in ("created", "updated"))
     created, updated = org.memory.events("a-new")
@@ -103,7 +103,7 @@ async def test_a_new_account_is_created_and_updated() -> None:
     assert updated["origin"] == "poll"
     assert updated["aggregate"] == f"{TOGAI}/account/a-new"
     assert updated["data"]["account"]["customerId"] == updated["data"]["customer"]["id"] == "new"
-    assert org.poll("togai-accounts").found == 4
+    assert org.position("togai-accounts").found == 4
 
 
 async def test_changes_become_events() -> None:
@@ -113,11 +113,11 @@ async def test_changes_become_events() -> None:
     org.togai.add("c2", "a3")
     await org.connect()
     org.togai.put("accounts", "a3", netTermDays=45)
-    await org.look()
+    await org.poll()
     org.togai.put("accounts", "a3", status="ARCHIVED")
-    await org.look()
+    await org.poll()
     org.togai.put("customers", "c1", primaryEmail="new@example.test")
-    await org.look(2)
+    await org.poll(2)
 
     assert sorted(org.told()) == [("a1", "updated"), ("a2", "updated"), ("a3", "updated"), ("a3", "updated")]
     assert org.memory.events("a1")[0]["data"]["customer"]["primaryEmail"] == "new@example.test"
@@ -131,7 +131,7 @@ async def test_a_new_time_alone_is_no_change() -> None:
     org.togai.add("c1")
     await org.connect()
     org.togai.put("customers", "c1")
-    await org.look(2)
+    await org.poll(2)
 
     assert org.memory.events() == []
 
@@ -143,7 +143,7 @@ async def test_back_and_forth_makes_events_of_their_own() -> None:
     await org.connect()
     for name in ("B", "A", "B", "A"):
         org.togai.put("accounts", "a-c1", name=name)
-        await org.look()
+        await org.poll()
 
     assert len(set(org.memory.ids())) == len(org.memory.ids()) == 4
 
@@ -158,12 +158,12 @@ async def test_an_account_is_created_when_it_leaves_the_archive(by: str) -> None
     org.togai.add("new", "gone")
     place = "gone" if by == "accounts" else "new"
     org.togai.put(by, place, status="ARCHIVED")
-    await org.look(2)
+    await org.poll(2)
     assert org.told() == [("gone", "updated")]
 
     org.togai.put(by, place, status="ACTIVE")
     org.togai.put("accounts", "a-old", status="ACTIVE")
-    await org.look(2)
+    await org.poll(2)
     assert sorted(org.told()[1:]) == [("a-old", "updated"), ("gone", "created"), ("gone", "updated")]
 
 
@@ -173,7 +173,7 @@ async def test_an_account_that_is_gone_is_marked_after_it_was_asked_for() -> Non
     org.togai.add("c1", "a1", "a2")
     await org.connect()
     del org.togai.rows["accounts"]["a2"]
-    await org.look(3)
+    await org.poll(3)
 
     (event,) = org.memory.events()
     assert (event["subject"], event["type"]) == ("a2", "togai.account.updated")
@@ -187,7 +187,7 @@ async def test_an_account_that_lists_do_not_show_is_not_gone() -> None:
     org.togai.add("c1", "a1", "a2")
     await org.connect()
     org.togai.put("accounts", "a2", status="DRAFT")
-    await org.look(30)
+    await org.poll(30)
 
     assert org.told() == [("a2", "updated")]
     assert org.entity("account", "a2").state == "active"
@@ -202,9 +202,9 @@ async def test_a_list_that_moves_while_it_is_read_loses_nobody() -> None:
     await org.connect()
     moves = iter(range(30))
     org.togai.during = lambda: org.togai.put("accounts", f"a-c{next(moves, 0)}", netTermDays=30)
-    await org.look()
+    await org.poll()
     org.togai.during = lambda: None
-    await org.look(3)
+    await org.poll(3)
 
     assert {org.entity("account", f"a-c{n}").state for n in range(30)} == {"active"}
     assert {name for name, _ in org.told()} >= {f"a-c{n}" for n in range(5)}
@@ -217,7 +217,7 @@ async def test_a_row_that_is_none_is_stepped_over() -> None:
     await org.connect()
     org.togai.rows["accounts"]["a1"]["customerId"] = None
     org.togai.put("accounts", "a2", name="new")
-    await org.look(2)
+    await org.poll(2)
 
     assert org.told() == [("a2", "updated")]
 
@@ -237,7 +237,7 @@ async def test_dead_at_any_append_leaves_no_gap(size: int) -> None:
             org.togai.put("customers", "c1", name="changed")
             org.togai.put("accounts", "a2", name="changed")
             org.togai.add("new")
-            await org.look(2)
+            await org.poll(2)
         except Unavailable:
             finished = False
             org.live()
@@ -246,7 +246,7 @@ async def test_dead_at_any_append_leaves_no_gap(size: int) -> None:
             org.togai.put("accounts", "a2", name="changed")
             if "new" not in org.togai.rows["customers"]:
                 org.togai.add("new")
-            await org.look(2)
+            await org.poll(2)
         return org.memory.ids(), finished
 
     whole, _ = await lives(None)

@@ -1,4 +1,4 @@
-"""Large organizations: each look keeps to its share of calls, and nothing is overlooked for ever."""
+"""Large organizations: each poll keeps to its share of calls, and nothing is overlooked for ever."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.fakes.polling import TOGAI
 from tests.unit.ingress.test_poll_togai import Org
 
 SHARE = 24
-"""Calls of one look in 60 s at 5 % of 10 calls per second, with a fifth of the minute's 30 held for bursts."""
+"""Calls of one poll in 60 s at 5 % of 10 calls per second, with a fifth of the minute's 30 held for bursts."""
 
 
 async def large(accounts: int = 5000, size: int = 100) -> Org:
-    """An organization whose accounts do not fit into one look."""
+    """An organization whose accounts do not fit into one poll."""
     org = Org(size, quota=10)
     for number in range(accounts):
         org.togai.add(f"c{number}")
@@ -23,40 +23,40 @@ async def large(accounts: int = 5000, size: int = 100) -> Org:
 
 
 async def test_a_small_organization_is_read_whole_at_each_look() -> None:
-    """A hundred customers take five calls: both heads, and every account."""
+    """A hundred customers take five calls: both first_pages, and every account."""
     org = Org(quota=10)
     for number in range(100):
         org.togai.add(f"c{number}")
     await org.connect()
     org.clock.now += 3600
 
-    calls = await org.look(3)
+    calls = await org.poll(3)
 
     assert calls <= 6
     assert org.togai.calls[-calls:].count("accounts ACTIVE") == 2
 
 
 async def test_each_look_keeps_to_its_share() -> None:
-    """However many there are; and a full pass over both lists is done in as many looks as its pages need."""
+    """However many there are; and a full pass over both lists is done in as many polls as its pages need."""
     org = await large()
-    passes = org.poll("togai-accounts").passes
+    passes = org.position("togai-accounts").passes
     with capture_logs() as told:
         for _ in range(12):
-            assert await org.look() <= SHARE
+            assert await org.poll() <= SHARE
 
-    assert org.poll("togai-accounts").passes > passes
-    assert org.poll("togai-customers").passes > passes
+    assert org.position("togai-accounts").passes > passes
+    assert org.position("togai-customers").passes > passes
     assert len([line for line in told if line["event"] == "poll.large_organization"]) == 1
     assert org.memory.events() == []
 
 
 async def test_the_last_changes_are_seen_at_once() -> None:
-    """The heads of the lists show them: an account, a new one, and one whose customer changed."""
+    """The first_pages of the lists show them: an account, a new one, and one whose customer changed."""
     org = await large()
     org.togai.put("accounts", "a-c7", name="changed")
     org.togai.put("customers", "c8", name="changed")
     org.togai.add("new")
-    await org.look()
+    await org.poll()
 
     assert sorted(org.told()) == [("a-c7", "updated"), ("a-c8", "updated"), ("a-new", "created"), ("a-new", "updated")]
     (event,) = org.memory.events("a-c8")
@@ -69,18 +69,18 @@ async def test_a_change_that_the_heads_do_not_show_is_seen_by_the_full_pass() ->
     org = await large()
     org.togai.rows["accounts"]["a-c7"]["name"] = "changed"
     org.togai.rows["customers"]["c4000"]["name"] = "changed"
-    await org.look(12)
+    await org.poll(12)
 
     assert sorted(org.told()) == [("a-c4000", "updated"), ("a-c7", "updated")]
 
 
 async def test_many_changed_customers_are_worked_off() -> None:
-    """More than one look has calls for: each account gets its event, once."""
+    """More than one poll has calls for: each account gets its event, once."""
     org = await large()
     for number in range(0, 5000, 50):
         org.togai.put("customers", f"c{number}", name="changed")
     for _ in range(20):
-        assert await org.look() <= SHARE
+        assert await org.poll() <= SHARE
 
     assert sorted(org.told()) == sorted((f"a-c{n}", "updated") for n in range(0, 5000, 50))
 
@@ -88,12 +88,12 @@ async def test_many_changed_customers_are_worked_off() -> None:
 async def test_the_full_pass_goes_on_in_another_process() -> None:
     """Its place is durable: restarts do not keep it from ending."""
     org = await large()
-    passes = org.poll("togai-accounts").passes
+    passes = org.position("togai-accounts").passes
     for _ in range(12):
         org.live()
-        await org.look()
+        await org.poll()
 
-    assert org.poll("togai-accounts").passes > passes
+    assert org.position("togai-accounts").passes > passes
 
 
 async def test_customers_changed_before_a_kill_are_not_forgotten() -> None:
@@ -103,10 +103,10 @@ async def test_customers_changed_before_a_kill_are_not_forgotten() -> None:
     written = len(org.memory.log.written)
     org.live(left=1)
     with pytest.raises(Exception, match="dead"):
-        await org.look()
+        await org.poll()
     assert len(org.memory.log.written) == written + 1
     org.live()
-    await org.look()
+    await org.poll()
 
     assert org.told() == [("a-c8", "updated")]
 
@@ -114,17 +114,17 @@ async def test_customers_changed_before_a_kill_are_not_forgotten() -> None:
 async def test_a_refused_token_begins_the_pass_again() -> None:
     """A token of yesterday may mean nothing any more; two refused in one pass are a fault that must be seen."""
     org = await large(1500, size=10)
-    await org.look()
-    kept = org.poll("togai-customers").cursor
+    await org.poll()
+    kept = org.position("togai-customers").cursor
     assert kept
     org.togai.refused = {kept.partition(" ")[2]}
     org.live()
-    await org.look()
-    assert org.poll("togai-customers").cursor not in ("", kept)
+    await org.poll()
+    assert org.position("togai-customers").cursor not in ("", kept)
 
     org.togai.refused = {str(number) for number in range(4000)}
     with pytest.raises(Rejected):
-        await org.look()
+        await org.poll()
 
 
 async def test_a_list_without_order_is_read_whole() -> None:
@@ -137,7 +137,7 @@ async def test_a_list_without_order_is_read_whole() -> None:
     with capture_logs() as told:
         await org.connect()
         org.togai.put("customers", "c094", name="changed")
-        await org.look()
+        await org.poll()
 
     assert org.told() == [("a-c094", "updated")]
     assert [line["event"] for line in told].count("poll.unsorted") == 1
@@ -149,12 +149,12 @@ async def test_customers_are_read_whole_once_an_hour() -> None:
     for number in range(95):
         org.togai.add(f"c{number}")
     await org.connect()
-    await org.look()
+    await org.poll()
     org.togai.rows["customers"]["c3"]["status"] = "ARCHIVED"
-    await org.look(61)
+    await org.poll(61)
 
     assert org.told() == [("a-c3", "updated")]
-    assert org.memory.book.index.get(f"{TOGAI}/account/a-c3").state == "archived"  # type: ignore[union-attr]
+    assert org.memory.store.index.get(f"{TOGAI}/account/a-c3").state == "archived"  # type: ignore[union-attr]
 
 
 async def test_the_first_pass_goes_on_where_it_was_killed() -> None:
@@ -165,13 +165,13 @@ async def test_the_first_pass_goes_on_where_it_was_killed() -> None:
     org.live(left=700)
     with pytest.raises(Exception, match="dead"):
         await org.connect()
-    seen = org.poll("togai-customers").seen
+    seen = org.position("togai-customers").seen
     assert seen >= 500
     org.live()
     before = len(org.togai.calls)
     await org.connect()
 
-    assert org.poll("togai-customers").seen == 1000
+    assert org.position("togai-customers").seen == 1000
     assert org.togai.calls[before:].count("customers ACTIVE") < 60
-    assert len(org.memory.book.index) == 2000
+    assert len(org.memory.store.index) == 2000
     assert org.memory.events() == []

@@ -13,7 +13,7 @@ from shared.apps.receiving import NotOurs
 from shared.apps.stripe.webhooks import stripe_event
 from shared.domains import subject_of
 
-from tests.fakes.polling import NOW, STRIPE, FakeStripe, Memory, MemoryTail, connection
+from tests.fakes.polling import NOW, STRIPE, FakeStripe, Memory, MemoryEventLog, connection
 from tests.unit.ingress import harness
 from tests.unit.ingress.harness import NEW, Harness
 
@@ -51,14 +51,14 @@ def test_the_sender_hears_2xx_and_why(changes: dict[str, Any], reason: str) -> N
 async def test_a_refused_event_was_not_received() -> None:
     """Where a poller lists one of that id it is still missing, and the index hears nothing of its customer."""
     memory = Memory()
-    tail = MemoryTail(memory)
+    tail = MemoryEventLog(memory)
     vendor = FakeStripe(10)
     missing = vendor.happen(NOW + 1)
     with pytest.raises(NotOurs) as caught:
         stripe_event(event(id=missing, livemode=True), connection("stripe"), subject_of)
-    await memory.book.event(caught.value.record)
+    await memory.store.event(caught.value.record)
     await tail.caught_up()
 
     assert memory.ids() == [missing]
     assert not tail.knows(STRIPE, missing)
-    assert tail.told == []
+    assert tail.offered == []

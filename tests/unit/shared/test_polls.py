@@ -1,24 +1,26 @@
-"""How far the pollers are, and how often they look."""
+"""How far the pollers are, and how often they poll."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from shared.polls import Poll, PollKind, Polls, decode, encode, stripe_interval, webhooks_come_in
+from shared.apps.stripe.polls import events_interval
+from shared.polls import Poll, PollKind, Polls, decode, encode, webhooks_come_in
+from shared.runtime.registry import Registry
 from shared.settings import Settings
 
 
 def test_an_app_account_is_indexed_when_both_its_lists_were_read_once() -> None:
     """Before that an address that is not found says nothing."""
-    polls, kinds = Polls(), ("togai-customers", "togai-accounts")
-    assert [poll.kind for poll in polls.not_indexed("togai:test:o")] == list(kinds)
+    registry, kinds = Registry(), ("togai-customers", "togai-accounts")
+    assert [poll.kind for poll in registry.not_indexed("togai:test:o")] == list(kinds)
 
     kind: PollKind
     for kind in ("togai-customers", "togai-accounts"):
-        polls.apply(Poll(app_account="togai:test:o", kind=kind, complete=True))
-    assert polls.not_indexed("togai:test:o") == []
-    assert polls.not_indexed("togai:test:other") != []
+        registry.polls.apply(Poll(app_account="togai:test:o", kind=kind, complete=True))
+    assert registry.not_indexed("togai:test:o") == []
+    assert registry.not_indexed("togai:test:other") != []
 
 
 def test_the_last_record_holds_and_reads_back() -> None:
@@ -44,7 +46,7 @@ def test_the_last_record_holds_and_reads_back() -> None:
 )
 def test_stripe_is_asked_seldom_where_webhooks_come_in(given: dict[str, Any], mode: str, seconds: float) -> None:
     """The sandbox calls this machine itself; the vendor needs a public address."""
-    assert stripe_interval(Settings(_env_file=None, **given), mode) == seconds
+    assert events_interval(Settings(_env_file=None, **given), mode) == seconds
 
 
 def test_webhooks_come_in_by_a_public_address_or_from_the_sandbox() -> None:

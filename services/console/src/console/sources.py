@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.polls import stripe_interval, webhooks_come_in
+from shared.apps import APPS, App
+from shared.polls import webhooks_come_in
 from shared.settings import Mode, Settings
 
 
@@ -17,17 +18,18 @@ def span(seconds: float) -> str:
 
 
 def sentences(settings: Settings, modes: Mapping[str, Mode]) -> tuple[str, ...]:
-    """One for each vendor that is connected. `modes` are by app."""
+    """One for each vendor that is connected and polled. `modes` are by app."""
     if not settings.polling:
         return ("TANDEM_POLLING is off: what no webhook brings is not noticed",)
-    found = []
-    if mode := modes.get("stripe"):
-        every = span(stripe_interval(settings, mode))
-        found.append(
-            f"Stripe: webhooks come in; its list of events is read every {every} for what they missed"
-            if webhooks_come_in(settings)
-            else f"Stripe: TANDEM_PUBLIC_URL is not set, so its list of events is read every {every} ({mode})"
-        )
-    if "togai" in modes:
-        found.append(f"Togai: changes are found by reading its lists every {span(settings.togai_poll_interval)}")
-    return tuple(found)
+    return tuple(_sentence(settings, APPS[app], mode) for app, mode in modes.items() if APPS[app].polls)
+
+
+def _sentence(settings: Settings, app: App, mode: Mode) -> str:
+    polled = [spec for spec in app.polls if not spec.ends]
+    every = span(min(app.poll_interval(spec, settings, mode) for spec in polled))
+    names = " and ".join(spec.title for spec in polled)
+    if not app.lists_events:
+        return f"{app.title}: changes are found by reading its lists every {every}"
+    if webhooks_come_in(settings):
+        return f"{app.title}: webhooks come in; its list of {names} is read every {every} for what they missed"
+    return f"{app.title}: TANDEM_PUBLIC_URL is not set, so its list of {names} is read every {every} ({mode})"

@@ -20,9 +20,9 @@ from shared.settings import Settings, is_loopback
 
 from ingress.app import admin_app, public_app
 from ingress.polling.pollers import Pollers
-from ingress.polling.term import Tools
+from ingress.polling.scheduler import PollDeps
 from ingress.ratelimit.allocator_server import AllocatorServer
-from ingress.webhooks import Desk
+from ingress.webhooks import WebhookDeps
 from shared import log as logs
 
 CONNECTIONS = 8192
@@ -41,13 +41,13 @@ async def serve(settings: Settings) -> None:
         Replica(settings, folds) as replica,
         AllocatorServer(settings, topics) as office,
         SharedLimits(settings, topics, "ingress") as limits,
-        Pollers(Tools(settings, topics, kafka, registry, vault, replica, limits)) as pollers,
+        Pollers(PollDeps(settings, topics, kafka, registry, vault, replica, limits)) as pollers,
     ):
-        desk = Desk(kafka, replica, registry, vault, topics, settings.append_timeout)
+        deps = WebhookDeps(kafka, replica, registry, vault, topics, settings.append_timeout)
         on_loopback = is_loopback(settings.ingress_admin_host)
-        admin = admin_app(desk, pollers, office, on_loopback=on_loopback)
+        admin = admin_app(deps, pollers, office, on_loopback=on_loopback)
         servers = [
-            _server(public_app(desk), settings.host, settings.ingress_port),
+            _server(public_app(deps), settings.host, settings.ingress_port),
             _server(admin, settings.ingress_admin_host, settings.ingress_admin_port),
         ]
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from ingress.polling.pollers import Pollers
 from ingress.ratelimit.allocator_server import AllocatorServer
-from ingress.webhooks import Desk, Receive, Scope, Send, Webhooks
+from ingress.webhooks import Receive, Scope, Send, WebhookDeps, Webhooks
 
 OWN_NAMES = ["127.0.0.1", "localhost"]
 
@@ -47,14 +47,14 @@ class PublicApp:
             await self._rest(scope, cast(Any, receive), cast(Any, send))
 
 
-def public_app(desk: Desk) -> Unsniffed:
+def public_app(deps: WebhookDeps) -> Unsniffed:
     """For the port that a proxy leads the vendors to."""
-    return Unsniffed(PublicApp(Webhooks(desk)))
+    return Unsniffed(PublicApp(Webhooks(deps)))
 
 
-def admin_app(desk: Desk, pollers: Pollers, office: AllocatorServer, *, on_loopback: bool) -> Unsniffed:
+def admin_app(deps: WebhookDeps, pollers: Pollers, office: AllocatorServer, *, on_loopback: bool) -> Unsniffed:
     """For the port that only the console and your monitoring reach."""
-    pages = _pages(desk, pollers, office)
+    pages = _pages(deps, pollers, office)
     # There it needs no token: a web site whose name leads to this machine must not read it through a browser.
     return Unsniffed(TrustedHostMiddleware(pages, OWN_NAMES) if on_loopback else pages)
 
@@ -64,11 +64,11 @@ async def _healthz(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _pages(desk: Desk, pollers: Pollers, office: AllocatorServer) -> Starlette:
+def _pages(deps: WebhookDeps, pollers: Pollers, office: AllocatorServer) -> Starlette:
     async def readyz(_: Request) -> Response:
         """Whether webhooks are taken: the connections have been read."""
-        ready = desk.replica.ready
-        facts = {"ready": ready, "service": "ingress", "connections": len(desk.registry.connections)}
+        ready = deps.replica.ready
+        facts = {"ready": ready, "service": "ingress", "connections": len(deps.registry.connections)}
         return JSONResponse(facts, status_code=200 if ready else 503)
 
     async def how_far(_: Request) -> Response:

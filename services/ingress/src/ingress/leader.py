@@ -34,8 +34,8 @@ Lead = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)
-class Seat:
-    """What is led: `name` in the logs, the consumer group, the topic whose partition decides, the metric that tells.
+class Election:
+    """What one process is elected for: `name` in the logs, the group, the topic whose partition decides, the metric.
 
     `session` is in seconds. With a `member` name a process that was killed and started again leads again at once.
     Nobody leads what is not `wanted`.
@@ -51,11 +51,11 @@ class Seat:
 
 
 class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Runs `lead` while this process is the one. `lead` bears to be cancelled at any moment, and ends by that only."""
+    """Runs `lead` while this process is elected. `lead` must be cancellation-safe and must not return."""
 
-    def __init__(self, settings: Settings, seat: Seat, lead: Lead) -> None:
+    def __init__(self, settings: Settings, election: Election, lead: Lead) -> None:
         self._settings = settings
-        self._seat = seat
+        self._election = election
         self._lead = lead
         self._task: asyncio.Task[None] | None = None
         self._leading: asyncio.Task[None] | None = None
@@ -68,8 +68,8 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
         return self._leading is not None
 
     async def __aenter__(self) -> Self:
-        if self._seat.wanted:
-            self._task = asyncio.create_task(self._follow(), name=self._seat.name)
+        if self._election.wanted:
+            self._task = asyncio.create_task(self._follow(), name=self._election.name)
         return self
 
     async def __aexit__(
@@ -86,8 +86,8 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
         """Kafka gave us the partition, or did not."""
         if assigned and not self._stopping and self._leading is None:
             self._consumer.pause(*assigned)  # the group is all that we are here for; a replica reads the records
-            log.info(f"{self._seat.name}.leading")
-            self._seat.gauge.set(1)
+            log.info(f"{self._election.name}.leading")
+            self._election.gauge.set(1)
             self._leading = asyncio.create_task(self._lead(), name="leading")
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
@@ -97,26 +97,26 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _stand_down(self) -> None:
         if self._leading:
             task, self._leading = self._leading, None
-            self._seat.gauge.set(0)
+            self._election.gauge.set(0)
             await _ended(task)
-            log.info(f"{self._seat.name}.stood_down")
+            log.info(f"{self._election.name}.stood_down")
 
     async def _follow(self) -> None:
         while not self._stopping:
             try:
                 await unless_cancelled(self._take_part())
             except KafkaError as error:
-                log.warning(f"{self._seat.name}.restarted", reason=repr(error))
+                log.warning(f"{self._election.name}.restarted", reason=repr(error))
             except Exception as error:
-                log.error(f"{self._seat.name}.restarted", reason=repr(error), exc_info=error)
+                log.error(f"{self._election.name}.restarted", reason=repr(error), exc_info=error)
             await asyncio.sleep(RESTART_AFTER)
 
     async def _take_part(self) -> None:
-        session = int(self._seat.session * 1000)
+        session = int(self._election.session * 1000)
         consumer = self._consumer = AIOKafkaConsumer(
             **client_options(self._settings),
-            group_id=self._seat.group,
-            group_instance_id=self._seat.member,
+            group_id=self._election.group,
+            group_instance_id=self._election.member,
             enable_auto_commit=False,
             auto_offset_reset="latest",
             session_timeout_ms=session,
@@ -125,16 +125,16 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         try:
             await consumer.start()
-            if self._seat.topic not in await consumer.topics():
-                raise KafkaError(f"the topic {self._seat.topic} is not there (yet)")
-            consumer.subscribe([self._seat.topic], listener=self)
+            if self._election.topic not in await consumer.topics():
+                raise KafkaError(f"the topic {self._election.topic} is not there (yet)")
+            consumer.subscribe([self._election.topic], listener=self)
             last = time.monotonic()
             while not self._stopping:
                 await consumer.getmany(timeout_ms=200)  # raises what went wrong in the group
                 now = time.monotonic()
-                if now - last > self._seat.session / 2:
+                if now - last > self._election.session / 2:
                     # Another process may be the one by now. Only a new place in the group tells.
-                    log.warning(f"{self._seat.name}.stood_still", seconds=round(now - last, 1))
+                    log.warning(f"{self._election.name}.stood_still", seconds=round(now - last, 1))
                     return
                 last = now
         finally:
@@ -142,8 +142,8 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
             await _left(consumer)
 
 
-class Led:
-    """What one of several does: runs while the context does, if this process is the one."""
+class LeaderTask:
+    """A task of the elected process: runs while the context does, if this process is elected."""
 
     _leader: Leader
 

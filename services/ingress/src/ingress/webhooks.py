@@ -40,7 +40,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Desk:
+class WebhookDeps:
     """What the webhook path needs at hand."""
 
     log: Log
@@ -54,7 +54,7 @@ class Desk:
 class Webhooks:
     """An ASGI app for `/webhooks/...`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: WebhookDeps) -> None:
         self._desk = desk
         self._opened: dict[str, tuple[Connection, Secrets]] = {}
         self._bodies = Bodies()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from shared.apps.hooks import After, Before, nothing_after, nothing_before
+from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
 from shared.identity import AppAccount
+from shared.linking.index import Entity
+from shared.polls import PollKind
 from shared.ratelimit.quotas import Quota
 from shared.settings import Settings
 
@@ -41,8 +44,8 @@ class App(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    fills_index: ClassVar[Sequence[str]] = ()
-    """Kinds of polls that must have read their list once before the index tells that something is not there."""
+    polls: ClassVar[Sequence[PollSpec]] = ()
+    """The lists that are polled."""
 
     append_patience: ClassVar[float] = 1.0
     """By how much the deadline of an append is stretched for a webhook that the vendor may send only once."""
@@ -70,3 +73,33 @@ class App(ABC):
     @abstractmethod
     def quota(self, settings: Settings, mode: str) -> Quota:
         """What the vendor allows an account in a mode."""
+
+    def poll_interval(self, spec: PollSpec, settings: Settings, mode: str) -> float:
+        """Seconds between two polls of a list of an app account in a mode. An app with `polls` has it."""
+        raise NotImplementedError
+
+    def pollers_of(self, context: PollContext) -> Iterable[Poller]:
+        """The loops at one app account: together they keep every poll of `polls`."""
+        return ()
+
+    def entity_of(self, app_account: str, event_type: str, body: bytes) -> Entity | None:
+        """What an event in the log shows of an entity of the index; None if nothing. Only asked where `by_event`."""
+        return None
+
+    def supersedes(self, new: Entity, known: Entity | None, *, ties: bool) -> bool:
+        """Whether what an event shows replaces what the index has; `ties`: also if both are of the same moment."""
+        return new != known
+
+    def poll(self, kind: PollKind) -> PollSpec | None:
+        """One of the polls; None for one that this version does not know."""
+        return next((spec for spec in self.polls if spec.kind == kind), None)
+
+    @property
+    def fills_index(self) -> tuple[PollKind, ...]:
+        """Kinds of polls that must have read their list once before the index tells that something is not there."""
+        return tuple(spec.kind for spec in self.polls if spec.fills_index)
+
+    @property
+    def lists_events(self) -> bool:
+        """Whether a poll lists events under the ids that webhooks bring."""
+        return any(spec.by_event for spec in self.polls)

@@ -26,7 +26,7 @@ from shared.linking import index, mappings, pairs
 from shared.linking.index import Entity, EntityIndex
 from shared.linking.mapping_index import LinkIndex
 from shared.linking.pairs import PairStates
-from shared.polls import Polls
+from shared.polls import Poll, Polls
 
 
 class UnknownApp(ValueError):
@@ -87,6 +87,10 @@ class Registry:
                 f"connection {connection_id} is unknown: add it with `tandem connections add`", connection=connection_id
             )
         return found
+
+    def not_indexed(self, app_account: str) -> list[Poll]:
+        """The polls whose first full pass is still to end before the app account's index can be asked."""
+        return self.polls.incomplete(app_account, APPS[app_account.partition(":")[0]].fills_index)
 
     def _fold(self, topic: str, take: Callable[[int, str, bytes], None]) -> Apply:
         def fold(offset: int, key: str, value: bytes | None) -> None:

@@ -80,7 +80,7 @@ async def other_side(context: Context, candidate: LinkCandidate) -> str:
 
 def _await_index(context: Context) -> None:
     for app in ("togai", "stripe"):
-        for poll in context.registry.polls.not_indexed(context.account(app)):
+        for poll in context.registry.not_indexed(context.account(app)):
             raise NotReady(
                 f"the index of {context.account(app)} is being filled for the first time ({poll.kind}: {poll.seen} "
                 "read): nothing is made before it is known who is there",

@@ -5,25 +5,26 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from shared.apps import APPS
 from shared.identity import AppAccount
-from shared.polls import Poll, stripe_interval, webhooks_come_in
+from shared.polls import Poll, webhooks_come_in
 
-from ingress.leader import Leader, Led, Seat
+from ingress.leader import Election, Leader, LeaderTask
 from ingress.polling.gaps import gap, late, level, meaning
-from ingress.polling.term import Term, Tools
+from ingress.polling.scheduler import PollDeps, PollScheduler
 from shared import metrics
 
 GROUP = "ingress-pollers"
 
 
-class Pollers(Led):
-    """Runs while the context does, unless the setting `polling` is off. `tools.registry` shows the positions."""
+class Pollers(LeaderTask):
+    """Runs while the context does, unless the setting `polling` is off. `deps.registry` shows the positions."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
-        self._term = Term(tools)
-        topics, settings = tools.topics, tools.settings
-        seat = Seat(
+    def __init__(self, deps: PollDeps) -> None:
+        self._deps = deps
+        self._scheduler = PollScheduler(deps)
+        topics, settings = deps.topics, deps.settings
+        election = Election(
             "pollers",
             topics.group(GROUP),
             topics.polls,
@@ -31,31 +32,34 @@ class Pollers(Led):
             settings.session_timeout,
             wanted=settings.polling,
         )
-        self._leader = Leader(settings, seat, self._term.run)
+        self._leader = Leader(settings, election, self._scheduler.run)
 
     def status(self) -> dict[str, Any]:
         """What /pollers shows: every list with its position, and what is wrong with it as far as this process knows."""
-        settings, now = self._tools.settings, time.time()
-        polls = sorted(self._tools.registry.polls.all(), key=lambda poll: poll.key)
-        connected = {c.app_account for c in self._tools.registry.connections.values() if c.state != "removed"}
+        settings, now = self._deps.settings, time.time()
+        polls = sorted(self._deps.registry.polls.all(), key=lambda poll: poll.key)
+        connected = {c.app_account for c in self._deps.registry.connections.values() if c.state != "removed"}
+        items = [self._item(poll, now) for poll in polls if poll.app_account in connected]
         return {
             "polling": settings.polling,
             "leader": self._leader.leading,
             "webhooks": "come in" if webhooks_come_in(settings) else "polling only",
-            "problem": self._term.problem,
-            "items": [self._item(poll, now) for poll in polls if poll.app_account in connected],
+            "problem": self._scheduler.problem,
+            "items": [item for item in items if item],
         }
 
     def _item(self, poll: Poll, now: float) -> dict[str, Any]:
-        settings = self._tools.settings
-        seconds = gap(poll, now)
-        problem = self._term.problem_of(poll.app_account, poll.kind) if self._leader.leading else ""
-        found = level(seconds)
-        mode = AppAccount.parse(poll.app_account).mode
-        togai = poll.kind.startswith("togai-")
-        interval = settings.togai_poll_interval if togai else stripe_interval(settings, mode)
+        """Empty for a list that this version does not poll."""
+        name, mode, _ = AppAccount.parse(poll.app_account)
+        app, settings = APPS[name], self._deps.settings
+        if (spec := app.poll(poll.kind)) is None:
+            return {}
+        seconds, interval = gap(spec, poll, now), app.poll_interval(spec, settings, mode)
+        problem = self._scheduler.problem_of(poll.app_account, poll.kind) if self._leader.leading else ""
+        found = level(spec, seconds)
         if settings.polling:
-            problem = problem or late(poll, interval, now)
+            problem = problem or late(spec, poll, interval, now)
+        said = (meaning(spec, f"{app.title}'s {spec.title}", poll, now), problem)
         return {
             "app_account": poll.app_account,
             "kind": poll.kind,
@@ -68,5 +72,5 @@ class Pollers(Led):
             "found": poll.found,
             "gap_seconds": seconds,
             "level": "warning" if found == "ok" and problem else found,
-            "problem": "; ".join(text for text in (meaning(poll, now) if not togai else "", problem) if text),
+            "problem": "; ".join(text for text in said if text),
         }

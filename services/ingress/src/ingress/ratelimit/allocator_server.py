@@ -20,7 +20,7 @@ from shared.ratelimit.quotas import quota_of
 from shared.settings import Settings
 from shared.tasks import unless_cancelled
 
-from ingress.leader import Leader, Led, Seat
+from ingress.leader import Election, Leader, LeaderTask
 from ingress.ratelimit.allocator import Allocator
 from shared import metrics
 
@@ -33,7 +33,7 @@ AGAIN_AFTER = 0.5
 CONFIRM_WITHIN = 10.0
 
 
-class AllocatorServer(Led):
+class AllocatorServer(LeaderTask):
     """Runs while the context does; without any quota there is nothing to lease."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
@@ -43,8 +43,8 @@ class AllocatorServer(Led):
         member = f"{topics.prefix}ingress-{socket.gethostname()}-{settings.ingress_port}"
         group = topics.group(GROUP)
         limited = any(quota_of(settings, app).limited for app in quotas.SOURCES)
-        seat = Seat("limits", group, topics.limits_demand, metrics.LIMIT_LEADER, SESSION, member, limited)
-        self._leader = Leader(settings, seat, self._lead)
+        election = Election("limits", group, topics.limits_demand, metrics.LIMIT_LEADER, SESSION, member, limited)
+        self._leader = Leader(settings, election, self._lead)
         self._allocator: Allocator | None = None
         self._woken = asyncio.Event()
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
 from shared.apps.model import Access, App
+from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
+from shared.apps.stripe import polls
+from shared.apps.stripe.readers import entities
 from shared.apps.stripe.webhooks import receive
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
 from shared.identity import AppAccount
+from shared.linking.index import Entity
 from shared.ratelimit.quotas import Quota
 from shared.settings import Settings
 
@@ -28,7 +32,7 @@ class Stripe(App):
     """Payments."""
 
     name, title = "stripe", "Stripe"
-    fills_index = ("stripe-customers", "stripe-events")
+    polls = (polls.CUSTOMERS, polls.EVENTS)
 
     def url(self, account: AppAccount, noun: str, entity: str) -> str:
         """Source: addresses of dashboard.stripe.com as its own pages show them."""
@@ -60,3 +64,21 @@ class Stripe(App):
     def quota(self, settings: Settings, mode: str) -> Quota:
         rate = settings.stripe_quota if settings.stripe_quota is not None else RATES.get(mode, 25.0)
         return Quota(rate, settings.stripe_operation_quota, settings.stripe_concurrency)
+
+    def poll_interval(self, spec: PollSpec, settings: Settings, mode: str) -> float:
+        seconds = polls.events_interval(settings, mode)
+        return min(seconds, polls.ASK_AGAIN) if spec is polls.CUSTOMERS else seconds
+
+    def pollers_of(self, context: PollContext) -> Iterable[Poller]:
+        from shared.apps.stripe.readers.customers import CustomerReader
+        from shared.apps.stripe.readers.events import EventReader, poll_window
+
+        mode = AppAccount.parse(context.app_account).mode
+        yield Poller((polls.EVENTS,), EventReader(context, poll_window(context.settings, mode)).poll_once)
+        yield Poller((polls.CUSTOMERS,), CustomerReader(context).poll_once)
+
+    def entity_of(self, app_account: str, event_type: str, body: bytes) -> Entity | None:
+        return entities.from_event(app_account, body) if event_type.startswith("stripe.customer.") else None
+
+    def supersedes(self, new: Entity, known: Entity | None, *, ties: bool) -> bool:
+        return entities.supersedes(new, known, ties=ties)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from shared.apps.model import Access, App
+from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
+from shared.apps.togai import polls
 from shared.apps.togai.webhooks import receive
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
@@ -18,7 +21,7 @@ class Togai(App):
     """Usage billing."""
 
     name, title = "togai", "Togai"
-    fills_index = ("togai-customers", "togai-accounts")
+    polls = (polls.CUSTOMERS, polls.ACCOUNTS)
 
     # That Togai sends a second time is nowhere written: its only attempt waits longer for Kafka before it gets 503.
     append_patience = 4.0
@@ -41,3 +44,12 @@ class Togai(App):
 
     def quota(self, settings: Settings, mode: str) -> Quota:
         return Quota(settings.togai_quota, concurrency=settings.togai_concurrency)
+
+    def poll_interval(self, spec: PollSpec, settings: Settings, mode: str) -> float:
+        return settings.togai_poll_interval
+
+    def pollers_of(self, context: PollContext) -> Iterable[Poller]:
+        from shared.apps.togai.readers.lists import ListReader
+
+        reader = ListReader(context, context.settings.togai_poll_interval)
+        yield Poller((polls.CUSTOMERS, polls.ACCOUNTS), reader.poll_once)

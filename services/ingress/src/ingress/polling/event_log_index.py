@@ -1,6 +1,6 @@
-"""What stands in the log already: the ids of Stripe's events, read from the event topics and followed.
+"""What is in the log already: the ids of events that a poll lists too, read from the event topics and followed.
 
-A poller asks it which events came in by webhook; a new state of a Stripe customer is told as soon as it is appended.
+A poller asks it which events came in by webhook; what an event shows of an entity is offered to the index at once.
 """
 
 from __future__ import annotations
@@ -8,34 +8,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from shared.apps import APPS
 from shared.errors import Unavailable
 from shared.events.envelope import check_version
 from shared.kafka.log import client_options
 from shared.linking.index import Entity
 from shared.log import get_logger
+from shared.polls import epoch
 from shared.settings import Settings
 from shared.tasks import unless_cancelled
-
-from ingress.polling.stripe_index import from_event
 
 log = get_logger(__name__)
 
 RESTART_AFTER = 0.5
 """Seconds before the client is made anew after it failed."""
 CLOCKS_APART = 3600.0
-"""Seconds by which the log is read from earlier than asked: its times are ours, what is asked for is Stripe's time."""
+"""Seconds by which the log is read from earlier than asked: its times are ours, what is asked for is the vendor's."""
 PATIENCE = 60.0
-"""Seconds for a read to the log's end; it begins anew with the next look."""
+"""Seconds for a read to the log's end; the next poll reads on."""
 
-Tell = Callable[[Entity, bool], None]
-"""Takes a customer's state from an event, and whether the event was appended just now."""
+Offer = Callable[[Entity, bool], None]
+"""Takes an entity's state from an event, and whether the event was appended just now."""
 
 
 class _Seen(msgspec.Struct):
@@ -52,36 +51,36 @@ _decoder = msgspec.json.Decoder(_Seen)
 
 
 @dataclass
-class _Wish:
+class _Waiter:
     """Somebody waits until what stands in the log now has been read."""
 
     done: asyncio.Future[None]
     ends: dict[TopicPartition, int] = field(default_factory=dict)
 
 
-class Tail:
+class EventLogIndex:
     """Follows the event topics, every partition, as an outsider of every group.
 
     An unknown major schema version ends it: `failed` tells, and every wait raises it.
     """
 
-    def __init__(self, settings: Settings, topics: Iterable[str], tell: Tell) -> None:
+    def __init__(self, settings: Settings, topics: Iterable[str], offer: Offer) -> None:
         self._settings = settings
         self._topics = tuple(topics)
-        self._tell = tell
+        self._offer = offer
         self._known: dict[str, dict[str, float]] = {}
         self._since: float | None = None
         self._begun: float | None = None
         self._next: dict[TopicPartition, int] = {}
         self._live_from: dict[TopicPartition, int] = {}
-        self._wishes: list[_Wish] = []
+        self._waiters: list[_Waiter] = []
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._stopping = False
         self.failed: BaseException | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._follow(), name="tail")
+        self._task = asyncio.create_task(self._follow(), name="event-log-index")
         return self
 
     async def __aexit__(
@@ -103,16 +102,16 @@ class Tail:
         """Wait until everything that stands in the log now has been read. Raises Unavailable if Kafka is away."""
         if self.failed:
             raise self.failed
-        wish = _Wish(asyncio.get_running_loop().create_future())
-        self._wishes.append(wish)
+        waiter = _Waiter(asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)
         try:
             async with asyncio.timeout(PATIENCE):
-                await wish.done
+                await waiter.done
         except TimeoutError as error:
             raise Unavailable(f"the log was not read to its end within {PATIENCE:.0f} s") from error
         finally:
-            if wish in self._wishes:
-                self._wishes.remove(wish)
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
 
     def knows(self, app_account: str, event_id: str) -> bool:
         """Whether an event stands in the log, as far as it was read."""
@@ -134,15 +133,15 @@ class Tail:
                     await unless_cancelled(self._consume())
                     continue
                 except KafkaError as error:
-                    log.warning("tail.restarted", reason=repr(error))
+                    log.warning("event_log.restarted", reason=repr(error))
                 await asyncio.sleep(RESTART_AFTER)
         except Exception as error:
             self.failed = error
-            log.error("tail.failed", error=str(error), exc_info=error)
+            log.error("event_log.failed", error=str(error), exc_info=error)
         finally:
-            for wish in self._wishes:
-                if not wish.done.done():
-                    wish.done.set_exception(self.failed or Unavailable("the log is not read any more"))
+            for waiter in self._waiters:
+                if not waiter.done.done():
+                    waiter.done.set_exception(self.failed or Unavailable("the log is not read any more"))
 
     async def _consume(self) -> None:
         """Read on until the client fails, or something earlier is asked for."""
@@ -191,35 +190,27 @@ class Tail:
         except (msgspec.DecodeError, RecursionError):
             return  # no event; the service that reads the topic buries it
         check_version(seen.schemaversion)
-        # A refused one is not the account's: it was not received, and shows no state of its customers.
-        if seen.refused or not seen.appaccount.startswith("stripe:"):
+        app = APPS.get(seen.appaccount.partition(":")[0])
+        # A refused one is not the account's: it was not received, and shows no state of its entities.
+        if seen.refused or app is None or not app.lists_events:
             return
-        self._known.setdefault(seen.appaccount, {})[seen.id] = _epoch(seen.time)
-        if seen.type.startswith("stripe.customer."):
-            entity = from_event(seen.appaccount, seen.data)
-            if entity:
-                self._tell(entity, live)
+        self._known.setdefault(seen.appaccount, {})[seen.id] = epoch(seen.time)
+        if entity := app.entity_of(seen.appaccount, seen.type, seen.data):
+            self._offer(entity, live)
 
     async def _fulfil(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
         """Tell those who wait and whose end has been reached, unless something earlier is still to be read."""
         if self._begun != self._since:
             return
-        new = [wish for wish in self._wishes if not wish.ends]
+        new = [waiter for waiter in self._waiters if not waiter.ends]
         if new:
             ends = await consumer.end_offsets(partitions)
-            for wish in new:
-                wish.ends = ends
-        if not self._wishes:
+            for waiter in new:
+                waiter.ends = ends
+        if not self._waiters:
             return
         # By the consumer's position, not by the last record: retention may have removed records before the end.
         at = {partition: await consumer.position(partition) for partition in partitions}
-        for wish in self._wishes:
-            if wish.ends and not wish.done.done() and all(at[p] >= end for p, end in wish.ends.items()):
-                wish.done.set_result(None)
-
-
-def _epoch(time: str) -> float:
-    try:
-        return datetime.fromisoformat(time).timestamp()
-    except ValueError:
-        return 0.0
+        for waiter in self._waiters:
+            if waiter.ends and not waiter.done.done() and all(at[p] >= end for p, end in waiter.ends.items()):
+                waiter.done.set_result(None)

@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from shared.apps.togai.client import TogaiApp
+from shared.apps.togai.readers.rows import Row, seconds
 from shared.errors import Rejected
 from shared.log import get_logger
-
-from ingress.polling.togai_rows import Row, seconds
 
 log = get_logger(__name__)
 
@@ -18,7 +17,7 @@ STATUSES = ("ACTIVE", "ARCHIVED")
 """Each is listed apart: Togai's documents name no list of both."""
 
 
-class Walk:
+class Paginator:
     """One walk over a noun's whole list, page by page. `cursor` is where it goes on, empty before and after it.
 
     `whole` tells that it began at the beginning and no token was refused; `shown` holds the ids that it saw.
@@ -71,7 +70,7 @@ class Walk:
         self._status = STATUSES[min(place, len(STATUSES) - 1)]
 
 
-async def heads(client: TogaiApp, noun: Noun, go_on: Callable[[list[Row]], Awaitable[bool]], most: int) -> int:
+async def first_pages(client: TogaiApp, noun: Noun, go_on: Callable[[list[Row]], Awaitable[bool]], most: int) -> int:
     """The first pages of each status: `go_on` takes a page and tells whether the next one is wanted too.
 
     Returns the number of calls, `most` at most, but one for each status in any case.

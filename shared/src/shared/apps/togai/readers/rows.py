@@ -6,16 +6,18 @@ An account's digest has two halves, its own and its customer's: the index alone 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
+
 from shared.connections import Connection
 from shared.errors import Malformed
 from shared.events.envelope import Envelope, timestamp
 from shared.identity import Ref, is_id, source_of
 from shared.linking.index import Entity, EntityState, normalized_email
 from shared.linking.pairs import digest
+from shared.polls import epoch
 
 Row = dict[str, Any]
 
@@ -29,12 +31,8 @@ def entity_id(row: Row, name: str = "id") -> str:
 
 
 def seconds(row: Row, name: str) -> float:
-    """A time in a row as epoch seconds, in UTC if it does not say; 0 for none."""
-    try:
-        found = datetime.fromisoformat(str(row.get(name)))
-    except ValueError:
-        return 0.0
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    """A time in a row as epoch seconds; 0 for none."""
+    return epoch(str(row.get(name)))
 
 
 def content(row: Row) -> str:
@@ -115,7 +113,7 @@ class Change:
 def events(change: Change, connection: Connection, now: datetime) -> list[Envelope]:
     """The events of a change, in order. Their ids come from the content: the same state makes the same ids again.
 
-    What is made is updated too: what changed between the vendor's own webhook and our look would be lost otherwise.
+    What is made is updated too: what changed between the vendor's own webhook and our poll would be lost otherwise.
     """
     ref, entity = Ref.parse(change.entity.ref), change.entity
     event_id = f"tgp_{digest(entity.ref)}_{entity.seq}_{entity.digest}"

@@ -1,63 +1,59 @@
 """Stripe's own list of events, read again and again with an overlap: what no webhook brought is appended.
 
-The list is eventually consistent: an event may appear late, behind newer ones. So each look begins some time before the
+The list is eventually consistent: an event may appear late, behind newer ones. So each poll begins some time before the
 place up to which the last one has seen everything, and once a day the last two days are read again.
 """
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
+
+from shared import metrics
+from shared.apps.polling import PollContext
 from shared.apps.receiving import Refused
 from shared.apps.stripe.client import StripeApp
+from shared.apps.stripe.polls import CUSTOMERS, EVENTS, EVENTS_KEPT, events_interval
+from shared.apps.stripe.readers.entities import from_event, keep_newest, supersedes
 from shared.apps.stripe.webhooks import stripe_event
 from shared.connections import Connection
-from shared.domains import subject_of
 from shared.errors import Malformed, Retryable, Unavailable
-from shared.events.envelope import timestamp
 from shared.flows.retries import in_place
 from shared.linking.index import Entity
 from shared.log import get_logger
-from shared.polls import STRIPE_KEEPS_EVENTS, Poll, stripe_interval, webhooks_come_in
+from shared.polls import Poll, epoch, rfc3339, webhooks_come_in
 from shared.settings import Settings
-
-from ingress.polling.book import Book
-from ingress.polling.stripe_index import from_event, keep_newest, supersedes
-from ingress.polling.tail import Tail
-from shared import metrics
 
 log = get_logger(__name__)
 
 FIRST_OVERLAP = 60.0
 """Seconds before the connection was made from which on events are ours: clocks differ."""
 SHORTEST_OVERLAP = 900.0
-"""Seconds that every look goes back behind the last one's end, for events that Stripe lists late."""
+"""Seconds that every poll goes back behind the last one's end, for events that Stripe lists late."""
 REREAD_EVERY = 24 * 3600.0
-"""Seconds between two long looks, for events that Stripe lists later than the overlap."""
+"""Seconds between two long polls, for events that Stripe lists later than the overlap."""
 LATEST_LISTED = 24 * 3600.0
-"""Seconds after which an event is listed at the latest: a long look goes back so far behind the one before it."""
+"""Seconds after which an event is listed at the latest: a long poll goes back so far behind the one before it."""
 REREAD_RETRY = 3600.0
-"""Seconds after a long look that failed: it must not hold up the short ones."""
+"""Seconds after a long poll that failed: it must not hold up the short ones."""
 ON_ITS_WAY = 120.0
 """Seconds for which an event that is not in the log may still be coming by webhook."""
 MARGIN = 600.0
-"""Seconds by which the end of a look without new events lies before its start: our clock may be ahead of Stripe's."""
+"""Seconds by which the end of a poll without new events lies before its start: our clock may be ahead of Stripe's."""
 PAGE_PATIENCE = 5.0
-"""Seconds in which a page is asked for again in place: if any refusal threw a look back to its beginning, one over many
+"""Seconds in which a page is asked for again in place: if any refusal threw a poll back to its beginning, one over many
 pages would hardly ever come to its end while a vendor is troubled.
 """
 KEPT = 20_000
-"""Missing events that one look holds in memory, the oldest ones; the next look, at once, goes on behind them."""
+"""Missing events that one poll holds in memory, the oldest ones; the next poll, at once, goes on behind them."""
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """One event of the list, as far as a look needs it."""
+    """One event of the list, as far as a poll needs it."""
 
     id: str
     created: int
@@ -69,24 +65,24 @@ _decoder = msgspec.json.Decoder(Listed)
 
 @dataclass(frozen=True)
 class Window:
-    """How far back a look goes, how long a webhook may take, and when the next look is due, in seconds."""
+    """How far back a poll goes, how long a webhook may take, and when the next poll is due, in seconds."""
 
     interval: float
     overlap: float
     grace: float
 
-    @classmethod
-    def of(cls, settings: Settings, mode: str) -> Window:
-        """As the settings say: where no webhooks come in nothing is waited for."""
-        interval = stripe_interval(settings, mode)
-        if not webhooks_come_in(settings):
-            return cls(interval, SHORTEST_OVERLAP, 0.0)
-        return cls(interval, max(SHORTEST_OVERLAP, interval), min(ON_ITS_WAY, interval))
+
+def poll_window(settings: Settings, mode: str) -> Window:
+    """As the settings say: where no webhooks come in nothing is waited for."""
+    seconds = events_interval(settings, mode)
+    if not webhooks_come_in(settings):
+        return Window(seconds, SHORTEST_OVERLAP, 0.0)
+    return Window(seconds, max(SHORTEST_OVERLAP, seconds), min(ON_ITS_WAY, seconds))
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a look found: events to append, oldest first, and the time up to which everything is then in the log."""
+    """What a poll found: events to append, oldest first, and the time up to which everything is then in the log."""
 
     missing: list[Listed]
     position: float
@@ -99,7 +95,7 @@ def judge(
     """Decide about the events that are not in the log, newest first as Stripe lists them. Pure.
 
     `missed_at` is when each was first not in the log, by our clock, which may differ from Stripe's; `seen_to` is the
-    time up to which the list was seen; `began` when the look began.
+    time up to which the list was seen; `began` when the poll began.
     """
     young = began - window.grace
     missing: list[Listed] = []
@@ -112,52 +108,37 @@ def judge(
 
 
 def reread_since(poll: Poll) -> float:
-    """Where the next long look begins (epoch seconds): everything before was listed when the last one ended."""
+    """Where the next long poll begins (epoch seconds): everything before was listed when the last one ended."""
     return max(epoch(poll.reread_at) - LATEST_LISTED, epoch(poll.since) - FIRST_OVERLAP)
 
 
 def first_position(connection: Connection, now: float) -> float:
-    """Where the first look begins: when the connection was made, as far as Stripe keeps events."""
+    """Where the first poll begins: when the connection was made, as far as Stripe keeps events."""
     made = epoch(connection.changed_at) or now
-    # A little later than Stripe's memory begins, so that the first look does not find that something was lost.
-    return max(min(made, now), now - STRIPE_KEEPS_EVENTS + 3600)
+    # A little later than Stripe's memory begins, so that the first poll does not find that something was lost.
+    return max(min(made, now), now - EVENTS_KEPT + 3600)
 
 
-def epoch(time_text: str) -> float:
-    """Epoch seconds of an RFC 3339 time; 0 for none, and for what is none."""
-    try:
-        found = datetime.fromisoformat(time_text)
-    except ValueError:
-        return 0.0
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+class EventReader:
+    """The polls of one Stripe account's events."""
 
-
-def told(seconds: float) -> str:
-    """Epoch seconds as RFC 3339."""
-    return timestamp(datetime.fromtimestamp(seconds, UTC))
-
-
-class StripeEvents:
-    """The looks at one Stripe account's events."""
-
-    def __init__(
-        self, app_account: str, book: Book, tail: Tail, window: Window, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._account = app_account
-        self._book = book
-        self._tail = tail
+    def __init__(self, context: PollContext, window: Window) -> None:
+        self._account = context.app_account
+        self._store = context.store
+        self._log = context.log
+        self._subject_of = context.subject_of
+        self._clock = context.clock
         self._window = window
-        self._clock = clock
         self._states: dict[str, Entity] = {}
         self._listed = 0
         self._last = 0.0
         self._missed_at: dict[str, float] = {}
         self._reread_failed = float("-inf")
 
-    async def look(self, client: StripeApp, connection: Connection) -> float:
-        """One look. Returns the seconds after which the next one is due.
+    async def poll_once(self, connection: Connection, client: StripeApp) -> float:
+        """One poll. Returns the seconds after which the next one is due.
 
-        Raises the client's errors, Unavailable and NotReady; nothing is skipped by that, the next look begins where
+        Raises the client's errors, Unavailable and NotReady; nothing is skipped by that, the next poll begins where
         this one did.
         """
         poll = await self._begun(connection)
@@ -175,8 +156,8 @@ class StripeEvents:
         return min(self._window.interval, ON_ITS_WAY) if verdict.on_their_way else self._window.interval
 
     async def _reread_if_due(self, client: StripeApp, connection: Connection) -> None:
-        """Once a day, after a short look has ended. A vendor in trouble is asked again an hour later."""
-        poll, began = self._book.polls.get(self._account, "stripe-events"), self._clock()
+        """Once a day, after a short poll has ended. A vendor in trouble is asked again an hour later."""
+        poll, began = self._store.polls.get(self._account, EVENTS.kind), self._clock()
         if began - max(epoch(poll.reread_at), self._reread_failed) < REREAD_RETRY:
             return
         if began - epoch(poll.reread_at) < REREAD_EVERY:
@@ -185,9 +166,9 @@ class StripeEvents:
             _, left, cut = await self._missing(client, reread_since(poll))
             verdict = judge(left, self._missed_at, began, began, self._window)
             appended = await self._bring(verdict, connection)
-            # Cut, it brought the oldest ones: the next look goes on with the others.
-            done = poll.reread_at if cut else told(began)
-            await self._book.poll(msgspec.structs.replace(poll, reread_at=done, found=poll.found + appended))
+            # Cut, it brought the oldest ones: the next poll goes on with the others.
+            done = poll.reread_at if cut else rfc3339(began)
+            await self._store.poll(msgspec.structs.replace(poll, reread_at=done, found=poll.found + appended))
         except Retryable as error:
             self._reread_failed = began
             log.warning("poll.reread_failed", app_account=self._account, reason=error.message)
@@ -200,12 +181,12 @@ class StripeEvents:
 
         Both newest first.
         """
-        self._tail.require(since)
-        await self._tail.caught_up()
+        self._log.require(since)
+        await self._log.caught_up()
         unknown, cut = await self._walk(client, int(since))
         # The list came first: what a webhook brought meanwhile is in the log by now.
-        await self._tail.caught_up()
-        return unknown, [event for event in unknown if not self._tail.knows(self._account, event.id)], cut
+        await self._log.caught_up()
+        return unknown, [event for event in unknown if not self._log.knows(self._account, event.id)], cut
 
     async def _bring(self, verdict: Verdict, connection: Connection) -> int:
         """Append what is missing, then bring the index to the newest states. Returns how many were appended."""
@@ -215,11 +196,11 @@ class StripeEvents:
 
     async def _begun(self, connection: Connection) -> Poll:
         """The poll as it stands. At first sight its beginning is written down before anything is asked."""
-        poll = self._book.polls.get(self._account, "stripe-events")
+        poll = self._store.polls.get(self._account, EVENTS.kind)
         if not poll.position:
-            first = told(first_position(connection, self._clock()))
-            poll = msgspec.structs.replace(poll, since=first, position=first, reread_at=told(self._clock()))
-            await self._book.poll(poll)
+            first = rfc3339(first_position(connection, self._clock()))
+            poll = msgspec.structs.replace(poll, since=first, position=first, reread_at=rfc3339(self._clock()))
+            await self._store.poll(poll)
         return poll
 
     async def _walk(self, client: StripeApp, since: int) -> tuple[deque[Listed], bool]:
@@ -236,7 +217,7 @@ class StripeEvents:
                 after, self._last = event.id, max(self._last, float(event.created))
                 if entity := from_event(self._account, body):
                     keep_newest(self._states, entity)
-                if not self._tail.knows(self._account, event.id):
+                if not self._log.knows(self._account, event.id):
                     # Copied: a piece of the answer would hold the whole answer in memory.
                     unknown.append(Listed(event.id, event.created, bytes(body)))
                     missed += 1
@@ -258,42 +239,42 @@ class StripeEvents:
     async def _append(self, event: Listed, connection: Connection) -> bool:
         """Whether it is in the log now: what cannot be appended is told once and stepped over."""
         try:
-            envelope = stripe_event(event.body, connection, subject_of)
-            await self._book.event(msgspec.structs.replace(envelope, origin="poll"))
+            envelope = stripe_event(event.body, connection, self._subject_of)
+            await self._store.event(msgspec.structs.replace(envelope, origin="poll"))
         except (Refused, Malformed) as error:
             reason = error.reason if isinstance(error, Refused) else "malformed"
             metrics.POLL_REFUSED.labels("stripe", reason).inc()
             log.error("poll.refused_event", app_account=self._account, id=event.id, reason=error.message)
-            self._tail.take_for_known(self._account, event.id, event.created)
+            self._log.take_for_known(self._account, event.id, event.created)
             return False
         metrics.POLL_EVENTS.labels("stripe").inc()
         return True
 
     async def _feed(self) -> None:
         """Bring the index to the newest states that the list shows: it tells the true order within a second."""
-        await self._book.settle(self._states.values(), partial(supersedes, ties=True))
+        await self._store.upsert(self._states.values(), partial(supersedes, ties=True))
 
     async def _end(self, poll: Poll, verdict: Verdict, appended: int, began: float, *, cut: bool) -> None:
-        if began - epoch(poll.position) > STRIPE_KEEPS_EVENTS:
+        if began - epoch(poll.position) > EVENTS_KEPT:
             poll = await self._lost(poll, began)
         ended = msgspec.structs.replace(
             poll,
-            position=told(verdict.position),
+            position=rfc3339(verdict.position),
             complete=poll.complete or not cut,
             passes=poll.passes + 1,
             seen=self._listed,
             found=poll.found + appended,
-            at=told(self._clock()),
+            at=rfc3339(self._clock()),
         )
-        await self._book.poll(ended)
+        await self._store.poll(ended)
         oldest = min(verdict.position, epoch(poll.position)) - self._window.overlap
-        self._tail.forget(self._account, min(oldest, reread_since(poll)) - 60)
+        self._log.forget(self._account, min(oldest, reread_since(poll)) - 60)
         if appended:
             log.info("poll.found", app_account=self._account, events=appended, since=poll.position)
 
     async def _lost(self, poll: Poll, now: float) -> Poll:
         """What happened before Stripe's memory begins is gone: say so, and list the customers again for the index."""
-        until = told(now - STRIPE_KEEPS_EVENTS)
+        until = rfc3339(now - EVENTS_KEPT)
         log.error(
             "poll.events_lost",
             app_account=self._account,
@@ -301,6 +282,6 @@ class StripeEvents:
             until=until,
             do="Stripe lists 30 days only: bring the account up to date with a backfill",
         )
-        customers = self._book.polls.get(self._account, "stripe-customers")
-        await self._book.poll(msgspec.structs.replace(customers, complete=False, cursor="", seen=0))
+        customers = self._store.polls.get(self._account, CUSTOMERS.kind)
+        await self._store.poll(msgspec.structs.replace(customers, complete=False, cursor="", seen=0))
         return msgspec.structs.replace(poll, lost=f"{poll.position}/{until}")

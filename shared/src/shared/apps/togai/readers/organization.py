@@ -6,16 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
+
+from shared import metrics
+from shared.apps.polling import Store
 from shared.apps.receiving import Refused
 from shared.apps.togai.client import TogaiApp
-from shared.connections import Connection
-from shared.errors import Malformed, NotFound
-from shared.identity import Ref
-from shared.linking.index import Entity, normalized_email
-from shared.log import get_logger
-
-from ingress.polling.book import Book
-from ingress.polling.togai_rows import (
+from shared.apps.togai.readers.paginator import STATUSES
+from shared.apps.togai.readers.rows import (
     Change,
     Row,
     account_entity,
@@ -28,8 +25,11 @@ from ingress.polling.togai_rows import (
     own_half,
     seconds,
 )
-from ingress.polling.togai_walk import STATUSES
-from shared import metrics
+from shared.connections import Connection
+from shared.errors import Malformed, NotFound
+from shared.identity import Ref
+from shared.linking.index import Entity, normalized_email
+from shared.log import get_logger
 
 log = get_logger(__name__)
 
@@ -37,36 +37,36 @@ CLOCKS_APART = 60.0
 """Seconds by which Togai's clock may be behind ours."""
 
 
-class TogaiIndex:
+class OrganizationIndex:
     """`since` is when the organization was first seen, in epoch seconds: what was made before is not ours to create.
 
     `baseline` is on until a first full pass has shown what there was.
     """
 
-    def __init__(self, app_account: str, book: Book, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, app_account: str, store: Store, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.app_account = app_account
         self.since = 0.0
         self.baseline = True
         self.found = 0
         self.customers: dict[str, Row] = {}
         self.stale: set[str] = set()
-        self._book = book
+        self._store = store
         self._now = now
         self._newcomers: set[str] = set()
         self._told: set[str] = set()
 
     def accounts(self) -> list[Entity]:
         """The organization's accounts that are not gone."""
-        return [e for e in self._book.index.of(self.app_account, "account") if e.state != "deleted"]
+        return [e for e in self._store.index.of(self.app_account, "account") if e.state != "deleted"]
 
     def find_stale(self) -> None:
         """Accounts whose customer changed when another process, or an earlier one, was polling."""
-        index = self._book.index
+        index = self._store.index
         self.stale = {a.ref for a in self.accounts() if is_stale(a, index.get(a.parent))}
 
     def knows_customer(self, row: Row) -> bool:
         """Whether an account's customer is in the index."""
-        return self._book.index.get(self._ref("customer", str(row.get("customerId")))) is not None
+        return self._store.index.get(self._ref("customer", str(row.get("customerId")))) is not None
 
     async def take_customers(self, rows: list[Row]) -> int:
         """Take customers in. Returns the number of changes; their accounts become stale."""
@@ -81,11 +81,11 @@ class TogaiIndex:
                 self._newcomers.add(entity.ref)
             if not self.baseline or entity.ref in self._newcomers:
                 self.customers[row["id"]] = row
-            if entity != self._book.index.get(entity.ref):
+            if entity != self._store.index.get(entity.ref):
                 news.append(entity)
-        await self._book.entities(news)
+        await self._store.entities(news)
         for entity in news:
-            self.stale |= {a.ref for a in self._book.index.children(entity.ref) if is_stale(a, entity)}
+            self.stale |= {a.ref for a in self._store.index.children(entity.ref) if is_stale(a, entity)}
         return len(news)
 
     async def take_accounts(self, rows: list[Row], connection: Connection) -> int:
@@ -103,12 +103,12 @@ class TogaiIndex:
             elif change:
                 silent.append(change)
         await self.write(changes, connection)
-        await self._book.entities(silent)
+        await self._store.entities(silent)
         return len(changes) + len(silent)
 
     def _change(self, row: Row) -> Change | Entity | None:
         """What a row changes: an entry alone for what was there before us."""
-        index = self._book.index
+        index = self._store.index
         known = index.get(self._ref("account", entity_id(row)))
         parent = self._ref("customer", entity_id(row, "customerId"))
         newcomer = not self.baseline or parent in self._newcomers
@@ -124,20 +124,20 @@ class TogaiIndex:
         for change in changes:
             for envelope in events(change, connection, self._now()):
                 try:
-                    await self._book.event(envelope)
+                    await self._store.event(envelope)
                 except (Refused, Malformed) as error:
                     # Nothing will make it smaller: the entry is kept, so that it is told once.
                     self._refuse(change.account, error.message)
                     continue
                 self.found += 1
                 metrics.POLL_EVENTS.labels("togai").inc()
-        await self._book.entities([change.entity for change in changes])
+        await self._store.entities([change.entity for change in changes])
         self.stale -= {change.entity.ref for change in changes}
 
     async def freshen(self, ref: str, client: TogaiApp, connection: Connection) -> None:
         """An account whose customer changed, and that no list has shown since: read it, and say that it changed."""
-        known = self._book.index.get(ref)
-        customer = self._book.index.get(known.parent) if known else None
+        known = self._store.index.get(ref)
+        customer = self._store.index.get(known.parent) if known else None
         if known is None or customer is None or not is_stale(known, customer):
             self.stale.discard(ref)
             return

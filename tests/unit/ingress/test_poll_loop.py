@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from ingress.polling.rounds import Round, chosen
+from ingress.polling.loop import PollLoop, chosen
 from shared.connections import Connection
 from shared.errors import Blocked, ConnectionClosed, KeyRefused, Unavailable
 from shared.key_states import KeyState
@@ -25,6 +25,9 @@ class NoClients(Clients):
     def __init__(self) -> None:
         self.closed: list[str] = []
 
+    async def of(self, connection_id: str) -> None:
+        """No poll asks it."""
+
     async def close(self, error: KeyRefused) -> ConnectionClosed:
         self.closed.append(error.connection)
         return ConnectionClosed(error.connection, error.message)
@@ -34,37 +37,37 @@ class NoClients(Clients):
 
 
 class Driven:
-    """A round whose looks do as they are told, one after the other; afterwards it waits for ever."""
+    """A round whose polls do as they are told, one after the other; afterwards it waits for ever."""
 
-    def __init__(self, *looks: Callable[[], Any]) -> None:
+    def __init__(self, *polls: Callable[[], Any]) -> None:
         self.registry, self.clients = Registry(), NoClients()
         self.registry.connections["con_stripe"] = connection("stripe")
-        self.round = Round(STRIPE, ("stripe-events",), 900, self.registry, self.clients)
-        self.looks = list(looks)
+        self.loop = PollLoop(STRIPE, ("stripe-events",), 900, self.registry, self.clients)
+        self.polls = list(polls)
         self.waited: list[float] = []
         self.done = asyncio.Event()
 
-    async def look(self, _connection: Connection) -> float:
-        found = self.looks.pop(0)()
+    async def poll_once(self, _connection: Connection, _client: None) -> float:
+        found = self.polls.pop(0)()
         return float(await found) if isinstance(found, Awaitable) else float(found)
 
     async def run(self) -> None:
-        """Until the looks are used up."""
+        """Until the polls are used up."""
 
         async def wait(seconds: float) -> None:
             self.waited.append(round(seconds))
-            if not self.looks:
-                self.round.stopping = True
+            if not self.polls:
+                self.loop.stopping = True
 
-        self.round._wait = wait  # type: ignore[method-assign]
-        await asyncio.wait_for(self.round.run(self.look), 10)
+        self.loop._wait = wait  # type: ignore[method-assign]
+        await asyncio.wait_for(self.loop.run(self.poll_once), 10)
 
 
 def fails(error: BaseException) -> Callable[[], float]:
-    def look() -> float:
+    def poll_once() -> float:
         raise error
 
-    return look
+    return poll_once
 
 
 async def test_failures_are_tried_again_later_and_later() -> None:
@@ -84,7 +87,7 @@ async def test_a_problem_is_logged_once_and_its_end_too() -> None:
         await driven.run()
 
     assert [line["event"] for line in told] == ["poll.failed", "poll.again"]
-    assert driven.round.problem == ""
+    assert driven.loop.problem == ""
 
 
 async def test_a_refused_key_closes_the_connection_for_all() -> None:
@@ -94,7 +97,7 @@ async def test_a_refused_key_closes_the_connection_for_all() -> None:
 
     assert driven.clients.closed == ["con_stripe"]
     assert driven.waited == [900, 900]
-    assert driven.round.problem == "connection con_stripe is closed: 401"
+    assert driven.loop.problem == "connection con_stripe is closed: 401"
 
 
 async def test_a_missing_right_is_told_and_asked_for_again_at_the_next_interval() -> None:
@@ -105,11 +108,11 @@ async def test_a_missing_right_is_told_and_asked_for_again_at_the_next_interval(
 
     assert driven.clients.closed == ["events.list"] * 2
     assert driven.waited == [900, 900]
-    assert driven.round.problem == "Stripe: no right to read events"
+    assert driven.loop.problem == "Stripe: no right to read events"
 
 
 async def test_a_bug_does_not_end_the_round() -> None:
-    """It is logged with its traceback, and the next look comes."""
+    """It is logged with its traceback, and the next poll comes."""
     driven = Driven(fails(RuntimeError("boom")), lambda: 900)
     with capture_logs() as told:
         await driven.run()
@@ -129,7 +132,7 @@ async def test_a_cancellation_that_is_not_ours_does_not_end_the_round() -> None:
 async def test_a_cancellation_of_ours_does() -> None:
     """A stop is at once."""
     driven = Driven(lambda: asyncio.sleep(60))
-    task = asyncio.create_task(driven.round.run(driven.look))
+    task = asyncio.create_task(driven.loop.run(driven.poll_once))
     await asyncio.sleep(0)
     task.cancel()
 
@@ -140,13 +143,13 @@ async def test_a_cancellation_of_ours_does() -> None:
 async def test_a_changed_connection_ends_the_wait() -> None:
     """A key that was corrected is tried at once."""
     driven = Driven(lambda: 900, lambda: 900)
-    task = asyncio.create_task(driven.round.run(driven.look))
+    task = asyncio.create_task(driven.loop.run(driven.poll_once))
     await asyncio.sleep(0.01)
-    driven.round.wake()
+    driven.loop.wake()
     await asyncio.sleep(0.01)
     task.cancel()
 
-    assert driven.looks == []
+    assert driven.polls == []
 
 
 def test_an_open_connection_is_preferred() -> None:

@@ -32,7 +32,7 @@ class Followed(Protocol):
         """Wait until a record is folded. Raises NotReady."""
 
 
-class Book:
+class PollStore:
     """The pollers' records. Every method raises Unavailable or NotReady if Kafka is away."""
 
     def __init__(self, kafka: Log, topics: Topics, registry: Registry, replica: Followed) -> None:
@@ -40,7 +40,7 @@ class Book:
         self._topics = topics
         self._registry = registry
         self._replica = replica
-        self._settling = asyncio.Lock()
+        self._upserting = asyncio.Lock()
 
     @property
     def index(self) -> EntityIndex:
@@ -63,9 +63,9 @@ class Book:
             places = await asyncio.gather(*(self._kafka.append(topic, e.ref, index.encode(e)) for e in some))
             await self._replica.wait_for(topic, max(place.offset for place in places))
 
-    async def settle(self, entities: Iterable[Entity], replaces: Callable[[Entity, Entity | None], bool]) -> None:
+    async def upsert(self, entities: Iterable[Entity], replaces: Callable[[Entity, Entity | None], bool]) -> None:
         """Write those that replace what the index has. One at a time: who asks sees what was written before."""
-        async with self._settling:
+        async with self._upserting:
             await self.entities([entity for entity in entities if replaces(entity, self.index.get(entity.ref))])
 
     async def poll(self, poll: Poll) -> None:

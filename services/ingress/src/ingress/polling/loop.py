@@ -1,11 +1,11 @@
-"""One poller's endless round: look, wait, look again; whatever goes wrong is said once and tried again."""
+"""One poller's endless loop: poll, wait, poll again; whatever goes wrong is logged once and tried again."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from aiokafka.errors import KafkaError
+from shared.apps.polling import PollOnce
 from shared.connections import Connection
 from shared.errors import Blocked, ConnectionClosed, KeyRefused, SyncError
 from shared.log import get_logger
@@ -19,10 +19,7 @@ from shared import metrics
 log = get_logger(__name__)
 
 FIRST_RETRY = 1.0
-"""Seconds after a failed look; they double up to the interval."""
-
-Look = Callable[[Connection], Awaitable[float]]
-"""One look with a connection; returns the seconds until the next one."""
+"""Seconds after a failed poll; they double up to the interval."""
 
 
 def chosen(registry: Registry, app_account: str) -> Connection | None:
@@ -31,8 +28,8 @@ def chosen(registry: Registry, app_account: str) -> Connection | None:
     return min(own, key=lambda c: (not registry.is_open(c.id), c.id), default=None)
 
 
-class Round:
-    """The looks of one kind at one app account. `problem` is what is wrong now, for people; `wake` ends a wait."""
+class PollLoop:
+    """One poller of an app account. `problem` is what is wrong now, for people; `wake` ends a wait."""
 
     def __init__(
         self, app_account: str, kinds: tuple[PollKind, ...], interval: float, registry: Registry, clients: Clients
@@ -47,21 +44,21 @@ class Round:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Look at once: the account's connections have changed."""
+        """Poll at once: the account's connections have changed."""
         self._wake.set()
 
-    async def run(self, look: Look) -> None:
-        """Look until stopped."""
+    async def run(self, poll_once: PollOnce) -> None:
+        """Poll until stopped."""
         loop, failed = asyncio.get_running_loop(), 0
         while not self.stopping:
             began = loop.time()
             self._wake.clear()
             try:
-                wait = await unless_cancelled(self._look(look)) - (loop.time() - began)
+                wait = await unless_cancelled(self._poll(poll_once)) - (loop.time() - began)
                 failed = 0
-                self._tell("")
+                self._report("")
             except (ConnectionClosed, Blocked) as error:
-                self._tell(error.message)
+                self._report(error.message)
                 wait = self.interval
             except Exception as error:
                 if not isinstance(error, (SyncError, KafkaError)):
@@ -70,12 +67,12 @@ class Round:
                 wait = self._failed(str(error) or repr(error), failed)
             await self._wait(wait)
 
-    async def _look(self, look: Look) -> float:
+    async def _poll(self, poll_once: PollOnce) -> float:
         connection = chosen(self._registry, self.app_account)
         if connection is None:
             return self.interval
         try:
-            return await look(connection)
+            return await poll_once(connection, await self._clients.of(connection.id))
         except KeyRefused as error:
             raise await self._clients.close(error) from error
         except Blocked as error:
@@ -84,10 +81,10 @@ class Round:
 
     def _failed(self, reason: str, times: int) -> float:
         metrics.POLL_FAILED.labels(self.app_account).inc()
-        self._tell(reason)
+        self._report(reason)
         return min(self.interval, FIRST_RETRY * 2.0 ** min(times - 1, 16))
 
-    def _tell(self, problem: str) -> None:
+    def _report(self, problem: str) -> None:
         """A new problem is logged once, and its end."""
         if problem and problem != self.problem:
             log.warning("poll.failed", app_account=self.app_account, lists=self.kinds, reason=problem)

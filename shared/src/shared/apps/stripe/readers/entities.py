@@ -6,6 +6,7 @@ An entry's `seq` is the `created` of the event that it was taken from, in epoch 
 from __future__ import annotations
 
 import msgspec
+
 from shared.identity import Ref
 from shared.linking.index import Entity, normalized_email
 

@@ -2,48 +2,43 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import msgspec
+
+from shared import metrics
+from shared.apps.polling import PollContext
+from shared.apps.progress import Progress
 from shared.apps.stripe.client import Page, StripeApp
+from shared.apps.stripe.polls import ASK_AGAIN, CUSTOMERS
+from shared.apps.stripe.readers.entities import from_list, listed_supersedes
+from shared.connections import Connection
 from shared.errors import Rejected, Unavailable
 from shared.linking.index import Entity
 from shared.log import get_logger
-from shared.polls import Poll
-
-from ingress.polling.book import Book
-from ingress.polling.progress import Progress
-from ingress.polling.stripe_events import told
-from ingress.polling.stripe_index import from_list, listed_supersedes
-from shared import metrics
+from shared.polls import Poll, rfc3339
 
 log = get_logger(__name__)
 
-ASK_AGAIN = 60.0
-"""Seconds between two questions whether a pass is due: one is again when events were lost."""
 
-
-class StripeCustomers:
+class CustomerReader:
     """The pass over one account. Its cursor is durable after each page."""
 
-    def __init__(self, app_account: str, book: Book, clock: Callable[[], float] = time.time) -> None:
-        self._account = app_account
-        self._book = book
-        self._clock = clock
+    def __init__(self, context: PollContext) -> None:
+        self._account = context.app_account
+        self._store = context.store
+        self._clock = context.clock
 
-    async def look(self, client: StripeApp) -> float:
+    async def poll_once(self, connection: Connection, client: StripeApp) -> float:
         """Go on with the pass to its end, if it has not ended. Returns the seconds until the next question.
 
         Raises the client's errors, Unavailable and NotReady; the pass then goes on where it was.
         """
-        poll = self._book.polls.get(self._account, "stripe-customers")
+        poll = self._store.polls.get(self._account, CUSTOMERS.kind)
         progress = Progress(self._account, "stripe customers", poll.seen)
         while not poll.complete:
             asked_at = self._clock()
             page = await self._page(client, poll)
             entries, last = self._entries(page, asked_at, poll.cursor)
-            await self._book.settle(entries, listed_supersedes)
+            await self._store.upsert(entries, listed_supersedes)
             ended = not page.has_more or not last
             poll = msgspec.structs.replace(
                 poll,
@@ -51,9 +46,9 @@ class StripeCustomers:
                 seen=poll.seen + len(page.data),
                 complete=ended,
                 passes=poll.passes + ended,
-                at=told(self._clock()),
+                at=rfc3339(self._clock()),
             )
-            await self._book.poll(poll)
+            await self._store.poll(poll)
             progress.tell(poll.seen, ended=ended)
         return ASK_AGAIN
 

@@ -1,34 +1,32 @@
-"""The looks at one Togai organization: customers by the time of their last change, accounts by their content.
+"""The polls of one Togai organization: customers by the time of their last change, accounts by their content.
 
-As long as a full pass over the accounts fits into an interval at the pollers' share of the quota, each look makes one.
-Beyond that each look reads the heads of the lists, where the last changes are, and spends the rest of its calls on a
-full pass that goes on from look to look.
+As long as a full pass over the accounts fits into an interval at the pollers' share of the quota, each poll makes one.
+Beyond that each poll reads the first pages of the lists, where the last changes are, and spends the rest of its calls
+on a full pass that goes on from poll to poll.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
+
+from shared.apps.polling import PollContext
+from shared.apps.progress import Progress
 from shared.apps.togai.client import TogaiApp
+from shared.apps.togai.polls import ACCOUNTS, CUSTOMERS
+from shared.apps.togai.readers.organization import OrganizationIndex
+from shared.apps.togai.readers.paginator import Noun, Paginator, first_pages, sorted_by_change
+from shared.apps.togai.readers.rows import Row, seconds
 from shared.connections import Connection
 from shared.identity import Ref
 from shared.log import get_logger
-from shared.polls import Poll, PollKind
-
-from ingress.polling.book import Book
-from ingress.polling.gate import PollGate
-from ingress.polling.progress import Progress
-from ingress.polling.stripe_events import epoch, told
-from ingress.polling.togai_index import TogaiIndex
-from ingress.polling.togai_rows import Row, seconds
-from ingress.polling.togai_walk import Noun, Walk, heads, sorted_by_change
+from shared.polls import Poll, PollKind, epoch, rfc3339
 
 log = get_logger(__name__)
 
 OVERLAP = 300.0
-"""Seconds that a look at the customers goes back behind the newest change that the last one saw."""
+"""Seconds that a poll of the customers goes back behind the newest change that the last one saw."""
 KEEP_EVERY = 10
 """Pages of a first pass after which its place is written down."""
 CUSTOMERS_EVERY = 3600.0
@@ -41,19 +39,17 @@ MOST = 1_000_000
 Take = Callable[[list[Row]], Awaitable[int]]
 
 
-class TogaiLists:
-    """The looks at one organization; `clock` tells epoch seconds."""
+class ListReader:
+    """The polls of one organization."""
 
-    def __init__(
-        self, app_account: str, book: Book, gate: PollGate, interval: float, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._account = app_account
-        self._book = book
-        self._gate = gate
+    def __init__(self, context: PollContext, interval: float) -> None:
+        self._account = context.app_account
+        self._store = context.store
+        self._budget = context.budget
+        self._clock = context.clock
         self._interval = interval
-        self._clock = clock
-        self._index = TogaiIndex(app_account, book)
-        self._rolling: Walk | None = None
+        self._index = OrganizationIndex(self._account, self._store)
+        self._rolling: Paginator | None = None
         self._customers_at: float | None = None
         self._asked_for: dict[str, float] = {}
         self._elsewhere: set[str] = set()
@@ -63,8 +59,8 @@ class TogaiLists:
         self._begun = False
         self._since = 0.0
 
-    async def look(self, client: TogaiApp, connection: Connection) -> float:
-        """One look, the first one a full pass. Returns the seconds after which the next one is due.
+    async def poll_once(self, connection: Connection, client: TogaiApp) -> float:
+        """One poll, the first one a full pass. Returns the seconds after which the next one is due.
 
         Raises the client's errors, Unavailable and NotReady; nothing is skipped by that.
         """
@@ -84,13 +80,13 @@ class TogaiLists:
     async def _polls(self, connection: Connection) -> tuple[Poll, Poll]:
         """Both polls. At first sight the time from which on the organization is ours is written down."""
         found = []
-        kinds: tuple[PollKind, ...] = ("togai-customers", "togai-accounts")
+        kinds: tuple[PollKind, ...] = (CUSTOMERS.kind, ACCOUNTS.kind)
         for kind in kinds:
-            poll = self._book.polls.get(self._account, kind)
+            poll = self._store.polls.get(self._account, kind)
             if not poll.since:
                 made = min(epoch(connection.changed_at) or self._clock(), self._clock())
-                poll = msgspec.structs.replace(poll, since=told(made), position=told(made))
-                await self._book.poll(poll)
+                poll = msgspec.structs.replace(poll, since=rfc3339(made), position=rfc3339(made))
+                await self._store.poll(poll)
             found.append(poll)
         return found[0], found[1]
 
@@ -101,7 +97,7 @@ class TogaiLists:
         if not customers.complete:
             await self._pass(client, customers, index.take_customers)
         # Whoever was made since we are here: their accounts are new, all others were there before us.
-        await self._customer_heads(client, self._since, most=MOST)
+        await self._first_customers(client, self._since, most=MOST)
 
         async def take(rows: list[Row]) -> int:
             return await self._take_accounts(rows, client, connection)
@@ -110,8 +106,8 @@ class TogaiLists:
 
     async def _pass(self, client: TogaiApp, poll: Poll, take: Take) -> None:
         """Read a whole list, from where an earlier process left it; the place is durable every few pages."""
-        noun: Noun = "customers" if poll.kind == "togai-customers" else "accounts"
-        walk, progress = Walk(noun, poll.cursor), Progress(self._account, f"togai {noun}", poll.seen)
+        noun: Noun = "customers" if poll.kind == CUSTOMERS.kind else "accounts"
+        walk, progress = Paginator(noun, poll.cursor), Progress(self._account, f"togai {noun}", poll.seen)
         walk.seen = poll.seen if poll.cursor else 0
         kept_at = self._clock()
         while not walk.done:
@@ -125,9 +121,9 @@ class TogaiLists:
                     complete=walk.done,
                     passes=poll.passes + walk.done,
                     found=poll.found + self._found(noun),
-                    at=told(self._clock()),
+                    at=rfc3339(self._clock()),
                 )
-                await self._book.poll(poll)
+                await self._store.poll(poll)
             progress.tell(walk.seen, ended=walk.done)
 
     def _found(self, noun: Noun) -> int:
@@ -136,42 +132,42 @@ class TogaiLists:
         self._index.found -= found
         return found
 
-    # --- every look after it ---
+    # --- every poll after it ---
 
     async def _cycle(self, client: TogaiApp, connection: Connection, customers: Poll, accounts: Poll) -> None:
-        room = self._gate.calls_in(self._account, self._interval)
-        newest, used = await self._customer_heads(client, self._since, most=room)
+        room = self._budget.calls_in(self._account, self._interval)
+        newest, used = await self._first_customers(client, self._since, most=room)
         if self._is_large(room - used):
-            used += await self._account_heads(client, connection, (room - used) // 2)
+            used += await self._first_accounts(client, connection, (room - used) // 2)
             used += await self._freshen(client, connection, (room - used) // 2)
             customers, accounts = await self._roll(client, connection, (customers, accounts), max(1, room - used))
         else:
             self._rolling = None
             customers, accounts = await self._all(client, connection, customers, accounts)
             await self._freshen(client, connection, room)
-        position, at, found = max(epoch(customers.position), newest), told(self._clock()), self._found("accounts")
-        await self._book.poll(msgspec.structs.replace(customers, position=told(position), at=at))
-        await self._book.poll(msgspec.structs.replace(accounts, found=accounts.found + found, at=at))
+        position, at, found = max(epoch(customers.position), newest), rfc3339(self._clock()), self._found("accounts")
+        await self._store.poll(msgspec.structs.replace(customers, position=rfc3339(position), at=at))
+        await self._store.poll(msgspec.structs.replace(accounts, found=accounts.found + found, at=at))
         if found:
             log.info("poll.found", app_account=self._account, events=found)
 
     def _is_large(self, room: int) -> bool:
-        """Whether a full pass over the accounts takes more calls than there are for one look."""
+        """Whether a full pass over the accounts takes more calls than there are for one poll."""
         pages = len(self._index.accounts()) // max(1, self._page) + 4
         large = pages > room
         if large and not self._large:
             # Half of the list is that of the customers, which is read in turn.
-            looks = 2 * pages / max(1, room)
+            polls = 2 * pages / max(1, room)
             log.info(
                 "poll.large_organization",
                 app_account=self._account,
-                meaning="each look reads the last changes; a full pass over both lists goes on from look to look",
-                full_pass_seconds=round(looks * self._interval),
+                meaning="each poll reads the last changes; a full pass over both lists goes on from poll to poll",
+                full_pass_seconds=round(polls * self._interval),
             )
         self._large = large
         return large
 
-    async def _customer_heads(self, client: TogaiApp, since: float, most: int) -> tuple[float, int]:
+    async def _first_customers(self, client: TogaiApp, since: float, most: int) -> tuple[float, int]:
         """The customers that changed since a time, and the newest change that was seen. Counts the calls too."""
         newest = 0.0
 
@@ -186,7 +182,7 @@ class TogaiLists:
                 return True
             return bool(times) and times[-1] >= since
 
-        calls = await heads(client, "customers", go_on, most)
+        calls = await first_pages(client, "customers", go_on, most)
         return newest, calls
 
     def _say_unsorted(self) -> None:
@@ -198,7 +194,7 @@ class TogaiLists:
                 meaning="Togai's list of customers does not show the last changed first: every page is read",
             )
 
-    async def _account_heads(self, client: TogaiApp, connection: Connection, most: int) -> int:
+    async def _first_accounts(self, client: TogaiApp, connection: Connection, most: int) -> int:
         """The accounts that changed last: pages until one shows nothing new."""
 
         async def go_on(rows: list[Row]) -> bool:
@@ -206,7 +202,7 @@ class TogaiLists:
                 self._rolling.shown.update(str(row.get("id")) for row in rows)
             return await self._take_accounts(rows, client, connection) > 0
 
-        return await heads(client, "accounts", go_on, most)
+        return await first_pages(client, "accounts", go_on, most)
 
     async def _take_accounts(self, rows: list[Row], client: TogaiApp, connection: Connection) -> int:
         """Take accounts in, after their customers: one that is unknown was made a moment ago."""
@@ -215,7 +211,7 @@ class TogaiLists:
             return {str(row.get("customerId")) for row in rows if not self._index.knows_customer(row)}
 
         if unknown() - self._elsewhere:
-            await self._customer_heads(client, self._since, most=MOST)
+            await self._first_customers(client, self._since, most=MOST)
             self._elsewhere |= unknown()
         return await self._index.take_accounts(rows, connection)
 
@@ -233,12 +229,12 @@ class TogaiLists:
         if self._customers_at is None or self._clock() - self._customers_at > CUSTOMERS_EVERY:
             # The first pass has just read them all, or an earlier process did.
             if self._customers_at is not None:
-                walk = Walk("customers")
+                walk = Paginator("customers")
                 while not walk.done:
                     await self._index.take_customers(await walk.step(client))
                 customers = _passed(customers, walk)
             self._customers_at = self._clock()
-        walk = Walk("accounts")
+        walk = Paginator("accounts")
         while not walk.done:
             await self._take_accounts(await walk.step(client), client, connection)
         await self._misses(walk, client, connection)
@@ -260,10 +256,10 @@ class TogaiLists:
                 accounts = _passed(accounts, walk)
             if walk.done:
                 await self._misses(walk, client, connection)
-                self._rolling = Walk("accounts" if walk.noun == "customers" else "customers")
+                self._rolling = Paginator("accounts" if walk.noun == "customers" else "customers")
         return customers, accounts
 
-    async def _misses(self, walk: Walk, client: TogaiApp, connection: Connection) -> None:
+    async def _misses(self, walk: Paginator, client: TogaiApp, connection: Connection) -> None:
         """Ask for accounts that a full pass did not show. The pass alone proves nothing: lists move while one reads."""
         if walk.noun != "accounts" or not walk.whole:
             return
@@ -275,12 +271,12 @@ class TogaiLists:
             await self._index.miss(account, client, connection)
 
 
-def _passed(poll: Poll, walk: Walk) -> Poll:
+def _passed(poll: Poll, walk: Paginator) -> Poll:
     return msgspec.structs.replace(poll, cursor=walk.cursor, seen=walk.seen, passes=poll.passes + walk.done)
 
 
-def _resumed(customers: Poll, accounts: Poll) -> Walk:
+def _resumed(customers: Poll, accounts: Poll) -> Paginator:
     """The full pass where an earlier process left it."""
     if accounts.cursor:
-        return Walk("accounts", accounts.cursor)
-    return Walk("customers", customers.cursor)
+        return Paginator("accounts", accounts.cursor)
+    return Paginator("customers", customers.cursor)

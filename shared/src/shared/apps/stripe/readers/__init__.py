@@ -1,0 +1,1 @@
+"""What of Stripe's lists becomes events and entries of the index."""

@@ -1,0 +1,8 @@
+"""Which of Togai's lists are polled."""
+
+from __future__ import annotations
+
+from shared.apps.polling import PollSpec
+
+CUSTOMERS = PollSpec("togai-customers", "customers", fills_index=True)
+ACCOUNTS = PollSpec("togai-accounts", "accounts", fills_index=True)
