@@ -6,11 +6,12 @@ import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from ingress.polling.event_log_index import EventLogIndex
 from ingress.polling.gate import PollGate
+from ingress.polling.scheduler import event_topics
 from ingress.polling.store import PollStore
 from shared.apps.polling import CallBudget, EventLog, PollContext
 from shared.apps.stripe.client import Page as StripePage
@@ -114,10 +115,20 @@ class Memory:
         return [e["id"] for e in self.events()]
 
 
+class Recorded(Protocol):
+    """What has a log in memory."""
+
+    @property
+    def log(self) -> FakeLog: ...
+
+    @property
+    def topics(self) -> Topics: ...
+
+
 class MemoryEventLog(EventLogIndex):
     """Reads the log in memory."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Recorded) -> None:
         self.offered: list[Any] = []
         super().__init__(SETTINGS, [], lambda entity, live: self.offered.append((entity, live)))
         self._memory, self._at = memory, 0
@@ -125,7 +136,7 @@ class MemoryEventLog(EventLogIndex):
     async def caught_up(self) -> None:
         written = self._memory.log.written
         for record in written[self._at :]:
-            if record.topic in (self._memory.topics.events("customer"), self._memory.topics.other):
+            if record.topic in event_topics(self._memory.topics):
                 self._read(record.value, live=True)
         self._at = len(written)
 

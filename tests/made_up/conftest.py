@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 
 import pytest
 from shared.connections import Connection, FlowLink, Secrets, encode
+from shared.events.envelope import timestamp
 
 from shared import apps, domains
 from tests.contract.sandbox.conftest import control as control
 from tests.contract.sandbox.conftest import process as process
 from tests.contract.sandbox.tools import Control
 from tests.made_up import entries, ledger
+from tests.made_up.vendor import Book, Vendor, open_vendor
 from tests.stack.in_process import CUSTOMERS, InProcess, in_process
 
 TOKEN = "a-token-of-the-ledgers-webhooks"
@@ -29,17 +31,34 @@ def registered() -> Iterator[None]:
     apps.unregister(app)
 
 
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[Vendor]:
+    """The ledger's server."""
+    with open_vendor() as running:
+        yield running
+
+
 @pytest.fixture
-async def tandem(control: Control) -> AsyncIterator[InProcess]:
+def book(vendor: Vendor) -> Book:
+    """A book of the test's own."""
+    return vendor.open_book()
+
+
+@pytest.fixture
+async def tandem(control: Control, vendor: Vendor, book: Book) -> AsyncIterator[InProcess]:
     """A worker of customer-sync and one of entry-sync, connected to a ledger too."""
     services = (*CUSTOMERS, (entries.DOMAIN, entries.IMPLEMENTATIONS))
     async with in_process(control, services=services, default_currency="USD") as made:
-        key = f"key_{secrets.token_hex(4)}"
-        ledger.BOOKS[key] = {}
         bare = Connection(
-            id="ledger", app="ledger", app_account="ledger:test:book_1", mode="test", api_base="", sealed=""
+            id="ledger",
+            app="ledger",
+            app_account=f"ledger:test:{book.name}",
+            mode="test",
+            api_base=vendor.url,
+            sealed="",
+            changed_at=timestamp(datetime.now(UTC)),
         )
-        sealed = made.vault.seal(bare, Secrets(api_key=key, webhook_secrets=[TOKEN]))
+        sealed = made.vault.seal(bare, Secrets(api_key=book.key, webhook_secrets=[TOKEN]))
         await made.log.append(made.topics.connections, sealed.id, encode(sealed))
         link = FlowLink(id="note-entries", flow="note-entries", connections={"ledger": "ledger", "togai": "togai"})
         await made.log.append(made.topics.flow_links, link.id, encode(link))

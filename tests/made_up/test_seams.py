@@ -12,8 +12,13 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from ingress.polling.gate import PollGate
+from ingress.polling.store import PollStore
 from ingress.webhooks import WebhookDeps, Webhooks
+from shared.apps import APPS
+from shared.apps.polling import PollContext
 from shared.connections import FlowLink, encode
+from shared.domains import subject_of
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.events.own import HANDED_OVER
@@ -22,20 +27,28 @@ from shared.flows.runs import Parked
 from shared.flows.runs import encode as encode_run
 from shared.identity import RUNS_SOURCE, Ref
 from shared.kafka.replica import Replica
+from shared.polls import Poll
 from shared.runtime.records import PARKED_HEADER
 
+from tests.fakes.polling import AtOnce, MemoryEventLog
 from tests.made_up.conftest import TOKEN
-from tests.made_up.ledger import BOOKS
+from tests.made_up.ledger import ENTRIES
+from tests.made_up.vendor import Book
 from tests.stack.in_process import InProcess
 
-ENTRY = "ledger:test:book_1/entry/ent_1"
+
+def ref(tandem: InProcess, entry: str = "ent_1") -> str:
+    """The canonical id of an entry."""
+    return str(Ref(tandem.registry.connections["ledger"].app_account, "entry", entry))
 
 
-async def post(tandem: InProcess, event: str = "e1", entry: str = "ent_1", token: str = TOKEN) -> int:
+async def post(
+    tandem: InProcess, event: str = "e1", entry: str = "ent_1", account: str = "acme", token: str = TOKEN
+) -> int:
     """The ledger's webhook at ingress's door: its record is on the topic of its noun, or it was refused."""
     ready = cast(Replica, SimpleNamespace(ready=True))
     webhooks = Webhooks(WebhookDeps(tandem.log, ready, tandem.registry, tandem.vault, tandem.topics, 1.0))
-    body = json.dumps({"event": event, "entry": entry, "account": "acme"}).encode()
+    body = json.dumps({"event": event, "entry": entry, "account": account}).encode()
     messages = [{"type": "http.request", "body": body, "more_body": False}]
     sent: list[dict[str, Any]] = []
 
@@ -57,18 +70,13 @@ def handed_over(tandem: InProcess) -> list[tuple[str, Envelope]]:
     return [(topic, event) for topic, event in found if event.type == HANDED_OVER]
 
 
-def notes() -> dict[str, str]:
-    """What the ledger of the newest test holds."""
-    return list(BOOKS.values())[-1]
-
-
-async def test_a_webhook_becomes_a_run_through_two_services_and_a_link(tandem: InProcess) -> None:
+async def test_a_webhook_becomes_a_run_through_two_services_and_a_link(tandem: InProcess, book: Book) -> None:
     """Each step runs in its own service; a hand-over is keyed by what the next action acts on."""
     tandem.account(primaryEmail="one@x.test")
     await tandem.settle("stripe", "togai")
     status = await post(tandem)
     await tandem.settle("stripe", "togai")
-    [run] = tandem.runs(ENTRY)
+    [run] = tandem.runs(ref(tandem))
     (there, out), (back, home) = handed_over(tandem)
 
     assert status == 200
@@ -77,16 +85,16 @@ async def test_a_webhook_becomes_a_run_through_two_services_and_a_link(tandem: I
     assert (there, out.aggregate, out.source) == (
         tandem.topics.events("customer"), tandem.ref("acme", "togai"), RUNS_SOURCE,
     )  # fmt: skip
-    assert (back, home.aggregate) == (tandem.topics.events("entry"), ENTRY)
-    assert notes() == {"ent_1": "one@x.test"}
-    assert [pair.target for pair in tandem.registry.mappings.of("billed").holders_of(ENTRY)] == [out.aggregate]
-    assert tandem.links.holders_of(ENTRY) == []
+    assert (back, home.aggregate) == (tandem.topics.events("entry"), ref(tandem))
+    assert book.notes == {"ent_1": "one@x.test"}
+    assert [pair.target for pair in tandem.registry.mappings.of("billed").holders_of(ref(tandem))] == [out.aggregate]
+    assert tandem.links.holders_of(ref(tandem)) == []
 
 
 async def test_a_webhook_with_a_wrong_token_is_refused(tandem: InProcess) -> None:
     """By the app's own rule."""
     assert await post(tandem, token="guessed") == 403
-    assert tandem.runs(ENTRY) == []
+    assert tandem.runs(ref(tandem)) == []
 
 
 async def test_what_is_replayed_stays_behind_live_events_when_it_is_handed_over(tandem: InProcess) -> None:
@@ -94,18 +102,20 @@ async def test_what_is_replayed_stays_behind_live_events_when_it_is_handed_over(
     tandem.account()
     await post(tandem)
     await tandem.settle("stripe", "togai")
-    [run] = tandem.runs(ENTRY)
+    [run] = tandem.runs(ref(tandem))
     before = len(handed_over(tandem))
-    [event] = [envelopes.decode(r.value) for r in tandem.log.on(tandem.topics.events("entry")) if ENTRY in r.key][:1]
+    made = [record for record in tandem.log.on(tandem.topics.events("entry")) if record.key == ref(tandem)]
+    event = envelopes.decode(made[0].value)
     again = envelopes.encode(msgspec.structs.replace(event, id="again", origin="replay"))
-    await tandem.log.append(tandem.topics.replay("entry"), ENTRY, again)
+    await tandem.log.append(tandem.topics.replay("entry"), ref(tandem), again)
     await tandem.settle("stripe", "togai")
 
     assert run.state == "succeeded"
     assert [topic for topic, _ in handed_over(tandem)[before:]] == [
         tandem.topics.replay("customer"), tandem.topics.replay("entry"),
     ]  # fmt: skip
-    assert replayed(ENTRY, "ledger.entry.made", "id", "ledger", datetime.now(UTC), "").body() == {"entry": "ent_1"}
+    bare = replayed(ref(tandem), "ledger.entry.made", "id", "ledger", datetime.now(UTC), "")
+    assert bare.body() == {"entry": "ent_1"}
 
 
 @pytest.mark.parametrize("again", [0, 1])
@@ -119,10 +129,10 @@ async def test_a_hand_over_that_comes_twice_has_one_effect(tandem: InProcess, ag
     await tandem.restart()
     await tandem.log.append(topic, told.aggregate, envelopes.encode(told))
     await tandem.settle("stripe", "togai")
-    [run] = tandem.runs(ENTRY)
+    [run] = tandem.runs(ref(tandem))
 
     assert run.state in ("succeeded", "in_sync")
-    assert len(tandem.registry.mappings.of("billed").holders_of(ENTRY)) == 1
+    assert len(tandem.registry.mappings.of("billed").holders_of(ref(tandem))) == 1
 
 
 async def test_a_run_that_fails_in_the_other_service_is_retried_there(tandem: InProcess) -> None:
@@ -138,28 +148,67 @@ async def test_a_run_that_fails_in_the_other_service_is_retried_there(tandem: In
     await tandem.settle("stripe", "togai")
 
     assert (letter.noun, letter.step, letter.aggregate) == ("customer", "account", tandem.ref("acme", "togai"))
-    assert [run.state for run in tandem.runs(ENTRY)] == ["succeeded"]
-    assert tandem.registry.mappings.of("billed").pair(ENTRY)
+    assert [run.state for run in tandem.runs(ref(tandem))] == ["succeeded"]
+    assert tandem.registry.mappings.of("billed").pair(ref(tandem))
 
 
-async def test_a_link_that_is_off_and_a_key_that_is_refused_hold_it_as_any_other(tandem: InProcess) -> None:
+async def test_a_link_that_is_off_and_a_key_that_is_refused_hold_it_as_any_other(tandem: InProcess, book: Book) -> None:
     """The run waits in the service where it is, and goes on there."""
     tandem.account()
     await tandem.settle("stripe", "togai")
-    key = list(BOOKS)[-1]
-    kept = BOOKS.pop(key)
+    book.status = 401
     await post(tandem)
     await tandem.settle("stripe", "togai")
-    [closed] = tandem.runs(ENTRY)
+    [closed] = tandem.runs(ref(tandem))
     link = FlowLink(id="note-entries", flow="note-entries", connections={"ledger": "ledger", "togai": "togai"})
     await tandem.log.append(tandem.topics.flow_links, link.id, encode(FlowLink(
         id=link.id, flow=link.flow, connections=link.connections, enabled=False,
     )))  # fmt: skip
     await post(tandem, "e2", "ent_2")
     await tandem.settle("stripe", "togai")
-    [missed] = tandem.runs(str(Ref("ledger:test:book_1", "entry", "ent_2")))
-    BOOKS[key] = kept
+    [missed] = tandem.runs(ref(tandem, "ent_2"))
+    book.status = 200
 
     assert closed.problem
     assert (closed.state, closed.noun, closed.problem.error) == ("parked", "entry", "ConnectionClosed")
     assert missed.state == "missed"
+
+
+class Polling:
+    """The ledger's poller as the engine runs it, over the log of a worker."""
+
+    def __init__(self, tandem: InProcess) -> None:
+        self._tandem = tandem
+        self.connection = tandem.registry.connections["ledger"]
+        self.store = PollStore(tandem.log, tandem.topics, tandem.registry, AtOnce())
+        log, account = MemoryEventLog(tandem), self.connection.app_account
+        context = PollContext(account, tandem.settings, self.store, log, PollGate(tandem.settings), subject_of)
+        [self._poller] = APPS["ledger"].pollers_of(context)
+
+    async def once(self) -> Poll:
+        """Poll once. Returns how far it is."""
+        await self._poller.poll_once(self.connection, await self._tandem.clients.of("ledger"))
+        return self.store.polls.get(self.connection.app_account, ENTRIES.kind)
+
+    def events(self) -> list[tuple[str, str]]:
+        """What is in the log: each event's entry, and what brought it."""
+        topic = self._tandem.topics.events("entry")
+        found = [envelopes.decode(record.value) for record in self._tandem.log.on(topic)]
+        return [(event.subject, event.origin) for event in found if event.type == "ledger.entry.made"]
+
+
+async def test_a_poll_brings_the_entry_that_no_webhook_brought(tandem: InProcess, book: Book) -> None:
+    """Under the id that its webhook would have had: it is one event, and one run as any other."""
+    accounts = [tandem.account(name, primaryEmail=f"{name}@x.test") for name in ("one", "two", "three")]
+    await tandem.settle("stripe", "togai")
+    made = [book.enter(f"ent_{n}", account) for n, account in enumerate(accounts, 1)]
+    await post(tandem, made[1]["event"], "ent_2", "two")
+    polling = Polling(tandem)
+    poll = await polling.once()
+    again = await polling.once()
+    await tandem.settle("stripe", "togai")
+
+    assert polling.events() == [("ent_2", "live"), ("ent_1", "poll"), ("ent_3", "poll")]
+    assert (poll.found, poll.complete, poll.cursor, again.found) == (2, True, "3", 2)
+    assert [tandem.runs(ref(tandem, f"ent_{n}"))[0].state for n in range(1, 4)] == ["succeeded"] * 3
+    assert book.notes == {"ent_1": "one@x.test", "ent_2": "two@x.test", "ent_3": "three@x.test"}
