@@ -21,7 +21,6 @@ from shared.domains import ACTIONS, BUILT_IN, TRIGGERS, noun_of, nouns, owner_of
 from shared.domains.flow import Flow
 from shared.events.envelope import Envelope
 from shared.events.topics import DELAYS, Topic, Topics
-from shared.flows.retries import IN_PLACE, LADDER, LAST_PARKING
 from shared.flows.runs import DeadLetter, Parked, Run, RunError, Step
 from shared.key_states import KeyState
 from shared.linking.index import Entity
@@ -29,6 +28,7 @@ from shared.linking.mappings import Claim
 from shared.linking.mappings import Mapping as MappingRecord
 from shared.linking.pairs import Difference, PairState, Write
 from shared.polls import Poll
+from shared.retries import IN_PLACE, LADDER, LAST_PARKING
 from shared.secret_files import file_variable, secret_fields
 from shared.settings import Settings
 

@@ -19,9 +19,9 @@ from shared.connections import ConnectionState
 from shared.domains import ACTIONS, TRIGGERS, nouns
 from shared.events.topics import Topics
 from shared.flows.recent import REMEMBERED
-from shared.flows.retries import LAST_PARKING
 from shared.flows.runs import TERMINAL_STATES, RunState
 from shared.linking.mappings import MappingState
+from shared.retries import LAST_PARKING
 from shared.runtime.pool import Bounds
 from shared.runtime.processor import FRESH_FOR
 from shared.runtime.registry import Registry

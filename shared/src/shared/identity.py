@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple, TypeGuard
 
+import msgspec
+
 CONSOLE_SOURCE = "urn:tandem:console"
 """`source` of every event that a person asked for: the console writes it, nobody else."""
 RUNS_SOURCE = "urn:tandem:runs"
@@ -68,6 +70,11 @@ class Ref(NamedTuple):
 def source_of(app_account: str) -> str:
     """`source` of an event that happened at an app account."""
     return f"urn:tandem:{app_account}"
+
+
+def digest(value: object) -> str:
+    """A short mark of a value, equal for equal values."""
+    return blake2b(msgspec.json.encode(value, order="sorted"), digest_size=6).hexdigest()
 
 
 def _digest(*parts: str, size: int = 12) -> str:

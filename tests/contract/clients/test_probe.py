@@ -11,9 +11,9 @@ from cryptography.fernet import Fernet
 from shared.connections import Connection, Secrets, Vault
 from shared.errors import Blocked, ConnectionClosed, KeyRefused
 from shared.events.topics import Topics
-from shared.flows.retries import is_worth_retrying
 from shared.identity import key_fingerprint
 from shared.key_states import KeyState, decode
+from shared.retries import is_worth_retrying
 from shared.runtime.clients import Clients
 from shared.runtime.registry import Registry
 from shared.settings import Settings

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from shared.errors import Blocked, KeyRefused, KeyReused, NotFound, RateLimited, Rejected, SyncError, Unavailable
-from shared.flows.retries import is_worth_retrying
 from shared.identity import key_fingerprint
+from shared.retries import is_worth_retrying
 
 from tests.contract.clients.conftest import StripeSide, other_stripe
 

@@ -11,8 +11,8 @@ from shared.connections import FlowLink
 from shared.errors import Rejected, Unavailable, Waiting
 from shared.flows import runs
 from shared.flows.dead_letters import letter_id
-from shared.flows.retries import LAST_PARKING
 from shared.flows.runs import DeadLetter, Parked, Run
+from shared.retries import LAST_PARKING
 
 from tests.integration.runtime.harness import LINK, STRIPE, Harness, event
 

@@ -9,10 +9,10 @@ from shared.connections import FlowLink
 from shared.errors import Blocked, Conflict, KeyRefused, Malformed, SyncError, Unavailable, Waiting
 from shared.events import envelope as envelopes
 from shared.flows import runs
-from shared.flows.retries import LAST_PARKING
 from shared.linking import index
 from shared.linking.index import Entity
 from shared.ratelimit.lanes import LANES, Lane, WorkPriority
+from shared.retries import LAST_PARKING
 from shared.runtime.known import Known
 from shared.runtime.records import PARKED_HEADER, work_of
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
+from shared.identity import digest
 from shared.linking.fields import Decision, FieldConflict, decide
 from shared.linking.mappings import Mapping
-from shared.linking.pairs import Known, Write, digest
+from shared.linking.pairs import Known, Write
 
 TOGAI_BORN = Mapping(
     relation="customer",

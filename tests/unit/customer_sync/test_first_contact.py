@@ -11,9 +11,10 @@ from customer_sync.patches import former_fields, former_params, stripe_params, t
 from customer_sync.values import PairSnapshot
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
+from shared.identity import digest
 from shared.linking.fields import decide
 from shared.linking.mappings import Mapping
-from shared.linking.pairs import Difference, Known, digest
+from shared.linking.pairs import Difference, Known
 
 LINKED = Mapping(
     relation="customer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from shared.errors import Blocked, ConnectionClosed, NotReady, RateLimited, Rejected, Unavailable, Waiting
-from shared.flows.retries import LONGEST_RETRY_AFTER, delay_for, due_at, in_place, is_worth_retrying, wait_before
+from shared.retries import LONGEST_RETRY_AFTER, delay_for, due_at, in_place, is_worth_retrying, wait_before
 
 
 @pytest.mark.parametrize(

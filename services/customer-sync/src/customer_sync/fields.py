@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from shared.apps.stripe.models import StripeCustomer
+from shared.identity import digest
 from shared.linking.fields import FieldPolicy, Value
 from shared.linking.mappings import Mapping as Pair
 from shared.linking.mappings import app_of
-from shared.linking.pairs import Difference, Known, Side, digest
+from shared.linking.pairs import Difference, Known, Side
 from shared.settings import OWNED_FIELDS
 
 from customer_sync.decide import togai_address, togai_name

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from shared.errors import Waiting
-from shared.linking.pairs import Difference, Known, Side, digest
+from shared.identity import digest
+from shared.linking.pairs import Difference, Known, Side
 
 Value = str | dict[str, str]
 

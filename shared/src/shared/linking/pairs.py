@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 import msgspec
 
@@ -94,11 +93,6 @@ def sides_of(pair: Pair) -> tuple[Side, ...]:
 def other_side(pair: Pair, side: Side) -> Side:
     """The app of the entity across."""
     return next(app for app in sides_of(pair) if app != side)
-
-
-def digest(value: object) -> str:
-    """A short mark of a value, equal for equal values."""
-    return blake2b(msgspec.json.encode(value, order="sorted"), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True)

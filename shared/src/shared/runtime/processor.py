@@ -26,12 +26,12 @@ from shared.flows import hand_over, runs
 from shared.flows.dead_letters import MARK_PATIENCE
 from shared.flows.matching import holds, starting
 from shared.flows.recent import Recent
-from shared.flows.retries import LAST_PARKING, LOOK_EVERY, delay_for, due_at
 from shared.flows.runs import DeadLetter, Parked, Run
 from shared.identity import run_id
 from shared.kafka.log import Log, Place
 from shared.log import get_logger
 from shared.ratelimit.lanes import present_lane
+from shared.retries import LAST_PARKING, LOOK_EVERY, delay_for, due_at
 from shared.runtime.conflict_watch import ConflictWatch
 from shared.runtime.giving_up import DeadLetters, Writes, letter_of
 from shared.runtime.known import Known

@@ -39,13 +39,13 @@ from shared.events.own import HANDED_OVER
 from shared.events.topics import Topics
 from shared.flows import hand_over, runs
 from shared.flows.hand_over import HandOver, handed_over
-from shared.flows.retries import in_place
 from shared.flows.runs import Run, RunError, RunState, Step, StepState
 from shared.identity import Ref
 from shared.kafka.log import Log
 from shared.linking.claims import Links
 from shared.linking.pair_writes import PairWrites
 from shared.log import get_logger
+from shared.retries import in_place
 from shared.runtime.actions import Context, Ended, Implementation, Result, connection_of
 from shared.runtime.clients import Clients, acting_for
 from shared.runtime.known import Known

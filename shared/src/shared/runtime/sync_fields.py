@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from shared.domains.field_write import FieldWrite
 from shared.errors import FlowLinkOff, NotFound, NotReady, RateLimited, Rejected
 from shared.events.envelope import timestamp
+from shared.identity import digest
 from shared.linking.claims import now
 from shared.linking.fields import Decision, FieldPolicy, Value, decide, differences
 from shared.linking.mappings import Mapping as Pair
-from shared.linking.pairs import Side, digest
+from shared.linking.pairs import Side
 from shared.runtime.actions import Context
 
 

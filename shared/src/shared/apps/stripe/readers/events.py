@@ -22,10 +22,10 @@ from shared.apps.stripe.readers.entities import from_event, keep_newest, superse
 from shared.apps.stripe.webhooks import stripe_event
 from shared.connections import Connection
 from shared.errors import Malformed, Retryable, Unavailable
-from shared.flows.retries import in_place
 from shared.linking.index import Entity
 from shared.log import get_logger
 from shared.polls import Poll, epoch, rfc3339, webhooks_come_in
+from shared.retries import in_place
 from shared.settings import Settings
 
 log = get_logger(__name__)

@@ -14,9 +14,8 @@ import msgspec
 from shared.connections import Connection
 from shared.errors import Malformed
 from shared.events.envelope import Envelope, timestamp
-from shared.identity import Ref, is_id, source_of
+from shared.identity import Ref, digest, is_id, source_of
 from shared.linking.index import Entity, EntityState, normalized_email
-from shared.linking.pairs import digest
 from shared.polls import epoch
 
 Row = dict[str, Any]
