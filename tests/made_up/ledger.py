@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import httpx2
 import msgspec
+from shared.apps.connecting import Connector
 from shared.apps.model import Access, App
 from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook, Refused, SubjectOf, envelope_of, usable
@@ -153,10 +154,18 @@ class EntryReader:
         return INTERVAL
 
 
+class LedgerConnector(Connector):
+    """A key names its book; any number of tokens open the webhook address."""
+
+    def missing(self, secrets: Secrets) -> str:
+        return "" if secrets.webhook_secrets else "no token: the ledger's webhooks are refused"
+
+
 class Ledger(App):
     """The adapter."""
 
     name, title = "ledger", "Ledger"
+    connector = LedgerConnector()
     polls = (ENTRIES,)
 
     async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:

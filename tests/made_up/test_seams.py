@@ -6,19 +6,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 import pytest
+from console.connect import connect, webhook_address
 from ingress.polling.gate import PollGate
 from ingress.polling.store import PollStore
 from ingress.webhooks import WebhookDeps, Webhooks
 from shared.apps import APPS
+from shared.apps.connecting import Wanted
 from shared.apps.polling import PollContext
-from shared.connections import FlowLink, encode
+from shared.connections import FlowLink, Secrets, encode
 from shared.domains import subject_of
+from shared.errors import KeyRefused, Misconfigured
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.events.own import HANDED_OVER
@@ -33,7 +37,7 @@ from shared.runtime.records import PARKED_HEADER
 from tests.fakes.polling import AtOnce, MemoryEventLog
 from tests.made_up.conftest import TOKEN
 from tests.made_up.ledger import ENTRIES
-from tests.made_up.vendor import Book
+from tests.made_up.vendor import Book, Vendor
 from tests.stack.in_process import InProcess
 
 
@@ -172,6 +176,20 @@ async def test_a_link_that_is_off_and_a_key_that_is_refused_hold_it_as_any_other
     assert closed.problem
     assert (closed.state, closed.noun, closed.problem.error) == ("parked", "entry", "ConnectionClosed")
     assert missed.state == "missed"
+
+
+async def test_a_key_is_connected_as_any_other(tandem: InProcess, vendor: Vendor, book: Book) -> None:
+    """The vendor says whose it is; mode, secrets and address come from the app's own rules."""
+    wanted = Wanted("con_ledger", "ledger", book.key, vendor.url, webhook_secrets=(TOKEN,), mode="test")
+    made = await connect(wanted, tandem.settings, tandem.vault)
+    kept = tandem.vault.open(await connect(replace(wanted, webhook_secrets=()), tandem.settings, tandem.vault, made))
+
+    assert (made.app_account, made.mode) == (f"ledger:test:{book.name}", "test")
+    assert kept == Secrets(api_key=book.key, webhook_secrets=[TOKEN])
+    assert webhook_address(tandem.settings, made, tandem.vault).endswith("/webhooks/ledger/con_ledger")
+    for wrong in (replace(wanted, key="nobody's"), replace(wanted, mode=None), replace(wanted, key=" ")):
+        with pytest.raises((KeyRefused, Misconfigured)):
+            await connect(wrong, tandem.settings, tandem.vault)
 
 
 class Polling:

@@ -52,7 +52,7 @@ def _parts(module: str) -> tuple[list[ast.AST], dict[str, list[ast.AST]]]:
     named: dict[str, list[ast.AST]] = {}
     for node in _source(module).body:
         # A decorated function is a route, a decorated class a dataclass.
-        if isinstance(node, ast.ClassDef) and "App" in map(ast.unparse, node.bases):
+        if isinstance(node, ast.ClassDef) and {"App", "Connector"} & set(map(ast.unparse, node.bases)):
             for part in node.body:
                 named.setdefault(f".{part.name}" if isinstance(part, Body) else node.name, []).append(part)
         elif isinstance(node, ast.ClassDef) or (isinstance(node, Body) and not node.decorator_list):

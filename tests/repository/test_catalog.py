@@ -9,8 +9,9 @@ from typing import Any, get_type_hints
 
 import pytest
 import yaml
-from console.connect import STRIPE_EVENTS, TOGAI_EVENT
+from console.connect import events_of
 from shared.apps import APPS
+from shared.apps.togai.connecting import EVENT
 from shared.domains import ACTIONS, BUILT_IN, DOMAINS, TRIGGERS, noun_of, nouns, owner_of, services
 from shared.events.topics import Topics
 from shared.settings import Settings
@@ -87,5 +88,5 @@ def test_endpoints_are_made_for_the_events_that_have_a_trigger() -> None:
     sent = {name: t for name, t in TRIGGERS.items() if t.brought == "webhook"}
     of = {app: {name.partition(".")[2] for name, t in sent.items() if t.app == app} for app in APPS}
 
-    assert set(STRIPE_EVENTS) == of["stripe"]
-    assert of["togai"] == {TOGAI_EVENT}
+    assert set(events_of("stripe")) == of["stripe"]
+    assert of["togai"] == {EVENT}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from shared.apps import APPS
 from shared.domains import nouns
 from shared.events.topics import Topics
 from shared.settings import Settings
@@ -112,6 +113,29 @@ def test_a_library_is_wrapped_once(vendor: str, allowed: tuple[str, ...]) -> Non
     assert [user for user in users if not user.startswith(allowed or ("nobody",))] == []
 
 
+MAY_NAME_A_VENDOR = (
+    "shared/src/shared/apps/",
+    "shared/src/shared/domains/",
+    "shared/src/shared/settings.py",
+    "shared/src/shared/log.py",  # the loggers of their libraries
+    "shared/src/shared/linking/index.py",
+    "shared/src/shared/linking/pairs.py",
+    "services/customer-sync/",  # its actions are on these two
+    "services/console/src/console/api/",
+    "services/console/src/console/cli/",
+    "services/console/src/console/pages/",
+    "services/console/src/console/demo.py",
+)
+
+
+def test_an_app_is_named_where_it_is_at_home() -> None:
+    """Ingress, the runtime, connecting and set-up ask the app's adapter: nothing changes there for one more."""
+    names = "|".join(APPS)
+    asks = {str(f.relative_to(ROOT)) for f in PRODUCT if any(re.match(rf"({names})\b", text) for text in texts(f))}
+
+    assert [name for name in sorted(asks) if not name.startswith(MAY_NAME_A_VENDOR)] == []
+
+
 def test_nothing_is_deleted_at_a_vendor() -> None:
     """Design law 9: the one delete is of a webhook endpoint of the sandbox, which set-up made itself."""
     found = {
@@ -123,7 +147,7 @@ def test_nothing_is_deleted_at_a_vendor() -> None:
 
     assert {file for file, _ in found} == {
         "shared/src/shared/apps/stripe/client.py",
-        "services/console/src/console/setup.py",
+        "shared/src/shared/apps/stripe/connecting.py",
     }
     assert all("webhook_endpoint" in line for _, line in found)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from console.connect import Wanted, connect
+from console.connect import connect
 from console.http import own_machine
+from shared.apps.connecting import Wanted
 from shared.connections import Connection, FlowLink, Secrets, Vault, encode, encryption_keys
 from shared.domains import BUILT_IN
 from shared.events.topics import Topics

@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from console import manage
-from console.connect import STRIPE_CONNECTION, TOGAI_CONNECTION
 from console.setup import _wanted, prepare
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
@@ -24,7 +23,7 @@ from shared.settings import Settings
 from tests.stack.processes import Stack
 from tests.stack.topics import records as in_topics
 
-CONNECTIONS = {"stripe": STRIPE_CONNECTION, "togai": TOGAI_CONNECTION}
+CONNECTIONS = {"stripe": "con_stripe", "togai": "con_togai"}
 
 
 @pytest.fixture
@@ -88,7 +87,7 @@ async def test_what_a_person_decided_survives_every_start(sandbox: Stack) -> Non
     assert await links_of(settings) == [*first, off, gone]
 
 
-@pytest.mark.parametrize("gone", [STRIPE_CONNECTION, TOGAI_CONNECTION])
+@pytest.mark.parametrize("gone", ["con_stripe", "con_togai"])
 async def test_a_connection_that_a_person_removed_stays_so(sandbox: Stack, gone: str) -> None:
     """Set-up goes on without it and says how to have it again; added again it works as before."""
     settings = sandbox.settings()
@@ -101,7 +100,7 @@ async def test_a_connection_that_a_person_removed_stays_so(sandbox: Stack, gone:
     made, links = await manage.add_connection(settings, wanted)
     again = await prepare(settings)
 
-    assert states == {STRIPE_CONNECTION: "open", TOGAI_CONNECTION: "open"} | {gone: "removed"}
+    assert states == {"con_stripe": "open", "con_togai": "open"} | {gone: "removed"}
     assert f"connection {gone} was removed and stays so: `tandem connections add {made.app} {gone}`" in without.notes[0]
     assert (len(without.accounts), len(without.addresses), len(without.sources)) == (1, 1, 1)
     assert {link.id for link in links} == set(off) == {f"link_{flow}" for flow in BUILT_IN}

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from console.connect import Wanted
 from console.http import own_machine
+from shared.apps.connecting import Wanted
 from shared.connections import encryption_keys
 from shared.events.topics import Topics
 from shared.linking import index

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from console.addresses import check_api_base, check_public_url
-from console.connect import Wanted, connect
+from console.connect import connect
 from console.setup import prepare
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
+from shared.apps.connecting import Wanted
 from shared.connections import Vault
 from shared.errors import Misconfigured
 from shared.settings import STRIPE_API, TOGAI_API, Settings

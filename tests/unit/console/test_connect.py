@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from console.cli.connections import _secrets
-from console.connect import Wanted, connect, known_key, known_secrets
+from console.connect import connect, known_to_set_up
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
+from shared.apps.connecting import Wanted
 from shared.connections import Vault
 from shared.errors import Misconfigured
 from shared.settings import Settings
@@ -57,8 +58,10 @@ def test_set_ups_own_connections_know_their_key() -> None:
     sandbox = Settings(_env_file=None)
     real = Settings(_env_file=None, stripe_api_key=SecretStr("sk_test_1"), togai_api_token=SecretStr("t"))
 
-    assert (known_key(sandbox, "con_stripe"), known_key(real, "con_stripe")) == ("sk_test_sandbox", "sk_test_1")
-    assert known_key(sandbox, "con_other") == ""
+    keys = [found.key for each in (sandbox, real) if (found := known_to_set_up(each, "stripe", "con_stripe"))]
+
+    assert keys == ["sk_test_sandbox", "sk_test_1"]
+    assert known_to_set_up(sandbox, "stripe", "con_other") is None
 
 
 def test_set_ups_own_connection_knows_its_signing_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,5 +69,8 @@ def test_set_ups_own_connection_knows_its_signing_secrets(monkeypatch: pytest.Mo
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRETS", "whsec_a,whsec_b")
     settings = Settings(_env_file=None)
 
-    assert known_secrets(settings, "con_stripe") == ("whsec_a", "whsec_b")
-    assert known_secrets(settings, "con_other") == ()
+    found = known_to_set_up(settings, "stripe", "con_stripe")
+
+    assert found
+    assert found.webhook_secrets == ("whsec_a", "whsec_b")
+    assert known_to_set_up(settings, "stripe", "con_other") is None

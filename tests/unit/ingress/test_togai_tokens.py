@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from console import setup
+from shared.apps.connecting import Wanted
+from shared.apps.togai.connecting import TogaiConnector
 from shared.connections import Secrets
 from shared.errors import Misconfigured
 from shared.settings import Settings
@@ -50,7 +52,6 @@ def test_the_setting_takes_several_the_newest_first(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("tokens", [(NEW, "short"), ("short",), (NEW, "a/b" * 10)])
 def test_each_of_them_must_be_long(tokens: tuple[str, ...]) -> None:
     """A former one opens the address as well as the newest."""
-    from console.connect import _check_tokens
-
+    asked = Wanted("c", "togai", "t", "", webhook_token=tokens[0], former_webhook_tokens=tokens[1:])
     with pytest.raises(Misconfigured, match="22 or more"):
-        _check_tokens(Secrets(api_key="t", webhook_token=tokens[0], former_webhook_tokens=list(tokens[1:])))
+        TogaiConnector().secrets_of(asked, Secrets(api_key=""))

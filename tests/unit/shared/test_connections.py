@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from console.connect import Wanted
 from console.setup import check_keys
 from cryptography.fernet import Fernet
 from pydantic import SecretStr, ValidationError
+from shared.apps.connecting import Wanted
 from shared.connections import Connection, Secrets, Vault, encode, encryption_keys
 from shared.errors import Misconfigured
 from shared.kafka.login import Login

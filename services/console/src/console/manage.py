@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
+from shared.apps import APPS
+from shared.apps.connecting import Wanted
 from shared.connections import Connection, FlowLink, Vault, check_modes, encode, encryption_keys
 from shared.domains import aliases_of
 from shared.domains.flow import Flow
@@ -24,7 +26,7 @@ from shared.key_states import good_again
 from shared.runtime.registry import Registry
 from shared.settings import Settings
 
-from console.connect import Wanted, connect, new_token
+from console.connect import connect
 from console.local.probe import require_kafka
 from shared import key_states
 
@@ -100,28 +102,14 @@ def _readable(present: Connection | None, vault: Vault) -> Connection | None:
 
 
 async def renew_webhook_token(settings: Settings, connection_id: str, *, finish: bool = False) -> Connection:
-    """Make a new token for the address that Togai calls. The former ones hold until `finish`, which makes none.
+    """Make a new token for the address that the vendor calls. The former ones hold until `finish`, which makes none.
 
-    Raises Misconfigured for a connection to Stripe, and for a token that the environment sets.
+    Raises Misconfigured for an address without a token, and for a token that the environment sets.
     """
     async with books(settings) as found:
         connection = found.connection(connection_id)
-        if connection.app != "togai":
-            raise Misconfigured(
-                f"{connection_id} is connected to Stripe, whose webhooks are signed: roll the signing secret there, "
-                "and give both by STRIPE_WEBHOOK_SECRETS, or to `tandem connections add`, until it has rolled"
-            )
-        secrets = found.vault.open(connection)
-        if secrets.webhook_token in {token.get_secret_value() for token in settings.togai_webhook_tokens}:
-            raise Misconfigured(
-                f"the token of {connection_id} is set by TOGAI_WEBHOOK_TOKEN: write the new one before it with a comma "
-                "between and start Tandem again; take the former one out when Togai calls the new address"
-            )
-        if finish:
-            secrets.former_webhook_tokens = []
-        else:
-            secrets.former_webhook_tokens = secrets.webhook_tokens
-            secrets.webhook_token = new_token()
+        connector = APPS[connection.app].connector
+        secrets = connector.renewed(found.vault.open(connection), connection_id, settings, finish=finish)
         renewed = found.vault.seal(msgspec.structs.replace(connection, changed_at=_now()), secrets)
         await found.keep_connection(renewed)
         return renewed

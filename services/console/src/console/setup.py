@@ -5,15 +5,16 @@ Safe to run at every start: what is there and right stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-import httpx
 import msgspec
+from shared.apps import APPS
+from shared.apps.connecting import Wanted
 from shared.connections import Connection, FlowLink, Vault, check_modes, encode, encryption_keys
 from shared.domains import BUILT_IN
 from shared.domains.flow import Flow
-from shared.errors import Misconfigured, Unavailable
+from shared.errors import Misconfigured
 from shared.events.topics import Topics
 from shared.flows.links import is_new, missing_links
 from shared.kafka.log import Log
@@ -25,21 +26,8 @@ from shared.settings import Settings
 
 from console import sources
 from console.addresses import check_public_url
-from console.connect import (
-    STRIPE_CONNECTION,
-    STRIPE_EVENTS,
-    TOGAI_CONNECTION,
-    Wanted,
-    client_of,
-    connect,
-    known_key,
-    known_secrets,
-    webhook_address,
-)
+from console.connect import client_of, connect, events_of, webhook_address
 from console.manage import ConfigStore
-
-TOGAI_EVENT_TITLE = "Account creation"
-"""The event as Togai's own pages name it."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +45,18 @@ class Prepared:
 
 def check_keys(settings: Settings) -> None:
     """Raises Misconfigured if only one side has a key: the sandbox never stands in for one side alone."""
-    stripe, togai = settings.stripe_api_key.get_secret_value(), settings.togai_api_token.get_secret_value()
-    if not stripe and not togai and not settings.sandboxed:
+    connectors = [app.connector for app in APPS.values() if app.connector.key_variable]
+    there = [each.key_variable for each in connectors if each.own_key(settings)]
+    missing = [each.key_variable for each in connectors if not each.own_key(settings)]
+    if not there and not settings.sandboxed:
         raise Misconfigured(
-            "TANDEM_SANDBOX is false and no key is set: set STRIPE_API_KEY and TOGAI_API_TOKEN (see .env.example), or "
+            f"TANDEM_SANDBOX is false and no key is set: set {' and '.join(missing)} (see .env.example), or "
             "take TANDEM_SANDBOX out for the sandbox"
         )
-    if bool(stripe) != bool(togai):
-        there, missing = ("STRIPE_API_KEY", "TOGAI_API_TOKEN") if stripe else ("TOGAI_API_TOKEN", "STRIPE_API_KEY")
+    if there and missing:
         raise Misconfigured(
-            f"{there} is set and {missing} is not: set both for the real systems (see .env.example), or neither for "
-            "the sandbox, which never stands in for one side alone"
+            f"{there[0]} is set and {missing[0]} is not: set both for the real systems (see .env.example), or neither "
+            "for the sandbox, which never stands in for one side alone"
         )
 
 
@@ -95,11 +84,12 @@ async def prepare(settings: Settings, flows: Mapping[str, Flow] = BUILT_IN) -> P
         new = tuple(_new((registry.links | {link.id: link for link in links}).values(), flows))
         removed = tuple(c for c in registry.connections.values() if c.state == "removed")
     addresses = {app: webhook_address(settings, connection, vault) for app, connection in connections.items()}
-    if settings.sandboxed and (togai := connections.get("togai")):
-        await _subscribe(settings, togai, addresses["togai"])
+    if settings.sandboxed:
+        for app, connection in connections.items():
+            await APPS[app].connector.subscribe(connection, settings, addresses[app])
     return Prepared(
-        accounts=tuple(f"{c.app.title()} {c.app_account}" for c in connections.values()),
-        addresses=tuple(f"{app.title()} calls {address}" for app, address in addresses.items()),
+        accounts=tuple(f"{APPS[c.app].title} {c.app_account}" for c in connections.values()),
+        addresses=tuple(f"{APPS[app].title} calls {address}" for app, address in addresses.items()),
         sources=sources.sentences(settings, {app: c.mode for app, c in connections.items()}),
         notes=(*map(str, mismatches), *map(_stays_removed, removed), *_missing(settings, connections, vault)),
         new=new,
@@ -112,9 +102,8 @@ async def _connected(records: ConfigStore, settings: Settings) -> dict[str, Conn
     for wanted in _wanted(settings):
         present = records.registry.connections.get(wanted.id)
         if present is None or present.state != "removed":
-            found[wanted.app] = await connect(wanted, settings, records.vault, present)
-    if stripe := found.get("stripe"):
-        found["stripe"] = await _with_endpoint(stripe, settings, records.vault)
+            made = await connect(wanted, settings, records.vault, present)
+            found[wanted.app] = await _registered(made, settings, records.vault) if settings.sandboxed else made
     return found
 
 
@@ -125,39 +114,17 @@ def _stays_removed(connection: Connection) -> str:
     )
 
 
-def _wanted(settings: Settings) -> tuple[Wanted, Wanted]:
-    sandboxed = settings.sandboxed
-    tokens = tuple(token.get_secret_value() for token in settings.togai_webhook_tokens)
-    return (
-        Wanted(
-            id=STRIPE_CONNECTION,
-            app="stripe",
-            key=known_key(settings, STRIPE_CONNECTION),
-            api_base=settings.effective_stripe_api_base,
-            webhook_secrets=known_secrets(settings, STRIPE_CONNECTION),
-            title="Stripe" if not sandboxed else "Stripe (sandbox)",
-        ),
-        Wanted(
-            id=TOGAI_CONNECTION,
-            app="togai",
-            key=known_key(settings, TOGAI_CONNECTION),
-            api_base=settings.effective_togai_api_base,
-            webhook_token=tokens[0] if tokens else "",
-            former_webhook_tokens=tokens[1:],
-            organization=settings.togai_organization,
-            mode=settings.togai_mode or ("test" if sandboxed else None),
-            title="Togai" if not sandboxed else "Togai (sandbox)",
-        ),
-    )
+def _wanted(settings: Settings) -> Iterator[Wanted]:
+    for app in APPS.values():
+        if wanted := app.connector.from_settings(settings):
+            yield replace(wanted, title=f"{app.title} (sandbox)" if settings.sandboxed else app.title)
 
 
 def _missing(settings: Settings, connections: Mapping[str, Connection], vault: Vault) -> list[str]:
     """What the real systems still need before events come, or before they come quickly."""
     if webhooks_come_in(settings):
-        stripe = connections.get("stripe")
-        if stripe is None or vault.open(stripe).webhook_secrets:
-            return []
-        return ["no signing secret: Stripe's webhooks are refused until STRIPE_WEBHOOK_SECRETS is set (see README)"]
+        lacks = (APPS[app].connector.missing(vault.open(connection)) for app, connection in connections.items())
+        return [text for text in lacks if text]
     if settings.polling:
         return ["TANDEM_PUBLIC_URL is not set: no webhook comes in; everything works by polling, only slower"]
     return ["TANDEM_PUBLIC_URL is not set and TANDEM_POLLING is off: nothing comes in; set one of the two"]
@@ -189,33 +156,11 @@ async def _keep_connection(records: ConfigStore, connection: Connection) -> None
     await records.keep_connection(connection)
 
 
-async def _with_endpoint(connection: Connection, settings: Settings, vault: Vault) -> Connection:
-    """Make or adopt the webhook endpoint in the sandbox. At the real Stripe a person makes it (README)."""
-    secrets = vault.open(connection)
-    if not settings.sandboxed:
-        return connection
+async def _registered(connection: Connection, settings: Settings, vault: Vault) -> Connection:
+    """The sandbox sends webhooks. At the real vendor a person says where to (README)."""
+    secrets, connector = vault.open(connection), APPS[connection.app].connector
     url = webhook_address(settings, connection, vault)
-    wanted = Wanted(id=connection.id, app="stripe", key=secrets.api_key, api_base=connection.api_base)
+    wanted = Wanted(id=connection.id, app=connection.app, key=secrets.api_key, api_base=connection.api_base)
     async with client_of(wanted, settings) as client:
-        same = [endpoint for endpoint in await client.webhook_endpoints() if endpoint["url"] == url]
-        if same and secrets.webhook_secrets:
-            return connection
-        for endpoint in same:
-            await client.delete_webhook_endpoint(endpoint["id"])  # its secret was told once and nobody kept it
-        made = await client.create_webhook_endpoint(url, STRIPE_EVENTS)
-    secrets.webhook_secrets = [made["secret"]]
-    return vault.seal(connection, secrets)
-
-
-async def _subscribe(settings: Settings, togai: Connection, url: str) -> None:
-    """Tell the sandbox's Togai where to send: at the real one a person does so in its pages (README)."""
-    account = togai.app_account.split(":")[2]
-    async with httpx.AsyncClient(base_url=settings.sandbox_url, timeout=settings.call_timeout) as http:
-        try:
-            present = (await http.get("/control/subscriptions", params={"account": account})).json()["subscriptions"]
-            if any(s["url"] == url for s in present):
-                return
-            body = {"account": account, "event": TOGAI_EVENT_TITLE, "url": url}
-            (await http.post("/control/subscriptions", json=body)).raise_for_status()
-        except httpx.HTTPError as error:
-            raise Unavailable(f"the sandbox at {settings.sandbox_url} does not answer: {error!r}") from error
+        registered = await connector.register(client, secrets, url, events_of(connection.app))
+    return vault.seal(connection, registered)

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from shared.apps.connecting import Connector
 from shared.apps.hooks import After, Before, nothing_after, nothing_before
 from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
@@ -44,6 +45,9 @@ class App(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    connector: ClassVar[Connector] = Connector()
+    """How a key becomes a connection."""
+
     polls: ClassVar[Sequence[PollSpec]] = ()
     """The lists that are polled."""
 

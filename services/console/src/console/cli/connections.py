@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 from shared.apps import APPS
+from shared.apps.connecting import Wanted
 from shared.connections import Vault, encryption_keys
 from shared.settings import Mode
 
@@ -15,7 +16,7 @@ from console import manage
 from console.cli import client, tables
 from console.cli.errors import settings as read_settings
 from console.cli.terminal import say
-from console.connect import Wanted, known_key, known_secrets, webhook_address
+from console.connect import known_to_set_up, webhook_address
 
 app = typer.Typer(help="The keys to your accounts at Stripe and Togai.", no_args_is_help=True)
 
@@ -49,7 +50,7 @@ def list_(json: client.AsJson = False) -> None:
 
 @app.command("add")
 def add(
-    app_name: Annotated[str, typer.Argument(metavar="APP", help="stripe or togai.")],
+    app_name: Annotated[str, typer.Argument(metavar="APP", help=f"{' or '.join(APPS)}.")],
     connection_id: Annotated[str, typer.Argument(metavar="ID", help="A name of your own, as con_stripe_eu.")],
     key: Annotated[
         str, typer.Option(envvar="TANDEM_CONNECTION_KEY", help="Key or token; asked if absent, and better so.")
@@ -69,25 +70,26 @@ def add(
     if app_name not in APPS:
         raise typer.BadParameter(f"connections are to {' or '.join(APPS)}", param_hint="APP")
     settings = read_settings()
-    bases = {"stripe": settings.effective_stripe_api_base, "togai": settings.effective_togai_api_base}
+    connector = APPS[app_name].connector
+    own = known_to_set_up(settings, app_name, connection_id)
     wanted = Wanted(
         id=connection_id,
         app=app_name,
-        key=key or known_key(settings, connection_id) or typer.prompt("Key or token", hide_input=True),
-        api_base=api_base or bases[app_name],
-        webhook_secrets=_secrets(webhook_secret) or known_secrets(settings, connection_id),
+        key=key or (own.key if own else "") or typer.prompt("Key or token", hide_input=True),
+        api_base=api_base or connector.default_base(settings),
+        webhook_secrets=_secrets(webhook_secret) or (own.webhook_secrets if own else ()),
         organization=organization,
         mode=mode or ("test" if settings.sandboxed else None),
     )
     made, off = asyncio.run(manage.add_connection(settings, wanted))
     say(f"{made.id} is connected to {made.app_account}.")
     vault = Vault(encryption_keys(settings))
-    say(f"{made.app.capitalize()} calls {webhook_address(settings, made, vault)}")
-    if made.app == "stripe" and not vault.open(made).webhook_secrets:
+    say(f"{APPS[made.app].title} calls {webhook_address(settings, made, vault)}")
+    if connector.missing(vault.open(made)):
         later = "; in the sandbox the next start makes one" if settings.sandboxed else ""
         say(
-            "It has no signing secret, so its webhooks are refused: give it one with `tandem connections add stripe "
-            f"{made.id} --webhook-secret -`{later}."
+            "It has no signing secret, so its webhooks are refused: give it one with `tandem connections add "
+            f"{made.app} {made.id} --webhook-secret -`{later}."
         )
     for link in off:
         say(f"Its flow link {link.id} is off; switch it on with `tandem flow-links enable {link.id}`.")

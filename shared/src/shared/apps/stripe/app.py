@@ -11,6 +11,7 @@ from shared.apps.model import Access, App
 from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
 from shared.apps.stripe import polls
+from shared.apps.stripe.connecting import StripeConnector
 from shared.apps.stripe.readers import entities
 from shared.apps.stripe.webhooks import receive
 from shared.connections import Connection, Secrets
@@ -32,6 +33,7 @@ class Stripe(App):
     """Payments."""
 
     name, title = "stripe", "Stripe"
+    connector = StripeConnector()
     polls = (polls.CUSTOMERS, polls.EVENTS)
 
     def url(self, account: AppAccount, noun: str, entity: str) -> str:

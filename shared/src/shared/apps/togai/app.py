@@ -10,6 +10,7 @@ from shared.apps.model import Access, App
 from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
 from shared.apps.togai import polls
+from shared.apps.togai.connecting import TogaiConnector
 from shared.apps.togai.webhooks import receive
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
@@ -21,6 +22,7 @@ class Togai(App):
     """Usage billing."""
 
     name, title = "togai", "Togai"
+    connector = TogaiConnector()
     polls = (polls.CUSTOMERS, polls.ACCOUNTS)
 
     # That Togai sends a second time is nowhere written: its only attempt waits longer for Kafka before it gets 503.
