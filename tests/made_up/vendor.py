@@ -71,6 +71,7 @@ def open_vendor() -> Iterator[Vendor]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer in one piece: in two, the second waits 40 ms for the first to be acknowledged
 
         def _answer(self) -> None:
             sent = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -91,9 +92,11 @@ def open_vendor() -> Iterator[Vendor]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     vendor = Vendor(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    yield vendor
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield vendor
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -59,7 +59,10 @@ class StripeApp:
     async def account(self) -> str:
         """The account's id. Sources: GET /v1/account; needs no right of a restricted key beyond its existence."""
         found = await self._call("account.retrieve", lambda: self._client.v1.accounts.retrieve_current_async())
-        return str(found.id)
+        named = getattr(found, "id", None)
+        if not is_id(named):
+            raise Unavailable("Stripe: GET /v1/account answered with no account")
+        return named
 
     async def create_customer(self, params: Mapping[str, Any], key: str) -> StripeCustomer:
         """POST /v1/customers under the claim's key: sent again it is the same customer."""
@@ -94,11 +97,12 @@ class StripeApp:
         while True:
             params: Any = {"created": {"gte": created}, "limit": 100} | ({"starting_after": cursor} if cursor else {})
             page = await self._call("customers.list", partial(self._client.v1.customers.list_async, params))
-            for customer in page.data:
-                yield self._customer(customer)
-            if not page.has_more or not page.data:
+            rows = [self._customer(row) for row in _rows(page)]
+            for customer in rows:
+                yield customer
+            if not page.has_more or not rows:
                 return
-            cursor = page.data[-1].id
+            cursor = rows[-1].id
 
     async def events_page(self, created: int, after: str = "") -> Page:
         """GET /v1/events: one page of what happened at or after `created` (epoch seconds), newest first, as it stands.
@@ -125,7 +129,7 @@ class StripeApp:
         page = await self._call(
             "webhook_endpoints.list", lambda: self._client.v1.webhook_endpoints.list_async({"limit": 100})
         )
-        return [endpoint.to_dict() for endpoint in page.data]
+        return [endpoint.to_dict() for endpoint in _rows(page)]
 
     async def create_webhook_endpoint(self, url: str, events: list[str]) -> dict[str, Any]:
         """Make an endpoint pinned to our API version. The only answer that ever holds its `secret`."""
@@ -158,12 +162,23 @@ class StripeApp:
 
     async def _answer(self, operation: str, request: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await request()
+            found = await request()
         except stripe.StripeError as error:
             raise translate(error, self.connection, operation, self._fingerprint) from error
         except (OSError, TimeoutError, ValueError) as error:
             # The SDK lets some transport and parse errors of the HTTP library through as they are.
             raise Unavailable(f"Stripe: {type(error).__name__}: {error}") from error
+        if not isinstance(found, stripe.StripeObject | stripe.StripeResponse):
+            # JSON, but not Stripe's, from a proxy say: what Stripe did is not known.
+            raise Unavailable(f"Stripe: {operation} answered with no object")
+        return found
+
+
+def _rows(page: stripe.ListObject[Any]) -> list[Any]:
+    rows = getattr(page, "data", None)
+    if not isinstance(rows, list) or not all(isinstance(row, stripe.StripeObject) for row in rows):
+        raise Unavailable("Stripe: a list was answered that is none")
+    return rows
 
 
 def _guard(entity: str) -> None:

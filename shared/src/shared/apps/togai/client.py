@@ -63,7 +63,7 @@ class TogaiApp:
     async def organization(self) -> str:
         """The organization's id, as its own settings tell it; empty if it has none. GET /settings."""
         found = await self._call("GET", "/settings", params={"entity_type": "ORGANIZATION", "pageSize": "1"})
-        rows = found.get("data") or []
+        rows = _rows(found, "settings")
         return str(rows[0].get("entityId", "")) if rows else ""
 
     async def account(self, account_id: str) -> TogaiAccount:
@@ -95,10 +95,7 @@ class TogaiApp:
         """
         params = {"nextToken": token} if token else {"status": status, "pageSize": str(LARGEST_PAGE)}
         found = await self._call("GET", f"/{noun}", params=params)
-        rows = found.get("data")
-        if not isinstance(rows, list):
-            raise Unavailable(f"Togai: GET /{noun} answered with no list")
-        return Page([row for row in rows if isinstance(row, dict)], str(found.get("nextToken") or ""))
+        return Page(_rows(found, noun), str(found.get("nextToken") or ""))
 
     async def setting(self, name: str, entity_type: str, entity_id: str) -> Setting | None:
         """GET /settings/{full id}, None if there is none."""
@@ -175,6 +172,13 @@ def _body(answer: httpx2.Response, call: str) -> dict[str, Any]:
         # A proxy's page, or an answer cut short: what Togai did is not known.
         raise Unavailable(f"Togai: {call} answered {answer.status_code} with no JSON") from error
     return body if isinstance(body, dict) else {"data": body}
+
+
+def _rows(found: dict[str, Any], noun: str) -> list[dict[str, Any]]:
+    rows = found.get("data")
+    if not isinstance(rows, list):
+        raise Unavailable(f"Togai: GET /{noun} answered with no list")
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def _message(answer: httpx2.Response) -> str:
