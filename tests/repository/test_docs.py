@@ -332,7 +332,8 @@ def test_every_principle_names_a_check_that_exists() -> None:
 def test_metrics_in_the_documents_exist() -> None:
     """An alarm on a name that nobody sets never rings."""
     page = (ROOT / "docs/operations.md").read_text()
-    own = (ROOT / "services/console/src/console/api/status.py").read_text()
+    api = ROOT / "services/console/src/console/api"
+    own = "".join((api / name).read_text() for name in ("status.py", "connected.py"))
     of_console = set(re.findall(r'"(tandem_[a-z_]+)"', own)) | {"tandem_mappings", "tandem_runs", "tandem_dead_letters"}
     named = set(re.findall(r"tandem_[a-z_]+", page))
 

@@ -41,8 +41,9 @@ class Secrets(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One key to one app account. A record keyed by `id`, written by the console and its commands only.
 
-    `sealed` holds its Secrets, encrypted together with BOUND; `fingerprint` tells which key. What a vendor says of the
-    key stands apart, in a KeyState.
+    `sealed` holds its Secrets, encrypted together with BOUND; `fingerprint` tells which key, and `verifies` whether a
+    webhook can be verified by them (None in records of an older Tandem). What a vendor says of the key stands apart, in
+    a KeyState.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     api_base: str
     sealed: str
     fingerprint: str = ""
+    verifies: bool | None = None
     title: str = ""
     state: ConnectionState = "open"
     changed_at: str = ""
@@ -124,7 +126,9 @@ class Vault:
             raise Misconfigured(f"the key of connection {connection.id} is empty: give it the vendor's key or token")
         whole = _Sealed(secrets=secrets, bound=_bound(connection))
         sealed = self._fernet.encrypt(msgspec.json.encode(whole)).decode()
-        return msgspec.structs.replace(connection, sealed=sealed, fingerprint=key_fingerprint(secrets.api_key))
+        verifies = bool(secrets.webhook_secrets or secrets.webhook_tokens)
+        fingerprint = key_fingerprint(secrets.api_key)
+        return msgspec.structs.replace(connection, sealed=sealed, fingerprint=fingerprint, verifies=verifies)
 
     def open(self, connection: Connection) -> Secrets:
         """Decrypt. Raises Misconfigured if the connection was removed, no key fits, or they are another one's."""

@@ -373,12 +373,11 @@ async def test_what_is_off_is_said_and_is_no_problem(console: State, api: httpx.
 
     assert (status["healthy"], status["problems"], status["counts"]["held_off"]) == (True, [], 1)
     assert status["off"] == [
-        "connection gone is removed: `tandem connections add stripe gone` connects it again",
+        "connection gone is removed: `tandem connections add stripe gone`; off with it: orphan; then `tandem "
+        "flow-links enable ID` for each, or `tandem flow-links remove ID` to be done with it",
         "1 entity had news while flow link behind was off: `tandem flow-links catch-up behind`",
         "flow link off is off (switched off: `tandem flow-links enable off`); 1 entity had news meanwhile; 1 "
         "entity waits for it",
-        "flow link orphan is off (connection gone is removed: `tandem connections add stripe gone`, then `tandem "
-        "flow-links enable orphan`)",
     ]
     assert "All that is on is well." in page
 

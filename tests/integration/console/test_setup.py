@@ -92,7 +92,7 @@ async def test_a_connection_that_a_person_removed_stays_so(sandbox: Stack, gone:
     """Set-up goes on without it and says how to have it again; added again it works as before."""
     settings = sandbox.settings()
     await prepare(settings)
-    off = await manage.remove_connection(settings, gone)
+    _, off = await manage.remove_connection(settings, gone)
     without = await prepare(settings)
     async with manage.books(settings) as books:
         [wanted] = [wanted for wanted in _wanted(settings) if wanted.id == gone]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from console.api import shapes
+from console.api.connected import connection_item
 from console.projection.pending import Differing
 from shared.key_states import KeyState, KeyStates
 
@@ -59,7 +60,7 @@ def test_a_dead_letter_shows_its_event_as_it_came() -> None:
 
 def test_a_connection_never_shows_its_secrets() -> None:
     """Not even sealed: fields are named one by one."""
-    assert "sealed" not in shapes.connection_item(records.connection(), KeyStates()).model_dump_json()
+    assert "sealed" not in connection_item(records.connection(), KeyStates()).model_dump_json()
 
 
 def test_a_connection_shows_what_the_vendor_says_of_its_present_key() -> None:
@@ -72,8 +73,8 @@ def test_a_connection_shows_what_the_vendor_says_of_its_present_key() -> None:
                 reason=f"no {fingerprint}", at="2026-11-28T10:00:00.000Z",
             )
         )  # fmt: skip
-    shown = shapes.connection_item(connection, states)
-    former = shapes.connection_item(records.connection(fingerprint="old"), states)
+    shown = connection_item(connection, states)
+    former = connection_item(records.connection(fingerprint="old"), states)
 
     assert (shown.state, shown.reason) == ("open", "")
     assert [(one.operation, one.reason) for one in shown.refused] == [("customers.create", "no new")]

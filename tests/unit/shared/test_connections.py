@@ -35,6 +35,20 @@ def test_a_sealed_secret_shows_nothing_and_opens_again() -> None:
     assert Vault([OLD]).open(kept) == SECRETS
 
 
+@pytest.mark.parametrize(
+    ("secrets", "verifies"),
+    [
+        ({"webhook_secrets": ["whsec_1"]}, True),
+        ({"webhook_token": "t"}, True),
+        ({}, False),
+        ({"webhook_secrets": [" "]}, False),
+    ],
+)
+def test_a_sealed_connection_tells_whether_webhooks_can_be_verified(secrets: dict[str, Any], verifies: bool) -> None:
+    """Without its secrets being opened: whoever shows it has no key."""
+    assert Vault([OLD]).seal(BARE, Secrets(api_key="k", **secrets)).verifies is verifies
+
+
 def test_keys_are_rotated_by_putting_the_new_one_first() -> None:
     """The old one still opens; what is sealed again needs the new one only."""
     kept = Vault([OLD]).seal(BARE, SECRETS)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from shared.connections import FlowLink, encode
 from shared.domains.flow import Flow
-from shared.errors import StopWorker, UnreadableRecord
+from shared.errors import Misconfigured, StopWorker, UnreadableRecord
 from shared.events.topics import Topics
 from shared.kafka.replica import Replica
 from shared.key_states import KeyState
@@ -163,3 +163,15 @@ def test_a_run_goes_on_with_the_version_of_the_flow_that_it_began_with() -> None
     assert "mine" not in registry.flows
     assert [found and found.version for found in (registry.flow("mine", 1), registry.flow("mine", 2))] == [1, None]
     assert registry.flow("links-by-hand", 1) is registry.flows["links-by-hand"]
+
+
+def test_a_removed_connection_is_not_called_unknown() -> None:
+    """Whoever needs it is told how to have it again."""
+    registry = Registry()
+    fold = registry.folds(TOPICS)[TOPICS.connections]
+    fold(0, "c", msgspec.json.encode(CONNECTION | {"state": "removed"}))
+
+    with pytest.raises(Misconfigured, match="connection c is removed: `tandem connections add stripe c` connects it"):
+        registry.connection("c")
+    with pytest.raises(Misconfigured, match="connection d is unknown"):
+        registry.connection("d")

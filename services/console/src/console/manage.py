@@ -115,10 +115,10 @@ async def renew_webhook_token(settings: Settings, connection_id: str, *, finish:
         return renewed
 
 
-async def remove_connection(settings: Settings, connection_id: str) -> list[str]:
+async def remove_connection(settings: Settings, connection_id: str) -> tuple[Connection, list[str]]:
     """Switch off the connection and every flow link that uses it, and forget its secrets.
 
-    Returns the links' ids. Raises Misconfigured.
+    Returns its record, which stays, and the links' ids. Raises Misconfigured.
     """
     async with books(settings) as found:
         connection = found.connection(connection_id)
@@ -127,7 +127,7 @@ async def remove_connection(settings: Settings, connection_id: str) -> list[str]
             await found.keep_link(msgspec.structs.replace(link, enabled=False, changed_at=_now()))
         gone = msgspec.structs.replace(connection, state="removed", sealed="", changed_at=_now())
         await found.keep_connection(gone)
-        return [link.id for link in used]
+        return gone, [link.id for link in used]
 
 
 async def rekey(settings: Settings) -> int:

@@ -59,10 +59,18 @@ def link_id(flow: Flow) -> str:
     return f"link_{flow.id}"
 
 
-def removed_connections(link: FlowLink, connections: Mapping[str, Connection]) -> str:
-    """Which connections of a link are not there, and how to have them again; empty if all are."""
-    there = {id for id, connection in connections.items() if connection.state != "removed"}
-    gone = {id: app for app, id in link.connections.items() if id not in there}
+def gone_connections(link: FlowLink, connections: Mapping[str, Connection]) -> dict[str, str]:
+    """The connections of a link that are not there, and the app of each. `connections` are removed ones too."""
+    gone: dict[str, str] = {}
+    for alias, id in link.connections.items():
+        found = connections.get(id)
+        if found is None or found.state == "removed":
+            gone[id] = found.app if found else alias
+    return gone
+
+
+def removal(gone: Mapping[str, str]) -> str:
+    """What `gone_connections` found in words, with how to have them again; empty if all are there."""
     if not gone:
         return ""
     again = " and ".join(f"`tandem connections add {app} {id}`" for id, app in gone.items())

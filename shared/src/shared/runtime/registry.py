@@ -82,11 +82,14 @@ class Registry:
     def connection(self, connection_id: str) -> Connection:
         """Raises Misconfigured if there is none (any more)."""
         found = self.connections.get(connection_id)
-        if not found or found.state == "removed":
-            raise Misconfigured(
-                f"connection {connection_id} is unknown: add it with `tandem connections add`", connection=connection_id
-            )
-        return found
+        if found and found.state != "removed":
+            return found
+        why = (
+            f"removed: `tandem connections add {found.app} {connection_id}` connects it again"
+            if found
+            else "unknown: add it with `tandem connections add`"
+        )
+        raise Misconfigured(f"connection {connection_id} is {why}", connection=connection_id)
 
     def not_indexed(self, app_account: str) -> list[Poll]:
         """The polls whose first full pass is still to end before the app account's index can be asked."""

@@ -15,13 +15,13 @@ from shared.connections import FlowLink
 from shared.errors import NotReady
 from shared.events.envelope import timestamp
 from shared.flows import runs
-from shared.flows.links import is_new, removed, removed_connections, twin_of
+from shared.flows.links import gone_connections, is_new, removal, removed, twin_of
 from shared.flows.runs import DeadLetter, Parked, Run
 from shared.kafka.log import Place
 from shared.runtime.records import PARKED_HEADER
 from sqlmodel import Session
 
-from console.api import models, shapes
+from console.api import connected, models, shapes
 from console.api.errors import ErrorBody, NotNow, Unknown
 from console.api.state import State, StateDep
 from console.projection import queries
@@ -120,9 +120,9 @@ async def switch_flow_link(state: State, link_id: str, *, enabled: bool) -> Flow
 def _check_may_be_on(state: State, link: FlowLink) -> None:
     """Raises NotNow where its events could only fail, or would run twice."""
     with Session(state.database.engine) as session:
-        known = {connection.id: connection for connection in queries.connections(session)}
+        known = {connection.id: connection for connection in queries.all_connections(session)}
         on = [other for other in queries.flow_links(session) if other.enabled]
-    if gone := removed_connections(link, known):
+    if gone := removal(gone_connections(link, known)):
         raise NotNow(gone, f"then `tandem flow-links enable {link.id}`", code="connection_removed")
     if twin := twin_of(link, on, known):
         raise NotNow(
@@ -200,7 +200,7 @@ async def confirm(state: StateDep, link_id: str) -> models.FlowLinkItem:
 async def _shown(state: State, link: FlowLink) -> models.FlowLinkItem:
     def read() -> list[models.FlowLinkItem]:
         with Session(state.database.engine) as session:
-            return shapes.flow_link_items(session)
+            return connected.flow_link_items(session)
 
     found = {item.id: item for item in await asyncio.to_thread(read)}
     # The tables may be a moment behind, or know a removed one no more: what was decided is what is shown.

@@ -217,9 +217,10 @@ class ConnectionItem(Model):
     app_account: str = Field(examples=["stripe:test:acct_1Nv0FGQ9RKHgCVdK"])
     mode: str = Field(description="test or live")
     title: str
-    state: str = Field(description="open, or closed: the vendor refused its key")
-    reason: str = Field(description="why it is closed, in the vendor's words")
+    state: str = Field(description="open, closed (the vendor refused its key), or removed by a person")
+    reason: str = Field(description="why it is closed, in the vendor's words, or how to have a removed one again")
     refused: list[RefusedOperation] = Field(description="what an open one may not do; the runs that need it wait")
+    problems: list[str] = Field(description="what is not well, with what to do, to be read after the connection's name")
     api_base: str
     changed_at: str
 
@@ -238,6 +239,7 @@ class FlowLinkItem(Model):
     )
     waiting: int = Field(description="entities whose runs wait until it is on again")
     off: str = Field(description="why it is off and what switches it on; empty while it is on")
+    removed: dict[str, str] = Field({}, description="its connections that a person removed, and the app of each")
 
 
 class CatchUpRequest(Model):

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends
+from shared.polls import webhooks_come_in
 
-from console.api import models, shapes
-from console.api.state import SessionDep, stamp
+from console.api import connected, models
+from console.api.state import SessionDep, StateDep, stamp
 
 router = APIRouter(prefix="/api", dependencies=[Depends(stamp)])
 
 
 @router.get("/connections", tags=["connections"], summary="List connections")
-def list_connections(session: SessionDep) -> models.ConnectionList:
-    """Every key to an app account, its state, and why it is closed. Secrets are not in these tables."""
-    found = shapes.connection_items(session)
+def list_connections(state: StateDep, session: SessionDep) -> models.ConnectionList:
+    """Every key to an app account, removed ones too, its state and what is not well. No secret is in these tables."""
+    found = connected.connection_items(session, webhooks=webhooks_come_in(state.settings))
     return models.ConnectionList(items=found)
 
 
 @router.get("/flow-links", tags=["flows"], summary="List flow links")
 def list_flow_links(session: SessionDep) -> models.FlowLinkList:
     """Which flow runs between which connections, and whether it is on."""
-    return models.FlowLinkList(items=shapes.flow_link_items(session))
+    return models.FlowLinkList(items=connected.flow_link_items(session))

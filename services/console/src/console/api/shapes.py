@@ -7,16 +7,11 @@ from typing import Any
 
 import msgspec
 from shared.apps import APPS
-from shared.connections import Connection, FlowLink
-from shared.flows.links import is_new, removed_connections
 from shared.flows.runs import DeadLetter, Run, RunError, Step
 from shared.identity import AppAccount, Ref
-from shared.key_states import KeyStates
 from shared.linking.mappings import Mapping
-from sqlmodel import Session
 
 from console.api import models
-from console.projection import missed, pending, queries
 from console.projection.pending import Differing
 
 
@@ -252,51 +247,3 @@ def _json_value(text: str) -> Any:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return text
-
-
-def connection_item(connection: Connection, states: KeyStates) -> models.ConnectionItem:
-    """Names every field that is shown: what is added to the record later stays hidden until somebody decides."""
-    same = ("id", "app", "app_account", "mode", "title", "api_base", "changed_at")
-    closed = states.refusal(connection)
-    return models.ConnectionItem(
-        **{name: getattr(connection, name) for name in same},
-        state="closed" if closed else connection.state,
-        reason=closed.reason if closed else "",
-        refused=[
-            models.RefusedOperation(operation=s.operation, reason=s.reason, since=s.at)
-            for s in states.refusals(connection)
-            if s.operation
-        ],
-    )
-
-
-def connection_items(session: Session) -> list[models.ConnectionItem]:
-    """Every connection that is not removed, with what the vendor says of its key."""
-    states = queries.key_states(session)
-    return [connection_item(connection, states) for connection in queries.connections(session)]
-
-
-def flow_link_items(session: Session) -> list[models.FlowLinkItem]:
-    """Every flow link that is not removed, with what waits for it and what it missed while it was off."""
-    not_done, waiting = missed.counts(session), pending.parked_by_link(session, pending.HELD_OFF)
-    there = {connection.id: connection for connection in queries.connections(session)}
-    found = []
-    for link in queries.flow_links(session):
-        same = {name: getattr(link, name) for name in ("id", "flow", "connections", "enabled", "changed_at")}
-        gone = removed_connections(link, there)
-        number = 0 if gone else not_done.get(link.id, 0)
-        found.append(
-            models.FlowLinkItem(
-                **same, new=is_new(link), missed=number, waiting=waiting.get(link.id, 0), off=_why_off(link, gone)
-            )
-        )
-    return found
-
-
-def _why_off(link: FlowLink, gone: str) -> str:
-    switch_on = f"`tandem flow-links enable {link.id}`"
-    if link.enabled:
-        return ""
-    if gone:
-        return f"{gone}, then {switch_on}"
-    return f"new, nobody has switched it on: {switch_on}" if is_new(link) else f"switched off: {switch_on}"

@@ -11,13 +11,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from pydantic import Field
 from shared.apps.refused import REMEDIES, WHAT
 from shared.model import Model
+from shared.polls import webhooks_come_in
 from sqlmodel import Session
 
-from console.api import models, parts, pollers, shapes
+from console.api import connected, models, parts, pollers, shapes
 from console.api.lag import GroupLag
 from console.api.pollers import Pollers
 from console.api.state import SessionDep, State, StateDep
-from console.pages.words import counted
 from console.projection import pending, queries
 from console.projection.tables import DeadLetterRow, MappingRow, RunRow
 
@@ -141,26 +141,10 @@ def _tables(
 ) -> tuple[Counts, list[models.ConnectionItem], list[str], list[RefusedEvents], models.RunItem | None]:
     with Session(state.database.engine) as session:
         found, _ = queries.runs_page(session, queries.Search(limit=1))
-        connections, refused = shapes.connection_items(session), refused_events(session)
+        connections = connected.connection_items(session, webhooks=webhooks_come_in(state.settings))
+        refused = refused_events(session)
         last = shapes.run_item(found[0]) if found else None
-        return counts_of(session), connections, _off(session), refused, last
-
-
-def _off(session: Session) -> list[str]:
-    """What is off because somebody wanted it so, and flow links that have not caught up with what they missed."""
-    found = [
-        f"connection {c.id} is removed: `tandem connections add {c.app} {c.id}` connects it again"
-        for c in queries.removed_connections(session)
-    ]
-    for link in shapes.flow_link_items(session):
-        missed = counted(link.missed, "entity had news", "entities had news")
-        waiting = counted(link.waiting, "entity waits", "entities wait")
-        if link.off:
-            more = [f"{missed} meanwhile" if link.missed else "", f"{waiting} for it" if link.waiting else ""]
-            found.append("; ".join([f"flow link {link.id} is off ({link.off})", *filter(None, more)]))
-        elif link.missed:
-            found.append(f"{missed} while flow link {link.id} was off: `tandem flow-links catch-up {link.id}`")
-    return found
+        return counts_of(session), connections, connected.off(session), refused, last
 
 
 def refused_events(session: Session) -> list[RefusedEvents]:
@@ -181,22 +165,11 @@ def _problems(status: Status) -> list[str]:
     found = [f"{part.name}: {part.detail}" for part in status.parts if part.detail]
     found += sorted({group.problem for group in status.consumers if group.problem})
     found += pollers.problems(status.pollers, "alarm", "warning")
-    for connection in status.connections:
-        found += _of_connection(connection)
+    found += [f"connection {one.id} {problem}" for one in status.connections for problem in one.problems]
     if status.projection["problem"]:
         found.append(f"the tables are as of {status.projection['as_of']}: {status.projection['problem']}")
     found += [f"{s['topic']}/{s['partition']} is stopped at {s['reason']}" for s in status.projection["stopped"]]
     return found
-
-
-def _of_connection(connection: models.ConnectionItem) -> list[str]:
-    """A refused key, or what an open connection may not do, in the vendor's words."""
-    if connection.state != "open":
-        return [f"connection {connection.id} is {connection.state}: {connection.reason}"]
-    return [
-        f"connection {connection.id} may not {refused.operation}, runs that need it wait: {refused.reason}"
-        for refused in connection.refused
-    ]
 
 
 @router.get("/api/status", tags=["health"], summary="Is all well")
@@ -224,6 +197,10 @@ def metrics(state: StateDep, session: SessionDep) -> Response:
         ("tandem_differences", "fields that differ and stay so", counts.differences),
     ):
         Gauge(name, text, registry=registry).set(waiting)
+    for name, text, labels, numbers in connected.gauges(session):
+        gauge = Gauge(name, text, labels, registry=registry)
+        for values, number in numbers.items():
+            gauge.labels(*values).set(number)
     refused = Gauge(
         "tandem_refused_events", "events sent to a connection they are not for", ["connection", "reason"],
         registry=registry,

@@ -20,25 +20,24 @@ from console.connect import known_to_set_up, webhook_address
 
 app = typer.Typer(help="The keys to your accounts at Stripe and Togai.", no_args_is_help=True)
 
-COLUMNS = ("Connection", "State", "App account", "Mode", "Address", "Reason")
+COLUMNS = ("Connection", "State", "App account", "Mode", "Address", "Says")
 
 
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
-    well = found["state"] == "open" and not found["refused"]
-    refused = [f"{one['operation']} is refused: {one['reason']}" for one in found["refused"]]
+    style = "red" if found["problems"] else "green" if found["state"] == "open" else "dim"
     return (
         found["id"],
-        Text(found["state"], style="green" if well else "red"),
+        Text(found["state"], style=style),
         found["app_account"],
         found["mode"],
         found["api_base"],
-        "\n".join([found["reason"]] if found["reason"] else refused),
+        "\n".join(found["problems"]) or found["reason"],
     )
 
 
 @app.command("list")
 def list_(json: client.AsJson = False) -> None:
-    """List connections. Their secrets are never shown."""
+    """List connections, removed ones too. Their secrets are never shown."""
     answer = client.call("GET", "/api/connections")
     if json:
         client.print_json(answer)
@@ -127,8 +126,11 @@ def renew_webhook(
 @app.command("remove")
 def remove(connection_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Switch a connection off, with every flow link that uses it. Nothing is deleted at the vendor."""
-    links = asyncio.run(manage.remove_connection(read_settings(), connection_id))
-    say(f"{connection_id} is removed; switched off: {', '.join(links) or 'no flow link'}.")
+    gone, links = asyncio.run(manage.remove_connection(read_settings(), connection_id))
+    say(f"{gone.id} is removed; switched off: {', '.join(links) or 'no flow link'}.")
+    say(f"`tandem connections add {gone.app} {gone.id}` connects it again.")
+    if links:
+        say("If it is to stay away, `tandem flow-links remove` its flow links: then nothing reminds you of it.")
 
 
 @app.command("rekey")

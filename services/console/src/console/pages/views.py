@@ -14,9 +14,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from shared.domains import BUILT_IN
 from shared.errors import SyncError
+from shared.polls import webhooks_come_in
 from sqlmodel import Session
 
-from console.api import changes, shapes
+from console.api import changes, connected, shapes
 from console.api import pending as api_pending
 from console.api.errors import BadRequest, NotNow, Unknown, describe
 from console.api.paging import decode_cursor, next_cursor
@@ -97,7 +98,7 @@ def _tables(state: State, search: Search, runs_after: str, mappings_after: str) 
             "more_runs": next_cursor(more_runs),
             "more_mappings": next_cursor(more_pairs),
             "counts": counts_of(session),
-            "connections": shapes.connection_items(session),
+            "connections": connected.connection_items(session, webhooks=webhooks_come_in(state.settings)),
         }
 
 
@@ -129,7 +130,7 @@ async def status(state: StateDep) -> HTMLResponse:
 
     def links() -> list[Any]:
         with Session(state.database.engine) as session:
-            return shapes.flow_link_items(session)
+            return connected.flow_link_items(session)
 
     return render(
         "status.html",

@@ -83,13 +83,12 @@ def dead_letter(session: Session, letter_id: str) -> DeadLetter | None:
 
 def connections(session: Session) -> list[Connection]:
     """Every connection that is not removed; `sealed` is empty."""
-    query = select(ConnectionRow).where(col(ConnectionRow.state) != "removed").order_by(col(ConnectionRow.id))
-    return [connection_decoder.decode(row.record) for row in session.scalars(query)]
+    return [connection for connection in all_connections(session) if connection.state != "removed"]
 
 
-def removed_connections(session: Session) -> list[Connection]:
-    """Those that a person removed."""
-    query = select(ConnectionRow).where(col(ConnectionRow.state) == "removed").order_by(col(ConnectionRow.id))
+def all_connections(session: Session) -> list[Connection]:
+    """Every connection, those that a person removed at the end."""
+    query = select(ConnectionRow).order_by(col(ConnectionRow.state) == "removed", col(ConnectionRow.id))
     return [connection_decoder.decode(row.record) for row in session.scalars(query)]
 
 
