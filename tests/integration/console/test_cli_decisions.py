@@ -164,7 +164,7 @@ async def test_a_refused_decision_is_one_line(filled: httpx.AsyncClient, tandem:
 
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "cus_n is linked to acc_n already" in done.stderr
-    assert "`tandem mappings relink`" in done.stderr
+    assert f"`tandem mappings relink {records.mapping('n').id}`" in done.stderr
 
 
 def test_a_run_that_does_not_end_is_told_as_such(

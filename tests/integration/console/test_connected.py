@@ -98,3 +98,22 @@ async def test_prometheus_counts_what_is_off(console: State, api: httpx.AsyncCli
         'tandem_missed{flow_link="on"} 0.0',
     ):
         assert line in metrics, line
+
+
+async def test_what_is_not_compared_yet_is_said_of_its_own_entities_alone(
+    console: State, api: httpx.AsyncClient, log: Log
+) -> None:
+    """A flow link that missed news of one pair, of either side, says nothing about another; without an id all count."""
+    pair, other = records.mapping("n"), records.mapping("other")
+    links = [records.flow_link(id=name, enabled=False) for name in ("one", "two", "three")]
+    missed = records.run("m", aggregate=pair.target, refs=[pair.target], state="missed", flow_link="one")
+    held = records.waiting("w", "FlowLinkOff", flow_link="two", aggregate=other.source, refs=[other.source])
+    await put(console, log, pair, other, *links, missed, held)
+
+    async def behind(id: str) -> list[str]:
+        found: list[str] = (await api.get("/api/differences", params={"id": id})).json()["behind"]
+        return found
+
+    assert [await behind(id) for id in ("cus_n", "acc_n", pair.id)] == [["one"]] * 3
+    assert (await behind("cus_other"), await behind("nobody"), await behind("")) == (["two"], [], ["one", "two"])
+    assert "came while two was off" in (await api.get("/", params={"id": "acc_other"})).text

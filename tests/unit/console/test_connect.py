@@ -30,6 +30,10 @@ async def test_a_connections_name_fits_into_an_address(id: str) -> None:
     [
         ({"app": "stripe", "key": "sk_test_1", "webhook_secrets": ("",)}, "signing secret of con_1 is empty"),
         ({"app": "stripe", "key": "sk_test_1", "webhook_secrets": (" ", "\n")}, "signing secret of con_1 is empty"),
+        (
+            {"app": "stripe", "key": "sk_test_1", "webhook_secrets": ("whsec_1", "", "whsec_2")},
+            "one of the signing secrets of con_1 is empty: take the comma out",
+        ),
         ({"app": "stripe", "key": "sk_test_1", "webhook_secrets": ("garbage",)}, "none of Stripe's: those begin with"),
         ({"app": "stripe", "key": "sk_test_1", "webhook_secrets": ("whsec_a b",)}, "hold no blank"),
         ({"app": "stripe", "key": "pk_test_1"}, "the key is none of Stripe's that Tandem can use"),

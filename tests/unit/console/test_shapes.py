@@ -118,6 +118,17 @@ def test_a_candidate_tells_who_holds_it() -> None:
     assert (gone.state, gone.linked_to) == ("deleted", None)
 
 
+def test_an_entity_is_no_candidate_for_itself() -> None:
+    """Whatever stopped the run names everybody that is concerned; there is nothing to choose in the one that asks."""
+    own, other = f"{records.STRIPE}/customer/cus_e", f"{records.TOGAI}/account/acme"
+    run = records.conflict("e", own, other)
+    shown, listed = shapes.conflict_item(run, {}), shapes.run_item(run)
+
+    assert [candidate.ref for candidate in shown.candidates] == [other]
+    assert listed.problem
+    assert listed.problem.candidates == [other]
+
+
 def test_a_difference_shows_values_and_not_their_json() -> None:
     """Text, addresses, and nothing at all; what is no JSON stands as it is."""
     found = records.difference(togai='{"city":"Paris"}', stripe="null")

@@ -88,6 +88,12 @@ def _cleaned(wanted: Wanted) -> Wanted:
             "leave it out",
             connection=wanted.id,
         )
+    if len(secrets) < len(wanted.webhook_secrets):
+        raise Misconfigured(
+            f"one of the signing secrets of {wanted.id} is empty: take the comma out that is too much, or write the "
+            "secret that is missing",
+            connection=wanted.id,
+        )
     return replace(wanted, key=key, webhook_secrets=secrets, webhook_token=wanted.webhook_token.strip())
 
 

@@ -40,7 +40,7 @@ async def catch_up(state: StateDep, link_id: str, body: models.CatchUpRequest | 
 
     link, found = await asyncio.to_thread(read)
     if link is None:
-        raise Unknown(f"there is no flow link {link_id}", "see GET /api/flow-links for those that there are")
+        raise Unknown(f"there is no flow link {link_id}", "see `tandem flow-links list` for those that there are")
     if not link.enabled:
         raise NotNow(
             f"flow link {link_id} is off", f"switch it on first: `tandem flow-links enable {link_id}`", code="link_off"

@@ -59,12 +59,12 @@ def _open_letter(state: State, letter_id: str) -> tuple[DeadLetter, Run | None]:
         letter = queries.dead_letter(session, letter_id)
         run = queries.run(session, letter.run.id) if letter and letter.run else None
     if letter is None:
-        raise Unknown(f"there is no dead letter {letter_id}", "find it with GET /api/dead-letters?id=… by any id")
+        raise Unknown(f"there is no dead letter {letter_id}", "find it with `tandem dead-letters list --id` and any id")
     if letter.state != "open":
         raise NotNow(
             f"dead letter {letter_id} is {letter.state} since {letter.changed_at or 'some time'}",
-            "only an open one can be retried or discarded; if its run fails again it is open again, see "
-            f"GET /api/runs?id={letter.run.id if letter.run else letter.event or letter.id}",
+            "only an open one can be retried or discarded; if its run fails again it is open again, see `tandem runs "
+            f"list --id {letter.run.id if letter.run else letter.event or letter.id}`",
         )
     return letter, run
 
@@ -157,7 +157,7 @@ async def _flow_link(state: State, link_id: str) -> FlowLink:
 
     link = await asyncio.to_thread(read)
     if link is None:
-        raise Unknown(f"there is no flow link {link_id}", "see GET /api/flow-links for those that there are")
+        raise Unknown(f"there is no flow link {link_id}", "see `tandem flow-links list` for those that there are")
     return link
 
 

@@ -76,7 +76,7 @@ def link(session: Session, wanted: asked.LinkRequest) -> Decision:
     hand = context_for(session, wanted.flow_link, wanted.togai_account_id, wanted.stripe_customer_id)
     account, customer = hand.ref("togai", wanted.togai_account_id), hand.ref("stripe", wanted.stripe_customer_id)
     for ref in (account, customer):
-        _free(session, ref, "give it another partner: `tandem mappings relink` (POST /api/mappings/relink) of {}")
+        _free(session, ref, "give it another partner: `tandem mappings relink {}`")
     return Decision("link", hand, wanted.reason, account, customer)
 
 
@@ -99,7 +99,7 @@ def relink(session: Session, wanted: asked.RelinkRequest) -> Decision:
             "name another partner, or nothing is to be done",
             code="already_linked",
         )
-    _free(session, partner, "take that link back first: `tandem mappings unlink` (POST /api/mappings/unlink) of {}")
+    _free(session, partner, "take that link back first: `tandem mappings unlink {}`")
     if app == "togai":
         return Decision("relink", hand, wanted.reason, partner, _of(pair, "stripe"))
     return Decision("relink", hand, wanted.reason, _of(pair, "togai"), partner)
@@ -119,14 +119,14 @@ def separate(session: Session, wanted: asked.SeparateRequest) -> Decision:
     if not found:
         raise NotNow(
             f"{wanted.id} is in no conflict, and was not unlinked by hand",
-            "see GET /api/conflicts (`tandem conflicts list`) for what waits for a decision",
+            "see `tandem conflicts list` for what waits for a decision",
             code="no_conflict",
         )
     if len(found) > 1:
         raise _ambiguous(wanted.id, sorted(found))
     (entity,) = found
     hand = context_for(session, wanted.flow_link, entity)
-    _free(session, entity, "take that link back first: `tandem mappings unlink` (POST /api/mappings/unlink) of {}")
+    _free(session, entity, "take that link back first: `tandem mappings unlink {}`")
     of_togai = Ref.parse(entity).app == "togai"
     return Decision(
         "separate", hand, wanted.reason, account=entity if of_togai else "", customer="" if of_togai else entity
@@ -143,12 +143,12 @@ def revert(session: Session, wanted: asked.RevertRequest) -> Decision:
     """What a run wrote to a pair is written back. Raises BadRequest, NotNow, Unknown."""
     run = queries.run(session, wanted.id)
     if run is None:
-        raise Unknown(f"there is no run {wanted.id}", "see GET /api/runs (`tandem runs list`)")
+        raise Unknown(f"there is no run {wanted.id}", "see `tandem runs list` for those that there are")
     writes = writes_of(run)
     if not run.ended or not writes:
         raise NotNow(
             f"run {run.id} {'wrote no field of a pair' if run.ended else 'has not ended'}",
-            "look at its steps: GET /api/runs/{run} (`tandem runs show`)",
+            f"look at its steps: `tandem runs show {run.id}`",
             code="nothing_to_revert",
         )
     pair = pair_of(session, run.aggregate)
@@ -184,17 +184,17 @@ def pair_of(session: Session, text: str) -> Mapping:
         return found.popitem()[1]
     if not named:
         raise Unknown(
-            f"no mapping names {text}", "find the pair with GET /api/mappings?id=… (`tandem mappings list --id`)"
+            f"no mapping names {text}", "find the pair with `tandem mappings list --id` and an id of either side"
         )
     if made := next((m for m in named if m.state == "claimed"), None):
         raise NotNow(
             f"{text} is not linked yet: run {made.run} is making its other side ({made.id})",
-            f"look again when that is done, or see why it waits: GET /api/runs/{made.run}",
+            f"look again when that is done, or see why it waits: `tandem runs show {made.run}`",
             code="not_linked",
         )
     raise NotNow(
         f"{text} is not linked: {named[0].id} is {named[0].state}",
-        "link it with `tandem mappings link` (POST /api/mappings/link)",
+        "link it with `tandem mappings link`",
         code="not_linked",
     )
 

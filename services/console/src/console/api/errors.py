@@ -25,7 +25,7 @@ class ErrorInfo(Model):
 
     code: str = Field(description="short and stable, for programs", examples=["not_found"])
     message: str = Field(description="for people", examples=["there is no run run_1f2e"])
-    what_to_do: str = Field(description="the next step", examples=["look with GET /api/runs?id=..."])
+    what_to_do: str = Field(description="the next step", examples=["find it with `tandem runs list --id` and any id"])
 
 
 class ErrorBody(Model):

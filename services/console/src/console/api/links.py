@@ -84,7 +84,7 @@ async def retry(state: StateDep, run_id: str) -> asked.LookAsked:
         with Session(state.database.engine) as session:
             found = pending.conflict(session, run_id)
         if found is None:
-            raise NotNow(f"run {run_id} is in no conflict", f"it may have gone on: see GET /api/runs/{run_id}")
+            raise NotNow(f"run {run_id} is in no conflict", f"it may have gone on: `tandem runs show {run_id}`")
         return found
 
     run = await asyncio.to_thread(read)
@@ -124,7 +124,7 @@ def revertible(session: SessionDep, run_id: str) -> asked.RevertPreview:
     """
     found = queries.run(session, run_id)
     if found is None:
-        raise Unknown(f"there is no run {run_id}", "see GET /api/runs for those that there are")
+        raise Unknown(f"there is no run {run_id}", "see `tandem runs list` for those that there are")
     return asked.RevertPreview(
         run=run_id, writes=decisions.writes_of(found), overwritten=decisions.written_since(session, found)
     )

@@ -291,6 +291,10 @@ class DifferencePage(Model):
 
     items: list[DifferenceItem]
     next_cursor: NextCursor = None
+    behind: list[str] = Field(
+        description="flow links that have not looked at what came for these entities while they were off: what differs "
+        "since is not known"
+    )
 
 
 class ConnectionList(Model):

@@ -11,7 +11,7 @@ from console.api.errors import ErrorBody, Unknown
 from console.api.paging import next_cursor
 from console.api.records import PlaceDep
 from console.api.state import SessionDep, stamp
-from console.projection import pending
+from console.projection import missed, pending
 from console.projection.queries import Search
 
 router = APIRouter(
@@ -29,7 +29,11 @@ def conflict_items(session: Session, found: list[Run]) -> list[models.ConflictIt
 def differences(session: Session, search: Search) -> models.DifferencePage:
     """A page of them."""
     found, after = pending.differences_page(session, search)
-    return models.DifferencePage(items=[shapes.difference_item(d) for d in found], next_cursor=next_cursor(after))
+    return models.DifferencePage(
+        items=[shapes.difference_item(d) for d in found],
+        next_cursor=next_cursor(after),
+        behind=missed.behind(session, search.id),
+    )
 
 
 @router.get("/conflicts", tags=["conflicts"], summary="List conflicts")
@@ -47,7 +51,7 @@ def show_conflict(session: SessionDep, run_id: str) -> models.ConflictItem:
     """What is to get its other side, why that could not be decided, and what there is to choose from."""
     found = pending.conflict(session, run_id)
     if found is None:
-        raise Unknown(f"run {run_id} is in no conflict", f"it may have gone on: see GET /api/runs/{run_id}")
+        raise Unknown(f"run {run_id} is in no conflict", f"it may have gone on: `tandem runs show {run_id}`")
     return conflict_items(session, [found])[0]
 
 

@@ -76,7 +76,7 @@ def show_mapping(session: SessionDep, mapping_id: str) -> models.MappingDetail:
     found = queries.mapping(session, mapping_id)
     if found is None:
         raise Unknown(
-            f"there is no mapping {mapping_id}", "find it with GET /api/mappings?id=… by an id of either side"
+            f"there is no mapping {mapping_id}", "find it with `tandem mappings list --id` and an id of either side"
         )
     return shapes.mapping_detail(found, datetime.now(UTC))
 
@@ -101,7 +101,9 @@ def show_run(session: SessionDep, run_id: str) -> models.RunDetail:
     """The whole record: every step with its notes, output and problem."""
     found = queries.run(session, run_id)
     if found is None:
-        raise Unknown(f"there is no run {run_id}", "find it with GET /api/runs?id=… by an event's or an entity's id")
+        raise Unknown(
+            f"there is no run {run_id}", "find it with `tandem runs list --id` and an event's or an entity's id"
+        )
     return shapes.run_detail(found)
 
 
@@ -123,5 +125,5 @@ def show_dead_letter(session: SessionDep, letter_id: str) -> models.DeadLetterDe
     """The whole record: the event as it came, the run as it stood, the traceback of a bug."""
     found = queries.dead_letter(session, letter_id)
     if found is None:
-        raise Unknown(f"there is no dead letter {letter_id}", "find it with GET /api/dead-letters?id=… by any id")
+        raise Unknown(f"there is no dead letter {letter_id}", "find it with `tandem dead-letters list --id` and any id")
     return shapes.dead_letter_detail(found)

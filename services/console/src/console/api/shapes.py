@@ -15,8 +15,8 @@ from console.api import models
 from console.projection.pending import Differing
 
 
-def problem(found: RunError | None) -> models.Problem | None:
-    """Without the traceback: that stands in the detail of a dead letter only."""
+def problem(found: RunError | None, entity: str = "") -> models.Problem | None:
+    """Without the traceback: that stands in the detail of a dead letter only. `entity` is no candidate for itself."""
     if found is None:
         return None
     return models.Problem(
@@ -24,7 +24,7 @@ def problem(found: RunError | None) -> models.Problem | None:
         reason=found.reason,
         code=found.code,
         retryable=found.retryable,
-        candidates=found.candidates,
+        candidates=[ref for ref in found.candidates if ref != entity],
         connection=found.connection,
     )
 
@@ -128,7 +128,7 @@ def run_fields(run: Run) -> dict[str, Any]:
     return {name: getattr(run, name) for name in same} | {
         "updated_at": run.updated_at or run.started_at,
         "ended_at": run.ended_at or None,
-        "problem": problem(run.problem),
+        "problem": problem(run.problem, run.aggregate),
         "next_attempt_at": run.next_attempt_at or None,
         "steps_done": sum(step.state in ("succeeded", "in_sync") for step in run.steps),
         "steps_total": len(run.steps),
@@ -167,7 +167,7 @@ def dead_letter_fields(letter: DeadLetter) -> dict[str, Any]:
     )
     same += ("changed_at", "changed_reason")
     return {name: getattr(letter, name) for name in same} | {
-        "problem": problem(letter.problem),
+        "problem": problem(letter.problem, letter.aggregate),
         "run": letter.run.id if letter.run else None,
         "place": f"{letter.topic}/{letter.partition}/{letter.offset}",
     }
@@ -211,7 +211,7 @@ def candidate(text: str, holder: Mapping | None) -> models.Candidate:
 
 
 def conflict_item(run: Run, holders: dict[str, Mapping], flow_link: str = "") -> models.ConflictItem:
-    candidates = run.problem.candidates if run.problem else []
+    candidates = [ref for ref in (run.problem.candidates if run.problem else []) if ref != run.aggregate]
     return models.ConflictItem(
         run=run.id,
         entity=entity(run.aggregate),

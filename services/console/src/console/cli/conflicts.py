@@ -55,15 +55,18 @@ def show(run: Annotated[str, typer.Argument(metavar="RUN")], json: client.AsJson
         },
     )
     out.print(Text(found["reason"], style="yellow"))
-    out.print()
-    out.print(tables.table(("Candidate", "State", "Linked to", "Mapping"), map(_candidate_row, found["candidates"])))
+    if found["candidates"]:
+        out.print()
+        columns = ("Candidate", "State", "Linked to", "Mapping")
+        out.print(tables.table(columns, map(_candidate_row, found["candidates"])))
     choices = commands(found)
     if choices:
         out.print("\nDecide with one of these; the run then goes on by itself:", style="dim")
     for line in choices:
         out.print(f"  {line}", markup=False)
     if not found["separable"]:
-        out.print(f"\nOr correct what it says, then: tandem conflicts retry {found['run']}", markup=False)
+        correct = "Or correct" if choices else "Correct"
+        out.print(f"\n{correct} what it says, then: tandem conflicts retry {found['run']}", markup=False)
 
 
 @app.command()

@@ -31,15 +31,20 @@ def list_(
         client.print_json(answer)
         return
     shown = tables.table(COLUMNS, map(_row, client.items(answer)))
-    tables.show_page(client.out(), answer, shown, "" if client.items(answer) else _none(id))
+    behind = answer.json()["behind"]
+    tables.show_page(client.out(), answer, shown, "" if client.items(answer) else _none(id, behind))
+    if behind:
+        out, were = client.out(), "was" if len(behind) == 1 else "were"
+        out.print(
+            f"Not compared yet is what came while {', '.join(behind)} {were} off: `tandem flow-links list`.",
+            style="yellow", markup=False,
+        )  # fmt: skip
 
 
-def _none(id: str) -> str:
+def _none(id: str, behind: list[str]) -> str:
     """Why there is none: equal, not linked, or not looked at."""
     if id and not client.items(client.call("GET", "/api/mappings", params={"id": id, "state": "linked"})):
         return "Nothing is linked under this id: what is not linked has no differences."
-    behind = [x for x in client.items(client.call("GET", "/api/flow-links")) if x["missed"] or x["waiting"]]
     if behind:
-        names = ", ".join(link["id"] for link in behind)
-        return f"None that was looked at. Not looked at is what came while {names} was off: `tandem flow-links list`."
+        return "None that is known."
     return "None: linked pairs are equal in every field that travels."

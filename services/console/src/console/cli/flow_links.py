@@ -82,7 +82,10 @@ def catch_up(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
 def disable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Switch a flow link off: it writes nothing from then on, its runs wait, its events are recorded as missed."""
     client.call("POST", f"/api/flow-links/{link}/disable")
-    say(f"{link} is off.")
+    say(
+        f"{link} is off: it writes nothing, its runs wait, and what its events would have changed is counted as missed."
+    )
+    say(f"`tandem flow-links enable {link}` switches it on again.")
 
 
 @app.command("remove")

@@ -94,6 +94,7 @@ def _tables(state: State, search: Search, runs_after: str, mappings_after: str) 
             "conflicts": api_pending.conflict_items(session, conflicts),
             "more_conflicts": more_conflicts is not None,
             "differences": differences.items,
+            "behind": differences.behind,
             "more_differences": differences.next_cursor is not None,
             "more_runs": next_cursor(more_runs),
             "more_mappings": next_cursor(more_pairs),
