@@ -11,7 +11,7 @@ from shared.domains import TRIGGERS
 from shared.domains.customers.stripe import LinkChange
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
-from shared.flows.runs import Run, Step
+from shared.flows.runs import Run
 from shared.identity import run_id
 from shared.kafka.log import Log
 
@@ -38,24 +38,6 @@ def named_elsewhere() -> Run:
     assert run.problem
     run.problem.separable = False
     return run
-
-
-def writing(event: str, second: int, **value: str) -> Run:
-    """A run that wrote fields of the customer cus_n over empty ones."""
-    entity = f"{STRIPE}/customer/cus_n"
-    write = {"entity": entity, "set": value, "former": dict.fromkeys(value, "")}
-    step = Step(id="pair", action="x", state="succeeded", started_at=records.at(second), output={"writes": [write]})
-    return records.run(event, second, steps=[step], aggregate=entity, refs=[entity])
-
-
-async def test_a_revert_shows_what_later_runs_wrote_again(linked: State, api: httpx.AsyncClient, log: Log) -> None:
-    """That stays: only what still stands goes back."""
-    first, later = writing("evt_1", 1, phone="+1", name="Acme"), writing("evt_2", 2, phone="")
-    await put(linked, log, first, later)
-    shown = (await api.get(f"/api/runs/{first.id}/revert")).json()
-
-    assert [write["set"] for write in shown["writes"]] == [{"phone": "+1", "name": "Acme"}]
-    assert shown["overwritten"] == [{"entity": f"{STRIPE}/customer/cus_n", "field": "phone", "run": later.id}]
 
 
 async def asked(console: State) -> list[tuple[str, Envelope, LinkChange]]:

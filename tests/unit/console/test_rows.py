@@ -101,7 +101,8 @@ def test_a_pair_state_becomes_one_row_with_a_part_for_each_difference() -> None:
     """The row tells of which pair, and where its record stands; each part has the field and since when it differs."""
     pair = records.mapping("n")
     both = {"name": records.difference(3), "metadata.VATN": records.difference(4)}
-    folded = PAIR_STATE.fold("", pairs.encode(records.pair_state(pair, "stripe", differences=both, settled=5)), 17)
+    record = pairs.encode(records.pair_state(pair, "stripe", differences=both, settled=5))
+    folded = PAIR_STATE.fold("", record, 17)
 
     assert folded.values == {
         "id": f"{pair.id}/stripe",
@@ -109,6 +110,7 @@ def test_a_pair_state_becomes_one_row_with_a_part_for_each_difference() -> None:
         "pair": pair_text(pair.refs, pair.run),
         "settled": 5,
         "place": 17,
+        "record": record,
     }
     assert [(p["owner"], p["field"], p["id"], p["at"]) for p in folded.parts] == [
         (folded.key, "name", f"{pair.id}/name", records.at(3)),

@@ -20,6 +20,7 @@ from shared.apps.togai import models as togai
 from shared.apps.togai.models import NewAccount, NewCustomer, NewSetting, TogaiAccount, TogaiAddress, TogaiCustomer
 from shared.domains.customers.stripe import NewStripeCustomer
 from shared.domains.customers.togai import AccountFacts
+from shared.domains.customers.writes import ADDRESS_FIELDS
 from shared.errors import Waiting
 
 TOGAI_CUSTOMER_ID = "togai_customer_id"
@@ -27,7 +28,6 @@ TOGAI_ACCOUNT_ID = "togai_account_id"
 INVOICE_CURRENCY = "togai_invoice_currency"
 """Names in a Stripe customer's metadata; the last is a person's choice for an account that is yet to be made."""
 
-ADDRESS_FIELDS = ("line1", "line2", "city", "state", "postal_code", "country")
 _PADDED = re.compile(r"^(?P<name>.*) \(cus_[A-Za-z0-9]+\)$", re.DOTALL)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from shared.apps.stripe.models import StripeCustomer
+from shared.domains.customers.writes import TOGAI_STATUS
 from shared.identity import digest
 from shared.linking.fields import FieldPolicy, Value
 from shared.linking.mappings import Mapping as Pair
@@ -17,7 +18,6 @@ from customer_sync.decide import togai_address, togai_name
 from customer_sync.values import (
     METADATA,
     STATUS,
-    TOGAI_STATUS,
     PairSnapshot,
     converted,
     customers_own,

@@ -7,13 +7,13 @@ from typing import Any
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiAddress, TogaiCustomer
+from shared.domains.customers.writes import ADDRESS_FIELDS, TOGAI_STATUS
 from shared.linking.fields import Decision, Value
 
-from customer_sync.decide import ADDRESS_FIELDS, phone_of, stripe_address
+from customer_sync.decide import phone_of, stripe_address
 from customer_sync.values import (
     METADATA,
     STATUS,
-    TOGAI_STATUS,
     PairSnapshot,
     customers_own,
     has_own_address,

@@ -8,13 +8,13 @@ from shared.apps.stripe import models as stripe_models
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai import models as togai_models
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
+from shared.domains.customers.writes import ADDRESS_FIELDS, TOGAI_STATUS
 from shared.errors import Waiting
 from shared.linking.fields import Value
 from shared.linking.pairs import Side
 from shared.settings import METADATA_KEYS_LIMIT
 
 from customer_sync.decide import (
-    ADDRESS_FIELDS,
     country_code,
     cut,
     fits,
@@ -25,8 +25,6 @@ from customer_sync.decide import (
     unpadded,
 )
 
-TOGAI_STATUS = "togai_status"
-"""Name in a Stripe customer's metadata: the mark of what was archived in Togai."""
 STATUS = "status"
 ARCHIVED = "ARCHIVED"
 METADATA = "metadata."

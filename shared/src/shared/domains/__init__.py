@@ -10,13 +10,14 @@ from typing import Any
 
 from shared.domains import customers
 from shared.domains.flow import Flow, FlowStep
-from shared.domains.model import Action, Domain, Trigger
+from shared.domains.model import Action, Domain, Relation, Trigger
 from shared.domains.templates import paths
 
 DOMAINS: dict[str, Domain] = {}
 """By noun."""
 TRIGGERS: dict[str, Trigger] = {}
 ACTIONS: dict[str, Action] = {}
+RELATIONS: dict[str, Relation] = {}
 BUILT_IN: dict[str, Flow] = {}
 """The flows that come with Tandem."""
 _NOUN_OF_TRIGGER: dict[str, str] = {}
@@ -30,13 +31,16 @@ class BadFlow(ValueError):
 def register(domain: Domain) -> None:
     """Add a domain. Raises ValueError if a name is taken, BadFlow if one of its flows does not fit."""
     names = {domain.noun, *(trigger.name for trigger in domain.triggers), *(action.name for action in domain.actions)}
-    if taken := names & {*DOMAINS, *TRIGGERS, *ACTIONS}:
+    taken = names & {*DOMAINS, *TRIGGERS, *ACTIONS} | {relation.name for relation in domain.relations} & {*RELATIONS}
+    if taken:
         raise ValueError(f"domain {domain.noun}: {', '.join(sorted(taken))} is there already")
     DOMAINS[domain.noun] = domain
     for trigger in domain.triggers:
         TRIGGERS[trigger.name], _NOUN_OF_TRIGGER[trigger.name] = trigger, domain.noun
     for action in domain.actions:
         ACTIONS[action.name], _OWNER_OF_ACTION[action.name] = action, domain
+    for relation in domain.relations:
+        RELATIONS[relation.name] = relation
     for flow in domain.flows:
         check_flow(flow)
         BUILT_IN[flow.id] = flow
@@ -49,6 +53,8 @@ def unregister(domain: Domain) -> None:
         del TRIGGERS[trigger.name], _NOUN_OF_TRIGGER[trigger.name]
     for action in domain.actions:
         del ACTIONS[action.name], _OWNER_OF_ACTION[action.name]
+    for relation in domain.relations:
+        del RELATIONS[relation.name]
     for flow in domain.flows:
         del BUILT_IN[flow.id]
 
@@ -129,6 +135,7 @@ for _domain in (customers.DOMAIN,):
     register(_domain)
 
 __all__ = [
-    "ACTIONS", "BUILT_IN", "DOMAINS", "TRIGGERS", "Action", "BadFlow", "Domain", "Trigger", "aliases_of", "check_flow",
-    "noun_of", "nouns", "owner_of", "register", "services", "subject_of", "trigger_alias", "unregister",
+    "ACTIONS", "BUILT_IN", "DOMAINS", "RELATIONS", "TRIGGERS", "Action", "BadFlow", "Domain", "Relation", "Trigger",
+    "aliases_of", "check_flow", "noun_of", "nouns", "owner_of", "register", "services", "subject_of", "trigger_alias",
+    "unregister",
 ]  # fmt: skip

@@ -6,13 +6,14 @@ flows derives from the manifests in `shared.domains`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from shared.domains.flow import Flow
+from shared.domains.writes import FieldWrite, nothing_known, nothing_lasting
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,19 @@ class Kind:
 
 @dataclass(frozen=True)
 class Relation:
-    """A kind of link between two kinds of entities. `many`: an entity may have several at one app account."""
+    """A kind of link between two kinds of entities.
+
+    - `many`: an entity may have several at one app account.
+    - `fields_of`: what each parameter of a write to a pair set, by field, in the terms in which fields are compared.
+    - `lasting`: the parameters of a write whose former value cannot be put back.
+    """
 
     name: str
     source: Kind
     target: Kind
     many: bool = False
+    fields_of: Callable[[FieldWrite], Mapping[str, Mapping[str, Any]]] = nothing_known
+    lasting: Callable[[FieldWrite], set[str]] = nothing_lasting
 
 
 @dataclass(frozen=True)

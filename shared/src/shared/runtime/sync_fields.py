@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.domains.field_write import FieldWrite
+from shared.domains.writes import FieldWrite
 from shared.errors import FlowLinkOff, NotFound, NotReady, RateLimited, Rejected
 from shared.events.envelope import timestamp
 from shared.identity import digest

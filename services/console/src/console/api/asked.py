@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
-from shared.domains.field_write import FieldWrite
+from shared.domains.writes import FieldWrite
 from shared.model import Model
 
 from console.api.models import CUS
@@ -65,20 +65,23 @@ class RevertRequest(RevertReason):
     id: AnyId
 
 
-class Overwritten(Model):
-    """A value that a later run wrote again: what stood before is not put back."""
+class Stays(Model):
+    """A value that is known to be another one by now, or not to go back: what stood before is not put back."""
 
     entity: str
-    field: str
-    run: str = Field(description="the later run")
+    field: str = Field(description="the parameter that was written, as in `set`", examples=["phone"])
+    why: str = Field(examples=["it is '+2' now"])
+    run: str = Field("", description="the later run that wrote it, if one did")
 
 
 class RevertPreview(Model):
-    """What a run wrote to a pair, in its order: `set` goes back to `former` where it still stands."""
+    """What a run wrote to a pair, in its order: `set` goes back to `former` where it still stands. What is known not to
+    is in `stays`; of anything else the vendors are asked when it is written back.
+    """
 
     run: str
     writes: list[FieldWrite]
-    overwritten: list[Overwritten]
+    stays: list[Stays]
 
 
 class SeparateRequest(_Decision):

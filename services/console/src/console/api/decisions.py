@@ -10,7 +10,7 @@ from typing import Literal
 
 from shared.connections import FlowLink
 from shared.domains.customers.flows import LINKS_BY_HAND
-from shared.domains.field_write import FieldWrite
+from shared.domains.writes import FieldWrite
 from shared.flows.runs import Run
 from shared.identity import Ref, is_id
 from shared.linking.mappings import Mapping
@@ -84,7 +84,7 @@ def unlink(session: Session, wanted: asked.UnlinkRequest) -> Decision:
     """A pair, by its mapping or any id of either side. Raises BadRequest, NotNow, Unknown."""
     pair = pair_of(session, wanted.id)
     hand = context_for(session, wanted.flow_link, *pair.refs)
-    return Decision("unlink", hand, wanted.reason, _of(pair, "togai"), _of(pair, "stripe"))
+    return Decision("unlink", hand, wanted.reason, side_of(pair, "togai"), side_of(pair, "stripe"))
 
 
 def relink(session: Session, wanted: asked.RelinkRequest) -> Decision:
@@ -101,8 +101,8 @@ def relink(session: Session, wanted: asked.RelinkRequest) -> Decision:
         )
     _free(session, partner, "take that link back first: `tandem mappings unlink {}`")
     if app == "togai":
-        return Decision("relink", hand, wanted.reason, partner, _of(pair, "stripe"))
-    return Decision("relink", hand, wanted.reason, _of(pair, "togai"), partner)
+        return Decision("relink", hand, wanted.reason, partner, side_of(pair, "stripe"))
+    return Decision("relink", hand, wanted.reason, side_of(pair, "togai"), partner)
 
 
 def separate(session: Session, wanted: asked.SeparateRequest) -> Decision:
@@ -137,40 +137,6 @@ def _unlinked(session: Session, text: str) -> set[str]:
     """The entity of this id or full ref, if a person unlinked it."""
     decided = [m for m in pending.pairs_of(session, text) if m.state == "unlinked"]
     return {ref for mapping in decided for ref in mapping.refs if text in (ref, Ref.parse(ref).id)}
-
-
-def revert(session: Session, wanted: asked.RevertRequest) -> Decision:
-    """What a run wrote to a pair is written back. Raises BadRequest, NotNow, Unknown."""
-    run = queries.run(session, wanted.id)
-    if run is None:
-        raise Unknown(f"there is no run {wanted.id}", "see `tandem runs list` for those that there are")
-    writes = writes_of(run)
-    if not run.ended or not writes:
-        raise NotNow(
-            f"run {run.id} {'wrote no field of a pair' if run.ended else 'has not ended'}",
-            f"look at its steps: `tandem runs show {run.id}`",
-            code="nothing_to_revert",
-        )
-    pair = pair_of(session, run.aggregate)
-    hand = context_for(session, wanted.flow_link, *pair.refs)
-    return Decision("revert", hand, wanted.reason, _of(pair, "togai"), _of(pair, "stripe"), tuple(writes))
-
-
-def writes_of(run: Run) -> list[FieldWrite]:
-    """What a run wrote to a pair, and what stood there before, in its order."""
-    return [FieldWrite.model_validate(write) for step in run.steps for write in step.output.get("writes", ())]
-
-
-def written_since(session: Session, run: Run) -> list[asked.Overwritten]:
-    """The values of a run's writes that later runs, a revert among them, wrote again."""
-    wrote = {(write.entity, name) for write in writes_of(run) for name in write.set}
-    found: dict[tuple[str, str], str] = {}
-    for entity in {entity for entity, _ in wrote}:
-        later, _ = queries.runs_page(session, queries.Search(id=entity, since=run.started_at, limit=200))
-        for other in later:
-            if other.id != run.id:
-                found |= {(w.entity, name): other.id for w in writes_of(other) for name in w.set if w.entity == entity}
-    return [asked.Overwritten(entity=e, field=f, run=found[e, f]) for e, f in sorted(wrote & found.keys())]
 
 
 def pair_of(session: Session, text: str) -> Mapping:
@@ -253,7 +219,8 @@ def _hand(found: FlowLink, accounts: dict[str, str]) -> LinkContext | None:
     return LinkContext(found.id, found.connections["togai"], both) if both.keys() >= NOUNS.keys() else None
 
 
-def _of(pair: Mapping, app: str) -> str:
+def side_of(pair: Mapping, app: str) -> str:
+    """The ref of the pair's entity at an app, empty if it has none there."""
     return next((ref for ref in pair.refs if Ref.parse(ref).app == app), "")
 
 

@@ -19,11 +19,11 @@ from shared.flows.runs import Run
 from shared.identity import CONSOLE_SOURCE, Ref, run_id
 from sqlmodel import Session
 
-from console.api import asked, decisions
+from console.api import asked, decisions, reverting
 from console.api.decisions import Decision
-from console.api.errors import ErrorBody, NotNow, Unknown
+from console.api.errors import ErrorBody, NotNow
 from console.api.state import SessionDep, State, StateDep
-from console.projection import pending, queries
+from console.projection import pending
 
 router = APIRouter(
     prefix="/api",
@@ -118,20 +118,15 @@ async def separate(state: StateDep, body: asked.SeparateRequest) -> asked.LinkAs
 
 
 @router.get("/runs/{run_id}/revert", tags=["runs"], summary="What a revert of a run would write back")
-def revertible(session: SessionDep, run_id: str) -> asked.RevertPreview:
-    """Each write of the run to a pair, with what stood there before. A value that was changed since stays: what later
-    runs wrote is in `overwritten`, what people changed is seen by the run that writes back.
+def revertible(session: SessionDep, run_id: str, flow_link: str = "") -> asked.RevertPreview:
+    """Each write of the run to a pair, with what stood there before. A value that was changed since stays: what Tandem
+    knows of that is in `stays`, and the run that writes back asks the vendors.
     """
-    found = queries.run(session, run_id)
-    if found is None:
-        raise Unknown(f"there is no run {run_id}", "see `tandem runs list` for those that there are")
-    return asked.RevertPreview(
-        run=run_id, writes=decisions.writes_of(found), overwritten=decisions.written_since(session, found)
-    )
+    return reverting.preview(session, run_id, flow_link)
 
 
 @router.post("/runs/{run_id}/revert", status_code=202, tags=["runs"], summary="Write back what a run replaced")
 async def revert(state: StateDep, run_id: str, body: asked.RevertReason) -> asked.LinkAsked:
     """Where its value still stands. Both sides then differ on purpose, and are shown as differences."""
     wanted = asked.RevertRequest(id=run_id, reason=body.reason, flow_link=body.flow_link)
-    return await ask(state, decisions.revert, wanted)
+    return await ask(state, reverting.revert, wanted)

@@ -70,27 +70,27 @@ def revert(
 ) -> None:
     """Write back what a run replaced at either side, where its values still stand."""
     path = f"/api/runs/{quote(run, safe='')}/revert"
-    if not _preview(client.call("GET", path).json()):
+    if not _preview(client.call("GET", path, params={"flow_link": flow_link}).json()):
         client.out().print("Nothing goes back.", style="yellow")
         return
     if not yes:
-        typer.confirm("Write these values back, where they still stand?", abort=True)
+        typer.confirm("Write these values back, where they still stand? That is checked when it runs", abort=True)
     _ask(path, {"reason": reason, "flow_link": flow_link}, json=json)
 
 
 def _preview(found: dict[str, Any]) -> bool:
     """Show what goes back. Returns whether anything does."""
-    again = {(one["entity"], one["field"]): one["run"] for one in found["overwritten"]}
+    stays = {(one["entity"], one["field"]): one["why"] for one in found["stays"]}
     values = [
         (w["entity"], name, value, w["former"].get(name)) for w in found["writes"] for name, value in w["set"].items()
     ]
     for entity, name, value, former in values:
-        if run := again.get((entity, name)):
-            line = f"{entity}: {name} was written again by run {run}: it stays"
+        if why := stays.get((entity, name)):
+            line = f"{entity}: {name} stays: {why}"
         else:
-            line = f"{entity}: {name} {value!r} goes back to {former!r}"
+            line = f"{entity}: {name} {value!r} goes back to {former!r} if it still stands"
         client.out().print(Text(line))
-    return not values or any((entity, name) not in again for entity, name, _, _ in values)
+    return any((entity, name) not in stays for entity, name, _, _ in values)
 
 
 def _do(change: str, body: dict[str, Any], *, json: bool) -> None:

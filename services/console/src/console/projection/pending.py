@@ -10,9 +10,9 @@ import msgspec
 from shared.errors import Blocked, Conflict, FlowLinkOff, OverwritesHeld, Waiting
 from shared.flows import runs
 from shared.flows.runs import Run
-from shared.linking import mappings
+from shared.linking import mappings, pairs
 from shared.linking.mappings import Mapping
-from shared.linking.pairs import Difference
+from shared.linking.pairs import Difference, Known, PairStates
 from sqlalchemy import ColumnElement, and_, distinct, exists, func, select, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
@@ -153,6 +153,14 @@ def differences_page(session: Session, search: Search) -> tuple[list[Differing],
         for row, record in rows[: search.limit]
     ]
     return found, (last.at, last.id) if last else None
+
+
+def known(session: Session, pair: Mapping) -> Known:
+    """What the last look at a pair found, as the workers know it."""
+    found = PairStates()
+    for row in session.scalars(select(PairStateRow).where(col(PairStateRow.mapping) == pair.id)):
+        found.apply(row.place, pairs.decode(row.record))
+    return found.known(pair)
 
 
 def difference_count(session: Session) -> int:

@@ -176,6 +176,7 @@ def _pair_state(value: bytes) -> Read:
         "mapping": state.mapping,
         "pair": pair_text(state.pair, state.link),
         "settled": state.settled,
+        "record": value,
     }
     return Read(state, row, parts=parts)
 

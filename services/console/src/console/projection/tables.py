@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "9"
+TABLES_VERSION = "10"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
@@ -116,6 +116,7 @@ class PairStateRow(SQLModel, table=True):
     pair: str
     settled: int = Field(sa_type=BigInteger)
     place: int = Field(sa_type=BigInteger)
+    record: bytes = Field(sa_type=LargeBinary)
 
 
 class DifferenceRow(SQLModel, table=True):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
-from shared.domains.field_write import FieldWrite
+from shared.domains.customers.writes import TOGAI_STATUS
+from shared.domains.writes import FieldWrite
 from shared.errors import NotFound, NotReady, Rejected
 from shared.identity import Ref
 from shared.linking.fields import Decision, Value
@@ -19,7 +20,7 @@ from shared.runtime.sync_fields import PairFields
 from customer_sync.actions.vendors import stripe_of, togai_of
 from customer_sync.fields import CustomerFields
 from customer_sync.patches import carried, former_fields, former_params, stripe_params, togai_changes
-from customer_sync.values import METADATA, STATUS, TOGAI_STATUS, PairSnapshot, is_archived
+from customer_sync.values import METADATA, STATUS, PairSnapshot, is_archived
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shared.domains.customers.stripe import LinkChange, LinkChanged
-from shared.domains.field_write import FieldWrite
+from shared.domains.customers.writes import lasting
+from shared.domains.writes import FieldWrite
 from shared.errors import Malformed, NotReady
 from shared.events.envelope import timestamp
 from shared.identity import Ref
@@ -69,7 +70,7 @@ def _back(write: FieldWrite, seen: PairSnapshot, notes: list[str]) -> FieldWrite
     found = {name: value for name, value in write.former.items() if present.get(name) == _shown(write.set.get(name))}
     for name in write.set.keys() - found.keys():
         notes.append(f"{name} of {write.entity} was changed since: it stays")
-    for name in [name for name, value in found.items() if value is None and name not in ("address", "metadata")]:
+    for name in found.keys() & lasting(write):
         notes.append(f"{name} of {write.entity} had no value, and Togai takes none back: it stays")
         found.pop(name)
     back = {name: {} if value is None else value for name, value in found.items()}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from shared.domains.customers import stripe, togai
+from shared.domains.customers import stripe, togai, writes
 from shared.domains.customers.flows import FLOWS
 from shared.domains.model import Domain, Kind, Relation
 
-CUSTOMER = Relation("customer", source=Kind("togai", "account"), target=Kind("stripe", "customer"))
+CUSTOMER = Relation(
+    "customer",
+    source=Kind("togai", "account"),
+    target=Kind("stripe", "customer"),
+    fields_of=writes.fields_of,
+    lasting=writes.lasting,
+)
 """An account and the Stripe customer that pays for it."""
 
 DOMAIN = Domain(

@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.stripe.webhooks import data_object
-from shared.domains.field_write import FieldWrite
 from shared.domains.model import Action, Trigger
+from shared.domains.writes import FieldWrite
 from shared.errors import Malformed
 from shared.identity import LONGEST_ID
 from shared.model import Model

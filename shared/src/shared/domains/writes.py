@@ -1,4 +1,4 @@
-"""What an action did to fields of an entity, as it stands in the run. Pure."""
+"""What a run wrote to an entity of a pair, kept so that it can be written back."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ class FieldWrite(Model):
     entity: str = Field(description="the entity's canonical id")
     set: dict[str, Any]
     former: dict[str, Any] = Field(description="in the same shape as `set`; null for what stood nowhere")
+
+
+def nothing_known(_write: FieldWrite) -> dict[str, dict[str, Any]]:
+    """Of a relation that compares no fields."""
+    return {}
+
+
+def nothing_lasting(_write: FieldWrite) -> set[str]:
+    """Of a relation in which every value can be taken back."""
+    return set()
