@@ -19,6 +19,8 @@ from console.http import certificates
 from console.local.home import UP, Home
 from console.local.ports import free_port
 
+from tests.stack.sides import with_ids
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0
 LEAVE_TIME = 30.0
@@ -82,7 +84,7 @@ class Place:
     def linked(self) -> dict[str, str]:
         """Stripe's id of every linked Togai account."""
         items = self.api("/mappings", state="linked", limit=200)["items"]
-        return {item["togai_account_id"]: item["stripe_id"] for item in items}
+        return {item["togai_account_id"]: item["stripe_id"] for item in map(with_ids, items)}
 
 
 class Up:

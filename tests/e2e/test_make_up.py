@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.home import Place, Up, until
+from tests.stack.sides import with_ids
 
 PARTS = ("kafka", "sandbox", "setup", "ingress", "customer-sync-1", "console")
 DEMO = "Six customers, made at one side and linked to the other"
@@ -74,7 +75,7 @@ def _answers_to_commands(place: Place, pairs: dict[str, str]) -> None:
     status = place.told("status")
     runs = place.command("runs", "list")
 
-    assert {m["togai_account_id"]: m["stripe_id"] for m in mappings} == pairs
+    assert {m["togai_account_id"]: m["stripe_id"] for m in map(with_ids, mappings)} == pairs
     assert status["healthy"] is True
     assert {part["name"] for part in status["parts"] if part["running"]} == set(PARTS) - {"setup"}
     assert runs.returncode == 0

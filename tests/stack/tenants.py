@@ -16,6 +16,7 @@ from shared.events.topics import Topics
 from shared.kafka.log import Log
 
 from tests.stack.processes import Stack, until
+from tests.stack.sides import with_ids
 
 TO_STRIPE = "togai-account-to-stripe-customer"
 TO_TOGAI = "stripe-customer-to-togai-customer"
@@ -269,7 +270,7 @@ class Tenant:
         """Wait for an entity's mapping in a state."""
 
         async def found() -> dict[str, Any] | None:
-            return next((item for item in await self._mine("/mappings", entity) if item["state"] == state), None)
+            return next((item for item in await self.mappings(entity) if item["state"] == state), None)
 
         return dict(await self._until(found, f"mapping of {entity} {state}", entity))
 
@@ -279,7 +280,7 @@ class Tenant:
 
     async def mappings(self, *entities: str) -> list[dict[str, Any]]:
         """The pairs of these entities, or the newest of this tenant."""
-        return [item for entity in entities or ("",) for item in await self._mine("/mappings", entity)]
+        return [with_ids(item) for entity in entities or ("",) for item in await self._mine("/mappings", entity)]
 
     async def conflicts(self, entity: str) -> list[dict[str, Any]]:
         """Every conflict that names an entity."""
@@ -290,7 +291,7 @@ class Tenant:
         """Every field of this tenant's pairs that differs and stays so."""
         items = (await self.stack.api("/differences", limit=200))["items"]
         mine = {mapping["id"] for mapping in await self.mappings()}
-        return [item for item in items if item["mapping"] in mine]
+        return [with_ids(item) for item in items if item["mapping"] in mine]
 
     async def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         """Call the console's API to change something."""

@@ -335,7 +335,7 @@ async def test_the_stream_tells_every_change(console: State, log: Log) -> None:
         await listening
 
     assert [name for name, _ in heard] == ["ready", "run", "mapping"]
-    assert heard[2][1]["stripe_id"] == "cus_m"
+    assert heard[2][1]["sides"][0]["id"] == "cus_m"
 
 
 async def test_the_openapi_document_describes_every_route(api: httpx.AsyncClient) -> None:

@@ -43,7 +43,8 @@ class World:
 
     async def mappings(self, request: Request) -> JSONResponse:
         known = request.query_params["id"]
-        ids = {"stripe_id": f"stripe-of-{known}", "togai_account_id": known, "togai_customer_id": known}
+        kinds = (("stripe", "customer", f"stripe-of-{known}"), ("togai", "account", known))
+        ids = {"sides": [{"app": app, "kind": kind, "id": id} for app, kind, id in kinds]}
         return JSONResponse({"items": [] if known == self.missing else [ids], "next_cursor": None})
 
     def app(self) -> Starlette:

@@ -256,20 +256,20 @@ async def test_a_difference_shows_both_values_and_the_owner(console: State, api:
     await put(console, log, pair, records.pair_state(pair, "stripe", differences={"name": name}))
 
     answer = (await api.get("/api/differences", params={"id": "acc_n"})).json()
+    sides = answer["items"][0].pop("sides")
 
     assert answer["items"] == [
         {
             "mapping": pair.id,
-            "togai_account_id": "acc_n",
-            "stripe_id": "cus_n",
+            "relation": "customer",
             "field": "name",
             "owner": "togai",
-            "togai": "Acme",
-            "stripe": None,
+            "values": {"togai": "Acme", "stripe": None},
             "reason": name.reason,
             "since": records.at(3),
         }
     ]
+    assert [side["id"] for side in sides] == ["cus_n", "acc_n"]
     assert (await api.get("/api/differences", params={"cursor": "nonsense"})).status_code == 400
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.stack.processes import Stack, until, until_none
+from tests.stack.sides import with_ids
 from tests.stack.tenants import Tenant
 
 FEW = (20, 200)
@@ -224,7 +225,7 @@ async def test_random_changes_end_equal(busy: Stack, number: int, changes: int) 
     calls = await quiet(tenant)
 
     assert await wrong(tenant, pairs) == []
-    differing = {(d["togai_account_id"], d["field"]) for d in await all_differences(tenant)}
+    differing = {(d["togai_account_id"], d["field"]) for d in map(with_ids, await all_differences(tenant))}
     known = {(p.account, "address" if f == "line1" else f) for p in pairs for f in p.by_hand}
     assert differing <= known
     assert sum(calls.values()) - sum(pair.calls for pair in pairs) <= CALLS_PER_CHANGE * changes

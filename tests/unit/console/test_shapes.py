@@ -19,7 +19,7 @@ def test_a_mapping_shows_the_id_of_each_side_plainly() -> None:
     """Whichever side it began at, and the Togai customer from `also`."""
     shown = shapes.mapping_item(records.mapping("n"), NOW)
 
-    assert (shown.stripe_id, shown.togai_account_id, shown.togai_customer_id) == ("cus_n", "acc_n", "togai_n")
+    assert [side.id for side in shown.sides] == ["cus_n", "acc_n", "togai_n"]
     assert (shown.origin_app, shown.rule, shown.claimed_for) == ("stripe", "created", None)
 
 
@@ -36,10 +36,10 @@ def test_a_mapping_shows_its_sides_whatever_their_apps_are() -> None:
 
 
 def test_a_claim_shows_one_side_and_how_long_it_has_stood() -> None:
-    """The other side is null, not empty: it is not known yet."""
+    """The other side is not there: it is not known yet."""
     shown = shapes.mapping_item(records.claim("n", 0), NOW)
 
-    assert (shown.stripe_id, shown.togai_account_id, shown.target) == ("cus_n", None, None)
+    assert ([side.id for side in shown.sides], shown.target) == (["cus_n"], None)
     assert shown.claimed_for == 60.0
 
 
@@ -135,6 +135,6 @@ def test_a_difference_shows_values_and_not_their_json() -> None:
     shown = shapes.difference_item(Differing(records.mapping("n"), "address", found))
     odd = shapes.difference_item(Differing(records.mapping("n"), "name", records.difference(togai="no json")))
 
-    assert (shown.togai, shown.stripe, shown.owner) == ({"city": "Paris"}, None, "togai")
-    assert (shown.togai_account_id, shown.stripe_id) == ("acc_n", "cus_n")
-    assert odd.togai == "no json"
+    assert (shown.values, shown.owner) == ({"togai": {"city": "Paris"}, "stripe": None}, "togai")
+    assert [side.id for side in shown.sides] == ["cus_n", "acc_n"]
+    assert odd.values["togai"] == "no json"

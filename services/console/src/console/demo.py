@@ -166,7 +166,8 @@ def _show(out: Console, settings: Settings, waiting: list[Waiting], found: dict[
         table.add_column(column, no_wrap=True)
     for one in waiting:
         if pair := found.get(one.id):
-            table.add_row(one.name, pair["stripe_id"] or "–", pair["togai_account_id"] or "–", one.way)
+            ids = {f"{side['app']} {side['kind']}": side["id"] for side in pair["sides"]}
+            table.add_row(one.name, ids.get("stripe customer", "–"), ids.get("togai account", "–"), one.way)
     out.print(table)
     for one in waiting:
         if one.id not in found:

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.domains import customers
 from shared.domains.flow import Flow, FlowStep
-from shared.domains.model import Action, Domain, Relation, Trigger
+from shared.domains.model import Action, Domain, Relation, Trigger, View
 from shared.domains.templates import paths
 
 DOMAINS: dict[str, Domain] = {}
@@ -80,6 +80,11 @@ def nouns() -> tuple[str, ...]:
     return tuple(DOMAINS)
 
 
+def views() -> dict[str, View]:
+    """The lists of links that have a page and commands of their own, by name."""
+    return {view.name: view for domain in DOMAINS.values() for view in domain.views}
+
+
 def services() -> dict[str, str]:
     """Each service that handles events, and its noun."""
     return {domain.service: domain.noun for domain in DOMAINS.values()}
@@ -136,6 +141,6 @@ for _domain in (customers.DOMAIN,):
 
 __all__ = [
     "ACTIONS", "BUILT_IN", "DOMAINS", "RELATIONS", "TRIGGERS", "Action", "BadFlow", "Domain", "Relation", "Trigger",
-    "aliases_of", "check_flow", "noun_of", "nouns", "owner_of", "register", "services", "subject_of", "trigger_alias",
-    "unregister",
+    "View", "aliases_of", "check_flow", "noun_of", "nouns", "owner_of", "register", "services", "subject_of",
+    "trigger_alias", "unregister", "views",
 ]  # fmt: skip

@@ -86,12 +86,29 @@ class Relation:
 
 
 @dataclass(frozen=True)
+class View:
+    """Links of a relation as people look at them: the page `/<name>` and the command `tandem <name>`.
+
+    - `title` stands above the page, `help` beside the command; `empty` says what makes the first link.
+    - `columns`: the kinds of entities whose ids are shown, in this order.
+    """
+
+    name: str
+    title: str
+    help: str
+    relation: str
+    columns: tuple[Kind, ...]
+    empty: str
+
+
+@dataclass(frozen=True)
 class Domain:
     """A noun, the service that handles it, and what flows can be made of.
 
     - `noun`: names its topics, as `customer.events`; `service`: the service that reads them and implements its actions.
     - `flows`: those that come with Tandem.
     - `relations`: what its actions link; the first is the one that is meant where none is named.
+    - `views`: the lists of links that have a page and commands of their own.
     """
 
     noun: str
@@ -100,3 +117,4 @@ class Domain:
     actions: tuple[Action, ...]
     flows: tuple[Flow, ...] = ()
     relations: tuple[Relation, ...] = ()
+    views: tuple[View, ...] = ()

@@ -42,9 +42,6 @@ class MappingItem(Model):
     shown_as: str = Field(description="the state in words", examples=["Stripe customer deleted"])
     relation: str = Field(description="what kind of link it is", examples=["customer"])
     sides: list[Side] = Field(description="both sides, as far as they are known, then what they belong to")
-    stripe_id: str | None = Field(description="id at Stripe, null until it is known", examples=[CUS])
-    togai_account_id: str | None = Field(description="account id at Togai, null until it is known", examples=["acme"])
-    togai_customer_id: str | None = Field(description="id of the Togai customer above the account", examples=["acme"])
     rule: str = Field(description="why these two are one: created, setting, metadata, natural-id, email, manual")
     origin_app: str = Field(description="app where the pair began", examples=["togai"])
     source: str = Field(description="full ref of the side where it began", examples=[TOGAI_REF])
@@ -191,12 +188,13 @@ class DifferenceItem(Model):
     """A field whose values differ at the two sides of a pair and stay so."""
 
     mapping: str = Field(examples=["map_8a1f0c2b3d4e5f6071829304"])
-    togai_account_id: str | None = Field(examples=["acme"])
-    stripe_id: str | None = Field(examples=[CUS])
+    relation: str = Field(description="what kind of link it is", examples=["customer"])
+    sides: list[Side] = Field(description="both sides of the pair")
     field: str = Field(examples=["name"])
-    owner: str = Field(description="side whose value holds: togai or stripe", examples=["togai"])
-    togai: Any = Field(description="value at Togai", examples=["Acme Inc."])
-    stripe: Any = Field(description="value at Stripe", examples=["Acme Incorporated"])
+    owner: str = Field(description="app whose value holds", examples=["togai"])
+    values: dict[str, Any] = Field(
+        description="value at each app", examples=[{"togai": "Acme Inc.", "stripe": "Acme Incorporated"}]
+    )
     reason: str = Field(description="why it was neither copied nor reverted")
     since: str = Field(examples=["2026-11-23T10:00:00.000Z"])
 

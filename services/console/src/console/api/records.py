@@ -61,10 +61,10 @@ def list_mappings(
     session: SessionDep,
     search: SearchDep,
     origin_app: Annotated[str, Query(description="only pairs that began at this app", examples=["togai"])] = "",
+    relation: Annotated[str, Query(description="only links of this kind", examples=["customer"])] = "",
 ) -> models.MappingPage:
-    """Which customer at Stripe is which account at Togai. Newest first."""
-    if origin_app:
-        search.equal["origin_app"] = origin_app
+    """Which entity at one app is which at the other. Newest first."""
+    search.equal.update({name: value for name, value in (("origin_app", origin_app), ("relation", relation)) if value})
     found, after = queries.mappings_page(session, search)
     now = datetime.now(UTC)
     return models.MappingPage(items=[shapes.mapping_item(m, now) for m in found], next_cursor=next_cursor(after))

@@ -12,6 +12,7 @@ from shared.identity import AppAccount, Ref
 from shared.linking.mappings import Mapping
 
 from console.api import models
+from console.pages.words import app_name, entity_kind
 from console.projection.pending import Differing
 
 
@@ -29,18 +30,6 @@ def problem(found: RunError | None, entity: str = "") -> models.Problem | None:
     )
 
 
-def sides(mapping: Mapping) -> dict[str, str]:
-    """The ids of the pair by app and noun, as `{"stripe": "cus_1", "togai/account": "a1", "togai/customer": "c1"}`."""
-    found: dict[str, str] = {}
-    for text in (mapping.source, mapping.target, *mapping.also):
-        try:
-            ref = Ref.parse(text)
-        except ValueError:
-            continue
-        found.setdefault("stripe" if ref.app == "stripe" else f"{ref.app}/{ref.noun}", ref.id)
-    return found
-
-
 def side(text: str) -> models.Side | None:
     """An entity by its full ref; None for what is none."""
     try:
@@ -53,11 +42,16 @@ def side(text: str) -> models.Side | None:
     return models.Side(app=ref.app, account=ref.account, kind=ref.noun, id=ref.id, ref=text, url=url)
 
 
+def sides(mapping: Mapping) -> list[models.Side]:
+    """Both sides as far as they are known, then what they belong to; what is no entity is left out."""
+    return [found for ref in (*mapping.refs, *mapping.also) if (found := side(ref))]
+
+
 def shown_as(mapping: Mapping) -> str:
     """The state as a person is told it. Which side is gone stands in the reason only."""
-    customer = sides(mapping).get("stripe")
-    if mapping.state == "deleted" and customer and mapping.reason.startswith(f"{customer} was deleted in Stripe"):
-        return "Stripe customer deleted"
+    for gone in sides(mapping) if mapping.state == "deleted" else ():
+        if mapping.reason.startswith(f"{gone.id} was deleted in {app_name(gone.app)}"):
+            return f"{entity_kind(gone.ref)} deleted"
     return "separate by hand" if mapping.state == "separate" else mapping.state
 
 
@@ -70,17 +64,13 @@ def _seconds_since(text: str, now: datetime) -> float | None:
 
 def mapping_fields(mapping: Mapping, now: datetime) -> dict[str, Any]:
     """What a list shows of a mapping."""
-    ids = sides(mapping)
     claim = mapping.claim if mapping.state == "claimed" else None
     return {
         "id": mapping.id,
         "state": mapping.state,
         "shown_as": shown_as(mapping),
         "relation": mapping.relation,
-        "sides": [found for ref in (*mapping.refs, *mapping.also) if (found := side(ref))],
-        "stripe_id": ids.get("stripe"),
-        "togai_account_id": ids.get("togai/account"),
-        "togai_customer_id": ids.get("togai/customer"),
+        "sides": sides(mapping),
         "rule": mapping.rule,
         "origin_app": mapping.began_at,
         "source": mapping.source,
@@ -228,15 +218,13 @@ def conflict_item(run: Run, holders: dict[str, Mapping], flow_link: str = "") ->
 
 
 def difference_item(found: Differing) -> models.DifferenceItem:
-    ids = sides(found.mapping)
     return models.DifferenceItem(
         mapping=found.mapping.id,
-        togai_account_id=ids.get("togai/account"),
-        stripe_id=ids.get("stripe"),
+        relation=found.mapping.relation,
+        sides=[known for ref in found.mapping.refs if (known := side(ref))],
         field=found.field,
         owner=found.difference.owner,
-        togai=_json_value(found.difference.values["togai"]),
-        stripe=_json_value(found.difference.values["stripe"]),
+        values={app: _json_value(value) for app, value in found.difference.values.items()},
         reason=found.difference.reason,
         since=found.difference.since,
     )

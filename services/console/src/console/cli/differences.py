@@ -7,18 +7,17 @@ from typing import Any
 import typer
 
 from console.cli import client, tables
-from console.pages.words import app_name, value
+from console.pages.words import value
 
 app = typer.Typer(help="Fields that differ between the two sides of a pair and stay so.", no_args_is_help=True)
 
-COLUMNS = ("Field", "Togai account", "in Togai", "Stripe", "in Stripe", "Owner", "Why it stays", "Since")
+COLUMNS = ("Field", "Owner", "Owner's value", "Other side", "Its value", "Why it stays", "Since")
 
 
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
-    togai = (found["togai_account_id"], value(found["togai"]))
-    stripe = (found["stripe_id"], value(found["stripe"]))
-    since = tables.since(found["since"])
-    return found["field"], *togai, *stripe, app_name(found["owner"]), found["reason"], since
+    both = sorted(found["sides"], key=lambda side: side["app"] != found["owner"])
+    shown = [cell for side in both for cell in (tables.whose(side["ref"]), value(found["values"].get(side["app"])))]
+    return found["field"], *shown, found["reason"], tables.since(found["since"])
 
 
 @app.command("list")

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from shared.domains import views
 from shared.private import keep_private
 
 from console.cli import (
@@ -39,6 +40,8 @@ app.command("up")(up.up)
 app.command("setup")(setup.setup)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+for view in views().values():
+    app.add_typer(mappings.of_view(view), name=view.name)
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(differences.app, name="differences")

@@ -1,4 +1,4 @@
-"""`tandem mappings`."""
+"""`tandem mappings`, and the command of each view: `tandem customers`."""
 
 from __future__ import annotations
 
@@ -6,35 +6,47 @@ from typing import Annotated
 from urllib.parse import quote
 
 import typer
+from shared.domains.model import View
 
 from console.cli import client, links, tables
+from console.pages.words import entity_kind
 
-app = typer.Typer(help="Which customer at Stripe is which account at Togai.", no_args_is_help=True)
-for change in (links.link, links.unlink, links.relink, links.separate):
-    app.command()(change)
+CHANGES = (links.unlink, links.relink, links.separate)
 
 
-@app.command("list")
+def _app(help: str) -> typer.Typer:
+    app = typer.Typer(help=help, no_args_is_help=True)
+    app.command()(show)
+    for change in CHANGES:
+        app.command()(change)
+    return app
+
+
 def list_(
     id: client.AnyId = "",
     state: client.State = "",
+    relation: Annotated[str, typer.Option("--relation", help="Only links of this kind.")] = "",
     since: client.Since = "",
     limit: client.Limit = 50,
     json: client.AsJson = False,
 ) -> None:
-    """List mappings, newest first."""
-    answer = client.call("GET", "/api/mappings", params={"id": id, "state": state, "since": since, "limit": limit})
+    """List links of every kind, newest first."""
+    _list(None, json, id=id, state=state, relation=relation, since=since, limit=limit)
+
+
+def _list(view: View | None, json: bool, **params: str | int) -> None:
+    answer = client.call("GET", "/api/mappings", params=params)
     if json:
         client.print_json(answer)
         return
-    shown = tables.table(tables.MAPPING_COLUMNS, map(tables.mapping_row, client.items(answer)))
-    empty = "Nothing is linked under this id." if id else "Nothing is linked yet."
+    shown = tables.mappings(client.items(answer), view.columns if view else ())
+    how = f" {view.empty}" if view else ""
+    empty = "Nothing is linked under this id." if params["id"] else f"Nothing is linked yet.{how}"
     tables.show_page(client.out(), answer, shown, f"{empty} `tandem runs list` shows what has come.")
 
 
-@app.command()
 def show(mapping: Annotated[str, typer.Argument(metavar="MAPPING")], json: client.AsJson = False) -> None:
-    """Show one mapping."""
+    """Show one link."""
     answer = client.call("GET", f"/api/mappings/{quote(mapping, safe='')}")
     if json:
         client.print_json(answer)
@@ -45,10 +57,9 @@ def show(mapping: Annotated[str, typer.Argument(metavar="MAPPING")], json: clien
         client.out(),
         {
             "mapping": found["id"],
+            "relation": found["relation"],
             "state": tables.state(found["state"], found["shown_as"]),
-            "Stripe": found["stripe_id"],
-            "Togai account": found["togai_account_id"],
-            "Togai customer": found["togai_customer_id"],
+            **{entity_kind(side["ref"]): side["id"] for side in found["sides"]},
             "began at": found["source"],
             "joined by": found["rule"],
             "changed": f"{found['at']} ({tables.since(found['at'])})",
@@ -58,3 +69,25 @@ def show(mapping: Annotated[str, typer.Argument(metavar="MAPPING")], json: clien
             "reason": found["reason"],
         },
     )
+
+
+app = _app("Links of every kind: which entity at one app is which at the other.")
+app.command("list")(list_)
+app.command("link")(links.link)
+
+
+def of_view(view: View) -> typer.Typer:
+    """The command of a view: its list, and what is done to its links."""
+    found = _app(view.help)
+
+    def list_view(
+        id: client.AnyId = "",
+        state: client.State = "",
+        since: client.Since = "",
+        limit: client.Limit = 50,
+        json: client.AsJson = False,
+    ) -> None:
+        _list(view, json, id=id, state=state, relation=view.relation, since=since, limit=limit)
+
+    found.command("list", help="List them, newest first.")(list_view)
+    return found

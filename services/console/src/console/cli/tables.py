@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+from shared.domains.model import Kind
 
-from console.pages.words import ago, app_name, entity, entity_kind, label, tone
+from console.pages.words import ago, app_name, entity, entity_kind, kind_name, label, tone
 
 STYLES = {"good": "green", "wait": "yellow", "bad": "red", "busy": "blue", "quiet": "dim"}
 
@@ -120,11 +121,22 @@ def run(out: Console, found: Mapping[str, Any]) -> None:
             out.print(Text(f"   {name}: {value}"))
 
 
-def mapping_row(found: Mapping[str, Any]) -> tuple[object, ...]:
-    """One line of `tandem mappings list`."""
-    ids = (found["stripe_id"], found["togai_account_id"], found["togai_customer_id"])
+def mappings(found: Sequence[Mapping[str, Any]], kinds: Sequence[Kind] = ()) -> Table:
+    """Links: the ids of these kinds in a column each; without kinds all sides in one, whatever they are."""
+    names = [kind_name(kind.app, kind.noun) for kind in kinds] or ["Relation", "Sides"]
+    columns = ("State", *names, "Began at", "Joined by", "Changed", "Mapping")
+    return table(columns, (_mapping_row(one, kinds) for one in found))
+
+
+def _mapping_row(found: Mapping[str, Any], kinds: Sequence[Kind]) -> tuple[object, ...]:
     shown = state(found["state"], found["shown_as"])
-    return (shown, *ids, app_name(found["origin_app"]), found["rule"], since(found["at"]), found["id"])
+    ids = [id_at(found, kind) for kind in kinds]
+    every = (found["relation"], "\n".join(whose(side["ref"]) for side in found["sides"]))
+    rest = (app_name(found["origin_app"]), found["rule"], since(found["at"]), found["id"])
+    return (shown, *(ids if kinds else every), *rest)
 
 
-MAPPING_COLUMNS = ("State", "Stripe", "Togai account", "Togai customer", "Began at", "Joined by", "Changed", "Mapping")
+def id_at(found: Mapping[str, Any], kind: Kind) -> str:
+    """The id of a link's side of a kind, empty until it is known."""
+    same = (side["id"] for side in found["sides"] if (side["app"], side["kind"]) == (kind.app, kind.noun))
+    return str(next(same, ""))

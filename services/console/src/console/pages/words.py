@@ -98,7 +98,12 @@ def entity_kind(ref: str) -> str:
         parsed = Ref.parse(ref)
     except ValueError:
         return ""
-    return f"{app_name(parsed.app)} {parsed.noun.replace('_', ' ')}"
+    return kind_name(parsed.app, parsed.noun)
+
+
+def kind_name(app: str, noun: str) -> str:
+    """`Stripe customer`."""
+    return f"{app_name(app)} {noun.replace('_', ' ')}"
 
 
 def ticks(text: str) -> Markup:

@@ -129,6 +129,7 @@ def _run(value: bytes) -> Read:
 def _mapping(value: bytes) -> Read:
     mapping = mappings.decode(value)
     row = {"id": mapping.id, "at": mapping.at, "state": mapping.state, "origin_app": mapping.began_at}
+    row |= {"relation": mapping.relation}
     row |= {"pair": pair_text(mapping.refs, mapping.run)}
     return Read(mapping, row | {"record": value}, (*mapping.refs, *mapping.also, mapping.run))
 

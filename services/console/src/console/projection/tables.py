@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "10"
+TABLES_VERSION = "11"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
@@ -45,6 +45,7 @@ class MappingRow(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     at: str
+    relation: str
     state: str
     origin_app: str
     pair: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.domains.customers import stripe, togai, writes
 from shared.domains.customers.flows import FLOWS
-from shared.domains.model import Domain, Kind, Relation
+from shared.domains.model import Domain, Kind, Relation, View
 
 CUSTOMER = Relation(
     "customer",
@@ -15,6 +15,15 @@ CUSTOMER = Relation(
 )
 """An account and the Stripe customer that pays for it."""
 
+CUSTOMERS = View(
+    name="customers",
+    title="Customers",
+    help="Which customer at Stripe is which account at Togai.",
+    relation=CUSTOMER.name,
+    columns=(CUSTOMER.target, CUSTOMER.source, Kind("togai", "customer")),
+    empty="Make a customer in Stripe or an account in Togai: it appears here within seconds.",
+)
+
 DOMAIN = Domain(
     noun="customer",
     service="customer-sync",
@@ -22,4 +31,5 @@ DOMAIN = Domain(
     actions=(*stripe.ACTIONS, *togai.ACTIONS),
     flows=FLOWS,
     relations=(CUSTOMER,),
+    views=(CUSTOMERS,),
 )
