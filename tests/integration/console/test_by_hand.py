@@ -45,9 +45,9 @@ async def test_a_link_is_taken_back_and_made_anew(tenant: Tenant) -> None:
     assert (await tenant.setting_of(account)) in (None, "")
 
     by_hand = ("--reason", "it was right", "--flow-link", f"link_{tenant.name}_links-by-hand")
-    code, said = await command(tenant, "mappings", "link", account, "cus_nobody", *by_hand)
+    code, said = await command(tenant, "mappings", "link", f"togai={account}", "stripe=cus_nobody", *by_hand)
     assert (code, "nothing was linked" in said) == (1, True), said
-    code, said = await command(tenant, "mappings", "link", account, customer["id"], *by_hand)
+    code, said = await command(tenant, "customers", "link", account, customer["id"], *by_hand)
     assert code == 0, said
     assert f"{account} and {customer['id']} are one" in said
     assert await tenant.setting_of(account) == customer["id"]

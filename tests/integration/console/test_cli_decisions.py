@@ -74,8 +74,8 @@ async def test_what_waits_is_listed(filled: httpx.AsyncClient, tandem: Tandem) -
 
     for shown in ("cus_evt_1 (Stripe customer)", "acme, beta", "several in Togai", run):
         assert shown in conflicts.stdout, shown
-    assert "tandem mappings link acme cus_evt_1 --reason" in one.stdout
-    assert f"tandem mappings relink {records.mapping('held').id} --customer cus_evt_1" in one.stdout
+    assert "tandem mappings link stripe=cus_evt_1 togai=acme --reason" in one.stdout
+    assert f"tandem mappings relink {records.mapping('held').id} --side stripe=cus_evt_1" in one.stdout
     assert "cus_held (Stripe customer)" in one.stdout
     for shown in ("name", "acc_n", "Acme", "Acme Inc.", "Togai"):
         assert shown in differences.stdout, shown
@@ -131,12 +131,12 @@ PARKED = RunError(error="NotReady", reason="run run_2 is about to link it: looki
 
 
 DECISIONS: tuple[tuple[tuple[str, ...], dict[str, Any], int, str], ...] = (
-    (("link", "acme", "cus_free"), {"steps": [DONE]}, 0, "acme and cus_free are one"),
+    (("link", "togai=acme", "stripe=cus_free"), {"steps": [DONE]}, 0, "tandem mappings show map_new"),
     (("unlink", "cus_n"), {"steps": [], "reason": "unlinked by hand: a merger"}, 0, "unlinked by hand"),
     (("unlink", "cus_n"), {"steps": [], "state": "in_sync", "reason": "nothing is linked"}, 0, "nothing is linked"),
-    (("relink", "cus_n", "--account", "acme"), {"steps": [DONE]}, 0, "linked by hand: a merger"),
+    (("relink", "cus_n", "--side", "togai=acme"), {"steps": [DONE]}, 0, "linked by hand: a merger"),
     (
-        ("relink", "acc_n", "--customer", "cus_free"),
+        ("relink", "acc_n", "--side", "stripe=cus_free"),
         {"steps": [], "state": "skipped", "reason": "cus_free was deleted in Stripe"},
         1,
         "cus_free was deleted in Stripe",
@@ -160,7 +160,7 @@ async def test_a_decision_waits_for_its_run_and_tells_how_it_ended(
 
 async def test_a_refused_decision_is_one_line(filled: httpx.AsyncClient, tandem: Tandem) -> None:
     """With what to do instead, and exit code 1."""
-    done = await asyncio.to_thread(tandem, "mappings", "link", "acme", "cus_n", "--reason", "x")
+    done = await asyncio.to_thread(tandem, "mappings", "link", "togai=acme", "stripe=cus_n", "--reason", "x")
 
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "cus_n is linked to acc_n already" in done.stderr

@@ -53,7 +53,7 @@ async def asked(console: State) -> list[tuple[str, Envelope, LinkChange]]:
 
 async def test_a_link_is_asked_for_by_an_event(linked: State, api: httpx.AsyncClient) -> None:
     """Keyed by the account, under the id of the run that will do it."""
-    body = {"togai_account_id": " acme ", "stripe_customer_id": "cus_free"} | WHY
+    body = {"sides": {"togai": " acme ", "stripe": "cus_free"}} | WHY
     answer = await api.post("/api/mappings/link", json=body)
 
     assert answer.status_code == 202, answer.text
@@ -88,16 +88,16 @@ async def test_a_pair_is_unlinked_by_any_of_its_ids(linked: State, api: httpx.As
 @pytest.mark.parametrize(
     ("new", "account", "customer"),
     [
-        ({"togai_account_id": "acme"}, "acme", "cus_n"),
-        ({"stripe_customer_id": "cus_free"}, "acc_n", "cus_free"),
-        ({"stripe_customer_id": f"{STRIPE}/customer/cus_free"}, "acc_n", "cus_free"),
+        ({"togai": "acme"}, "acme", "cus_n"),
+        ({"stripe": "cus_free"}, "acc_n", "cus_free"),
+        ({"stripe": f"{STRIPE}/customer/cus_free"}, "acc_n", "cus_free"),
     ],
 )
 async def test_one_side_of_a_pair_gets_another_partner(
     linked: State, api: httpx.AsyncClient, new: dict[str, str], account: str, customer: str
 ) -> None:
     """The event says the pair as it shall be."""
-    answer = await api.post("/api/mappings/relink", json={"id": "cus_n"} | new | WHY)
+    answer = await api.post("/api/mappings/relink", json={"id": "cus_n", "sides": new} | WHY)
 
     assert answer.status_code == 202, answer.text
     ((key, _, change),) = await asked(linked)
@@ -110,7 +110,7 @@ async def test_a_dead_link_can_be_mended(linked: State, api: httpx.AsyncClient, 
     gone = records.mapping("gone", state="deleted", reason="cus_gone was deleted in Stripe")
     await put(linked, log, gone)
 
-    again = await api.post("/api/mappings/relink", json={"id": "acc_gone", "stripe_customer_id": "cus_2"} | WHY)
+    again = await api.post("/api/mappings/relink", json={"id": "acc_gone", "sides": {"stripe": "cus_2"}} | WHY)
     free = await api.post("/api/mappings/unlink", json={"id": gone.id} | WHY)
 
     assert (again.status_code, free.status_code) == (202, 202)
@@ -132,33 +132,36 @@ async def test_an_entity_in_conflict_is_said_to_match_none(linked: State, api: h
 @pytest.mark.parametrize(
     ("what", "body", "status", "code", "says"),
     [
-        ("link", {"togai_account_id": "acme", "stripe_customer_id": "cus_n"}, 409, "already_linked", "relink"),
-        ("link", {"togai_account_id": "acc_n", "stripe_customer_id": "cus_n"}, 409, "already_linked", "relink"),
-        ("link", {"togai_account_id": "cus_1", "stripe_customer_id": "acme"}, 400, "bad_request", "first"),
+        ("link", {"sides": {"togai": "acme", "stripe": "cus_n"}}, 409, "already_linked", "relink"),
+        ("link", {"sides": {"togai": "acc_n", "stripe": "cus_n"}}, 409, "already_linked", "relink"),
+        ("link", {"sides": {"togai": "cus_1", "stripe": "acme"}}, 400, "bad_request", "which id belongs"),
         (
             "link",
-            {"togai_account_id": f"{STRIPE}/customer/cus_9", "stripe_customer_id": "cus_9"},
+            {"sides": {"togai": f"{STRIPE}/customer/cus_9", "stripe": "cus_9"}},
             400,
             "bad_request",
             "Togai account",
         ),
         (
             "link",
-            {"togai_account_id": "togai:test:org_9/account/a", "stripe_customer_id": "cus_9"},
+            {"sides": {"togai": "togai:test:org_9/account/a", "stripe": "cus_9"}},
             409,
             "no_flow_link",
             "flow-links add",
         ),
-        ("link", {"togai_account_id": "acme", "stripe_customer_id": " "}, 422, "invalid", "correct it"),
+        ("link", {"sides": {"togai": "acme", "stripe": " "}}, 422, "invalid", "correct it"),
+        ("link", {"sides": {"togai": "acme"}}, 400, "bad_request", "one entity at each"),
+        ("link", {"sides": {"togai": "acme", "stripe": "cus_9"}, "relation": "none"}, 404, "not_found", "customer"),
+        ("relink", {"id": "cus_n", "sides": {"ledger": "1"}}, 400, "bad_request", "between togai and stripe"),
         ("unlink", {"id": "cus_nobody"}, 404, "not_found", "tandem mappings list --id"),
         ("unlink", {"id": "cus_s"}, 409, "not_linked", "tandem mappings link"),
         ("unlink", {"id": "cus_c"}, 409, "not_linked", "tandem runs show"),
         ("unlink", {"id": "togai_two"}, 409, "ambiguous", "the one that you mean"),
         ("unlink", {"id": "cus_n", "flow_link": "link_nope"}, 404, "not_found", "flow-links list"),
         ("relink", {"id": "cus_n"}, 422, "invalid", "correct it"),
-        ("relink", {"id": "cus_n", "togai_account_id": "acc_n"}, 409, "already_linked", "another partner"),
-        ("relink", {"id": "cus_n", "togai_account_id": "acc_two_1"}, 409, "already_linked", "unlink"),
-        ("relink", {"id": "cus_nobody", "togai_account_id": "acme"}, 404, "not_found", "tandem mappings list --id"),
+        ("relink", {"id": "cus_n", "sides": {"togai": "acc_n"}}, 409, "already_linked", "another partner"),
+        ("relink", {"id": "cus_n", "sides": {"togai": "acc_two_1"}}, 409, "already_linked", "unlink"),
+        ("relink", {"id": "cus_nobody", "sides": {"togai": "acme"}}, 404, "not_found", "tandem mappings list --id"),
         ("separate", {"id": "cus_n"}, 409, "no_conflict", "tandem conflicts list"),
         ("separate", {"id": "acme"}, 409, "no_conflict", "tandem conflicts list"),
         ("separate", {"id": "cus_named"}, 409, "not_separable", "tandem conflicts show"),
@@ -210,11 +213,11 @@ async def test_one_of_several_flow_links_must_be_named(linked: State, api: httpx
         records.by_hand(id="link_gone", connections={"stripe": "stripe", "togai": "con_removed"}),
     )
     await put(linked, log, *more)
-    ids: dict[str, Any] = {"togai_account_id": "acme", "stripe_customer_id": "cus_free"}
+    ids: dict[str, Any] = {"sides": {"togai": "acme", "stripe": "cus_free"}}
 
     unclear = await api.post("/api/mappings/link", json=ids | WHY)
     named = await api.post("/api/mappings/link", json=ids | WHY | {"flow_link": "link_2"})
-    by_ref = await api.post("/api/mappings/link", json=ids | WHY | {"togai_account_id": ACME})
+    by_ref = await api.post("/api/mappings/link", json={"sides": {"togai": ACME, "stripe": "cus_free"}} | WHY)
     off = await api.post("/api/mappings/link", json=ids | WHY | {"flow_link": "link_off"})
 
     assert (unclear.status_code, unclear.json()["error"]["code"]) == (409, "ambiguous")

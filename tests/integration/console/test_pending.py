@@ -178,7 +178,8 @@ def test_who_holds_a_candidate(tables: Tables, database: Database) -> None:
     with Session(database.engine) as session:
         found = pending.holders(session, [linked.target, claimed.source, taken_back.source, elsewhere, "no ref"])
 
-    assert {ref: m.id for ref, m in found.items()} == {linked.target: linked.id, claimed.source: claimed.id}
+    expected = {("customer", linked.target): linked.id, ("customer", claimed.source): claimed.id}
+    assert {key: m.id for key, m in found.items()} == expected
 
 
 def test_a_conflict_ends_when_its_run_goes_on(tables: Tables, database: Database) -> None:

@@ -192,7 +192,7 @@ async def test_a_customer_that_was_made_before_a_person_named_another_is_shown(m
     assert shown == {f"{said}: correct the setting or the link"}
 
     body = {"id": linked["id"], "reason": "It is.", "flow_link": tenant.link_id("links-by-hand")}
-    await tenant.ask("POST", "/mappings/relink", **body, stripe_customer_id=named)
+    await tenant.ask("POST", "/mappings/relink", **body, sides={"stripe": named})
     await tenant.mapping(named)
     await tenant.settled("acme")
 
@@ -269,7 +269,7 @@ async def test_a_link_that_became_a_conflict_is_free_for_a_person(mortal: Stack,
     await left.revive()
     await left.tenant.run("acme" if app == "togai" else left.customer, "parked")
     found = await left.states()
-    ids = {"togai_account_id": "acme", "stripe_customer_id": left.customer}
+    ids = {"sides": {"togai": "acme", "stripe": left.customer}}
     by_hand = left.tenant.link_id("links-by-hand")
     await left.tenant.ask("POST", "/mappings/link", **ids, reason="They are one.", flow_link=by_hand)
     await left.tenant.run("acme", "succeeded", event_type="link_requested")

@@ -76,7 +76,7 @@ async def test_several_with_the_address_are_a_conflict_that_a_person_decides(pol
     await until(lambda: chooses(polled, "acme", {first, second, third}), "the candidate that came later")
     await polled.stripe("DELETE", f"/v1/customers/{third}")
     await until(lambda: chooses(polled, "acme", {first, second}), "the candidates that are left")
-    body = {"togai_account_id": "acme", "stripe_customer_id": second, "reason": "asked them"}
+    body = {"sides": {"togai": "acme", "stripe": second}, "reason": "asked them"}
     await polled.ask("POST", "/mappings/link", **body, flow_link=polled.link_id("links-by-hand"))
 
     mapping = await polled.mapping("acme")
@@ -168,7 +168,7 @@ async def test_a_wrong_link_is_mended_by_hand(polled: Tenant) -> None:
     await polled.settled("acme")
     [right] = await made_before(polled, ("Right", "right@x.test"))
     link = polled.link_id("links-by-hand")
-    body: dict[str, Any] = {"id": mapping["id"], "stripe_customer_id": right, "reason": "it was the other one"}
+    body: dict[str, Any] = {"id": mapping["id"], "sides": {"stripe": right}, "reason": "it was the other one"}
     await polled.ask("POST", "/mappings/relink", **body, flow_link=link)
 
     async def relinked() -> bool:
@@ -201,7 +201,7 @@ async def test_a_dead_link_gets_a_new_partner(polled: Tenant) -> None:
     await polled.stripe("DELETE", f"/v1/customers/{gone}")
     mapping = await polled.mapping("acme", "deleted")
     [new] = await made_before(polled, ("New", "new@x.test"))
-    body: dict[str, Any] = {"id": mapping["id"], "stripe_customer_id": new, "reason": "made anew"}
+    body: dict[str, Any] = {"id": mapping["id"], "sides": {"stripe": new}, "reason": "made anew"}
     await polled.ask("POST", "/mappings/relink", **body, flow_link=polled.link_id("links-by-hand"))
 
     async def linked() -> bool:

@@ -28,7 +28,11 @@ def conflict(**fields: Any) -> dict[str, Any]:
     """One that nothing but a correction ends."""
     entity = {"ref": "stripe:test:acct_1/customer/cus_1", "app": "stripe", "noun": "customer", "id": "cus_1"}
     given = {"run": "run_1", "entity": entity, "candidates": [], "separable": False, "flow_link": "", "reason": "why"}
-    return given | {"event_type": "e", "since": "2026-11-23T10:00:00.000Z", "next_attempt_at": None} | fields
+    return (
+        given
+        | {"relation": "customer", "event_type": "e", "since": "2026-11-23T10:00:00.000Z", "next_attempt_at": None}
+        | fields
+    )
 
 
 def test_a_conflict_without_candidates_shows_no_table_and_no_alternative(

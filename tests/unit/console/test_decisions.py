@@ -8,19 +8,20 @@ from typing import Any
 import msgspec
 import pytest
 from console.api.asked import RelinkRequest
-from console.api.decisions import Decision, LinkContext
+from console.api.decisions import Decision
 from console.api.errors import BadRequest
 from console.api.links import event_of
+from console.api.relations import LinkContext
 from console.cli.conflicts import commands
 from pydantic import ValidationError
-from shared.domains import TRIGGERS
+from shared.domains import RELATIONS, TRIGGERS
 from shared.domains.customers.stripe import LinkChange
 from shared.events import envelope as envelopes
 
 from tests.integration.console.records import STRIPE, TOGAI
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-HAND = LinkContext("link_1", "con_togai", {"togai": TOGAI, "stripe": STRIPE})
+HAND = LinkContext("link_1", RELATIONS["customer"], "con_togai", {"togai": TOGAI, "stripe": STRIPE})
 ACCOUNT, CUSTOMER = f"{TOGAI}/account/acme", f"{STRIPE}/customer/cus_1"
 
 
@@ -32,7 +33,8 @@ def test_the_event_is_about_the_account_if_one_is_named(
     account: str, customer: str, aggregate: str, subject: str
 ) -> None:
     """So that it stands in one queue with what happens to that account; it always happened at the organization."""
-    event = event_of(Decision("separate", HAND, "because", account, customer), "req_1", NOW)
+    sides = {app: ref for app, ref in (("stripe", customer), ("togai", account)) if ref}
+    event = event_of(Decision("separate", HAND, "because", sides), "req_1", NOW)
 
     assert (event.aggregate, event.subject) == (aggregate, subject)
     assert (event.appaccount, event.connection, event.source) == (TOGAI, "con_togai", "urn:tandem:console")
@@ -41,7 +43,7 @@ def test_the_event_is_about_the_account_if_one_is_named(
 
 def test_the_event_is_what_its_trigger_reads() -> None:
     """Written, read again, and handed to the flow as the catalog's model."""
-    event = event_of(Decision("relink", HAND, "a merger", ACCOUNT, CUSTOMER), "req_1", NOW)
+    event = event_of(Decision("relink", HAND, "a merger", {"togai": ACCOUNT, "stripe": CUSTOMER}), "req_1", NOW)
     read = envelopes.decode(envelopes.encode(event))
 
     assert TRIGGERS[read.type].extract(read.body()) == LinkChange(
@@ -75,11 +77,11 @@ def test_the_ref_of_something_else_is_refused() -> None:
             HAND.ref("togai", text)
 
 
-@pytest.mark.parametrize("named", [{}, {"togai_account_id": "a", "stripe_customer_id": "b"}])
+@pytest.mark.parametrize("named", [{}, {"togai": "a", "stripe": "b"}])
 def test_a_relink_names_one_new_partner(named: dict[str, str]) -> None:
     """With none or two nobody could tell which side stays."""
-    with pytest.raises(ValidationError, match="one of the two"):
-        RelinkRequest(id="map_1", reason="because", **named)
+    with pytest.raises(ValidationError, match="1 item"):
+        RelinkRequest(id="map_1", reason="because", sides=named)
 
 
 def candidate(app: str, noun: str, entity: str, **fields: Any) -> dict[str, Any]:
@@ -87,7 +89,8 @@ def candidate(app: str, noun: str, entity: str, **fields: Any) -> dict[str, Any]
 
 
 def conflict(entity: dict[str, Any], candidates: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
-    return {"entity": entity, "candidates": candidates, "separable": True, "flow_link": ""} | fields
+    given = {"entity": entity, "candidates": candidates, "separable": True, "flow_link": "", "relation": "customer"}
+    return given | fields
 
 
 def test_a_conflict_that_separate_does_not_end_does_not_offer_it() -> None:
@@ -99,7 +102,7 @@ def test_a_conflict_that_separate_does_not_end_does_not_offer_it() -> None:
         flow_link="link_2",
     )
 
-    assert commands(found) == ["tandem mappings relink map_h --customer cus_1 --flow-link link_2 --reason ..."]
+    assert commands(found) == ["tandem mappings relink map_h --side stripe=cus_1 --flow-link link_2 --reason ..."]
 
 
 def test_a_conflict_offers_a_command_for_each_candidate() -> None:
@@ -115,15 +118,15 @@ def test_a_conflict_offers_a_command_for_each_candidate() -> None:
     )
 
     assert commands(found) == [
-        "tandem mappings link acme cus_1 --reason ...",
-        "tandem mappings link 'two words' cus_1 --reason ...",
-        "tandem mappings relink map_h --customer cus_1 --reason ...",
+        "tandem mappings link stripe=cus_1 togai=acme --reason ...",
+        "tandem mappings link stripe=cus_1 'togai=two words' --reason ...",
+        "tandem mappings relink map_h --side stripe=cus_1 --reason ...",
         "tandem mappings separate cus_1 --reason ...",
     ]
 
 
 def test_a_conflict_of_an_account_offers_customers() -> None:
-    """The account comes first in `link`, whichever of the two is in conflict."""
+    """Each side is named with its app, the entity in conflict first."""
     found = conflict(
         candidate("togai", "account", "acme"),
         [
@@ -133,6 +136,6 @@ def test_a_conflict_of_an_account_offers_customers() -> None:
     )
 
     assert commands(found)[:2] == [
-        "tandem mappings link acme cus_1 --reason ...",
-        "tandem mappings relink map_2 --account acme --reason ...",
+        "tandem mappings link togai=acme stripe=cus_1 --reason ...",
+        "tandem mappings relink map_2 --side togai=acme --reason ...",
     ]

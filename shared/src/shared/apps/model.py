@@ -58,6 +58,10 @@ class App(ABC):
         """Where a person sees an entity in the vendor's own pages; empty if nowhere that is known."""
         return ""
 
+    def recognizes(self, noun: str, entity: str) -> bool:
+        """Whether an id can only be one of this noun here: for what a person swapped by mistake."""
+        return False
+
     @abstractmethod
     async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:
         """A webhook as an envelope. Raises Refused, NotOurs; reads no body that can be refused without it."""

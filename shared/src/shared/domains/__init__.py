@@ -80,6 +80,16 @@ def nouns() -> tuple[str, ...]:
     return tuple(DOMAINS)
 
 
+def relations_of(app: str, noun: str) -> list[Relation]:
+    """The relations in which entities of a kind stand."""
+    return [relation for relation in RELATIONS.values() if relation.nouns.get(app) == noun]
+
+
+def by_hand() -> list[Relation]:
+    """The relations whose links a person can change; the first is meant where none is named."""
+    return [relation for relation in RELATIONS.values() if relation.by_hand]
+
+
 def views() -> dict[str, View]:
     """The lists of links that have a page and commands of their own, by name."""
     return {view.name: view for domain in DOMAINS.values() for view in domain.views}
@@ -141,6 +151,6 @@ for _domain in (customers.DOMAIN,):
 
 __all__ = [
     "ACTIONS", "BUILT_IN", "DOMAINS", "RELATIONS", "TRIGGERS", "Action", "BadFlow", "Domain", "Relation", "Trigger",
-    "View", "aliases_of", "check_flow", "noun_of", "nouns", "owner_of", "register", "services", "subject_of",
-    "trigger_alias", "unregister", "views",
+    "View", "aliases_of", "by_hand", "check_flow", "noun_of", "nouns", "owner_of", "register", "relations_of",
+    "services", "subject_of", "trigger_alias", "unregister", "views",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ flows derives from the manifests in `shared.domains`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,12 +69,34 @@ class Kind:
 
 
 @dataclass(frozen=True)
+class LinkRequest:
+    """What a person asks for about a link. `sides` are the ids by app, of the sides that are named; `flow_link` is the
+    one that does it, `writes` what a revert takes back.
+    """
+
+    change: Literal["link", "unlink", "relink", "separate", "revert"]
+    sides: Mapping[str, str]
+    reason: str
+    flow_link: str = ""
+    writes: Sequence[FieldWrite] = ()
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """How a person changes links of a relation: the flow that does it, and a request as its trigger's body."""
+
+    flow: str
+    body: Callable[[LinkRequest], BaseModel]
+
+
+@dataclass(frozen=True)
 class Relation:
     """A kind of link between two kinds of entities.
 
     - `many`: an entity may have several at one app account.
     - `fields_of`: what each parameter of a write to a pair set, by field, in the terms in which fields are compared.
     - `lasting`: the parameters of a write whose former value cannot be put back.
+    - `by_hand`: None where no person changes its links.
     """
 
     name: str
@@ -83,6 +105,12 @@ class Relation:
     many: bool = False
     fields_of: Callable[[FieldWrite], Mapping[str, Mapping[str, Any]]] = nothing_known
     lasting: Callable[[FieldWrite], set[str]] = nothing_lasting
+    by_hand: ByHand | None = None
+
+    @property
+    def nouns(self) -> dict[str, str]:
+        """The noun of its entities at each app."""
+        return {kind.app: kind.noun for kind in (self.source, self.target)}
 
 
 @dataclass(frozen=True)

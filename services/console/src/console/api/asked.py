@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints
 from shared.domains.writes import FieldWrite
 from shared.model import Model
 
@@ -17,23 +17,21 @@ Reason = Annotated[
 ]
 AnyId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 
-NewPartner = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
-
 
 class _Decision(Model):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason
-    flow_link: str = Field(
-        "", max_length=300, description="flow link of `links-by-hand` that does it; needed only if several could"
-    )
+    flow_link: str = Field("", max_length=300, description="flow link that does it; needed only if several could")
 
 
 class LinkRequest(_Decision):
     """Two that are to be one."""
 
-    togai_account_id: AnyId = Field(description="id or full ref", examples=["acme"])
-    stripe_customer_id: AnyId = Field(description="id or full ref", examples=[CUS])
+    relation: str = Field("", max_length=100, description="kind of link; empty: the first that people change by hand")
+    sides: dict[str, AnyId] = Field(
+        description="id or full ref at each of its two apps", examples=[{"togai": "acme", "stripe": CUS}]
+    )
 
 
 class UnlinkRequest(_Decision):
@@ -43,16 +41,11 @@ class UnlinkRequest(_Decision):
 
 
 class RelinkRequest(UnlinkRequest):
-    """Another partner for one side of a pair: exactly one of the two."""
+    """Another partner for one side of a pair."""
 
-    togai_account_id: NewPartner = Field("", description="the new account, id or full ref")
-    stripe_customer_id: NewPartner = Field("", description="the new customer, id or full ref", examples=[CUS])
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if bool(self.togai_account_id) == bool(self.stripe_customer_id):
-            raise ValueError("name the new togai_account_id or the new stripe_customer_id, one of the two")
-        return self
+    sides: dict[str, AnyId] = Field(
+        min_length=1, max_length=1, description="the new one, id or full ref, by its app", examples=[{"stripe": CUS}]
+    )
 
 
 class RevertReason(_Decision):

@@ -5,93 +5,65 @@ Ids are taken from the tables and checked there; the worker that does it asks th
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.connections import FlowLink
-from shared.domains.customers.flows import LINKS_BY_HAND
+from shared.domains.model import Relation
 from shared.domains.writes import FieldWrite
-from shared.flows.runs import Run
-from shared.identity import Ref, is_id
+from shared.identity import Ref
 from shared.linking.mappings import Mapping
 from sqlmodel import Session
 
-from console.api import asked
+from console.api import asked, relations
 from console.api.errors import BadRequest, NotNow, Unknown
+from console.api.relations import LinkContext, context_for
+from console.pages.words import app_name
 from console.projection import pending, queries
 
-NOUNS = {"togai": "account", "stripe": "customer"}
 PAIRED = ("linked", "deleted")
 """States of a mapping that a person can take back."""
 
 
 @dataclass(frozen=True)
-class LinkContext:
-    """The flow link that changes links between two app accounts: its id, its Togai connection, both app accounts."""
-
-    link: str
-    connection: str
-    accounts: dict[str, str]
-
-    def ref(self, app: str, text: str) -> str:
-        """The full ref of an id of one side. Raises BadRequest for the ref of something else."""
-        given = full_ref(text)
-        if not is_id(given.id if given else text):
-            raise BadRequest(f"this is no id of a {app.title()} {NOUNS[app]}", "name its id as the vendor shows it")
-        if given is None:
-            return str(Ref(self.accounts[app], NOUNS[app], text))
-        if (given.app, given.noun) != (app, NOUNS[app]):
-            raise BadRequest(f"{text} is no {app.title()} {NOUNS[app]}", f"name a {app.title()} {NOUNS[app]}")
-        return text
-
-
-@dataclass(frozen=True)
 class Decision:
-    """What is to be done. `account` and `customer` are refs, one of them empty where the decision names one side."""
+    """What is to be done. `sides` are refs by app, of those that the decision names."""
 
     change: Literal["link", "unlink", "relink", "separate", "revert"]
     hand: LinkContext
     reason: str
-    account: str = ""
-    customer: str = ""
+    sides: Dict[str, str]
     writes: tuple[FieldWrite, ...] = ()
-
-
-def full_ref(text: str) -> Ref | None:
-    """None for a bare id."""
-    try:
-        ref = Ref.parse(text)
-    except ValueError:
-        return None
-    return ref if ref.account.count(":") >= 2 else None
 
 
 def link(session: Session, wanted: asked.LinkRequest) -> Decision:
     """Two that are linked to nobody. Raises BadRequest, NotNow, Unknown."""
-    if wanted.togai_account_id.startswith("cus_") and not wanted.stripe_customer_id.startswith("cus_"):
-        raise BadRequest(
-            f"{wanted.togai_account_id} looks like a Stripe customer and {wanted.stripe_customer_id} does not",
-            "give the Togai account first, then the Stripe customer",
-        )
-    hand = context_for(session, wanted.flow_link, wanted.togai_account_id, wanted.stripe_customer_id)
-    account, customer = hand.ref("togai", wanted.togai_account_id), hand.ref("stripe", wanted.stripe_customer_id)
-    for ref in (account, customer):
-        _free(session, ref, "give it another partner: `tandem mappings relink {}`")
-    return Decision("link", hand, wanted.reason, account, customer)
+    relation = relations.named(wanted.relation)
+    if wanted.sides.keys() != relation.nouns.keys():
+        apps = " and ".join(map(app_name, relation.nouns))
+        raise BadRequest(f"a link of {relation.name} is between {apps}", "name the id of one entity at each")
+    if why := relations.swapped(relation, wanted.sides):
+        raise BadRequest(why, "see which id belongs to which app, and name each there")
+    hand = context_for(session, relation, wanted.flow_link, *wanted.sides.values())
+    sides = {app: hand.ref(app, text) for app, text in wanted.sides.items()}
+    for ref in sides.values():
+        _free(session, relation, ref, "give it another partner: `tandem mappings relink {}`")
+    return Decision("link", hand, wanted.reason, sides)
 
 
 def unlink(session: Session, wanted: asked.UnlinkRequest) -> Decision:
     """A pair, by its mapping or any id of either side. Raises BadRequest, NotNow, Unknown."""
     pair = pair_of(session, wanted.id)
-    hand = context_for(session, wanted.flow_link, *pair.refs)
-    return Decision("unlink", hand, wanted.reason, side_of(pair, "togai"), side_of(pair, "stripe"))
+    hand = context_for(session, relations.named(pair.relation), wanted.flow_link, *pair.refs)
+    return Decision("unlink", hand, wanted.reason, sides_of(pair))
 
 
 def relink(session: Session, wanted: asked.RelinkRequest) -> Decision:
     """Another partner for one side of a pair. Raises BadRequest, NotNow, Unknown."""
     pair = pair_of(session, wanted.id)
-    app, text = ("togai", wanted.togai_account_id) if wanted.togai_account_id else ("stripe", wanted.stripe_customer_id)
-    hand = context_for(session, wanted.flow_link, *pair.refs, text)
+    relation = relations.named(pair.relation)
+    ((app, text),) = wanted.sides.items()
+    hand = context_for(session, relation, wanted.flow_link, *pair.refs, text)
     partner = hand.ref(app, text)
     if partner in pair.refs:
         raise NotNow(
@@ -99,10 +71,8 @@ def relink(session: Session, wanted: asked.RelinkRequest) -> Decision:
             "name another partner, or nothing is to be done",
             code="already_linked",
         )
-    _free(session, partner, "take that link back first: `tandem mappings unlink {}`")
-    if app == "togai":
-        return Decision("relink", hand, wanted.reason, partner, side_of(pair, "stripe"))
-    return Decision("relink", hand, wanted.reason, side_of(pair, "togai"), partner)
+    _free(session, relation, partner, "take that link back first: `tandem mappings unlink {}`")
+    return Decision("relink", hand, wanted.reason, sides_of(pair) | {app: partner})
 
 
 def separate(session: Session, wanted: asked.SeparateRequest) -> Decision:
@@ -125,12 +95,10 @@ def separate(session: Session, wanted: asked.SeparateRequest) -> Decision:
     if len(found) > 1:
         raise _ambiguous(wanted.id, sorted(found))
     (entity,) = found
-    hand = context_for(session, wanted.flow_link, entity)
-    _free(session, entity, "take that link back first: `tandem mappings unlink {}`")
-    of_togai = Ref.parse(entity).app == "togai"
-    return Decision(
-        "separate", hand, wanted.reason, account=entity if of_togai else "", customer="" if of_togai else entity
-    )
+    relation = relations.named((relations.of_run(conflicts[0]) if conflicts else "") or relations.of_entity(entity))
+    hand = context_for(session, relation, wanted.flow_link, entity)
+    _free(session, relation, entity, "take that link back first: `tandem mappings unlink {}`")
+    return Decision("separate", hand, wanted.reason, {Ref.parse(entity).app: entity})
 
 
 def _unlinked(session: Session, text: str) -> set[str]:
@@ -165,69 +133,15 @@ def pair_of(session: Session, text: str) -> Mapping:
     )
 
 
-def context_for(session: Session, named: str, *texts: str) -> LinkContext:
-    """The one enabled flow link that changes links between the app accounts of these entities.
-
-    Raises Unknown for a flow link that is not there, NotNow if none fits or several do.
-    """
-    if named and not any(x.id == named and x.flow == LINKS_BY_HAND.id for x in queries.flow_links(session)):
-        raise Unknown(
-            f"there is no flow link {named} of the flow {LINKS_BY_HAND.id}", "see `tandem flow-links list` for its id"
-        )
-    known = [hand for hand in contexts(session) if named in ("", hand.link)]
-    refs = [ref for text in texts if (ref := full_ref(text))]
-    fitting = [hand for hand in known if all(hand.accounts.get(ref.app) == ref.account for ref in refs)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        raise NotNow(
-            f"several flow links change links by hand: {', '.join(hand.link for hand in fitting)}",
-            "name one of them: `flow_link` in the request, --flow-link of the command",
-            code="ambiguous",
-        )
-    between = " and ".join(sorted({ref.account for ref in refs}))
-    raise NotNow(
-        f"no enabled flow link changes links by hand{' of ' + between if between else ''}",
-        "switch it on with `tandem flow-links enable`, or add one with `tandem flow-links add` for the flow "
-        f"{LINKS_BY_HAND.id}",
-        code="no_flow_link",
-    )
+def sides_of(pair: Mapping) -> dict[str, str]:
+    """The refs of a pair's sides by app."""
+    return {Ref.parse(ref).app: ref for ref in pair.refs}
 
 
-def contexts(session: Session) -> list[LinkContext]:
-    """Every enabled flow link that changes links by hand."""
-    accounts = {c.id: c.app_account for c in queries.connections(session)}
-    links = [x for x in queries.flow_links(session) if x.flow == LINKS_BY_HAND.id and x.enabled]
-    return [hand for link in links if (hand := _hand(link, accounts))]
-
-
-def deciding(session: Session, run: Run, known: list[LinkContext]) -> str:
-    """The flow link that carries out a decision about a run, where there are several: that between the same app
-    accounts as the run's. The commands name entities by their bare ids, which tell no account.
-    """
-    link = queries.flow_link(session, run.flow_link)
-    if len(known) < 2 or link is None:
-        return ""
-    accounts = {c.id: c.app_account for c in queries.connections(session)}
-    own = {accounts.get(connection) for connection in link.connections.values()}
-    return next((hand.link for hand in known if own <= set(hand.accounts.values())), "")
-
-
-def _hand(found: FlowLink, accounts: dict[str, str]) -> LinkContext | None:
-    """None if one of its connections was removed."""
-    both = {app: accounts[c] for app, c in found.connections.items() if c in accounts}
-    return LinkContext(found.id, found.connections["togai"], both) if both.keys() >= NOUNS.keys() else None
-
-
-def side_of(pair: Mapping, app: str) -> str:
-    """The ref of the pair's entity at an app, empty if it has none there."""
-    return next((ref for ref in pair.refs if Ref.parse(ref).app == app), "")
-
-
-def _free(session: Session, ref: str, what_to_do: str) -> None:
-    """Raises NotNow if the entity is linked. `what_to_do` gets the mapping's id put in."""
-    holder = pending.holders(session, [ref]).get(ref)
-    if holder and holder.state in PAIRED:
+def _free(session: Session, relation: Relation, ref: str, what_to_do: str) -> None:
+    """Raises NotNow if the entity is linked in a relation. `what_to_do` gets the mapping's id put in."""
+    holder = pending.holders(session, [ref]).get((relation.name, ref))
+    if holder and holder.state in PAIRED and not relation.many:
         other = next((Ref.parse(other).id for other in holder.refs if other != ref), "another")
         raise NotNow(
             f"{Ref.parse(ref).id} is linked to {other} already ({holder.id})",

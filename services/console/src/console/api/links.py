@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 from fastapi import APIRouter
-from shared.domains.customers.flows import LINKS_BY_HAND
-from shared.domains.customers.stripe import LinkChange
+from shared.domains import BUILT_IN, TRIGGERS, noun_of
+from shared.domains.model import LinkRequest
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
 from shared.flows.recheck import recheck_requested
@@ -19,7 +19,7 @@ from shared.flows.runs import Run
 from shared.identity import CONSOLE_SOURCE, Ref, run_id
 from sqlmodel import Session
 
-from console.api import asked, decisions, reverting
+from console.api import asked, decisions, relations, reverting
 from console.api.decisions import Decision
 from console.api.errors import ErrorBody, NotNow
 from console.api.state import SessionDep, State, StateDep
@@ -34,27 +34,21 @@ Wanted = TypeVar("Wanted")
 
 
 def event_of(decision: Decision, event_id: str, now: datetime) -> Envelope:
-    """The decision as an event at the Togai organization, about the account if it names one: pure."""
-    account, customer = (Ref.parse(ref).id if ref else "" for ref in (decision.account, decision.customer))
-    change = LinkChange(
-        change=decision.change,
-        togai_account_id=account,
-        stripe_customer_id=customer,
-        reason=decision.reason,
-        writes=list(decision.writes),
-        flow_link=decision.hand.link,
-    )
-    organization = decision.hand.accounts["togai"]
+    """The decision as an event at the app of its flow's trigger, about the side there if it names one: pure."""
+    trigger = TRIGGERS[BUILT_IN[decision.hand.by.flow].trigger]
+    ids = {app: Ref.parse(ref).id for app, ref in decision.sides.items()}
+    request = LinkRequest(decision.change, ids, decision.reason, decision.hand.link, decision.writes)
+    about = decision.sides.get(trigger.app) or next(iter(decision.sides.values()))
     return Envelope(
         id=event_id,
         source=CONSOLE_SOURCE,
-        type=LINKS_BY_HAND.trigger,
-        subject=account or customer,
+        type=trigger.name,
+        subject=Ref.parse(about).id,
         time=timestamp(now),
-        appaccount=organization,
+        appaccount=decision.hand.accounts[trigger.app],
         connection=decision.hand.connection,
-        aggregate=decision.account or decision.customer,
-        data=msgspec.Raw(change.model_dump_json().encode()),
+        aggregate=about,
+        data=msgspec.Raw(decision.hand.by.body(request).model_dump_json().encode()),
     )
 
 
@@ -67,7 +61,9 @@ async def ask(state: State, decide: Callable[[Session, Wanted], Decision], wante
 
     decision = await asyncio.to_thread(read)
     event = event_of(decision, f"req_{uuid.uuid4().hex}", datetime.now(UTC))
-    place = await state.writer.append(state.topics.events("customer"), event.aggregate, envelopes.encode(event))
+    place = await state.writer.append(
+        state.topics.events(noun_of(event.type)), event.aggregate, envelopes.encode(event)
+    )
     return asked.LinkAsked(run=run_id(decision.hand.link, event.appaccount, event.id, str(place)), event=event.id)
 
 
@@ -89,13 +85,13 @@ async def retry(state: StateDep, run_id: str) -> asked.LookAsked:
 
     run = await asyncio.to_thread(read)
     event = recheck_requested(run.aggregate, f"req_{uuid.uuid4().hex}", run.connection, datetime.now(UTC))
-    await state.writer.append(state.topics.events("customer"), event.aggregate, envelopes.encode(event))
+    await state.writer.append(state.topics.events(relations.noun_of_run(run)), event.aggregate, envelopes.encode(event))
     return asked.LookAsked(run=run.id, event=event.id)
 
 
 @router.post("/mappings/link", status_code=202, summary="Link two by hand")
 async def link(state: StateDep, body: asked.LinkRequest) -> asked.LinkAsked:
-    """An account and a customer that are linked to nobody. Watch the run that does it: `GET /api/runs/{run}`."""
+    """One entity at each app, linked to nobody. Watch the run that does it: `GET /api/runs/{run}`."""
     return await ask(state, decisions.link, body)
 
 
@@ -107,7 +103,7 @@ async def unlink(state: StateDep, body: asked.UnlinkRequest) -> asked.LinkAsked:
 
 @router.post("/mappings/relink", status_code=202, summary="Give one side of a pair another partner by hand")
 async def relink(state: StateDep, body: asked.RelinkRequest) -> asked.LinkAsked:
-    """Mends a wrong or dead link. Name the new account, or the new customer; the other side of the pair stays."""
+    """Mends a wrong or dead link. Name the new one by its app; the other side of the pair stays."""
     return await ask(state, decisions.relink, body)
 
 

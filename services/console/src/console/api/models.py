@@ -172,6 +172,7 @@ class ConflictItem(Model):
     """A run that waits for a person: several things could be one, or one is linked already."""
 
     run: str = Field(examples=["run_0c9a7b5d3e1f2a4b6c8d0e1f"])
+    relation: str = Field(description="kind of link that it is to get", examples=["customer"])
     entity: Entity = Field(description="what is to get its other side")
     reason: str = Field(description="in words")
     candidates: list[Candidate]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 from shared.flows.runs import Run
+from shared.linking.mappings import Mapping
 from sqlmodel import Session
 
-from console.api import decisions, models, shapes
+from console.api import models, relations, shapes
 from console.api.errors import ErrorBody, Unknown
 from console.api.paging import next_cursor
 from console.api.records import PlaceDep
@@ -22,8 +23,14 @@ router = APIRouter(
 def conflict_items(session: Session, found: list[Run]) -> list[models.ConflictItem]:
     """Conflicts with the mappings of what there is to choose from."""
     holders = pending.holders(session, {ref for run in found if run.problem for ref in run.problem.candidates})
-    hands = decisions.contexts(session)
-    return [shapes.conflict_item(run, holders, decisions.deciding(session, run, hands)) for run in found]
+    hands = relations.contexts(session)
+    return [_conflict_item(run, holders, relations.deciding(session, run, hands)) for run in found]
+
+
+def _conflict_item(run: Run, holders: dict[tuple[str, str], Mapping], flow_link: str) -> models.ConflictItem:
+    relation = relations.of_run(run)
+    held = {ref: mapping for (name, ref), mapping in holders.items() if name == relation}
+    return shapes.conflict_item(run, held, relation, flow_link)
 
 
 def differences(session: Session, search: Search) -> models.DifferencePage:

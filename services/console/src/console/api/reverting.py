@@ -13,9 +13,10 @@ from shared.linking.mappings import Mapping
 from shared.linking.pairs import Known
 from sqlmodel import Session
 
-from console.api import asked
-from console.api.decisions import Decision, context_for, pair_of, side_of
+from console.api import asked, relations
+from console.api.decisions import Decision, pair_of, sides_of
 from console.api.errors import NotNow, Unknown
+from console.api.relations import context_for
 from console.projection import pending, queries
 
 ALIKE = ("email", "phone", "status", "metadata.")
@@ -32,14 +33,14 @@ def revert(session: Session, wanted: asked.RevertRequest) -> Decision:
             f"see what it replaced with `tandem runs show {run.id}`, and correct it at the vendor",
             code="nothing_to_revert",
         )
-    hand = context_for(session, wanted.flow_link, *pair.refs)
-    return Decision("revert", hand, wanted.reason, side_of(pair, "togai"), side_of(pair, "stripe"), writes)
+    hand = context_for(session, relations.named(pair.relation), wanted.flow_link, *pair.refs)
+    return Decision("revert", hand, wanted.reason, sides_of(pair), writes)
 
 
 def preview(session: Session, run_id: str, flow_link: str) -> asked.RevertPreview:
     """What `revert` would do, as far as the tables tell. Raises what it would raise."""
     run, pair = _written(session, run_id)
-    context_for(session, flow_link, *pair.refs)
+    context_for(session, relations.named(pair.relation), flow_link, *pair.refs)
     writes, again = writes_of(run), _written_since(session, run)
     known, stays = pending.known(session, pair), []
     for write in writes:

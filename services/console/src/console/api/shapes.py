@@ -200,10 +200,13 @@ def candidate(text: str, holder: Mapping | None) -> models.Candidate:
     )
 
 
-def conflict_item(run: Run, holders: dict[str, Mapping], flow_link: str = "") -> models.ConflictItem:
+def conflict_item(
+    run: Run, holders: dict[str, Mapping], relation: str = "", flow_link: str = ""
+) -> models.ConflictItem:
     candidates = [ref for ref in (run.problem.candidates if run.problem else []) if ref != run.aggregate]
     return models.ConflictItem(
         run=run.id,
+        relation=relation,
         entity=entity(run.aggregate),
         reason=run.problem.reason if run.problem else run.reason,
         candidates=[candidate(ref, holders.get(ref)) for ref in candidates],

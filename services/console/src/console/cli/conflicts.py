@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import typer
 from rich.text import Text
+from shared.domains import by_hand
 
 from console.cli import client, tables
 
@@ -89,16 +90,20 @@ def commands(conflict: dict[str, Any]) -> list[str]:
     it.
     """
     entity, found = conflict["entity"], []
+    is_first = conflict["relation"] in ("", by_hand()[0].name)
+    relation = "" if is_first else f" --relation {conflict['relation']}"
     for candidate in conflict["candidates"]:
         if candidate["app"] == entity["app"]:
             continue
         if candidate["state"] in ("linked", "deleted"):
-            option = "--account" if entity["app"] == "togai" else "--customer"
-            found.append(f"tandem mappings relink {candidate['mapping']} {option} {quoted(entity['id'])}")
+            found.append(f"tandem mappings relink {candidate['mapping']} --side {_named(entity)}")
         else:
-            both = (entity, candidate) if entity["app"] == "togai" else (candidate, entity)
-            found.append(f"tandem mappings link {quoted(both[0]['id'])} {quoted(both[1]['id'])}")
+            found.append(f"tandem mappings link {_named(entity)} {_named(candidate)}{relation}")
     if conflict["separable"]:
         found.append(f"tandem mappings separate {quoted(entity['id'])}")
     by = f" --flow-link {quoted(conflict['flow_link'])}" if conflict["flow_link"] else ""
     return [f"{line}{by} --reason ..." for line in found]
+
+
+def _named(side: dict[str, Any]) -> str:
+    return quoted(f"{side['app']}={side['id']}")

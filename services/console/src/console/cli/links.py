@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 from rich.text import Text
+from shared.domains.model import Relation
 from shared.flows.runs import TERMINAL_STATES
 
 from console.cli import client, tables
@@ -22,15 +24,40 @@ OnePair = Annotated[str, typer.Argument(metavar="ID", help="The mapping, or any 
 
 
 def link(
-    account: Annotated[str, typer.Argument(metavar="TOGAI-ACCOUNT")],
-    customer: Annotated[str, typer.Argument(metavar="STRIPE-CUSTOMER")],
+    sides: Annotated[list[str], typer.Argument(metavar="APP=ID APP=ID", help="As togai=acme stripe=cus_1.")],
     reason: Reason,
+    relation: Annotated[str, typer.Option("--relation", help="Which kind of link, if it is not customer.")] = "",
     flow_link: FlowLink = "",
     json: client.AsJson = False,
 ) -> None:
-    """Link an account and a customer that are linked to nobody."""
-    ids = {"togai_account_id": account, "stripe_customer_id": customer}
-    _do("link", ids | {"reason": reason, "flow_link": flow_link}, json=json)
+    """Link two that are linked to nobody."""
+    body = {"sides": dict(map(_side, sides)), "relation": relation, "reason": reason, "flow_link": flow_link}
+    _do("link", body, json=json)
+
+
+def link_of(relation: Relation) -> Callable[..., None]:
+    """The same for a view, whose links are between known kinds: their ids in this order."""
+    one, other = relation.source, relation.target
+
+    def command(
+        source: str, target: str, reason: Reason, flow_link: FlowLink = "", json: client.AsJson = False
+    ) -> None:
+        sides = {one.app: source, other.app: target}
+        body = {"sides": sides, "relation": relation.name, "reason": reason, "flow_link": flow_link}
+        _do("link", body, json=json)
+
+    # Each view has names of its own for them, which an annotation that is read as text cannot take from here.
+    for name, kind in (("source", one), ("target", other)):
+        metavar = f"{kind.app}-{kind.noun}".upper()
+        command.__annotations__[name] = Annotated[str, typer.Argument(metavar=metavar)]
+    return command
+
+
+def _side(text: str) -> tuple[str, str]:
+    app, _, entity = text.partition("=")
+    if not app or not entity:
+        raise typer.BadParameter(f"{text}: write the app and the id, as stripe=cus_1")
+    return app, entity
 
 
 def unlink(pair: OnePair, reason: Reason, flow_link: FlowLink = "", json: client.AsJson = False) -> None:
@@ -40,19 +67,18 @@ def unlink(pair: OnePair, reason: Reason, flow_link: FlowLink = "", json: client
 
 def relink(
     pair: OnePair,
+    side: Annotated[str, typer.Option(metavar="APP=ID", help="The new one, as stripe=cus_2: the other side stays.")],
     reason: Reason,
-    account: Annotated[str, typer.Option(help="The new Togai account for the customer.")] = "",
-    customer: Annotated[str, typer.Option(help="The new Stripe customer for the account.")] = "",
     flow_link: FlowLink = "",
     json: client.AsJson = False,
 ) -> None:
     """Give one side of a pair another partner: mends a wrong or dead link."""
-    ids = {"id": pair, "togai_account_id": account, "stripe_customer_id": customer}
-    _do("relink", ids | {"reason": reason, "flow_link": flow_link}, json=json)
+    body = {"id": pair, "sides": dict([_side(side)]), "reason": reason, "flow_link": flow_link}
+    _do("relink", body, json=json)
 
 
 def separate(
-    entity: Annotated[str, typer.Argument(metavar="ID", help="The account or customer that is in conflict.")],
+    entity: Annotated[str, typer.Argument(metavar="ID", help="The entity that is in conflict.")],
     reason: Reason,
     flow_link: FlowLink = "",
     json: client.AsJson = False,
@@ -133,8 +159,10 @@ def _tell(found: dict[str, Any]) -> None:
     words = f": {reason}" if reason else ""
     out.print(tables.state(found["state"]).append(words, style="default"))
     if pair:
-        both = f"{pair['togai_account_id']} and {pair['stripe_customer_id']}"
-        out.print(f"{both} are one, see: tandem mappings show {pair['mapping']}", markup=False)
+        known = client.items(client.call("GET", "/api/mappings", params={"id": pair["mapping"], "state": "linked"}))
+        both = " and ".join(side["id"] for item in known for side in item["sides"][:2])
+        what = f"{both} are one, see" if both else "See"
+        out.print(f"{what}: tandem mappings show {pair['mapping']}", markup=False)
     for step in found["steps"]:
         for note in step["notes"]:
             out.print(Text(f"  {note}", style="dim"))

@@ -6,6 +6,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 import typer
+from shared.domains import RELATIONS
 from shared.domains.model import View
 
 from console.cli import client, links, tables
@@ -90,4 +91,6 @@ def of_view(view: View) -> typer.Typer:
         _list(view, json, id=id, state=state, relation=view.relation, since=since, limit=limit)
 
     found.command("list", help="List them, newest first.")(list_view)
+    if RELATIONS[view.relation].by_hand:
+        found.command("link", help="Link two that are linked to nobody.")(links.link_of(RELATIONS[view.relation]))
     return found

@@ -10,7 +10,6 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 from shared.errors import SyncError
 from shared.flows.runs import Run
-from shared.identity import Ref
 from sqlmodel import Session
 
 from console.api import asked, decisions, links, models, pending
@@ -46,12 +45,12 @@ async def _decide(state: State, run_id: str, choice: str, reason: str) -> asked.
         chosen = next((c for c in conflict.candidates if c.ref == choice and c.app != conflict.entity.app), None)
         if chosen is None:
             raise BadRequest("nothing was chosen", "go back and choose one of the candidates, or its own")
-        named = {"togai_account_id" if Ref.parse(entity).app == "togai" else "stripe_customer_id": entity}
+        own = {conflict.entity.app: entity}
         if chosen.mapping and chosen.state in decisions.PAIRED:
-            relink = asked.RelinkRequest(id=chosen.mapping, **by, **named)
+            relink = asked.RelinkRequest(id=chosen.mapping, sides=own, **by)
             return await links.ask(state, decisions.relink, relink)
-        named["stripe_customer_id" if "togai_account_id" in named else "togai_account_id"] = chosen.ref
-        return await links.ask(state, decisions.link, asked.LinkRequest(**by, **named))
+        sides = own | {chosen.app: chosen.ref}
+        return await links.ask(state, decisions.link, asked.LinkRequest(relation=conflict.relation, sides=sides, **by))
     except ValidationError as error:
         raise BadRequest("a decision needs a reason of 1 to 500 characters", "go back and say why") from error
 

@@ -105,14 +105,15 @@ def _in_conflict(table: Any) -> ColumnElement[bool]:
     return and_(col(table.problem) == Conflict.__name__, col(table.state).in_(CONFLICT_STATES))
 
 
-def holders(session: Session, refs: Iterable[str]) -> dict[str, Mapping]:
-    """The mapping that tells most of each entity, without those that have none. A Togai customer is in many."""
+def holders(session: Session, refs: Iterable[str]) -> dict[tuple[str, str], Mapping]:
+    """The mapping that tells most of each entity, by relation and ref, without those that have none."""
     named = {name_of(ref): ref for ref in refs}
-    found: dict[str, Mapping] = {}
+    found: dict[tuple[str, str], Mapping] = {}
     for name, mapping in _naming(session, {name.name for name in named}):
-        ref = named.get(name)
-        if ref and mapping.state in RANK and (ref not in found or RANK[mapping.state] < RANK[found[ref].state]):
-            found[ref] = mapping
+        if (ref := named.get(name)) and mapping.state in RANK:
+            key = (mapping.relation, ref)
+            if key not in found or RANK[mapping.state] < RANK[found[key].state]:
+                found[key] = mapping
     return found
 
 

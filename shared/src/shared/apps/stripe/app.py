@@ -29,6 +29,10 @@ PAGES = {"customer": "customers"}
 """Where the dashboard shows entities, by their noun."""
 
 
+PREFIXES = {"customer": "cus_"}
+"""How the ids of entities begin, by their noun."""
+
+
 class Stripe(App):
     """Payments."""
 
@@ -41,6 +45,9 @@ class Stripe(App):
         page = PAGES.get(noun)
         mode = "/test" if account.mode == "test" else ""
         return f"https://dashboard.stripe.com/{account.account}{mode}/{page}/{quote(entity, safe='')}" if page else ""
+
+    def recognizes(self, noun: str, entity: str) -> bool:
+        return noun in PREFIXES and entity.startswith(PREFIXES[noun])
 
     async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:
         return await receive(raw, connection, secrets)

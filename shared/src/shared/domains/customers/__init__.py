@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.domains.customers import stripe, togai, writes
-from shared.domains.customers.flows import FLOWS
-from shared.domains.model import Domain, Kind, Relation, View
+from shared.domains.customers.flows import FLOWS, LINKS_BY_HAND
+from shared.domains.model import ByHand, Domain, Kind, Relation, View
 
 CUSTOMER = Relation(
     "customer",
@@ -12,6 +12,7 @@ CUSTOMER = Relation(
     target=Kind("stripe", "customer"),
     fields_of=writes.fields_of,
     lasting=writes.lasting,
+    by_hand=ByHand(LINKS_BY_HAND.id, stripe.link_change),
 )
 """An account and the Stripe customer that pays for it."""
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.stripe.webhooks import data_object
-from shared.domains.model import Action, Trigger
+from shared.domains.model import Action, LinkRequest, Trigger
 from shared.domains.writes import FieldWrite
 from shared.errors import Malformed
 from shared.identity import LONGEST_ID
@@ -130,6 +130,18 @@ class LinkChange(Model):
     reason: str = Field(min_length=1)
     writes: list[FieldWrite] = []
     flow_link: str = Field("", description="the flow link that was asked to do it; empty: every one that it starts")
+
+
+def link_change(asked: LinkRequest) -> LinkChange:
+    """A person's request as the body of the event that asks for it."""
+    return LinkChange(
+        change=asked.change,
+        togai_account_id=asked.sides.get("togai", ""),
+        stripe_customer_id=asked.sides.get("stripe", ""),
+        reason=asked.reason,
+        writes=list(asked.writes),
+        flow_link=asked.flow_link,
+    )
 
 
 class LinkChanged(Model):
