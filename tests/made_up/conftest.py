@@ -9,26 +9,21 @@ import pytest
 from shared.connections import Connection, FlowLink, Secrets, encode
 from shared.events.envelope import timestamp
 
-from shared import apps, domains
 from tests.contract.sandbox.conftest import control as control
 from tests.contract.sandbox.conftest import process as process
 from tests.contract.sandbox.tools import Control
-from tests.made_up import entries, ledger
+from tests.made_up import entries
+from tests.made_up.household import TOKEN as TOKEN
+from tests.made_up.registration import registered_for_a_while
 from tests.made_up.vendor import Book, Vendor, open_vendor
 from tests.stack.in_process import CUSTOMERS, InProcess, in_process
-
-TOKEN = "a-token-of-the-ledgers-webhooks"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def registered() -> Iterator[None]:
     """As a line in `shared.apps` and one in `shared.domains` would do."""
-    app = ledger.Ledger()
-    apps.register(app)
-    domains.register(entries.DOMAIN)
-    yield
-    domains.unregister(entries.DOMAIN)
-    apps.unregister(app)
+    with registered_for_a_while():
+        yield
 
 
 @pytest.fixture(scope="module")
