@@ -24,7 +24,7 @@ async def test_a_connection_without_a_signing_secret_is_not_well_where_webhooks_
 
     status = (await api.get("/api/status")).json()
     listed = (await api.get("/api/connections")).json()["items"]
-    pages = [(await api.get(path)).text for path in ("/", "/status")]
+    pages = [(await api.get(path)).text for path in ("/", "/connections", "/status")]
 
     assert len(status["problems"]) == problems
     assert (status["healthy"], [len(item["problems"]) for item in listed]) == (not problems, [problems, 0])
@@ -42,13 +42,13 @@ async def test_a_removed_connection_is_listed_with_how_to_have_it_again(
 
     listed = (await api.get("/api/connections")).json()["items"]
     status = (await api.get("/api/status")).json()
-    front, page = [(await api.get(path)).text for path in ("/", "/status")]
+    front, page = [(await api.get(path)).text for path in ("/", "/connections")]
 
     assert [(item["id"], item["state"]) for item in listed] == [("stripe", "open"), ("gone", "removed")]
     assert listed[1]["reason"].startswith("`tandem connections add stripe gone` connects it again")
     assert (status["healthy"], status["off"]) == (True, [])
     assert "gone" not in front
-    assert "All is well." in page
+    assert "All is well." in front
     assert "<code>tandem connections add stripe gone</code> connects it again" in page
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from pydantic import ValidationError
 from shared.errors import SyncError
 from shared.flows.runs import Run
@@ -15,7 +14,7 @@ from sqlmodel import Session
 from console.api import asked, decisions, links, models, pending
 from console.api.errors import ApiError, BadRequest, NotNow, describe
 from console.api.state import State, StateDep
-from console.pages.views import form_of, render
+from console.pages.views import back_to, form_of, render
 from console.projection import pending as tables
 
 router = APIRouter(include_in_schema=False)
@@ -31,8 +30,7 @@ async def decide(request: Request, state: StateDep, run_id: str) -> Response:
     except (ApiError, SyncError) as error:
         code, _, message, what_to_do = describe(error)
         return render("problem.html", state, code, message=message, what_to_do=what_to_do)
-    back = {"id": form["id"]} if form.get("id") else {}
-    return RedirectResponse(f"/?{urlencode(back | {'done': 'decided'})}", status_code=303)
+    return back_to("conflicts", form, "decided")
 
 
 async def _decide(state: State, run_id: str, choice: str, reason: str) -> asked.LinkAsked:

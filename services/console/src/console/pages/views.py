@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,19 +11,19 @@ from urllib.parse import parse_qs, urlencode
 import jinja2
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
-from shared.domains import BUILT_IN
+from shared.domains import BUILT_IN, views
 from shared.errors import SyncError
 from shared.polls import webhooks_come_in
 from sqlmodel import Session
 
-from console.api import changes, connected, shapes
-from console.api import pending as api_pending
+from console.api import changes, connected
 from console.api.errors import BadRequest, NotNow, Unknown, describe
-from console.api.paging import decode_cursor, next_cursor
+from console.api.paging import decode_cursor
 from console.api.state import State, StateDep
-from console.api.status import counts_of, status_of
-from console.pages import words
-from console.projection import pending, queries
+from console.api.status import status_of
+from console.pages import lists, words
+from console.pages.lists import ListPage
+from console.projection import queries
 from console.projection.queries import Search
 
 HERE = Path(__file__).parent
@@ -56,7 +55,12 @@ def _environment() -> jinja2.Environment:
     )
     found.filters |= {"tone": words.tone, "label": words.label, "app": words.app_name, "entity": words.entity}
     found.filters |= {"kind": words.entity_kind, "ticks": words.ticks, "value": words.value}
-    found.globals |= {"between": words.between, "duration": words.duration, "passed": words.passed}
+    found.globals |= {
+        "kind_name": words.kind_name,
+        "between": words.between,
+        "duration": words.duration,
+        "passed": words.passed,
+    }
     return found
 
 
@@ -65,87 +69,78 @@ _templates = _environment()
 
 def render(name: str, state: State, status: int = 200, **values: Any) -> HTMLResponse:
     """A page, with what every page shows."""
-    now = datetime.now(UTC)
-    projection = state.projector.health()
-    common = {"now": now, "ago": lambda text: words.ago(text, now), "sandboxed": state.settings.sandboxed}
-    text = _templates.get_template(name).render(**common, projection=projection, **values)
+    common = _common(state, datetime.now(UTC))
+    text = _templates.get_template(name).render(common | values)
     return HTMLResponse(text, status_code=status, headers=HEADERS)
 
 
-def _flow_titles() -> dict[str, str]:
-    return {flow.id: flow.title for flow in BUILT_IN.values()}
+def _common(state: State, now: datetime) -> dict[str, Any]:
+    """What every page, and every part of one, can show."""
+    first = next(iter(views().values()), None)
+    return {
+        "now": now,
+        "ago": lambda text: words.ago(text, now),
+        "sandboxed": state.settings.sandboxed,
+        "projection": state.projector.health(),
+        "pages": lists.titles(),
+        "flows": {flow.id: flow.title for flow in BUILT_IN.values()},
+        "first": first.empty if first else "",
+    } | {"here": "", "id": "", "only": "", "notice": "", "more": {}, "view": None}
 
 
-def _tables(state: State, search: Search, runs_after: str, mappings_after: str) -> dict[str, Any]:
-    """Everything that the page lists, from one session."""
-    now = datetime.now(UTC)
+def _read(state: State, wanted: dict[str, ListPage], search: Search) -> dict[str, Any]:
+    """The values of these lists, from one session, with the addresses of what is older."""
+    values: dict[str, Any] = {"more": {page.key: "" for page in wanted.values()}}
     with Session(state.database.engine) as session:
-        runs, more_runs = queries.runs_page(session, replace(search, after=_cursor(runs_after)))
-        pairs, more_pairs = queries.mappings_page(session, replace(search, after=_cursor(mappings_after)))
-        conflicts, more_conflicts = pending.conflicts_page(session, search)
-        differences = api_pending.differences(session, search)
-        # Without a filter only what needs a person; with one, everything that belongs to the id.
-        only_open = {} if search.id else {"state": "open"}
-        letters, _ = queries.dead_letters_page(session, replace(search, equal=only_open))
-        return {
-            "runs": [shapes.run_detail(run) for run in runs],
-            "mappings": [shapes.mapping_detail(pair, now) for pair in pairs],
-            "letters": [shapes.dead_letter_detail(letter) for letter in letters],
-            "conflicts": api_pending.conflict_items(session, conflicts),
-            "more_conflicts": more_conflicts is not None,
-            "differences": differences.items,
-            "behind": differences.behind,
-            "more_differences": differences.next_cursor is not None,
-            "more_runs": next_cursor(more_runs),
-            "more_mappings": next_cursor(more_pairs),
-            "counts": counts_of(session),
-            "connections": connected.connection_items(session, webhooks=webhooks_come_in(state.settings)),
-        }
-
-
-def _cursor(text: str) -> tuple[str, str] | None:
-    return decode_cursor(text) if text else None
+        for name, page in wanted.items():
+            found, cursor = page.read(session, search)
+            values |= found
+            if cursor:
+                asked = {"id": search.id, "state": search.equal.get("state", ""), "after": cursor}
+                query = urlencode({key: value for key, value in asked.items() if value})
+                values["more"][page.key] = f"/{name}?{query}"
+        connections = connected.connection_items(session, webhooks=webhooks_come_in(state.settings))
+    return values | {"connections": connections}
 
 
 @router.get("/")
-async def front(
-    state: StateDep,
-    id: Annotated[str, Query(max_length=queries.LONGEST_SEARCH)] = "",
-    runs_after: str = "",
-    mappings_after: str = "",
-    done: str = "",
+async def home(
+    state: StateDep, id: Annotated[str, Query(max_length=queries.LONGEST_SEARCH)] = "", done: str = ""
 ) -> HTMLResponse:
-    """Dead letters, conflicts, differences, mappings and runs, narrowed to one id if it is given."""
+    """How all of it stands; or everything about one id."""
     search = Search(id=id.strip(), limit=PAGE)
-    tables = await asyncio.to_thread(_tables, state, search, runs_after, mappings_after)
-    notice = NOTICES.get(done, "")
-    older = bool(runs_after or mappings_after)
-    return render(
-        "front.html", state, id=search.id, notice=notice, older=older, flows=_flow_titles(), query=urlencode, **tables
-    )
+    if search.id:
+        found = await asyncio.to_thread(_read, state, lists.OF_ONE_ID, search)
+        return render("find.html", state, **found, id=search.id, notice=NOTICES.get(done, ""), all_states=True)
+    whole = await status_of(state)
+    return render("home.html", state, whole=whole, numbers=words.numbers(whole.counts.model_dump()))
 
 
 @router.get("/status")
 async def status(state: StateDep) -> HTMLResponse:
-    """Parts, lag, connections and flow links."""
+    """Parts, lag, lists that are read, refused events."""
+    return render("status.html", state, whole=await status_of(state), here="status")
 
-    def links() -> list[Any]:
-        with Session(state.database.engine) as session:
-            return connected.flow_link_items(session)
 
-    return render(
-        "status.html",
-        state,
-        whole=await status_of(state),
-        links=await asyncio.to_thread(links),
-        flows=_flow_titles(),
-    )
+@router.get("/connections")
+async def connections(state: StateDep) -> HTMLResponse:
+    """Every connection, removed ones too."""
+    found = await asyncio.to_thread(_read, state, {}, Search())
+    return render("plain.html", state, **found, here="connections", title="Connections", part="connections.html")
+
+
+@router.get("/flow-links")
+async def flow_links(state: StateDep) -> HTMLResponse:
+    """Which flows are on, and what they missed."""
+    page = ListPage("Flow links", "flow_links.html", "links", lists.flow_links)
+    found = await asyncio.to_thread(_read, state, {"flow-links": page}, Search())
+    return render("plain.html", state, **found, here="flow-links", title=page.title, part=page.part)
 
 
 @router.get("/docs")
 async def docs(request: Request, state: StateDep) -> HTMLResponse:
     """The API in one page, from its OpenAPI document: no script of somebody else's in a page that holds bills."""
-    return render("docs.html", state, api=request.app.openapi())
+    return render("docs.html", state, api=request.app.openapi(), here="docs")
 
 
 @router.get("/assets/{name}")
@@ -178,6 +173,39 @@ async def change(request: Request, state: StateDep, letter_id: str, what: str) -
     except (BadRequest, NotNow, Unknown, SyncError) as error:
         code, _, message, what_to_do = describe(error)
         return render("problem.html", state, code, message=message, what_to_do=what_to_do)
-    back = {"id": form["id"]} if form.get("id") else {}
-    done = "retried" if what == "retry" else "discarded"
-    return RedirectResponse(f"/?{urlencode(back | {'done': done})}", status_code=303)
+    return back_to("dead-letters", form, "retried" if what == "retry" else "discarded")
+
+
+def back_to(page: str, form: dict[str, str], done: str) -> RedirectResponse:
+    """The page that the form stood on: that of everything about an id, or the list."""
+    where = f"/?{urlencode({'id': form['id']})}&" if form.get("id") else f"/{page}?"
+    return RedirectResponse(f"{where}{urlencode({'done': done})}", status_code=303)
+
+
+@router.get("/{name}")
+async def list_page(
+    state: StateDep,
+    name: str,
+    id: Annotated[str, Query(max_length=queries.LONGEST_SEARCH)] = "",
+    only: Annotated[str, Query(alias="state", max_length=40)] = "",
+    after: str = "",
+    done: str = "",
+) -> HTMLResponse:
+    """A list, newest first, narrowed to an id or a state."""
+    page = lists.pages().get(name)
+    if page is None:
+        what = "see the pages named above"
+        return render("problem.html", state, 404, message=f"there is no page /{name}", what_to_do=what)
+    equal = {"state": only} if only and page.with_state else {}
+    cursor = decode_cursor(after) if after else None
+    search = Search(id=id.strip(), limit=PAGE, after=cursor, equal=equal)
+    values = await asyncio.to_thread(_read, state, {name: page}, search)
+    shown: dict[str, Any] = {
+        "here": name,
+        "title": page.title,
+        "part": page.part,
+        "with_state": page.with_state,
+        "after": after,
+    }
+    shown |= {"after": after, "id": search.id, "only": only, "notice": NOTICES.get(done, ""), "all_states": bool(equal)}
+    return render("list.html", state, **values, **shown)

@@ -123,3 +123,19 @@ def passed(complete: bool, seen: int, passes: int) -> str:
     if complete:
         return "complete"
     return f"{seen:,} read" if seen or passes else "not begun"
+
+
+def numbers(counts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The totals on the first page: each leads to its list."""
+    linked, ran, letters = counts["mappings"], counts["runs"], counts["dead_letters"]
+    found = (
+        ("Linked", "/mappings?state=linked", linked.get("linked", 0), ""),
+        ("Claimed", "/mappings?state=claimed", linked.get("claimed", 0), "wait"),
+        ("Runs succeeded", "/runs", ran.get("succeeded", 0) + ran.get("in_sync", 0), ""),
+        ("Running", "/runs?state=running", ran.get("running", 0), ""),
+        ("Parked", "/runs?state=parked", ran.get("parked", 0), "wait"),
+        ("Conflicts", "/conflicts", counts["conflicts"], "wait"),
+        ("Differences", "/differences", counts["differences"], "wait"),
+        ("Open dead letters", "/dead-letters", letters.get("open", 0), "bad"),
+    )
+    return [{"title": t, "href": href, "count": n, "tone": tone if n else ""} for t, href, n, tone in found]
