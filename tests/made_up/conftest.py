@@ -55,6 +55,7 @@ async def tandem(control: Control, vendor: Vendor, book: Book) -> AsyncIterator[
         )
         sealed = made.vault.seal(bare, Secrets(api_key=book.key, webhook_secrets=[TOKEN]))
         await made.log.append(made.topics.connections, sealed.id, encode(sealed))
-        link = FlowLink(id="note-entries", flow="note-entries", connections={"ledger": "ledger", "togai": "togai"})
-        await made.log.append(made.topics.flow_links, link.id, encode(link))
+        for flow in entries.DOMAIN.flows:
+            link = FlowLink(id=flow.id, flow=flow.id, connections={"ledger": "ledger", "togai": "togai"})
+            await made.log.append(made.topics.flow_links, link.id, encode(link))
         yield made

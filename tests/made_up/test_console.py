@@ -1,0 +1,141 @@
+"""The made-up domain through the console: its link and its run in the API, on a page and by a command of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+import typer
+from console.api.hub import Hub
+from console.api.lag import Lag
+from console.api.state import State, Writer
+from console.app import create_app
+from console.cli import client, links, mappings, runs
+from console.projection.database import Batch, Database
+from console.projection.projector import Projector
+from console.projection.rows import NotShown
+from shared.domains import views
+from starlette.testclient import TestClient
+
+from tests.made_up.test_seams import ENTRY, post
+from tests.stack.in_process import InProcess
+
+
+class Console:
+    """A console over the log of a worker in this process: folded when it is asked, without Kafka."""
+
+    def __init__(self, tandem: InProcess, folder: Path) -> None:
+        self._tandem = tandem
+        self._read = 0
+        self._database = Database(f"sqlite:///{folder / 'console.sqlite3'}")
+        self._database.prepare()
+        settings = tandem.settings.model_copy(update={"home": folder})
+        self._kinds = Projector(settings, self._database).kinds
+        projector, writer = Projector(settings, self._database), cast(Writer, tandem.log)
+        self.state = State(settings, tandem.topics, self._database, projector, writer, Hub(), Lag(settings))
+        self._client = TestClient(create_app(self.state), base_url="http://127.0.0.1:8401")
+
+    def ask(self, method: str, path: str, **what: Any) -> httpx.Response:
+        """One request, by whoever stands in a thread of his own; what was written before it is in the tables."""
+        written, self._read = self._tandem.log.written[self._read :], len(self._tandem.log.written)
+        for record in written:
+            if kind := self._kinds.get(record.topic):
+                try:
+                    self._database.fold(Batch((), (kind.fold(record.key, record.value or None, self._read),)))
+                except NotShown:
+                    continue
+        return cast(httpx.Response, self._client.request(method, path, **what))
+
+    def close(self) -> None:
+        self._client.close()
+        self._database.close()
+
+
+@pytest.fixture
+def console(tandem: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
+    """It answers the commands of this test, too."""
+    made = Console(tandem, tmp_path)
+
+    def call(method: str, path: str, *, params: Any = None, body: Any = None) -> httpx.Response:
+        wanted = {name: value for name, value in (params or {}).items() if value not in ("", None)}
+        return made.ask(method, path, params=wanted, **({"json": body} if body else {}))
+
+    monkeypatch.setattr(client, "call", call)
+    yield made
+    made.close()
+
+
+async def command(app: typer.Typer, *words: str) -> None:
+    """As a person types it."""
+    await asyncio.to_thread(typer.main.get_command(app).main, list(words), standalone_mode=False)
+
+
+async def test_its_link_and_its_run_are_in_the_api(tandem: InProcess, console: Console) -> None:
+    """With the sides of its own relation, found by an id of either."""
+    tandem.account()
+    await post(tandem)
+    await tandem.settle("stripe", "togai")
+
+    [link] = (await asyncio.to_thread(console.ask, "GET", "/api/mappings?id=ent_1")).json()["items"]
+    others = (await asyncio.to_thread(console.ask, "GET", "/api/mappings?relation=customer")).json()["items"]
+    found = (await asyncio.to_thread(console.ask, "GET", "/api/runs?id=ent_1&flow=note-entries")).json()["items"]
+
+    assert (link["relation"], link["state"]) == ("billed", "linked")
+    assert [(side["app"], side["kind"], side["id"]) for side in link["sides"]] == [
+        ("ledger", "entry", "ent_1"), ("togai", "account", "acme"),
+    ]  # fmt: skip
+    assert {other["relation"] for other in others} == {"customer"}
+    assert [(run["aggregate"], run["state"]) for run in found] == [(ENTRY, "succeeded")]
+
+
+async def test_it_has_a_page_and_a_command_of_its_own(
+    tandem: InProcess, console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its view: the columns, the title, and what makes the first link. The head of each page names it."""
+    tandem.account()
+    empty = (await asyncio.to_thread(console.ask, "GET", "/entries")).text
+    await post(tandem)
+    await tandem.settle("stripe", "togai")
+
+    page = (await asyncio.to_thread(console.ask, "GET", "/entries")).text
+    ran = (await asyncio.to_thread(console.ask, "GET", "/runs")).text
+    customers = (await asyncio.to_thread(console.ask, "GET", "/customers")).text
+    await command(mappings.of_view(views()["entries"]), "list")
+    listed = capsys.readouterr().out
+    await command(runs.app, "list", "--flow", "note-entries")
+
+    assert "Make an entry in the ledger: it appears here." in empty
+    for shown in (">Ledger entry</th>", ">Togai account</th>", ">ent_1</a>", 'href="/entries" aria-current="page"'):
+        assert shown in page, shown
+    assert ("Note entries" in ran, "ent_1" in customers) == (True, False)
+    assert ("Ledger entry" in listed, "ent_1" in listed, "cus_" in listed) == (True, True, False)
+    assert "ent_1 (Ledger entry)" in capsys.readouterr().out
+
+
+async def test_a_person_links_by_the_command_of_its_view(
+    tandem: InProcess, console: Console, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request stands on its noun's topic, and its own service carries it out."""
+    tandem.account()
+    await tandem.settle("stripe", "togai")
+    monkeypatch.setattr(links, "PATIENCE", 0.0)  # the worker goes on when this test lets it
+    await command(mappings.of_view(views()["entries"]), "link", "ent_9", "acme", "--reason", "seen on paper")
+    asked = tandem.log.written[-1]
+    await tandem.settle("stripe", "togai")
+    await command(mappings.of_view(views()["entries"]), "show", await mapping_of(console, "ent_9"))
+
+    [run] = tandem.runs("ledger:test:book_1/entry/ent_9")
+    assert (asked.topic, asked.key) == (tandem.topics.events("entry"), run.aggregate)
+    assert (run.state, run.noun, run.flow) == ("succeeded", "entry", "link-entries")
+    shown = capsys.readouterr().out
+    assert ("manual" in shown, "seen on paper" in shown, "Ledger entry" in shown) == (True, True, True)
+
+
+async def mapping_of(console: Console, entity: str) -> str:
+    """The id of the one link of an entity."""
+    [link] = (await asyncio.to_thread(console.ask, "GET", f"/api/mappings?id={entity}")).json()["items"]
+    return str(link["id"])
