@@ -21,7 +21,7 @@ from console.projection.rows import NotShown
 from shared.domains import views
 from starlette.testclient import TestClient
 
-from tests.made_up.test_seams import ENTRY, post
+from tests.made_up.test_seams import post, ref
 from tests.stack.in_process import InProcess
 
 
@@ -89,7 +89,7 @@ async def test_its_link_and_its_run_are_in_the_api(tandem: InProcess, console: C
         ("ledger", "entry", "ent_1"), ("togai", "account", "acme"),
     ]  # fmt: skip
     assert {other["relation"] for other in others} == {"customer"}
-    assert [(run["aggregate"], run["state"]) for run in found] == [(ENTRY, "succeeded")]
+    assert [(run["aggregate"], run["state"]) for run in found] == [(ref(tandem), "succeeded")]
 
 
 async def test_it_has_a_page_and_a_command_of_its_own(
@@ -128,7 +128,7 @@ async def test_a_person_links_by_the_command_of_its_view(
     await tandem.settle("stripe", "togai")
     await command(mappings.of_view(views()["entries"]), "show", await mapping_of(console, "ent_9"))
 
-    [run] = tandem.runs("ledger:test:book_1/entry/ent_9")
+    [run] = tandem.runs(ref(tandem, "ent_9"))
     assert (asked.topic, asked.key) == (tandem.topics.events("entry"), run.aggregate)
     assert (run.state, run.noun, run.flow) == ("succeeded", "entry", "link-entries")
     shown = capsys.readouterr().out

@@ -139,6 +139,22 @@ async def test_a_hand_over_that_comes_twice_has_one_effect(tandem: InProcess, ag
     assert len(tandem.registry.mappings.of("billed").holders_of(ref(tandem))) == 1
 
 
+async def test_a_hand_over_that_is_known_ends_its_run_again(tandem: InProcess) -> None:
+    """Whoever died after the append records the run as running once more, then hands over the same event."""
+    tandem.account()
+    await tandem.settle("stripe", "togai")
+    await post(tandem)
+    await tandem.settle("stripe", "togai")
+    topic, event = handed_over(tandem)[1]
+    [run] = tandem.runs(ref(tandem))
+    running = msgspec.structs.replace(run, state="running", ended_at="")
+    await tandem.log.append(tandem.topics.runs, run.id, encode_run(running))
+    await tandem.log.append(topic, event.aggregate, envelopes.encode(event))
+    await tandem.settle("stripe", "togai")
+
+    assert [found.state for found in tandem.runs(ref(tandem))] in (["succeeded"], ["in_sync"])
+
+
 async def test_a_run_that_fails_in_the_other_service_is_retried_there(tandem: InProcess) -> None:
     """Its letter says which service and step; the retry finishes the run in both services."""
     await post(tandem)

@@ -115,7 +115,8 @@ class Processor:
 
     async def _start(self, work: Work, envelope: Envelope) -> None:
         event = (envelope.source, envelope.id)
-        if event in self._finished and not work.folded:
+        # Whoever hands over once more has recorded the run as running: its end must be the last word.
+        if event in self._finished and not work.folded and envelope.type != HANDED_OVER:
             metrics.DUPLICATES.inc()
             return
         matched = await self._matching(work, envelope)

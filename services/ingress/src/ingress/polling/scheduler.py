@@ -194,5 +194,5 @@ async def _stop(work: _Work) -> None:
 
 
 def event_topics(topics: Topics) -> list[str]:
-    """Where the vendors' events state."""
+    """Where the vendors' events are."""
     return [*map(topics.events, nouns()), topics.other]
