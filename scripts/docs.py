@@ -21,6 +21,7 @@ from shared.domains import ACTIONS, BUILT_IN, TRIGGERS, noun_of, nouns, owner_of
 from shared.domains.flow import Flow
 from shared.events.envelope import Envelope
 from shared.events.topics import DELAYS, Topic, Topics
+from shared.flows.imports import ImportProgress, ImportRequest
 from shared.flows.runs import DeadLetter, Parked, Run, RunError, Step
 from shared.key_states import KeyState
 from shared.linking.index import Entity
@@ -207,6 +208,11 @@ def events_page() -> str:
         "## State of a key",
         "On the key-states topic, keyed by connection, fingerprint and operation.",
         fields_of(KeyState),
+        "## Import",
+        "Two records of one import on the imports topic. `record` is `request` in the one that the console writes:",
+        fields_of(ImportRequest),
+        "`progress` in the one that ingress writes:",
+        fields_of(ImportProgress),
         "## Dead letter",
         "On the dead-letters topic, keyed by `id`.",
         fields_of(DeadLetter),

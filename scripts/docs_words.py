@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.events.envelope import Envelope
+from shared.flows.imports import ImportProgress, ImportRequest
 from shared.flows.runs import DeadLetter, Parked, Run, RunError, Step
 from shared.key_states import KeyState
 from shared.linking.index import Entity
@@ -123,6 +124,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "worker": "the worker that had it last",
         "origin": "the event's `origin`",
         "place": "topic, partition and offset of the event",
+        "cause": "id of the import or run that made the event; empty for the outside's own",
     },
     Step: {
         "id": "its name in the flow",
@@ -241,6 +243,32 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "since": "when it was first seen so",
         "refused": "mark of a value that the vendor refused: the same is not sent again while nothing changes",
     },
+    ImportRequest: {
+        "id": "its id; the record's key is `<id>/request`",
+        "kind": "what is imported",
+        "flow_link": "the flow link that handles what is found",
+        "connection": "the connection by which it is listed",
+        "requested_at": "when a person asked for it",
+        "created_from": "epoch seconds; what was made before is left out",
+        "created_until": "epoch seconds; what was made then or later is left out",
+        "ids": "these alone, if any are named",
+        "wanted": "`run`, `pause` or `cancel`",
+        "changed_at": "when a person changed that last",
+        "runner": "the process that runs it in the foreground; empty: ingress",
+    },
+    ImportProgress: {
+        "id": "of the import; the record's key is `<id>/progress`",
+        "state": "`running`, `paused`, `cancelled`, `listed` or `failed`",
+        "listed": "entities read from the vendor",
+        "written": "events that are in the log",
+        "cursor": "the last entity that was written",
+        "reached": "epoch seconds at which that one was made",
+        "edge": "the written ones that were made in that second",
+        "started_at": "when it was begun",
+        "updated_at": "time of this record",
+        "ended_at": "when all was listed, or it was cancelled or failed",
+        "problem": "what holds it up, or why it failed",
+    },
     Parked: {
         "run": "the run so far",
         "due": "epoch seconds at which it goes on",
@@ -262,6 +290,7 @@ TOPIC_WORDS: Mapping[str, str] = {
     "dead_letters": "what was given up on, by its id",
     "index": "ids and e-mail addresses of both sides, as the pollers saw them",
     "polls": "how far each poller is",
+    "imports": "what a person asked to import, and how far that is",
     "pair_states": "what both sides of a pair agree on, and what differs",
     "limits_demand": "calls that wait, and what became of leases: workers to the allocator",
     "limits_leases": "leases for calls: the allocator to workers; silence after a 429: the refused one to all",

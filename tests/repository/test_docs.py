@@ -229,7 +229,7 @@ def test_refusals_of_ingress_are_listed() -> None:
 
 TOPIC_NAMES = {
     "mappings", "connections", "flows", "flow_links", "runs", "dead_letters", "other", "index", "polls", "pair_states",
-    "key_states",
+    "key_states", "imports",
 }  # fmt: skip
 TOPICS = Topics(Settings(_env_file=None, topic_prefix=""))
 
@@ -274,7 +274,7 @@ def test_who_writes_and_reads_which_topic() -> None:
     few = set(registry.folds(TOPICS, with_mappings=False, with_index=False))
     inputs = {name for noun in nouns() for name in TOPICS.inputs(noun)}
     read = {
-        "ingress": set(registry.folds(TOPICS, with_mappings=False)) | set(event_topics(TOPICS)),
+        "ingress": {*registry.folds(TOPICS, with_mappings=False), *event_topics(TOPICS), TOPICS.imports},
         "customer-sync": set(registry.folds(TOPICS)) | inputs,
         "console": few | set(kinds(TOPICS)),
     }

@@ -51,6 +51,7 @@ LEASE_WAIT_SECONDS = Histogram(
 )
 WAITING_CALLS = Gauge("tandem_waiting_calls", "calls that wait for a lease", ["app_account", "lane"])
 FALLBACK = Gauge("tandem_fallback_share", "1 while calls wait and nobody grants leases: the fallback share holds")
+IMPORT_LEADER = Gauge("tandem_imports_leader", "1 in the one ingress that runs imports")
 LIMIT_LEADER = Gauge("tandem_limits_leader", "1 in the one ingress that grants leases")
 PRESENT_RATE = Gauge("tandem_present_rate", "calls per second that are leased at most now, after 429s", ["app_account"])
 PRESENT_CONCURRENCY = Gauge(

@@ -50,6 +50,25 @@ async def ended(task: asyncio.Task[T] | None) -> None:
         await asyncio.wait([task], timeout=1.0)
 
 
+async def once(name: str, work: Callable[[], Awaitable[None]], *, fatal: bool = False) -> None:
+    """Do some work; a failure is logged. With `fatal` any error but Kafka's is raised."""
+    try:
+        await unless_cancelled(work())
+    except KafkaError as error:
+        log.warning(f"{name}.restarted", reason=repr(error))
+    except Exception as error:
+        if fatal:
+            raise
+        log.error(f"{name}.restarted", reason=repr(error), exc_info=error)
+
+
+async def forever(name: str, work: Callable[[], Awaitable[None]], restart_after: float = RESTART_AFTER) -> None:
+    """Do some work again and again until cancelled, also after a failure, which is logged."""
+    while True:
+        await once(name, work)
+        await asyncio.sleep(restart_after)
+
+
 class Repeated:
     """Does `work` in a task while the context lasts, again and again, also after a failure, which is logged.
 
@@ -98,14 +117,7 @@ class Repeated:
     async def _run(self) -> None:
         try:
             while not self.stopping:
-                try:
-                    await unless_cancelled(self._work())
-                except KafkaError as error:
-                    log.warning(f"{self._name}.restarted", reason=repr(error))
-                except Exception as error:
-                    if self._fatal:
-                        raise
-                    log.error(f"{self._name}.restarted", reason=repr(error), exc_info=error)
+                await once(self._name, self._work, fatal=self._fatal)
                 await asyncio.sleep(self._restart_after)
         except Exception as error:
             self.failed = error

@@ -19,6 +19,7 @@ from shared.runtime.registry import Registry
 from shared.settings import Settings, is_loopback
 
 from ingress.app import admin_app, public_app
+from ingress.imports.server import ImportDeps, ImportServer
 from ingress.polling.pollers import Pollers
 from ingress.polling.scheduler import PollDeps
 from ingress.ratelimit.allocator_server import AllocatorServer
@@ -41,6 +42,7 @@ async def serve(settings: Settings) -> None:
         Replica(settings, folds) as replica,
         AllocatorServer(settings, topics) as office,
         SharedLimits(settings, topics, "ingress") as limits,
+        ImportServer(ImportDeps(settings, topics, kafka, registry, vault, replica, limits)),
         Pollers(PollDeps(settings, topics, kafka, registry, vault, replica, limits)) as pollers,
     ):
         deps = WebhookDeps(kafka, replica, registry, vault, topics, settings.append_timeout)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from shared.apps.connecting import Connector
 from shared.apps.hooks import After, Before, nothing_after, nothing_before
+from shared.apps.listing import ListedPage, Window
 from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
 from shared.connections import Connection, Secrets
@@ -89,6 +90,14 @@ class App(ABC):
     def pollers_of(self, context: PollContext) -> Iterable[Poller]:
         """The loops at one app account: together they keep every poll of `polls`."""
         return ()
+
+    async def list_page(self, client: Any, noun: str, window: Window, after: str) -> ListedPage:
+        """A page of all entities of a kind that were made within a window, newest first, for imports; `after` is the
+        last one of the page before. An app of which something is imported has it.
+
+        Raises the client's errors: Rejected also where the entity that `after` names is gone.
+        """
+        raise NotImplementedError
 
     def entity_of(self, app_account: str, event_type: str, body: bytes) -> Entity | None:
         """What an event in the log shows of an entity of the index; None if nothing. Only asked where `by_event`."""

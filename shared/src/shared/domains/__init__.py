@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.domains import customers
 from shared.domains.flow import Flow, FlowStep
-from shared.domains.model import Action, Domain, Relation, Trigger, View
+from shared.domains.model import Action, Domain, ImportKind, Relation, Trigger, View
 from shared.domains.templates import paths
 
 DOMAINS: dict[str, Domain] = {}
@@ -93,6 +93,11 @@ def by_hand() -> list[Relation]:
 def views() -> dict[str, View]:
     """The lists of links that have a page and commands of their own, by name."""
     return {view.name: view for domain in DOMAINS.values() for view in domain.views}
+
+
+def import_kinds() -> dict[str, ImportKind]:
+    """What can be imported as a whole, by name."""
+    return {kind.name: kind for domain in DOMAINS.values() for kind in domain.imports}
 
 
 def services() -> dict[str, str]:

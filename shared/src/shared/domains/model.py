@@ -130,6 +130,16 @@ class View:
 
 
 @dataclass(frozen=True)
+class ImportKind:
+    """What can be imported as a whole: every entity of a kind at an app, each as if its flow's trigger had come."""
+
+    name: str
+    title: str
+    source: Kind
+    flow: str
+
+
+@dataclass(frozen=True)
 class Domain:
     """A noun, the service that handles it, and what flows can be made of.
 
@@ -137,6 +147,7 @@ class Domain:
     - `flows`: those that come with Tandem.
     - `relations`: what its actions link; the first is the one that is meant where none is named.
     - `views`: the lists of links that have a page and commands of their own.
+    - `imports`: what of it can be imported as a whole.
     """
 
     noun: str
@@ -146,3 +157,4 @@ class Domain:
     flows: tuple[Flow, ...] = ()
     relations: tuple[Relation, ...] = ()
     views: tuple[View, ...] = ()
+    imports: tuple[ImportKind, ...] = ()

@@ -88,6 +88,7 @@ class Topics:
         self.index = self._name("tandem.index")
         self.polls = self._name("tandem.polls")
         self.pair_states = self._name("tandem.pair-states")
+        self.imports = self._name("tandem.imports")
         self.limits_demand = self._name("tandem.limits.demand")
         self.limits_leases = self._name("tandem.limits.leases")
         self.other = self._name("other.events")
@@ -131,6 +132,7 @@ class Topics:
                 self.index,
                 self.polls,
                 self.pair_states,
+                self.imports,
             )
         ]
         shaped += [

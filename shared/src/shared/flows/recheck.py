@@ -7,15 +7,24 @@ from datetime import datetime
 import msgspec
 
 from shared.domains import TRIGGERS
-from shared.events.envelope import Envelope, timestamp
+from shared.events.envelope import Envelope, Origin, timestamp
 from shared.events.own import RECHECK_REQUESTED
 from shared.identity import Ref, source_of
 
 
-def replayed(aggregate: str, event_type: str, event_id: str, connection: str, now: datetime, cause: str) -> Envelope:
+def replayed(
+    aggregate: str,
+    event_type: str,
+    event_id: str,
+    connection: str,
+    now: datetime,
+    cause: str,
+    origin: Origin = "replay",
+) -> Envelope:
     """An event of the vendor once more, for whoever missed it: it only names the entity, which is then looked up.
 
-    Raises KeyError for an event that nobody can send again, see `is_replayable`.
+    Raises KeyError for an event that nobody can send again, see `is_replayable`. Of origin `backfill` it is made from
+    what a list of the vendor shows.
     """
     entity, naming = Ref.parse(aggregate), TRIGGERS[event_type].naming
     if naming is None:
@@ -30,7 +39,7 @@ def replayed(aggregate: str, event_type: str, event_id: str, connection: str, no
         connection=connection,
         aggregate=aggregate,
         data=msgspec.Raw(msgspec.json.encode(naming(entity.id))),
-        origin="replay",
+        origin=origin,
         cause=cause,
     )
 

@@ -77,6 +77,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     origin: str = "live"
     place: str = ""
     noun: str = ""
+    cause: str = ""
     schemaversion: str = SCHEMA_VERSION
 
     @property

@@ -338,4 +338,5 @@ def new_run(run_id: str, link: FlowLink, flow: Flow, envelope: Envelope, place: 
         origin=envelope.origin,
         place=place,
         noun=noun_of(envelope.type),
+        cause=envelope.cause,
     )

@@ -36,8 +36,10 @@ def _now() -> str:
     return timestamp(datetime.now(UTC))
 
 
-async def _seen(state: State, place: Place) -> None:
-    # So that whoever looks next sees the change. Durable it is already, so slow tables are no error.
+async def seen(state: State, place: Place) -> None:
+    """Wait until a record is in the tables, so that whoever looks next sees it. Durable it is already: slow tables are
+    no error.
+    """
     with suppress(NotReady):
         await state.projector.wait_for(place)
 
@@ -71,7 +73,7 @@ def _open_letter(state: State, letter_id: str) -> tuple[DeadLetter, Run | None]:
 
 async def _mark(state: State, letter: DeadLetter, as_: Literal["retried", "discarded"], reason: str) -> DeadLetter:
     marked = msgspec.structs.replace(letter, state=as_, changed_at=_now(), changed_reason=reason)
-    await _seen(state, await state.writer.append(state.topics.dead_letters, marked.id, runs.encode(marked)))
+    await seen(state, await state.writer.append(state.topics.dead_letters, marked.id, runs.encode(marked)))
     return marked
 
 
@@ -103,7 +105,7 @@ async def discard_letter(state: State, letter_id: str, reason: str) -> DeadLette
         if run and not (run.ended and run.state != "dead"):
             now = _now()
             ended = msgspec.structs.replace(run, state="discarded", reason=reason, updated_at=now, ended_at=now)
-            await _seen(state, await state.writer.append(state.topics.runs, run.id, runs.encode(ended)))
+            await seen(state, await state.writer.append(state.topics.runs, run.id, runs.encode(ended)))
         return await _mark(state, letter, "discarded", reason)
 
 
@@ -146,7 +148,7 @@ async def remove_flow_link(state: State, link_id: str) -> FlowLink:
 
 
 async def _keep_link(state: State, link: FlowLink) -> FlowLink:
-    await _seen(state, await state.writer.append(state.topics.flow_links, link.id, connections.encode(link)))
+    await seen(state, await state.writer.append(state.topics.flow_links, link.id, connections.encode(link)))
     return link
 
 

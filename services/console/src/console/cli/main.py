@@ -19,6 +19,7 @@ from console.cli import (
     differences,
     doctor,
     flow_links,
+    imports,
     kafka,
     mappings,
     runs,
@@ -49,6 +50,8 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(connections.app, name="connections")
 app.add_typer(flow_links.app, name="flow-links")
+app.add_typer(imports.run_app, name="import")
+app.add_typer(imports.app, name="imports")
 app.add_typer(kafka.app, name="kafka")
 
 

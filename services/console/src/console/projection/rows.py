@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
-from shared.flows import runs
+from shared.flows import imports, runs
 from shared.identity import Ref
 from shared.linking import mappings, pairs
 from sqlmodel import SQLModel
@@ -19,6 +19,7 @@ from console.projection.tables import (
     DeadLetterRow,
     DifferenceRow,
     FlowLinkRow,
+    ImportRow,
     KeyStateRow,
     MappingRow,
     PairStateRow,
@@ -120,7 +121,7 @@ def pair_text(refs: Iterable[str], run: str) -> str:
 def _run(value: bytes) -> Read:
     run = runs.decode_run(value)
     row = {"id": run.id, "at": run.started_at, "state": run.state, "flow": run.flow, "event": run.event}
-    row |= {"flow_link": run.flow_link}
+    row |= {"flow_link": run.flow_link, "cause": run.cause}
     row |= {"aggregate": run.aggregate, "problem": run.problem.error if run.problem else ""}
     candidates = run.problem.candidates if run.problem else ()
     return Read(run, row | {"record": value}, (run.event, run.aggregate, run.superseded_by, *run.refs, *candidates))
@@ -158,6 +159,11 @@ def _flow_link(value: bytes) -> Read:
     link = connections.flow_link_decoder.decode(value)
     check_version(link.schemaversion)
     return Read(link, {"id": link.id, "record": value})
+
+
+def _import(value: bytes) -> Read:
+    found = imports.decode(value)
+    return Read(found, {"id": found.key, "of": found.id, "record": value})
 
 
 def _pair_state(value: bytes) -> Read:
@@ -210,6 +216,7 @@ DEAD_LETTER = Kind("dead-letter", DeadLetterRow, _dead_letter)
 CONNECTION = Kind("connection", ConnectionRow, _connection, named=False)
 KEY_STATE = Kind("key-state", KeyStateRow, _key_state, named=False)
 REFUSED_EVENT = Kind("refused-event", RefusedEventRow, _refused_event, named=False)
+IMPORT = Kind("import", ImportRow, _import, named=False)
 FLOW_LINK = Kind("flow-link", FlowLinkRow, _flow_link, named=False)
 PAIR_STATE = Kind("pair-state", PairStateRow, _pair_state, named=False, parts=DifferenceRow, placed=True)
 
@@ -225,4 +232,5 @@ def kinds(topics: Topics) -> dict[str, Kind]:
         topics.other: REFUSED_EVENT,
         topics.flow_links: FLOW_LINK,
         topics.pair_states: PAIR_STATE,
+        topics.imports: IMPORT,
     }

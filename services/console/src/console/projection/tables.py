@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "11"
+TABLES_VERSION = "12"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
@@ -22,6 +22,7 @@ class RunRow(SQLModel, table=True):
         Index("runs_by_state", "state", "at", "id"),
         Index("runs_by_problem", "problem", "state", "at", "id"),
         Index("runs_by_link", "flow_link", "aggregate", "at", "id"),
+        Index("runs_by_cause", "cause", "aggregate", "at"),
     )
 
     id: str = Field(primary_key=True)
@@ -30,6 +31,7 @@ class RunRow(SQLModel, table=True):
     problem: str
     flow: str
     flow_link: str
+    cause: str
     event: str = Field(index=True)
     aggregate: str
     record: bytes = Field(sa_type=LargeBinary)
@@ -94,6 +96,16 @@ class RefusedEventRow(SQLModel, table=True):
     connection: str
     reason: str
     at: str
+
+
+class ImportRow(SQLModel, table=True):
+    """One record of an import: its request or its progress."""
+
+    __tablename__ = "imports"
+
+    id: str = Field(primary_key=True)
+    of: str = Field(index=True)
+    record: bytes = Field(sa_type=LargeBinary)
 
 
 class FlowLinkRow(SQLModel, table=True):

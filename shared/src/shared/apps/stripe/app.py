@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
+from shared.apps.listing import ListedPage, Window
 from shared.apps.model import Access, App
 from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
@@ -85,6 +86,11 @@ class Stripe(App):
         mode = AppAccount.parse(context.app_account).mode
         yield Poller((polls.EVENTS,), EventReader(context, poll_window(context.settings, mode)).poll_once)
         yield Poller((polls.CUSTOMERS,), CustomerReader(context).poll_once)
+
+    async def list_page(self, client: Any, noun: str, window: Window, after: str) -> ListedPage:
+        from shared.apps.stripe.readers import listing
+
+        return await listing.page(client, noun, window, after)
 
     def entity_of(self, app_account: str, event_type: str, body: bytes) -> Entity | None:
         return entities.from_event(app_account, body) if event_type.startswith("stripe.customer.") else None

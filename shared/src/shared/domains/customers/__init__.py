@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.domains.customers import stripe, togai, writes
 from shared.domains.customers.flows import FLOWS, LINKS_BY_HAND
-from shared.domains.model import ByHand, Domain, Kind, Relation, View
+from shared.domains.model import ByHand, Domain, ImportKind, Kind, Relation, View
 
 CUSTOMER = Relation(
     "customer",
@@ -25,6 +25,13 @@ CUSTOMERS = View(
     empty="Make a customer in Stripe or an account in Togai: it appears here within seconds.",
 )
 
+IMPORT = ImportKind(
+    "customers",
+    title="every customer in Stripe becomes a customer with an account in Togai",
+    source=CUSTOMER.target,
+    flow="stripe-customer-to-togai-customer",
+)
+
 DOMAIN = Domain(
     noun="customer",
     service="customer-sync",
@@ -33,4 +40,5 @@ DOMAIN = Domain(
     flows=FLOWS,
     relations=(CUSTOMER,),
     views=(CUSTOMERS,),
+    imports=(IMPORT,),
 )

@@ -1,0 +1,100 @@
+"""Imports that a person asked the console for: the one ingress that is elected runs them, side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from shared.connections import Vault
+from shared.events.topics import Topics
+from shared.flows.imports import ImportRequest, Imports
+from shared.kafka.log import Log
+from shared.kafka.replica import Replica
+from shared.log import get_logger
+from shared.ratelimit import CallGate, SharedLimits, WorkPriority
+from shared.runtime.clients import Clients
+from shared.runtime.registry import Registry
+from shared.settings import Settings
+from shared.tasks import ended, forever
+
+from ingress.imports.importer import Importer, Source
+from ingress.leader import Election, Leader, LeaderTask
+from shared import metrics
+
+log = get_logger(__name__)
+
+GROUP = "ingress-imports"
+CHECK_EVERY = 0.25
+"""Seconds between two looks for what was asked for."""
+
+
+@dataclass(frozen=True)
+class ImportDeps:
+    """What imports work with. `registry` knows the connections as soon as `replica` is ready."""
+
+    settings: Settings
+    topics: Topics
+    kafka: Log
+    registry: Registry
+    vault: Vault
+    replica: Replica
+    limits: SharedLimits | None = None
+
+
+def gate_of(settings: Settings, limits: SharedLimits | None) -> CallGate:
+    """Whose calls go behind everything else."""
+    return CallGate(settings, limits, lane=WorkPriority("backfill"))
+
+
+class ImportServer(LeaderTask):
+    """Runs while the context does."""
+
+    def __init__(self, deps: ImportDeps) -> None:
+        self._deps = deps
+        topics, settings = deps.topics, deps.settings
+        election = Election(
+            "imports", topics.group(GROUP), topics.imports, metrics.IMPORT_LEADER, settings.session_timeout
+        )
+        self._leader = Leader(settings, election, partial(forever, "imports", self._serve))
+
+    async def _serve(self) -> None:
+        deps, known = self._deps, Imports()
+        async with AsyncExitStack() as stack:
+            replica = await stack.enter_async_context(Replica(deps.settings, {deps.topics.imports: known.apply}))
+            gate = gate_of(deps.settings, deps.limits)
+            clients = await stack.enter_async_context(
+                Clients(deps.settings, deps.registry, deps.vault, gate, deps.kafka, deps.topics)
+            )
+            await deps.replica.wait_ready()
+            await replica.wait_ready()
+            tasks: dict[str, asyncio.Task[None]] = {}
+            stack.push_async_callback(_end, tasks)
+            while not (failed := replica.failed or deps.replica.failed):
+                for request in known.open():
+                    if request.wanted != "pause" and not request.runner and request.id not in tasks:
+                        tasks[request.id] = asyncio.create_task(self._run(request, known, clients))
+                for done in [name for name, task in tasks.items() if task.done()]:
+                    tasks.pop(done).result()
+                await asyncio.sleep(CHECK_EVERY)
+            raise failed
+
+    async def _run(self, request: ImportRequest, known: Imports, clients: Clients) -> None:
+        connection = self._deps.registry.connections.get(request.connection)
+        app_account = connection.app_account if connection else ""
+        importer = Importer(
+            request,
+            known.progress.get(request.id),
+            Source(app_account, partial(clients.of, request.connection)),
+            self._deps.kafka,
+            self._deps.topics,
+            partial(known.wanted, request.id),
+        )
+        await importer.run()
+        known.progress[request.id] = importer.progress
+
+
+async def _end(tasks: dict[str, asyncio.Task[None]]) -> None:
+    for task in tasks.values():
+        await ended(task)

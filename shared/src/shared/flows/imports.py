@@ -1,0 +1,121 @@
+"""Bulk imports: what was asked for, and how far it is: two records of one import, each with one writer. Pure.
+
+The console writes `<id>/request`, whoever runs the import writes `<id>/progress`. Both are in one compacted topic.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from shared.events.envelope import SCHEMA_VERSION, check_version
+
+Wanted = Literal["run", "pause", "cancel"]
+ImportState = Literal["running", "paused", "cancelled", "listed", "failed"]
+ENDED: frozenset[ImportState] = frozenset({"cancelled", "listed", "failed"})
+"""States in which nothing more is listed."""
+
+
+class ImportRequest(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="record", tag="request"):
+    """What a person asked for, `tandem.import.requested`.
+
+    - `kind`: what is imported, as `customers`; `flow_link`: the one that handles what is found.
+    - `created_from`, `created_until`: epoch seconds, the second one exclusive; what was made outside is left out. The
+      end is at most the time of the request: what is made later comes as events.
+    - `ids`: these alone, if any are named.
+    - `wanted`: what is to become of it; a person changes it.
+    - `runner`: the process that runs it in the foreground; empty: ingress does.
+    """
+
+    id: str
+    kind: str
+    flow_link: str
+    connection: str
+    requested_at: str
+    created_until: int
+    created_from: int = 0
+    ids: list[str] = []
+    wanted: Wanted = "run"
+    changed_at: str = ""
+    runner: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
+    @property
+    def key(self) -> str:
+        return f"{self.id}/request"
+
+
+class ImportProgress(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="record", tag="progress"):
+    """How far an import is. `listed`: read from the vendor; `written`: events that are in the log.
+
+    - `cursor`: the last entity that was written, and `reached` when it was made (epoch seconds): the next page begins
+      there. Lists are newest first.
+    - `edge`: the written ones that were made in that second: should the cursor's own entity be gone, the second is
+      listed again without them.
+    - `problem`: why it does not go on just now, or why it failed.
+    """
+
+    id: str
+    state: ImportState = "running"
+    listed: int = 0
+    written: int = 0
+    cursor: str = ""
+    reached: int = 0
+    edge: list[str] = []
+    started_at: str = ""
+    updated_at: str = ""
+    ended_at: str = ""
+    problem: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
+    @property
+    def key(self) -> str:
+        return f"{self.id}/progress"
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+_decoder = msgspec.json.Decoder(ImportRequest | ImportProgress)
+encode = msgspec.json.Encoder().encode
+
+
+def decode(value: bytes) -> ImportRequest | ImportProgress:
+    """Either record. Raises msgspec.DecodeError, and StopWorker for another major schema version."""
+    found: ImportRequest | ImportProgress = _decoder.decode(value)
+    check_version(found.schemaversion)
+    return found
+
+
+class Imports:
+    """Every import's newest records."""
+
+    def __init__(self) -> None:
+        self.requests: dict[str, ImportRequest] = {}
+        self.progress: dict[str, ImportProgress] = {}
+
+    def apply(self, _offset: int, _key: str, value: bytes | None) -> None:
+        """Fold one record."""
+        if value is None:
+            return
+        found = decode(value)
+        if isinstance(found, ImportRequest):
+            self.requests[found.id] = found
+        else:
+            self.progress[found.id] = found
+
+    def wanted(self, import_id: str) -> Wanted:
+        """What is to become of an import as far as is known; one that nobody asked for is cancelled."""
+        found = self.requests.get(import_id)
+        return found.wanted if found else "cancel"
+
+    def open(self) -> list[ImportRequest]:
+        """Those that are to run and have not ended, oldest first."""
+        found = [
+            request
+            for request in self.requests.values()
+            if not ((known := self.progress.get(request.id)) and known.ended)
+        ]
+        return sorted(found, key=lambda request: (request.requested_at, request.id))
