@@ -26,6 +26,8 @@ from shared.settings import Settings
 ENTRIES = PollSpec("ledger-entries", "entries", by_event=True)
 INTERVAL = 0.5
 """Seconds between two polls."""
+OVERLAP = 300.0
+"""Seconds by which the ledger's clock and ours may differ."""
 
 
 T = TypeVar("T")
@@ -133,8 +135,11 @@ class EntryReader:
     async def poll_once(self, connection: Connection, client: LedgerClient) -> float:
         """Events first, the position after them: whoever dies in between asks for the page again."""
         context, store = self._context, self._context.store
-        context.log.require(epoch(connection.changed_at))
-        more = True
+        poll, more = store.polls.get(context.app_account, ENTRIES.kind), True
+        # Whatever is listed after the cursor was entered after the last poll: of what came before no id is needed.
+        since = epoch(poll.position or connection.changed_at) - OVERLAP
+        context.log.require(since)
+        context.log.forget(context.app_account, since)
         while more:
             poll = store.polls.get(context.app_account, ENTRIES.kind)
             page = await client.entries(int(poll.cursor or 0))
