@@ -118,7 +118,6 @@ MAY_NAME_A_VENDOR = (
     "shared/src/shared/domains/",
     "shared/src/shared/settings.py",
     "shared/src/shared/log.py",  # the loggers of their libraries
-    "shared/src/shared/linking/index.py",
     "shared/src/shared/linking/pairs.py",
     "services/customer-sync/",  # its actions are on these two
     "services/console/src/console/api/",

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shared.domains import linked_kinds
 from shared.errors import StopWorker
 from shared.linking.index import Entity, EntityIndex, decode, encode, normalized_email
 
@@ -37,8 +38,8 @@ def test_addresses_are_one_but_for_ascii_capitals_and_space(given_: str | None, 
 
 
 def test_an_address_is_found_at_its_own_app_account_only() -> None:
-    """Customers in Stripe, accounts in Togai; the Togai customer above is no half of a pair."""
-    index = EntityIndex()
+    """Of the kinds that relations link: customers in Stripe, accounts in Togai, and not the Togai customer above."""
+    index = EntityIndex(linked_kinds())
     for ref in (f"{STRIPE}/customer/c", f"{TOGAI}/account/a", f"{TOGAI}/customer/t", "stripe:live:s/customer/c"):
         index.apply(Entity(ref=ref, email=ADDRESS))
 

@@ -100,6 +100,11 @@ def import_kinds() -> dict[str, ImportKind]:
     return {kind.name: kind for domain in DOMAINS.values() for kind in domain.imports}
 
 
+def linked_kinds() -> frozenset[tuple[str, str]]:
+    """Every kind of entity that a relation links, as (app, noun)."""
+    return frozenset(kind for relation in RELATIONS.values() for kind in relation.nouns.items())
+
+
 def services() -> dict[str, str]:
     """Each service that handles events, and its noun."""
     return {domain.service: domain.noun for domain in DOMAINS.values()}
@@ -156,6 +161,6 @@ for _domain in (customers.DOMAIN,):
 
 __all__ = [
     "ACTIONS", "BUILT_IN", "DOMAINS", "RELATIONS", "TRIGGERS", "Action", "BadFlow", "Domain", "Relation", "Trigger",
-    "View", "aliases_of", "by_hand", "check_flow", "noun_of", "nouns", "owner_of", "register", "relations_of",
+    "View", "aliases_of", "by_hand", "check_flow", "import_kinds", "linked_kinds", "noun_of", "nouns", "owner_of", "register", "relations_of",
     "services", "subject_of", "trigger_alias", "unregister", "views",
 ]  # fmt: skip

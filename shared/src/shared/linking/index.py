@@ -7,6 +7,7 @@ be trusted. It is a hint: what it names is read at the vendor before anything is
 from __future__ import annotations
 
 import string
+from collections.abc import Collection
 from typing import Literal, TypeVar
 
 import msgspec
@@ -60,9 +61,13 @@ def normalized_email(address: str | None) -> str:
 
 
 class EntityIndex:
-    """Every entity that the pollers have seen, by ref, by address and by parent."""
+    """Every entity that the pollers have seen, by ref, by address and by parent.
 
-    def __init__(self) -> None:
+    `linked` are the kinds, as (app, noun), that are linked by their address: others are not found by it. None: all are.
+    """
+
+    def __init__(self, linked: Collection[tuple[str, str]] | None = None) -> None:
+        self._linked = linked
         self._by_ref: dict[str, Entity] = {}
         self._by_email: dict[tuple[str, str], dict[str, None]] = {}
         self._children: dict[str, dict[str, None]] = {}
@@ -74,10 +79,14 @@ class EntityIndex:
         """Fold one record: the last one of a ref holds."""
         self._forget(self._by_ref.get(entity.ref))
         self._by_ref[entity.ref] = entity
-        if entity.email and entity.state == "active" and _is_one_of_a_pair(entity.ref):
+        if entity.email and entity.state == "active" and self._is_linked(entity.ref):
             self._by_email.setdefault(_place(entity), {})[entity.ref] = None
         if entity.parent:
             self._children.setdefault(entity.parent, {})[entity.ref] = None
+
+    def _is_linked(self, ref: str) -> bool:
+        found = Ref.parse(ref)
+        return self._linked is None or (found.app, found.noun) in self._linked
 
     def _forget(self, known: Entity | None) -> None:
         if known is None:
@@ -89,23 +98,17 @@ class EntityIndex:
         return self._by_ref.get(ref)
 
     def with_email(self, app_account: str, email: str) -> list[Entity]:
-        """The active Stripe customers, or Togai accounts, of an app account that have the (normalized) address."""
+        """The active entities of an app account that have the (normalized) address."""
         return [self._by_ref[ref] for ref in self._by_email.get((app_account, email), ())]
 
     def children(self, parent: str) -> list[Entity]:
-        """The accounts of a Togai customer."""
+        """What stands under an entity, as the accounts of a Togai customer."""
         return [self._by_ref[ref] for ref in self._children.get(parent, ())]
 
     def of(self, app_account: str, noun: str) -> list[Entity]:
         """Everything of one kind at one app account."""
         start = f"{app_account}/{noun}/"
         return [entity for ref, entity in self._by_ref.items() if ref.startswith(start)]
-
-
-def _is_one_of_a_pair(ref: str) -> bool:
-    """Pairs are made of Stripe customers and Togai accounts; a Togai customer is above its accounts."""
-    found = Ref.parse(ref)
-    return found.noun == ("account" if found.app == "togai" else "customer")
 
 
 def _place(entity: Entity) -> tuple[str, str]:

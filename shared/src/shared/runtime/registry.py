@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from shared import key_states, polls
 from shared.apps import APPS
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
-from shared.domains import BUILT_IN, BadFlow, check_flow
+from shared.domains import BUILT_IN, BadFlow, check_flow, linked_kinds
 from shared.domains.flow import Flow
 from shared.errors import OVERWRITES, Misconfigured, UnreadableRecord
 from shared.events.envelope import check_version
@@ -55,7 +55,7 @@ class Registry:
         self._versions: dict[str, Flow] = {}
         self.mappings = LinkIndex()
         self.pair_states = PairStates()
-        self.index = EntityIndex()
+        self.index = EntityIndex(linked_kinds())
         self.polls = Polls()
         self.letters = StandingLetters()
         self.on_open: list[Callable[[str], None]] = []
