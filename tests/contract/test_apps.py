@@ -295,9 +295,7 @@ class Polled:
 
     def live(self) -> None:
         """Another process: all that it knows comes from the log."""
-        self.memory = Memory(self.memory)
-        # The store has this very log, and it cancels its caller where a test says so.
-        self.memory.log.__class__ = Interrupted
+        self.memory = Memory(self.memory, log=Interrupted)
         account = self._kit.connection.app_account
         context = self.memory.context(account, self._clock, MemoryEventLog(self.memory))
         self._pollers = list(self._kit.app.pollers_of(context))
@@ -314,7 +312,8 @@ class Polled:
 
     def interrupt(self, at: int, *, before: bool) -> None:
         """Cancel at the n-th append from now on."""
-        log: Any = self.memory.log
+        log = self.memory.log
+        assert isinstance(log, Interrupted)
         log.at, log.before = at, before
 
     def events(self) -> list[str]:

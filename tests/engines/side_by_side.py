@@ -31,7 +31,10 @@ APART = (
     "tests/integration/runtime/test_replica.py",
 )
 """Long tests that share nothing but what the whole run shares: each for itself."""
-FIRST = ("tests/reliability", "tests/integration/ratelimit", "tests/e2e", "tests/integration", "tests/contract")
+FIRST = (
+    "tests/reliability", "tests/integration/ratelimit", "tests/e2e", "tests/integration", "tests/made_up",
+    "tests/contract",
+)  # fmt: skip
 """The longest: what begins last should be short."""
 
 

@@ -85,11 +85,13 @@ class AtOnce:
 
 
 class Memory:
-    """One life of a poller: `store` over the records of former lives, `written` by all of them."""
+    """One life of a poller: `store` over the records of former lives, `written` by all of them; `log` is its kind."""
 
-    def __init__(self, former: Memory | None = None, left: int | None = None) -> None:
+    def __init__(
+        self, former: Memory | None = None, left: int | None = None, log: type[FoldingLog] = FoldingLog
+    ) -> None:
         self.topics, self.registry = Topics(SETTINGS), Registry()
-        self.log = FoldingLog(self.topics, self.registry)
+        self.log = log(self.topics, self.registry)
         folds = self.registry.folds(self.topics, with_mappings=False)
         for offset, record in enumerate(former.log.written if former else []):
             self.log.written.append(record)

@@ -31,7 +31,7 @@ class Secrets(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def webhook_tokens(self) -> list[str]:
-        """Every token that opens Togai's address, the newest first: several while it is being changed."""
+        """Every token that opens the webhook address, the newest first: several while it is being changed."""
         return cleaned([self.webhook_token, *self.former_webhook_tokens])
 
     def __repr__(self) -> str:

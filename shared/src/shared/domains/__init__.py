@@ -161,6 +161,7 @@ for _domain in (customers.DOMAIN,):
 
 __all__ = [
     "ACTIONS", "BUILT_IN", "DOMAINS", "RELATIONS", "TRIGGERS", "Action", "BadFlow", "Domain", "Relation", "Trigger",
-    "View", "aliases_of", "by_hand", "check_flow", "import_kinds", "linked_kinds", "noun_of", "nouns", "owner_of", "register", "relations_of",
+    "View", "aliases_of", "by_hand", "check_flow", "import_kinds", "linked_kinds",
+    "noun_of", "nouns", "owner_of", "register", "relations_of",
     "services", "subject_of", "trigger_alias", "unregister", "views",
 ]  # fmt: skip
