@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import NoReturn
 
 from aiokafka.errors import KafkaError
 from shared.apps import APPS
@@ -37,8 +38,10 @@ log = get_logger(__name__)
 
 CHECK_EVERY = 0.25
 """Seconds between two checks of the connections: a new one is polled at once."""
-AGAIN_AFTER = 1.0
-"""Seconds after which polling begins again that something ended."""
+AGAIN_AFTER, SELDOM_AFTER = 1.0, 10.0
+"""Seconds after which polling begins again that Kafka ended, or something that will hardly pass by itself: each time
+the whole index is read.
+"""
 
 
 @dataclass(frozen=True)
@@ -79,13 +82,17 @@ class PollScheduler:
         while True:
             try:
                 await unless_cancelled(self._serve())
-            except KafkaError as error:
-                self.problem = str(error)
-                log.warning("pollers.restarted", reason=repr(error))
             except Exception as error:
                 self.problem = str(error) or repr(error)
-                log.error("pollers.failed", reason=self.problem, exc_info=error)
-            await asyncio.sleep(AGAIN_AFTER)
+                await asyncio.sleep(self._pause(error))
+
+    def _pause(self, error: Exception) -> float:
+        """Log why polling ended. Returns the seconds until it begins again."""
+        if isinstance(error, KafkaError):
+            log.warning("pollers.restarted", reason=repr(error))
+            return AGAIN_AFTER
+        log.error("pollers.failed", reason=self.problem, exc_info=error)
+        return SELDOM_AFTER
 
     def problem_of(self, app_account: str, kind: str) -> str:
         """What is wrong with one list now."""
@@ -93,7 +100,7 @@ class PollScheduler:
         found = [loop.problem for loop in work.loops if kind in loop.kinds] if work else []
         return found[0] if found else self.problem
 
-    async def _serve(self) -> None:
+    async def _serve(self) -> NoReturn:
         deps = self._deps
         known, gate = Registry(), PollGate(deps.settings, deps.limits)
         folds = known.folds(deps.topics, with_mappings=False)
