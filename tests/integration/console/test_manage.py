@@ -33,6 +33,7 @@ async def test_a_second_key_is_added_linked_and_removed(tenant: Tenant) -> None:
     assert code == 0, said
     assert made["id"] in said
     assert f"give it one with `tandem connections add stripe {name} --webhook-secret -`" in said
+    assert "the next start makes one" not in said
     assert key not in said
     togai = f"con_t{tenant.name}"
     code, said = await command(

@@ -84,6 +84,10 @@ async def test_an_echo_is_folded_under_the_run_that_wrote(console: State, api: h
     alone = (await api.get("/", params={"id": echo.id})).text
     asked = (await api.get("/runs", params={"state": "in_sync"})).text
 
+    shown = (await api.get(f"/api/runs/{echo.id}")).json()
+    items = (await api.get("/api/runs", params={"echoes": "false"})).json()["items"]
+
+    assert (shown["echo_of"], [item["id"] for item in items]) == (wrote.id, [late.id, other.id, wrote.id])
     rows = re.findall(r'<tbody data-key="([^"]+)">', page)
     assert rows == [late.id, other.id, wrote.id]
     assert f'id="{wrote.id}-echoes"><summary>1 echo' in page

@@ -59,3 +59,8 @@ def test_a_value_is_told_as_it_stands(found: Any, expected: str) -> None:
 def test_the_first_pass_shows_progress(complete: bool, seen: int, passes: int, expected: str) -> None:
     """How many were read, until all were."""
     assert words.passed(complete, seen, passes) == expected
+
+
+def test_the_apps_are_those_that_there_are() -> None:
+    """One more app, and the sentences name it."""
+    assert words.any_app() == "Stripe or Togai"

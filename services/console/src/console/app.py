@@ -11,7 +11,7 @@ from console.api.state import State
 from console.pages import decide, views
 
 DESCRIPTION = """
-Which customer at Stripe is which account at Togai, what ran, what failed and why.
+Which entity at one app is which at the other, what ran, what failed and why.
 
 Lists answer `{"items": [...], "next_cursor": ...}`, newest first, and find by any id of either side. Every answer of
 400 and above has the body `{"error": {"code", "message", "what_to_do"}}`. The header `Tandem-As-Of` tells how fresh

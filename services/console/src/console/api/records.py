@@ -12,7 +12,7 @@ from console.api import models, shapes
 from console.api.errors import ErrorBody, Unknown
 from console.api.paging import decode_cursor, next_cursor, parse_since
 from console.api.state import SessionDep, stamp
-from console.projection import queries
+from console.projection import echoes, queries
 from console.projection.queries import Search
 
 router = APIRouter(
@@ -25,7 +25,7 @@ def place_of_query(
         str,
         Query(
             max_length=queries.LONGEST_SEARCH,
-            description="any id of either side: `cus_…`, a Togai account or customer id, a full ref "
+            description="any id of either side: the vendor's own, a full ref "
             f"`{models.STRIPE_REF}`, or the id of a run, event, mapping or dead letter",
             examples=[models.CUS],
         ),
@@ -88,12 +88,17 @@ def list_runs(
     flow: Annotated[
         str, Query(description="only runs of this flow", examples=["stripe-customer-to-togai-customer"])
     ] = "",
+    with_echoes: Annotated[
+        bool, Query(alias="echoes", description="false leaves out runs that only heard of Tandem's own writes")
+    ] = True,
 ) -> models.RunPage:
     """What ran, how it ended and why. Newest first."""
     if flow:
         search.equal["flow"] = flow
     found, after = queries.runs_page(session, search)
-    return models.RunPage(items=[shapes.run_item(r) for r in found], next_cursor=next_cursor(after))
+    left_out = {} if with_echoes else echoes.causes(session, found)
+    items = [shapes.run_item(run) for run in found if run.id not in left_out]
+    return models.RunPage(items=items, next_cursor=next_cursor(after))
 
 
 @router.get("/runs/{run_id}", tags=["runs"], summary="One run")
@@ -104,7 +109,8 @@ def show_run(session: SessionDep, run_id: str) -> models.RunDetail:
         raise Unknown(
             f"there is no run {run_id}", "find it with `tandem runs list --id` and an event's or an entity's id"
         )
-    return shapes.run_detail(found)
+    echo_of = echoes.causes(session, [found]).get(run_id, "")
+    return shapes.run_detail(found).model_copy(update={"echo_of": echo_of})
 
 
 @router.get("/dead-letters", tags=["dead letters"], summary="List dead letters")

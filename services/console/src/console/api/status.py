@@ -18,6 +18,7 @@ from console.api import connected, models, parts, pollers, shapes
 from console.api.lag import GroupLag
 from console.api.pollers import Pollers
 from console.api.state import SessionDep, State, StateDep
+from console.pages.words import any_app
 from console.projection import pending, queries
 from console.projection.tables import DeadLetterRow, MappingRow, RunRow
 
@@ -33,7 +34,7 @@ class Counts(Model):
     mappings: dict[str, int] = Field(examples=[{"linked": 812, "claimed": 1}])
     runs: dict[str, int] = Field(examples=[{"succeeded": 1630, "parked": 2}])
     dead_letters: dict[str, int] = Field(examples=[{"open": 1}])
-    waiting: int = Field(description="entities that wait for a change which only a person can make at Stripe or Togai")
+    waiting: int = Field(description="entities that wait for a change which only a person can make at a vendor")
     blocked: int = Field(description="entities that wait until a connection is mended")
     held: dict[str, int] = Field(
         description="entities that wait for a person's leave to overwrite values, by flow link"
@@ -122,7 +123,7 @@ def _to_do(status: Status) -> list[str]:
     work = (
         (letters, "1 dead letter is", "{} dead letters are", _LETTERS),
         (counts.conflicts, "1 conflict waits", "{} conflicts wait", "for a decision: see `tandem conflicts list`"),
-        (counts.waiting, waits, wait, f"for a change at Stripe or Togai: {parked}"),
+        (counts.waiting, waits, wait, f"for a change at {any_app()}: {parked}"),
         (counts.blocked, waits, wait, f"until a connection is mended: {parked}, and `tandem connections list`"),
         (counts.refused, "1 value was", "{} values were", "refused by a vendor: see `tandem differences list`"),
     )

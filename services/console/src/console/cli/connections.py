@@ -18,7 +18,7 @@ from console.cli.errors import settings as read_settings
 from console.cli.terminal import say
 from console.connect import known_to_set_up, webhook_address
 
-app = typer.Typer(help="The keys to your accounts at Stripe and Togai.", no_args_is_help=True)
+app = typer.Typer(help="The keys to your accounts at the apps.", no_args_is_help=True)
 
 COLUMNS = ("Connection", "State", "App account", "Mode", "Address", "Says")
 
@@ -85,7 +85,7 @@ def add(
     vault = Vault(encryption_keys(settings))
     say(f"{APPS[made.app].title} calls {webhook_address(settings, made, vault)}")
     if connector.missing(vault.open(made)):
-        later = "; in the sandbox the next start makes one" if settings.sandboxed else ""
+        later = "; in the sandbox the next start makes one" if settings.sandboxed and own else ""
         say(
             "It has no signing secret, so its webhooks are refused: give it one with `tandem connections add "
             f"{made.app} {made.id} --webhook-secret -`{later}."

@@ -33,12 +33,22 @@ def list_(
     id: client.AnyId = "",
     state: client.State = "",
     flow: Annotated[str, typer.Option("--flow", help="Only runs of this flow.")] = "",
+    no_echoes: Annotated[
+        bool, typer.Option("--no-echoes", help="Without those that only heard of Tandem's own writes.")
+    ] = False,
     since: client.Since = "",
     limit: client.Limit = 50,
     json: client.AsJson = False,
 ) -> None:
     """List runs, newest first."""
-    params = {"id": id, "state": state, "flow": flow, "since": since, "limit": limit}
+    params = {
+        "id": id,
+        "state": state,
+        "flow": flow,
+        "since": since,
+        "limit": limit,
+        "echoes": "false" if no_echoes else "",
+    }
     answer = client.call("GET", "/api/runs", params=params)
     if json:
         client.print_json(answer)

@@ -105,6 +105,7 @@ def run(out: Console, found: Mapping[str, Any]) -> None:
             "reason": found["reason"],
             "next attempt": found["next_attempt_at"],
             "superseded by": found["superseded_by"],
+            "echo of": found.get("echo_of"),
             "touched": found["refs"],
             "attempts": found["attempts"],
             "place": found["place"],

@@ -44,6 +44,12 @@ def app_name(app: str) -> str:
     return APPS[app].title if app in APPS else app.replace("_", " ").title()
 
 
+def any_app() -> str:
+    """`Stripe or Togai`: whatever apps there are."""
+    *others, last = (app.title for app in APPS.values())
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def counted(count: int, one: str, several: str) -> str:
     """`1 entity waits`, `3 entities wait`."""
     return f"1 {one}" if count == 1 else f"{count} {several}"
