@@ -120,6 +120,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "failures": "how often in a row by a failure, not to wait",
         "next_attempt_at": "when a parked run goes on",
         "superseded_by": "the event that stood for this one",
+        "echo_of": "the run whose own write its event was, where that is certain",
         "refs": "every entity that it touched",
         "worker": "the worker that had it last",
         "origin": "the event's `origin`",

@@ -102,6 +102,7 @@ async def test_it_has_a_page_and_a_command_of_its_own(
     await tandem.settle("stripe", "togai")
 
     page = (await asyncio.to_thread(console.ask, "GET", "/entries")).text
+    home = (await asyncio.to_thread(console.ask, "GET", "/")).text
     ran = (await asyncio.to_thread(console.ask, "GET", "/runs")).text
     customers = (await asyncio.to_thread(console.ask, "GET", "/customers")).text
     await command(mappings.of_view(views()["entries"]), "list")
@@ -111,6 +112,8 @@ async def test_it_has_a_page_and_a_command_of_its_own(
     assert "Make an entry in the ledger: it appears here." in empty
     for shown in (">Ledger entry</th>", ">Togai account</th>", ">ent_1</a>", 'href="/entries" aria-current="page"'):
         assert shown in page, shown
+    assert '<a href="/entries">Entries</a>' in home
+    assert "entry-sync" in home
     assert ("Note entries" in ran, "ent_1" in customers) == (True, False)
     assert ("Ledger entry" in listed, "ent_1" in listed, "cus_" in listed) == (True, True, False)
     assert "ent_1 (Ledger entry)" in capsys.readouterr().out

@@ -78,7 +78,8 @@ async def test_an_echo_is_folded_under_the_run_that_wrote(console: State, api: h
         "late", state="in_sync", aggregate=account, refs=[account], started_at="2026-11-23T12:00:00.000Z"
     )
     other = records.run("other", 9, state="in_sync")
-    await put(console, log, wrote, echo, late, other)
+    made = records.run("made", 9, state="skipped", echo_of=wrote.id)
+    await put(console, log, wrote, echo, late, other, made)
 
     page = (await api.get("/runs")).text
     alone = (await api.get("/", params={"id": echo.id})).text
@@ -90,7 +91,7 @@ async def test_an_echo_is_folded_under_the_run_that_wrote(console: State, api: h
     assert (shown["echo_of"], [item["id"] for item in items]) == (wrote.id, [late.id, other.id, wrote.id])
     rows = re.findall(r'<tbody data-key="([^"]+)">', page)
     assert rows == [late.id, other.id, wrote.id]
-    assert f'id="{wrote.id}-echoes"><summary>1 echo' in page
+    assert f'id="{wrote.id}-echoes"><summary>2 echoes' in page
     assert f'id="{wrote.id}-echoes" open><summary>1 echo' in alone
     assert f'<tbody data-key="{echo.id}">' in asked
 

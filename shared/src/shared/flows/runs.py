@@ -72,6 +72,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     failures: int = 0
     next_attempt_at: str = ""
     superseded_by: str = ""
+    echo_of: str = ""
     refs: list[str] = []
     worker: str = ""
     origin: str = "live"

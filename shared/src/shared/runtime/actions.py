@@ -37,13 +37,16 @@ class Result:
 
 
 class Ended(Exception):
-    """An action found that nothing is left to do: the run ends here in `state`, for `reason`."""
+    """An action found that nothing is left to do: the run ends here in `state`, for `reason`. `echo_of` is the run that
+    wrote what its event tells.
+    """
 
-    def __init__(self, state: RunState, reason: str, refs: tuple[str, ...] = ()) -> None:
+    def __init__(self, state: RunState, reason: str, refs: tuple[str, ...] = (), echo_of: str = "") -> None:
         super().__init__(reason)
         self.state = state
         self.reason = reason
         self.refs = refs
+        self.echo_of = echo_of
 
 
 @dataclass(frozen=True)

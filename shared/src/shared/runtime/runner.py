@@ -125,7 +125,7 @@ class Runner:
                 else:
                     return await self._hand_over(step, run, link, context, envelope)
         except Ended as end:
-            run.refs = _merged(run.refs, end.refs)
+            run.refs, run.echo_of = _merged(run.refs, end.refs), end.echo_of
             return self._ended(run, end.state, end.reason)
         except (Retryable, SyncError) as error:
             return self._stopped(run, error)
@@ -171,7 +171,8 @@ class Runner:
         for mapping in claims.index.holders_of(subject):
             if mapping.source != subject and mapping.run != run.id:
                 what = "is making" if mapping.state == "claimed" else "made"
-                raise Ended("skipped", f"echo: run {mapping.run} {what} this pair ({mapping.id})", mapping.refs)
+                why = f"echo: run {mapping.run} {what} this pair ({mapping.id})"
+                raise Ended("skipped", why, mapping.refs, echo_of=mapping.run)
 
     async def _step(self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], known: Known) -> bool:
         """Run one step unless an earlier attempt of this run ended it. Returns whether it had an effect."""

@@ -10,13 +10,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from pydantic import Field
 from shared.domains import services
+from shared.errors import Misconfigured
 from shared.events.topics import Topics
 from shared.kafka.log import client_options
 from shared.model import Model
 from shared.settings import Settings
 from shared.tasks import unless_cancelled
-
-"""Each service that consumes events, and its noun."""
 
 DEADLINE = 5.0
 KEPT = 2.0
@@ -52,8 +51,11 @@ class Lag:
             return self._known
 
     async def _ask(self) -> list[GroupLag]:
-        admin = AIOKafkaAdminClient(**client_options(self._settings))
-        consumer = AIOKafkaConsumer(**client_options(self._settings), enable_auto_commit=False)
+        try:
+            options = client_options(self._settings)
+        except Misconfigured as error:
+            return [self._unknown(service, error.message) for service in services()]
+        admin, consumer = AIOKafkaAdminClient(**options), AIOKafkaConsumer(**options, enable_auto_commit=False)
         try:
             async with asyncio.timeout(DEADLINE):
                 return await unless_cancelled(self._of_all(admin, consumer))

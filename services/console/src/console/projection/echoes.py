@@ -1,6 +1,7 @@
-"""Echoes: runs that ended `in_sync` because their event was Tandem's own write. Each belongs to the run that wrote.
+"""Echoes: runs that had nothing to do because their event was Tandem's own write. Each belongs to the run that wrote.
 
-No record names that run: it is the last one before that wrote to the entity, for as long as its write can come back.
+That of a creation says so itself. A run that compared both sides and ended `in_sync` cannot know: it is taken for an
+echo of the last run before that wrote to the entity, for as long as its write can come back.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ HEARD_WITHIN = timedelta(minutes=15)
 
 def causes(session: Session, found: Iterable[Run]) -> dict[str, str]:
     """The run that caused each of these that is an echo, by the echo's id."""
-    caused = {run.id: _cause(session, run) for run in found if run.state == "in_sync"}
+    caused = {run.id: run.echo_of or _cause(session, run) for run in found}
     return {echo: cause for echo, cause in caused.items() if cause}
 
 
@@ -42,7 +43,9 @@ def fold(session: Session, page: list[Run]) -> tuple[list[Run], dict[str, list[R
 
 
 def _cause(session: Session, run: Run) -> str:
-    """Id of the last run that wrote to the entity before it was heard of; empty if there is none."""
+    """Id of the last run that wrote to the entity before; empty if there is none, or if this one is not `in_sync`."""
+    if run.state != "in_sync":
+        return ""
     name = name_of(run.aggregate)
     since = timestamp(datetime.fromisoformat(run.started_at) - HEARD_WITHIN)
     query = (

@@ -306,7 +306,7 @@ def _check_free(context: Context, new: NewTogaiCustomer, stripe_ref: str, accoun
                 continue  # of two claims the later one gives way
             if is_own_key(new.idempotency_key):
                 why = f"echo: run {mapping.run} is making this pair ({mapping.id})"
-                raise Ended("skipped", why, (stripe_ref, account_ref))
+                raise Ended("skipped", why, (stripe_ref, account_ref), echo_of=mapping.run)
             raise NotReady(f"run {mapping.run} is about to link {account_ref}: looking again", code="claimed")
         raise Conflict(
             f"the metadata of {new.customer.id} names account {Ref.parse(account_ref).id}, which is linked to another "
