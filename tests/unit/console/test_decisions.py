@@ -21,7 +21,7 @@ from shared.events import envelope as envelopes
 from tests.integration.console.records import STRIPE, TOGAI
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-HAND = LinkContext("link_1", RELATIONS["customer"], "con_togai", {"togai": TOGAI, "stripe": STRIPE})
+CONTEXT = LinkContext("link_1", RELATIONS["customer"], "con_togai", {"togai": TOGAI, "stripe": STRIPE})
 ACCOUNT, CUSTOMER = f"{TOGAI}/account/acme", f"{STRIPE}/customer/cus_1"
 
 
@@ -34,7 +34,7 @@ def test_the_event_is_about_the_account_if_one_is_named(
 ) -> None:
     """So that it stands in one queue with what happens to that account; it always happened at the organization."""
     sides = {app: ref for app, ref in (("stripe", customer), ("togai", account)) if ref}
-    event = event_of(Decision("separate", HAND, "because", sides), "req_1", NOW)
+    event = event_of(Decision("separate", CONTEXT, "because", sides), "req_1", NOW)
 
     assert (event.aggregate, event.subject) == (aggregate, subject)
     assert (event.appaccount, event.connection, event.source) == (TOGAI, "con_togai", "urn:tandem:console")
@@ -43,7 +43,7 @@ def test_the_event_is_about_the_account_if_one_is_named(
 
 def test_the_event_is_what_its_trigger_reads() -> None:
     """Written, read again, and handed to the flow as the catalog's model."""
-    event = event_of(Decision("relink", HAND, "a merger", {"togai": ACCOUNT, "stripe": CUSTOMER}), "req_1", NOW)
+    event = event_of(Decision("relink", CONTEXT, "a merger", {"togai": ACCOUNT, "stripe": CUSTOMER}), "req_1", NOW)
     read = envelopes.decode(envelopes.encode(event))
 
     assert TRIGGERS[read.type].extract(read.body()) == LinkChange(
@@ -67,14 +67,14 @@ def test_the_event_is_what_its_trigger_reads() -> None:
 )
 def test_an_id_or_a_full_ref_names_a_side(app: str, text: str, expected: str) -> None:
     """An id belongs to the app account of the flow link; it may hold slashes itself."""
-    assert HAND.ref(app, text) == expected
+    assert CONTEXT.ref(app, text) == expected
 
 
 def test_the_ref_of_something_else_is_refused() -> None:
     """A Stripe customer is no Togai account, and a Togai customer neither."""
     for text in (CUSTOMER, f"{TOGAI}/customer/acme"):
         with pytest.raises(BadRequest, match="is no Togai account"):
-            HAND.ref("togai", text)
+            CONTEXT.ref("togai", text)
 
 
 @pytest.mark.parametrize("named", [{}, {"togai": "a", "stripe": "b"}])

@@ -30,7 +30,7 @@ class Decision:
     """What is to be done. `sides` are refs by app, of those that the decision names."""
 
     change: Literal["link", "unlink", "relink", "separate", "revert"]
-    hand: LinkContext
+    context: LinkContext
     reason: str
     sides: Dict[str, str]
     writes: tuple[FieldWrite, ...] = ()
@@ -44,18 +44,18 @@ def link(session: Session, wanted: asked.LinkRequest) -> Decision:
         raise BadRequest(f"a link of {relation.name} is between {apps}", "name the id of one entity at each")
     if why := relations.swapped(relation, wanted.sides):
         raise BadRequest(why, "see which id belongs to which app, and name each there")
-    hand = context_for(session, relation, wanted.flow_link, *wanted.sides.values())
-    sides = {app: hand.ref(app, text) for app, text in wanted.sides.items()}
+    context = context_for(session, relation, wanted.flow_link, *wanted.sides.values())
+    sides = {app: context.ref(app, text) for app, text in wanted.sides.items()}
     for ref in sides.values():
         _free(session, relation, ref, "give it another partner: `tandem mappings relink {}`")
-    return Decision("link", hand, wanted.reason, sides)
+    return Decision("link", context, wanted.reason, sides)
 
 
 def unlink(session: Session, wanted: asked.UnlinkRequest) -> Decision:
     """A pair, by its mapping or any id of either side. Raises BadRequest, NotNow, Unknown."""
     pair = pair_of(session, wanted.id)
-    hand = context_for(session, relations.named(pair.relation), wanted.flow_link, *pair.refs)
-    return Decision("unlink", hand, wanted.reason, sides_of(pair))
+    context = context_for(session, relations.named(pair.relation), wanted.flow_link, *pair.refs)
+    return Decision("unlink", context, wanted.reason, sides_of(pair))
 
 
 def relink(session: Session, wanted: asked.RelinkRequest) -> Decision:
@@ -63,8 +63,8 @@ def relink(session: Session, wanted: asked.RelinkRequest) -> Decision:
     pair = pair_of(session, wanted.id)
     relation = relations.named(pair.relation)
     ((app, text),) = wanted.sides.items()
-    hand = context_for(session, relation, wanted.flow_link, *pair.refs, text)
-    partner = hand.ref(app, text)
+    context = context_for(session, relation, wanted.flow_link, *pair.refs, text)
+    partner = context.ref(app, text)
     if partner in pair.refs:
         raise NotNow(
             f"{pair.id} links it to {Ref.parse(partner).id} already",
@@ -72,7 +72,7 @@ def relink(session: Session, wanted: asked.RelinkRequest) -> Decision:
             code="already_linked",
         )
     _free(session, relation, partner, "take that link back first: `tandem mappings unlink {}`")
-    return Decision("relink", hand, wanted.reason, sides_of(pair) | {app: partner})
+    return Decision("relink", context, wanted.reason, sides_of(pair) | {app: partner})
 
 
 def separate(session: Session, wanted: asked.SeparateRequest) -> Decision:
@@ -96,9 +96,9 @@ def separate(session: Session, wanted: asked.SeparateRequest) -> Decision:
         raise _ambiguous(wanted.id, sorted(found))
     (entity,) = found
     relation = relations.named((relations.of_run(conflicts[0]) if conflicts else "") or relations.of_entity(entity))
-    hand = context_for(session, relation, wanted.flow_link, entity)
+    context = context_for(session, relation, wanted.flow_link, entity)
     _free(session, relation, entity, "take that link back first: `tandem mappings unlink {}`")
-    return Decision("separate", hand, wanted.reason, {Ref.parse(entity).app: entity})
+    return Decision("separate", context, wanted.reason, {Ref.parse(entity).app: entity})
 
 
 def _unlinked(session: Session, text: str) -> set[str]:

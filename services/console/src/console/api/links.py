@@ -35,9 +35,9 @@ Wanted = TypeVar("Wanted")
 
 def event_of(decision: Decision, event_id: str, now: datetime) -> Envelope:
     """The decision as an event at the app of its flow's trigger, about the side there if it names one: pure."""
-    trigger = TRIGGERS[BUILT_IN[decision.hand.by.flow].trigger]
+    trigger = TRIGGERS[BUILT_IN[decision.context.by.flow].trigger]
     ids = {app: Ref.parse(ref).id for app, ref in decision.sides.items()}
-    request = LinkRequest(decision.change, ids, decision.reason, decision.hand.link, decision.writes)
+    request = LinkRequest(decision.change, ids, decision.reason, decision.context.link, decision.writes)
     about = decision.sides.get(trigger.app) or next(iter(decision.sides.values()))
     return Envelope(
         id=event_id,
@@ -45,10 +45,10 @@ def event_of(decision: Decision, event_id: str, now: datetime) -> Envelope:
         type=trigger.name,
         subject=Ref.parse(about).id,
         time=timestamp(now),
-        appaccount=decision.hand.accounts[trigger.app],
-        connection=decision.hand.connection,
+        appaccount=decision.context.accounts[trigger.app],
+        connection=decision.context.connection,
         aggregate=about,
-        data=msgspec.Raw(decision.hand.by.body(request).model_dump_json().encode()),
+        data=msgspec.Raw(decision.context.by.body(request).model_dump_json().encode()),
     )
 
 
@@ -64,7 +64,7 @@ async def ask(state: State, decide: Callable[[Session, Wanted], Decision], wante
     place = await state.writer.append(
         state.topics.events(noun_of(event.type)), event.aggregate, envelopes.encode(event)
     )
-    return asked.LinkAsked(run=run_id(decision.hand.link, event.appaccount, event.id, str(place)), event=event.id)
+    return asked.LinkAsked(run=run_id(decision.context.link, event.appaccount, event.id, str(place)), event=event.id)
 
 
 @router.post(

@@ -120,7 +120,7 @@ class RunDetail(RunItem):
     flow_version: int
     worker: str
     place: str = Field(description="topic, partition and offset of the event")
-    echo_of: str = Field("", description="run whose own write it heard of, if nothing else was to be done")
+    echo_of: str = Field("", description="run whose own write its event was, if nothing was to be done")
     steps: list[StepItem]
 
 

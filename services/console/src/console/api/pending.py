@@ -23,8 +23,8 @@ router = APIRouter(
 def conflict_items(session: Session, found: list[Run]) -> list[models.ConflictItem]:
     """Conflicts with the mappings of what there is to choose from."""
     holders = pending.holders(session, {ref for run in found if run.problem for ref in run.problem.candidates})
-    hands = relations.contexts(session)
-    return [_conflict_item(run, holders, relations.deciding(session, run, hands)) for run in found]
+    contexts = relations.contexts(session)
+    return [_conflict_item(run, holders, relations.deciding(session, run, contexts)) for run in found]
 
 
 def _conflict_item(run: Run, holders: dict[tuple[str, str], Mapping], flow_link: str) -> models.ConflictItem:

@@ -89,7 +89,7 @@ def list_runs(
         str, Query(description="only runs of this flow", examples=["stripe-customer-to-togai-customer"])
     ] = "",
     with_echoes: Annotated[
-        bool, Query(alias="echoes", description="false leaves out runs that only heard of Tandem's own writes")
+        bool, Query(alias="echoes", description="false leaves out runs whose event was Tandem's own write")
     ] = True,
 ) -> models.RunPage:
     """What ran, how it ended and why. Newest first."""

@@ -99,10 +99,10 @@ def contexts(session: Session) -> list[LinkContext]:
     flows = {relation.by_hand.flow: relation for relation in by_hand() if relation.by_hand}
     accounts = {c.id: c.app_account for c in queries.connections(session)}
     links = [link for link in queries.flow_links(session) if link.flow in flows and link.enabled]
-    return [hand for link in links if (hand := _hand(link, flows[link.flow], accounts))]
+    return [context for link in links if (context := _context(link, flows[link.flow], accounts))]
 
 
-def _hand(found: FlowLink, relation: Relation, accounts: dict[str, str]) -> LinkContext | None:
+def _context(found: FlowLink, relation: Relation, accounts: dict[str, str]) -> LinkContext | None:
     """None if one of its connections was removed."""
     flow = BUILT_IN[found.flow]
     apps = aliases_of(flow)
@@ -122,14 +122,16 @@ def context_for(session: Session, relation: Relation, by: str, *texts: str) -> L
     flow = relation.by_hand.flow if relation.by_hand else ""
     if by and not any(link.id == by and link.flow == flow for link in queries.flow_links(session)):
         raise Unknown(f"there is no flow link {by} of the flow {flow}", "see `tandem flow-links list` for its id")
-    known = [hand for hand in contexts(session) if hand.relation.name == relation.name and by in ("", hand.link)]
+    known = [
+        context for context in contexts(session) if context.relation.name == relation.name and by in ("", context.link)
+    ]
     refs = [ref for text in texts if (ref := full_ref(text))]
-    fitting = [hand for hand in known if all(hand.accounts.get(ref.app) == ref.account for ref in refs)]
+    fitting = [context for context in known if all(context.accounts.get(ref.app) == ref.account for ref in refs)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
         raise NotNow(
-            f"several flow links change links by hand: {', '.join(hand.link for hand in fitting)}",
+            f"several flow links change links by hand: {', '.join(context.link for context in fitting)}",
             "name one of them: `flow_link` in the request, --flow-link of the command",
             code="ambiguous",
         )
@@ -146,12 +148,12 @@ def deciding(session: Session, run: Run, known: list[LinkContext]) -> str:
     accounts as the run's. The commands name entities by their bare ids, which tell no account.
     """
     link, relation = queries.flow_link(session, run.flow_link), of_run(run)
-    known = [hand for hand in known if hand.relation.name == relation]
+    known = [context for context in known if context.relation.name == relation]
     if len(known) < 2 or link is None:
         return ""
     accounts = {c.id: c.app_account for c in queries.connections(session)}
     own = {accounts.get(connection) for connection in link.connections.values()}
-    return next((hand.link for hand in known if own <= set(hand.accounts.values())), "")
+    return next((context.link for context in known if own <= set(context.accounts.values())), "")
 
 
 def swapped(relation: Relation, sides: dict[str, str]) -> str:

@@ -33,8 +33,8 @@ def revert(session: Session, wanted: asked.RevertRequest) -> Decision:
             f"see what it replaced with `tandem runs show {run.id}`, and correct it at the vendor",
             code="nothing_to_revert",
         )
-    hand = context_for(session, relations.named(pair.relation), wanted.flow_link, *pair.refs)
-    return Decision("revert", hand, wanted.reason, sides_of(pair), writes)
+    context = context_for(session, relations.named(pair.relation), wanted.flow_link, *pair.refs)
+    return Decision("revert", context, wanted.reason, sides_of(pair), writes)
 
 
 def preview(session: Session, run_id: str, flow_link: str) -> asked.RevertPreview:

@@ -34,7 +34,7 @@ def list_(
     state: client.State = "",
     flow: Annotated[str, typer.Option("--flow", help="Only runs of this flow.")] = "",
     no_echoes: Annotated[
-        bool, typer.Option("--no-echoes", help="Without those that only heard of Tandem's own writes.")
+        bool, typer.Option("--no-echoes", help="Without those whose event was Tandem's own write.")
     ] = False,
     since: client.Since = "",
     limit: client.Limit = 50,

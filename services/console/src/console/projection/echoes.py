@@ -18,7 +18,7 @@ from console.projection.queries import run as run_of
 from console.projection.rows import name_of
 from console.projection.tables import NameRow, RunRow
 
-HEARD_WITHIN = timedelta(minutes=15)
+ECHO_WINDOW = timedelta(minutes=15)
 """After so long a write has come back: by webhook at once, by the slowest poller at its next look."""
 
 
@@ -47,7 +47,7 @@ def _cause(session: Session, run: Run) -> str:
     if run.state != "in_sync":
         return ""
     name = name_of(run.aggregate)
-    since = timestamp(datetime.fromisoformat(run.started_at) - HEARD_WITHIN)
+    since = timestamp(datetime.fromisoformat(run.started_at) - ECHO_WINDOW)
     query = (
         select(RunRow)
         .join(NameRow, col(NameRow.owner) == col(RunRow.id))
