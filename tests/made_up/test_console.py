@@ -5,54 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
 import typer
-from console.api.hub import Hub
-from console.api.lag import Lag
-from console.api.state import State, Writer
-from console.app import create_app
 from console.cli import client, links, mappings, runs
-from console.projection.database import Batch, Database
-from console.projection.projector import Projector
-from console.projection.rows import NotShown
 from shared.domains import views
-from starlette.testclient import TestClient
 
 from tests.made_up.test_seams import post, ref
 from tests.stack.in_process import InProcess
-
-
-class Console:
-    """A console over the log of a worker in this process: folded when it is asked, without Kafka."""
-
-    def __init__(self, tandem: InProcess, folder: Path) -> None:
-        self._tandem = tandem
-        self._read = 0
-        self._database = Database(f"sqlite:///{folder / 'console.sqlite3'}")
-        self._database.prepare()
-        settings = tandem.settings.model_copy(update={"home": folder})
-        self._kinds = Projector(settings, self._database).kinds
-        projector, writer = Projector(settings, self._database), cast(Writer, tandem.log)
-        self.state = State(settings, tandem.topics, self._database, projector, writer, Hub(), Lag(settings))
-        self._client = TestClient(create_app(self.state), base_url="http://127.0.0.1:8401")
-
-    def ask(self, method: str, path: str, **what: Any) -> httpx.Response:
-        """One request, by whoever stands in a thread of his own; what was written before it is in the tables."""
-        written, self._read = self._tandem.log.written[self._read :], len(self._tandem.log.written)
-        for record in written:
-            if kind := self._kinds.get(record.topic):
-                try:
-                    self._database.fold(Batch((), (kind.fold(record.key, record.value or None, self._read),)))
-                except NotShown:
-                    continue
-        return cast(httpx.Response, self._client.request(method, path, **what))
-
-    def close(self) -> None:
-        self._client.close()
-        self._database.close()
 
 
 @pytest.fixture

@@ -9,7 +9,12 @@ from typing import Any
 import console
 import httpx
 import pytest
-from console.cli import client, conflicts, differences, flow_links
+import typer
+from console.api.connected import connection_item
+from console.cli import client, conflicts, connections, differences, flow_links, links
+from shared.key_states import KeyStates
+
+from tests.integration.console import records
 
 API = Path(console.__file__).parent / "api"
 REFUSALS = ("BadRequest", "NotNow", "Unknown")
@@ -57,6 +62,44 @@ def test_a_link_that_is_switched_off_is_told_with_what_that_means(
 
     assert said.startswith("link_1 is off: it writes nothing, its runs wait")
     assert "`tandem flow-links enable link_1` switches it on again." in said
+
+
+def test_removed_connections_are_listed_with_how_to_have_them_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And of an open one what is not well."""
+    states = KeyStates()
+    records_of = [records.connection(verifies=False), records.connection(id="gone", state="removed")]
+    items = [connection_item(found, states, webhooks=True).model_dump() for found in records_of]
+    answering(monkeypatch, connections={"items": items, "next_cursor": None})
+    connections.list_()
+    said = capsys.readouterr().out
+
+    assert "has no signing secret" in said
+    assert "removed" in said
+    assert "tandem connections add stripe gone" in said
+
+
+def test_a_revert_says_what_stays_and_what_is_checked_when_it_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where all of it stays nothing is asked for."""
+    entity = "stripe:test:acct_1/customer/cus_1"
+    write = {"entity": entity, "set": {"name": "B", "phone": "+1"}, "former": {"name": "A", "phone": ""}}
+    stays = [{"entity": entity, "field": name, "why": "it is 'C' now", "run": ""} for name in ("name", "phone")]
+    answering(monkeypatch, revert={"writes": [write], "stays": stays})
+    links.revert("run_1", "a reason")
+    all_stays = capsys.readouterr().out
+    answering(monkeypatch, revert={"writes": [write], "stays": stays[:1]})
+    monkeypatch.setattr(typer, "confirm", lambda text, abort: typer.echo(text))
+    monkeypatch.setattr(links, "_ask", lambda *_, **__: None)
+    links.revert("run_1", "a reason")
+    some = capsys.readouterr().out
+
+    assert all_stays.endswith("Nothing goes back.\n")
+    assert f"{entity}: name stays: it is 'C' now" in some
+    assert f"{entity}: phone '+1' goes back to '' if it still stands" in some
+    assert "That is checked when it runs" in some
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""The preview of a revert says what the revert then does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stack.console import Console
+from tests.stack.in_process import InProcess
+
+
+@pytest.fixture
+def console(tandem: InProcess, tmp_path: Path) -> Iterator[Console]:
+    """What it shows is what the worker wrote."""
+    made = Console(tandem, tmp_path)
+    yield made
+    made.close()
+
+
+async def test_what_a_person_changed_stays_as_the_preview_says(tandem: InProcess, console: Console) -> None:
+    """A look in between saw the change; what still stands goes back."""
+    await tandem.link("stripe-customer-to-togai-customer", enabled=False)
+    customer = tandem.customer(name="Kept by hand", email="one@x.test", phone="+1 555")
+    await tandem.settle()
+    tandem.account(primaryEmail="one@x.test", address={"phoneNumber": "+1 777"})
+    await tandem.settle()
+    run = tandem.runs(tandem.ref("acme", "togai"), "created")[-1]
+    tandem.change(customer, phone="+1 999")
+    await tandem.settle()
+
+    path = f"/api/runs/{run.id}/revert"
+    shown = (await asyncio.to_thread(console.ask, "GET", path)).json()
+    asked = await asyncio.to_thread(console.ask, "POST", path, json={"reason": "a wrong import"})
+    await tandem.settle()
+    reverted = tandem.stripe(customer)
+    [done] = tandem.runs(event_type="link_requested")
+
+    assert {one["field"]: one["why"] for one in shown["stays"]} == {"phone": "its phone is '+1 999' now"}
+    assert {"name", "phone"} <= {name for write in shown["writes"] for name in write["set"]}
+    assert asked.status_code == 202, asked.text
+    assert (reverted["name"], reverted["phone"]) == ("Kept by hand", "+1 999")
+    assert any("phone of" in note and "it stays" in note for step in done.steps for note in step.notes)
