@@ -135,7 +135,7 @@ async def looked_at(tenant: Tenant, pair: Pair) -> bool:
     """Whether Tandem has seen what a person set in an account's address: a write of it will keep that."""
     parts = parts_of(await standing(tenant, pair))
     found = (await tenant.stack.api("/differences", id=pair.account))["items"]
-    shown = {d["field"]: d["togai"] for d in found}
+    shown = {d["field"]: d["values"]["togai"] for d in found}
     seen = {"phone": shown.get("phone"), "line1": shown.get("address", {}).get("line1")}
     return all(parts[name] in (pair.owned[name], seen[name]) for name in parts)
 

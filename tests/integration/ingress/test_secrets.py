@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 from console.http import own_machine
+from console.pages import lists
 from cryptography.fernet import Fernet
 from shared.connections import Connection, Secrets, Vault, connection_decoder, encode, encryption_keys
 from shared.events.topics import Topics
@@ -206,7 +207,8 @@ async def look_everywhere(scene: Scene) -> None:
             for item in answer.json().get("items", []):
                 if "id" in item:
                     await scene.ask("console", "GET", f"{path}/{quote(item['id'], safe='')}", headers=LOCKED)
-    for path in ("/", "/status", "/docs", "/metrics", "/healthz", "/readyz", "/nowhere"):
+    pages = [f"/{name}" for name in lists.titles()]
+    for path in (*pages, "/metrics", "/healthz", "/readyz", "/nowhere"):
         await scene.ask("console", "GET", path, headers=LOCKED)
     for process in ("ingress", *scene.stack.workers):
         for path in ("/healthz", "/readyz", "/metrics", "/nowhere", "/openapi.json"):
