@@ -14,6 +14,7 @@ from console.cli import client, links, mappings, runs
 from shared.domains import views
 
 from tests.made_up.test_seams import post, ref
+from tests.stack.console import Console
 from tests.stack.in_process import InProcess
 
 
