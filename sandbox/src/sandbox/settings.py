@@ -16,6 +16,7 @@ class Settings(BaseModel):
     stripe_live_rate: int | None = Field(100, description="requests a second and account, live mode")
     stripe_operation_rate: int | None = Field(25, description="requests a second, account and operation")
     stripe_live_http_endpoints: bool = Field(False, description="let live-mode endpoints use plain http")
+    public_url: str | None = Field(None, description="where people find the pages; null: where the call came to")
     webhook_delays: list[float] = Field(
         default=[1, 2, 4, 8, 16, 32, 60, 60, 60, 60], description="seconds before each retry of a Stripe delivery"
     )

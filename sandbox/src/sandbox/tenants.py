@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from sandbox.identifiers import random_text, stripe_id
 from sandbox.store import Json, Store, dump
 
 App = Literal["stripe", "togai"]
 Right = Literal["none", "read", "write"]
-RESOURCES = ("account", "customers", "events", "webhook_endpoints")
+Resource = Literal[
+    "account", "customers", "events", "webhook_endpoints", "products", "prices", "payment_links", "checkout_sessions",
+    "payment_intents", "charges", "subscriptions", "invoices", "credit_notes",
+]  # fmt: skip
+RESOURCES: tuple[Resource, ...] = get_args(Resource)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from starlette.requests import Request
+
 from sandbox.answers import Answer
 from sandbox.clock import Clock
 from sandbox.deliveries import Deliveries
@@ -38,6 +40,10 @@ class World:
         for name in Settings.model_fields:
             setattr(self.settings, name, getattr(settings, name))
         self.store.set_fact("settings", settings.model_dump())
+
+    def address(self, request: Request) -> str:
+        """Where people find the sandbox's pages: as it is set, else where this request found it."""
+        return (self.settings.public_url or str(request.base_url)).rstrip("/") + "/"
 
     def advance_clock(self, seconds: float) -> None:
         """Moves the clock forward, on disk too; raises ValueError for a step back."""

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sandbox.tenants import RESOURCES, Right
+from sandbox.tenants import RESOURCES, Resource, Right
 
 
 class Body(BaseModel):
@@ -31,7 +31,7 @@ class NewKey(Body):
 
     account: str
     key: str | None = Field(None, min_length=1, max_length=255)
-    rights: dict[Literal["account", "customers", "events", "webhook_endpoints"], Right] | None = None
+    rights: dict[Resource, Right] | None = None
 
     def full_rights(self) -> dict[str, Right] | None:
         """Rights for every resource; what is not named is none."""

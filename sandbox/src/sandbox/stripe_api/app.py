@@ -73,9 +73,10 @@ class StripeApi:
             kept = idempotency.replay(self._world, visit.access.tenant.scope, visit.key, visit.path, params)
             if kept:
                 return Answer(kept.status, kept.body.encode(), _replay_headers(kept))
-        call = Call(self._world, visit.access.tenant, {}, id, visit.id, visit.key)
+        base = self._world.address(visit.request)
+        call = Call(self._world, visit.access.tenant, {}, id, visit.id, visit.key, base)
         call.params = operation.shape.read(params, ())
-        expansions.check(call, operation.resource, is_list=operation.name.endswith(".list"))
+        expansions.check(call, operation.answers)
         operation.check(call)
         return await self._execute(visit, operation, call, params)
 
@@ -98,7 +99,7 @@ class StripeApi:
             try:
                 if rule and rule.kind == "error_before":
                     raise _fault_error(rule)
-                status, body = 200, expansions.expanded(call, operation.run(call))
+                status, body = 200, expansions.expanded(call, operation.answers, operation.run(call))
                 if rule:
                     raise _fault_error(rule)
             except StripeError as error:

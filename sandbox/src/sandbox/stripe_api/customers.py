@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.identifiers import random_text, stripe_id
-from sandbox.stripe_api import lists
+from sandbox.stripe_api import documents, lists
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError, missing_object
 from sandbox.stripe_api.events import emit
@@ -182,10 +182,9 @@ def _shipping(given: Any) -> dict[str, Any] | None:
 
 def _keep_hidden(call: Call, id: str, params: dict[str, Any]) -> None:
     """Keeps what only `expand` shows: tax ids, tax details, cash balance settings."""
-    name = f"hidden:{call.scope}:{id}"
     if not {"tax", "tax_id_data", "cash_balance"} & set(params):
         return
-    hidden = call.world.store.fact(name) or {"tax": {}, "tax_ids": [], "cash_balance": {}}
+    hidden = {"tax": {}, "tax_ids": [], "cash_balance": {}, **documents.hidden(call, id)}
     hidden["tax"] |= params.get("tax", {})
     hidden["cash_balance"] |= params.get("cash_balance", {}).get("settings", {})
     for datum in params.get("tax_id_data", []):
@@ -195,4 +194,4 @@ def _keep_hidden(call: Call, id: str, params: dict[str, Any]) -> None:
             "owner": {"type": "customer", "customer": id}, "type": datum["type"], "value": datum["value"],
             "verification": {"status": "unavailable", "verified_address": None, "verified_name": None},
         })  # fmt: skip
-    call.world.store.set_fact(name, hidden)
+    documents.hide(call, id, **hidden)

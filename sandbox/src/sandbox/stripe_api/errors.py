@@ -68,7 +68,8 @@ def wrong_key(key: str) -> StripeError:
 
 def missing_right(key: str, account: str, resource: str, right: str) -> StripeError:
     """The answer when a restricted key lacks a right (source: Stripe docs, restricted API keys)."""
-    permission = f"rak_{resource.removesuffix('s')}_{right}"
+    # Prices are still called plans there (seen in reports of users: "Having the 'rak_plan_read' permission ...").
+    permission = f"rak_{'plan' if resource == 'prices' else resource.removesuffix('s')}_{right}"
     return StripeError(
         403,
         f"The provided key '{masked(key)}' does not have the required permissions for this endpoint on account "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -9,14 +12,31 @@ from sandbox.deliveries import Message
 from sandbox.identifiers import stripe_id
 from sandbox.store import Document, dump
 from sandbox.stripe_api import lists
-from sandbox.stripe_api.calls import API_VERSION, Call
+from sandbox.stripe_api.calls import API_VERSION, Call, Happening
 from sandbox.stripe_api.errors import StripeError, missing_object
 
 KEPT_SECONDS = 30 * 24 * 3600
 
 
+@contextmanager
+def shuffled(call: Call, chance: random.Random | None) -> Iterator[None]:
+    """Tells what happens meanwhile in another order than it happened, which Stripe does not promise; None: in order."""
+    if chance is None:
+        yield
+        return
+    call.held = []
+    yield
+    held, call.held = call.held, None
+    chance.shuffle(held)
+    for happening in held:
+        emit(call, happening.type, happening.object, happening.previous)
+
+
 def emit(call: Call, type: str, object: dict[str, Any], previous: dict[str, Any] | None = None) -> None:
     """Makes the event of a change and queues its deliveries, within the caller's transaction."""
+    if call.held is not None:
+        call.held.append(Happening(type, object, previous))
+        return
     facts = {"account": call.scope, "event_type": type, "object": object["id"]}
     twin = call.world.faults.webhook("stripe", facts, "twin")
     for _ in range(2 if twin else 1):

@@ -2,55 +2,117 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from sandbox.stripe_api import documents
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError
 
-# Fields that are left out of a customer unless asked for.
-_INCLUDABLE = ("cash_balance", "invoice_credit_balance", "sources", "subscriptions", "tax", "tax_ids")
-# Fields that hold an id or null; the sandbox has no such objects, so they stay null.
-_REFERENCES = ("default_source", "discount", "invoice_settings.default_payment_method", "test_clock")
-EXPANDABLE = {"customers": frozenset((*_INCLUDABLE, *_REFERENCES))}
+DEEPEST = 4
+Body = dict[str, Any]
 
 
-def check(call: Call, resource: str, *, is_list: bool) -> None:
-    """Refuses what cannot be expanded on this resource."""
-    allowed = EXPANDABLE.get(resource, frozenset())
+@dataclass(frozen=True)
+class Field:
+    """A field that can be expanded: the type of what stands there, and for one that is left out how it is shown.
+
+    Without `show` the field holds an id or null; of a type that the sandbox does not have it stays null.
+    """
+
+    type: str = ""
+    show: Callable[[Call, Body], Any] | None = None
+
+
+def _hidden(name: str) -> Callable[[Call, Body], Any]:
+    return lambda call, body: documents.hidden(call, body["id"]).get(name)
+
+
+def _cash_balance(call: Call, customer: Body) -> Any:
+    mode = documents.hidden(call, customer["id"]).get("cash_balance", {}).get("reconciliation_mode", "automatic")
+    return {
+        "object": "cash_balance", "available": None, "customer": customer["id"], "livemode": customer["livemode"],
+        "settings": {"reconciliation_mode": mode, "using_merchant_default": True},
+    }  # fmt: skip
+
+
+def _tax(call: Call, customer: Body) -> Any:
+    address = documents.hidden(call, customer["id"]).get("tax", {}).get("ip_address") or None
+    return {"automatic_tax": "unrecognized_location", "ip_address": address, "location": None, "provider": "stripe"}
+
+
+def _list_of(name: str) -> Callable[[Call, Body], Any]:
+    def show(call: Call, customer: Body) -> Any:
+        data = documents.hidden(call, customer["id"]).get(name, [])
+        return {"object": "list", "data": data, "has_more": False, "url": f"/v1/customers/{customer['id']}/{name}"}
+
+    return show
+
+
+FIELDS: dict[str, dict[str, Field]] = {
+    "customer": {
+        "cash_balance": Field(show=_cash_balance), "invoice_credit_balance": Field(show=lambda call, customer: {}),
+        "sources": Field(show=_list_of("sources")), "subscriptions": Field(show=_list_of("subscriptions")),
+        "tax": Field(show=_tax), "tax_ids": Field(show=_list_of("tax_ids")), "default_source": Field(),
+        "discount": Field(), "invoice_settings.default_payment_method": Field(), "test_clock": Field(),
+    },
+}  # fmt: skip
+"""What can be expanded, by the type of the object that has it."""
+
+
+def check(call: Call, answers: str) -> None:
+    """Refuses what cannot be expanded in this answer."""
     for index, name in enumerate(call.params.get("expand", [])):
-        field = name.removeprefix("data.") if is_list else name
-        if field in allowed and (not is_list or name.startswith("data.")) or (is_list and name == "data"):
-            continue
-        raise StripeError(400, f"This property cannot be expanded ({name}).", param=f"expand[{index}]")
+        parts = name.split(".")
+        if len(parts) > DEEPEST + answers.startswith("list:"):
+            message = f"You cannot expand more than {DEEPEST} levels of a property. Property: {name}"
+            raise StripeError(400, message, param=f"expand[{index}]")
+        if not _reachable(answers, parts):
+            raise StripeError(400, f"This property cannot be expanded ({name}).", param=f"expand[{index}]")
 
 
-def expanded(call: Call, body: dict[str, Any]) -> dict[str, Any]:
+def _reachable(type: str, parts: list[str]) -> bool:
+    if type.startswith("list:"):
+        return parts[0] == "data" and (len(parts) == 1 or _reachable(type.removeprefix("list:"), parts[1:]))
+    found = _first(type, parts)
+    return found is not None and (not found[2] or _reachable(found[1].type, found[2]))
+
+
+def _first(type: str, parts: list[str]) -> tuple[str, Field, list[str]] | None:
+    """The field with which a path begins, and the rest of the path; a field's own name may hold a dot."""
+    fields = FIELDS.get(type, {})
+    for length in (1, 2):
+        name = ".".join(parts[:length])
+        if name in fields and len(parts) >= length:
+            return name, fields[name], parts[length:]
+    return None
+
+
+def expanded(call: Call, answers: str, body: Body) -> Body:
     """The body with the asked-for fields of its object, or of each object of its list."""
-    fields = [name.removeprefix("data.") for name in call.params.get("expand", [])]
-    fields = [name for name in fields if name in _INCLUDABLE]
-    if not fields or body.get("deleted"):
+    for name in call.params.get("expand", []):
+        body = _with(call, answers, body, name.split("."))
+    return body
+
+
+def _with(call: Call, type: str, body: Any, parts: list[str]) -> Any:
+    if not isinstance(body, dict) or body.get("deleted"):
         return body
-    if body.get("object") == "list":
-        return {**body, "data": [_with(call, item, fields) for item in body["data"]]}
-    return _with(call, body, fields)
-
-
-def _with(call: Call, customer: dict[str, Any], fields: list[str]) -> dict[str, Any]:
-    hidden = call.world.store.fact(f"hidden:{call.scope}:{customer['id']}") or {}
-    return {**customer, **{name: _field(name, customer, hidden) for name in fields}}
-
-
-def _field(name: str, customer: dict[str, Any], hidden: dict[str, Any]) -> Any:
-    if name == "cash_balance":
-        mode = hidden.get("cash_balance", {}).get("reconciliation_mode", "automatic")
-        return {
-            "object": "cash_balance", "available": None, "customer": customer["id"], "livemode": customer["livemode"],
-            "settings": {"reconciliation_mode": mode, "using_merchant_default": True},
-        }  # fmt: skip
-    if name == "tax":
-        address = hidden.get("tax", {}).get("ip_address") or None
-        return {"automatic_tax": "unrecognized_location", "ip_address": address, "location": None, "provider": "stripe"}
-    if name == "invoice_credit_balance":
-        return {}
-    data = hidden.get("tax_ids", []) if name == "tax_ids" else []
-    return {"object": "list", "data": data, "has_more": False, "url": f"/v1/customers/{customer['id']}/{name}"}
+    if type.startswith("list:"):
+        inner = type.removeprefix("list:")
+        items = [_with(call, inner, item, parts[1:]) for item in body["data"]] if parts[1:] else body["data"]
+        return {**body, "data": items}
+    found = _first(type, parts)
+    if found is None:
+        return body
+    name, field, rest = found
+    outer, _, key = name.rpartition(".")
+    holder = body[outer] if outer else body
+    value = holder.get(key)
+    if field.show:
+        value = field.show(call, body) if value is None else value
+    elif isinstance(value, str) and field.type:
+        value = documents.shown_by_id(call, field.type, value)
+    value = _with(call, field.type, value, rest) if rest else value
+    return {**body, outer: {**holder, key: value}} if outer else {**body, key: value}

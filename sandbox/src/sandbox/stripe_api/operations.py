@@ -4,117 +4,39 @@ from __future__ import annotations
 
 import re
 
-from sandbox.stripe_api import account, customers, events, lists, params, webhook_endpoints
+from sandbox.stripe_api import account, customers, events, lists, webhook_endpoints
 from sandbox.stripe_api.calls import Operation
 
+_ENDPOINT = "/v1/webhook_endpoints"
+
 OPERATIONS = (
-    Operation(
-        "customers.create",
-        "POST",
-        "/v1/customers",
-        "customers",
-        "write",
-        params.CUSTOMER_CREATE,
-        customers.create,
-        customers.check,
-    ),
-    Operation(
-        "customers.list",
-        "GET",
-        "/v1/customers",
-        "customers",
-        "read",
-        params.CUSTOMER_LIST,
-        customers.listed,
-        lists.check_page,
-    ),
-    Operation(
-        "customers.retrieve",
-        "GET",
-        "/v1/customers/{id}",
-        "customers",
-        "read",
-        params.CUSTOMER_RETRIEVE,
-        customers.retrieve,
-    ),
-    Operation(
-        "customers.update",
-        "POST",
-        "/v1/customers/{id}",
-        "customers",
-        "write",
-        params.CUSTOMER_UPDATE,
-        customers.update,
-        customers.check,
-    ),
-    Operation(
-        "customers.delete",
-        "DELETE",
-        "/v1/customers/{id}",
-        "customers",
-        "write",
-        params.CUSTOMER_DELETE,
-        customers.delete,
-    ),
-    Operation(
-        "events.list", "GET", "/v1/events", "events", "read", params.EVENT_LIST, events.listed, events.check_list
-    ),
-    Operation("events.retrieve", "GET", "/v1/events/{id}", "events", "read", params.EVENT_RETRIEVE, events.retrieve),
-    Operation(
-        "webhook_endpoints.create",
-        "POST",
-        "/v1/webhook_endpoints",
-        "webhook_endpoints",
-        "write",
-        params.ENDPOINT_CREATE,
-        webhook_endpoints.create,
-        webhook_endpoints.check,
-    ),
-    Operation(
-        "webhook_endpoints.list",
-        "GET",
-        "/v1/webhook_endpoints",
-        "webhook_endpoints",
-        "read",
-        params.ENDPOINT_LIST,
-        webhook_endpoints.listed,
-        lists.check_page,
-    ),
-    Operation(
-        "webhook_endpoints.retrieve",
-        "GET",
-        "/v1/webhook_endpoints/{id}",
-        "webhook_endpoints",
-        "read",
-        params.ENDPOINT_RETRIEVE,
-        webhook_endpoints.retrieve,
-    ),
-    Operation(
-        "webhook_endpoints.update",
-        "POST",
-        "/v1/webhook_endpoints/{id}",
-        "webhook_endpoints",
-        "write",
-        params.ENDPOINT_UPDATE,
-        webhook_endpoints.update,
-        webhook_endpoints.check,
-    ),
-    Operation(
-        "webhook_endpoints.delete",
-        "DELETE",
-        "/v1/webhook_endpoints/{id}",
-        "webhook_endpoints",
-        "write",
-        params.ENDPOINT_DELETE,
-        webhook_endpoints.delete,
-    ),
-    Operation("account.retrieve", "GET", "/v1/account", "account", "read", params.ACCOUNT_RETRIEVE, account.retrieve),
-    Operation(
-        "accounts.retrieve", "GET", "/v1/accounts/{id}", "account", "read", params.ACCOUNT_RETRIEVE, account.retrieve
-    ),
-)
+    Operation("customers.create", "POST", "/v1/customers", "CustomerCreateParams", customers.create, "customer",
+              customers.check),
+    Operation("customers.list", "GET", "/v1/customers", "CustomerListParams", customers.listed, "list:customer",
+              lists.check_page),
+    Operation("customers.retrieve", "GET", "/v1/customers/{id}", "CustomerRetrieveParams", customers.retrieve,
+              "customer"),
+    Operation("customers.update", "POST", "/v1/customers/{id}", "CustomerUpdateParams", customers.update, "customer",
+              customers.check),
+    Operation("customers.delete", "DELETE", "/v1/customers/{id}", "CustomerDeleteParams", customers.delete),
+    Operation("events.list", "GET", "/v1/events", "EventListParams", events.listed, "", events.check_list),
+    Operation("events.retrieve", "GET", "/v1/events/{id}", "EventRetrieveParams", events.retrieve),
+    Operation("webhook_endpoints.create", "POST", _ENDPOINT, "WebhookEndpointCreateParams", webhook_endpoints.create,
+              "", webhook_endpoints.check),
+    Operation("webhook_endpoints.list", "GET", _ENDPOINT, "WebhookEndpointListParams", webhook_endpoints.listed, "",
+              lists.check_page),
+    Operation("webhook_endpoints.retrieve", "GET", f"{_ENDPOINT}/{{id}}", "WebhookEndpointRetrieveParams",
+              webhook_endpoints.retrieve),
+    Operation("webhook_endpoints.update", "POST", f"{_ENDPOINT}/{{id}}", "WebhookEndpointUpdateParams",
+              webhook_endpoints.update, "", webhook_endpoints.check),
+    Operation("webhook_endpoints.delete", "DELETE", f"{_ENDPOINT}/{{id}}", "WebhookEndpointDeleteParams",
+              webhook_endpoints.delete),
+    Operation("account.retrieve", "GET", "/v1/account", "AccountRetrieveCurrentParams", account.retrieve),
+    Operation("accounts.retrieve", "GET", "/v1/accounts/{id}", "AccountRetrieveCurrentParams", account.retrieve,
+              right_on="account"),
+)  # fmt: skip
 # Sub-paths of Stripe's own that are no ids; the sandbox does not serve them.
-_NOT_IDS = frozenset({"search"})
+_NOT_IDS = frozenset({"search", "create_preview", "preview"})
 _PATTERNS = [(operation, re.compile(operation.path.replace("{id}", "([^/]+)"))) for operation in OPERATIONS]
 
 

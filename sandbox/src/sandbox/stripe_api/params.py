@@ -77,17 +77,13 @@ def _union(members: tuple[Any, ...], module: str) -> Shape:
     return shapes[0] if len(shapes) == 1 else OneOf(tuple(shapes))
 
 
-CUSTOMER_CREATE = struct(sdk.CustomerCreateParams)
-CUSTOMER_UPDATE = struct(sdk.CustomerUpdateParams)
-CUSTOMER_RETRIEVE = struct(sdk.CustomerRetrieveParams)
-CUSTOMER_DELETE = struct(sdk.CustomerDeleteParams)
-CUSTOMER_LIST = struct(sdk.CustomerListParams)
-EVENT_LIST = struct(sdk.EventListParams)
-EVENT_RETRIEVE = struct(sdk.EventRetrieveParams)
-ENDPOINT_CREATE = struct(sdk.WebhookEndpointCreateParams)
-ENDPOINT_UPDATE = struct(sdk.WebhookEndpointUpdateParams)
-ENDPOINT_RETRIEVE = struct(sdk.WebhookEndpointRetrieveParams)
-ENDPOINT_DELETE = struct(sdk.WebhookEndpointDeleteParams)
-ENDPOINT_LIST = struct(sdk.WebhookEndpointListParams)
-ACCOUNT_RETRIEVE = struct(sdk.AccountRetrieveCurrentParams)
-API_VERSIONS = frozenset(getattr(ENDPOINT_CREATE.fields["api_version"], "allowed", ()))
+def named(name: str) -> Struct:
+    """The shape of the SDK's type of this name, such as `checkout.SessionCreateParams`."""
+    found: Any = sdk
+    for part in name.split("."):
+        found = getattr(found, part)
+    return struct(found)
+
+
+CUSTOMER_CREATE = named("CustomerCreateParams")
+API_VERSIONS = frozenset(getattr(named("WebhookEndpointCreateParams").fields["api_version"], "allowed", ()))
