@@ -57,6 +57,11 @@ FIELDS: dict[str, dict[str, Field]] = {
         "tax": Field(show=_tax), "tax_ids": Field(show=_list_of("tax_ids")), "default_source": Field(),
         "discount": Field(), "invoice_settings.default_payment_method": Field(), "test_clock": Field(),
     },
+    "product": {"default_price": Field("price"), "tax_code": Field()},
+    "price": {
+        "product": Field("product"), "tiers": Field(show=_hidden("tiers")),
+        "currency_options": Field(show=_hidden("currency_options")),
+    },
 }  # fmt: skip
 """What can be expanded, by the type of the object that has it."""
 

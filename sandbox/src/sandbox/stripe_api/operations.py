@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sandbox.stripe_api import account, customers, events, lists, webhook_endpoints
+from sandbox.stripe_api import account, customers, events, lists, prices, products, webhook_endpoints
 from sandbox.stripe_api.calls import Operation
 
 _ENDPOINT = "/v1/webhook_endpoints"
@@ -31,6 +31,18 @@ OPERATIONS = (
               webhook_endpoints.update, "", webhook_endpoints.check),
     Operation("webhook_endpoints.delete", "DELETE", f"{_ENDPOINT}/{{id}}", "WebhookEndpointDeleteParams",
               webhook_endpoints.delete),
+    Operation("products.create", "POST", "/v1/products", "ProductCreateParams", products.create, "product",
+              products.check),
+    Operation("products.list", "GET", "/v1/products", "ProductListParams", products.listed, "list:product",
+              lists.check_page),
+    Operation("products.retrieve", "GET", "/v1/products/{id}", "ProductRetrieveParams", products.retrieve, "product"),
+    Operation("products.update", "POST", "/v1/products/{id}", "ProductUpdateParams", products.update, "product",
+              products.check),
+    Operation("products.delete", "DELETE", "/v1/products/{id}", "ProductDeleteParams", products.delete),
+    Operation("prices.create", "POST", "/v1/prices", "PriceCreateParams", prices.create, "price", prices.check_create),
+    Operation("prices.list", "GET", "/v1/prices", "PriceListParams", prices.listed, "list:price", prices.check_list),
+    Operation("prices.retrieve", "GET", "/v1/prices/{id}", "PriceRetrieveParams", prices.retrieve, "price"),
+    Operation("prices.update", "POST", "/v1/prices/{id}", "PriceUpdateParams", prices.update, "price", prices.check),
     Operation("account.retrieve", "GET", "/v1/account", "AccountRetrieveCurrentParams", account.retrieve),
     Operation("accounts.retrieve", "GET", "/v1/accounts/{id}", "AccountRetrieveCurrentParams", account.retrieve,
               right_on="account"),

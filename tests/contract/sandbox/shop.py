@@ -1,0 +1,83 @@
+"""A Stripe account inside the test's own process, of which every answer and every event is held against the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from tests.contract.sandbox.inside import Inside
+from tests.contract.sandbox.stripe_schema import problem
+
+Json = dict[str, Any]
+
+
+def flattened(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Nested values as form fields, in Stripe's way."""
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in pairs:
+            yield from flattened(inner, f"{name}[{key}]" if name else str(key))
+    else:
+        yield name, str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class Shop:
+    """A fresh account with a few short words for what tests do in it."""
+
+    def __init__(self, app: Inside) -> None:
+        self.app = app
+        made = app.account("stripe")
+        self.account, self.key = made["account"], made["key"]
+
+    def call(self, method: str, path: str, params: Json, key: str = "", **headers: str) -> httpx.Response:
+        """One call, with nested parameters."""
+        fields = dict(flattened(params))
+        place = "data" if method == "POST" else "params"
+        return self.app.call(method, f"/stripe/v1/{path}", key or self.key, headers=headers, **{place: fields})
+
+    def post(self, path: str, **params: Any) -> Json:
+        """A POST that is expected to succeed."""
+        return self._good(self.call("POST", path, params))
+
+    def get(self, path: str, **params: Any) -> Json:
+        """A GET that is expected to succeed."""
+        return self._good(self.call("GET", path, params))
+
+    def delete(self, path: str) -> Json:
+        """A DELETE that is expected to succeed."""
+        return self._good(self.call("DELETE", path, {}))
+
+    def _good(self, answer: httpx.Response) -> Json:
+        assert answer.status_code == 200, answer.text
+        body: Json = answer.json()
+        assert problem(body) is None, (problem(body), body)
+        return body
+
+    def error(self, method: str, path: str, **params: Any) -> Json:
+        """The error of a call that is expected to be refused."""
+        answer = self.call(method, path, params)
+        assert answer.status_code in (400, 402, 403, 404), answer.text
+        error: Json = answer.json()["error"]
+        return error
+
+    def events(self, *types: str) -> list[Json]:
+        """The account's events, the oldest first: those of some types, else all of them."""
+        found = self.get("events", limit=100, **({"types": list(types)} if types else {}))["data"]
+        for event in found:
+            assert problem(event["data"]["object"]) is None, (event["type"], problem(event["data"]["object"]))
+        return list(reversed(found))
+
+    def types(self) -> list[str]:
+        """The types of the account's events, the oldest first."""
+        return [event["type"] for event in self.events()]
+
+    def control(self, method: str, path: str, **body: Any) -> Json:
+        """A call of the control API for this account that is expected to succeed."""
+        return self.app.control(method, path, {"account": self.account, **body})
+
+    def price(self, amount: int = 1000, **more: Any) -> Json:
+        """A product of its own with a price."""
+        product = more.pop("product", None) or self.post("products", name="Starter")["id"]
+        return self.post("prices", **{"product": product, "currency": "usd", "unit_amount": amount, **more})
