@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
+from sandbox.control.payments import Payments
 from sandbox.control.routes import Control
 from sandbox.page import Page
 from sandbox.stripe_api.app import StripeApi
@@ -37,7 +38,7 @@ def make_app(world: World) -> Starlette:
         routes=[
             Route("/stripe/{path:path}", StripeApi(world).answer, methods=_METHODS),
             Route("/togai/{path:path}", TogaiApi(world).answer, methods=_METHODS),
-            Mount("/control", routes=Control(world).routes()),
+            Mount("/control", routes=[*Control(world).routes(), *Payments(world).routes()]),
             Route("/healthz", health),
             Route("/", page.show),
             Route("/page/stripe", page.create_stripe, methods=["POST"]),

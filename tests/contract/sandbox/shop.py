@@ -30,6 +30,7 @@ class Shop:
         self.app = app
         made = app.account("stripe")
         self.account, self.key = made["account"], made["key"]
+        self._seen: set[str] = set()
 
     def call(self, method: str, path: str, params: Json, key: str = "", **headers: str) -> httpx.Response:
         """One call, with nested parameters."""
@@ -64,8 +65,12 @@ class Shop:
 
     def events(self, *types: str) -> list[Json]:
         """The account's events, the oldest first: those of some types, else all of them."""
-        found = self.get("events", limit=100, **({"types": list(types)} if types else {}))["data"]
+        answer = self.call("GET", "events", {"limit": 100, **({"types": list(types)} if types else {})})
+        found = answer.json()["data"]
         for event in found:
+            if event["id"] in self._seen:
+                continue
+            self._seen.add(event["id"])
             assert problem(event["data"]["object"]) is None, (event["type"], problem(event["data"]["object"]))
         return list(reversed(found))
 

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sandbox.stripe_api.checkout import Outcome
 from sandbox.tenants import RESOURCES, Resource, Right
 
 
@@ -60,6 +61,26 @@ class Archive(Body):
     def _names_one(self) -> Self:
         if (self.customer is None) == (self.togai_account is None):
             raise ValueError("name either a customer or a togai_account")
+        return self
+
+
+class Checkout(Body):
+    """What somebody does at a checkout page: of a payment link, which makes a new session, or of a session."""
+
+    account: str
+    payment_link: str | None = Field(None, min_length=1)
+    session: str | None = Field(None, min_length=1)
+    outcome: Outcome
+    email: str | None = None
+    name: str | None = None
+    client_reference_id: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,200}$")
+    quantity: int | None = Field(None, ge=1)
+    shuffled: bool | int = False
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.payment_link is None) == (self.session is None):
+            raise ValueError("name either a payment_link or a session")
         return self
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Callable
 
-from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.answers import Answer
 from sandbox.control import bodies
+from sandbox.control.payments import expire_sessions
+from sandbox.control.requests import ControlError, Run, answering, json_of, read, tenant_of
 from sandbox.control.views import accounts_view, calls_view, history_view, state_view
 from sandbox.faults import Rule
 from sandbox.identifiers import random_text, stripe_id
@@ -23,21 +21,11 @@ from sandbox.store import Json
 from sandbox.tenants import Tenant
 from sandbox.togai_api import accounts, customers
 from sandbox.togai_api.calls import Call
-from sandbox.togai_api.errors import TogaiError
 from sandbox.togai_api.settings import add_system_setting
 from sandbox.togai_api.webhooks import subscribe, subscriptions
 from sandbox.world import World
 
-B = TypeVar("B", bound=BaseModel)
 Action = Callable[[Call], Answer]
-
-
-class ControlError(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Control:
@@ -48,7 +36,7 @@ class Control:
 
     def routes(self) -> list[Route]:
         """The routes, each answering errors as `{"error": ...}`."""
-        table: list[tuple[str, str, Callable[[Request], Awaitable[Any]]]] = [
+        table: list[tuple[str, str, Run]] = [
             ("GET", "/accounts", self.list_accounts), ("POST", "/accounts", self.add_account),
             ("POST", "/keys", self.add_key),
             ("GET", "/subscriptions", self.list_subscriptions), ("POST", "/subscriptions", self.add_subscription),
@@ -65,7 +53,7 @@ class Control:
             ("DELETE", "/faults", self.clear_faults), ("DELETE", "/faults/{id}", self.clear_faults),
             ("GET", "/state", self.show_state), ("GET", "/history", self.show_history),
         ]  # fmt: skip
-        return [Route(path, _answering(run), methods=[method]) for method, path, run in table]
+        return [Route(path, answering(run), methods=[method]) for method, path, run in table]
 
     async def list_accounts(self, request: Request) -> Json:
         """Every account and organization with its keys."""
@@ -73,7 +61,7 @@ class Control:
 
     async def add_account(self, request: Request) -> Json:
         """Makes a Stripe account in one mode, or a Togai organization."""
-        body = await _read(request, bodies.NewAccount)
+        body = await read(request, bodies.NewAccount)
         tenants = self._world.tenants
         with self._world.store.transaction():
             if body.app == "stripe":
@@ -87,7 +75,7 @@ class Control:
 
     async def add_key(self, request: Request) -> Json:
         """Makes another key, restricted when rights are given."""
-        body = await _read(request, bodies.NewKey)
+        body = await read(request, bodies.NewKey)
         access = self._world.tenants.add_key(self._tenant(body.account), body.key, body.full_rights())
         return {"account": access.tenant.scope, "key": access.key, "rights": access.rights}
 
@@ -98,7 +86,7 @@ class Control:
 
     async def add_subscription(self, request: Request) -> Json:
         """Adds a Togai webhook."""
-        body = await _read(request, bodies.NewSubscription)
+        body = await read(request, bodies.NewSubscription)
         tenant = self._tenant(body.account, "togai")
         return subscribe(self._world.store, tenant.scope, body.event, body.url, self._world.clock.micros())
 
@@ -116,7 +104,7 @@ class Control:
         return {"unarchived": await self._by_hand(request, customers.unarchive, accounts.unarchive)}
 
     async def _by_hand(self, request: Request, customer: Action, account: Action) -> str:
-        body = await _read(request, bodies.Archive)
+        body = await read(request, bodies.Archive)
         run, id = (customer, body.customer) if body.customer else (account, body.togai_account)
         call = Call(self._world, self._tenant(body.account, "togai"), id or "", {}, b"")
         with self._world.store.transaction():
@@ -130,7 +118,7 @@ class Control:
 
     async def roll_secret(self, request: Request) -> Json:
         """Rolls a webhook endpoint's secret; both sign until the overlap ends."""
-        body = await _read(request, bodies.Roll)
+        body = await read(request, bodies.Roll)
         tenant = self._tenant(body.account, "stripe")
         if not self._world.store.get(tenant.scope, "webhook_endpoint", body.endpoint):
             raise ControlError(404, f"no endpoint {body.endpoint}")
@@ -142,7 +130,8 @@ class Control:
 
     async def advance_clock(self, request: Request) -> Json:
         """Moves the clock forward."""
-        self._world.advance_clock((await _read(request, bodies.Advance)).advance)
+        self._world.advance_clock((await read(request, bodies.Advance)).advance)
+        expire_sessions(self._world)
         return await self.show_clock(request)
 
     async def reset(self, request: Request) -> Json:
@@ -156,7 +145,7 @@ class Control:
 
     async def change_settings(self, request: Request) -> Json:
         """Changes the switches that are named; null turns a limit off."""
-        given = await _json(request)
+        given = await json_of(request)
         self._world.keep_settings(Settings.model_validate({**self._world.settings.model_dump(), **given}))
         return self._world.settings.model_dump()
 
@@ -196,7 +185,7 @@ class Control:
 
     async def add_fault(self, request: Request) -> Json:
         """Adds a fault rule."""
-        rule = await _read(request, Rule)
+        rule = await read(request, Rule)
         if rule.match.account:
             rule.match.account = self._tenant(rule.match.account).scope
         return self._world.faults.add(rule).shown()
@@ -217,10 +206,7 @@ class Control:
         return history_view(self._world, tenant, int(query.get("since", "0")), int(query.get("limit", "10000")))
 
     def _tenant(self, name: str, app: str | None = None) -> Tenant:
-        tenant = self._world.tenants.find(name)
-        if tenant is None or (app and tenant.app != app):
-            raise ControlError(404, f"no {app or ''} account {name!r}")
-        return tenant
+        return tenant_of(self._world, name, app)
 
     def _scope(self, request: Request) -> str | None:
         name = request.query_params.get("account")
@@ -231,32 +217,3 @@ def _check_numbers(request: Request) -> None:
     for name in ("since", "limit"):
         if not request.query_params.get(name, "0").isdecimal():
             raise ControlError(400, f"{name} is not a number")
-
-
-async def _json(request: Request) -> Json:
-    try:
-        given = json.loads(await request.body() or b"{}")
-    except ValueError as error:
-        raise ControlError(400, "the body is not JSON") from error
-    if not isinstance(given, dict):
-        raise ControlError(400, "the body is not an object")
-    return given
-
-
-async def _read(request: Request, model: type[B]) -> B:
-    return model.model_validate(await _json(request))
-
-
-def _answering(run: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        try:
-            return JSONResponse(await run(request))
-        except (ControlError, TogaiError) as error:
-            return JSONResponse({"error": str(error)}, error.status)
-        except ValidationError as error:
-            shown = error.errors(include_url=False, include_context=False, include_input=False)
-            return JSONResponse({"error": "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in shown)}, 400)
-        except ValueError as error:
-            return JSONResponse({"error": str(error)}, 409)
-
-    return endpoint

@@ -71,10 +71,15 @@ def state_view(world: World, tenant: Tenant) -> Json:
     """Every object of an account, the oldest first, with deleted Stripe objects marked."""
     result: dict[str, Any] = {"account": tenant.scope, "app": tenant.app}
     kinds = (
-        {"customers": "customer", "events": "event", "webhook_endpoints": "webhook_endpoint"}
+        {
+            "customers": "customer", "events": "event", "webhook_endpoints": "webhook_endpoint",
+            "products": "product", "prices": "price", "payment_links": "payment_link",
+            "checkout_sessions": "checkout.session", "payment_intents": "payment_intent", "charges": "charge",
+            "subscriptions": "subscription",
+        }
         if tenant.app == "stripe"
         else {"customers": "customer", "accounts": "account", "settings": "setting", "aliases": "alias"}
-    )
+    )  # fmt: skip
     for plural, kind in kinds.items():
         rows = world.store.select(tenant.scope, kind, order="seq")
         result[plural] = [_shown(tenant, kind, row.body, row.lookup, row.deleted, row.changed) for row in rows]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.stripe_api import documents
+from sandbox.stripe_api import documents, line_items
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError
 
@@ -62,6 +62,24 @@ FIELDS: dict[str, dict[str, Field]] = {
         "product": Field("product"), "tiers": Field(show=_hidden("tiers")),
         "currency_options": Field(show=_hidden("currency_options")),
     },
+    "item": {"price": Field("price")},
+    "payment_link": {"line_items": Field("list:item", line_items.embedded), "on_behalf_of": Field()},
+    "checkout.session": {
+        "line_items": Field("list:item", line_items.embedded), "customer": Field("customer"),
+        "payment_intent": Field("payment_intent"), "payment_link": Field("payment_link"), "setup_intent": Field(),
+        "subscription": Field("subscription"), "invoice": Field("invoice"),
+    },
+    "payment_intent": {
+        "latest_charge": Field("charge"), "customer": Field("customer"), "payment_method": Field(), "review": Field(),
+    },
+    "charge": {
+        "payment_intent": Field("payment_intent"), "customer": Field("customer"), "balance_transaction": Field(),
+    },
+    "subscription": {
+        "customer": Field("customer"), "latest_invoice": Field("invoice"), "default_payment_method": Field(),
+        "items": Field("list:subscription_item"),
+    },
+    "subscription_item": {"price": Field("price")},
 }  # fmt: skip
 """What can be expanded, by the type of the object that has it."""
 

@@ -54,3 +54,23 @@ def page(call: Call, kind: str, noun: str, where: list[str], values: list[object
 def envelope(url: str, data: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:
     """The list object."""
     return {"object": "list", "data": data, "has_more": has_more, "url": url}
+
+
+def sliced(call: Call, items: list[dict[str, Any]], noun: str, url: str) -> dict[str, Any]:
+    """A page of a list that stands inside another object and keeps its order, such as line items."""
+    limit = call.params.get("limit", 10)
+    ids = [item["id"] for item in items]
+    start, end = 0, len(items)
+    for name in ("starting_after", "ending_before"):
+        cursor = call.params.get(name)
+        if not cursor:
+            continue
+        if cursor not in ids:
+            raise missing_object(noun, cursor, param=name, status=400)
+        if name == "starting_after":
+            start = ids.index(cursor) + 1
+        else:
+            end = ids.index(cursor)
+    if call.params.get("ending_before"):
+        return envelope(url, items[max(0, end - limit) : end], end > limit)
+    return envelope(url, items[start : start + limit], len(items) > start + limit)

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import re
 
-from sandbox.stripe_api import account, customers, events, lists, prices, products, webhook_endpoints
+from sandbox.stripe_api import (
+    account,
+    customers,
+    events,
+    lists,
+    payment_links,
+    payments,
+    prices,
+    products,
+    sessions,
+    subscriptions,
+    webhook_endpoints,
+)
 from sandbox.stripe_api.calls import Operation
 
-_ENDPOINT = "/v1/webhook_endpoints"
+_ENDPOINT, _SESSIONS = "/v1/webhook_endpoints", "/v1/checkout/sessions"
 
 OPERATIONS = (
     Operation("customers.create", "POST", "/v1/customers", "CustomerCreateParams", customers.create, "customer",
@@ -43,6 +55,40 @@ OPERATIONS = (
     Operation("prices.list", "GET", "/v1/prices", "PriceListParams", prices.listed, "list:price", prices.check_list),
     Operation("prices.retrieve", "GET", "/v1/prices/{id}", "PriceRetrieveParams", prices.retrieve, "price"),
     Operation("prices.update", "POST", "/v1/prices/{id}", "PriceUpdateParams", prices.update, "price", prices.check),
+    Operation("payment_links.create", "POST", "/v1/payment_links", "PaymentLinkCreateParams", payment_links.create,
+              "payment_link", payment_links.check_create),
+    Operation("payment_links.list", "GET", "/v1/payment_links", "PaymentLinkListParams", payment_links.listed,
+              "list:payment_link", lists.check_page),
+    Operation("payment_links.retrieve", "GET", "/v1/payment_links/{id}", "PaymentLinkRetrieveParams",
+              payment_links.retrieve, "payment_link"),
+    Operation("payment_links.update", "POST", "/v1/payment_links/{id}", "PaymentLinkUpdateParams",
+              payment_links.update, "payment_link", payment_links.check),
+    Operation("payment_links.list_line_items", "GET", "/v1/payment_links/{id}/line_items",
+              "PaymentLinkListLineItemsParams", payment_links.listed_items, "list:item", lists.check_page),
+    Operation("checkout_sessions.create", "POST", _SESSIONS, "checkout.SessionCreateParams", sessions.create,
+              "checkout.session", sessions.check_create),
+    Operation("checkout_sessions.list", "GET", _SESSIONS, "checkout.SessionListParams", sessions.listed,
+              "list:checkout.session", lists.check_page),
+    Operation("checkout_sessions.retrieve", "GET", f"{_SESSIONS}/{{id}}", "checkout.SessionRetrieveParams",
+              sessions.retrieve, "checkout.session"),
+    Operation("checkout_sessions.update", "POST", f"{_SESSIONS}/{{id}}", "checkout.SessionUpdateParams",
+              sessions.update, "checkout.session", sessions.check),
+    Operation("checkout_sessions.expire", "POST", f"{_SESSIONS}/{{id}}/expire", "checkout.SessionExpireParams",
+              sessions.expire, "checkout.session"),
+    Operation("checkout_sessions.list_line_items", "GET", f"{_SESSIONS}/{{id}}/line_items",
+              "checkout.SessionListLineItemsParams", sessions.listed_items, "list:item", lists.check_page),
+    Operation("payment_intents.list", "GET", "/v1/payment_intents", "PaymentIntentListParams", payments.list_intents,
+              "list:payment_intent", lists.check_page),
+    Operation("payment_intents.retrieve", "GET", "/v1/payment_intents/{id}", "PaymentIntentRetrieveParams",
+              payments.retrieve_intent, "payment_intent"),
+    Operation("charges.list", "GET", "/v1/charges", "ChargeListParams", payments.list_charges, "list:charge",
+              lists.check_page),
+    Operation("charges.retrieve", "GET", "/v1/charges/{id}", "ChargeRetrieveParams", payments.retrieve_charge,
+              "charge"),
+    Operation("subscriptions.list", "GET", "/v1/subscriptions", "SubscriptionListParams", subscriptions.listed,
+              "list:subscription", lists.check_page),
+    Operation("subscriptions.retrieve", "GET", "/v1/subscriptions/{id}", "SubscriptionRetrieveParams",
+              subscriptions.retrieve, "subscription"),
     Operation("account.retrieve", "GET", "/v1/account", "AccountRetrieveCurrentParams", account.retrieve),
     Operation("accounts.retrieve", "GET", "/v1/accounts/{id}", "AccountRetrieveCurrentParams", account.retrieve,
               right_on="account"),

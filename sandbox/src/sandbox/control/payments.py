@@ -1,0 +1,67 @@
+"""The control API's part of people who pay at Stripe's pages."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from sandbox.control import bodies
+from sandbox.control.requests import ControlError, Run, answering, read, tenant_of
+from sandbox.store import Json
+from sandbox.stripe_api import checkout, sessions
+from sandbox.stripe_api.calls import Call
+from sandbox.stripe_api.checkout import Visitor
+from sandbox.stripe_api.events import shuffled
+from sandbox.tenants import Tenant
+from sandbox.world import World
+
+
+def expire_sessions(world: World) -> None:
+    """Lets checkout sessions expire whose time is over by the sandbox's clock."""
+    for tenant in world.tenants.all():
+        if tenant.app == "stripe":
+            with world.store.transaction():
+                sessions.expire_due(call_of(world, tenant, ""))
+
+
+def call_of(world: World, tenant: Tenant, base: str, id: str = "") -> Call:
+    """A call that no request of the API makes: its events name no request."""
+    return Call(world, tenant, {}, id, None, None, base)
+
+
+def chance(shuffle: bool | int) -> random.Random | None:
+    """The order in which events are told: None for the usual one; a number is the seed of another one."""
+    return None if shuffle is False else random.Random(None if shuffle is True else shuffle)
+
+
+class Payments:
+    """Answers what people do at payment pages."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """The routes below `/control`."""
+        table: list[tuple[str, str, Run]] = [("POST", "/stripe/checkout", self.checkout)]
+        return [Route(path, answering(run), methods=[method]) for method, path, run in table]
+
+    def _call(self, request: Request, account: str) -> Call:
+        return call_of(self._world, tenant_of(self._world, account, "stripe"), self._world.address(request))
+
+    async def checkout(self, request: Request) -> Json:
+        """Plays what somebody does at a checkout page."""
+        body = await read(request, bodies.Checkout)
+        call = self._call(request, body.account)
+        try:
+            with self._world.store.transaction(), shuffled(call, chance(body.shuffled)):
+                session: dict[str, Any] = {"id": body.session}
+                if body.payment_link:
+                    session = checkout.visited(call, body.payment_link, body.client_reference_id, body.email)
+                visitor = Visitor(body.email, body.name, body.quantity)
+                session = checkout.resolve(call, str(session["id"]), body.outcome, visitor)
+        except LookupError as error:
+            raise ControlError(404, str(error)) from error
+        return {"session": session["id"], "status": session["status"], "payment_status": session["payment_status"]}

@@ -1,0 +1,92 @@
+"""Stripe's subscriptions, as far as a checkout begins them: they are read, and bill nothing by themselves here."""
+
+from __future__ import annotations
+
+import calendar
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sandbox.identifiers import stripe_id
+from sandbox.stripe_api import documents, lists
+from sandbox.stripe_api.calls import Call
+
+KIND = "subscription"
+Body = dict[str, Any]
+
+
+def begin(call: Call, session: Body, hidden: Body) -> Body:
+    """The subscription of a completed session: "customer.subscription.created"."""
+    now, data = int(call.world.clock.now()), hidden["subscription_data"]
+    id, days = stripe_id("sub"), data.get("trial_period_days")
+    trial = now + days * 86_400 if days else None
+    body: Body = {
+        "id": id, "object": KIND, "application": None, "application_fee_percent": None,
+        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None}, "billing_cycle_anchor": now,
+        "billing_cycle_anchor_config": None, "billing_mode": {"flexible": {"proration_discounts": "included"},
+        "type": "flexible"}, "billing_schedules": [], "billing_thresholds": None, "cancel_at": None,
+        "cancel_at_period_end": False, "canceled_at": None,
+        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+        "collection_method": "charge_automatically", "created": now, "currency": session["currency"],
+        "customer": session["customer"], "customer_account": None, "days_until_due": None,
+        "default_payment_method": None, "default_source": None, "default_tax_rates": [],
+        "description": data.get("description"), "discounts": [], "ended_at": None,
+        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+        "items": _items(call, id, session, hidden["items"], now), "latest_invoice": None,
+        "livemode": call.tenant.live, "metadata": data.get("metadata") or {},
+        "next_pending_invoice_item_invoice": None, "on_behalf_of": None, "pause_collection": None,
+        "payment_settings": None, "pending_invoice_item_interval": None, "pending_setup_intent": None,
+        "pending_update": None, "schedule": None, "start_date": now, "status": "trialing" if trial else "active",
+        "test_clock": None, "transfer_data": None, "trial_end": trial,
+        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+        "trial_start": now if trial else None,
+    }  # fmt: skip
+    return documents.add(call, body, lookup=session["customer"], event="customer.subscription.created")
+
+
+def _items(call: Call, id: str, session: Body, items: list[Body], now: int) -> Body:
+    """The recurring ones of what was bought, each with its first period."""
+    data = []
+    for item in items:
+        price = documents.shown_by_id(call, "price", item["price"])
+        if price is None or not price["recurring"]:
+            continue
+        every = price["recurring"]
+        data.append({
+            "id": stripe_id("si"), "object": "subscription_item", "billing_thresholds": None, "created": now,
+            "current_period_end": later(now, every["interval"], every["interval_count"]), "current_period_start": now,
+            "discounts": [], "metadata": {}, "price": price, "quantity": item["quantity"], "subscription": id,
+            "tax_rates": [],
+        })  # fmt: skip
+    url = f"/v1/subscription_items?subscription={id}"
+    return {"object": "list", "data": data, "has_more": False, "url": url}
+
+
+def later(moment: int, interval: str, count: int) -> int:
+    """A moment so many intervals later; the last days of a month stay within their month."""
+    start = datetime.fromtimestamp(moment, UTC)
+    if interval in ("day", "week"):
+        return int((start + timedelta(days=count * (7 if interval == "week" else 1))).timestamp())
+    months = start.month - 1 + count * (12 if interval == "year" else 1)
+    year, month = start.year + months // 12, months % 12 + 1
+    day = min(start.day, calendar.monthrange(year, month)[1])
+    return int(start.replace(year=year, month=month, day=day).timestamp())
+
+
+def retrieve(call: Call) -> Body:
+    """GET /v1/subscriptions/{id}."""
+    return documents.present(call, KIND, KIND).body
+
+
+def listed(call: Call) -> Body:
+    """GET /v1/subscriptions, by customer and status; without canceled ones unless asked for."""
+    where, values = lists.created_range(call.params.get("created"))
+    if call.params.get("customer"):
+        where.append("lookup=?")
+        values.append(call.params["customer"])
+    status = call.params.get("status")
+    if status not in (None, "all"):
+        where.append("json_extract(body, '$.status')=?")
+        values.append(status)
+    elif status is None:
+        where.append("json_extract(body, '$.status')<>'canceled'")
+    return documents.page(call, KIND, KIND, "/v1/subscriptions", where, values)
