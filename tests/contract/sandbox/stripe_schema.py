@@ -69,6 +69,7 @@ def _strict(schema: Any) -> Any:
     return {"anyOf": [made, {"type": "null"}]} if schema.get("nullable") else made
 
 
+@cache
 def _retrieve(uri: str) -> Resource[Any]:
     name = uri.removeprefix("stripe:")
     schema = schemas()[name]
