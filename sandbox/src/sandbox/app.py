@@ -12,6 +12,7 @@ from starlette.routing import Mount, Route
 
 from sandbox.control.payments import Payments
 from sandbox.control.routes import Control
+from sandbox.control.togai import TogaiPages
 from sandbox.page import Page
 from sandbox.stripe_api.app import StripeApi
 from sandbox.togai_api.app import TogaiApi
@@ -34,11 +35,12 @@ def make_app(world: World) -> Starlette:
         return PlainTextResponse("ok")
 
     page = Page(world)
+    control = [*Control(world).routes(), *Payments(world).routes(), *TogaiPages(world).routes()]
     return Starlette(
         routes=[
             Route("/stripe/{path:path}", StripeApi(world).answer, methods=_METHODS),
             Route("/togai/{path:path}", TogaiApi(world).answer, methods=_METHODS),
-            Mount("/control", routes=[*Control(world).routes(), *Payments(world).routes()]),
+            Mount("/control", routes=control),
             Route("/healthz", health),
             Route("/", page.show),
             Route("/page/stripe", page.create_stripe, methods=["POST"]),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Settings(BaseModel):
@@ -20,12 +21,26 @@ class Settings(BaseModel):
     webhook_delays: list[float] = Field(
         default=[1, 2, 4, 8, 16, 32, 60, 60, 60, 60], description="seconds before each retry of a Stripe delivery"
     )
-    webhook_timeout: float = Field(10.0, gt=0, description="seconds until a delivery attempt counts as failed")
+    webhook_timeout: float = Field(
+        10.0, gt=0, strict=False, description="seconds until a delivery attempt counts as failed"
+    )
     togai_rate: int | None = Field(10, description="requests a second and organization")
     togai_unauthenticated: int | None = Field(5, description="unauthenticated calls in 30 minutes until the lock")
     togai_retry_after: int | None = Field(None, description="seconds in a Retry-After header on 429")
     togai_duplicate: Literal[200, 400, 409] = Field(400, description="answer to a create with a taken id")
     togai_setting_write: Literal[201, 204] = Field(201, description="answer to a successful write of a setting")
+    togai_association_from: Literal["today", "tomorrow"] = Field("today", description="first day of a new plan")
+    togai_time_zone: str = Field("UTC", description="time zone of every organization: when its day begins")
+    togai_price_plan_quota: int | None = Field(None, description="most price plans of an organization")
     togai_customer_quota: int | None = Field(None, description="most customers of an organization")
     togai_account_quota: int | None = Field(None, description="most accounts of an organization")
     togai_alias_quota: int | None = Field(None, description="most aliases of an organization")
+
+    @field_validator("togai_time_zone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, LookupError, ValueError) as error:
+            raise ValueError(f"no time zone {name!r}") from error
+        return name

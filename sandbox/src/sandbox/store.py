@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +58,31 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, body TEXT NOT NULL);
 ADDED = {"calls": {"began": "REAL", "caller": "TEXT", "retry_after": "REAL"}}
 """Columns that files of earlier versions lack."""
 TABLES = ("documents", "tenants", "keys", "idempotency", "deliveries", "attempts", "calls", "versions", "facts")
-WITH_HISTORY = ("customer", "account", "setting")
+WITH_HISTORY = ("customer", "account", "setting", "price_plan", "pricing_schedule")
 """Kinds of which every version is kept: who set what, and when, is what a test of order asks."""
 
 caller: ContextVar[str] = ContextVar("caller", default="control")
 """The key of the request that is being served; what no request does is done by the control API."""
 
 
+_EXACT = re.compile(r'"\\u0000([0-9.-]+)\\u0000"')
+
+
 def dump(value: object) -> str:
-    """Compact JSON, the form in which bodies are stored and sent."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Compact JSON, the form in which bodies are stored and sent; a Decimal becomes the very number that it is."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_marked)
+    return _EXACT.sub(r"\1", text) if "\\u0000" in text else text
+
+
+def _marked(value: object) -> str:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} is no JSON")
+    return f"\0{value:f}\0"
+
+
+def load(text: str) -> Any:
+    """JSON as `dump` wrote it: numbers with a fraction are Decimals, for a float would change them."""
+    return json.loads(text, parse_float=Decimal)
 
 
 @dataclass(frozen=True)
@@ -82,7 +99,7 @@ class Document:
 
 
 def _document(row: Sequence[Any]) -> Document:
-    return Document(row[0], row[1], row[2], row[3], row[4], bool(row[5]), json.loads(row[6]))
+    return Document(row[0], row[1], row[2], row[3], row[4], bool(row[5]), load(row[6]))
 
 
 def _close_to_others(file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from sandbox.settings import Settings
 from sandbox.togai_api.operations import OPERATIONS
 
 from tests.contract.sandbox.inside import UNLIMITED, Inside, inside
+from tests.contract.sandbox.togai_plans import ASSOCIATION, PLAN_ID, RATES
 from tests.contract.sandbox.togai_table import ROWS, UNKNOWN_ID, WRONG, Row
 
 METHODS = {operation.name: operation.method for operation in OPERATIONS}
@@ -39,6 +41,13 @@ class Org:
             ("/settings", {**setting, "entityType": "ACCOUNT", "entityId": "A1"}),
         ):
             assert self.call("POST", path, json=body).status_code == 201
+        for id, active in ((PLAN_ID, True), ("P2", False)):
+            plan = {"account": self.account, "id": id, "name": "Starter", "rates": RATES, "active": active}
+            app.control("POST", "/togai/price_plans", plan)
+        today = datetime.now(UTC).date()
+        assert self.call(
+            "POST", "/accounts/A1/price_plans", json={**ASSOCIATION, "effectiveFrom": f"{today}"}
+        ).is_success
 
     def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """A call with the organization's token, unless the headers say otherwise."""
@@ -280,6 +289,8 @@ def test_pages_hold_twenty_and_end_with_an_empty_one(org: Org, name: str) -> Non
             "settings": [setting],
         }
         assert org.call("POST", "/customers", json={**customer, "account": account}).status_code == 201
+        plan = {"account": org.account, "name": f"Plan {number}", "rates": {"USD": "1"}}
+        org.app.control("POST", "/togai/price_plans", plan)
     whole = org.call("GET", f"{ROWS[name].path}?pageSize=100").json()["data"]
     first = org.call("GET", ROWS[name].path).json()
     second = org.call("GET", ROWS[name].path, params={"nextToken": first["nextToken"]}).json()

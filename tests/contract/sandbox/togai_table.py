@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.contract.sandbox import togai_plans as plans
+
 ADDRESS_FIELDS = ("phoneNumber", "line1", "line2", "postalCode", "city", "state", "country")
 FULL_ADDRESS = {
     "phoneNumber": "+49 30 1", "line1": "Hof 1", "line2": "2. Stock", "postalCode": "10115", "city": "Berlin",
@@ -90,6 +92,7 @@ NEW_CUSTOMER_TYPES = {
 }  # fmt: skip
 
 WRONG: dict[str, list[Any]] = {
+    **plans.WRONG,
     "text": [5, True, [], {}],
     "id": [5, True, [], "", "i" * 51],
     "name": [5, "ab", "n" * 256, {}],
@@ -146,6 +149,37 @@ ROWS: dict[str, Row] = {
     ),
     "accounts.account_aliases": Row(
         "/accounts/A1/account_aliases", 200, frozenset({"data"}), frozenset({"nextToken"}), items=(DATED, frozenset()),
+    ),
+    "accounts.associate_price_plan": Row(
+        "/accounts/A1/price_plans", 200, plans.ASSOCIATED, body=plans.ASSOCIATION, types=plans.EDIT_TYPES,
+        required=("effectiveFrom", "effectiveUntil", "pricePlanId"),
+    ),
+    "accounts.edit_schedules": Row(
+        "/accounts/A1/edit_schedules", 200, plans.ASSOCIATED, body={"edits": [plans.ASSOCIATION]},
+        types={"edits": "edits", **under("edits.0", plans.EDIT_TYPES)}, required=("edits", "edits.0.effectiveFrom"),
+    ),
+    "accounts.pricing_schedules": Row(
+        "/accounts/A1/pricing_schedules", 200, PAGE, items=(plans.SCHEDULE, plans.SCHEDULE_MORE),
+    ),
+    "price_plans.create": Row(
+        "/price_plans", 200, plans.PLAN, plans.PLAN_MORE, plans.NEW_PLAN, quota="togai_price_plan_quota",
+        required=("name", "pricePlanDetails", "pricePlanDetails.supportedCurrencies"),
+        types={"name": "plan_name", "description": "description", "type": "plan_type", "pricingRules": "rules",
+               "pricePlanDetails": "hash",
+               "pricePlanDetails.deferredRevenue": "flag", **under("pricePlanDetails", plans.DETAIL_TYPES)},
+    ),
+    "price_plans.list": Row(
+        "/price_plans", 200, PAGE, CONTEXT, items=(plans.LISTED_PLAN, plans.LISTED_PLAN_MORE),
+    ),
+    "price_plans.retrieve": Row("/price_plans/P1", 200, plans.PLAN, plans.PLAN_MORE),
+    "price_plans.update": Row(
+        "/price_plans/P2", 200, plans.PLAN, plans.PLAN_MORE, plans.CHANGED_PLAN,
+        types={"description": "description", **under("pricePlanDetails", plans.DETAIL_TYPES)},
+    ),
+    "price_plans.delete": Row("/price_plans/P1", 200, DONE),
+    "price_plans.activate": Row(
+        "/price_plans/P2/activate", 200, plans.PLAN, plans.PLAN_MORE, {"currencies": ["USD"]},
+        required=("currencies",), types={"currencies": "currencies"},
     ),
     "aliases.create": Row(
         "/aliases", 201, frozenset({"data"}), frozenset({"nextToken"}), {"aliases": [{"value": "later"}]},

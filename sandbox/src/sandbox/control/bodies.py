@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sandbox.stripe_api.checkout import Outcome
 from sandbox.tenants import RESOURCES, Resource, Right
+from sandbox.togai_api.models import sent
+from sandbox.togai_api.plan_models import PlanDetails
+
+Amount = Annotated[str, Field(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$")]
+"""An amount as text, because a number of JSON may pass through a float on its way."""
 
 
 class Body(BaseModel):
@@ -82,6 +88,50 @@ class Checkout(Body):
         if (self.payment_link is None) == (self.session is None):
             raise ValueError("name either a payment_link or a session")
         return self
+
+
+class PricePlanVersion(Body):
+    """What a Togai price plan costs: one fixed fee in each currency, or rate cards of any kind."""
+
+    account: str
+    rates: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Amount] | None = Field(None, min_length=1)
+    interval: Literal["WEEKLY", "MONTHLY", "QUARTERLY", "HALF_YEARLY", "ANNUALLY"] = "MONTHLY"
+    timing: Literal["IN_ADVANCE", "IN_ARREARS", "PREPAID"] = "IN_ADVANCE"
+    fee: Literal["ONE_TIME", "RECURRING"] = "RECURRING"
+    details: PlanDetails | None = None
+
+    @model_validator(mode="after")
+    def _costs_once(self) -> Self:
+        if (self.rates is None) == (self.details is None):
+            raise ValueError("give either rates or details")
+        return self
+
+    def full_details(self) -> dict[str, Any]:
+        """The body's `pricePlanDetails` at Togai."""
+        if self.details is not None:
+            return sent(self.details)
+        rates = [{"currency": code, "rate": Decimal(rate)} for code, rate in (self.rates or {}).items()]
+        fee = {
+            "id": "addon.sandbox.fee", "displayName": "Fee", "rateValues": rates, "enableProration": False,
+            "invoiceTiming": self.timing, "type": self.fee,
+        }  # fmt: skip
+        cycle = {"interval": self.interval, "gracePeriod": 1, "anniversaryCycle": True}
+        currencies = [rate["currency"] for rate in rates]
+        return {"supportedCurrencies": currencies, "pricingCycleConfig": cycle, "fixedFeeRateCards": [fee]}
+
+
+class NewPricePlan(PricePlanVersion):
+    """A new price plan, active unless it is to be a draft."""
+
+    name: str = Field(min_length=1, max_length=50)
+    id: str | None = Field(None, min_length=1, max_length=50)
+    description: str | None = Field(None, max_length=255)
+    active: bool = True
+
+    def details_with_name(self) -> dict[str, Any]:
+        """The body of Togai's own create."""
+        body: dict[str, Any] = {"name": self.name, "pricePlanDetails": self.full_details()}
+        return body if self.description is None else {**body, "description": self.description}
 
 
 class Advance(Body):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.store import Json
+from sandbox.store import Json, dump, load
 from sandbox.stripe_api.errors import StripeError
 from sandbox.tenants import Tenant
 from sandbox.togai_api.errors import TogaiError
@@ -36,9 +36,10 @@ def tenant_of(world: World, name: str, app: str | None = None) -> Tenant:
     return tenant
 
 
-async def json_of(request: Request) -> Json:
+async def json_of(request: Request, loads: Callable[[str], Any] = json.loads) -> Json:
+    """The body of a request, an object."""
     try:
-        given = json.loads(await request.body() or b"{}")
+        given = loads((await request.body() or b"{}").decode())
     except ValueError as error:
         raise ControlError(400, "the body is not JSON") from error
     if not isinstance(given, dict):
@@ -47,13 +48,14 @@ async def json_of(request: Request) -> Json:
 
 
 async def read(request: Request, model: type[B]) -> B:
-    return model.model_validate(await json_of(request))
+    """The body of a request as its model; amounts in it stay exact."""
+    return model.model_validate(await json_of(request, load))
 
 
 def answering(run: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            return JSONResponse(await run(request))
+            return Response(dump(await run(request)), media_type="application/json")
         except (ControlError, StripeError, TogaiError) as error:
             return JSONResponse({"error": str(error)}, error.status)
         except ValidationError as error:

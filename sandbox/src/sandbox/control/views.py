@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
 from sandbox.clock import rfc3339
-from sandbox.store import Json
+from sandbox.store import Json, load
 from sandbox.tenants import Tenant
 from sandbox.world import World
 
@@ -61,9 +60,7 @@ def history_view(world: World, tenant: Tenant, since: int, limit: int) -> Json:
         tenant.scope, since, limit,
     )  # fmt: skip
     names = ("seq", "at", "kind", "id", "caller")
-    found = [
-        {**dict(zip(names, row[:5], strict=True)), "deleted": bool(row[5]), "body": json.loads(row[6])} for row in rows
-    ]
+    found = [{**dict(zip(names, row[:5], strict=True)), "deleted": bool(row[5]), "body": load(row[6])} for row in rows]
     return {"versions": found, "mark": found[-1]["seq"] if found else since}
 
 
@@ -78,7 +75,10 @@ def state_view(world: World, tenant: Tenant) -> Json:
             "subscriptions": "subscription",
         }
         if tenant.app == "stripe"
-        else {"customers": "customer", "accounts": "account", "settings": "setting", "aliases": "alias"}
+        else {
+            "customers": "customer", "accounts": "account", "settings": "setting", "aliases": "alias",
+            "price_plans": "price_plan", "pricing_schedules": "pricing_schedule",
+        }
     )  # fmt: skip
     for plural, kind in kinds.items():
         rows = world.store.select(tenant.scope, kind, order="seq")
@@ -91,4 +91,4 @@ def _shown(tenant: Tenant, kind: str, body: Json, lookup: str | None, deleted: b
         return {**body, "deleted": True} if deleted else body
     if kind == "customer":
         return {**body, "updatedAt": rfc3339(changed / 1e6)}
-    return {**body, "accountId": lookup} if kind == "alias" else body
+    return {**body, "accountId": lookup} if kind in ("alias", "pricing_schedule") else body

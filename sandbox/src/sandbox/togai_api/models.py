@@ -5,9 +5,21 @@ Null counts as not sent: the spec declares no field nullable, and the documentat
 
 from __future__ import annotations
 
+import json
+from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from sandbox.togai_api.errors import TogaiError
 
@@ -28,6 +40,16 @@ def _unique(values: list[str]) -> list[str]:
 
 Tags = Annotated[list[str], AfterValidator(_unique)]
 Aliases = Annotated[list[Alias], Field(max_length=10), AfterValidator(_unique)]
+
+
+def _number(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("Input should be a valid number")
+    return Decimal(value)
+
+
+Number = Annotated[Decimal, BeforeValidator(_number)]
+Day = Annotated[date, Field(strict=False)]
 
 
 class Body(BaseModel):
@@ -181,7 +203,12 @@ class FreeAliases(Body):
 def read(model: type[B], body: bytes) -> B:
     """The body as its model; raises 400 with the first thing that is wrong."""
     try:
-        return model.model_validate_json(body or b"null")
+        # Amounts are kept as they were written: a float would change some of them.
+        parsed = json.loads(body or b"null", parse_float=Decimal, parse_constant=_refused)
+    except (ValueError, RecursionError) as error:
+        raise TogaiError(400, "Invalid request: the body is not JSON") from error
+    try:
+        return model.model_validate(parsed)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -190,6 +217,19 @@ def read(model: type[B], body: bytes) -> B:
         ) from error
 
 
+def _refused(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
 def sent(body: Body) -> dict[str, Any]:
-    """The fields that were sent with a value, as JSON values."""
-    return body.model_dump(mode="json", exclude_none=True, by_alias=True)
+    """The fields that were sent with a value, as JSON values; amounts stay exact."""
+    found: dict[str, Any] = _plain(body.model_dump(exclude_none=True, by_alias=True))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from sandbox.togai_api import accounts, aliases, customers, settings
+from sandbox.togai_api import accounts, aliases, customers, price_plans, schedules, settings
 from sandbox.togai_api.calls import Operation
 
 OPERATIONS = (
@@ -22,6 +22,15 @@ OPERATIONS = (
     Operation("accounts.add_aliases", "POST", "/accounts/{id}/add_aliases", accounts.add_aliases),
     Operation("accounts.remove_aliases", "POST", "/accounts/{id}/remove_aliases", accounts.remove_aliases),
     Operation("accounts.account_aliases", "GET", "/accounts/{id}/account_aliases", accounts.account_aliases),
+    Operation("accounts.associate_price_plan", "POST", "/accounts/{id}/price_plans", schedules.associate),
+    Operation("accounts.edit_schedules", "POST", "/accounts/{id}/edit_schedules", schedules.edit),
+    Operation("accounts.pricing_schedules", "GET", "/accounts/{id}/pricing_schedules", schedules.listed),
+    Operation("price_plans.create", "POST", "/price_plans", price_plans.create),
+    Operation("price_plans.list", "GET", "/price_plans", price_plans.listed),
+    Operation("price_plans.retrieve", "GET", "/price_plans/{id}", price_plans.retrieve),
+    Operation("price_plans.update", "PATCH", "/price_plans/{id}", price_plans.update),
+    Operation("price_plans.delete", "DELETE", "/price_plans/{id}", price_plans.archive),
+    Operation("price_plans.activate", "POST", "/price_plans/{id}/activate", price_plans.activate),
     Operation("aliases.create", "POST", "/aliases", aliases.create),
     Operation("aliases.list", "GET", "/aliases", aliases.listed),
     Operation("aliases.retrieve", "GET", "/aliases/{id}", aliases.retrieve),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sandbox.answers import Answer
@@ -30,18 +30,31 @@ def listed(
     allowed: Collection[frozenset[str]],
     search: tuple[str, ...] = (),
     context: bool = True,
+    options: Collection[str] = (),
+    within: Sequence[tuple[str, object]] = (),
+    sizes: tuple[int, int] = (DEFAULT_SIZE, LARGEST_SIZE),
 ) -> Answer:
-    """One page; `columns` maps filter names to SQL, `allowed` holds the documented combinations of filters."""
+    """One page; `columns` maps filter names to SQL, `allowed` holds the documented combinations of filters.
+
+    `within` narrows the list whatever is asked for, `options` are parameters that filter nothing, `sizes` are the
+    usual and the largest size of a page.
+    """
     token = _token(call, kind) if call.query.get("nextToken") else {}
-    filters: dict[str, str] = token.get("filters") or {k: v for k, v in call.query.items() if k not in _PAGING}
-    size: int = token.get("size") or _size(call)
+    filters: dict[str, str] = token.get("filters") or {
+        k: v for k, v in call.query.items() if k not in (*_PAGING, *options)
+    }
+    size: int = token.get("size") or _size(call, *sizes)
     names = frozenset(filters) - ({"_search"} if search else set())
     if names and names not in allowed:
         raise TogaiError(422, f"Unsupported combination of query parameters: {', '.join(sorted(names))}")
-    where, values = ["deleted=0"], []
+    where: list[str] = ["deleted=0"]
+    values: list[object] = []
     for name in sorted(names):
         where.append(f"{columns[name]}=?")
         values.append(filters[name])
+    for condition, value in within:
+        where.append(condition)
+        values.append(value)
     if filters.get("_search"):
         where.append("(" + " OR ".join(f"json_extract(body, '$.{field}') LIKE ?" for field in search) + ")")
         values += [f"%{filters['_search']}%"] * len(search)
@@ -58,14 +71,14 @@ def listed(
     return Answer.json(200, page)
 
 
-def _size(call: Call) -> int:
-    text = call.query.get("pageSize", str(DEFAULT_SIZE))
+def _size(call: Call, usual: int, largest: int) -> int:
+    text = call.query.get("pageSize", str(usual))
     try:
         size = float(text)
     except ValueError:
         size = 0.0
-    if not size.is_integer() or not 1 <= size <= LARGEST_SIZE:
-        raise TogaiError(422, f"pageSize must be a whole number from 1 to {LARGEST_SIZE}")
+    if not size.is_integer() or not 1 <= size <= largest:
+        raise TogaiError(422, f"pageSize must be a whole number from 1 to {largest}")
     return int(size)
 
 

@@ -1,8 +1,10 @@
 """Togai's webhooks: private flows that a person sets up in Togai's own pages; here the control API makes them.
 
-Source: Togai docs, webhooks. Of the documented events only "Account creation" can happen here, since the others
-belong to price plans, proposals, invoices, orders, incidents and reports. There is none for a changed or a created
-customer. The body is what the documented action payload `{"payload": "request"}` gives.
+Source: Togai docs, webhooks. Of the documented events those of accounts and price plans can happen here, since the
+others belong to proposals, invoices, orders, incidents and reports. There is none for a changed or a created customer,
+none for a changed price plan, and none for a plan that is put on an account.
+
+The body is what the documented action payload `{"payload": "request"}` gives.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from sandbox.store import Json, Store, dump
 from sandbox.togai_api.calls import Call
 
 ACCOUNT_CREATION = "Account creation"
+PLAN_CREATION = "Price plan creation"
 EVENTS = (
-    ACCOUNT_CREATION, "Price plan creation", "Proposal creation", "Invoice updation", "Invoice generation",
+    ACCOUNT_CREATION, PLAN_CREATION, "Proposal creation", "Invoice updation", "Invoice generation",
     "Order generation", "Incident generation", "Report generation",
 )  # fmt: skip
 

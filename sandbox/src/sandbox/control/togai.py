@@ -1,0 +1,59 @@
+"""The control API's part of what people do in Togai's own pages."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from sandbox.control import bodies
+from sandbox.control.requests import Run, answering, read, tenant_of
+from sandbox.store import Json
+from sandbox.tenants import Tenant
+from sandbox.togai_api import price_plans
+from sandbox.togai_api.calls import Call
+from sandbox.world import World
+
+
+def call_of(world: World, tenant: Tenant, id: str = "") -> Call:
+    """A call that no request of the API makes."""
+    return Call(world, tenant, id, {}, b"")
+
+
+def add_plan(call: Call, plan: bodies.NewPricePlan) -> Json:
+    """A price plan, active in all its currencies unless it is to be a draft."""
+    body = price_plans.made(call, plan.details_with_name())
+    if plan.id:
+        if call.world.store.get(call.scope, price_plans.KIND, plan.id):
+            raise ValueError(f"price plan {plan.id} exists already")
+        body["id"] = plan.id
+    if plan.active:
+        body = price_plans.activated(body, body["pricingSchedule"][0]["pricePlanDetails"]["supportedCurrencies"])
+    return price_plans.add(call, body)
+
+
+class TogaiPages:
+    """Answers what people do in Togai's pages."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """The routes below `/control`."""
+        table: list[tuple[str, str, Run]] = [
+            ("POST", "/togai/price_plans", self.add_price_plan),
+            ("PATCH", "/togai/price_plans/{id}", self.change_price_plan),
+        ]
+        return [Route(path, answering(run), methods=[method]) for method, path, run in table]
+
+    async def add_price_plan(self, request: Request) -> Json:
+        """Makes a price plan with one fixed fee, or with the rate cards that are given."""
+        body = await read(request, bodies.NewPricePlan)
+        with self._world.store.transaction():
+            return add_plan(call_of(self._world, tenant_of(self._world, body.account, "togai")), body)
+
+    async def change_price_plan(self, request: Request) -> Json:
+        """Makes the next version of a price plan, which costs something else from now on."""
+        body = await read(request, bodies.PricePlanVersion)
+        call = call_of(self._world, tenant_of(self._world, body.account, "togai"), request.path_params["id"])
+        with self._world.store.transaction():
+            return price_plans.new_version(call, body.full_details())
