@@ -14,6 +14,7 @@ from sandbox.control.payments import Payments
 from sandbox.control.routes import Control
 from sandbox.control.togai import TogaiPages
 from sandbox.page import Page
+from sandbox.pay_page import PayPages
 from sandbox.stripe_api.app import StripeApi
 from sandbox.togai_api.app import TogaiApi
 from sandbox.world import World
@@ -41,6 +42,7 @@ def make_app(world: World) -> Starlette:
             Route("/stripe/{path:path}", StripeApi(world).answer, methods=_METHODS),
             Route("/togai/{path:path}", TogaiApi(world).answer, methods=_METHODS),
             Mount("/control", routes=control),
+            *PayPages(world).routes(),
             Route("/healthz", health),
             Route("/", page.show),
             Route("/page/stripe", page.create_stripe, methods=["POST"]),

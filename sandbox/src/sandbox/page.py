@@ -14,6 +14,7 @@ from sandbox.store import dump
 from sandbox.stripe_api import customers as stripe_customers
 from sandbox.stripe_api import params as stripe_params
 from sandbox.stripe_api.calls import Call as StripeCall
+from sandbox.stripe_api.currencies import shown
 from sandbox.stripe_api.errors import StripeError
 from sandbox.tenants import Tenant
 from sandbox.togai_api import customers as togai_customers
@@ -97,13 +98,33 @@ class Page:
             [b["id"], b["url"], b["status"], ", ".join(b["enabled_events"])]
             for b in self._newest(tenant, "webhook_endpoint")
         ]
-        return {"tenant": tenant, "customer_rows": _filled(customers), "event_rows": events, "endpoint_rows": endpoints}
+        rows = {"customer_rows": _filled(customers), "event_rows": events, "endpoint_rows": endpoints}
+        return {"tenant": tenant, **rows, **self._sales(tenant)}
+
+    def _sales(self, tenant: Tenant) -> dict[str, Any]:
+        """What an account sells, and who looked at it."""
+        products = [[b["id"], b["name"], b["active"], _pairs(b["metadata"])] for b in self._newest(tenant, "product")]
+        prices = [
+            [b["id"], b["product"], b["unit_amount_decimal"] or "tiers", b["currency"], b["active"]]
+            for b in self._newest(tenant, "price")
+        ]
+        links = [[b["id"], b["active"], b["url"]] for b in self._newest(tenant, "payment_link")]
+        sessions = [
+            [b["id"], b["status"], b["payment_status"], shown(b["amount_total"], b["currency"]),
+             (b["customer_details"] or {}).get("email")]
+            for b in self._newest(tenant, "checkout.session")
+        ]  # fmt: skip
+        return {
+            "product_rows": products, "price_rows": prices, "link_rows": links, "session_rows": _filled(sessions)
+        }  # fmt: skip
 
     def _togai(self, tenant: Tenant) -> dict[str, Any]:
         columns = {
             "customer": ("id", "name", "primaryEmail", "status"),
             "account": ("id", "customerId", "name", "invoiceCurrency", "status"),
             "setting": ("entityId", "id", "value"),
+            "price_plan": ("id", "name", "status"),
+            "pricing_schedule": ("pricePlanId", "pricePlanName", "startDate", "endDate"),
             "subscription": ("event", "url"),
         }
         tables = {

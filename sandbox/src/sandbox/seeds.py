@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sandbox.clock import Clock
+from sandbox.control.bodies import NewPricePlan
+from sandbox.control.togai import add_plan, call_of
 from sandbox.deliveries import Deliveries
 from sandbox.faults import Faults
 from sandbox.settings import Settings
@@ -17,6 +19,10 @@ FIRST_STRIPE_KEY = "sk_test_sandbox"
 FIRST_STRIPE_ACCOUNT = "acct_sandbox"
 FIRST_TOGAI_TOKEN = "togai_sandbox"
 FIRST_TOGAI_ORGANIZATION = "org_sandbox"
+FIRST_PLAN = NewPricePlan(
+    account=FIRST_TOGAI_ORGANIZATION, id="pp.sandbox.start", name="Starter", description="The sandbox's own plan",
+    rates={"USD": "49.00", "EUR": "45.00"},
+)  # fmt: skip
 
 
 def open_world(folder: Path) -> World:
@@ -36,7 +42,9 @@ def seed(world: World) -> None:
         if not world.tenants.access(FIRST_STRIPE_KEY, "stripe"):
             world.tenants.add_stripe(FIRST_STRIPE_ACCOUNT, live=False, key=FIRST_STRIPE_KEY)
         if not world.tenants.access(FIRST_TOGAI_TOKEN, "togai"):
-            add_system_setting(world, world.tenants.add_togai(FIRST_TOGAI_ORGANIZATION, token=FIRST_TOGAI_TOKEN).tenant)
+            tenant = world.tenants.add_togai(FIRST_TOGAI_ORGANIZATION, token=FIRST_TOGAI_TOKEN).tenant
+            add_system_setting(world, tenant)
+            add_plan(call_of(world, tenant), FIRST_PLAN)
 
 
 def start_over(world: World) -> None:

@@ -184,3 +184,57 @@ def test_kill_and_restart(state: Path, receiver: tools.Receiver) -> None:
     finally:
         assert process.stop() == 0
         control.http.close()
+
+
+def test_a_payment_page(side: StripeSide) -> None:
+    """A person visits a link, is declined, pays, and comes back to where the link says; then it is closed."""
+    product = side.sdk.v1.products.create({"name": "<Starter>"})
+    price = side.sdk.v1.prices.create({"product": product.id, "currency": "eur", "unit_amount": 1234})
+    back = "http://127.0.0.1:9/thanks?session={CHECKOUT_SESSION_ID}"
+    link = side.sdk.v1.payment_links.create({
+        "line_items": [{"price": price.id, "quantity": 1}], "restrictions": {"completed_sessions": {"limit": 1}},
+        "after_completion": {"type": "redirect", "redirect": {"url": back}}, "inactive_message": "Sold out",
+    })  # fmt: skip
+    with httpx.Client(trust_env=False) as http:
+        visit = http.get(f"{link.url}?client_reference_id=A1&prefilled_email=a@example.com")
+        page = http.get(visit.headers["location"])
+        assert "&lt;Starter&gt;" in page.text
+        assert "Pay 12.34 eur" in page.text
+        assert "a@example.com" in page.text
+        declined = http.post(page.url, data={"outcome": "declined"})
+        assert (declined.status_code, "declined" in declined.text) == (409, True)
+        paid = http.post(page.url, data={"outcome": "paid", "email": "b@example.com", "name": "Bob"})
+        session = side.sdk.v1.checkout.sessions.list({"payment_link": link.id}).data[0]
+        assert paid.headers["location"] == back.replace("{CHECKOUT_SESSION_ID}", session.id)
+        assert (session.payment_status, session.client_reference_id) == ("paid", "A1")
+        assert session.customer_details is not None
+        assert session.customer_details.email == "b@example.com"
+        closed = http.get(link.url)
+        assert (closed.status_code, "Sold out" in closed.text) == (404, True)
+        assert http.get(f"{link.url}x").status_code == 404
+
+
+def test_an_embedded_page(side: StripeSide) -> None:
+    """By its client secret a session can be paid inside another page; a bank debit is waited for."""
+    product = side.sdk.v1.products.create({"name": "Starter"})
+    price = side.sdk.v1.prices.create({"product": product.id, "currency": "eur", "unit_amount": 1234})
+    session = side.sdk.v1.checkout.sessions.create({
+        "mode": "payment", "ui_mode": "embedded_page", "redirect_on_completion": "never",
+        "line_items": [{"price": price.id, "quantity": 1}],
+    })  # fmt: skip
+    place = f"{side.url}/embedded/{session.client_secret}"
+    with httpx.Client(trust_env=False) as http:
+        assert "createEmbeddedCheckoutPage" in http.get(f"{side.url}/js/v3/").text
+        assert http.get(f"{place}x").status_code == 404
+        assert "Pay 12.34 eur" in http.get(place).text
+        assert "bank debit arrives" in http.post(place, data={"outcome": "unpaid"}).text
+        assert "Payment: paid" in http.post(place, data={"outcome": "async_succeeded"}).text
+    assert side.sdk.v1.checkout.sessions.retrieve(session.id).payment_status == "paid"
+
+
+def test_a_demo_has_a_plan(process: tools.Process, control: tools.Control) -> None:
+    """The first organization has one active price plan with one fixed fee in two currencies."""
+    plan = control.call("GET", "/state", account="org_sandbox")["price_plans"][0]
+    assert (plan["status"], plan["name"]) == ("ACTIVE", "Starter")
+    fee = plan["pricingSchedule"][0]["pricePlanDetails"]["fixedFeeRateCards"][0]
+    assert [(value["currency"], value["rate"]) for value in fee["rateValues"]] == [("USD", 49.0), ("EUR", 45.0)]

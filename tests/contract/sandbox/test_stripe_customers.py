@@ -159,7 +159,7 @@ def test_missing_and_unknown_urls(side: StripeSide) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="No such customer: 'cus_none'"):
         side.sdk.v1.customers.retrieve("cus_none")
     with pytest.raises(stripe.InvalidRequestError, match="Unrecognized request URL"):
-        side.sdk.v1.products.list()
+        side.sdk.v1.coupons.list()
     with pytest.raises(stripe.InvalidRequestError, match="Unrecognized request URL"):
         side.sdk.v1.customers.search({"query": "name:'x'"})
 

@@ -1,0 +1,211 @@
+"""The pages where a person pays: a payment link, a checkout session. They stand in for Stripe's hosted pages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from sandbox.control.payments import call_of
+from sandbox.stripe_api import checkout, documents, line_items, payment_links, sessions
+from sandbox.stripe_api.calls import Call
+from sandbox.stripe_api.checkout import OUTCOMES, Visitor
+from sandbox.stripe_api.currencies import shown
+from sandbox.world import World
+
+Fields = dict[str, str]
+_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_VALUES = ("error", "message", "rows", "choices", "asks", "email", "quantity", "amount", "away", "target", "script")
+_WAITING = [("async_succeeded", "The bank debit arrives"), ("async_failed", "The bank debit comes back")]
+_SCRIPT = """window.Stripe = () => {
+  const createEmbeddedCheckoutPage = async ({ fetchClientSecret, onComplete }) => {
+    const secret = await fetchClientSecret();
+    const frame = document.createElement("iframe");
+    frame.src = "%sembedded/" + encodeURIComponent(secret);
+    frame.title = "Checkout";
+    frame.style.cssText = "width: 100%%; min-height: 36rem; border: 0";
+    const listen = ({ source, data }) => { if (source === frame.contentWindow && data === "complete") onComplete?.(); };
+    window.addEventListener("message", listen);
+    return {
+      mount: (place) => (typeof place === "string" ? document.querySelector(place) : place).append(frame),
+      unmount: () => frame.remove(),
+      destroy: () => { window.removeEventListener("message", listen); frame.remove(); },
+    };
+  };
+  const initEmbeddedCheckout = () => { throw new Error("initEmbeddedCheckout is now createEmbeddedCheckoutPage"); };
+  return { createEmbeddedCheckoutPage, initEmbeddedCheckout };
+};
+"""
+
+
+class PayPages:
+    """Shows what is to be paid, and plays what the visitor does."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._jinja = Environment(loader=PackageLoader("sandbox"), autoescape=True, undefined=StrictUndefined)
+
+    def routes(self) -> list[Route]:
+        """The pages' own addresses; a payment link and a session name theirs in `url`."""
+        return [
+            Route("/pay/{account}/{mode}/{id}", self.show, methods=["GET"]),
+            Route("/pay/{account}/{mode}/{id}", self.act, methods=["POST"]),
+            Route("/embedded/{secret}", self.show_embedded, methods=["GET"]),
+            Route("/embedded/{secret}", self.act_embedded, methods=["POST"]),
+            Route("/js/v3/", self.script, methods=["GET"]),
+        ]
+
+    async def script(self, request: Request) -> Response:
+        """Stands in for Stripe.js, as far as an embedded checkout needs it."""
+        return PlainTextResponse(_SCRIPT % self._world.address(request), media_type="text/javascript")
+
+    async def show(self, request: Request) -> Response:
+        """A visit: of a payment link, which opens a session, or of a session."""
+        call = self._call(request)
+        if call is None:
+            return self._nothing()
+        if call.id.startswith("plink_"):
+            return self._visit(call, request)
+        return self._session(call, call.id)
+
+    async def act(self, request: Request) -> Response:
+        """What the visitor chose."""
+        call = self._call(request)
+        return self._nothing() if call is None else self._resolve(call, call.id, await _fields(request))
+
+    async def show_embedded(self, request: Request) -> Response:
+        """The page inside another one, by the session's client secret."""
+        call = self._embedded(request)
+        return self._nothing() if call is None else self._session(call, call.id)
+
+    async def act_embedded(self, request: Request) -> Response:
+        """What the visitor chose inside another page."""
+        call = self._embedded(request)
+        return self._nothing() if call is None else self._resolve(call, call.id, await _fields(request))
+
+    def _call(self, request: Request) -> Call | None:
+        place = request.path_params
+        tenant = self._world.tenants.find(f"{place['account']}/{place['mode']}")
+        if tenant is None or tenant.app != "stripe":
+            return None
+        call = call_of(self._world, tenant, self._world.address(request), place["id"])
+        kind = payment_links.KIND if call.id.startswith("plink_") else sessions.KIND
+        return call if self._world.store.get(call.scope, kind, call.id) else None
+
+    def _embedded(self, request: Request) -> Call | None:
+        secret = request.path_params["secret"]
+        id = secret.partition("_secret_")[0]
+        for tenant in self._world.tenants.all():
+            found = self._world.store.get(tenant.scope, sessions.KIND, id) if tenant.app == "stripe" else None
+            if found and found.body["client_secret"] == secret:
+                return call_of(self._world, tenant, self._world.address(request), id)
+        return None
+
+    def _visit(self, call: Call, request: Request) -> Response:
+        link = documents.shown_by_id(call, payment_links.KIND, call.id) or {}
+        if not link["active"]:
+            message = link["inactive_message"] or "This link is no longer active."
+            return self._page("Payment link", 404, message=message)
+        reference = request.query_params.get("client_reference_id", "")
+        email = request.query_params.get("prefilled_email") or None
+        with self._world.store.transaction():
+            session = checkout.visited(call, call.id, reference if _REFERENCE.fullmatch(reference) else None, email)
+        return RedirectResponse(session["url"], 303)
+
+    def _session(self, call: Call, id: str, error: str | None = None) -> Response:
+        with self._world.store.transaction():
+            session = sessions.current(call, id).body
+        items = line_items.of(call, session)
+        rows = [[i["description"], i["quantity"], shown(i["amount_total"], session["currency"])] for i in items]
+        total = shown(session["amount_total"], session["currency"])
+        embedded = session["ui_mode"] == "embedded_page"
+        return self._page(
+            f"Pay {total}" if session["status"] == "open" else "Checkout", 409 if error else 200, error=error,
+            message=self._status(call, session), rows=[*rows, ["Total", "", total]],
+            choices=_choices(session, total), asks=session["status"] == "open", email=session["customer_email"] or "",
+            quantity=items[0]["quantity"] if items[0]["adjustable_quantity"] and session["status"] == "open" else None,
+            away=session["cancel_url"] if session["status"] == "open" else None,
+            target="_top" if embedded and session.get("redirect_on_completion") != "never" else None,
+            script='parent.postMessage("complete", "*")' if embedded and session["status"] == "complete" else None,
+        )  # fmt: skip
+
+    def _status(self, call: Call, session: dict[str, Any]) -> str | None:
+        if session["status"] == "expired":
+            return "This session has expired."
+        if session["status"] == "open":
+            return None
+        link = documents.shown_by_id(call, payment_links.KIND, session["payment_link"] or "") or {}
+        own = link.get("after_completion", {}).get("hosted_confirmation", {}).get("custom_message")
+        thanks = own or "Thanks for your payment."
+        return f"{thanks} Payment: {session['payment_status']}."
+
+    def _resolve(self, call: Call, id: str, fields: Fields) -> Response:
+        outcome = next((known for known in OUTCOMES if known == fields.get("outcome")), None)
+        quantity = fields.get("quantity", "")
+        visitor = Visitor(
+            fields.get("email") or None, fields.get("name") or None, int(quantity) if quantity.isdecimal() else None
+        )
+        if outcome is None:
+            return self._session(call, id, "Choose what to do.")
+        try:
+            with self._world.store.transaction():
+                session = checkout.resolve(call, id, outcome, visitor)
+        except checkout.Impossible as error:
+            return self._session(call, id, f"That cannot be done: {error}.")
+        if outcome == "declined":
+            return self._session(call, id, "The card was declined. Try another one.")
+        if outcome in ("paid", "unpaid", "no_payment_required"):
+            back = self._way_back(call, session)
+            if back:
+                return RedirectResponse(back.replace("{CHECKOUT_SESSION_ID}", id), 303)
+        return self._session(call, id)
+
+    def _way_back(self, call: Call, session: dict[str, Any]) -> str | None:
+        """Where the visitor goes after paying; None for a page that says thanks itself."""
+        link = documents.shown_by_id(call, payment_links.KIND, session["payment_link"] or "")
+        if link and link["after_completion"]["type"] == "hosted_confirmation":
+            return None
+        back: str | None = session.get("return_url") or session["success_url"]
+        return back
+
+    def _nothing(self) -> Response:
+        return self._page("Nothing here", 404, message="There is no such page.")
+
+    def _page(self, title: str, status: int, **values: Any) -> Response:
+        names = (
+            "error",
+            "message",
+            "rows",
+            "choices",
+            "asks",
+            "email",
+            "quantity",
+            "amount",
+            "away",
+            "target",
+            "script",
+        )
+        html = self._jinja.get_template("pay.html").render(title=title, **{**dict.fromkeys(names), **values})
+        return HTMLResponse(html, status)
+
+
+def _choices(session: dict[str, Any], total: str) -> list[tuple[str, str]]:
+    if session["status"] == "complete" and session["payment_status"] == "unpaid":
+        return _WAITING
+    if session["status"] != "open":
+        return []
+    if session["amount_total"] == 0:
+        return [("paid", "Order")]
+    return [
+        ("paid", f"Pay {total}"), ("declined", "Pay with a card that is declined"),
+        ("unpaid", "Pay by bank debit, which takes days"), ("no_payment_required", "Take the whole price off"),
+    ]  # fmt: skip
+
+
+async def _fields(request: Request) -> Fields:
+    form = await request.form()
+    return {name: value.strip() for name, value in form.items() if isinstance(value, str)}
