@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, body TEXT NOT NULL);
 ADDED = {"calls": {"began": "REAL", "caller": "TEXT", "retry_after": "REAL"}}
 """Columns that files of earlier versions lack."""
 TABLES = ("documents", "tenants", "keys", "idempotency", "deliveries", "attempts", "calls", "versions", "facts")
-WITH_HISTORY = ("customer", "account", "setting", "price_plan", "pricing_schedule")
+WITH_HISTORY = ("customer", "account", "setting", "price_plan", "pricing_schedule", "invoice", "payment")
 """Kinds of which every version is kept: who set what, and when, is what a test of order asks."""
 
 caller: ContextVar[str] = ContextVar("caller", default="control")

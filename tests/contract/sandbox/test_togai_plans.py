@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from sandbox.settings import Settings
 from togai_client.models.create_price_plan_request import CreatePricePlanRequest
 
 from tests.contract.sandbox.inside import UNLIMITED, Inside, inside
+from tests.contract.sandbox.togai_org import FOR_EVER, Org
 from tests.contract.sandbox.togai_plans import DETAILS, NEW_PLAN
-
-FOR_EVER = "9999-01-01"
 
 
 @pytest.fixture(scope="module")
@@ -22,43 +20,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
     """One application for all tests."""
     with inside(tmp_path_factory.mktemp("plans")) as made:
         yield made
-
-
-class Org:
-    """A fresh organization with an account in USD, and short words for what tests do in it."""
-
-    def __init__(self, app: Inside) -> None:
-        self.app = app
-        made = app.account("togai")
-        self.account, self.token = made["account"], made["key"]
-        account = {"id": "A1", "name": "First account", "invoiceCurrency": "USD"}
-        customer = {"id": "C1", "name": "First customer", "primaryEmail": "a@example.com", "address": {}}
-        self.good("POST", "/customers", {**customer, "account": account})
-
-    def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """A call of the API."""
-        return self.app.call(method, f"/togai{path}", self.token, json=body)
-
-    def good(self, method: str, path: str, body: Any = None) -> Any:
-        """A call that is expected to succeed."""
-        answer = self.call(method, path, body)
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    def plan(self, **more: Any) -> Any:
-        """A plan that a person made in Togai's pages."""
-        body = {"account": self.account, "name": "Starter", "rates": {"USD": "49.00"}, **more}
-        return self.app.control("POST", "/togai/price_plans", body)
-
-    def put_on(self, plan: str, start: str, until: str = FOR_EVER, **more: Any) -> httpx.Response:
-        """Puts a plan on the account."""
-        body = {"mode": "ASSOCIATE", "pricePlanId": plan, "effectiveFrom": start, "effectiveUntil": until, **more}
-        return self.call("POST", "/accounts/A1/price_plans", body)
-
-    def schedules(self, query: str = "") -> list[tuple[str, str, str]]:
-        """What stands on the account: plan, first day, last day, by time."""
-        found = self.good("GET", f"/accounts/A1/pricing_schedules{query}")["data"]
-        return sorted(((s["pricePlanId"], s["startDate"][:10], s["endDate"][:10]) for s in found), key=lambda s: s[1])
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.contract.sandbox import togai_invoices as invoices
 from tests.contract.sandbox import togai_plans as plans
 
 ADDRESS_FIELDS = ("phoneNumber", "line1", "line2", "postalCode", "city", "state", "country")
@@ -61,6 +62,7 @@ class Row:
     required: tuple[str, ...] = ()
     types: dict[str, str] = field(default_factory=dict)
     quota: str = ""
+    sizes: tuple[int, int] = (20, 100)
 
     def sent(self) -> Any:
         """A body of the caller's own to change."""
@@ -93,6 +95,7 @@ NEW_CUSTOMER_TYPES = {
 
 WRONG: dict[str, list[Any]] = {
     **plans.WRONG,
+    **invoices.WRONG,
     "text": [5, True, [], {}],
     "id": [5, True, [], "", "i" * 51],
     "name": [5, "ab", "n" * 256, {}],
@@ -181,6 +184,32 @@ ROWS: dict[str, Row] = {
         "/price_plans/P2/activate", 200, plans.PLAN, plans.PLAN_MORE, {"currencies": ["USD"]},
         required=("currencies",), types={"currencies": "currencies"},
     ),
+    "invoices.create": Row(
+        "/invoices", 201, invoices.INVOICE, invoices.INVOICE_MORE, invoices.NEW_INVOICE, types=invoices.INVOICE_TYPES,
+        required=("accountId", "startDate", "endDate", "status", "lineItems"),
+    ),
+    "invoices.list": Row(
+        "/invoices", 200, PAGE, items=(invoices.SUMMARY, invoices.SUMMARY_MORE), sizes=(50, 50),
+    ),
+    "invoices.retrieve": Row("/invoices/DUE", 200, invoices.INVOICE, invoices.INVOICE_MORE),
+    "invoices.update": Row(
+        "/invoices/DRAFT", 200, invoices.INVOICE, invoices.INVOICE_MORE, invoices.CHANGED_INVOICE,
+        types={"status": "new_status", "startDate": "moment", "lineItems": "custom_lines", "autoAdvance": "flag"},
+    ),
+    "invoices.delete": Row("/invoices/DRAFT", 200, DONE),
+    "invoices.charge": Row(
+        "/invoices/DRAFT/miscellaneous_charges", 200, frozenset({"data"}), body=invoices.CHARGES, required=("items",),
+        types={"items": "charges"},
+    ),
+    "payments.create": Row(
+        "/payments", 201, invoices.PAYMENT, invoices.PAYMENT_MORE, invoices.NEW_PAYMENT, types=invoices.PAYMENT_TYPES,
+        required=("accountId", "currency", "totalAmount", "externalPaymentReference", "lineItemRecords",
+                  "externalPaymentReference.sourceName", "lineItemRecords.0.type", "lineItemRecords.0.order"),
+    ),
+    "payments.list": Row(
+        "/payments", 200, PAGE, items=(invoices.PAYMENT, invoices.PAYMENT_MORE), sizes=(50, 50),
+    ),
+    "payments.retrieve": Row("/payments/PAID", 200, invoices.PAYMENT, invoices.PAYMENT_MORE),
     "aliases.create": Row(
         "/aliases", 201, frozenset({"data"}), frozenset({"nextToken"}), {"aliases": [{"value": "later"}]},
         items=(ALIAS, frozenset()), required=("aliases", "aliases.0.value"), quota="togai_alias_quota",

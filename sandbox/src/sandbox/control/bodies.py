@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sandbox.stripe_api.checkout import Outcome
 from sandbox.tenants import RESOURCES, Resource, Right
+from sandbox.togai_api.invoice_models import InvoiceClass, InvoiceType, Status
+from sandbox.togai_api.invoice_tree import Line, LineType, Parts
 from sandbox.togai_api.models import sent
 from sandbox.togai_api.plan_models import PlanDetails
 
@@ -132,6 +135,56 @@ class NewPricePlan(PricePlanVersion):
         """The body of Togai's own create."""
         body: dict[str, Any] = {"name": self.name, "pricePlanDetails": self.full_details()}
         return body if self.description is None else {**body, "description": self.description}
+
+
+class InvoiceLine(Body):
+    """A line of a Togai invoice; the amount counts, whatever quantity and rate come to."""
+
+    name: str = Field(min_length=1)
+    amount: Amount
+    quantity: Amount | None = None
+    rate: Amount | None = None
+    type: LineType = "FIXED_FEE_RATE_CARD_AMOUNT"
+
+    def line(self) -> Line:
+        """The line of the tree."""
+        return Line(self.name, Decimal(self.amount), self.type, _decimal(self.quantity), _decimal(self.rate))
+
+
+class NewTogaiInvoice(Body):
+    """An invoice that Togai generated."""
+
+    account: str
+    togai_account: str
+    status: Status
+    lines: list[InvoiceLine] = Field(min_length=1)
+    invoice_class: InvoiceClass = Field("INVOICE", alias="class")
+    type: InvoiceType = "STANDARD"
+    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$")
+    tax: Amount = "0"
+    discount: Amount = "0"
+    credits: Amount = "0"
+    paid: Amount | None = None
+    due_date: datetime | None = Field(None, strict=False)
+    total: Amount | None = None
+    finalizing: bool = False
+
+    def parts(self, currency: str) -> Parts:
+        """What the invoice is made of."""
+        lines = [line.line() for line in self.lines]
+        return Parts(self.currency or currency, lines, Decimal(self.tax), Decimal(self.discount), Decimal(self.credits))
+
+
+class TogaiInvoiceChange(Body):
+    """What becomes of a Togai invoice without any call of the API."""
+
+    account: str
+    status: Status | None = None
+    paid: Amount | None = None
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 class Advance(Body):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from starlette.requests import Request
 from starlette.routing import Route
 
+from sandbox.clock import rfc3339
 from sandbox.control import bodies
 from sandbox.control.requests import Run, answering, read, tenant_of
 from sandbox.store import Json
 from sandbox.tenants import Tenant
-from sandbox.togai_api import price_plans
+from sandbox.togai_api import accounts, invoices, price_plans
 from sandbox.togai_api.calls import Call
 from sandbox.world import World
 
@@ -42,7 +45,8 @@ class TogaiPages:
         table: list[tuple[str, str, Run]] = [
             ("POST", "/togai/price_plans", self.add_price_plan),
             ("PATCH", "/togai/price_plans/{id}", self.change_price_plan),
-        ]
+            ("POST", "/togai/invoices", self.add_invoice), ("PATCH", "/togai/invoices/{id}", self.change_invoice),
+        ]  # fmt: skip
         return [Route(path, answering(run), methods=[method]) for method, path, run in table]
 
     async def add_price_plan(self, request: Request) -> Json:
@@ -57,3 +61,35 @@ class TogaiPages:
         call = call_of(self._world, tenant_of(self._world, body.account, "togai"), request.path_params["id"])
         with self._world.store.transaction():
             return price_plans.new_version(call, body.full_details())
+
+    async def add_invoice(self, request: Request) -> Json:
+        """Makes an invoice as Togai generates it."""
+        body = await read(request, bodies.NewTogaiInvoice)
+        call = call_of(self._world, tenant_of(self._world, body.account, "togai"), body.togai_account)
+        account = accounts.present(call).body
+        with self._world.store.transaction():
+            invoice = invoices.made(
+                call, account, body.parts(account["invoiceCurrency"]), status=body.status, type=body.type,
+                invoice_class=body.invoice_class, paid=None if body.paid is None else Decimal(body.paid),
+                total=None if body.total is None else Decimal(body.total),
+                due=rfc3339(body.due_date.timestamp()) if body.due_date else None,
+            )  # fmt: skip
+            if body.finalizing:
+                invoice["finalizingStatus"] = "FINALIZING"
+            return invoices.add(call, invoice)
+
+    async def change_invoice(self, request: Request) -> Json:
+        """Changes an invoice's status or what is paid of it, whatever it was."""
+        body = await read(request, bodies.TogaiInvoiceChange)
+        call = call_of(self._world, tenant_of(self._world, body.account, "togai"), request.path_params["id"])
+        old = invoices.present(call)
+        new = {**old.body, "finalizingStatus": "FINALIZED"}
+        if body.paid is not None:
+            paid, total = Decimal(body.paid), Decimal(old.body["totalAmount"])
+            new |= {"paidAmount": paid, "status": "PAID" if paid >= total else "PARTIALLY_PAID"}
+        if body.status is not None:
+            new["status"] = body.status
+            if body.status == "PAID" and body.paid is None:
+                new["paidAmount"] = new["totalAmount"]
+        with self._world.store.transaction():
+            return invoices.keep(call, old, new)

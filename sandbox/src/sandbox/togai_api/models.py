@@ -6,7 +6,7 @@ Null counts as not sent: the spec declares no field nullable, and the documentat
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -21,6 +21,7 @@ from pydantic import (
     ValidationError,
 )
 
+from sandbox.clock import rfc3339
 from sandbox.togai_api.errors import TogaiError
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=50)]
@@ -232,4 +233,6 @@ def _plain(value: Any) -> Any:
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
+    if isinstance(value, datetime):
+        return rfc3339(value.timestamp())
     return value.isoformat() if isinstance(value, date) else value

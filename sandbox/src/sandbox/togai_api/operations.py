@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from sandbox.togai_api import accounts, aliases, customers, price_plans, schedules, settings
+from sandbox.togai_api import accounts, aliases, customers, invoices, payments, price_plans, schedules, settings
 from sandbox.togai_api.calls import Operation
 
 OPERATIONS = (
@@ -31,6 +31,15 @@ OPERATIONS = (
     Operation("price_plans.update", "PATCH", "/price_plans/{id}", price_plans.update),
     Operation("price_plans.delete", "DELETE", "/price_plans/{id}", price_plans.archive),
     Operation("price_plans.activate", "POST", "/price_plans/{id}/activate", price_plans.activate),
+    Operation("invoices.create", "POST", "/invoices", invoices.create),
+    Operation("invoices.list", "GET", "/invoices", invoices.listed),
+    Operation("invoices.retrieve", "GET", "/invoices/{id}", invoices.retrieve),
+    Operation("invoices.update", "PATCH", "/invoices/{id}", invoices.update),
+    Operation("invoices.delete", "DELETE", "/invoices/{id}", invoices.delete),
+    Operation("invoices.charge", "PUT", "/invoices/{id}/miscellaneous_charges", invoices.charge),
+    Operation("payments.create", "POST", "/payments", payments.create),
+    Operation("payments.list", "GET", "/payments", payments.listed),
+    Operation("payments.retrieve", "GET", "/payments/{id}", payments.retrieve),
     Operation("aliases.create", "POST", "/aliases", aliases.create),
     Operation("aliases.list", "GET", "/aliases", aliases.listed),
     Operation("aliases.retrieve", "GET", "/aliases/{id}", aliases.retrieve),

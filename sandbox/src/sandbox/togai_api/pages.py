@@ -33,11 +33,12 @@ def listed(
     options: Collection[str] = (),
     within: Sequence[tuple[str, object]] = (),
     sizes: tuple[int, int] = (DEFAULT_SIZE, LARGEST_SIZE),
+    newest_first: bool = False,
 ) -> Answer:
     """One page; `columns` maps filter names to SQL, `allowed` holds the documented combinations of filters.
 
     `within` narrows the list whatever is asked for, `options` are parameters that filter nothing, `sizes` are the
-    usual and the largest size of a page.
+    usual and the largest size of a page. Lists are in the order of the last change, or of the making.
     """
     token = _token(call, kind) if call.query.get("nextToken") else {}
     filters: dict[str, str] = token.get("filters") or {
@@ -58,13 +59,18 @@ def listed(
     if filters.get("_search"):
         where.append("(" + " OR ".join(f"json_extract(body, '$.{field}') LIKE ?" for field in search) + ")")
         values += [f"%{filters['_search']}%"] * len(search)
-    if token:
+    if token and newest_first:
+        where.append("seq<?")
+        values.append(token["seq"])
+    elif token:
         where.append("(changed<? OR (changed=? AND id>?))")
         values += [token["changed"], token["changed"], token["id"]]
-    found = call.world.store.select(call.scope, kind, " AND ".join(where), values, "changed DESC, id ASC", size)
+    order = "seq DESC" if newest_first else "changed DESC, id ASC"
+    found = call.world.store.select(call.scope, kind, " AND ".join(where), values, order, size)
     page: dict[str, Any] = {"data": [show(document) for document in found], "nextToken": None}
     if found:
-        last = {"kind": kind, "filters": filters, "size": size, "changed": found[-1].changed, "id": found[-1].id}
+        end = found[-1]
+        last = {"kind": kind, "filters": filters, "size": size, "changed": end.changed, "id": end.id, "seq": end.seq}
         page["nextToken"] = base64.urlsafe_b64encode(dump(last).encode()).decode()
     if context:
         page["context"] = {"pageSize": size, "sortOrder": "DESC"}

@@ -1,8 +1,8 @@
 """Togai's webhooks: private flows that a person sets up in Togai's own pages; here the control API makes them.
 
-Source: Togai docs, webhooks. Of the documented events those of accounts and price plans can happen here, since the
-others belong to proposals, invoices, orders, incidents and reports. There is none for a changed or a created customer,
-none for a changed price plan, and none for a plan that is put on an account.
+Source: Togai docs, webhooks. Of the documented events those of accounts, price plans, invoices and orders can
+happen here, since the others belong to proposals, incidents and reports. There is none for a changed or a created
+customer, none for a changed price plan, none for a plan that is put on an account, and none for a payment.
 
 The body is what the documented action payload `{"payload": "request"}` gives.
 """
@@ -18,9 +18,11 @@ from sandbox.togai_api.calls import Call
 
 ACCOUNT_CREATION = "Account creation"
 PLAN_CREATION = "Price plan creation"
+INVOICE_UPDATION, INVOICE_GENERATION = "Invoice updation", "Invoice generation"
+ORDER_GENERATION = "Order generation"
 EVENTS = (
-    ACCOUNT_CREATION, PLAN_CREATION, "Proposal creation", "Invoice updation", "Invoice generation",
-    "Order generation", "Incident generation", "Report generation",
+    ACCOUNT_CREATION, PLAN_CREATION, "Proposal creation", INVOICE_UPDATION, INVOICE_GENERATION, ORDER_GENERATION,
+    "Incident generation", "Report generation",
 )  # fmt: skip
 
 

@@ -1,0 +1,217 @@
+"""Togai's invoices and payments: what an invoice is made of, what it becomes, and who tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from togai_client.models.create_payment_request import CreatePaymentRequest
+
+from tests.contract.sandbox.inside import Inside, inside
+from tests.contract.sandbox.togai_invoices import NEW_INVOICE, NEW_PAYMENT
+from tests.contract.sandbox.togai_org import Org
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    """One application for all tests."""
+    with inside(tmp_path_factory.mktemp("invoices")) as made:
+        yield made
+
+
+@pytest.fixture
+def org(app: Inside) -> Org:
+    """A fresh organization."""
+    return Org(app)
+
+
+def exact(text: str) -> Any:
+    """An answer with its amounts as they were written."""
+    return json.loads(text, parse_float=Decimal)
+
+
+def leaves(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The lines at the ends of a tree."""
+    for item in node.get("lineItems", []):
+        yield from leaves(item)
+    if "lineItems" not in node:
+        yield node
+
+
+def adds_up(node: dict[str, Any]) -> bool:
+    """Whether every number is the sum of those below it."""
+    inner = node.get("lineItems", [])
+    return not inner or (Decimal(node["value"]) == sum(Decimal(i["value"]) for i in inner) and all(map(adds_up, inner)))
+
+
+LINES = [
+    {"name": "Calls", "amount": "589.94", "quantity": "32109", "rate": "0.001", "type": "USAGE_RATE_CARD_AMOUNT"},
+    {"name": "Fee", "amount": "392.10"}, {"name": "In advance", "amount": "10", "type": "ADVANCED_FIXED_FEE"},
+    {"name": "Set-up", "amount": "7.5", "type": "MISCELLANEOUS_CHARGE"},
+]  # fmt: skip
+
+
+def test_the_tree_of_lines(org: Org) -> None:
+    """Every number is the sum of those below; reductions have a minus; amounts are what was given, digit by digit."""
+    made = org.invoice(lines=LINES, tax="20.05", discount="50", credits="100.01")
+    answer = org.app.call("GET", f"/togai/invoices/{made['id']}", org.token)
+    found = exact(answer.text)
+    assert found["totalAmount"] == Decimal("869.58")
+    assert found["revenueInfo"]["type"] == "GRAND_TOTAL_AMOUNT"
+    assert adds_up(found["revenueInfo"])
+    assert [(line["type"], Decimal(line["value"])) for line in leaves(found["revenueInfo"])] == [
+        ("USAGE_RATE_CARD_SLAB_AMOUNT", Decimal("589.94")), ("FIXED_FEE_RATE_CARD_AMOUNT", Decimal("392.10")),
+        ("ADVANCED_FIXED_FEE", 10), ("MISCELLANEOUS_CHARGE", Decimal("7.5")),
+        ("PRICING_RULE_ADDITION_AMOUNT", -50), ("SUB_CREDITS", Decimal("-100.01")), ("TAX_AMOUNT", Decimal("20.05")),
+    ]  # fmt: skip
+    assert {line["units"] for line in leaves(found["revenueInfo"])} == {"USD"}
+    assert not [name for name in found if name.startswith("_")]
+
+
+def test_a_tree_that_does_not_add_up(org: Org) -> None:
+    """A total that the lines do not give stands at the top, as in the vendor's own example."""
+    made = org.invoice(total="99.99")
+    assert (made["totalAmount"], adds_up(made["revenueInfo"])) == (99.99, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "paid"),
+    [
+        ({"status": "DRAFT"}, "DRAFT", 0), ({"status": "DUE"}, "DUE", 0), ({"status": "PAID"}, "PAID", 100),
+        ({"status": "MERGED"}, "MERGED", 0), ({"status": "PARTIALLY_PAID", "paid": "40"}, "PARTIALLY_PAID", 40),
+        ({"status": "DUE", "total": "0"}, "PAID", 0), ({"status": "DUE", "total": "-5"}, "REFUND_COMPLETED", 0),
+    ],
+)  # fmt: skip
+def test_statuses(org: Org, given: dict[str, Any], status: str, paid: int) -> None:
+    """Nothing to pay is paid, what is owed to the customer is refunded, and paid is paid in full."""
+    made = org.invoice(**given)
+    assert (made["status"], made["paidAmount"]) == (status, paid)
+    listed = org.good("GET", f"/invoices?status={status}&owner_id=A1")["data"]
+    assert [item["id"] for item in listed] == [made["id"]]
+    assert "revenueInfo" not in listed[0]
+
+
+def test_what_an_invoice_can_become(org: Org) -> None:
+    """Every change of status that Togai's docs draw, and no other one."""
+    every = ("DUE", "PAID", "VOID", "UN_COLLECTIBLE", "REFUND_INITIATED")
+    allowed = {
+        ("DRAFT", "DUE"), ("DRAFT", "VOID"), ("DUE", "PAID"), ("DUE", "UN_COLLECTIBLE"), ("DUE", "VOID"),
+        ("PARTIALLY_PAID", "PAID"), ("PAID", "REFUND_INITIATED"), ("UN_COLLECTIBLE", "PAID"),
+        ("UN_COLLECTIBLE", "VOID"),
+    }  # fmt: skip
+    for before in ("DRAFT", "DUE", "PARTIALLY_PAID", "PAID", "UN_COLLECTIBLE", "VOID", "MERGED", "REFUND_COMPLETED"):
+        for after in every:
+            made = org.invoice(status=before)
+            answer = org.call("PATCH", f"/invoices/{made['id']}", {"status": after})
+            expected = 200 if (before, after) in allowed or before == after else 400
+            assert answer.status_code == expected, (before, after, answer.text)
+
+
+def test_payments_in_parts(org: Org) -> None:
+    """Part by part until nothing is open; more than is open is refused, and so is the same payment at the end."""
+    invoice = org.invoice()["id"]
+    assert org.pay(invoice, 40.5).status_code == 201
+    assert org.good("GET", f"/invoices/{invoice}")["status"] == "PARTIALLY_PAID"
+    assert "59.5" in org.pay(invoice, 59.51).json()["message"]
+    assert org.pay(invoice, 59.5).status_code == 201
+    found = org.good("GET", f"/invoices/{invoice}")
+    assert (found["status"], found["paidAmount"]) == ("PAID", 100)
+    assert org.pay(invoice, 59.5).status_code == 400
+    assert [p["totalAmount"] for p in org.good("GET", "/payments?account_id=A1")["data"]] == [59.5, 40.5]
+
+
+def test_nothing_keeps_a_payment_from_coming_twice(org: Org) -> None:
+    """The same payment, with the same transaction number, counts again while something is open."""
+    invoice = org.invoice()["id"]
+    first, second = org.pay(invoice, 30).json(), org.pay(invoice, 30).json()
+    assert first["id"] != second["id"]
+    assert org.good("GET", f"/invoices/{invoice}")["paidAmount"] == 60
+    assert org.good("GET", f"/payments/{first['id']}")["externalPaymentReferences"]["transactionNumber"] == "pi_1"
+
+
+def test_refused_payments(org: Org) -> None:
+    """Another currency, an unknown account or invoice, one that takes none, lines over the total: nothing is paid."""
+    invoice, draft = org.invoice()["id"], org.invoice(status="DRAFT")["id"]
+    answers = [
+        org.pay(invoice, 10, currency="EUR"), org.pay(draft, 10), org.pay(invoice, 10, totalAmount=9),
+        org.pay(invoice, 10, accountId="nobody"), org.pay("inv.none", 10),
+    ]  # fmt: skip
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 404, 404]
+    assert org.good("GET", f"/invoices/{invoice}")["paidAmount"] == 0
+    assert org.good("GET", "/payments")["data"] == []
+
+
+def test_an_overpayment_goes_to_the_wallet(org: Org) -> None:
+    """What is beyond the invoice stands in a line of its own."""
+    invoice = org.invoice()["id"]
+    lines = [{"type": "INVOICE", "togaiId": invoice, "amount": 100, "order": 1},
+             {"type": "WALLET_CREDIT", "amount": 5, "order": 2}]  # fmt: skip
+    assert org.pay(invoice, 105, lineItemRecords=lines).json()["totalAmount"] == 105
+    assert org.good("GET", f"/invoices/{invoice}")["status"] == "PAID"
+
+
+def test_the_vendors_client_sends_such_a_payment() -> None:
+    """The body of the tests is one that togai-client knows, field by field."""
+    sent = CreatePaymentRequest.from_dict(NEW_PAYMENT)
+    assert sent is not None
+    assert sent.to_dict() == NEW_PAYMENT
+
+
+def test_webhooks_of_invoices(org: Org) -> None:
+    """One when it is generated and one for each change; an order has its own; a payment tells by its invoice."""
+    for event in ("Invoice generation", "Invoice updation", "Order generation"):
+        org.app.control(
+            "POST", "/subscriptions", {"account": org.account, "event": event, "url": "http://127.0.0.1:9/x"}
+        )
+    invoice, order = org.invoice()["id"], org.invoice(**{"class": "ORDER"})["id"]
+    org.pay(invoice, 100)
+    org.app.control("PATCH", f"/togai/invoices/{invoice}", {"account": org.account, "status": "REFUND_COMPLETED"})
+    found = org.app.control("GET", "/deliveries", account=org.account)["deliveries"]
+    assert [(d["type"], d["object"]) for d in reversed(found)] == [
+        ("Invoice generation", invoice), ("Order generation", order), ("Invoice updation", invoice),
+        ("Invoice updation", invoice),
+    ]  # fmt: skip
+
+
+def test_a_custom_invoice(org: Org) -> None:
+    """A draft is made once for its key, changed, charged with tax, made due; then it is fixed."""
+    made = org.good("POST", "/invoices", NEW_INVOICE)
+    assert org.good("POST", "/invoices", NEW_INVOICE)["id"] == made["id"]
+    place = f"/invoices/{made['id']}"
+    assert made["totalAmount"] == 37.109
+    changed = org.good("PATCH", place, {"lineItems": [{"description": "x", "value": 7}]})
+    assert changed["totalAmount"] == 7
+    tax = {"items": [{"name": "Sales tax", "value": "1.40"}]}
+    assert org.good("PUT", f"{place}/miscellaneous_charges", tax) == {"data": tax["items"]}
+    due = org.good("PATCH", place, {"status": "DUE"})
+    assert (due["totalAmount"], due["status"], "dueDate" in due) == (8.4, "DUE", True)
+    for method, path, body in (("PATCH", place, {"autoAdvance": True}), ("DELETE", place, None),
+                               ("PUT", f"{place}/miscellaneous_charges", tax)):  # fmt: skip
+        assert org.call(method, path, body).status_code == 400
+    future = {**NEW_INVOICE, "endDate": "2999-01-01T00:00:00Z", "idempotencyKey": "f"}
+    assert org.call("POST", "/invoices", {**future, "status": "DUE"}).status_code == 400
+
+
+def test_lists_by_time(org: Org) -> None:
+    """By milliseconds of the invoice's own date; what is still finalizing says so."""
+    made = org.invoice(finalizing=True)
+    now = int(org.app.world.clock.now() * 1000)
+    assert [i["finalizingStatus"] for i in org.good("GET", f"/invoices?start_time={now - 60_000}")["data"]] == [
+        "FINALIZING"
+    ]
+    assert org.good("GET", f"/invoices?start_time={now + 60_000}")["data"] == []
+    assert org.call("GET", "/invoices?start_time=yesterday").status_code == 422
+    patched = org.app.control("PATCH", f"/togai/invoices/{made['id']}", {"account": org.account, "paid": "30"})
+    assert (patched["finalizingStatus"], patched["status"]) == ("FINALIZED", "PARTIALLY_PAID")
+
+
+def test_settings_of_an_invoice(org: Org) -> None:
+    """An invoice takes settings, by the id that has dots in it."""
+    id = org.invoice()["id"]
+    setting = {"id": "StripePaymentLink", "value": "https://x", "entityType": "INVOICE", "entityId": id,
+               "namespace": "USER", "name": "Link", "dataType": "STRING"}  # fmt: skip
+    org.good("POST", "/settings", setting)
+    assert org.good("GET", f"/settings/setting.USER.StripePaymentLink.INVOICE.{id}")["value"] == "https://x"
