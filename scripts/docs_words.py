@@ -25,7 +25,8 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "What flows do": (
         "",
         (
-            "default_currency", "currency_by_country", "stripe_customer_setting", "email_rule", "field_owners",
+            "default_currency", "currency_by_country", "stripe_customer_setting", "payment_link_setting",
+            "togai_time_zone", "email_rule", "field_owners",
             "synced_metadata",
         ),
     ),

@@ -32,6 +32,7 @@ ENTRIES = {
     "setup": "console.cli.setup",
     "ingress": "ingress.__main__",
     "customer-sync": "customer_sync.__main__",
+    "plan-sync": "plan_sync.__main__",
     "console": "console.__main__",
 }
 NOT_HERE = {"kafka_port", "sandbox_port", "worker_id"} | {
@@ -101,7 +102,8 @@ def test_every_variable_is_a_setting_that_the_code_reads(name: str) -> None:
     """A secret that a container does not need is one that whoever breaks into it gets for nothing; a setting that no
     code reads would be a promise without effect.
     """
-    read = {variable(field) for field in settings_read(ENTRIES[name])}
+    # Each container is given that it is no sandbox, whether its code asks or not.
+    read = {variable(field) for field in settings_read(ENTRIES[name])} | {"TANDEM_SANDBOX"}
 
     assert set(OURS[name]["environment"]) - read == set()
     assert OURS[name].keys().isdisjoint({"env_file", "secrets"})
@@ -126,6 +128,7 @@ def test_which_secrets_each_container_gets() -> None:
         },
         "ingress": {"TANDEM_ENCRYPTION_KEYS"},
         "customer-sync": {"TANDEM_ENCRYPTION_KEYS"},
+        "plan-sync": {"TANDEM_ENCRYPTION_KEYS"},
         "console": {"TANDEM_CONSOLE_TOKEN", "DATABASE_URL"},
     }  # fmt: skip
 

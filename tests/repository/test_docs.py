@@ -17,7 +17,7 @@ from ingress.polling.scheduler import event_topics
 from shared.apps import APPS
 from shared.apps.stripe.client import API_VERSION
 from shared.connections import ConnectionState
-from shared.domains import ACTIONS, TRIGGERS, nouns
+from shared.domains import ACTIONS, TRIGGERS, nouns, services
 from shared.events.topics import Topics
 from shared.flows.recent import REMEMBERED
 from shared.flows.runs import TERMINAL_STATES, RunState
@@ -45,6 +45,7 @@ SOURCES = {
         ("shared", "shared/src"),
         ("ingress", "services/ingress/src"),
         ("customer-sync", "services/customer-sync/src"),
+        ("plan-sync", "services/plan-sync/src"),
         ("console", "services/console/src"),
     )
 }
@@ -232,6 +233,7 @@ TOPIC_NAMES = {
     "key_states", "imports",
 }  # fmt: skip
 TOPICS = Topics(Settings(_env_file=None, topic_prefix=""))
+WHO = ("ingress", "customer-sync", "plan-sync", "console")
 
 
 def topics_written(file: Path) -> set[str]:
@@ -257,10 +259,10 @@ def makes(file: Path, name: str) -> bool:
 
 def test_who_writes_and_reads_which_topic() -> None:
     """Written: by a service's own modules, and by those of `shared` that it imports. Read: by its folds and inputs."""
-    graph = grimp.build_graph("shared", "ingress", "customer_sync", "console", cache_dir=None)
+    graph = grimp.build_graph("shared", "ingress", "customer_sync", "plan_sync", "console", cache_dir=None)
     module = {f: ".".join(f.relative_to(ROOT).with_suffix("").parts).partition("src.")[2] for f in SOURCES["shared"]}
     written, talked = {}, {}
-    for service in ("ingress", "customer-sync", "console"):
+    for service in WHO:
         package = service.replace("-", "_")
         reached = set(graph.find_upstream_modules(package, as_package=True))
         files = [*SOURCES[service], *(f for f in SOURCES["shared"] if module[f] in reached)]
@@ -272,16 +274,15 @@ def test_who_writes_and_reads_which_topic() -> None:
         talked[service] = {t for t, does in ((TOPICS.limits_leases, asks), (TOPICS.limits_demand, leases)) if does}
     registry = Registry()
     few = set(registry.folds(TOPICS, with_mappings=False, with_index=False))
-    inputs = {name for noun in nouns() for name in TOPICS.inputs(noun)}
     read = {
         "ingress": {*registry.folds(TOPICS, with_mappings=False), *event_topics(TOPICS), TOPICS.imports},
-        "customer-sync": set(registry.folds(TOPICS)) | inputs,
+        **{service: set(registry.folds(TOPICS)) | set(TOPICS.inputs(noun)) for service, noun in services().items()},
         "console": few | set(kinds(TOPICS)),
     }
     read = {service: topics | talked[service] for service, topics in read.items()}
 
     def who(sets: dict[str, set[str]], topic: str) -> str:
-        return ", ".join(name for name in ("ingress", "customer-sync", "console") if topic in sets[name]) or "–"
+        return ", ".join(name for name in WHO if topic in sets[name]) or "–"
 
     expected = [[f"`{t.name}`", who(written, t.name), who(read, t.name)] for t in TOPICS.all(nouns())]
     assert sorted(expected) == sorted(rows(ARCHITECTURE, "topic"))

@@ -119,6 +119,7 @@ MAY_NAME_A_VENDOR = (
     "shared/src/shared/settings.py",
     "shared/src/shared/log.py",  # the loggers of their libraries
     "shared/src/shared/linking/pairs.py",
+    "services/plan-sync/",
     "services/customer-sync/",  # its actions are on these two
     "services/console/src/console/api/",
     "services/console/src/console/cli/",

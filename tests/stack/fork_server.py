@@ -32,6 +32,7 @@ AHEAD = (
     "console.app",
     "console.projection.projector",
     "customer_sync.actions",
+    "plan_sync.actions",
     "faust.transport.drivers.aiokafka",
     "granian.server.embed",
     "ingress.app",

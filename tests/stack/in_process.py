@@ -230,7 +230,8 @@ class InProcess(Vendors):
             known.add(body["id"])
             envelope = stripe_event(json.dumps(body).encode(), connection, subject_of)
             entity = body["data"]["object"]
-            await self._index(envelope.aggregate, entity.get("email"), gone=bool(entity.get("deleted")))
+            if entity.get("object") == "customer":
+                await self._index(envelope.aggregate, entity.get("email"), gone=bool(entity.get("deleted")))
             self.deliver(envelope)
 
     async def _index(self, ref: str, email: str | None, *, gone: bool = False) -> None:

@@ -176,6 +176,13 @@ class Settings(BaseSettings):
     currency_by_country: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict, description="invoice currency by the customer's country, as DE=EUR,GB=GBP"
     )
+    payment_link_setting: str = Field(
+        "StripePaymentLink", description="name of the Settings of a Togai account that holds its payment link"
+    )
+    togai_time_zone: str = Field(
+        "UTC",
+        description="time zone of the Togai organization, as `Europe/Berlin`: plans begin on its days; no API tells it",
+    )
     stripe_customer_setting: str = Field(
         "StripeCustomerId", description="name of the Togai setting that holds the Stripe customer's id"
     )

@@ -274,7 +274,9 @@ async def test_status_and_metrics_tell_how_it_stands(console: State, api: httpx.
     status = (await api.get("/api/status")).json()
     metrics = (await api.get("/metrics")).text
 
-    assert [(g["service"], g["live"], g["problem"]) for g in status["consumers"]] == [("customer-sync", 1, "")]
+    assert [(g["service"], g["live"], g["problem"]) for g in status["consumers"]] == [
+        ("customer-sync", 1, ""), ("plan-sync", 0, ""),
+    ]  # fmt: skip
     assert (status["healthy"], status["last_run"]["event"]) == (False, "e")
     assert any("refused: add a new key" in problem for problem in status["problems"])
     assert 'tandem_runs{state="succeeded"} 1.0' in metrics

@@ -92,7 +92,7 @@ def test_a_revert_says_what_stays_and_what_is_checked_when_it_runs(
     all_stays = capsys.readouterr().out
     answering(monkeypatch, revert={"writes": [write], "stays": stays[:1]})
     monkeypatch.setattr(typer, "confirm", lambda text, abort: typer.echo(text))
-    monkeypatch.setattr(links, "_ask", lambda *_, **__: None)
+    monkeypatch.setattr(links, "ask", lambda *_, **__: None)
     links.revert("run_1", "a reason")
     some = capsys.readouterr().out
 

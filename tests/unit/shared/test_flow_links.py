@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from shared.connections import Connection, FlowLink, encode
-from shared.domains import BUILT_IN
+from shared.domains import BUILT_IN, plans
 from shared.domains.customers.flows import CUSTOMER_CHANGES
 from shared.domains.flow import Flow
 from shared.events.topics import Topics
@@ -50,7 +50,8 @@ def test_a_fresh_home_has_its_flows_on(sandboxed: bool) -> None:
     off = {name for name, link in found.items() if not link.enabled}
 
     assert found.keys() == FLOWS.keys()
-    assert off == (set() if sandboxed else {BILLING.id, MAILING.id})
+    assert off == (set() if sandboxed else {flow.id for flow in FLOWS.values() if flow.starts_off})
+    assert {BILLING.id, MAILING.id} <= {flow.id for flow in FLOWS.values() if flow.starts_off}
     assert {name for name, link in found.items() if is_new(link)} == off
 
 
@@ -106,6 +107,6 @@ def test_a_removed_link_is_gone_for_workers_and_known_to_set_up() -> None:
     assert (list(registry.links), list(registry.removed_links)) == ([link.id], [])
 
 
-def test_no_built_in_flow_moves_money_yet() -> None:
-    """The first one that does is declared so, and this sentence goes."""
-    assert not [flow.id for flow in BUILT_IN.values() if flow.starts_off]
+def test_the_built_in_flows_that_move_money_are_declared_so() -> None:
+    """Those of plans: they sell, and attach what was paid."""
+    assert {flow.id for flow in BUILT_IN.values() if flow.moves_money} == {flow.id for flow in plans.DOMAIN.flows}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from shared.domains import customers
+from shared.domains import customers, plans
 from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Action, Domain, ImportKind, Relation, Trigger, View
 from shared.domains.templates import paths
@@ -156,7 +156,7 @@ def _faults_of_input(step: FlowStep, earlier: set[str]) -> Iterator[str]:
             yield f"{{{{ {path} }}}} must begin with trigger. or steps."
 
 
-for _domain in (customers.DOMAIN,):
+for _domain in (customers.DOMAIN, plans.DOMAIN):
     register(_domain)
 
 __all__ = [

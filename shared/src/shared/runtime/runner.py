@@ -171,6 +171,8 @@ class Runner:
         for mapping in claims.index.holders_of(subject):
             if mapping.source != subject and mapping.run != run.id:
                 what = "is making" if mapping.state == "claimed" else "made"
+                if envelope.origin == "backfill":  # no echo of ours, but somebody who was there
+                    raise Ended("in_sync", f"linked already: run {mapping.run} {what} this pair", mapping.refs)
                 why = f"echo: run {mapping.run} {what} this pair ({mapping.id})"
                 raise Ended("skipped", why, mapping.refs, echo_of=mapping.run)
 

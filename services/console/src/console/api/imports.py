@@ -22,9 +22,9 @@ from sqlmodel import Session
 
 from console.api.changes import seen
 from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
+from console.api.links_of_flow import enabled_link
 from console.api.state import State, StateDep
 from console.projection import imports as imported
-from console.projection import queries
 from console.projection.imports import Imported
 
 router = APIRouter(
@@ -146,21 +146,7 @@ async def request_import(state: StateDep, body: ImportBody) -> ImportItem:
 
 def _link_for(state: State, kind: ImportKind, named: str) -> FlowLink:
     with Session(state.database.engine) as session:
-        links = [link for link in queries.flow_links(session) if link.flow == kind.flow]
-    chosen = [link for link in links if link.id == named] if named else [link for link in links if link.enabled]
-    if len(chosen) > 1:
-        names = ", ".join(link.id for link in chosen)
-        raise NotNow(f"several flow links could: {names}", "name one of them with --flow-link", code="several_links")
-    if not chosen:
-        what = f"there is no flow link {named}" if named else "no flow link is on"
-        raise NotNow(
-            f"{what} of the flow {kind.flow}", "see `tandem flow-links list`, and switch one on", code="no_link"
-        )
-    if not chosen[0].enabled:
-        raise NotNow(
-            f"flow link {named} is off", f"switch it on first: `tandem flow-links enable {named}`", code="link_off"
-        )
-    return chosen[0]
+        return enabled_link(session, kind.flow, named)
 
 
 @router.get("/imports", tags=["imports"], summary="List imports")

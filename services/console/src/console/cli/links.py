@@ -101,7 +101,7 @@ def revert(
         return
     if not yes:
         typer.confirm("Write these values back, where they still stand? That is checked when it runs", abort=True)
-    _ask(path, {"reason": reason, "flow_link": flow_link}, json=json)
+    ask(path, {"reason": reason, "flow_link": flow_link}, json=json)
 
 
 def _preview(found: dict[str, Any]) -> bool:
@@ -120,10 +120,10 @@ def _preview(found: dict[str, Any]) -> bool:
 
 
 def _do(change: str, body: dict[str, Any], *, json: bool) -> None:
-    _ask(f"/api/mappings/{change}", body, json=json)
+    ask(f"/api/mappings/{change}", body, json=json)
 
 
-def _ask(path: str, body: dict[str, Any], *, json: bool) -> None:
+def ask(path: str, body: dict[str, Any], *, json: bool) -> None:
     asked = client.call("POST", path, body=body)
     run = asked.json()["run"]
     if not _ended(run):

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from shared.domains import views
+from shared.domains.plans import PRODUCT
 from shared.private import keep_private
 
 from console.cli import (
@@ -22,6 +23,7 @@ from console.cli import (
     imports,
     kafka,
     mappings,
+    plans,
     runs,
     setup,
     status,
@@ -42,7 +44,10 @@ app.command("setup")(setup.setup)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 for view in views().values():
-    app.add_typer(mappings.of_view(view), name=view.name)
+    command = mappings.of_view(view)
+    if view.relation == PRODUCT.name:
+        command.command("offer")(plans.offer)
+    app.add_typer(command, name=view.name)
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(differences.app, name="differences")

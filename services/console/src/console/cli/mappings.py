@@ -15,10 +15,10 @@ from console.pages.words import entity_kind
 CHANGES = (links.unlink, links.relink, links.separate)
 
 
-def _app(help: str) -> typer.Typer:
+def _app(help: str, *, by_hand: bool = True) -> typer.Typer:
     app = typer.Typer(help=help, no_args_is_help=True)
     app.command()(show)
-    for change in CHANGES:
+    for change in CHANGES if by_hand else ():
         app.command()(change)
     return app
 
@@ -79,7 +79,8 @@ app.command("link")(links.link)
 
 def of_view(view: View) -> typer.Typer:
     """The command of a view: its list, and what is done to its links."""
-    found = _app(view.help)
+    by_hand = RELATIONS[view.relation].by_hand is not None
+    found = _app(view.help, by_hand=by_hand)
 
     def list_view(
         id: client.AnyId = "",
@@ -91,6 +92,6 @@ def of_view(view: View) -> typer.Typer:
         _list(view, json, id=id, state=state, relation=view.relation, since=since, limit=limit)
 
     found.command("list", help="List them, newest first.")(list_view)
-    if RELATIONS[view.relation].by_hand:
+    if by_hand:
         found.command("link", help="Link two that are linked to nobody.")(links.link_of(RELATIONS[view.relation]))
     return found

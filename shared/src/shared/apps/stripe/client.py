@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -90,6 +90,56 @@ class StripeApp:
                 lambda: self._client.v1.customers.update_async(customer_id, cast(Any, dict(params)), options),
             )
         )
+
+    async def create(self, path: str, params: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """POST to a collection, as `/v1/products`, under a claim's key: sent again it is the same object."""
+        return await self._raw("post", path, f"{_operation(path)}.create", params, {"idempotency_key": key})
+
+    async def update(self, path: str, entity: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """POST to one object of a collection. Raises NotFound."""
+        _guard(entity)
+        options = {"idempotency_key": update_key()}
+        return await self._raw("post", f"{path}/{entity}", f"{_operation(path)}.update", params, options)
+
+    async def retrieve(self, path: str, entity: str) -> dict[str, Any]:
+        """GET of one object of a collection. Raises NotFound."""
+        _guard(entity)
+        return await self._raw("get", f"{path}/{entity}", f"{_operation(path)}.retrieve")
+
+    async def listed(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """Every object of a list, page by page, newest first."""
+        cursor: dict[str, Any] = {}
+        while True:
+            page = await self._raw("get", path, f"{_operation(path)}.list", {"limit": 100, **params, **cursor})
+            rows = page.get("data")
+            if not isinstance(rows, list):
+                raise Unavailable(f"Stripe: GET {path} answered with no list")
+            for row in rows:
+                yield row
+            if not page.get("has_more") or not rows:
+                return
+            cursor = {"starting_after": rows[-1]["id"]}
+
+    async def _raw(
+        self,
+        method: Literal["get", "post"],
+        path: str,
+        operation: str,
+        params: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        sent = {} if method == "get" else {**(params or {})}
+        url = f"{path}?{urlencode(params)}" if method == "get" and params else path
+        found = await self._call(
+            operation, lambda: self._client.raw_request_async(method, url, **sent, **(options or {}))
+        )
+        try:
+            body = msgspec.json.decode(found.body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise Unavailable(f"Stripe: {method.upper()} {path} answered with no JSON: {error}") from error
+        if not isinstance(body, dict):
+            raise Unavailable(f"Stripe: {method.upper()} {path} answered with no object")
+        return body
 
     async def customers_since(self, created: int) -> AsyncIterator[StripeCustomer]:
         """Every customer made at or after `created` (epoch seconds), newest first. Lists do not lag, Search does."""
@@ -187,6 +237,11 @@ def _rows(page: stripe.ListObject[Any]) -> list[Any]:
     if not isinstance(rows, list) or not all(isinstance(row, stripe.StripeObject) for row in rows):
         raise Unavailable("Stripe: a list was answered that is none")
     return rows
+
+
+def _operation(path: str) -> str:
+    """The collection's name in operations, as `payment_links`."""
+    return path.removeprefix("/v1/").replace("/", ".")
 
 
 def _guard(entity: str) -> None:

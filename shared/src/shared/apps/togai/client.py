@@ -7,11 +7,14 @@ that we choose are what makes a create safe to send again.
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx2
+import msgspec
 from pydantic import BaseModel, ValidationError
 
 from shared.apps.model import Access
@@ -20,6 +23,7 @@ from shared.errors import Blocked, KeyRefused, Malformed, NotFound, RateLimited,
 from shared.identity import LONGEST_ID, key_fingerprint
 
 M = TypeVar("M", bound=BaseModel)
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 LARGEST_PAGE = 100
 LONGEST_SETTING = 3 * LONGEST_ID
 """Characters of a setting's full id, which holds its name and an entity's id."""
@@ -97,6 +101,40 @@ class TogaiApp:
         found = await self._call("GET", f"/{noun}", params=params)
         return Page(_rows(found, noun), str(found.get("nextToken") or ""))
 
+    async def price_plan(self, plan_id: str) -> dict[str, Any]:
+        """GET /price_plans/{id}: with every version and its rate cards, numbers as decimals. Raises NotFound."""
+        return await self._call("GET", f"/price_plans/{_part(plan_id)}")
+
+    async def pricing_schedules(self, account_id: str) -> list[dict[str, Any]]:
+        """GET /accounts/{id}/pricing_schedules: which plan an account has when. Raises NotFound."""
+        found = await self._call("GET", f"/accounts/{_part(account_id)}/pricing_schedules")
+        rows = found.get("pricingSchedules", found.get("data"))
+        if not isinstance(rows, list):
+            raise Unavailable("Togai: GET pricing_schedules answered with no list")
+        return [row for row in rows if isinstance(row, dict)]
+
+    async def associate(self, account_id: str, plan_id: str, since: str) -> list[dict[str, Any]]:
+        """POST /accounts/{id}/price_plans: the account has the plan from a day on. It has no idempotency: the same call
+        twice makes two schedules. Returns the account's schedules. Raises Rejected, also for a day that is too early.
+        """
+        body = {"mode": "ASSOCIATE", "pricePlanId": plan_id, "effectiveFrom": since, "effectiveUntil": "9999-01-01"}
+        found = await self._call("POST", f"/accounts/{_part(account_id)}/price_plans", json=body)
+        rows = found.get("pricingSchedules")
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+    async def create_payment(self, body: dict[str, Any]) -> dict[str, Any]:
+        """POST /payments, with amounts as decimals. It has no idempotency: what guards it is the caller's look at
+        `payments` before.
+        """
+        headers = self._headers | {"Content-Type": "application/json"}
+        return await self._call("POST", "/payments", content=_encode(body), headers=headers)
+
+    async def payments(self, token: str = "") -> Page:
+        """GET /payments: one page, as they stand."""
+        params = {"nextToken": token} if token else {"pageSize": "50"}
+        found = await self._call("GET", "/payments", params=params)
+        return Page(_rows(found, "payments"), str(found.get("nextToken") or ""))
+
     async def setting(self, name: str, entity_type: str, entity_id: str) -> Setting | None:
         """GET /settings/{full id}, None if there is none."""
         path = _part(setting_path(name, entity_type, entity_id), LONGEST_SETTING)
@@ -123,7 +161,9 @@ class TogaiApp:
             try:
                 # httpx2 counts its time-out anew for every piece that arrives: one that drips would hold us for ever.
                 async with asyncio.timeout(self._http.timeout.read):
-                    answer = await self._http.request(method, self._base + path, headers=self._headers, **arguments)
+                    answer = await self._http.request(
+                        method, self._base + path, **({"headers": self._headers} | arguments)
+                    )
             except httpx2.InvalidURL as error:
                 # Ids are short: a page's token alone may be of any length.
                 raise Malformed(f"Togai: {method} {path.split('?')[0][:LONGEST_ID]} has no address: {error}") from error
@@ -167,7 +207,8 @@ def _body(answer: httpx2.Response, call: str) -> dict[str, Any]:
     if not answer.content:
         return {}
     try:
-        body = answer.json()
+        # Amounts are decimals: a float would change them.
+        body = json.loads(answer.content, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         # A proxy's page, or an answer cut short: what Togai did is not known.
         raise Unavailable(f"Togai: {call} answered {answer.status_code} with no JSON") from error

@@ -1,0 +1,26 @@
+"""Which flow link does what a person asks for."""
+
+from __future__ import annotations
+
+from shared.connections import FlowLink
+from sqlmodel import Session
+
+from console.api.errors import NotNow
+from console.projection import queries
+
+
+def enabled_link(session: Session, flow: str, named: str = "") -> FlowLink:
+    """The one that is named, or the only one of the flow that is on. Raises NotNow."""
+    links = [link for link in queries.flow_links(session) if link.flow == flow]
+    chosen = [link for link in links if link.id == named] if named else [link for link in links if link.enabled]
+    if len(chosen) > 1:
+        names = ", ".join(link.id for link in chosen)
+        raise NotNow(f"several flow links could: {names}", "name one of them with --flow-link", code="several_links")
+    if not chosen:
+        what = f"there is no flow link {named}" if named else "no flow link is on"
+        raise NotNow(f"{what} of the flow {flow}", "switch one on: `tandem flow-links list`", code="no_link")
+    if not chosen[0].enabled:
+        raise NotNow(
+            f"flow link {named} is off", f"switch it on first: `tandem flow-links enable {named}`", code="link_off"
+        )
+    return chosen[0]

@@ -1,0 +1,20 @@
+"""What plan-sync does: one function for each action of its domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.runtime.actions import Implementation
+
+from plan_sync.actions import checkouts, payment_links, plans, products
+
+IMPLEMENTATIONS: Mapping[str, Implementation] = {
+    "togai.price_plan.read": plans.read,
+    "togai.account.write_payment_link": payment_links.write_setting,
+    "togai.price_plan.attach": checkouts.attach,
+    "togai.payment.post": checkouts.post_payment,
+    "stripe.product.create": products.create_product,
+    "stripe.price.create": products.create_prices,
+    "stripe.payment_link.create": payment_links.create,
+    "stripe.payment_link.deactivate": payment_links.deactivate,
+}

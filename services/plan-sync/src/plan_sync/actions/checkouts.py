@@ -1,0 +1,163 @@
+"""A paid checkout: the plan is attached, and what was paid is counted."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from shared.apps.togai.client import TogaiApp
+from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT
+from shared.domains.plans.stripe import ACCOUNT
+from shared.domains.plans.togai import Attach, Attached, CheckoutPayment, Posted
+from shared.errors import Conflict, Rejected
+from shared.identity import Ref
+from shared.runtime.actions import Context, Ended, Result
+from shared.runtime.creating import Creation, create
+
+from plan_sync.actions.vendors import togai_of
+from plan_sync.decide import covers
+from shared import money
+
+PAID = ("paid", "no_payment_required")
+
+
+class _Association(Creation[dict[str, Any]]):
+    """A schedule of the account that holds the plan from the wanted day on, or the next: Togai may refuse today."""
+
+    def __init__(self, client: TogaiApp, wanted: Attach, today: date) -> None:
+        self._client = client
+        self._wanted = wanted
+        self._today = today
+
+    async def send(self, body: dict[str, Any], key: str) -> dict[str, Any]:
+        if found := await self.find(0):
+            return found
+        for day in (self._today, self._today + timedelta(days=1)):
+            try:
+                await self._client.associate(self._wanted.account_id, self._wanted.plan_id, day.isoformat())
+                break
+            except Rejected:
+                if day != self._today:
+                    raise
+        found = await self.find(0)
+        if found is None:
+            raise Rejected(
+                f"Togai took {self._wanted.plan_id} for {self._wanted.account_id} and shows no schedule of it"
+            )
+        return found
+
+    async def find(self, since: int) -> dict[str, Any] | None:
+        schedules = await self._client.pricing_schedules(self._wanted.account_id)
+        tomorrow = (self._today + timedelta(days=1)).isoformat()
+        for schedule in schedules:
+            own = schedule.get("pricePlanId") == self._wanted.plan_id
+            if own and (covers(schedule, self._today.isoformat()) or covers(schedule, tomorrow)):
+                return schedule
+        return None
+
+
+async def attach(context: Context, wanted: Attach) -> Result:
+    """The account has the plan from today, or from tomorrow if Togai refuses today. Raises Ended for a checkout that is
+    not paid, Conflict where another plan holds on that day.
+    """
+    session = context.ref("stripe", "checkout.session", wanted.session_id)
+    account_ref = context.ref("togai", "account", wanted.account_id)
+    if wanted.payment_status not in PAID:
+        raise Ended("skipped", "it is not paid yet: its payment starts this again", (session, account_ref))
+    claims, account = context.claims_of(ATTACHED.name), context.account("togai")
+    client = await togai_of(context)
+    association = _Association(client, wanted, _today(context))
+    if not claims.index.holders_of(session) and (known := await association.find(0)):
+        return _attached(known, False, ("the account has the plan already",), (session, account_ref))
+    await _check_free(client, wanted, _today(context))
+    held = await claims.claim(
+        session, action="togai.price_plan.attach", app_account=account, body={}, run=context.run.id
+    )
+    if held.state != "claimed":
+        done = Attached(schedule_id=Ref.parse(held.target).id, since="")
+        return Result(done, False, ("attached already",), held.refs)
+    schedule, how = await create(claims, held, account, association)
+    target = context.ref("togai", "schedule", str(schedule["id"]))
+    pair = await claims.link(held, target, "created", also=(account_ref,))
+    return _attached(schedule, True, (how,), (*pair.refs, account_ref))
+
+
+def _attached(schedule: dict[str, Any], effect: bool, notes: tuple[str, ...], refs: tuple[str, ...]) -> Result:
+    since = str(schedule.get("startDate") or "")[:10]
+    return Result(Attached(schedule_id=str(schedule["id"]), since=since), effect, notes, refs)
+
+
+def _today(context: Context) -> date:
+    """The day in the organization's time zone: plans begin on its days."""
+    return datetime.now(ZoneInfo(context.settings.togai_time_zone)).date()
+
+
+async def _check_free(client: TogaiApp, wanted: Attach, today: date) -> None:
+    """Raises Conflict for an account that has another plan today: replacing it is a person's decision."""
+    for schedule in await client.pricing_schedules(wanted.account_id):
+        other = schedule.get("pricePlanId")
+        if other != wanted.plan_id and covers(schedule, today.isoformat()):
+            raise Conflict(
+                f"account {wanted.account_id} has price plan {other} today, and {wanted.plan_id} was paid for: take "
+                "one of them off in Togai, or refund the payment in Stripe"
+            )
+
+
+class _Payment(Creation[dict[str, Any]]):
+    """Found again by its transaction number, the payment intent."""
+
+    def __init__(self, client: TogaiApp, transaction: str) -> None:
+        self._client = client
+        self._transaction = transaction
+
+    async def send(self, body: dict[str, Any], key: str) -> dict[str, Any]:
+        # It has no idempotency: whoever sends it again looks first.
+        return await self.find(0) or await self._client.create_payment(_with_amounts(body))
+
+    async def find(self, since: int) -> dict[str, Any] | None:
+        token = ""
+        while True:
+            page = await self._client.payments(token)
+            for payment in page.rows:
+                known = payment.get("externalPaymentReferences") or {}
+                if known.get("transactionNumber") == self._transaction:
+                    return payment
+            if not page.token or not page.rows:
+                return None
+            token = page.token
+
+
+async def post_payment(context: Context, paid: CheckoutPayment) -> Result:
+    """Count what was paid as the account's wallet credit, once: Togai's invoice of the same fees is less by it."""
+    if not paid.payment_intent or paid.amount <= 0:
+        return Result(Posted(), False, ("nothing was paid",))
+    claims, account = context.claims_of(CHECKOUT_PAYMENT.name), context.account("togai")
+    amount = money.major(paid.amount, paid.currency)
+    body = {
+        "accountId": paid.account_id,
+        "currency": paid.currency.upper(),
+        "totalAmount": str(amount),
+        "description": "Paid at checkout",
+        "notes": paid.session_id,
+        "externalPaymentReference": {
+            "sourceName": "stripe",
+            "sourceType": "GATEWAY",
+            "transactionNumber": paid.payment_intent,
+            "metadata": {ACCOUNT: paid.account_id},
+        },
+        "lineItemRecords": [{"type": "WALLET_CREDIT", "order": 1, "amount": str(amount)}],
+    }
+    source = context.ref("stripe", "payment_intent", paid.payment_intent)
+    held = await claims.claim(source, action="togai.payment.post", app_account=account, body=body, run=context.run.id)
+    if held.state != "claimed":
+        return Result(Posted(payment_id=Ref.parse(held.target).id), False, ("counted already",), held.refs)
+    payment, how = await create(claims, held, account, _Payment(await togai_of(context), paid.payment_intent))
+    pair = await claims.link(held, context.ref("togai", "payment", str(payment["id"])), "created")
+    return Result(Posted(payment_id=str(payment["id"])), True, (how,), pair.refs)
+
+
+def _with_amounts(body: dict[str, Any]) -> dict[str, Any]:
+    """A claim holds amounts as texts; Togai takes numbers."""
+    lines = [line | {"amount": money.decimal(line["amount"])} for line in body["lineItemRecords"]]
+    return body | {"totalAmount": money.decimal(body["totalAmount"]), "lineItemRecords": lines}

@@ -1,0 +1,118 @@
+"""The payment link of an offer: made once, seen at the account, closed when it is paid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.apps.stripe.client import StripeApp
+from shared.apps.togai.client import TogaiApp
+from shared.domains.plans import OFFER
+from shared.domains.plans.stripe import (
+    ACCOUNT,
+    ORGANIZATION,
+    PLAN,
+    VERSION,
+    ClosedLink,
+    NewPaymentLink,
+    PaymentLinkMade,
+)
+from shared.domains.plans.togai import Done, PaymentLinkOf, offer_id
+from shared.errors import NotFound, Rejected
+from shared.identity import Ref
+from shared.runtime.actions import Context, Result
+from shared.runtime.creating import Creation
+from shared.runtime.creating import create as made_under
+
+from plan_sync.actions.vendors import stripe_of, togai_of
+
+LINKS = "/v1/payment_links"
+OWNER = "ACCOUNT"
+
+
+class _Link(Creation[dict[str, Any]]):
+    """Found again by the plan and account that its metadata name."""
+
+    def __init__(self, client: StripeApp, metadata: dict[str, str]) -> None:
+        self._client = client
+        self._metadata = metadata
+
+    async def send(self, body: dict[str, Any], key: str) -> dict[str, Any]:
+        return await self._client.create(LINKS, body, key)
+
+    async def find(self, since: int) -> dict[str, Any] | None:
+        async for link in self._client.listed(LINKS, {"active": "true"}):
+            known = link.get("metadata") or {}
+            if all(known.get(name) == value for name, value in self._metadata.items()):
+                return link
+        return None
+
+
+async def create(context: Context, wanted: NewPaymentLink) -> Result:
+    """Make the link of an offer, or find the one that is open."""
+    claims, account = context.claims_of(OFFER.name), context.account("stripe")
+    source = context.ref("togai", "offer", offer_id(wanted.plan_id, wanted.account_id))
+    metadata = {
+        PLAN: wanted.plan_id,
+        ACCOUNT: wanted.account_id,
+        VERSION: str(wanted.version),
+        ORGANIZATION: context.account("togai"),
+    }
+    body: dict[str, Any] = {
+        "line_items": [{"price": price, "quantity": 1} for price in wanted.prices.values()],
+        "currency": wanted.currency.lower(),
+        "metadata": metadata,
+        "payment_intent_data": {"metadata": metadata},
+        "restrictions": {"completed_sessions": {"limit": 1}},
+    }
+    held = await claims.claim(
+        source, action="stripe.payment_link.create", app_account=account, body=body, run=context.run.id
+    )
+    client = await stripe_of(context)
+    if held.state != "claimed":
+        link = await client.retrieve(LINKS, Ref.parse(held.target).id)
+        return Result(_shown(link), False, ("linked already",), held.refs)
+    link, how = await made_under(claims, held, account, _Link(client, metadata))
+    pair = await claims.link(held, context.ref("stripe", "payment_link", str(link["id"])), "created")
+    return Result(_shown(link), True, (how,), pair.refs)
+
+
+def _shown(link: dict[str, Any]) -> PaymentLinkMade:
+    return PaymentLinkMade(payment_link=str(link["id"]), url=str(link["url"]))
+
+
+async def deactivate(context: Context, closed: ClosedLink) -> Result:
+    """A link that was paid sells nothing more."""
+    if not closed.payment_link:
+        return Result(Done(written=False), False, ("the checkout came by no payment link",))
+    refs = (context.ref("stripe", "payment_link", closed.payment_link),)
+    client = await stripe_of(context)
+    try:
+        link = await client.retrieve(LINKS, closed.payment_link)
+        if not link.get("active"):
+            return Result(Done(written=False), False, ("closed already",), refs)
+        await client.update(LINKS, closed.payment_link, {"active": "false"})
+    except NotFound:
+        return Result(Done(written=False), False, ("Stripe does not know the link",), refs)
+    return Result(Done(written=True), True, (), refs)
+
+
+async def write_setting(context: Context, wanted: PaymentLinkOf) -> Result:
+    """The link stands in the account's Settings, where people and their own portal look."""
+    client, name = await togai_of(context), context.settings.payment_link_setting
+    refs = (context.ref("togai", "account", wanted.account_id),)
+    present = await client.setting(name, OWNER, wanted.account_id)
+    if present is None:
+        await _create_setting(client, name, wanted)
+    elif present.value == wanted.url:
+        return Result(Done(written=False), False, (), refs)
+    else:
+        await client.update_setting(name, wanted.url, OWNER, wanted.account_id)
+    notes = (f"{name} was {present.value}",) if present and present.value else ()
+    return Result(Done(written=True), True, notes, refs)
+
+
+async def _create_setting(client: TogaiApp, name: str, wanted: PaymentLinkOf) -> None:
+    try:
+        await client.create_setting(name, wanted.url, OWNER, wanted.account_id)
+    except Rejected:  # it stands already: somebody was faster
+        await client.update_setting(name, wanted.url, OWNER, wanted.account_id)

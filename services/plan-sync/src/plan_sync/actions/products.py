@@ -1,0 +1,115 @@
+"""A plan's product, and a price for each of its fees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.apps.stripe.client import StripeApp
+from shared.domains.plans import PRICE, PRODUCT
+from shared.domains.plans.stripe import PLAN, VERSION, NewPrices, PricesMade, ProductMade
+from shared.domains.plans.togai import Fee, PlanFacts
+from shared.errors import Rejected
+from shared.identity import Ref
+from shared.runtime.actions import Context, Result
+from shared.runtime.creating import Creation, create
+
+from plan_sync.actions.vendors import stripe_of
+from plan_sync.decide import price_params
+
+PRODUCTS, PRICES = "/v1/products", "/v1/prices"
+TAKEN = "resource_already_exists"
+
+
+class _Product(Creation[str]):
+    """Its id is the plan's own: what is there under it is the one."""
+
+    def __init__(self, client: StripeApp, plan_id: str) -> None:
+        self._client = client
+        self._plan = plan_id
+
+    async def send(self, body: dict[str, Any], key: str) -> str:
+        try:
+            return str((await self._client.create(PRODUCTS, body, key))["id"])
+        except Rejected as error:
+            if error.code == TAKEN and await self.find(0):
+                return self._plan
+            raise
+
+    async def find(self, since: int) -> str | None:
+        try:
+            return str((await self._client.retrieve(PRODUCTS, self._plan))["id"])
+        except Rejected:
+            return None
+
+
+async def create_product(context: Context, plan: PlanFacts) -> Result:
+    """Make the plan's product, or find the one that is there."""
+    claims, source = context.claims_of(PRODUCT.name), context.ref("togai", "price_plan", plan.plan_id)
+    target = context.ref("stripe", "product", plan.plan_id)
+    body: dict[str, Any] = {"id": plan.plan_id, "name": plan.name, "metadata": {PLAN: plan.plan_id}}
+    if plan.description:
+        body["description"] = plan.description
+    account = context.account("stripe")
+    held = await claims.claim(
+        source, action="stripe.product.create", app_account=account, body=body, run=context.run.id, target=target
+    )
+    if held.state != "claimed":
+        return Result(ProductMade(product_id=Ref.parse(held.target).id), False, ("linked already",), held.refs)
+    product, how = await create(claims, held, account, _Product(await stripe_of(context), plan.plan_id))
+    pair = await claims.link(held, target, "created")
+    return Result(ProductMade(product_id=product), True, (how,), pair.refs)
+
+
+class _Price(Creation[str]):
+    """Its lookup key is made of plan, version and rate card: an active price under it is the one."""
+
+    def __init__(self, client: StripeApp, lookup_key: str) -> None:
+        self._client = client
+        self._lookup_key = lookup_key
+
+    async def send(self, body: dict[str, Any], key: str) -> str:
+        try:
+            return str((await self._client.create(PRICES, body, key))["id"])
+        except Rejected:
+            if found := await self.find(0):
+                return found
+            raise
+
+    async def find(self, since: int) -> str | None:
+        params = {"lookup_keys[]": self._lookup_key, "active": "true"}
+        async for price in self._client.listed(PRICES, params):
+            return str(price["id"])
+        return None
+
+
+async def create_prices(context: Context, wanted: NewPrices) -> Result:
+    """Make a price for each fee, or find the one that is there."""
+    made: dict[str, str] = {}
+    notes: list[str] = []
+    refs: list[str] = []
+    effect = False
+    for fee in wanted.fees:
+        price, how, pair = await _price(context, wanted, fee)
+        made[fee.card] = price
+        effect |= bool(how)
+        notes.append(f"{fee.name}: {how or 'linked already'}")
+        refs += pair
+    return Result(PricesMade(prices=made), effect, tuple(notes), tuple(refs))
+
+
+async def _price(context: Context, wanted: NewPrices, fee: Fee) -> tuple[str, str, tuple[str, ...]]:
+    claims, account = context.claims_of(PRICE.name), context.account("stripe")
+    card = f"{wanted.plan_id}:{wanted.version}:{fee.card}"
+    body = price_params(fee, wanted.product_id, f"togai:{card}", {PLAN: wanted.plan_id, VERSION: str(wanted.version)})
+    held = await claims.claim(
+        context.ref("togai", "rate_card", card),
+        action="stripe.price.create",
+        app_account=account,
+        body=body,
+        run=context.run.id,
+    )
+    if held.state != "claimed":
+        return Ref.parse(held.target).id, "", held.refs
+    price, how = await create(claims, held, account, _Price(await stripe_of(context), f"togai:{card}"))
+    pair = await claims.link(held, context.ref("stripe", "price", price), "created")
+    return price, how, pair.refs

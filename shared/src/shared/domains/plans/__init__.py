@@ -1,0 +1,47 @@
+"""Price plans: what Togai sells, as products, prices and payment links of Stripe, and what a paid checkout attaches."""
+
+from __future__ import annotations
+
+from shared.domains.model import Domain, Kind, Relation, View
+from shared.domains.plans import stripe, togai
+from shared.domains.plans.flows import FLOWS
+
+PRODUCT = Relation("product", source=Kind("togai", "price_plan"), target=Kind("stripe", "product"))
+"""A plan and the product that stands for it."""
+PRICE = Relation("price", source=Kind("togai", "rate_card"), target=Kind("stripe", "price"))
+"""What one version of a plan asks for one thing, and the price that says the same."""
+OFFER = Relation("offer", source=Kind("togai", "offer"), target=Kind("stripe", "payment_link"))
+"""A plan that is offered to an account, and the link by which it is paid."""
+ATTACHED = Relation("attached", source=Kind("stripe", "checkout.session"), target=Kind("togai", "schedule"))
+"""A paid checkout, and the schedule by which the account has the plan."""
+CHECKOUT_PAYMENT = Relation(
+    "checkout_payment", source=Kind("stripe", "payment_intent"), target=Kind("togai", "payment")
+)
+"""What was paid at a checkout, and the payment that counts it in Togai."""
+
+PLANS = View(
+    name="plans",
+    title="Plans",
+    help="Which price plan at Togai is which product at Stripe.",
+    relation=PRODUCT.name,
+    columns=(PRODUCT.source, PRODUCT.target),
+    empty="Offer a plan to an account: it appears here.",
+)
+OFFERS = View(
+    name="offers",
+    title="Offers",
+    help="Which plan was offered to which account, and the payment link.",
+    relation=OFFER.name,
+    columns=(OFFER.source, OFFER.target),
+    empty="Offer a plan to an account: it appears here.",
+)
+
+DOMAIN = Domain(
+    noun="plan",
+    service="plan-sync",
+    triggers=(*togai.TRIGGERS, *stripe.TRIGGERS),
+    actions=(*togai.ACTIONS, *stripe.ACTIONS),
+    flows=FLOWS,
+    relations=(PRODUCT, PRICE, OFFER, ATTACHED, CHECKOUT_PAYMENT),
+    views=(PLANS, OFFERS),
+)

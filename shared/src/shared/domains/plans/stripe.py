@@ -1,0 +1,165 @@
+"""Plans at Stripe: products, prices, payment links and checkouts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from shared.apps.stripe.webhooks import data_object
+from shared.domains.model import Action, Trigger
+from shared.domains.plans.togai import Done, Fee, PlanFacts
+from shared.errors import Malformed
+from shared.model import Model
+
+PLAN, ACCOUNT, VERSION, ORGANIZATION = (
+    "togai_price_plan_id",
+    "togai_account_id",
+    "togai_price_plan_version",
+    "togai_app_account",
+)
+"""Names in the metadata of a payment link, which Stripe copies to each of its sessions."""
+
+
+class Checkout(Model):
+    """A checkout session as an event shows it. Plan and account are what its metadata name, empty for none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    session_id: str
+    payment_status: str
+    plan_id: str = ""
+    account_id: str = ""
+    organization: str = Field("", description="Togai's app account, as the metadata name it")
+    payment_link: str = ""
+    payment_intent: str = ""
+    currency: str = ""
+    amount_total: int = 0
+
+
+class ProductMade(Model):
+    """The plan's product."""
+
+    product_id: str
+
+
+class NewPrices(Model):
+    """The fees of a plan's version, and the product whose prices they become."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan_id: str
+    version: int
+    product_id: str
+    fees: list[Fee]
+
+
+class PricesMade(Model):
+    """The price of each fee, by its rate card, and what no price can say, a sentence each."""
+
+    prices: dict[str, str]
+    not_sold: list[str] = []
+
+
+class NewPaymentLink(Model):
+    """What the link sells: one of each price."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan_id: str
+    version: int
+    account_id: str
+    currency: str
+    prices: dict[str, str]
+
+
+class PaymentLinkMade(Model):
+    """The link."""
+
+    payment_link: str
+    url: str
+
+
+class ClosedLink(Model):
+    """A link that is to sell nothing more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    payment_link: str = ""
+
+
+def checkout(body: Any) -> Checkout:
+    """What a session's event says. Raises Malformed."""
+    found = data_object(body)
+    if not found or found[0] != "checkout.session":
+        raise Malformed("the event shows no checkout session")
+    session = body["data"]["object"]
+    metadata = session.get("metadata") or {}
+    try:
+        return Checkout(
+            session_id=found[1],
+            payment_status=session["payment_status"],
+            plan_id=metadata.get(PLAN, ""),
+            account_id=metadata.get(ACCOUNT, ""),
+            organization=metadata.get(ORGANIZATION, ""),
+            payment_link=session.get("payment_link") or "",
+            payment_intent=session.get("payment_intent") or "",
+            currency=session.get("currency") or "",
+            amount_total=session.get("amount_total") or 0,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Malformed(f"the event's checkout session cannot be read: {error}") from error
+
+
+def _trigger(name: str, title: str) -> Trigger:
+    return Trigger(
+        name=f"stripe.checkout.session.{name}",
+        app="stripe",
+        title=title,
+        output=Checkout,
+        subject=data_object,
+        extract=checkout,
+        by_state=False,
+        rights=("Events: read",),
+    )
+
+
+TRIGGERS = (
+    _trigger("completed", "Checkout completed"),
+    _trigger("async_payment_succeeded", "Checkout paid later"),
+)
+
+ACTIONS = (
+    Action(
+        name="stripe.product.create",
+        app="stripe",
+        title="Make or find a plan's product",
+        input=PlanFacts,
+        output=ProductMade,
+        rights=("Products: write",),
+    ),
+    Action(
+        name="stripe.price.create",
+        app="stripe",
+        title="Make or find a price for each fee",
+        input=NewPrices,
+        output=PricesMade,
+        rights=("Prices: write",),
+    ),
+    Action(
+        name="stripe.payment_link.create",
+        app="stripe",
+        title="Make or find the payment link of an offer",
+        input=NewPaymentLink,
+        output=PaymentLinkMade,
+        rights=("Payment Links: write",),
+    ),
+    Action(
+        name="stripe.payment_link.deactivate",
+        app="stripe",
+        title="Close a payment link",
+        input=ClosedLink,
+        output=Done,
+        rights=("Payment Links: write",),
+    ),
+)

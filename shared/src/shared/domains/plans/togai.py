@@ -1,0 +1,172 @@
+"""Plans at Togai: what is offered, read and attached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from shared.domains.model import Action, Trigger
+from shared.errors import Malformed
+from shared.identity import LONGEST_ID
+from shared.model import Model
+
+SEPARATOR = "~"
+"""Between plan and account in an offer's id: no id of Togai's holds it."""
+
+
+class Offer(Model):
+    """A plan that is to be offered to an account. `flow_link` is the one that was asked to do it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan_id: str = Field(min_length=1, max_length=LONGEST_ID)
+    account_id: str = Field(min_length=1, max_length=LONGEST_ID)
+    flow_link: str = ""
+
+
+class Fee(Model):
+    """A fixed fee of a plan: its rates by currency, as decimal strings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    card: str
+    name: str
+    one_time: bool
+    in_advance: bool
+    rates: dict[str, str]
+
+
+class PlanFacts(Model):
+    """What is needed of a plan, and of the account to which it is offered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan_id: str
+    account_id: str
+    version: int
+    name: str
+    description: str
+    currency: str = Field(description="the account's invoice currency")
+    interval: str = Field(description="of the plan's pricing cycle, in Togai's words")
+    fees: list[Fee]
+    not_sold: list[str] = Field(description="what the plan holds that no payment link can sell, a sentence each")
+    email: str = ""
+
+
+class PaymentLinkOf(Model):
+    """The link that is to be seen at an account."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account_id: str
+    url: str
+
+
+class Attach(Model):
+    """A plan that a checkout paid for, and the account that gets it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    session_id: str
+    plan_id: str = Field(min_length=1)
+    account_id: str = Field(min_length=1)
+    payment_status: str
+
+
+class Attached(Model):
+    """The schedule by which the account has the plan, and its first day."""
+
+    schedule_id: str
+    since: str
+
+
+class CheckoutPayment(Model):
+    """What was paid at a checkout, in minor units of Stripe."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account_id: str
+    payment_intent: str = ""
+    currency: str
+    amount: int
+    session_id: str
+
+
+class Posted(Model):
+    """The payment in Togai; empty where nothing was paid."""
+
+    payment_id: str = ""
+
+
+class Done(Model):
+    """Whether something was written."""
+
+    written: bool
+
+
+def offer_id(plan: str, account: str) -> str:
+    """The id of an offer, made of both."""
+    return f"{plan}{SEPARATOR}{account}"
+
+
+def offered(body: Any) -> Offer:
+    """The body of a person's request. Raises Malformed."""
+    try:
+        return Offer.model_validate(body)
+    except ValidationError as error:
+        raise Malformed(f"the event offers no plan: {error.error_count()} fields do not fit") from error
+
+
+def _subject(body: Any) -> tuple[str, str] | None:
+    try:
+        found = offered(body)
+    except Malformed:
+        return None
+    return ("offer", offer_id(found.plan_id, found.account_id))
+
+
+TRIGGERS = (
+    Trigger(
+        name="togai.price_plan.offered",
+        app="togai",
+        title="A person offered a plan to an account",
+        output=Offer,
+        subject=_subject,
+        extract=offered,
+        by_state=False,
+        brought="person",
+    ),
+)
+
+ACTIONS = (
+    Action(
+        name="togai.price_plan.read",
+        app="togai",
+        title="Read a plan that is offered, and the account",
+        input=Offer,
+        output=PlanFacts,
+        reads=True,
+    ),
+    Action(
+        name="togai.account.write_payment_link",
+        app="togai",
+        title="Write the payment link to the account's Settings",
+        input=PaymentLinkOf,
+        output=Done,
+    ),
+    Action(
+        name="togai.price_plan.attach",
+        app="togai",
+        title="Attach a paid plan to its account",
+        input=Attach,
+        output=Attached,
+    ),
+    Action(
+        name="togai.payment.post",
+        app="togai",
+        title="Count what a checkout paid as the account's wallet credit",
+        input=CheckoutPayment,
+        output=Posted,
+    ),
+)

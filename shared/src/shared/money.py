@@ -1,0 +1,71 @@
+"""Money: decimal amounts of Togai, and Stripe's minor units. Pure; no float anywhere.
+
+Source: docs.stripe.com/currencies. Stripe's list is not ISO 4217's: MGA has no minor unit there, ISK and UGX have two
+digits that must be zero.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from shared.errors import Malformed
+
+ZERO_DECIMAL = frozenset(
+    {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"}
+)
+THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
+"""Sent times 1000; the last digit must be 0."""
+WHOLE_UNITS = frozenset({"isk", "ugx"})
+"""Sent times 100; the last two digits must be 0."""
+MOST_DECIMALS = 12
+"""Digits after the point of a minor unit that Stripe takes in `unit_amount_decimal`."""
+
+
+class NotExpressible(Malformed):
+    """An amount that Stripe cannot hold."""
+
+
+def digits(currency: str) -> int:
+    """How many digits Stripe's minor unit of a currency has."""
+    code = currency.lower()
+    return 0 if code in ZERO_DECIMAL else 3 if code in THREE_DECIMAL else 2
+
+
+def decimal(value: Any) -> Decimal:
+    """An amount as a vendor wrote it. Raises Malformed for what is no finite number."""
+    try:
+        found = Decimal(str(value))
+    except (InvalidOperation, ValueError) as error:
+        raise Malformed(f"{value!r} is no amount") from error
+    if not found.is_finite():
+        raise Malformed(f"{value!r} is no amount")
+    return found
+
+
+def minor(amount: Decimal, currency: str) -> Decimal:
+    """An amount in Stripe's minor units, exactly."""
+    return amount.scaleb(digits(currency))
+
+
+def unit_amount(amount: Decimal, currency: str) -> dict[str, int | str]:
+    """The parameter of a Stripe price that holds an amount exactly: `unit_amount`, or `unit_amount_decimal` with up to
+    12 decimals. Raises NotExpressible.
+    """
+    found = minor(amount, currency)
+    code = currency.lower()
+    if code in WHOLE_UNITS and found % 100:
+        raise NotExpressible(f"{amount} {currency.upper()}: Stripe takes whole units of {currency.upper()} only")
+    if code in THREE_DECIMAL and found % 10:
+        raise NotExpressible(f"{amount} {currency.upper()}: Stripe takes two decimals of {currency.upper()} only")
+    if found == found.to_integral_value():
+        return {"unit_amount": int(found)}
+    text = format(found.normalize(), "f")
+    if len(text.partition(".")[2]) > MOST_DECIMALS:
+        raise NotExpressible(f"{amount} {currency.upper()} has more decimals than Stripe takes")
+    return {"unit_amount_decimal": text}
+
+
+def major(minor_units: int, currency: str) -> Decimal:
+    """An amount of Stripe in whole units of its currency, exactly."""
+    return Decimal(minor_units).scaleb(-digits(currency))

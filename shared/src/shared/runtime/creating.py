@@ -1,0 +1,81 @@
+"""A create at a vendor, under a claim: its key and body are sent again as they are, and a spent key is replaced only
+after a proof of absence (design law 2).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from shared.errors import FlowLinkOff, KeyReused, NotReady, RateLimited, Rejected, SyncError, Unavailable
+from shared.linking.claims import Claims
+from shared.linking.mappings import Mapping
+
+T = TypeVar("T")
+
+CLOCK_SKEW = 300
+"""Seconds by which a vendor's clock may be behind ours when a list is asked for what was made since a claim."""
+
+
+class Creation(ABC, Generic[T]):
+    """One kind of thing that is made."""
+
+    @abstractmethod
+    async def send(self, body: dict[str, Any], key: str) -> T:
+        """The vendor's create, with the claim's body and key. Raises the client's errors."""
+
+    @abstractmethod
+    async def find(self, since: int) -> T | None:
+        """What was made for the claim's source since then (epoch seconds), as the vendor's lists show it."""
+
+    def refused(self, error: Rejected) -> SyncError:
+        """What becomes of the run when the vendor refuses the create for good."""
+        return error
+
+    async def left_off(self, held: Mapping) -> None:
+        """The flow link is off and nothing was made: what becomes of the claim."""
+        return
+
+
+async def create(claims: Claims, held: Mapping, app_account: str, creation: Creation[T]) -> tuple[T, str]:
+    """Make it, or find what was made; with it how, in words. The mapping is the caller's to write.
+
+    Raises NotReady where the next attempt follows, and what `refused` gives; the claim is withdrawn then.
+    """
+    assert held.claim
+    if claims.is_old(held):
+        return await _prove_or_retry(claims, held, app_account, creation, "the claim is older than 20 h")
+    try:
+        made = await creation.send(held.claim.body, held.claim.key)
+    except KeyReused:
+        return await _prove_or_retry(claims, held, app_account, creation, "the vendor knows the key with another body")
+    except FlowLinkOff:
+        if found := await creation.find(_since(held)):
+            return found, "found by list (its flow link is off)"
+        await creation.left_off(held)
+        raise
+    except (Unavailable, RateLimited, Rejected) as error:
+        if error.replayed:
+            why = f"the vendor replayed an error: {error.message}"
+            return await _prove_or_retry(claims, held, app_account, creation, why)
+        if isinstance(error, Rejected):
+            await claims.withdraw(held, error.message)
+            raise creation.refused(error) from error
+        raise
+    return made, f"made under attempt {held.claim.attempt}"
+
+
+async def _prove_or_retry(
+    claims: Claims, held: Mapping, app_account: str, creation: Creation[T], why: str
+) -> tuple[T, str]:
+    if found := await creation.find(_since(held)):
+        return found, f"found by list ({why})"
+    raised = await claims.next_attempt(held, app_account)
+    assert raised.claim
+    raise NotReady(f"{why}; nothing was made, so attempt {raised.claim.attempt} follows", code="next_attempt")
+
+
+def _since(held: Mapping) -> int:
+    assert held.claim
+    return int(datetime.fromisoformat(held.claim.opened_at).timestamp()) - CLOCK_SKEW
