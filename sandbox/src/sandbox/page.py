@@ -114,14 +114,19 @@ class Page:
              (b["customer_details"] or {}).get("email")]
             for b in self._newest(tenant, "checkout.session")
         ]  # fmt: skip
-        return {
-            "product_rows": products, "price_rows": prices, "link_rows": links, "session_rows": _filled(sessions)
-        }  # fmt: skip
+        invoices = [
+            [b["id"], b["number"], b["status"], shown(b["total"], b["currency"]), b["hosted_invoice_url"]]
+            for b in self._newest(tenant, "invoice")
+        ]
+        rows = {"product_rows": products, "price_rows": prices, "link_rows": links}
+        return {**rows, "session_rows": _filled(sessions), "invoice_rows": _filled(invoices)}
 
     def _togai(self, tenant: Tenant) -> dict[str, Any]:
         columns = {
             "customer": ("id", "name", "primaryEmail", "status"),
             "account": ("id", "customerId", "name", "invoiceCurrency", "status"),
+            "invoice": ("id", "ownerId", "invoiceClass", "status", "totalAmount", "paidAmount"),
+            "payment": ("id", "accountId", "totalAmount", "currency"),
             "setting": ("entityId", "id", "value"),
             "price_plan": ("id", "name", "status"),
             "pricing_schedule": ("pricePlanId", "pricePlanName", "startDate", "endDate"),

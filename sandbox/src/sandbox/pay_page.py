@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,16 +11,33 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox.control.payments import call_of
-from sandbox.stripe_api import checkout, documents, line_items, payment_links, sessions
+from sandbox.control.payments import call_of, minor
+from sandbox.stripe_api import (
+    checkout,
+    documents,
+    invoice_lines,
+    invoice_payments,
+    invoices,
+    line_items,
+    outbox,
+    payment_links,
+    sessions,
+)
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.checkout import OUTCOMES, Visitor
-from sandbox.stripe_api.currencies import shown
+from sandbox.stripe_api.currencies import decimals, shown
 from sandbox.world import World
 
 Fields = dict[str, str]
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _VALUES = ("error", "message", "rows", "choices", "asks", "email", "quantity", "amount", "away", "target", "script")
+_KINDS = {"plink": payment_links.KIND, "cs": sessions.KIND, "in": invoices.KIND}
+_SUMS = (("Total", "total"), ("Paid", "amount_paid"), ("Open", "amount_remaining"))
+_PAYS = [
+    ("succeeded", "Pay"), ("failed", "Pay with a card that is declined"),
+    ("processing", "Pay by bank debit, which takes days"),
+]  # fmt: skip
+_ENDS = [("succeeded", "The bank debit arrives"), ("failed", "The bank debit comes back")]
 _WAITING = [("async_succeeded", "The bank debit arrives"), ("async_failed", "The bank debit comes back")]
 _SCRIPT = """window.Stripe = () => {
   const createEmbeddedCheckoutPage = async ({ fetchClientSecret, onComplete }) => {
@@ -56,6 +74,7 @@ class PayPages:
             Route("/pay/{account}/{mode}/{id}", self.act, methods=["POST"]),
             Route("/embedded/{secret}", self.show_embedded, methods=["GET"]),
             Route("/embedded/{secret}", self.act_embedded, methods=["POST"]),
+            Route("/outbox", self.show_outbox, methods=["GET"]),
             Route("/js/v3/", self.script, methods=["GET"]),
         ]
 
@@ -70,12 +89,16 @@ class PayPages:
             return self._nothing()
         if call.id.startswith("plink_"):
             return self._visit(call, request)
+        if call.id.startswith("in_"):
+            return self._invoice(call)
         return self._session(call, call.id)
 
     async def act(self, request: Request) -> Response:
         """What the visitor chose."""
-        call = self._call(request)
-        return self._nothing() if call is None else self._resolve(call, call.id, await _fields(request))
+        call, fields = self._call(request), await _fields(request)
+        if call is None:
+            return self._nothing()
+        return self._pay_invoice(call, fields) if call.id.startswith("in_") else self._resolve(call, call.id, fields)
 
     async def show_embedded(self, request: Request) -> Response:
         """The page inside another one, by the session's client secret."""
@@ -93,7 +116,7 @@ class PayPages:
         if tenant is None or tenant.app != "stripe":
             return None
         call = call_of(self._world, tenant, self._world.address(request), place["id"])
-        kind = payment_links.KIND if call.id.startswith("plink_") else sessions.KIND
+        kind = _KINDS.get(call.id.partition("_")[0], "")
         return call if self._world.store.get(call.scope, kind, call.id) else None
 
     def _embedded(self, request: Request) -> Call | None:
@@ -171,6 +194,49 @@ class PayPages:
             return None
         back: str | None = session.get("return_url") or session["success_url"]
         return back
+
+    def _invoice(self, call: Call, error: str | None = None) -> Response:
+        """Stands in for Stripe's page of an invoice; a draft has none."""
+        invoice = documents.shown_by_id(call, invoices.KIND, call.id) or {}
+        if invoice.get("status", "draft") == "draft":
+            return self._nothing()
+        code, lines = invoice["currency"], [line.body for line in invoice_lines.of(call, call.id)]
+        rows = [[line["description"] or "", line["quantity"], shown(line["amount"], code)] for line in lines]
+        sums = [["", name, shown(invoice[field], code)] for name, field in _SUMS]
+        waits = bool(documents.hidden(call, call.id).get("processing"))
+        payable = invoice["status"] in invoice_payments.PAYABLE
+        return self._page(
+            f"Invoice {invoice['number']}", 409 if error else 200, error=error,
+            message=f"This invoice is {invoice['status']}.", rows=[*rows, *sums],
+            choices=(_ENDS if waits else _PAYS) if payable else [],
+            amount=None if waits else f"{Decimal(invoice['amount_remaining']).scaleb(-decimals(code)):f}",
+        )  # fmt: skip
+
+    def _pay_invoice(self, call: Call, fields: Fields) -> Response:
+        outcome = next((known for known in invoice_payments.OUTCOMES if known == fields.get("outcome")), None)
+        if outcome is None:
+            return self._invoice(call, "Choose what to do.")
+        try:
+            with self._world.store.transaction():
+                text = fields.get("amount") or None
+                amount = minor(call, call.id, text)
+                invoice = documents.shown_by_id(call, invoices.KIND, call.id) or {}
+                if outcome == "succeeded" and amount is not None and amount > invoice["amount_remaining"]:
+                    outcome = "overpaid"
+                invoice_payments.play(call, call.id, outcome, amount)
+        except (ValueError, ArithmeticError) as error:
+            return self._invoice(call, f"That cannot be done: {error}.")
+        return self._invoice(call, "The card was declined." if outcome == "failed" else None)
+
+    async def show_outbox(self, request: Request) -> Response:
+        """The mails that Stripe would have sent."""
+        mails = [
+            [mail.body["to"], mail.body["subject"], mail.body["url"]]
+            for tenant in self._world.tenants.all() if tenant.app == "stripe"
+            for mail in self._world.store.select(tenant.scope, outbox.KIND)
+        ]  # fmt: skip
+        html = self._jinja.get_template("outbox.html").render(mails=mails)
+        return HTMLResponse(html)
 
     def _nothing(self) -> Response:
         return self._page("Nothing here", 404, message="There is no such page.")

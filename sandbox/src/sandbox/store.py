@@ -153,6 +153,18 @@ class Store:
         finally:
             self._open = False
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Takes back what the block wrote when it raises, while the transaction around it goes on."""
+        self._db.execute("SAVEPOINT step")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK TO step")
+            raise
+        finally:
+            self._db.execute("RELEASE step")
+
     def run(self, sql: str, *values: object) -> int:
         """Executes one statement and tells how many rows it touched."""
         return self._db.execute(sql, values).rowcount

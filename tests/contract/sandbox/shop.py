@@ -53,7 +53,7 @@ class Shop:
     def _good(self, answer: httpx.Response) -> Json:
         assert answer.status_code == 200, answer.text
         body: Json = answer.json()
-        assert problem(body) is None, (problem(body), body)
+        assert problem(body) is None, problem(body)
         return body
 
     def error(self, method: str, path: str, **params: Any) -> Json:
@@ -86,3 +86,31 @@ class Shop:
         """A product of its own with a price."""
         product = more.pop("product", None) or self.post("products", name="Starter")["id"]
         return self.post("prices", **{"product": product, "currency": "usd", "unit_amount": amount, **more})
+
+    def customer(self) -> str:
+        """A customer with an address."""
+        return str(self.post("customers", name="ACME", email="a@example.com")["id"])
+
+    def draft(self, amount: int | None = None, **more: Any) -> Json:
+        """A draft that is to be sent, with one line if an amount is given."""
+        customer = more.pop("customer", None) or self.customer()
+        terms = {"collection_method": "send_invoice", "days_until_due": 30}
+        draft = self.post("invoices", **{"customer": customer, **terms, **more})
+        if amount is None:
+            return draft
+        return self.post(f"invoices/{draft['id']}/add_lines", lines=[{"amount": amount, "description": "Fee"}])
+
+    def open_invoice(self, amount: int = 1000, **more: Any) -> Json:
+        """A finalized invoice of one line."""
+        return self.post(f"invoices/{self.draft(amount, **more)['id']}/finalize")
+
+    def step(self, invoice: str, step: str) -> None:
+        """One step of an invoice that is expected to succeed."""
+        assert self.try_step(invoice, step) == 200
+
+    def try_step(self, invoice: str, step: str) -> int:
+        """The status that one step of an invoice answers."""
+        if step == "delete":
+            return self.call("DELETE", f"invoices/{invoice}", {}).status_code
+        params = {"paid_out_of_band": True} if step == "pay" else {}
+        return self.call("POST", f"invoices/{invoice}/{step}", params).status_code

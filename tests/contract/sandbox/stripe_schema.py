@@ -36,6 +36,9 @@ ENDIVE: dict[str, dict[str, Json]] = {
     "account": {"tos_acceptance": ANY},
 }  # fmt: skip
 
+# Since 2026-05-27 only on a GET that expands it, though the description requires it (source: Stripe's changelog).
+NOT_REQUIRED = {"invoice": {"amount_paid_off_stripe"}}
+
 
 @cache
 def schemas() -> dict[str, Json]:
@@ -74,6 +77,7 @@ def _retrieve(uri: str) -> Resource[Any]:
     name = uri.removeprefix("stripe:")
     schema = schemas()[name]
     extended = {**schema, "properties": {**schema.get("properties", {}), **ENDIVE.get(name, {})}}
+    extended["required"] = [field for field in schema.get("required", []) if field not in NOT_REQUIRED.get(name, ())]
     strict = _strict(extended if "properties" in schema or name in ENDIVE else schema)
     return Resource.from_contents(strict, default_specification=DRAFT202012)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sandbox.stripe_api import invoice_payments
 from sandbox.stripe_api.checkout import Outcome
 from sandbox.tenants import RESOURCES, Resource, Right
 from sandbox.togai_api.invoice_models import InvoiceClass, InvoiceType, Status
@@ -91,6 +92,15 @@ class Checkout(Body):
         if (self.payment_link is None) == (self.session is None):
             raise ValueError("name either a payment_link or a session")
         return self
+
+
+class InvoicePayment(Body):
+    """What a customer does at an invoice's page; an amount is in the smallest unit, or text with a point."""
+
+    account: str
+    outcome: invoice_payments.Outcome
+    amount: int | Amount | None = None
+    shuffled: bool | int = False
 
 
 class PricePlanVersion(Body):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from decimal import Decimal
 from typing import Any
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from starlette.routing import Route
 from sandbox.control import bodies
 from sandbox.control.requests import ControlError, Run, answering, read, tenant_of
 from sandbox.store import Json
-from sandbox.stripe_api import checkout, sessions
+from sandbox.stripe_api import checkout, currencies, invoice_payments, invoices, outbox, sessions
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.checkout import Visitor
 from sandbox.stripe_api.events import shuffled
@@ -45,7 +46,10 @@ class Payments:
 
     def routes(self) -> list[Route]:
         """The routes below `/control`."""
-        table: list[tuple[str, str, Run]] = [("POST", "/stripe/checkout", self.checkout)]
+        table: list[tuple[str, str, Run]] = [
+            ("POST", "/stripe/checkout", self.checkout), ("POST", "/stripe/invoices/{id}/pay", self.pay_invoice),
+            ("GET", "/outbox", self.show_outbox),
+        ]  # fmt: skip
         return [Route(path, answering(run), methods=[method]) for method, path, run in table]
 
     def _call(self, request: Request, account: str) -> Call:
@@ -65,3 +69,31 @@ class Payments:
         except LookupError as error:
             raise ControlError(404, str(error)) from error
         return {"session": session["id"], "status": session["status"], "payment_status": session["payment_status"]}
+
+    async def pay_invoice(self, request: Request) -> Json:
+        """Plays what a customer does at the page of an invoice."""
+        body, id = await read(request, bodies.InvoicePayment), request.path_params["id"]
+        call = self._call(request, body.account)
+        try:
+            with self._world.store.transaction(), shuffled(call, chance(body.shuffled)):
+                invoice = invoice_payments.play(call, id, body.outcome, minor(call, id, body.amount))
+        except LookupError as error:
+            raise ControlError(404, str(error)) from error
+        names = ("status", "amount_paid", "amount_remaining", "amount_overpaid")
+        return {"invoice": id, **{name: invoice[name] for name in names}}
+
+    async def show_outbox(self, request: Request) -> Json:
+        """The mails that Stripe would have sent, the newest first."""
+        tenant = tenant_of(self._world, request.query_params.get("account", ""), "stripe")
+        return {"mails": [mail.body for mail in self._world.store.select(tenant.scope, outbox.KIND)]}
+
+
+def minor(call: Call, invoice: str, amount: int | str | None) -> int | None:
+    """An amount in the smallest unit of an invoice's currency; text with a point is in the currency itself."""
+    if not isinstance(amount, str):
+        return amount
+    found = call.world.store.get(call.scope, invoices.KIND, invoice)
+    exact = Decimal(amount).scaleb(currencies.decimals(found.body["currency"]) if found else 0)
+    if exact != exact.to_integral_value():
+        raise ValueError(f"{amount} has too many decimals")
+    return int(exact)

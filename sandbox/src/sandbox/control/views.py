@@ -72,7 +72,9 @@ def state_view(world: World, tenant: Tenant) -> Json:
             "customers": "customer", "events": "event", "webhook_endpoints": "webhook_endpoint",
             "products": "product", "prices": "price", "payment_links": "payment_link",
             "checkout_sessions": "checkout.session", "payment_intents": "payment_intent", "charges": "charge",
-            "subscriptions": "subscription",
+            "subscriptions": "subscription", "invoices": "invoice", "invoice_items": "invoiceitem",
+            "invoice_payments": "invoice_payment", "credit_notes": "credit_note", "refunds": "refund",
+            "balance_transactions": "customer_balance_transaction", "mails": "mail",
         }
         if tenant.app == "stripe"
         else {

@@ -93,13 +93,14 @@ class StripeApi:
                 self._world.in_flight.discard(mark)
 
     def _commit(self, visit: Visit, operation: Operation, call: Call, raw: dict[str, Any]) -> Answer:
-        """Runs the operation and keeps its answer in one transaction; operations refuse before their first write."""
+        """Runs the operation and keeps its answer in one transaction; what is refused half way leaves nothing."""
         rule = visit.rule if visit.rule and visit.rule.kind in ("error_before", "error_after") else None
         with self._world.store.transaction():
             try:
                 if rule and rule.kind == "error_before":
                     raise _fault_error(rule)
-                status, body = 200, expansions.expanded(call, operation.answers, operation.run(call))
+                with self._world.store.savepoint():
+                    status, body = 200, expansions.expanded(call, operation.answers, operation.run(call))
                 if rule:
                     raise _fault_error(rule)
             except StripeError as error:

@@ -33,7 +33,8 @@ def change(call: Call, old: Document, new: Body, *, event: str | None = None, lo
     kept = old.lookup if lookup is None else lookup or None
     call.world.store.replace(call.scope, new["object"], old.id, new, call.world.clock.micros(), lookup=kept)
     if event:
-        emit(call, event, new, differences(old.body, new))
+        # Of Stripe's events only those of updates say what was there before.
+        emit(call, event, new, differences(old.body, new) if event.endswith(".updated") else None)
     return new
 
 

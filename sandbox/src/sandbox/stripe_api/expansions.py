@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.stripe_api import documents, line_items
+from sandbox.stripe_api import documents, invoice_payments, line_items
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError
 
@@ -78,6 +78,24 @@ FIELDS: dict[str, dict[str, Field]] = {
     "subscription": {
         "customer": Field("customer"), "latest_invoice": Field("invoice"), "default_payment_method": Field(),
         "items": Field("list:subscription_item"),
+    },
+    "invoice": {
+        "payments": Field("list:invoice_payment", invoice_payments.embedded), "customer": Field("customer"),
+        "amount_paid_off_stripe": Field(show=invoice_payments.off_stripe), "lines": Field("list:line_item"),
+        "latest_revision": Field(), "default_payment_method": Field(), "discounts": Field(),
+    },
+    "line_item": {"discounts": Field(), "subscription": Field("subscription")},
+    "invoiceitem": {"customer": Field("customer"), "invoice": Field("invoice"), "discounts": Field()},
+    "invoice_payment": {
+        "invoice": Field("invoice"), "payment.payment_intent": Field("payment_intent"),
+    },
+    "credit_note": {
+        "invoice": Field("invoice"), "customer": Field("customer"),
+        "customer_balance_transaction": Field("customer_balance_transaction"),
+    },
+    "refund": {"charge": Field("charge"), "payment_intent": Field("payment_intent"), "balance_transaction": Field()},
+    "customer_balance_transaction": {
+        "invoice": Field("invoice"), "credit_note": Field("credit_note"), "customer": Field("customer"),
     },
     "subscription_item": {"price": Field("price")},
 }  # fmt: skip

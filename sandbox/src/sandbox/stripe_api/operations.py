@@ -8,6 +8,7 @@ from sandbox.stripe_api import (
     account,
     customers,
     events,
+    invoice_operations,
     lists,
     payment_links,
     payments,
@@ -92,6 +93,7 @@ OPERATIONS = (
     Operation("account.retrieve", "GET", "/v1/account", "AccountRetrieveCurrentParams", account.retrieve),
     Operation("accounts.retrieve", "GET", "/v1/accounts/{id}", "AccountRetrieveCurrentParams", account.retrieve,
               right_on="account"),
+    *invoice_operations.OPERATIONS,
 )  # fmt: skip
 # Sub-paths of Stripe's own that are no ids; the sandbox does not serve them.
 _NOT_IDS = frozenset({"search", "create_preview", "preview"})
