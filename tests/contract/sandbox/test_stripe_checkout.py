@@ -206,8 +206,31 @@ def test_a_recurring_link(shop: Shop) -> None:
     assert (subscription["status"], subscription["metadata"]) == ("active", {"plan": "pp.1"})
     assert subscription["customer"] == session["customer"] is not None
     assert shop.get("subscriptions", customer=session["customer"])["data"][0]["id"] == subscription["id"]
-    order = shop.types()
-    assert order.index("customer.subscription.created") < order.index("checkout.session.completed")
+    invoice = shop.get(f"invoices/{session['invoice']}", expand=["payments"])
+    assert (invoice["status"], invoice["amount_paid"], invoice["billing_reason"]) == (
+        "paid",
+        1000,
+        "subscription_create",
+    )
+    assert invoice["parent"]["subscription_details"]["subscription"] == subscription["id"]
+    assert invoice["payments"]["data"][0]["status"] == "paid"
+    order = [type for type in shop.types() if type != "customer.updated"]
+    assert order[order.index("customer.created") :] == [
+        "customer.created", "customer.subscription.created", "invoice.created", "invoice.finalized",
+        "payment_intent.created", "charge.succeeded", "payment_intent.succeeded", "invoice_payment.paid",
+        "invoice.updated", "invoice.paid", "invoice.payment_succeeded", "checkout.session.completed",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("async_succeeded", "paid"), ("async_failed", "unpaid")])
+def test_a_recurring_link_paid_later(shop: Shop, outcome: str, status: str) -> None:
+    """The first invoice waits for the bank debit, and ends as that does."""
+    session = visit(shop, "unpaid", payment_link=link_of(shop, price=shop.price(recurring={"interval": "month"}))["id"])
+    assert shop.get(f"invoices/{session['invoice']}")["status"] == "open"
+    assert visit(shop, outcome, session=session["id"])["payment_status"] == status
+    assert shop.get(f"invoices/{session['invoice']}")["status"] == ("paid" if status == "paid" else "open")
+    body = {"account": shop.account, "session": session["id"], "outcome": outcome}
+    assert shop.app.call("POST", "/control/stripe/checkout", json=body).status_code == 409
 
 
 def test_a_chosen_quantity(shop: Shop) -> None:

@@ -233,6 +233,7 @@ def test_the_page_of_an_invoice(shop: Shop) -> None:
     assert "10.00" in shop.app.call("POST", place, data={"outcome": "succeeded", "amount": "2.34"}).text
     assert shop.app.call("POST", place, data={"outcome": "succeeded", "amount": "much"}).status_code == 409
     assert "This invoice is paid." in shop.app.call("POST", place, data={"outcome": "succeeded"}).text
+    assert invoice["id"] in shop.app.call("GET", "/").text
     draft = place.replace(invoice["id"], shop.draft()["id"])
     assert shop.app.call("GET", draft).status_code == 404
 

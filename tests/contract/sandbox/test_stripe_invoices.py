@@ -221,6 +221,35 @@ def test_credit_pays_first(shop: Shop) -> None:
     assert shop.get(f"customers/{customer}")["balance"] == -350
 
 
+def test_a_balance_that_is_set(shop: Shop) -> None:
+    """With the customer or by an update: each is a transaction."""
+    customer = shop.post("customers", name="ACME", balance=-500)["id"]
+    shop.post(f"customers/{customer}", balance=-200)
+    found = shop.get(f"customers/{customer}/balance_transactions")["data"]
+    assert [(t["type"], t["amount"], t["ending_balance"]) for t in found] == [
+        ("adjustment", 300, -200), ("initial", -500, -500)
+    ]  # fmt: skip
+
+
+def test_drafts_that_advance(shop: Shop) -> None:
+    """An hour after it was made such a draft is finalized; one that cannot be says why, and stays."""
+    customer = shop.customer()
+    good, still = shop.draft(1000, customer=customer, auto_advance=True), shop.draft(1000, customer=customer)
+    bad = shop.draft(1000, auto_advance=True)
+    shop.post(f"customers/{bad['customer']}", email="")
+    shop.app.control("POST", "/clock", {"advance": 3601})
+    found = {
+        name: shop.get(f"invoices/{draft['id']}") for name, draft in (("good", good), ("still", still), ("bad", bad))
+    }
+    assert {name: invoice["status"] for name, invoice in found.items()} == {
+        "good": "open",
+        "still": "draft",
+        "bad": "draft",
+    }
+    assert "Missing email" in found["bad"]["last_finalization_error"]["message"]
+    assert shop.types()[-1] == "invoice.finalization_failed"
+
+
 @pytest.mark.parametrize(
     ("currency", "amount", "due"), [("kwd", 18600, 18600), ("kwd", 18605, None), ("isk", 150, 200), ("jpy", 500, 500)]
 )

@@ -20,12 +20,13 @@ from sandbox.tenants import Tenant
 from sandbox.world import World
 
 
-def expire_sessions(world: World) -> None:
-    """Lets checkout sessions expire whose time is over by the sandbox's clock."""
+def catch_up(world: World, base: str) -> None:
+    """Does what Stripe does by itself as time goes by: sessions expire, drafts that advance are finalized."""
     for tenant in world.tenants.all():
         if tenant.app == "stripe":
             with world.store.transaction():
-                sessions.expire_due(call_of(world, tenant, ""))
+                sessions.expire_due(call_of(world, tenant, base))
+                invoices.advance_due(call_of(world, tenant, base))
 
 
 def call_of(world: World, tenant: Tenant, base: str, id: str = "") -> Call:

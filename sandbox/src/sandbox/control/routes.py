@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from sandbox.answers import Answer
 from sandbox.control import bodies
-from sandbox.control.payments import expire_sessions
+from sandbox.control.payments import catch_up
 from sandbox.control.requests import ControlError, Run, answering, json_of, read, tenant_of
 from sandbox.control.views import accounts_view, calls_view, history_view, state_view
 from sandbox.faults import Rule
@@ -131,7 +131,7 @@ class Control:
     async def advance_clock(self, request: Request) -> Json:
         """Moves the clock forward."""
         self._world.advance_clock((await read(request, bodies.Advance)).advance)
-        expire_sessions(self._world)
+        catch_up(self._world, self._world.address(request))
         return await self.show_clock(request)
 
     async def reset(self, request: Request) -> Json:

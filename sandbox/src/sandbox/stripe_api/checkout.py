@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from sandbox.store import Document
-from sandbox.stripe_api import customers, documents, line_items, payment_links, payments, sessions, subscriptions
+from sandbox.stripe_api import (
+    customers,
+    documents,
+    invoice_payments,
+    line_items,
+    payment_links,
+    payments,
+    sessions,
+    subscriptions,
+)
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.events import emit
 from sandbox.stripe_api.payments import Payer
@@ -97,16 +106,24 @@ def _complete(call: Call, found: Document, session: Body, outcome: Outcome, visi
         "payment_method_types": ["us_bank_account" if later else "card"],
     }  # fmt: skip
     if session["mode"] == "subscription":
-        session["subscription"] = subscriptions.begin(call, session, hidden)["id"]
-    if not free:
+        session |= _subscribed(call, session, hidden, later=later)
+    elif not free:
         intent = _intent(call, session, hidden["intent_data"], later=later)
         (payments.process if later else payments.succeed)(call, intent, payer)
         documents.hide(call, found.id, intent=intent)
-        if session["mode"] == "payment":
-            session["payment_intent"] = intent
+        session["payment_intent"] = intent
     if session["payment_link"]:
         payment_links.count_completed(call, session["payment_link"])
     return sessions.keep(call, found, session, "checkout.session.completed")
+
+
+def _subscribed(call: Call, session: Body, hidden: Body, *, later: bool) -> Body:
+    """A subscription with its first invoice, which the visitor pays."""
+    subscription = subscriptions.begin(call, session, hidden)
+    invoice = subscriptions.first_invoice(call, subscription, hidden["items"])
+    if invoice["status"] == "open":
+        invoice_payments.play(call, invoice["id"], "processing" if later else "succeeded", None)
+    return {"subscription": subscription["id"], "invoice": invoice["id"]}
 
 
 def _decline(call: Call, found: Document, session: Body, visitor: Visitor) -> Body:
@@ -121,6 +138,8 @@ def _settle(call: Call, found: Document, outcome: Outcome) -> Body:
     """Days later the bank debit succeeds or comes back."""
     if outcome not in ("paid", "async_succeeded", "async_failed"):
         raise Impossible(f"the session {found.id} waits for its payment: it can be async_succeeded or async_failed")
+    if found.body["invoice"]:
+        return _settle_invoice(call, found, outcome)
     intent, details = documents.hidden(call, found.id)["intent"], found.body["customer_details"] or {}
     known = documents.named(call, payments.INTENT, payments.INTENT, intent, "payment_intent").body
     if known["status"] != "processing":
@@ -131,6 +150,20 @@ def _settle(call: Call, found: Document, outcome: Outcome) -> Body:
         emit(call, "checkout.session.async_payment_failed", found.body)
         return found.body
     payments.succeed(call, intent, payer)
+    paid = {**found.body, "payment_status": "paid"}
+    return sessions.keep(call, found, paid, "checkout.session.async_payment_succeeded")
+
+
+def _settle_invoice(call: Call, found: Document, outcome: Outcome) -> Body:
+    """The bank debit of a subscription's first invoice succeeds or comes back, with what that does to the session."""
+    invoice = found.body["invoice"]
+    if not documents.hidden(call, invoice).get("processing"):
+        raise Impossible(f"the payment of the session {found.id} has failed already")
+    if outcome == "async_failed":
+        invoice_payments.play(call, invoice, "failed", None)
+        emit(call, "checkout.session.async_payment_failed", found.body)
+        return found.body
+    invoice_payments.play(call, invoice, "succeeded", None)
     paid = {**found.body, "payment_status": "paid"}
     return sessions.keep(call, found, paid, "checkout.session.async_payment_succeeded")
 

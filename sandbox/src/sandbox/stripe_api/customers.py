@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.identifiers import random_text, stripe_id
-from sandbox.stripe_api import documents, lists
+from sandbox.stripe_api import balances, documents, lists
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError, missing_object
 from sandbox.stripe_api.events import emit
@@ -72,6 +72,7 @@ def create(call: Call) -> dict[str, Any]:
         lookup=new["email"],
     )
     emit(call, "customer.created", new)
+    _tell_balance(call, 0, new)
     return new
 
 
@@ -85,7 +86,15 @@ def update(call: Call) -> dict[str, Any]:
     if new != found.body:
         call.world.store.replace(call.scope, KIND, call.id, new, call.world.clock.micros(), lookup=new["email"])
         emit(call, "customer.updated", new, differences(found.body, new))
+    _tell_balance(call, found.body["balance"], new)
     return new
+
+
+def _tell_balance(call: Call, before: int, customer: dict[str, Any]) -> None:
+    """A balance that was set is a transaction too."""
+    if customer["balance"] != before:
+        kind = "initial" if before == 0 and not call.id else "adjustment"
+        balances.record(call, customer, customer["balance"] - before, kind)
 
 
 def retrieve(call: Call) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def create(call: Call) -> Body:
     fix_currency(call, found, code)
     if params.get("collection_method") == "send_invoice" and not customer["email"]:
         raise StripeError(400, _MISSING_EMAIL, code="missing_email", param="customer")
-    body = _applied(call, _draft(call, customer, code), params)
+    body = _applied(call, empty_draft(call, customer, code), params)
     documents.hide(call, body["id"], days=params.get("days_until_due"))
     if params.get("pending_invoice_items_behavior") == "include":
         _take_pending(call, body)
@@ -89,7 +89,8 @@ def fix_currency(call: Call, customer: Document, code: str) -> None:
     documents.change(call, customer, {**customer.body, "currency": code}, event="customer.updated")
 
 
-def _draft(call: Call, customer: Body, code: str) -> Body:
+def empty_draft(call: Call, customer: Body, code: str) -> Body:
+    """An invoice before anything is on it; it is not kept yet."""
     now = int(call.world.clock.now())
     return {
         "id": stripe_id("in"), "object": KIND, "account_country": "US", "account_name": call.tenant.body.get("name"),
@@ -229,10 +230,11 @@ def finalize(call: Call) -> Body:
     if old.body["status"] != "draft":
         message = "This invoice is already finalized, you can't re-finalize a non-draft invoice."
         raise StripeError(400, message, code="invoice_not_editable")
-    return _finalized(call, old, bool(call.params.get("auto_advance", old.body["auto_advance"])))
+    return finalized(call, old, bool(call.params.get("auto_advance", old.body["auto_advance"])))
 
 
-def _finalized(call: Call, old: Document, auto_advance: bool) -> Body:
+def finalized(call: Call, old: Document, auto_advance: bool) -> Body:
+    """A draft made final: numbered, with what is due after the customer's balance; nothing left to pay is paid."""
     draft, now = {**old.body, **amounts(call, old.body)}, int(call.world.clock.now())
     customer = documents.named(call, customers.KIND, customers.KIND, draft["customer"], "customer")
     if draft["collection_method"] == "send_invoice" and not customer.body["email"]:
@@ -284,6 +286,22 @@ def _next_number(call: Call, customer: Document) -> str:
     return f"{customer.body['invoice_prefix']}-{sequence:04d}"
 
 
+def advance_due(call: Call) -> None:
+    """Finalizes drafts whose time has come: an hour after they were made, if they advance by themselves."""
+    now = call.world.clock.now()
+    where = (
+        "deleted=0 AND json_extract(body, '$.status')='draft' AND json_extract(body, '$.auto_advance')=1 AND "
+        "coalesce(json_extract(body, '$.automatically_finalizes_at'), created+3600)<=?"
+    )
+    for found in call.world.store.select(call.scope, KIND, where, [now], "seq"):
+        try:
+            with call.world.store.savepoint():
+                finalized(call, found, True)
+        except StripeError as error:
+            failed = {**found.body, "auto_advance": False, "last_finalization_error": error.body()["error"]}
+            told(call, found, failed, "invoice.finalization_failed")
+
+
 def send(call: Call) -> Body:
     """POST /v1/invoices/{id}/send: mails it; a draft is finalized first."""
     old = documents.present(call, KIND, KIND)
@@ -291,7 +309,7 @@ def send(call: Call) -> Body:
         message = "You can only manually send an invoice if its collection method is 'send_invoice'."
         raise StripeError(400, message)
     if old.body["status"] == "draft":
-        _finalized(call, old, old.body["auto_advance"])
+        finalized(call, old, old.body["auto_advance"])
         old = documents.present(call, KIND, KIND)
     if old.body["status"] not in ("open", "paid"):
         raise _wrong_status(old.body, "sent")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sandbox.identifiers import stripe_id
-from sandbox.stripe_api import documents, lists
+from sandbox.stripe_api import customers, documents, invoices, line_items, lists
 from sandbox.stripe_api.calls import Call
 
 KIND = "subscription"
@@ -70,6 +70,59 @@ def later(moment: int, interval: str, count: int) -> int:
     year, month = start.year + months // 12, months % 12 + 1
     day = min(start.day, calendar.monthrange(year, month)[1])
     return int(start.replace(year=year, month=month, day=day).timestamp())
+
+
+def first_invoice(call: Call, subscription: Body, items: list[Body]) -> Body:
+    """What the checkout itself bills, finalized: the subscription names it as its latest one."""
+    customer = documents.named(call, customers.KIND, customers.KIND, subscription["customer"], "customer")
+    invoices.fix_currency(call, customer, subscription["currency"])
+    draft = invoices.empty_draft(call, customer.body, subscription["currency"]) | {
+        "billing_reason": "subscription_create", "parent": {
+            "quote_details": None, "subscription_details": {
+                "metadata": subscription["metadata"], "subscription": subscription["id"],
+            }, "type": "subscription_details",
+        },
+    }  # fmt: skip
+    for item in items:
+        _bill(call, draft["id"], subscription, item)
+    draft |= invoices.amounts(call, draft)
+    documents.add(call, draft, lookup=customer.id, event="invoice.created")
+    found = documents.named(call, invoices.KIND, invoices.KIND, draft["id"], "invoice")
+    invoice = invoices.finalized(call, found, True)
+    known = documents.named(call, KIND, KIND, subscription["id"], "subscription")
+    documents.change(call, known, {**known.body, "latest_invoice": invoice["id"]})
+    return invoice
+
+
+def _bill(call: Call, invoice: str, subscription: Body, item: Body) -> None:
+    """A line for something that was bought, once or for the first period."""
+    shown = line_items.shown(call, item, subscription["currency"])
+    owner = next((i for i in subscription["items"]["data"] if i["price"]["id"] == item["price"]), None)
+    now = subscription["created"]
+    end = owner["current_period_end"] if owner else now
+    nothing = {"credited_items": None}
+    parent: Body = {
+        "invoice_item_details": None, "subscription_item_details": {
+            "invoice_item": None, "proration": False, "proration_details": nothing,
+            "subscription": subscription["id"], "subscription_item": owner["id"],
+        }, "type": "subscription_item_details",
+    } if owner else {
+        "invoice_item_details": {
+            "invoice_item": stripe_id("ii"), "proration": False, "proration_details": nothing, "subscription": None,
+        }, "subscription_item_details": None, "type": "invoice_item_details",
+    }  # fmt: skip
+    details = {"price": item["price"], "product": shown["price"]["product"]}
+    documents.add(call, {
+        "id": stripe_id("il"), "object": "line_item", "amount": shown["amount_total"],
+        "currency": subscription["currency"], "description": f"{item['quantity']} × {item['description']}",
+        "discount_amounts": [], "discountable": True, "discounts": [], "invoice": invoice,
+        "livemode": subscription["livemode"], "metadata": {}, "parent": parent,
+        "period": {"end": end, "start": now}, "pretax_credit_amounts": [],
+        "pricing": {"price_details": details, "type": "price_details",
+                    "unit_amount_decimal": shown["price"]["unit_amount_decimal"]},
+        "quantity": item["quantity"], "quantity_decimal": str(item["quantity"]),
+        "subscription": subscription["id"], "subtotal": shown["amount_total"], "taxes": [],
+    }, lookup=invoice)  # fmt: skip
 
 
 def retrieve(call: Call) -> Body:
