@@ -72,9 +72,7 @@ def _strict(schema: Any) -> Any:
     return {"anyOf": [made, {"type": "null"}]} if schema.get("nullable") else made
 
 
-@cache
-def _retrieve(uri: str) -> Resource[Any]:
-    name = uri.removeprefix("stripe:")
+def _resource(name: str) -> Resource[Any]:
     schema = schemas()[name]
     extended = {**schema, "properties": {**schema.get("properties", {}), **ENDIVE.get(name, {})}}
     extended["required"] = [field for field in schema.get("required", []) if field not in NOT_REQUIRED.get(name, ())]
@@ -83,9 +81,14 @@ def _retrieve(uri: str) -> Resource[Any]:
 
 
 @cache
+def _registry() -> Registry[Any]:
+    # All at once: a registry that has to fetch a schema looks through all that it has, each time anew.
+    return Registry().with_resources((f"stripe:{name}", _resource(name)) for name in schemas())
+
+
+@cache
 def _validator(name: str) -> Draft202012Validator:
-    registry: Registry[Any] = Registry(retrieve=_retrieve)  # type: ignore[call-arg]
-    return Draft202012Validator({"$ref": f"stripe:{name}"}, registry=registry)
+    return Draft202012Validator({"$ref": f"stripe:{name}"}, registry=_registry())
 
 
 def problem(body: Any) -> str | None:

@@ -153,6 +153,9 @@ def _with(call: Call, type: str, body: Any, parts: list[str]) -> Any:
     value = holder.get(key)
     if field.show:
         value = field.show(call, body) if value is None else value
+        if value is None:
+            # A price without tiers has no such field, asked for or not.
+            return body
     elif isinstance(value, str) and field.type:
         value = documents.shown_by_id(call, field.type, value)
     value = _with(call, field.type, value, rest) if rest else value

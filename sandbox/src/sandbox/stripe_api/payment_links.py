@@ -204,24 +204,14 @@ def _custom_text(old: Body, given: Body) -> Body:
 
 
 def _custom_field(given: Body) -> Body:
-    inner: Body = {"dropdown": None, "numeric": None, "text": None}
-    for name in ("numeric", "text"):
-        if given["type"] == name:
-            lengths = given.get(name, {})
-            inner[name] = {
-                "maximum_length": lengths.get("maximum_length"),
-                "minimum_length": lengths.get("minimum_length"),
-            }
-    if given["type"] == "dropdown":
-        inner["dropdown"] = {"default_value": None, "options": [], **given.get("dropdown", {})}
+    """A field of the page, with what goes with its own type."""
+    kind = given["type"]
+    if kind == "dropdown":
+        inner: Body = {"default_value": None, "options": [], **given.get("dropdown", {})}
+    else:
+        inner = {"maximum_length": None, "minimum_length": None, **given.get(kind, {})}
     label = {"type": "custom", "custom": given["label"]["custom"]}
-    return {
-        "key": given["key"],
-        "label": label,
-        "optional": given.get("optional", False),
-        "type": given["type"],
-        **inner,
-    }
+    return {"key": given["key"], "label": label, "optional": given.get("optional", False), "type": kind, kind: inner}
 
 
 def _invoice_creation(given: Body) -> Body:
