@@ -259,6 +259,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"currency": "eur"}, "line_items[0][price]"),
     ({"subscription_data": {"metadata": {"a": "1"}}}, "subscription_data"),
     ({"after_completion": {"type": "redirect"}}, "after_completion[redirect]"),
+    (
+        {"after_completion": {"type": "redirect", "redirect": {"url": "javascript:alert(1)"}}},
+        "after_completion[redirect][url]",
+    ),
     ({"restrictions": {"completed_sessions": {"limit": 0}}}, "restrictions[completed_sessions][limit]"),
     ({"line_items": [{"price": "CHEAP", "quantity": 1}]}, "line_items"),
 ]
@@ -275,6 +279,33 @@ def test_refused_links(shop: Shop, params: dict[str, Any], param: str) -> None:
     ]
     assert shop.error("POST", "payment_links", **{**given, "line_items": items})["param"] == param
     assert shop.get("payment_links")["data"] == []
+
+
+SESSIONS: list[tuple[dict[str, Any], str]] = [
+    ({"mode": None}, "mode"),
+    ({"line_items": None}, "line_items"),
+    ({"success_url": None}, "success_url"),
+    ({"success_url": "done"}, "success_url"),
+    ({"cancel_url": "javascript:alert(1)"}, "cancel_url"),
+    ({"return_url": "http://127.0.0.1:9/x"}, "return_url"),
+    ({"mode": "subscription"}, "mode"),
+    ({"customer": "cus_none"}, "customer"),
+    ({"customer": "cus_1", "customer_email": "a@example.com"}, "customer"),
+    ({"customer_email": "nobody"}, "customer_email"),
+    ({"subscription_data": {"metadata": {"a": "1"}}}, "subscription_data"),
+    ({"expires_at": 1}, "expires_at"),
+    ({"ui_mode": "embedded_page"}, "return_url"),
+]
+
+
+@pytest.mark.parametrize(("params", "param"), SESSIONS)
+def test_refused_sessions(shop: Shop, params: dict[str, Any], param: str) -> None:
+    """What nobody could pay, or come back from, makes no session; the error names the parameter."""
+    item = [{"price": shop.price()["id"], "quantity": 1}]
+    given = {"mode": "payment", "success_url": "http://127.0.0.1:9/x", "line_items": item, **params}
+    sent = {name: value for name, value in given.items() if value is not None}
+    assert shop.error("POST", "checkout/sessions", **sent)["param"] == param
+    assert shop.get("checkout/sessions")["data"] == []
 
 
 def test_what_is_archived_cannot_be_sold(shop: Shop) -> None:

@@ -8,7 +8,7 @@ from sandbox.identifiers import stripe_id
 from sandbox.stripe_api import currencies, documents, line_items, lists
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError, missing_object
-from sandbox.stripe_api.rules import check_metadata, check_texts, merged_metadata
+from sandbox.stripe_api.rules import check_metadata, check_texts, check_url, merged_metadata
 
 KIND = "payment_link"
 NOUN = "payment link"
@@ -38,6 +38,7 @@ def check(call: Call) -> None:
     if completion.get("type") == "redirect" and not completion.get("redirect", {}).get("url"):
         name = "after_completion[redirect]"
         raise StripeError(400, f"{name} must be given when after_completion[type] is redirect.", param=name)
+    check_url(completion.get("redirect", {}).get("url"), "after_completion[redirect][url]")
     limit = ((params.get("restrictions") or {}).get("completed_sessions") or {}).get("limit", 1)
     if limit < 1:
         name = "restrictions[completed_sessions][limit]"

@@ -10,6 +10,7 @@ from sandbox.stripe_api.forms import bracketed
 
 LONGEST_TEXT = 5000
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+_URL = re.compile(r"https?://[^\s/?#]+[^\s]*")
 _PREFIX = re.compile(r"[A-Z0-9]{1,12}")
 
 
@@ -65,10 +66,16 @@ def merged_metadata(old: dict[str, str], given: Any) -> dict[str, str]:
     return new
 
 
-def check_email(email: str | None) -> None:
+def check_email(email: str | None, param: str = "email") -> None:
     """Refuses text that is no address."""
     if email and not _EMAIL.fullmatch(email):
-        raise StripeError(400, f"Invalid email address: {email}", code="email_invalid", param="email")
+        raise StripeError(400, f"Invalid email address: {email}", code="email_invalid", param=param)
+
+
+def check_url(url: str | None, param: str) -> None:
+    """Refuses an address that is none of the web: a person is sent there after paying."""
+    if url and not _URL.fullmatch(url):
+        raise StripeError(400, "Not a valid URL", code="url_invalid", param=param)
 
 
 def check_invoice_prefix(prefix: str | None) -> None:

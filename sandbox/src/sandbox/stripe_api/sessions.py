@@ -11,7 +11,7 @@ from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError
 from sandbox.stripe_api.events import emit
 from sandbox.stripe_api.line_items import Basket
-from sandbox.stripe_api.rules import check_email, check_metadata, check_texts, differences, merged_metadata
+from sandbox.stripe_api.rules import check_email, check_metadata, check_texts, check_url, differences, merged_metadata
 
 KIND = "checkout.session"
 NOUN = "checkout.session"
@@ -36,7 +36,9 @@ def check(call: Call) -> None:
     params = call.params
     check_texts(params, {"client_reference_id": 200})
     check_metadata(params.get("metadata"))
-    check_email(params.get("customer_email"))
+    check_email(params.get("customer_email"), "customer_email")
+    for name in ("success_url", "cancel_url", "return_url"):
+        check_url(params.get(name), name)
     for name in ("payment_intent_data", "subscription_data"):
         check_metadata(params.get(name, {}).get("metadata"))
 
