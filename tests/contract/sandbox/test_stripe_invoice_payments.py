@@ -188,6 +188,7 @@ def test_a_credit_note_before_the_payment(shop: Shop) -> None:
     assert note["number"].endswith("-0001-CN-01")
     lower = shop.get(f"invoices/{invoice['id']}")
     assert (lower["amount_remaining"], lower["pre_payment_credit_notes_amount"], lower["total"]) == (700, 300, 1000)
+    assert lower["amount_due"] == 700
     assert shop.post(f"credit_notes/{note['id']}/void")["status"] == "void"
     assert shop.get(f"invoices/{invoice['id']}")["amount_remaining"] == 1000
     line = invoice["lines"]["data"][0]["id"]

@@ -141,7 +141,12 @@ def _applied(call: Call, old: Body, params: Body) -> Body:
     if "metadata" in params:
         new["metadata"] = merged_metadata(old["metadata"], params["metadata"])
     if "payment_settings" in params:
-        given = {name: value or None for name, value in params["payment_settings"].items()}
+        # Options of payment methods are left out, for there are no payment methods here.
+        given = {
+            name: value or None
+            for name, value in params["payment_settings"].items()
+            if name != "payment_method_options"
+        }
         new["payment_settings"] = {**old["payment_settings"], **given}
     return new
 
