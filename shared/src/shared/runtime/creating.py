@@ -51,7 +51,7 @@ async def create(claims: Claims, held: Mapping, app_account: str, creation: Crea
     except KeyReused:
         return await _prove_or_retry(claims, held, app_account, creation, "the vendor knows the key with another body")
     except FlowLinkOff:
-        if found := await creation.find(_since(held)):
+        if found := await creation.find(since(held)):
             return found, "found by list (its flow link is off)"
         await creation.left_off(held)
         raise
@@ -69,13 +69,14 @@ async def create(claims: Claims, held: Mapping, app_account: str, creation: Crea
 async def _prove_or_retry(
     claims: Claims, held: Mapping, app_account: str, creation: Creation[T], why: str
 ) -> tuple[T, str]:
-    if found := await creation.find(_since(held)):
+    if found := await creation.find(since(held)):
         return found, f"found by list ({why})"
     raised = await claims.next_attempt(held, app_account)
     assert raised.claim
     raise NotReady(f"{why}; nothing was made, so attempt {raised.claim.attempt} follows", code="next_attempt")
 
 
-def _since(held: Mapping) -> int:
+def since(held: Mapping) -> int:
+    """From when on a list is asked for what was made under a claim (epoch seconds)."""
     assert held.claim
     return int(datetime.fromisoformat(held.claim.opened_at).timestamp()) - CLOCK_SKEW

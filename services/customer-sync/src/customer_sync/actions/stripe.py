@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dict
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,13 +11,9 @@ from shared.apps.stripe.models import StripeCustomer
 from shared.domains.customers.stripe import CustomerMade, NewStripeCustomer, TogaiIds, Written
 from shared.errors import (
     Conflict,
-    FlowLinkOff,
-    KeyReused,
     NotFound,
-    NotReady,
-    RateLimited,
     Rejected,
-    Unavailable,
+    SyncError,
     Waiting,
 )
 from shared.identity import LONGEST_ID, Ref, is_id
@@ -26,6 +21,7 @@ from shared.linking.claims import Match
 from shared.linking.fields import Value
 from shared.linking.mappings import Mapping, Rule
 from shared.runtime.actions import Context, Ended, Result
+from shared.runtime.creating import Creation, create, since
 from shared.settings import METADATA_KEYS_LIMIT
 
 from customer_sync.actions.email_matching import LinkCandidate, match_of, other_side
@@ -45,8 +41,6 @@ from customer_sync.fields import created_equal, is_same
 from customer_sync.values import ARCHIVED, METADATA, STATUS
 
 ACTION = "stripe.customer.create"
-CLOCK_SKEW = 300
-"""Seconds by which Stripe's clock may be behind ours when a list is asked for what was made since a claim."""
 
 
 async def create_customer(context: Context, new: NewStripeCustomer) -> Result:
@@ -101,7 +95,7 @@ async def _another_was_made(context: Context, new: NewStripeCustomer) -> StripeC
     held = context.claims.index.open_claim(context.ref("togai", "account", new.togai_account_id))
     if not new.stripe_customer_id or held is None or not held.is_create:
         return None
-    made = await _made_under(await stripe_of(context), held, new)
+    made = await _Customer(context, await stripe_of(context), new.togai_account_id).find(since(held))
     return made if made and made.id != new.stripe_customer_id else None
 
 
@@ -138,51 +132,34 @@ def _made(customer: str, created: bool, notes: tuple[str, ...], *refs: str) -> R
     return Result(CustomerMade(customer_id=customer, created=created), True, notes, refs)
 
 
+class _Customer(Creation[StripeCustomer]):
+    """Found again by the account that its metadata name."""
+
+    def __init__(self, context: Context, client: StripeApp, account_id: str) -> None:
+        self._context = context
+        self._client = client
+        self._account = account_id
+
+    async def send(self, body: dict[str, Any], key: str) -> StripeCustomer:
+        return await self._client.create_customer(body, key)
+
+    async def find(self, since: int) -> StripeCustomer | None:
+        async for customer in self._client.customers_since(since):
+            if customer.metadata.get(TOGAI_ACCOUNT_ID) == self._account:
+                return customer
+        return None
+
+    def refused(self, error: Rejected) -> SyncError:
+        return refused(error, f"account {self._account} in Togai")
+
+    async def left_off(self, held: Mapping) -> None:
+        await leave_if_nothing_was_made(self._context, held)
+
+
 async def _make(context: Context, held: Mapping, new: NewStripeCustomer) -> tuple[StripeCustomer, str]:
-    """Call Stripe under the claim. Its key and body are sent again as they are; a spent key is replaced only after a
-    proof of absence (design law 2).
-    """
-    client = await stripe_of(context)
-    assert held.claim
-    if context.claims.is_old(held):
-        return await _prove_or_retry(context, client, held, new, "the claim is older than 20 h")
-    try:
-        made = await client.create_customer(held.claim.body, held.claim.key)
-    except KeyReused:
-        return await _prove_or_retry(context, client, held, new, "Stripe knows the key with another body")
-    except FlowLinkOff:
-        if found := await _made_under(client, held, new):
-            return found, "found by list (its flow link is off)"
-        await leave_if_nothing_was_made(context, held)
-        raise
-    except (Unavailable, RateLimited, Rejected) as error:
-        if error.replayed:
-            return await _prove_or_retry(context, client, held, new, f"Stripe replayed an error: {error.message}")
-        if isinstance(error, Rejected):
-            await context.claims.withdraw(held, error.message)
-            raise refused(error, f"account {new.togai_account_id} in Togai") from error
-        raise
-    return made, f"made under attempt {held.claim.attempt}"
-
-
-async def _prove_or_retry(
-    context: Context, client: StripeApp, held: Mapping, new: NewStripeCustomer, why: str
-) -> tuple[StripeCustomer, str]:
-    if made := await _made_under(client, held, new):
-        return made, f"found by list ({why})"
-    raised = await context.claims.next_attempt(held, context.account("stripe"))
-    assert raised.claim
-    raise NotReady(f"{why}; nothing was made, so attempt {raised.claim.attempt} follows", code="next_attempt")
-
-
-async def _made_under(client: StripeApp, held: Mapping, new: NewStripeCustomer) -> StripeCustomer | None:
-    """The customer that was made for the account since its claim, if there is one."""
-    assert held.claim
-    since = int(datetime.fromisoformat(held.claim.opened_at).timestamp()) - CLOCK_SKEW
-    async for customer in client.customers_since(since):
-        if customer.metadata.get(TOGAI_ACCOUNT_ID) == new.togai_account_id:
-            return customer
-    return None
+    """Call Stripe under the claim, or find what was made."""
+    creation = _Customer(context, await stripe_of(context), new.togai_account_id)
+    return await create(context.claims, held, context.account("stripe"), creation)
 
 
 async def _link(
