@@ -17,7 +17,7 @@ from shared.apps import APPS
 from shared.apps.listing import Listed, ListedPage, Window
 from shared.domains import BUILT_IN, import_kinds, noun_of
 from shared.domains.model import ImportKind
-from shared.errors import Permanent, Rejected, SyncError
+from shared.errors import KeyRefused, Permanent, Rejected, SyncError
 from shared.events import envelope as envelopes
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
@@ -40,10 +40,13 @@ Client = Callable[[], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Source:
-    """Where an import reads: the app account, and a client for it, which may raise ConnectionClosed."""
+    """Where an import reads: the app account, a client for it, which may raise ConnectionClosed, and what is done when
+    its key is refused.
+    """
 
     app_account: str
     client: Client
+    refused: Callable[[KeyRefused], Awaitable[object]]
 
 
 class Importer:
@@ -74,6 +77,11 @@ class Importer:
         while (state := self._ends_as()) is None:
             try:
                 more = await self._page()
+            except KeyRefused as error:
+                await self._source.refused(error)
+                await self._say(error.message)
+                await asyncio.sleep(self._again_after)
+                continue
             except Permanent as error:
                 await self._keep(state="failed", problem=error.message, ended_at=_now())
                 return
