@@ -19,6 +19,10 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
+Work = Callable[[], Awaitable[None]]
+OnError = Callable[[Exception], float]
+"""Reports why work ended, and returns the seconds until it begins again. What it raises ends the task."""
+
 RESTART_AFTER = 0.5
 """Seconds before work is begun again after it ended or failed."""
 
@@ -43,46 +47,66 @@ async def unless_cancelled(work: Awaitable[T]) -> T:
         raise GaveUp("the Kafka client gave up a call") from error
 
 
-async def ended(task: asyncio.Task[T] | None) -> None:
-    """Cancel a task until it has ended: a cancellation can be swallowed inside aiokafka."""
-    while task and not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=1.0)
+async def ended(*tasks: asyncio.Task[T] | None) -> None:
+    """Cancel tasks until they have ended: a cancellation can be swallowed inside aiokafka."""
+    while left := [task for task in tasks if task and not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=1.0)
 
 
-async def once(name: str, work: Callable[[], Awaitable[None]], *, fatal: bool = False) -> None:
-    """Do some work; a failure is logged. With `fatal` any error but Kafka's is raised."""
+def of_kafka(error: BaseException) -> bool:
+    """Whether an error, or every error of a task group, says that Kafka is away or slow: it passes by itself."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(of_kafka(part) for part in error.exceptions)
+    return isinstance(error, (KafkaError, TimeoutError))
+
+
+def restarted(name: str, restart_after: float = RESTART_AFTER) -> OnError:
+    """Log `<name>.restarted`, with a traceback if it is not Kafka's; begin again after `restart_after` seconds."""
+
+    def report(error: Exception) -> float:
+        if of_kafka(error):
+            log.warning(f"{name}.restarted", reason=repr(error))
+        else:
+            log.error(f"{name}.restarted", reason=repr(error), exc_info=error)
+        return restart_after
+
+    return report
+
+
+async def attempt(work: Work, on_error: OnError, restart_after: float) -> float:
+    """Do some work once. Returns the seconds until it begins again: `restart_after`, or after an error as it says."""
     try:
         await unless_cancelled(work())
-    except KafkaError as error:
-        log.warning(f"{name}.restarted", reason=repr(error))
     except Exception as error:
-        if fatal:
-            raise
-        log.error(f"{name}.restarted", reason=repr(error), exc_info=error)
+        return on_error(error)
+    return restart_after
 
 
-async def forever(name: str, work: Callable[[], Awaitable[None]], restart_after: float = RESTART_AFTER) -> None:
-    """Do some work again and again until cancelled, also after a failure, which is logged."""
-    while True:
-        await once(name, work)
-        await asyncio.sleep(restart_after)
+async def forever(work: Work, on_error: OnError, restart_after: float = RESTART_AFTER) -> None:
+    """Do some work again and again until cancelled, also after a failure."""
+    # Asked at every turn: work whose cancellation was swallowed inside aiokafka would never end.
+    while not was_cancelled():
+        pause = await attempt(work, on_error, restart_after)
+        await asyncio.sleep(pause)
+    raise asyncio.CancelledError
 
 
 class Repeated:
     """Does `work` in a task while the context lasts, again and again, also after a failure, which is logged.
 
-    `work` looks at `stopping` at every turn of a loop of its own. With `fatal` any error but Kafka's ends it: `failed`
-    tells, and `on_end` is called.
+    `work` checks `stopping` at every turn of a loop of its own. With `fatal`, any error but Kafka's ends it: `failed`
+    holds that error, and `on_end` is called.
     """
 
     def __init__(
         self,
         name: str,
-        work: Callable[[], Awaitable[None]],
+        work: Work,
         *,
         fatal: bool = False,
-        on_end: Callable[[], Awaitable[None]] | None = None,
+        on_end: Work | None = None,
         restart_after: float = RESTART_AFTER,
     ) -> None:
         self._name = name
@@ -90,6 +114,7 @@ class Repeated:
         self._fatal = fatal
         self._on_end = on_end
         self._restart_after = restart_after
+        self._restarted = restarted(name, restart_after)
         self._task: asyncio.Task[None] | None = None
         self.stopping = False
         self.failed: BaseException | None = None
@@ -117,11 +142,16 @@ class Repeated:
     async def _run(self) -> None:
         try:
             while not self.stopping:
-                await once(self._name, self._work, fatal=self._fatal)
-                await asyncio.sleep(self._restart_after)
+                pause = await attempt(self._work, self._report, self._restart_after)
+                await asyncio.sleep(pause)
         except Exception as error:
             self.failed = error
             log.error(f"{self._name}.failed", error=str(error), exc_info=error)
         finally:
             if self._on_end:
                 await self._on_end()
+
+    def _report(self, error: Exception) -> float:
+        if self._fatal and not of_kafka(error):
+            raise error
+        return self._restarted(error)

@@ -25,8 +25,9 @@ class Failing(PollScheduler):
             await asyncio.Event().wait()
         raise self.errors.pop(0)
 
-    def _pause(self, error: Exception) -> float:
-        self.paused.append((self.problem, super()._pause(error)))
+    def _failed(self, error: Exception) -> float:
+        pause = super()._failed(error)
+        self.paused.append((self.problem, pause))
         return 0.0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from contextlib import suppress
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -14,6 +13,7 @@ from shared.events.topics import Topics
 from shared.log import configure, get_logger
 from shared.private import keep_private, private_folder
 from shared.settings import Settings
+from shared.tasks import ended
 
 from console.api.guard import check_locked
 from console.api.hub import Hub
@@ -51,9 +51,7 @@ async def serve(settings: Settings) -> None:
         try:
             await server.serve()
         finally:
-            folding.cancel()
-            with suppress(asyncio.CancelledError):
-                await folding
+            await ended(folding)
             await asyncio.to_thread(database.close)
     log.info("console.stopped")
 

@@ -21,12 +21,10 @@ from prometheus_client import Gauge
 from shared.kafka.log import client_options
 from shared.log import get_logger
 from shared.settings import Settings
-from shared.tasks import unless_cancelled
+from shared.tasks import Repeated, ended
 
 log = get_logger(__name__)
 
-RESTART_AFTER = 0.5
-"""Seconds before the client is made anew after it failed."""
 LEAVE_WITHIN = 2.0
 """Seconds to take leave of the group at a stop; a group that waits for a dead member would hold us longer."""
 
@@ -57,10 +55,9 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._settings = settings
         self._election = election
         self._lead = lead
-        self._task: asyncio.Task[None] | None = None
+        self._following = Repeated(election.name, self._take_part)
         self._leading: asyncio.Task[None] | None = None
         self._consumer: Any = None
-        self._stopping = False
 
     @property
     def leading(self) -> bool:
@@ -69,22 +66,20 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def __aenter__(self) -> Self:
         if self._election.wanted:
-            self._task = asyncio.create_task(self._follow(), name=self._election.name)
+            self._following.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping = True
+        self._following.stopping = True
         await self._stand_down()
-        if self._task:
-            # By itself, so that it can take its leave; a client that hangs is cancelled.
-            await asyncio.wait([self._task], timeout=LEAVE_WITHIN + 1)
-        await _ended(self._task)
+        # By itself, so that it can leave the group; a client that hangs is cancelled.
+        await self._following.stop(leave=LEAVE_WITHIN + 1)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Kafka gave us the partition, or did not."""
-        if assigned and not self._stopping and self._leading is None:
+        if assigned and not self._following.stopping and self._leading is None:
             self._consumer.pause(*assigned)  # the group is all that we are here for; a replica reads the records
             log.info(f"{self._election.name}.leading")
             self._election.gauge.set(1)
@@ -98,18 +93,8 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._leading:
             task, self._leading = self._leading, None
             self._election.gauge.set(0)
-            await _ended(task)
+            await ended(task)
             log.info(f"{self._election.name}.stood_down")
-
-    async def _follow(self) -> None:
-        while not self._stopping:
-            try:
-                await unless_cancelled(self._take_part())
-            except KafkaError as error:
-                log.warning(f"{self._election.name}.restarted", reason=repr(error))
-            except Exception as error:
-                log.error(f"{self._election.name}.restarted", reason=repr(error), exc_info=error)
-            await asyncio.sleep(RESTART_AFTER)
 
     async def _take_part(self) -> None:
         session = int(self._election.session * 1000)
@@ -129,7 +114,7 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
                 raise KafkaError(f"the topic {self._election.topic} is not there (yet)")
             consumer.subscribe([self._election.topic], listener=self)
             last = time.monotonic()
-            while not self._stopping:
+            while not self._following.stopping:
                 await consumer.getmany(timeout_ms=200)  # raises what went wrong in the group
                 now = time.monotonic()
                 if now - last > self._election.session / 2:
@@ -164,10 +149,3 @@ async def _left(consumer: Any) -> None:
             await consumer.stop()
     except (TimeoutError, KafkaError) as error:
         log.warning("leader.left_without_a_word", reason=repr(error))
-
-
-async def _ended(task: asyncio.Task[None] | None) -> None:
-    """Cancel a task until it has ended: a cancellation can be swallowed inside aiokafka."""
-    while task and not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=1.0)

@@ -69,8 +69,7 @@ class SharedLimits:
     ) -> None:
         await self._following.stop()
         await self._serving.stop()
-        for task in (*self._sends, self._sending):
-            await ended(task)
+        await ended(*self._sends, self._sending)
 
     @property
     def on_fallback(self) -> list[str]:

@@ -19,7 +19,7 @@ from shared.kafka.log import Place, client_options
 from shared.log import get_logger
 from shared.runtime.admin import ensure_topics
 from shared.settings import Settings
-from shared.tasks import unless_cancelled, was_cancelled
+from shared.tasks import forever, was_cancelled
 from sqlalchemy.exc import SQLAlchemyError
 
 from console.projection.database import Batch, Database, Move, Partition, PositionMoved
@@ -75,22 +75,22 @@ class Projector:
 
     async def run(self) -> None:
         """Fold until cancelled. Kafka or the database away: says so, and goes on when they are back."""
-        # Asked at every turn: aiokafka also swallows a cancellation now and then, and we would fold for ever.
-        while not was_cancelled():
-            try:
-                await unless_cancelled(self._follow())
-            except (PositionMoved, TopicRecreated) as error:
-                log.warning("projection.restarted", reason=str(error))
-            except SQLAlchemyError as error:
-                self._failed(f"the database does not take the records: {_first_line(error)}", None)
-            except (KafkaError, SyncError, OSError) as error:
-                self._failed(f"{type(error).__name__}: {error}", None)
-            except Exception as error:
-                self._failed(f"a bug, please report it with the log: {type(error).__name__}: {error}", error)
-            await asyncio.sleep(self._retry_after)
-        raise asyncio.CancelledError
+        await forever(self._follow, self._failed, self._retry_after)
 
-    def _failed(self, problem: str, bug: Exception | None) -> None:
+    def _failed(self, error: Exception) -> float:
+        """Report why folding ended. Returns the seconds until it begins again."""
+        match error:
+            case PositionMoved() | TopicRecreated():
+                log.warning("projection.restarted", reason=str(error))
+            case SQLAlchemyError():
+                self._report(f"the database does not take the records: {_first_line(error)}", None)
+            case KafkaError() | SyncError() | OSError():
+                self._report(f"{type(error).__name__}: {error}", None)
+            case _:
+                self._report(f"a bug, please report it with the log: {type(error).__name__}: {error}", error)
+        return self._retry_after
+
+    def _report(self, problem: str, bug: Exception | None) -> None:
         # One line per new problem: an hour without Kafka is not 3,600 lines.
         if problem != self.problem:
             log.error("projection.failed", problem=problem, exc_info=bug)

@@ -17,7 +17,7 @@ from shared.ratelimit import CallGate, SharedLimits, WorkPriority
 from shared.runtime.clients import Clients
 from shared.runtime.registry import Registry
 from shared.settings import Settings
-from shared.tasks import ended, forever
+from shared.tasks import ended, forever, restarted
 
 from ingress.imports.importer import Importer, Source
 from ingress.leader import Election, Leader, LeaderTask
@@ -57,7 +57,7 @@ class ImportServer(LeaderTask):
         election = Election(
             "imports", topics.group(GROUP), topics.imports, metrics.IMPORT_LEADER, settings.session_timeout
         )
-        self._leader = Leader(settings, election, partial(forever, "imports", self._serve))
+        self._leader = Leader(settings, election, partial(forever, self._serve, restarted("imports")))
 
     async def _serve(self) -> None:
         deps, known = self._deps, Imports()
@@ -96,5 +96,4 @@ class ImportServer(LeaderTask):
 
 
 async def _end(tasks: dict[str, asyncio.Task[None]]) -> None:
-    for task in tasks.values():
-        await ended(task)
+    await ended(*tasks.values())

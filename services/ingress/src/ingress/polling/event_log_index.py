@@ -22,12 +22,10 @@ from shared.linking.index import Entity
 from shared.log import get_logger
 from shared.polls import epoch
 from shared.settings import Settings
-from shared.tasks import unless_cancelled
+from shared.tasks import Repeated
 
 log = get_logger(__name__)
 
-RESTART_AFTER = 0.5
-"""Seconds before the client is made anew after it failed."""
 CLOCKS_APART = 3600.0
 """Seconds by which the log is read from earlier than asked: its times are ours, what is asked for is the vendor's."""
 PATIENCE = 60.0
@@ -61,7 +59,7 @@ class _Waiter:
 class EventLogIndex:
     """Follows the event topics, every partition, as an outsider of every group.
 
-    An unknown major schema version ends it: `failed` tells, and every wait raises it.
+    An unknown major schema version ends it: `failed` holds the error, and every wait raises it.
     """
 
     def __init__(self, settings: Settings, topics: Iterable[str], offer: Offer) -> None:
@@ -74,23 +72,22 @@ class EventLogIndex:
         self._next: dict[TopicPartition, int] = {}
         self._live_from: dict[TopicPartition, int] = {}
         self._waiters: list[_Waiter] = []
-        self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
-        self._stopping = False
-        self.failed: BaseException | None = None
+        self._following = Repeated("event_log", self._follow, fatal=True, on_end=self._ended)
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._follow(), name="event-log-index")
+        self._following.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A cancellation can be swallowed inside aiokafka: the loop asks for this flag at every turn.
-        self._stopping = True
-        while self._task and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=1.0)
+        await self._following.stop()
+
+    @property
+    def failed(self) -> BaseException | None:
+        """What ended it, None while it goes on."""
+        return self._following.failed
 
     def require(self, since: float) -> None:
         """Have everything that was appended from `since` (epoch seconds) on; before the first call nothing is read."""
@@ -126,22 +123,14 @@ class EventLogIndex:
         known = self._known.get(app_account, {})
         self._known[app_account] = {name: at for name, at in known.items() if at >= before}
 
+    async def _ended(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done.done():
+                waiter.done.set_exception(self.failed or Unavailable("the log is not read any more"))
+
     async def _follow(self) -> None:
-        try:
-            while not self._stopping:
-                try:
-                    await unless_cancelled(self._consume())
-                    continue
-                except KafkaError as error:
-                    log.warning("event_log.restarted", reason=repr(error))
-                await asyncio.sleep(RESTART_AFTER)
-        except Exception as error:
-            self.failed = error
-            log.error("event_log.failed", error=str(error), exc_info=error)
-        finally:
-            for waiter in self._waiters:
-                if not waiter.done.done():
-                    waiter.done.set_exception(self.failed or Unavailable("the log is not read any more"))
+        while not self._following.stopping:
+            await self._consume()
 
     async def _consume(self) -> None:
         """Read on until the client fails, or something earlier is asked for."""
@@ -160,7 +149,7 @@ class EventLogIndex:
             if missing := set(self._topics) - {partition.topic for partition in partitions}:
                 raise KafkaError(f"topics are not there (yet): {', '.join(sorted(missing))}")
             await self._seek(consumer, partitions)
-            while not self._stopping and self._begun == self._since:
+            while not self._following.stopping and self._begun == self._since:
                 self._take(await consumer.getmany(timeout_ms=100, max_records=2000))
                 await self._fulfil(consumer, partitions)
         finally:

@@ -11,6 +11,7 @@ from shared.apps import APPS
 from shared.errors import SyncError
 from shared.linking.index import Entity
 from shared.log import get_logger
+from shared.tasks import Repeated
 
 from ingress.polling.store import PollStore
 
@@ -27,20 +28,16 @@ class IndexWriter:
         self._store = store
         self._waiting: dict[str, tuple[Entity, bool]] = {}
         self._offered = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._writing = Repeated("index-writer", self._write, restart_after=TRY_AGAIN)
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._write(), name="index-writer")
+        self._writing.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping = True
-        while self._task and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=1.0)
+        await self._writing.stop()
 
     def offer(self, entity: Entity, live: bool) -> None:
         """An entity's state from the log. What was appended before we came is older than what a poll has shown."""
@@ -51,7 +48,8 @@ class IndexWriter:
             self._offered.set()
 
     async def _write(self) -> None:
-        while not self._stopping:
+        """Write what is offered until a write fails."""
+        while not self._writing.stopping:
             await self._offered.wait()
             self._offered.clear()
             some, self._waiting = self._waiting, {}
@@ -63,7 +61,7 @@ class IndexWriter:
                 log.warning("poll.index_not_written", reason=error.message)
                 self._waiting = some | self._waiting
                 self._offered.set()
-                await asyncio.sleep(TRY_AGAIN)
+                return
 
 
 def _supersedes(new: Entity, known: Entity | None, *, ties: bool) -> bool:

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import NoReturn
 
-from aiokafka.errors import KafkaError
 from shared.apps import APPS
 from shared.apps.polling import PollContext, PollOnce, PollSpec
 from shared.connections import Connection, Vault
@@ -24,7 +23,7 @@ from shared.ratelimit import SharedLimits
 from shared.runtime.clients import Clients
 from shared.runtime.registry import Registry
 from shared.settings import Settings
-from shared.tasks import unless_cancelled
+from shared.tasks import ended, forever, of_kafka
 
 from ingress.polling.event_log_index import EventLogIndex
 from ingress.polling.gaps import DAY, gap, level, meaning
@@ -78,17 +77,13 @@ class PollScheduler:
         self.problem = ""
 
     async def run(self) -> None:
-        """Poll until cancelled. What ends it otherwise, an unreadable record say, is told and tried again."""
-        while True:
-            try:
-                await unless_cancelled(self._serve())
-            except Exception as error:
-                self.problem = str(error) or repr(error)
-                await asyncio.sleep(self._pause(error))
+        """Poll until cancelled. An error, an unreadable record say, is reported, and polling begins again."""
+        await forever(self._serve, self._failed)
 
-    def _pause(self, error: Exception) -> float:
+    def _failed(self, error: Exception) -> float:
         """Log why polling ended. Returns the seconds until it begins again."""
-        if isinstance(error, KafkaError):
+        self.problem = str(error) or repr(error)
+        if of_kafka(error):
             log.warning("pollers.restarted", reason=repr(error))
             return AGAIN_AFTER
         log.error("pollers.failed", reason=self.problem, exc_info=error)
@@ -191,13 +186,9 @@ class PollScheduler:
 
 
 async def _stop(work: _Work) -> None:
-    """End the loops: a cancellation can be swallowed inside aiokafka."""
     for loop in work.loops:
         loop.stopping = True
-    while left := [task for task in work.tasks if not task.done()]:
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=1.0)
+    await ended(*work.tasks)
 
 
 def event_topics(topics: Topics) -> list[str]:

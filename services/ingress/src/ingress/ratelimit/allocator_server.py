@@ -18,7 +18,7 @@ from shared.ratelimit import quotas
 from shared.ratelimit.messages import Grants, demand_decoder, encode
 from shared.ratelimit.quotas import quota_of
 from shared.settings import Settings
-from shared.tasks import unless_cancelled
+from shared.tasks import forever, restarted
 
 from ingress.leader import Election, Leader, LeaderTask
 from ingress.ratelimit.allocator import Allocator
@@ -29,7 +29,6 @@ log = get_logger(__name__)
 GROUP = "ingress-limits"
 SESSION = 6.0
 """Seconds without a sign of life after which another ingress leases: the least that Kafka allows."""
-AGAIN_AFTER = 0.5
 CONFIRM_WITHIN = 10.0
 
 
@@ -44,7 +43,7 @@ class AllocatorServer(LeaderTask):
         group = topics.group(GROUP)
         limited = any(quota_of(settings, app).limited for app in quotas.SOURCES)
         election = Election("limits", group, topics.limits_demand, metrics.LIMIT_LEADER, SESSION, member, limited)
-        self._leader = Leader(settings, election, self._lead)
+        self._leader = Leader(settings, election, partial(forever, self._serve, restarted("limits")))
         self._allocator: Allocator | None = None
         self._woken = asyncio.Event()
 
@@ -56,14 +55,6 @@ class AllocatorServer(LeaderTask):
             "leader": self._leader.leading,
             "accounts": {name: account.status(now) for name, account in sorted(accounts.items())},
         }
-
-    async def _lead(self) -> None:
-        while True:
-            try:
-                await unless_cancelled(self._serve())
-            except Exception as error:
-                log.warning("limits.began_anew", reason=repr(error))
-            await asyncio.sleep(AGAIN_AFTER)
 
     async def _serve(self) -> None:
         """One epoch. Whatever goes wrong ends it, and the next one waits until its leases cannot count any more."""
