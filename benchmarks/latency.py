@@ -79,14 +79,14 @@ def epoch(text: str) -> float:
 def parts(sent: list[float], taken: float, run: Run) -> dict[str, float]:
     """Where one event's time went, in milliseconds. Records tell milliseconds, so a part may be off by one."""
     calls = sum(epoch(step.ended_at) - epoch(step.started_at) for step in run.steps)
-    begun, ended = epoch(run.started_at), epoch(run.ended_at)
+    started, ended = epoch(run.started_at), epoch(run.ended_at)
     found = {
         "whole": ended - sent[0],
         "receive (sent to wrapped)": taken - sent[0],
         "append (wrapped to answered)": sent[1] - taken,
-        "fetch and queue (answered to begun)": begun - sent[1],
+        "fetch and queue (answered to begun)": started - sent[1],
         "steps: calls, claim and mapping": calls,
-        "records between the steps": ended - begun - calls,
+        "records between the steps": ended - started - calls,
     }
     return {part: 1000 * max(0.0, seconds) for part, seconds in found.items()}
 

@@ -76,12 +76,12 @@ async def changes(home: Path, bootstrap: str) -> dict[str, list[float]]:
         await at_defaults(stack)
         await asyncio.sleep(SETTLED_AFTER)
         await tenant.forget_calls()
-        began, dice = time.monotonic(), random.Random(1)
+        began, rng = time.monotonic(), random.Random(1)
         asked: dict[str, float] = {}
         seen: dict[str, float] = {}
 
         async def change(n: int) -> None:
-            await asyncio.sleep(dice.uniform(0, CHANGED_WITHIN))
+            await asyncio.sleep(rng.uniform(0, CHANGED_WITHIN))
             await tenant.togai("PATCH", f"/accounts/a{n}", json={"primaryEmail": f"new{n}@bench.test"})
             asked[f"new{n}@bench.test"] = time.monotonic()
 

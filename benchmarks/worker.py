@@ -89,8 +89,8 @@ async def called(vendor: str) -> int:
 
 async def all_ended(settings: Settings, topics: Topics) -> dict[str, Run] | None:
     """Every event's run once all have ended."""
-    told = [decode_run(record.value) for record in await records(settings, topics.runs)]
-    ended = {run.id: run for run in told if run.ended}
+    recorded = [decode_run(record.value) for record in await records(settings, topics.runs)]
+    ended = {run.id: run for run in recorded if run.ended}
     return ended if len(ended) >= EVENTS else None
 
 
@@ -125,10 +125,10 @@ async def tandem(home: Path, bootstrap: str, vendor: str, workers: int) -> tuple
     wrong = [run for run in ended.values() if run.state != "succeeded"]
     if wrong:
         raise SystemExit(f"{len(wrong)} runs did not succeed, as {wrong[0].id}: {wrong[0].reason}")
-    begun = min(datetime.fromisoformat(run.started_at) for run in ended.values())
+    started = min(datetime.fromisoformat(run.started_at) for run in ended.values())
     end = max(datetime.fromisoformat(run.ended_at) for run in ended.values())
     (few, early), (many, late) = used[0], used[-1]
-    return EVENTS / (end - begun).total_seconds(), 1000 * CALLS * (late - early) / (many - few)
+    return EVENTS / (end - started).total_seconds(), 1000 * CALLS * (late - early) / (many - few)
 
 
 async def bare(home: Path, bootstrap: str, vendor: str) -> tuple[float, float]:

@@ -97,11 +97,11 @@ def settings_page() -> str:
 
 def fields_of(record: type[msgspec.Struct]) -> str:
     """The table of a record's fields. Raises SystemExit if the words in this file do not fit them."""
-    own, names = WORDS[record], record.__struct_fields__
+    own, names = WORDS[record], record.__struct_encode_fields__
     words = {name: own.get(name) or COMMON.get(name, "") for name in names}
     if wrong := set(own) - set(names) | {name for name, meaning in words.items() if not meaning}:
         raise SystemExit(f"scripts/docs_words.py: describe the fields of {record.__name__}: {', '.join(sorted(wrong))}")
-    annotations: dict[str, Any] = {f.name: f.type for f in msgspec.structs.fields(record)}
+    annotations: dict[str, Any] = {f.encode_name: f.type for f in msgspec.structs.fields(record)}
     rows = []
     for name in names:
         values = [str(v) for v in get_args(annotations[name]) if isinstance(v, str) and v]

@@ -171,7 +171,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "opened_at": "time of this attempt",
         "run": "the run that opened it",
         "match": "a value that must be unique besides the entities; empty for none",
-        "knew": "the pair that was linked last under the match value when the claimant looked",
+        "knew": "the last link seen under the match value at the claim: a newer one means that it lost the race",
         "since": "offset of the claim's first record, written from attempt 2 on",
     },
     DeadLetter: {
@@ -274,7 +274,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
     Parked: {
         "run": "the run so far",
         "due": "epoch seconds at which it goes on",
-        "looked_at": "epoch seconds of the last look of a run that only a change at the other side helps; else 0",
+        "looked_at": "epoch seconds of the last check of a run that waits for the other side to change; else 0",
         "lane": "the lane in which its event came: its calls keep it",
     },
 }

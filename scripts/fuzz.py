@@ -15,14 +15,14 @@ import atheris  # type: ignore[import-untyped]
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 with atheris.instrument_imports(include=["ingress", "shared.events", "shared.apps", "shared.identity"]):
-    from tests.unit.ingress import test_hostile_input as fire
+    from tests.unit.ingress import test_hostile_input as hostile
 
 PROPERTIES = (
-    fire.test_any_request_gets_an_honest_answer,
-    fire.test_any_signed_body_is_taken_as_it_is_or_refused,
-    fire.test_any_body_at_togais_address_is_kept,
-    fire.test_one_bit_makes_a_forgery,
-    fire.test_no_other_token_opens_togais_address,
+    hostile.test_any_request_gets_an_honest_answer,
+    hostile.test_any_signed_body_is_taken_as_it_is_or_refused,
+    hostile.test_any_body_at_togais_address_is_kept,
+    hostile.test_one_bit_makes_a_forgery,
+    hostile.test_no_other_token_opens_togais_address,
 )
 KEPT = 10_000
 """Records that the log in memory keeps at most: hours of fuzzing must fit."""
@@ -33,8 +33,8 @@ def one(data: bytes) -> None:
     if not data:
         return
     PROPERTIES[data[0] % len(PROPERTIES)].hypothesis.fuzz_one_input(data[1:])  # type: ignore[attr-defined]
-    if len(fire.DOOR.log.written) > KEPT:
-        fire.DOOR.log.written.clear()
+    if len(hostile.INGRESS.log.written) > KEPT:
+        hostile.INGRESS.log.written.clear()
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class Place:
             command, cwd=ROOT, env=self.environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
         )
 
-    def told(self, *arguments: str) -> Any:
+    def answer_of(self, *arguments: str) -> Any:
         """What a command says with --json."""
         done = self.command(*arguments, "--json")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -119,7 +119,7 @@ class Up:
     def says(self, text: str) -> None:
         """Wait for a text in what it prints."""
 
-        def said() -> bool:
+        def output() -> bool:
             if text in self.text:
                 return True
             if self.process.poll() is not None:
@@ -127,7 +127,7 @@ class Up:
                 assert text in self.text, f"make ended with {self.process.returncode} before {text!r}:\n{self.text}"
             return False
 
-        until(said, f"{text!r} in:\n{self.text}")
+        until(output, f"{text!r} in:\n{self.text}")
 
     def runs(self) -> None:
         """Wait until everything runs, and remember every process of it."""

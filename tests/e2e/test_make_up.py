@@ -71,8 +71,8 @@ def _shows_six_pairs(running: Up, pairs: dict[str, str]) -> None:
 
 
 def _answers_to_commands(place: Place, pairs: dict[str, str]) -> None:
-    mappings = place.told("mappings", "list")["items"]
-    status = place.told("status")
+    mappings = place.answer_of("mappings", "list")["items"]
+    status = place.answer_of("status")
     runs = place.command("runs", "list")
 
     assert {m["togai_account_id"]: m["stripe_id"] for m in map(with_ids, mappings)} == pairs

@@ -163,7 +163,7 @@ DOMAIN = Domain(
             output=Entry,
             subject=subject,
             extract=entered,
-            naming=lambda entry: {"entry": entry},
+            recheck_body=lambda entry: {"entry": entry},
         ),
         Trigger(
             name="ledger.entry.link_requested",

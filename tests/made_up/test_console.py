@@ -41,7 +41,7 @@ async def test_its_link_and_its_run_are_in_the_api(tandem: InProcess, console: C
     """With the sides of its own relation, found by an id of either."""
     tandem.account()
     await post(tandem)
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
 
     [link] = (await asyncio.to_thread(console.ask, "GET", "/api/mappings?id=ent_1")).json()["items"]
     others = (await asyncio.to_thread(console.ask, "GET", "/api/mappings?relation=customer")).json()["items"]
@@ -62,7 +62,7 @@ async def test_it_has_a_page_and_a_command_of_its_own(
     tandem.account()
     empty = (await asyncio.to_thread(console.ask, "GET", "/entries")).text
     await post(tandem)
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
 
     page = (await asyncio.to_thread(console.ask, "GET", "/entries")).text
     home = (await asyncio.to_thread(console.ask, "GET", "/")).text
@@ -87,11 +87,11 @@ async def test_a_person_links_by_the_command_of_its_view(
 ) -> None:
     """The request stands on its noun's topic, and its own service carries it out."""
     tandem.account()
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     monkeypatch.setattr(links, "PATIENCE", 0.0)  # the worker goes on when this test lets it
     await command(mappings.of_view(views()["entries"]), "link", "ent_9", "acme", "--reason", "seen on paper")
     asked = tandem.log.written[-1]
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     await command(mappings.of_view(views()["entries"]), "show", await mapping_of(console, "ent_9"))
 
     [run] = tandem.runs(ref(tandem, "ent_9"))

@@ -77,9 +77,9 @@ def handed_over(tandem: InProcess) -> list[tuple[str, Envelope]]:
 async def test_a_webhook_becomes_a_run_through_two_services_and_a_link(tandem: InProcess, book: Book) -> None:
     """Each step runs in its own service; a hand-over is keyed by what the next action acts on."""
     tandem.account(primaryEmail="one@x.test")
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     status = await post(tandem)
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     [run] = tandem.runs(ref(tandem))
     (there, out), (back, home) = handed_over(tandem)
 
@@ -105,14 +105,14 @@ async def test_what_is_replayed_stays_behind_live_events_when_it_is_handed_over(
     """Its lane goes with it. What names the entity alone is what the trigger says it is."""
     tandem.account()
     await post(tandem)
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     [run] = tandem.runs(ref(tandem))
     before = len(handed_over(tandem))
     made = [record for record in tandem.log.on(tandem.topics.events("entry")) if record.key == ref(tandem)]
     event = envelopes.decode(made[0].value)
     again = envelopes.encode(msgspec.structs.replace(event, id="again", origin="replay"))
     await tandem.log.append(tandem.topics.replay("entry"), ref(tandem), again)
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
 
     assert run.state == "succeeded"
     assert [topic for topic, _ in handed_over(tandem)[before:]] == [
@@ -126,13 +126,13 @@ async def test_what_is_replayed_stays_behind_live_events_when_it_is_handed_over(
 async def test_a_hand_over_that_comes_twice_has_one_effect(tandem: InProcess, again: int) -> None:
     """Whoever died after the append hands over once more."""
     tandem.account()
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     await post(tandem)
-    await tandem.settle("stripe", "togai")
-    topic, told = handed_over(tandem)[again]
+    await tandem.drain("stripe", "togai")
+    topic, reported = handed_over(tandem)[again]
     await tandem.restart()
-    await tandem.log.append(topic, told.aggregate, envelopes.encode(told))
-    await tandem.settle("stripe", "togai")
+    await tandem.log.append(topic, reported.aggregate, envelopes.encode(reported))
+    await tandem.drain("stripe", "togai")
     [run] = tandem.runs(ref(tandem))
 
     assert run.state in ("succeeded", "in_sync")
@@ -142,15 +142,15 @@ async def test_a_hand_over_that_comes_twice_has_one_effect(tandem: InProcess, ag
 async def test_a_hand_over_that_is_known_ends_its_run_again(tandem: InProcess) -> None:
     """Whoever died after the append records the run as running once more, then hands over the same event."""
     tandem.account()
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     await post(tandem)
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     topic, event = handed_over(tandem)[1]
     [run] = tandem.runs(ref(tandem))
     running = msgspec.structs.replace(run, state="running", ended_at="")
     await tandem.log.append(tandem.topics.runs, run.id, encode_run(running))
     await tandem.log.append(topic, event.aggregate, envelopes.encode(event))
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
 
     assert [found.state for found in tandem.runs(ref(tandem))] in (["succeeded"], ["in_sync"])
 
@@ -158,14 +158,14 @@ async def test_a_hand_over_that_is_known_ends_its_run_again(tandem: InProcess) -
 async def test_a_run_that_fails_in_the_other_service_is_retried_there(tandem: InProcess) -> None:
     """Its letter says which service and step; the retry finishes the run in both services."""
     await post(tandem)
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     [letter] = tandem.letters()
     tandem.account()
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     assert letter.run
     header = [(PARKED_HEADER, encode_run(Parked(run=letter.run, due=0)))]
     await tandem.log.append(tandem.topics.replay(letter.noun), letter.aggregate, letter.value, headers=header)
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
 
     assert (letter.noun, letter.step, letter.aggregate) == ("customer", "account", tandem.ref("acme", "togai"))
     assert [run.state for run in tandem.runs(ref(tandem))] == ["succeeded"]
@@ -175,17 +175,17 @@ async def test_a_run_that_fails_in_the_other_service_is_retried_there(tandem: In
 async def test_a_link_that_is_off_and_a_key_that_is_refused_hold_it_as_any_other(tandem: InProcess, book: Book) -> None:
     """The run waits in the service where it is, and goes on there."""
     tandem.account()
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     book.status = 401
     await post(tandem)
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     [closed] = tandem.runs(ref(tandem))
     link = FlowLink(id="note-entries", flow="note-entries", connections={"ledger": "ledger", "togai": "togai"})
     await tandem.log.append(tandem.topics.flow_links, link.id, encode(FlowLink(
         id=link.id, flow=link.flow, connections=link.connections, enabled=False,
     )))  # fmt: skip
     await post(tandem, "e2", "ent_2")
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     [missed] = tandem.runs(ref(tandem, "ent_2"))
     book.status = 200
 
@@ -234,13 +234,13 @@ class Polling:
 async def test_a_poll_brings_the_entry_that_no_webhook_brought(tandem: InProcess, book: Book) -> None:
     """Under the id that its webhook would have had: it is one event, and one run as any other."""
     accounts = [tandem.account(name, primaryEmail=f"{name}@x.test") for name in ("one", "two", "three")]
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
     made = [book.enter(f"ent_{n}", account) for n, account in enumerate(accounts, 1)]
     await post(tandem, made[1]["event"], "ent_2", "two")
     polling = Polling(tandem)
     poll = await polling.once()
     again = await polling.once()
-    await tandem.settle("stripe", "togai")
+    await tandem.drain("stripe", "togai")
 
     assert polling.events() == [("ent_2", "live"), ("ent_1", "poll"), ("ent_3", "poll")]
     assert (poll.found, poll.complete, poll.cursor, again.found) == (2, True, "3", 2)

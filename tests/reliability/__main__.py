@@ -25,21 +25,21 @@ def main() -> int:
     seed = int(os.environ.get("SEED") or secrets.randbelow(10**6))
     events = int(os.environ.get("EVENTS") or WHOLE)
     home = Path(os.environ.get("RELIABILITY_HOME") or tempfile.mkdtemp(prefix="tandem-reliability-"))
-    _say(f"seed {seed}, {events} events, state and logs in {home}")
-    result = asyncio.run(perform(Plan.of(seed, events), home, _say))
+    _report(f"seed {seed}, {events} events, state and logs in {home}")
+    result = asyncio.run(perform(Plan.of(seed, events), home, _report))
     report = as_json(result, datetime.now(UTC).date().isoformat())
     (home / "result.json").write_text(json.dumps(report, indent=1) + "\n")
-    _say(summary(report))
+    _report(summary(report))
     if result.good and (events >= WHOLE or os.environ.get("REPORT")):
         PAGE.write_text(page(report))
     if result.good and not os.environ.get("RELIABILITY_HOME"):
         shutil.rmtree(home, ignore_errors=True)
         return 0
-    _say(f"result, state and logs: {home}")
+    _report(f"result, state and logs: {home}")
     return 0 if result.good else 1
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

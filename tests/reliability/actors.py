@@ -14,7 +14,7 @@ from tests.reliability.units import VATN, World, account_id, customer_id
 from tests.stack.processes import Stack
 from tests.stack.tenants import Tenant
 
-LOOK_EVERY = 0.3
+CHECK_EVERY = 0.3
 
 
 class Actors:
@@ -61,7 +61,7 @@ class Actors:
             raise AssertionError(self.lost[key])
 
         async def found() -> bool:
-            account = self.account(key) if unit.born == "stripe" else account_id(key)
+            account = self.account(key) if unit.origin == "stripe" else account_id(key)
             if not account or not (value := await self._setting(account)):
                 return False
             customer = (await self._stripe.get(f"/v1/customers/{value}")).json()
@@ -77,7 +77,7 @@ class Actors:
             if asyncio.get_running_loop().time() > deadline:
                 self.lost[key] = f"the other side of {key} did not come within {self._patience:.0f} s"
                 raise AssertionError(self.lost[key])
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_EVERY)
 
     async def _setting(self, account: str) -> str:
         answer = await self._togai.get(f"/settings/setting.USER.StripeCustomerId.ACCOUNT.{account}")
@@ -86,7 +86,7 @@ class Actors:
     def account(self, key: str) -> str:
         """The Togai account of a unit, as far as it can be named."""
         unit = self._world.units[key]
-        if unit.born == "togai":
+        if unit.origin == "togai":
             return account_id(key)
         return f"acc_{self.customers[key]}" if key in self.customers else ""
 

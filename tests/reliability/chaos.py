@@ -122,8 +122,8 @@ def vendor_faults(seed: int, events: int) -> list[VendorFault]:
         ]
         rng.shuffle(kinds)
         for place, (app, kind, rule, chance, times) in enumerate(kinds):
-            spell = place % SPELLS
-            first, last = (begin + length * n // SPELLS for n in (spell, spell + 1))
+            fault = place % SPELLS
+            first, last = (begin + length * n // SPELLS for n in (fault, fault + 1))
             own = {"probability": chance, "times": times, "seed": rng.randrange(10**6)} | rule
             found.append(VendorFault(first, last, app, kind, own))
     return found

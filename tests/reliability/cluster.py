@@ -22,7 +22,7 @@ from tests.stack.broker import freeze, thaw
 from tests.stack.processes import QUICK, UNLIMITED, Stack
 from tests.stack.tenants import Tenant
 
-LOOK_AROUND = 0.2
+CHECK_CLUSTER_EVERY = 0.2
 SCALE = 0.005
 """How delays are stretched: parkings last 0.3, 3 and 18 s, and a closed connection is probed every 3 s."""
 
@@ -73,7 +73,7 @@ class Cluster:
                 if not self.stack.children[name].alive:
                     self.restarts[name.partition("-")[0]] += 1
                     self.launch(name)
-            await asyncio.sleep(LOOK_AROUND)
+            await asyncio.sleep(CHECK_CLUSTER_EVERY)
 
     async def scale(self, workers: int) -> None:
         """As many workers; those that are too many are stopped in good order."""

@@ -13,7 +13,7 @@ import httpx
 from tests.reliability.checker.log import RUNS, Log
 from tests.reliability.cluster import Cluster
 
-LOOK_EVERY = 1.0
+CHECK_EVERY = 1.0
 CALM = 3
 """Looks one after the other that must find it quiet."""
 WAITS_FOR_PEOPLE = ("Waiting", "Conflict")
@@ -40,7 +40,7 @@ class Watch:
         deadline = clock.time() + self._patience
         self._since = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         while calm < CALM:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_EVERY)
             moving = await self._moving()
             calm = 0 if moving else calm + 1
             if clock.time() > deadline:

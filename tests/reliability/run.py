@@ -16,7 +16,7 @@ from tests.engines import access
 from tests.reliability.actors import Actors
 from tests.reliability.chaos import ProcessFault, VendorFault, process_faults, vendor_faults
 from tests.reliability.checker.again import once_more, refolded, rows, second_pass
-from tests.reliability.checker.facts import Facts, Told, calls_since, gather
+from tests.reliability.checker.facts import Facts, RunFacts, calls_since, gather
 from tests.reliability.checker.log import REPLAY, Log
 from tests.reliability.checker.order import stale_writes
 from tests.reliability.checker.pairs import Broken
@@ -94,7 +94,7 @@ async def perform(plan: Plan, home: Path, say: Say = lambda text: None, bootstra
             run = _Run(plan, cluster, actors, log, result, say)
             result.seconds["start"] = time.monotonic() - began
             try:
-                await run.play(story)
+                await run.run_story(story)
                 await run.check(story)
             finally:
                 await actors.close()
@@ -112,16 +112,16 @@ class _Run:
         self._actors = actors
         self._log = log
         self._result = result
-        self._say = say
+        self._report = say
         tenant = cluster.tenant
         self._keys = (tenant.stripe_key, tenant.togai_token)
         self._watch = Watch(cluster, log, self._keys, plan.patience)
 
-    async def play(self, story: Story) -> None:
+    async def run_story(self, story: Story) -> None:
         """The story, and what breaks in it."""
         began, plan = time.monotonic(), self._plan
         runner = ScenarioRunner(self._cluster, self._actors, plan.rate)
-        telling = asyncio.create_task(self._tell(runner.played, len(story.actions)))
+        telling = asyncio.create_task(self._announce(runner.played, len(story.actions)))
         hits, spells = plan.process_faults, plan.vendor_faults
         if hits is None:
             hits = process_faults(plan.seed, plan.events) if plan.hurt else []
@@ -136,10 +136,10 @@ class _Run:
         self._result.counts["events"] = played.done
         self._result.seconds["story"] = time.monotonic() - began
 
-    async def _tell(self, played: Played, whole: int) -> None:
+    async def _announce(self, played: Played, whole: int) -> None:
         while True:
             await asyncio.sleep(15)
-            self._say(f"{played.done} of {whole} events, {sum(self._cluster.done.values())} process faults")
+            self._report(f"{played.done} of {whole} events, {sum(self._cluster.done.values())} process faults")
 
     async def check(self, story: Story) -> None:
         """Rest, look; handle everything once more, rest, look; fold the tables anew, look."""
@@ -147,7 +147,7 @@ class _Run:
         facts = await self._facts(story)
         self._result.broken += at_rest(facts)
         self._count(facts)
-        self._say(f"at rest: {len(self._result.broken)} broken")
+        self._report(f"at rest: {len(self._result.broken)} broken")
         if self._plan.last == "rest":
             return
         began = time.monotonic()
@@ -169,11 +169,11 @@ class _Run:
 
     async def _facts(self, story: Story) -> Facts:
         tenant = self._cluster.tenant
-        told = Told(
+        run = RunFacts(
             story.world, self._actors.customers, tenant.stripe_account, tenant.togai_org, *self._keys,
             pauses=self._cluster.pauses,
         )  # fmt: skip
-        return await gather(self._cluster.stack.url("sandbox"), self._log, told)
+        return await gather(self._cluster.stack.url("sandbox"), self._log, run)
 
     def _count(self, facts: Facts) -> None:
         counts = self._result.counts
@@ -181,7 +181,7 @@ class _Run:
         counts["events in the log"] = len(facts.events)
         counts["runs"] = len(facts.runs)
         counts["pairs"] = len([m for m in facts.mappings.values() if m["state"] in ("linked", "deleted")])
-        units = facts.told.world.units.values()
+        units = facts.run.world.units.values()
         stale = [w for u in units if u.must == "link" for w in stale_writes(facts, u)]
         counts["late writes, mended by the next look"] = len([w for w in stale if w.mended])
 

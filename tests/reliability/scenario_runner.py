@@ -34,7 +34,7 @@ class ScenarioRunner:
         self._cluster = cluster
         self._actors = actors
         self._rate = rate
-        self._told = asyncio.Event()
+        self._reported = asyncio.Event()
         self.played = Played()
 
     async def run(self, actions: list[Action], hits: list[ProcessFault], spells: list[VendorFault]) -> Played:
@@ -45,7 +45,7 @@ class ScenarioRunner:
             turns[action.subject].append(action)
         start = asyncio.get_running_loop().time()
         await asyncio.gather(*(self._subject(own, start) for own in turns.values()))
-        self._told.set()
+        self._reported.set()
         await asyncio.gather(*storm)
         return self.played
 
@@ -62,7 +62,7 @@ class ScenarioRunner:
             self.played.done += 1
 
     async def _until(self, place: int) -> None:
-        while self.played.begun < place and not self._told.is_set():  # noqa: ASYNC110
+        while self.played.begun < place and not self._reported.is_set():  # noqa: ASYNC110
             await asyncio.sleep(GLANCE)
 
     # --- what breaks ---
@@ -90,14 +90,14 @@ class ScenarioRunner:
 
     async def _rain(self, spells: list[VendorFault]) -> None:
         """Put up the rules of each spell, and take them down with it: one that strikes for certain, once it has."""
-        begins = sorted({spell.begin for spell in spells})
+        begins = sorted({fault.begin for fault in spells})
         for begin in begins:
             await self._until(begin)
-            now = [spell for spell in spells if spell.begin == begin]
+            now = [fault for fault in spells if fault.begin == begin]
             rules = [await self._add_rule(s.app, {"app": s.app, "kind": s.kind} | s.rule) for s in now]
-            await self._until(max(spell.end for spell in now))
-            for spell, rule in zip(now, rules, strict=True):
-                if "probability" not in spell.rule:
+            await self._until(max(fault.end for fault in now))
+            for fault, rule in zip(now, rules, strict=True):
+                if "probability" not in fault.rule:
                     await self._felt(rule)
                 await self._remove_rule(rule)
 

@@ -39,7 +39,7 @@ def test_every_act_has_all_weather() -> None:
     wanted |= {(app, kind) for app in CALLS for kind, _ in WEBHOOKS} - {("togai", "twin")}
     found = vendor_faults(1, 2 * ACT)
     for act in (0, 1):
-        own = [spell for spell in found if act * ACT <= spell.begin < (act + 1) * ACT]
+        own = [fault for fault in found if act * ACT <= fault.begin < (act + 1) * ACT]
 
-        assert {(spell.app, spell.kind) for spell in own} == wanted
-        assert all(act * ACT <= spell.begin < spell.end <= (act + 1) * ACT for spell in own)
+        assert {(fault.app, fault.kind) for fault in own} == wanted
+        assert all(act * ACT <= fault.begin < fault.end <= (act + 1) * ACT for fault in own)

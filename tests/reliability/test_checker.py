@@ -11,7 +11,7 @@ import pytest
 
 from tests.reliability.checker.again import once_more, refolded, second_pass
 from tests.reliability.checker.calls import limits
-from tests.reliability.checker.facts import Facts, Told
+from tests.reliability.checker.facts import Facts, RunFacts
 from tests.reliability.checker.log import Event
 from tests.reliability.checker.order import Stale, backwards, stale_writes
 from tests.reliability.checker.pairs import lost
@@ -26,9 +26,9 @@ def facts(**changes: Any) -> Facts:
     """One account in Togai with its customer in Stripe, both named A."""
     unit = Unit("t1.0", "togai", parent="t1")
     world = World({"t1": Parent("t1", {"name": "A"})}, {"t1.0": unit})
-    told = Told(world, {}, "acct", "org", OURS, "togai_tandem")
+    run = RunFacts(world, {}, "acct", "org", OURS, "togai_tandem")
     account = {"id": "acct-t1.0", "customerId": "cust-t1", "status": "ACTIVE"}
-    found = Facts(told, accounts={"acct-t1.0": account}, settings={"acct-t1.0": "cus_1"})
+    found = Facts(run, accounts={"acct-t1.0": account}, settings={"acct-t1.0": "cus_1"})
     found.versions["org/account/acct-t1.0"] = [{"seq": 1, "at": 0.0, "caller": THEIRS, "body": account}]
     for name, value in changes.items():
         setattr(found, name, value)
@@ -71,7 +71,7 @@ def test_a_write_that_goes_back() -> None:
     """An older state after a newer one, mended by the next look or not."""
     begin = [("owner", "A"), ("tandem", "A"), ("owner", "B"), ("tandem", "B"), ("tandem", "A")]
     left, mended = named(*begin), named(*begin, ("tandem", "B"))
-    unit = left.told.world.units["t1.0"]
+    unit = left.run.world.units["t1.0"]
 
     assert list(stale_writes(left, unit)) == [Stale("name", 500.0, "A", mended=False)]
     assert list(stale_writes(mended, unit)) == [Stale("name", 500.0, "A", mended=True)]
@@ -83,10 +83,10 @@ def test_a_pause_excuses_what_was_mended() -> None:
     """It may fall between the worker's own check and its send; a hanging call does the same."""
     steps = [("owner", "A"), ("tandem", "A"), ("owner", "B"), ("tandem", "B"), ("tandem", "A")]
     paused, hung = named(*steps, ("tandem", "B")), named(*steps, ("tandem", "B"))
-    paused.told.pauses.append((490.0, 499.0, "pause worker-1"))
+    paused.run.pauses.append((490.0, 499.0, "pause worker-1"))
     hung.calls = [call(496.0, at=500.0, fault="hang_before")]
     left = named(*steps)
-    left.told.pauses.append((490.0, 499.0, "pause worker-1"))
+    left.run.pauses.append((490.0, 499.0, "pause worker-1"))
 
     assert list(backwards(paused)) == []
     assert list(backwards(hung)) == []
@@ -108,7 +108,7 @@ def test_calls_after_a_refusal_that_named_a_time() -> None:
 def test_nobody_is_told_while_the_log_is_away(fault: str, excused: bool) -> None:
     """Who stood still, or whose broker or allocator did, could not hear of a refusal; the console has no part in it."""
     hurt = facts(calls=[call(10.0, 429, retry_after=3.0), call(11.5)])
-    hurt.told.pauses.append((9.0, 12.0, fault))
+    hurt.run.pauses.append((9.0, 12.0, fault))
 
     assert (list(limits(hurt)) == []) is excused
 
@@ -123,7 +123,7 @@ def test_a_refused_key_is_probed_and_not_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "missing"),
+    ("status", "reported", "missing"),
     [
         ("ACTIVE", ["created"], False),
         ("ACTIVE", ["updated"], True),
@@ -131,10 +131,10 @@ def test_a_refused_key_is_probed_and_not_used() -> None:
         ("ARCHIVED", [], True),
     ],
 )
-def test_every_account_is_told_of(status: str, told: list[str], missing: bool) -> None:
+def test_every_account_is_told_of(status: str, reported: list[str], missing: bool) -> None:
     """By its creation; what was in the archive when it was first seen by a change, for nothing is made then."""
     found = facts(
-        events=[Event("a", {"id": "e", "subject": "acct-t1.0", "type": f"togai.account.{k}"}, b"") for k in told]
+        events=[Event("a", {"id": "e", "subject": "acct-t1.0", "type": f"togai.account.{k}"}, b"") for k in reported]
     )
     found.accounts["acct-t1.0"]["status"] = status
 

@@ -37,7 +37,7 @@ class Unit:
     """
 
     key: str
-    born: Side
+    origin: Side
     parent: str = ""
     values: dict[str, Value] = field(default_factory=dict)
     hand: dict[str, Value] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Unit:
     @property
     def is_free(self) -> bool:
         """Whether people go on changing it: where a conflict decides, nothing more is done."""
-        return self.must in ("link", "wait") or (self.must == "partner" and self.born == "togai")
+        return self.must in ("link", "wait") or (self.must == "partner" and self.origin == "togai")
 
 
 @dataclass
@@ -69,7 +69,7 @@ class World:
 
     def shown(self, unit: Unit, name: str) -> Value:
         """A field as its owner shows it; empty for none. An account shows its own, else its customer's."""
-        if unit.born == "stripe":
+        if unit.origin == "stripe":
             return unit.values.get(name, "")
         above = self.parents[unit.parent].values
         if name == "name":
@@ -80,7 +80,7 @@ class World:
 
     def is_archived(self, unit: Unit) -> bool:
         """An account is archived by itself or with its customer."""
-        return unit.archived or (unit.born == "togai" and self.parents[unit.parent].archived)
+        return unit.archived or (unit.origin == "togai" and self.parents[unit.parent].archived)
 
 
 def customer_id(parent: str) -> str:

@@ -236,12 +236,12 @@ def test_the_images_are_the_tested_versions() -> None:
 def test_kafka_is_told_the_same_as_the_embedded_one() -> None:
     """One set of broker settings, here and in the code."""
     expected = container_environment("0.0.0.0:9092", "kafka:9092", "kafka:9093")
-    said = SERVICES["kafka"]["environment"]
+    output = SERVICES["kafka"]["environment"]
 
     assert BROKER_SETTINGS
-    assert {name: said.get(name) for name in expected} == expected
-    assert set(said) - set(expected) == {"KAFKA_LOG_DIRS", "KAFKA_HEAP_OPTS"}
-    assert SERVICES["kafka"]["volumes"] == [f"kafka-data:{said['KAFKA_LOG_DIRS']}"]
+    assert {name: output.get(name) for name in expected} == expected
+    assert set(output) - set(expected) == {"KAFKA_LOG_DIRS", "KAFKA_HEAP_OPTS"}
+    assert SERVICES["kafka"]["volumes"] == [f"kafka-data:{output['KAFKA_LOG_DIRS']}"]
 
 
 def test_commands_exist() -> None:

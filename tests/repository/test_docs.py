@@ -148,8 +148,8 @@ def test_commands_exist(page: Path) -> None:
 def test_commands_in_messages_exist() -> None:
     """An error that sends somebody to a command sends them to one that is there."""
     for text in literals():
-        for said in re.findall(r"`tandem((?: (?:--)?[a-z][a-z-]*)+)", text):
-            check_command(said.split())
+        for output in re.findall(r"`tandem((?: (?:--)?[a-z][a-z-]*)+)", text):
+            check_command(output.split())
 
 
 def test_the_page_of_commands_names_every_one() -> None:
@@ -197,10 +197,10 @@ def test_what_must_be_typed_at_the_vendors_is_the_codes() -> None:
 @pytest.mark.parametrize("row", rows(TROUBLESHOOTING, "you see"), ids=lambda row: row[0])
 def test_symptoms_are_messages_of_the_code(row: list[str]) -> None:
     """The part in backticks stands in the code word for word, with `…` for what differs."""
-    said = re.findall(r"`([^`]+)`", row[0])
+    output = re.findall(r"`([^`]+)`", row[0])
 
-    assert said
-    for message in said:
+    assert output
+    for message in output:
         code = message.removeprefix("signature_") if "signature_" in message else message
         parts = [part for part in re.split(r"\s*…\s*", code) if part]
         assert any(all(part in text for part in parts) for text in literals()), message

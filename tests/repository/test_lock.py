@@ -106,7 +106,7 @@ SKIPPED = {"name": "uv", "skip_reason": "Dependency not found"}
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "told"),
+    ("output", "code", "reported"),
     [
         (packages(GOOD), 0, "1 packages checked, 0 vulnerabilities known"),
         (packages(GOOD, BAD), 1, "idna 3.3: PYSEC-2024-60, CVE-2024-3651; mended in 3.7"),
@@ -116,10 +116,10 @@ SKIPPED = {"name": "uv", "skip_reason": "Dependency not found"}
         ("", 2, "NOT CHECKED: all of it: ConnectionError: no such host"),
     ],
 )
-def test_the_audit_says_what_it_knows_and_what_it_did_not_ask(said: str, code: int, told: str) -> None:
+def test_the_audit_says_what_it_knows_and_what_it_did_not_ask(output: str, code: int, reported: str) -> None:
     """No answer is never taken for a good one."""
-    answer = audit.judge("a.lock", said, "Traceback\nConnectionError: no such host\n")
+    answer = audit.judge("a.lock", output, "Traceback\nConnectionError: no such host\n")
     lines, found = audit.report([audit.judge("b.lock", packages(GOOD), ""), answer])
 
     assert found == code
-    assert told in "\n".join(lines)
+    assert reported in "\n".join(lines)

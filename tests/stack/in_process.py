@@ -212,7 +212,7 @@ class InProcess(Vendors):
         app, noun = ("togai", "account") if name == "togai" else ("stripe", "customer")
         return str(Ref(f"{app}:test:{self.accounts[name]['id']}", noun, entity))
 
-    async def settle(self, *names: str) -> None:
+    async def drain(self, *names: str) -> None:
         """Bring every event of both sides to its end, as webhooks and pollers find them, with all that they cause."""
         for _ in range(20):
             for name in names or tuple(self.accounts):
@@ -326,7 +326,7 @@ class InProcess(Vendors):
         await self._work_off()
         for key in list(self.parked):
             await self.go_on(key)
-        await self.settle()
+        await self.drain()
 
     # --- what is there ---
 

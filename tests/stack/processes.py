@@ -195,14 +195,14 @@ class Stack:
             for name in self.workers:
                 child = self.children[name]
                 try:
-                    said: Any = child.exit_reason
+                    output: Any = child.exit_reason
                     if child.alive:
                         facts = (await http.get(self.url(name, "/readyz"))).json()
-                        said = {key: value for key, value in facts.items() if key != "flow_links"}
+                        output = {key: value for key, value in facts.items() if key != "flow_links"}
                 except httpx.HTTPError as error:
-                    said = repr(error)
+                    output = repr(error)
                 tail = [line for line in child.last_lines if "aiokafka" not in line][-6:]
-                lines += [f"{name}: {said}", *(f"    {line[:300]}" for line in tail)]
+                lines += [f"{name}: {output}", *(f"    {line[:300]}" for line in tail)]
         return "\n".join(lines)
 
     async def control(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:

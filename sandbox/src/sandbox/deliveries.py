@@ -184,13 +184,13 @@ class Deliveries:
             with self._store.transaction():
                 spent = time.time() - started
                 self._store.run("INSERT INTO attempts VALUES (?,?,?,?,?)", id, started, status, error, spent)
-                self._settle(id, app, tries, status is not None and 200 <= status < 300)
+                self._record_attempt(id, app, tries, status is not None and 200 <= status < 300)
                 self._store.run("UPDATE deliveries SET due=0 WHERE state='held' AND endpoint=?", endpoint)
         finally:
             self._running.pop(id, None)
             self._wake.set()
 
-    def _settle(self, id: str, app: str, tries: int, delivered: bool) -> None:
+    def _record_attempt(self, id: str, app: str, tries: int, delivered: bool) -> None:
         delays = self._settings.webhook_delays if app == "stripe" else []
         if delivered:
             state, due = "delivered", 0.0

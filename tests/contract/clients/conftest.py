@@ -25,16 +25,16 @@ TIMEOUT = 1.0
 """Deadline of a call in these tests: what hangs longer must not hold us."""
 
 
-class ToldGate(CallGate):
+class RecordingGate(CallGate):
     """A gate that holds nobody and remembers who was told to slow down."""
 
     def __init__(self) -> None:
         super().__init__(Settings(_env_file=None, stripe_quota=0, togai_quota=0))
-        self.told: list[tuple[str, float]] = []
+        self.slowed_down: list[tuple[str, float]] = []
         self.operations: list[str] = []
 
     def slow_down(self, app_account: str, seconds: float, operation: str = "") -> None:
-        self.told.append((app_account, seconds))
+        self.slowed_down.append((app_account, seconds))
         self.operations.append(operation)
 
 
@@ -46,7 +46,7 @@ class Side:
     app: str
     account: str
     key: str
-    gate: ToldGate
+    gate: RecordingGate
 
     def fault(self, kind: str, **rule: Any) -> Any:
         """A fault for this account only, for the length of a with block."""
@@ -80,7 +80,7 @@ class TogaiSide(Side):
 @pytest.fixture
 async def stripe_side(process: Process, control: Control) -> AsyncIterator[StripeSide]:
     """A fresh Stripe account with our client to it."""
-    made, gate, base = control.account("stripe"), ToldGate(), f"{process.url}/stripe"
+    made, gate, base = control.account("stripe"), RecordingGate(), f"{process.url}/stripe"
     http = stripe_client.http_client(TIMEOUT)
     client = StripeApp(Access("con_s", f"stripe:test:{made['id']}", made["key"], base, gate), http)
     yield StripeSide(control, "stripe", made["id"], made["key"], gate, client, base, http)
@@ -90,7 +90,7 @@ async def stripe_side(process: Process, control: Control) -> AsyncIterator[Strip
 @pytest.fixture
 async def togai_side(process: Process, control: Control) -> AsyncIterator[TogaiSide]:
     """A fresh Togai organization with our client to it."""
-    made, gate, base = control.account("togai"), ToldGate(), f"{process.url}/togai"
+    made, gate, base = control.account("togai"), RecordingGate(), f"{process.url}/togai"
     async with togai_client.http_client(TIMEOUT) as http:
         client = TogaiApp(Access("con_t", f"togai:test:{made['id']}", made["key"], base, gate), http)
         yield TogaiSide(control, "togai", made["id"], made["key"], gate, client, base, http)

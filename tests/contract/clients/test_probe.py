@@ -24,7 +24,7 @@ from tests.fakes.log import FakeLog
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 
-class Bench:
+class Harness:
     """The clients of one worker, with a connection to a vendor that knows its key."""
 
     def __init__(self, side: TogaiSide | StripeSide) -> None:
@@ -60,157 +60,160 @@ class Bench:
         return ("closed", found.reason) if found else ("open", "")
 
     @property
-    def told(self) -> list[tuple[str, str, str]]:
+    def key_states(self) -> list[tuple[str, str, str]]:
         """What was written down: key, operation, state."""
         found = [decode(record.value) for record in self.log.on(self.topics.key_states)]
         return [(state.fingerprint, state.operation, state.state) for state in found]
 
 
 @pytest.fixture
-async def bench(togai_side: TogaiSide) -> AsyncIterator[Bench]:
+async def harness(togai_side: TogaiSide) -> AsyncIterator[Harness]:
     """With its connection to the sandbox, closed long ago."""
-    made = Bench(togai_side)
+    made = Harness(togai_side)
     made.refuse(togai_side.key)
     async with made.clients:
         yield made
 
 
 @pytest.fixture
-async def stripe_bench(stripe_side: StripeSide) -> AsyncIterator[Bench]:
+async def stripe_harness(stripe_side: StripeSide) -> AsyncIterator[Harness]:
     """With an open connection to the sandbox."""
-    made = Bench(stripe_side)
+    made = Harness(stripe_side)
     async with made.clients:
         yield made
 
 
-async def test_a_good_probe_opens_it_and_tells_who_waits(bench: Bench, togai_side: TogaiSide) -> None:
+async def test_a_good_probe_opens_it_and_tells_who_waits(harness: Harness, togai_side: TogaiSide) -> None:
     """Once; a call then goes by the same client as ever."""
-    await bench.clients.of("con")
-    await bench.clients.of("con")
+    await harness.clients.of("con")
+    await harness.clients.of("con")
 
-    assert bench.state == ("open", "")
-    assert bench.opened == ["con"]
-    assert bench.told == [(key_fingerprint(togai_side.key), "", "good")]
+    assert harness.state == ("open", "")
+    assert harness.opened == ["con"]
+    assert harness.key_states == [(key_fingerprint(togai_side.key), "", "good")]
 
 
-async def test_a_vendor_that_is_away_says_nothing_of_the_key(bench: Bench, togai_side: TogaiSide) -> None:
+async def test_a_vendor_that_is_away_says_nothing_of_the_key(harness: Harness, togai_side: TogaiSide) -> None:
     """It stays closed for the reason that it was closed for, and the next probe waits its time."""
     with togai_side.fault("error_before"), pytest.raises(ConnectionClosed, match="401: the key was revoked"):
-        await bench.clients.of("con")
+        await harness.clients.of("con")
     with pytest.raises(ConnectionClosed, match="401: the key was revoked"):
-        await bench.clients.of("con")
+        await harness.clients.of("con")
 
-    assert bench.state == ("closed", "401: the key was revoked")
-    assert bench.opened == []
+    assert harness.state == ("closed", "401: the key was revoked")
+    assert harness.opened == []
     assert len(togai_side.calls()) == 1
 
 
-async def test_a_key_that_is_refused_still_is_the_new_reason(bench: Bench, togai_side: TogaiSide) -> None:
+async def test_a_key_that_is_refused_still_is_the_new_reason(harness: Harness, togai_side: TogaiSide) -> None:
     """In the vendor's words."""
     with togai_side.fault("unauthorized"), pytest.raises(ConnectionClosed):
-        await bench.clients.of("con")
-    state, reason = bench.state
+        await harness.clients.of("con")
+    state, reason = harness.state
 
     assert state == "closed"
     assert "answered 401" in reason
 
 
-async def test_a_401_about_the_former_key_closes_nothing(bench: Bench) -> None:
+async def test_a_401_about_the_former_key_closes_nothing(harness: Harness) -> None:
     """It was sent before the key was changed and is answered after: the new key stays open, nothing is written."""
-    bench.connect("togai_new")
+    harness.connect("togai_new")
     late = KeyRefused("Togai: answered 401", connection="con", fingerprint=key_fingerprint("togai_former"))
-    error = await bench.clients.close(late)
+    error = await harness.clients.close(late)
 
     assert isinstance(error, ConnectionClosed)
-    assert bench.state == ("open", "")
-    assert bench.registry.is_open("con")
-    assert bench.log.written == []
+    assert harness.state == ("open", "")
+    assert harness.registry.is_open("con")
+    assert harness.log.written == []
 
 
-async def test_a_worker_that_does_not_know_the_new_key_yet_writes_nothing_over_it(bench: Bench) -> None:
+async def test_a_worker_that_does_not_know_the_new_key_yet_writes_nothing_over_it(harness: Harness) -> None:
     """What it says is about the former key, in a record of its own: the secrets stand in none that a worker writes."""
-    bench.connect("togai_former")
-    await bench.clients.close(
+    harness.connect("togai_former")
+    await harness.clients.close(
         KeyRefused("Togai: answered 401", connection="con", fingerprint=key_fingerprint("togai_former"))
     )
-    (record,) = bench.log.written
-    bench.connect("togai_new")
+    (record,) = harness.log.written
+    harness.connect("togai_new")
 
-    assert (record.topic, bench.told) == ("tandem.key-states", [(key_fingerprint("togai_former"), "", "refused")])
+    assert (record.topic, harness.key_states) == (
+        "tandem.key-states",
+        [(key_fingerprint("togai_former"), "", "refused")],
+    )
     assert b"sealed" not in record.value
-    assert bench.state == ("open", "")
+    assert harness.state == ("open", "")
 
 
-async def test_a_new_key_opens_the_connection_at_once(bench: Bench) -> None:
+async def test_a_new_key_opens_the_connection_at_once(harness: Harness) -> None:
     """What was refused to the former one is no word about it, and what waited goes on."""
-    assert bench.state[0] == "closed"
-    bench.connect("togai_new")
+    assert harness.state[0] == "closed"
+    harness.connect("togai_new")
 
-    assert bench.state == ("open", "")
-    assert bench.opened == ["con"]
+    assert harness.state == ("open", "")
+    assert harness.opened == ["con"]
 
 
 async def test_a_missing_right_holds_back_what_needs_it_and_nothing_else(
-    stripe_bench: Bench, stripe_side: StripeSide
+    stripe_harness: Harness, stripe_side: StripeSide
 ) -> None:
     """Written down once with Stripe's words; no call of that kind is sent for a while, others are."""
     rights = {"customers": "read", "account": "read"}
     key = stripe_side.control.call("POST", "/keys", {"account": stripe_side.account, "rights": rights})["key"]
-    stripe_bench.connect(key)
-    client = await stripe_bench.clients.of("con")
+    stripe_harness.connect(key)
+    client = await stripe_harness.clients.of("con")
     with pytest.raises(Blocked, match="rak_customer_write") as caught:
         await client.create_customer({"name": "Acme"}, "k")
-    await stripe_bench.clients.block(caught.value)
+    await stripe_harness.clients.block(caught.value)
     with pytest.raises(Blocked, match="rak_customer_write") as again:
         await client.create_customer({"name": "Acme"}, "k")
-    await stripe_bench.clients.block(again.value)
+    await stripe_harness.clients.block(again.value)
 
-    assert stripe_bench.told == [(key_fingerprint(key), "customers.create", "refused")]
-    assert stripe_bench.state == ("open", "")
+    assert stripe_harness.key_states == [(key_fingerprint(key), "customers.create", "refused")]
+    assert stripe_harness.state == ("open", "")
     assert [call["status"] for call in stripe_side.calls()] == [403]
     assert [customer async for customer in client.customers_since(0)] == []
 
 
-async def test_what_is_allowed_again_wakes_who_waits(stripe_bench: Bench, stripe_side: StripeSide) -> None:
+async def test_what_is_allowed_again_wakes_who_waits(stripe_harness: Harness, stripe_side: StripeSide) -> None:
     """After a while one call tries it: its success takes the refusal back, for all workers."""
-    stripe_bench.refuse(stripe_side.key, "customers.create")
-    await (await stripe_bench.clients.of("con")).create_customer({"name": "Acme"}, "k")
+    stripe_harness.refuse(stripe_side.key, "customers.create")
+    await (await stripe_harness.clients.of("con")).create_customer({"name": "Acme"}, "k")
 
-    assert stripe_bench.told == [(key_fingerprint(stripe_side.key), "customers.create", "good")]
-    assert stripe_bench.opened == ["con"]
+    assert stripe_harness.key_states == [(key_fingerprint(stripe_side.key), "customers.create", "good")]
+    assert stripe_harness.opened == ["con"]
 
 
 @pytest.mark.parametrize("changed", [{"api_base": "/elsewhere"}, {"id": "con_2"}, {"mode": "live"}])
 async def test_a_record_that_somebody_rewrote_sends_nothing(
-    bench: Bench, togai_side: TogaiSide, changed: dict[str, Any]
+    harness: Harness, togai_side: TogaiSide, changed: dict[str, Any]
 ) -> None:
     """Whoever can write to Kafka gets no key: the run waits, nobody is called, and the next right record goes on."""
-    bench.registry.key_states = Registry().key_states
-    good = bench.registry.connections["con"]
+    harness.registry.key_states = Registry().key_states
+    good = harness.registry.connections["con"]
     base = {name: togai_side.base + value if name == "api_base" else value for name, value in changed.items()}
     rewritten = msgspec.structs.replace(good, **base)
-    bench.registry.keep_connection(rewritten)
+    harness.registry.keep_connection(rewritten)
     with pytest.raises(Blocked, match=rf"its {next(iter(changed))} is not what .*tandem connections add") as caught:
-        await bench.clients.of(rewritten.id)
-    await bench.clients.block(caught.value)
+        await harness.clients.of(rewritten.id)
+    await harness.clients.block(caught.value)
 
     assert (caught.value.connection, is_worth_retrying(caught.value)) == (rewritten.id, False)
-    assert (togai_side.calls(), bench.log.written) == ([], [])
-    bench.registry.keep_connection(good)
-    assert await (await bench.clients.of("con")).organization() in ("", togai_side.account)
+    assert (togai_side.calls(), harness.log.written) == ([], [])
+    harness.registry.keep_connection(good)
+    assert await (await harness.clients.of("con")).organization() in ("", togai_side.account)
 
 
 async def test_a_client_that_was_made_before_the_record_changed_is_not_used(
-    bench: Bench, togai_side: TogaiSide
+    harness: Harness, togai_side: TogaiSide
 ) -> None:
     """It holds the key already, and the record says another address now."""
-    client = await bench.clients.of("con")
+    client = await harness.clients.of("con")
     before = len(togai_side.calls())
-    bench.registry.keep_connection(
-        msgspec.structs.replace(bench.registry.connections["con"], api_base=f"{togai_side.base}/elsewhere")
+    harness.registry.keep_connection(
+        msgspec.structs.replace(harness.registry.connections["con"], api_base=f"{togai_side.base}/elsewhere")
     )
     with pytest.raises(Blocked):
-        await bench.clients.of("con")
+        await harness.clients.of("con")
     with pytest.raises(ConnectionClosed, match="replaced"):
         await client.organization()
 

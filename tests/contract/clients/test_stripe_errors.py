@@ -39,7 +39,7 @@ async def test_a_rate_limit_keeps_its_reason_and_slows_down(stripe_side: StripeS
 
     assert isinstance(error, RateLimited)
     assert (error.reason, error.retry_after, error.replayed) == (reason, 7.0, False)
-    assert stripe_side.gate.told == [(f"stripe:test:{stripe_side.account}", 7.0)]
+    assert stripe_side.gate.slowed_down == [(f"stripe:test:{stripe_side.account}", 7.0)]
     assert stripe_side.gate.operations == ["customers.create" if reason.startswith("endpoint-") else ""]
     assert [customer["id"] for customer in stripe_side.state()["customers"]] == [made.id]
 
@@ -52,7 +52,7 @@ async def test_a_lock_on_the_object_silences_nobody_else(stripe_side: StripeSide
     assert isinstance(error, RateLimited)
     assert (error.code, error.reason, error.retry_after) == ("lock_timeout", "lock_timeout", None)
     assert is_worth_retrying(error)
-    assert stripe_side.gate.told == []
+    assert stripe_side.gate.slowed_down == []
 
 
 @pytest.mark.parametrize(("kind", "made"), [("error_before", 0), ("error_after", 1)])

@@ -162,7 +162,7 @@ async def test_a_rate_limit_slows_down(togai_side: TogaiSide, retry_after: int |
 
     assert isinstance(error, RateLimited)
     assert error.retry_after == retry_after
-    assert togai_side.gate.told == [(f"togai:test:{togai_side.account}", float(retry_after or 1))]
+    assert togai_side.gate.slowed_down == [(f"togai:test:{togai_side.account}", float(retry_after or 1))]
 
 
 @pytest.mark.parametrize(

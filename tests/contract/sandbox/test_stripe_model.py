@@ -264,7 +264,7 @@ class StripeMachine(RuleBasedStateMachine):
         if not self.key:
             return
         found = self.app.call("GET", "/stripe/v1/events?limit=100", self.key).json()["data"]
-        told = [
+        reported = [
             (
                 event["type"],
                 event["data"]["object"]["id"],
@@ -275,7 +275,7 @@ class StripeMachine(RuleBasedStateMachine):
             for event in found
         ]
         wanted = [(e.type, e.customer, e.created, e.key, e.previous) for e in self.recent()]
-        assert told == wanted[:100]
+        assert reported == wanted[:100]
 
 
 StripeMachine.TestCase.settings = settings(

@@ -319,25 +319,25 @@ async def test_refused_events_are_counted_and_say_what_to_do(console: State, api
 
 async def test_the_stream_tells_every_change(console: State, log: Log) -> None:
     """As the item of the lists, so that a page needs no second question."""
-    heard: list[tuple[str, dict[str, Any]]] = []
-    stands = asyncio.Event()
+    received: list[tuple[str, dict[str, Any]]] = []
+    ready = asyncio.Event()
 
     async def listen() -> None:
         async for change in console.hub.listen():
-            heard.append((change.event, json.loads(change.data)))
-            stands.set()
-            if len(heard) == 3:
+            received.append((change.event, json.loads(change.data)))
+            ready.set()
+            if len(received) == 3:
                 return
 
     listening = asyncio.create_task(listen())
     async with asyncio.timeout(20):
-        await stands.wait()
+        await ready.wait()
         await put(console, log, records.run("e"))
         await put(console, log, records.mapping("m"))
         await listening
 
-    assert [name for name, _ in heard] == ["ready", "run", "mapping"]
-    assert heard[2][1]["sides"][0]["id"] == "cus_m"
+    assert [name for name, _ in received] == ["ready", "run", "mapping"]
+    assert received[2][1]["sides"][0]["id"] == "cus_m"
 
 
 async def test_the_openapi_document_describes_every_route(api: httpx.AsyncClient) -> None:

@@ -17,19 +17,19 @@ async def test_a_conflict_is_listed_decided_and_goes_on(tenant: Tenant) -> None:
     second = await tenant.stripe("POST", "/v1/customers", data={"name": "Ada too", "email": "ada@one.test"})
 
     async def listed() -> list[Any]:
-        _, said = await command(tenant, "conflicts", "list", "--id", second["id"], "--json")
-        return list(json.loads(said)["items"])
+        _, output = await command(tenant, "conflicts", "list", "--id", second["id"], "--json")
+        return list(json.loads(output)["items"])
 
     (found,) = await until(listed, "the conflict")
     assert [c["linked_to"].rpartition("/")[2] for c in found["candidates"] if c["app"] == "togai"] == [first["id"]]
-    code, said = await command(tenant, "conflicts", "show", found["run"])
-    assert code == 0, said
-    assert f"tandem mappings separate {second['id']}" in said
+    code, output = await command(tenant, "conflicts", "show", found["run"])
+    assert code == 0, output
+    assert f"tandem mappings separate {second['id']}" in output
 
-    code, said = await command(tenant, "mappings", "separate", second["id"], "--reason", "two people of one company")
+    code, output = await command(tenant, "mappings", "separate", second["id"], "--reason", "two people of one company")
 
-    assert code == 0, said
-    assert "matches none that is there" in said
+    assert code == 0, output
+    assert "matches none that is there" in output
     made = await tenant.mapping(second["id"])
     assert made["togai_account_id"] == f"acc_{second['id']}"
     assert await listed() == []
@@ -40,16 +40,16 @@ async def test_a_link_is_taken_back_and_made_anew(tenant: Tenant) -> None:
     customer = await tenant.stripe("POST", "/v1/customers", data={"name": "Bob", "email": "bob@one.test"})
     account = (await tenant.mapping(customer["id"]))["togai_account_id"]
 
-    code, said = await command(tenant, "mappings", "unlink", account, "--reason", "a mistake")
-    assert code == 0, said
+    code, output = await command(tenant, "mappings", "unlink", account, "--reason", "a mistake")
+    assert code == 0, output
     assert (await tenant.setting_of(account)) in (None, "")
 
     by_hand = ("--reason", "it was right", "--flow-link", f"link_{tenant.name}_links-by-hand")
-    code, said = await command(tenant, "mappings", "link", f"togai={account}", "stripe=cus_nobody", *by_hand)
-    assert (code, "nothing was linked" in said) == (1, True), said
-    code, said = await command(tenant, "customers", "link", account, customer["id"], *by_hand)
-    assert code == 0, said
-    assert f"{account} and {customer['id']} are one" in said
+    code, output = await command(tenant, "mappings", "link", f"togai={account}", "stripe=cus_nobody", *by_hand)
+    assert (code, "nothing was linked" in output) == (1, True), output
+    code, output = await command(tenant, "customers", "link", account, customer["id"], *by_hand)
+    assert code == 0, output
+    assert f"{account} and {customer['id']} are one" in output
     assert await tenant.setting_of(account) == customer["id"]
     pair = await tenant.mapping(customer["id"])
     assert (pair["rule"], pair["reason"]) == ("manual", "it was right")

@@ -17,8 +17,8 @@ async def test_what_an_older_key_seals_is_found_and_counted_in_the_status(tenant
     rotated = {"TANDEM_ENCRYPTION_KEYS": f"{Fernet.generate_key().decode()},{former.strip()}"}
     mine = f"con_s{tenant.name}"
 
-    def about_mine(said: str) -> list[str]:
-        return [one["code"] for one in json.loads(said)["findings"] if mine in one["what"]]
+    def about_mine(output: str) -> list[str]:
+        return [one["code"] for one in json.loads(output)["findings"] if mine in one["what"]]
 
     code, before = await command(tenant, "doctor", "--json")
     assert about_mine(before) == []
@@ -28,6 +28,6 @@ async def test_what_an_older_key_seals_is_found_and_counted_in_the_status(tenant
     assert (code, about_mine(after)) == (1, ["sealed_by_older_key"])
     assert former.strip() not in after
 
-    _, said = await command(tenant, "status", **rotated)
-    assert "unsafe: " in said
-    assert "see `tandem doctor`" in said
+    _, output = await command(tenant, "status", **rotated)
+    assert "unsafe: " in output
+    assert "see `tandem doctor`" in output

@@ -29,34 +29,34 @@ async def test_a_second_key_is_added_linked_and_removed(tenant: Tenant) -> None:
     name, key = f"con_extra{tenant.name}", f"sk_test_extra{tenant.name}"
     made = await tenant.stack.control("POST", "/accounts", json={"app": "stripe", "key": key})
 
-    code, said = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
-    assert code == 0, said
-    assert made["id"] in said
-    assert f"give it one with `tandem connections add stripe {name} --webhook-secret -`" in said
-    assert "the next start makes one" not in said
-    assert key not in said
+    code, output = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
+    assert code == 0, output
+    assert made["id"] in output
+    assert f"give it one with `tandem connections add stripe {name} --webhook-secret -`" in output
+    assert "the next start makes one" not in output
+    assert key not in output
     togai = f"con_t{tenant.name}"
-    code, said = await command(
+    code, output = await command(
         tenant, "flow-links", "add", TO_STRIPE, "--connection", f"stripe={name}", "--connection", f"togai={togai}"
     )
-    assert code == 0, said
-    link = said.split()[0]
+    assert code == 0, output
+    link = output.split()[0]
     await tenant.stack.knows_links(link)
 
-    code, said = await command(tenant, "connections", "remove", name)
-    assert code == 0, said
-    assert link in said
+    code, output = await command(tenant, "connections", "remove", name)
+    assert code == 0, output
+    assert link in output
 
     async def off() -> bool:
         links = (await tenant.stack.api("/flow-links"))["items"]
         return any(item["id"] == link and not item["enabled"] for item in links)
 
     await until(off, "the link is off")
-    async with manage.books(tenant.stack.settings()) as books:
-        assert books.registry.connections[name].sealed == ""
+    async with manage.config_store(tenant.stack.settings()) as config_store:
+        assert config_store.registry.connections[name].sealed == ""
 
-    code, said = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
-    assert f"Its flow link {link} is off; switch it on with `tandem flow-links enable {link}`." in said
+    code, output = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
+    assert f"Its flow link {link} is off; switch it on with `tandem flow-links enable {link}`." in output
 
 
 async def test_a_second_link_of_a_flow_between_the_same_accounts_is_refused(tenant: Tenant) -> None:
@@ -64,7 +64,7 @@ async def test_a_second_link_of_a_flow_between_the_same_accounts_is_refused(tena
     name = f"con_again{tenant.name}"
     key = (await tenant.stack.control("POST", "/keys", json={"account": tenant.stripe_account}))["key"]
     await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
-    code, said = await command(
+    code, output = await command(
         tenant,
         "flow-links",
         "add",
@@ -76,7 +76,7 @@ async def test_a_second_link_of_a_flow_between_the_same_accounts_is_refused(tena
     )
 
     assert code == 1
-    assert "runs togai-account-to-stripe-customer between the same accounts and is there and on" in said
+    assert "runs togai-account-to-stripe-customer between the same accounts and is there and on" in output
 
 
 async def test_a_live_and_a_test_connection_are_never_linked(tenant: Tenant) -> None:
@@ -84,25 +84,25 @@ async def test_a_live_and_a_test_connection_are_never_linked(tenant: Tenant) -> 
     key = f"sk_live_{tenant.name}"
     await tenant.stack.control("POST", "/accounts", json={"app": "stripe", "key": key, "live": True})
     name = f"con_live{tenant.name}"
-    code, said = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
-    assert code == 0, said
+    code, output = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY=key)
+    assert code == 0, output
 
     togai = f"con_t{tenant.name}"
-    code, said = await command(
+    code, output = await command(
         tenant, "flow-links", "add", TO_STRIPE, "--connection", f"stripe={name}", "--connection", f"togai={togai}"
     )
 
     assert code == 1
-    assert "joins the live connection" in said
-    assert "Traceback" not in said
+    assert "joins the live connection" in output
+    assert "Traceback" not in output
 
 
 async def test_togais_address_is_changed_without_a_gap(tenant: Tenant) -> None:
     """Both addresses are taken until the person finishes; then the new one alone."""
     name, former = f"con_t{tenant.name}", tenant.togai_hook(f"con_t{tenant.name}")
-    code, said = await command(tenant, "connections", "renew-webhook", name)
-    assert code == 0, said
-    [newest] = [word for word in said.split() if "/webhooks/togai/" in word]
+    code, output = await command(tenant, "connections", "renew-webhook", name)
+    assert code == 0, output
+    [newest] = [word for word in output.split() if "/webhooks/togai/" in word]
 
     async def answers(*expected: int) -> bool:
         async with own_machine() as http:
@@ -110,37 +110,37 @@ async def test_togais_address_is_changed_without_a_gap(tenant: Tenant) -> None:
         return found == list(expected)
 
     await until(partial(answers, 200, 200), "both addresses are taken")
-    code, said = await command(tenant, "connections", "renew-webhook", name, "--finish")
-    assert (code, "newest address alone" in said) == (0, True)
+    code, output = await command(tenant, "connections", "renew-webhook", name, "--finish")
+    assert (code, "newest address alone" in output) == (0, True)
     await until(partial(answers, 200, 403), "the former address is refused")
 
 
 async def test_stripes_address_holds_no_token(tenant: Tenant) -> None:
     """The command says where its secret is rolled."""
-    code, said = await command(tenant, "connections", "renew-webhook", f"con_s{tenant.name}")
+    code, output = await command(tenant, "connections", "renew-webhook", f"con_s{tenant.name}")
 
-    assert (code, "roll the signing secret there" in said) == (1, True)
+    assert (code, "roll the signing secret there" in output) == (1, True)
 
 
 async def test_an_empty_signing_secret_is_not_kept(tenant: Tenant) -> None:
     """It would accept whatever anybody signs."""
     name, key = f"con_blank{tenant.name}", tenant.stripe_key
 
-    code, said = await command(
+    code, output = await command(
         tenant, "connections", "add", "stripe", name, "--webhook-secret", "", TANDEM_CONNECTION_KEY=key
     )
 
-    assert (code, f"signing secret of {name} is empty" in said) == (1, True)
+    assert (code, f"signing secret of {name} is empty" in output) == (1, True)
 
 
 async def test_a_wrong_key_is_not_kept(tenant: Tenant) -> None:
     """The vendor is asked before anything is written."""
     name = f"con_bad{tenant.name}"
 
-    code, said = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY="sk_test_nobody")
+    code, output = await command(tenant, "connections", "add", "stripe", name, TANDEM_CONNECTION_KEY="sk_test_nobody")
 
     assert code == 1
-    assert "Invalid API Key" in said
+    assert "Invalid API Key" in output
     assert name not in str(await tenant.stack.api("/connections"))
 
 
@@ -149,29 +149,31 @@ async def test_a_key_of_another_account_does_not_replace_a_connections_key(tenan
     key = f"sk_test_other{tenant.name}"
     await tenant.stack.control("POST", "/accounts", json={"app": "stripe", "key": key})
 
-    code, said = await command(tenant, "connections", "add", "stripe", f"con_s{tenant.name}", TANDEM_CONNECTION_KEY=key)
+    code, output = await command(
+        tenant, "connections", "add", "stripe", f"con_s{tenant.name}", TANDEM_CONNECTION_KEY=key
+    )
 
     assert code == 1
-    assert "take another id for another account" in said
+    assert "take another id for another account" in output
 
 
 async def test_lost_encryption_keys_are_mended_by_connecting_again(tenant: Tenant) -> None:
     """The secrets are given anew; the address with its new token is told, for Togai must learn it."""
     name = f"con_t{tenant.name}"
-    code, said = await command(
+    code, output = await command(
         tenant, "connections", "add", "togai", name,
         "--api-base", tenant.stack.url("sandbox", "/togai"), "--mode", "test",
         TANDEM_CONNECTION_KEY=tenant.togai_token, TANDEM_ENCRYPTION_KEYS=Fernet.generate_key().decode(),
     )  # fmt: skip
 
-    assert code == 0, said
-    assert f"/webhooks/togai/{name}/account.created/" in said
-    assert tenant.togai_token not in said
+    assert code == 0, output
+    assert f"/webhooks/togai/{name}/account.created/" in output
+    assert tenant.togai_token not in output
 
 
 async def test_the_list_shows_links(tenant: Tenant) -> None:
     """Which flows are on, for which connections."""
-    code, said = await command(tenant, "flow-links", "list", "--json")
+    code, output = await command(tenant, "flow-links", "list", "--json")
 
-    assert code == 0, said
-    assert f"con_s{tenant.name}" in said
+    assert code == 0, output
+    assert f"con_s{tenant.name}" in output

@@ -99,10 +99,10 @@ async def test_a_list_that_is_late_is_not_well(
     ingress.says(item(level=level, gap_seconds=28 * 86400.0, problem="not read for 28 days: Stripe keeps 30"))
 
     status = (await api.get("/api/status")).json()
-    told = [p for p in status["problems"] if "Stripe keeps 30" in p]
+    reported = [p for p in status["problems"] if "Stripe keeps 30" in p]
 
-    assert (bool(told), status["healthy"]) == (level != "ok", healthy)
-    assert status["problems"] == told
+    assert (bool(reported), status["healthy"]) == (level != "ok", healthy)
+    assert status["problems"] == reported
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,9 @@ async def test_a_connection_that_a_person_removed_stays_so(sandbox: Stack, gone:
     await prepare(settings)
     _, off = await manage.remove_connection(settings, gone)
     without = await prepare(settings)
-    async with manage.books(settings) as books:
+    async with manage.config_store(settings) as config_store:
         [wanted] = [wanted for wanted in _wanted(settings) if wanted.id == gone]
-        states = {c.id: c.state for c in books.registry.connections.values()}
+        states = {c.id: c.state for c in config_store.registry.connections.values()}
     made, links = await manage.add_connection(settings, wanted)
     again = await prepare(settings)
 
@@ -161,8 +161,8 @@ async def test_secrets_are_sealed_again_with_the_newest_key(sandbox: Stack) -> N
     both = settings.model_copy(update={"encryption_keys": [SecretStr(key) for key in (newest, *former)]})
     only_new = settings.model_copy(update={"encryption_keys": [SecretStr(newest)]})
     sealed = await manage.rekey(both)
-    async with manage.books(only_new) as books:
-        opened = [Vault([newest]).open(connection) for connection in books.registry.connections.values()]
+    async with manage.config_store(only_new) as config_store:
+        opened = [Vault([newest]).open(connection) for connection in config_store.registry.connections.values()]
 
     assert sealed == len(opened) == 2
     assert {secrets.api_key for secrets in opened} == {"sk_test_sandbox", "togai_sandbox"}

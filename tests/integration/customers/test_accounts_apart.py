@@ -22,7 +22,7 @@ async def with_a_second(make: Make) -> tuple[InProcess, str]:
     """A healthy pair of the first Stripe account, and a flow for changes to the second."""
     tandem = await make("second", **SETTINGS)
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
     [customer] = tandem.customers()
     await tandem.link(CHANGES, stripe="second", suffix="-second")
     return tandem, str(customer["id"])
@@ -32,7 +32,7 @@ async def test_a_flow_link_of_a_second_account_leaves_the_pairs_of_the_first_alo
     """Its run says so; the first link's run writes the change."""
     tandem, customer = await with_a_second(make)
     tandem.call("togai", "PATCH", "/customers/c-acme", json={"name": "Acme II"})
-    await tandem.settle()
+    await tandem.drain()
     pair = tandem.pair(tandem.ref(customer))
     runs = {run.flow_link: run for run in tandem.runs(tandem.ref("acme", "togai"), "updated")}
 
@@ -48,7 +48,7 @@ async def test_an_account_that_has_its_customer_gets_none_at_a_second_account(ma
     tandem = await make("second", **SETTINGS)
     await tandem.link(TO_STRIPE, stripe="second", suffix="-second")
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
     customers = [*tandem.customers(), *tandem.customers("second")]
 
     assert len(customers) == 1
@@ -65,7 +65,7 @@ async def test_a_decision_is_carried_out_by_the_link_of_the_pairs_own_accounts(m
     await tandem.link(BY_HAND, enabled=False)
     await tandem.link(BY_HAND, stripe="second", suffix="-second")
     tandem.by_hand(change, "acme", customer if change == "unlink" else other)
-    await tandem.settle()
+    await tandem.drain()
     pair = tandem.pair(tandem.ref(customer))
 
     assert pair is not None
@@ -79,9 +79,9 @@ async def test_the_same_address_at_two_stripe_accounts_is_no_rival(make: Make) -
     await tandem.link(TO_TOGAI, stripe="second", suffix="-second")
     await tandem.link("stripe-customer-changes", stripe="second", suffix="-second")
     one, two = tandem.customer(email="one@x.test"), tandem.customer(at="second", email="two@x.test")
-    await tandem.settle()
+    await tandem.drain()
     tandem.change(two, at="second", name="Second Inc")
-    await tandem.settle()
+    await tandem.drain()
 
     assert tandem.togai(f"acc_{one}")["customer"]["name"] == "Globex"
     assert tandem.togai(f"acc_{two}")["customer"]["name"] == "Second Inc"
@@ -91,17 +91,17 @@ async def test_a_connection_that_was_removed_and_added_again_goes_on(make: Make)
     """Under another name, with a key to the same account: the pairs are the account's, not the connection's."""
     tandem = await make(**SETTINGS)
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
     [customer] = tandem.customers()
     await tandem.replace_connection("stripe", "again")
     await tandem.link(CHANGES, stripe="again")
     tandem.call("togai", "PATCH", "/customers/c-acme", json={"name": "Acme II"})
-    await tandem.settle("togai")
+    await tandem.drain("togai")
 
     assert tandem.stripe(str(customer["id"]))["name"] == "Acme II"
 
 
-def told(tandem: InProcess, account: str) -> None:
+def reported(tandem: InProcess, account: str) -> None:
     """Togai's webhook: the pollers have not seen the account yet."""
     body, connection = json.dumps({"accountId": account}).encode(), tandem.registry.connections["togai"]
     tandem.deliver(
@@ -115,13 +115,13 @@ async def test_a_sibling_waits_while_the_first_ones_customer_is_being_made(tande
     """Stripe made it and its answer was lost: it has the address and is linked to nobody, and is no candidate."""
     match = {"account": tandem.accounts["stripe"]["id"], "operation": "customers.create"}
     tandem.account("east", {"id": "acme"}, primaryEmail="same@acme.test")
-    told(tandem, "east")
+    reported(tandem, "east")
     with tandem.control.fault(app="stripe", kind="error_after", match=match, times=1):
-        await tandem.settle("stripe")
+        await tandem.drain("stripe")
     west = {"id": "west", "name": "West", "customerId": "acme", "primaryEmail": "same@acme.test", "address": {}}
     tandem.call("togai", "POST", "/accounts", json=west)
-    told(tandem, "west")
-    await tandem.settle("stripe")
+    reported(tandem, "west")
+    await tandem.drain("stripe")
     meanwhile = tandem.runs(tandem.ref("west", "togai"), "created")[-1]
     await tandem.look_again()
     pairs = [tandem.pair(tandem.ref(account, "togai")) for account in ("east", "west")]
@@ -138,9 +138,9 @@ async def test_a_decision_is_carried_out_by_the_flow_link_that_was_asked(tandem:
     await tandem.link("links-by-hand", suffix="-too")
     tandem.account()
     customer = tandem.customer()
-    await tandem.settle()
+    await tandem.drain()
     tandem.by_hand("link", "acme", customer, flow_link="links-by-hand")
-    await tandem.settle()
+    await tandem.drain()
     runs = tandem.runs(tandem.ref("acme", "togai"), "link_requested")
 
     assert {run.flow_link: run.state for run in runs} == {"links-by-hand": "succeeded", "links-by-hand-too": "skipped"}
@@ -151,7 +151,7 @@ async def test_a_link_that_names_a_connection_to_another_app_is_refused(tandem: 
     """No call goes to one vendor with what is meant for the other: the run says that the link is wrong."""
     await tandem.link(TO_STRIPE, stripe="togai")
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
     [letter] = tandem.letters()
 
     assert letter.problem.error == "Misconfigured"

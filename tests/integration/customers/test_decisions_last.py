@@ -12,9 +12,9 @@ async def linked(tandem: InProcess) -> str:
     """A customer whose account was linked by its address."""
     await tandem.link(TO_STRIPE, enabled=False)
     tandem.account(primaryEmail="one@x.test")
-    await tandem.settle()
+    await tandem.drain()
     customer = tandem.customer(email="one@x.test")
-    await tandem.settle()
+    await tandem.drain()
     await tandem.link(TO_STRIPE)
     assert tandem.pair(tandem.ref(customer)) is not None
     return customer
@@ -24,7 +24,7 @@ async def unlinked(tandem: InProcess) -> str:
     """The same, and a person took the link back."""
     customer = await linked(tandem)
     tandem.by_hand("unlink", "acme", customer, reason="two firms")
-    await tandem.settle()
+    await tandem.drain()
     assert tandem.pair(tandem.ref(customer)) is None
     return customer
 
@@ -36,7 +36,7 @@ async def test_a_creation_that_comes_again_does_not_link_what_was_unlinked(tande
     if restarted:
         await tandem.restart()
     tandem.deliver(tandem.created_again(customer))
-    await tandem.settle()
+    await tandem.drain()
     last = tandem.runs(tandem.ref(customer), "created")[-1]
 
     assert tandem.pair(tandem.ref(customer)) is None
@@ -51,10 +51,10 @@ async def test_archive_and_unarchive_do_not_link_what_was_unlinked(tandem: InPro
     customer = await unlinked(tandem)
     org = tandem.accounts["togai"]["id"]
     tandem.call("togai", "DELETE", "/accounts/acme")
-    await tandem.settle()
+    await tandem.drain()
     tandem.control.call("POST", "/togai/unarchive", {"account": org, "togai_account": "acme"})
     await tandem.restart()
-    await tandem.settle()
+    await tandem.drain()
 
     assert tandem.pair(tandem.ref(customer)) is None
     assert [found["id"] for found in tandem.customers()] == [customer]
@@ -64,7 +64,7 @@ async def test_a_rule_does_not_link_an_unlinked_one_to_a_third(tandem: InProcess
     """A new account with its address is a conflict that names it: a person decides."""
     customer = await unlinked(tandem)
     tandem.account("third", primaryEmail="one@x.test")
-    await tandem.settle()
+    await tandem.drain()
     last = tandem.runs(tandem.ref("third", "togai"), "created")[-1]
 
     assert last.problem
@@ -77,7 +77,7 @@ async def test_who_was_unlinked_gets_its_own_when_a_person_says_so(tandem: InPro
     """Its creation is looked at once more; the former partner stays unlinked."""
     customer = await unlinked(tandem)
     tandem.by_hand("separate", "", customer)
-    await tandem.settle()
+    await tandem.drain()
     pair = tandem.pair(tandem.ref(customer))
 
     assert pair is not None
@@ -89,7 +89,7 @@ async def test_a_person_may_link_again_what_a_person_unlinked(tandem: InProcess)
     """The later decision holds, and is undone by a later one."""
     customer = await unlinked(tandem)
     tandem.by_hand("link", "acme", customer)
-    await tandem.settle()
+    await tandem.drain()
     again = tandem.pair(tandem.ref(customer))
     await tandem.restart()
 
@@ -104,15 +104,15 @@ async def test_a_partner_that_was_left_behind_is_not_proposed_again(tandem: InPr
     customer = await linked(tandem)
     other = tandem.customer(email="other@x.test")
     await tandem.link(TO_TOGAI, enabled=False)
-    await tandem.settle()
+    await tandem.drain()
     for left in [pair for pair in [tandem.pair(tandem.ref(other))] if pair]:
         raise AssertionError(left)
     tandem.by_hand("relink", "acme", other)
-    await tandem.settle()
+    await tandem.drain()
     await tandem.link(TO_TOGAI)
     await tandem.restart()
     tandem.deliver(tandem.created_again(customer))
-    await tandem.settle()
+    await tandem.drain()
 
     assert tandem.pair(tandem.ref(customer)) is None
     assert tandem.runs(tandem.ref(customer), "created")[-1].state == "skipped"
@@ -121,20 +121,20 @@ async def test_a_partner_that_was_left_behind_is_not_proposed_again(tandem: InPr
 async def test_an_old_event_of_our_own_write_changes_nothing(tandem: InProcess) -> None:
     """Sent again after a month, it only causes a look: what a person set back meanwhile stays."""
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
     [customer] = tandem.customers()
     for name in ("Second", "Third"):
         tandem.call("togai", "PATCH", "/customers/c-acme", json={"name": name})
-        await tandem.settle()
+        await tandem.drain()
     tandem.change(customer["id"], name="Second")
-    await tandem.settle()
+    await tandem.drain()
     events = tandem.call("stripe", "GET", "/v1/events", params={"limit": 100, "type": "customer.updated"})["data"]
     ours = next(
         event for event in events if event["data"]["object"]["name"] == "Second" and event["request"]["idempotency_key"]
     )
     await tandem.restart()
     tandem.deliver(tandem.event_of(ours))
-    await tandem.settle()
+    await tandem.drain()
 
     assert tandem.stripe(customer["id"])["name"] == "Second"
     assert tandem.togai()["customer"]["name"] == "Third"
@@ -146,10 +146,10 @@ async def test_what_is_declared_separate_stays_so_when_its_create_is_refused(tan
     match = {"account": tandem.accounts["togai"]["id"], "operation": "customers.create"}
     with tandem.control.fault(app="togai", kind="error_before", match=match, status=422, times=1):
         tandem.by_hand("separate", "", customer)
-        await tandem.settle()
+        await tandem.drain()
         state = tandem.links.claim_of(tandem.ref(customer), tandem.registry.connections["togai"].app_account)
     tandem.change(customer, name="Better")
-    await tandem.settle()
+    await tandem.drain()
 
     assert state is not None
     assert state.state == "separate"
@@ -159,14 +159,14 @@ async def test_what_is_declared_separate_stays_so_when_its_create_is_refused(tan
 async def test_who_was_first_still_owns_its_values_after_unlink_and_link(tandem: InProcess) -> None:
     """What was changed at its side meanwhile travels; the name that Tandem made of the former address does not."""
     customer = tandem.customer(name="", email="one@x.test")
-    await tandem.settle()
+    await tandem.drain()
     account = f"acc_{customer}"
     tandem.by_hand("unlink", account, customer)
-    await tandem.settle()
+    await tandem.drain()
     tandem.change(customer, email="two@x.test", phone="+49 2")
-    await tandem.settle()
+    await tandem.drain()
     tandem.by_hand("link", account, customer)
-    await tandem.settle()
+    await tandem.drain()
 
     pair = tandem.pair(tandem.ref(customer))
     assert pair

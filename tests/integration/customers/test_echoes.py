@@ -9,7 +9,7 @@ async def test_the_echo_of_a_creation_names_the_run_that_made_it(tandem: InProce
     """From either side; the run that made it is nobody's echo."""
     tandem.account()
     customer = tandem.customer()
-    await tandem.settle()
+    await tandem.drain()
     pairs = [tandem.pair(tandem.ref("acme", "togai")), tandem.linked(customer)]
     runs = {run.id: run for run in tandem.runs()}
 

@@ -20,7 +20,7 @@ TO_STRIPE, TO_TOGAI = "togai-account-to-stripe-customer", "stripe-customer-to-to
 async def by_a_new_account(tandem: InProcess) -> str:
     await tandem.link(TO_TOGAI, enabled=False)
     customer = tandem.customer(email="one@x.test", **FILLED)
-    await tandem.settle()
+    await tandem.drain()
     tandem.account(primaryEmail="one@x.test")
     return customer
 
@@ -28,7 +28,7 @@ async def by_a_new_account(tandem: InProcess) -> str:
 async def by_a_new_customer(tandem: InProcess) -> str:
     await tandem.link(TO_STRIPE, enabled=False)
     tandem.account(primaryEmail="one@x.test")
-    await tandem.settle()
+    await tandem.drain()
     return tandem.customer(email="one@x.test", **FILLED)
 
 
@@ -37,7 +37,7 @@ async def by_hand(tandem: InProcess) -> str:
         await tandem.link(flow, enabled=False)
     customer = tandem.customer(**FILLED)
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
     tandem.by_hand("link", "acme", customer)
     return customer
 
@@ -45,7 +45,7 @@ async def by_hand(tandem: InProcess) -> str:
 async def by_a_setting(tandem: InProcess) -> str:
     await tandem.link(TO_TOGAI, enabled=False)
     customer = tandem.customer(**FILLED)
-    await tandem.settle()
+    await tandem.drain()
     setting = {"id": "StripeCustomerId", "value": customer, "namespace": "USER", "name": "x", "dataType": "STRING"}
     tandem.account(settings=[setting])
     return customer
@@ -54,7 +54,7 @@ async def by_a_setting(tandem: InProcess) -> str:
 async def by_metadata(tandem: InProcess) -> str:
     await tandem.link(TO_STRIPE, enabled=False)
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
     return tandem.customer(**FILLED, **{"metadata[togai_account_id]": "acme"})
 
 
@@ -65,7 +65,7 @@ WAYS = [by_a_new_account, by_a_new_customer, by_hand, by_a_setting, by_metadata]
 async def test_a_filled_value_wins_over_an_empty_one(tandem: InProcess, link: Any) -> None:
     """Stripe has phone, address and a VAT number, the Togai account has none: they stay, and Togai gets them."""
     customer = await link(tandem)
-    await tandem.settle()
+    await tandem.drain()
     found, account = tandem.stripe(customer), tandem.togai()
 
     assert tandem.pair(tandem.ref(customer)) == tandem.pair(tandem.ref("acme", "togai"))
@@ -83,13 +83,13 @@ async def test_what_is_filled_in_hides_nothing_that_is_changed_above_the_account
     """The account shows its customer's street and has none of its own: a phone number joins the street, there."""
     await tandem.link(TO_TOGAI, enabled=False)
     customer = tandem.customer(email="one@x.test", phone="+49 30 1")
-    await tandem.settle()
+    await tandem.drain()
     tandem.account(customer={"address": {"line1": "Ring 1", "country": "DE"}}, primaryEmail="one@x.test")
-    await tandem.settle()
+    await tandem.drain()
     filled = tandem.togai()
     moved = {"line1": "Ring 2", "country": "DE", "phoneNumber": "+49 30 2"}
     tandem.call("togai", "PATCH", "/customers/c-acme", json={"address": moved})
-    await tandem.settle()
+    await tandem.drain()
     found = tandem.stripe(customer)
 
     assert (filled.get("address"), filled["customer"]["address"]["phoneNumber"]) == (None, "+49 30 1")
@@ -99,10 +99,10 @@ async def test_what_is_filled_in_hides_nothing_that_is_changed_above_the_account
 async def test_after_the_first_contact_an_owners_emptying_travels(tandem: InProcess) -> None:
     """It is deliberate, and what stood there is in the run."""
     customer = await by_a_new_account(tandem)
-    await tandem.settle()
+    await tandem.drain()
     tandem.call("togai", "PATCH", "/accounts/acme", json={"address": {"line1": "Ring 1"}})
     tandem.call("togai", "PATCH", "/customers/c-acme", json={"address": {"line1": "Ring 1"}})
-    await tandem.settle()
+    await tandem.drain()
     changed = [run for run in tandem.runs(tandem.ref("acme", "togai"), "updated") if run.state == "succeeded"][-1]
     [write] = changed.steps[-1].output["writes"]
 
@@ -115,13 +115,13 @@ async def test_a_key_that_is_newly_synced_erases_nothing(make: Make) -> None:
     """It had never been compared: what one side has is copied to the other."""
     tandem = await make(default_currency="USD")
     tandem.account(metadata={"GSTN": "29AAB"})
-    await tandem.settle()
+    await tandem.drain()
     [customer] = tandem.customers()
     tandem.change(customer["id"], **{"metadata[VATN]": "DE1"})
-    await tandem.settle()
+    await tandem.drain()
     tandem.settings.synced_metadata[:] = ["VATN", "GSTN"]
     tandem.call("togai", "PATCH", "/customers/c-acme", json={"name": "Acme II"})
-    await tandem.settle()
+    await tandem.drain()
 
     assert tandem.togai()["metadata"] == {"GSTN": "29AAB", "VATN": "DE1"}
     assert {key: tandem.stripe(customer["id"])["metadata"][key] for key in ("GSTN", "VATN")} == {
@@ -134,17 +134,17 @@ async def test_what_a_run_overwrote_is_written_back_by_hand(tandem: InProcess) -
     """Both sides then differ on purpose: nothing travels until an owner changes its value."""
     await tandem.link(TO_TOGAI, enabled=False)
     customer = tandem.customer(name="Kept by hand", email="one@x.test", phone="+1 555")
-    await tandem.settle()
+    await tandem.drain()
     tandem.account(primaryEmail="one@x.test", address={"phoneNumber": "+1 777"})
-    await tandem.settle()
+    await tandem.drain()
     overwritten = tandem.stripe(customer)
     run = tandem.runs(tandem.ref("acme", "togai"), "created")[-1]
     writes = [write for step in run.steps for write in step.output.get("writes", ())]
     tandem.by_hand("revert", "acme", customer, writes=writes)
-    await tandem.settle()
+    await tandem.drain()
     tandem.change(customer, description="something else")
     tandem.call("togai", "PATCH", "/accounts/acme", json={"metadata": {"other": "x"}})
-    await tandem.settle()
+    await tandem.drain()
     reverted = tandem.stripe(customer)
 
     assert (overwritten["name"], overwritten["phone"]) == ("Customer acme", "+1 777")
@@ -155,13 +155,13 @@ async def test_what_a_run_overwrote_is_written_back_by_hand(tandem: InProcess) -
 async def test_what_was_filled_in_is_taken_back_without_erasing_its_source(tandem: InProcess) -> None:
     """Togai, the owner, loses what Tandem had copied to it; Stripe, where it came from, keeps it."""
     customer = await by_a_new_account(tandem)
-    await tandem.settle()
+    await tandem.drain()
     run = tandem.runs(tandem.ref("acme", "togai"), "created")[-1]
     writes = [write for step in run.steps for write in step.output.get("writes", ())]
     tandem.by_hand("revert", "acme", customer, writes=writes)
-    await tandem.settle()
+    await tandem.drain()
     tandem.change(customer, description="something else")
-    await tandem.settle()
+    await tandem.drain()
 
     assert not tandem.togai()["customer"]["address"]
     assert tandem.stripe(customer)["phone"] == "+49 30 1"
@@ -172,10 +172,10 @@ async def test_many_overwrites_wait_for_one_confirmation(make: Make) -> None:
     tandem = await make(default_currency="USD", delay_scale=1)
     await tandem.link(TO_TOGAI, enabled=False)
     customers = [tandem.customer(email=f"n{n}@x.test", phone="+1 555") for n in range(22)]
-    await tandem.settle()
+    await tandem.drain()
     for n in range(22):
         tandem.account(f"a{n}", primaryEmail=f"n{n}@x.test", address={"phoneNumber": "+1 777"})
-    await tandem.settle()
+    await tandem.drain()
     phones = [tandem.stripe(customer)["phone"] for customer in customers]
     held = [run for run in tandem.runs() if run.state == "parked"]
     link = tandem.registry.links[TO_STRIPE]

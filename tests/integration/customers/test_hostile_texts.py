@@ -48,7 +48,7 @@ async def test_deep_bodies_do_not_stop_the_worker(tandem: InProcess) -> None:
         row = {"id": "acme", "customerId": "c-acme", "metadata": nested(300)}
         tandem.deliver(polled(tandem, number, {"account": row}))
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
 
     letters = tandem.letters()
     assert len(letters) == tandem.settings.bugs_in_a_row + 3
@@ -63,7 +63,7 @@ async def test_a_deep_header_of_a_parked_run_is_a_dead_letter(tandem: InProcess)
     parked = b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     topic = tandem.topics.replay("customer")
     await tandem.log.append(topic, tandem.ref("acme", "togai"), envelope, headers=[(PARKED_HEADER, parked)])
-    await tandem.settle()
+    await tandem.drain()
 
     assert [letter.problem.error for letter in tandem.letters()] == ["Malformed"]
 
@@ -74,7 +74,7 @@ async def test_long_ids_do_not_stop_the_worker(tandem: InProcess) -> None:
     for number in range(tandem.settings.bugs_in_a_row + 3):
         customer = {"id": LONG, "object": "customer", "email": "a@acme.test"}
         tandem.deliver(tandem.event_of(body | {"id": f"evt_{number}", "data": {"object": customer}}))
-    await tandem.settle()
+    await tandem.drain()
 
     assert {letter.problem.error for letter in tandem.letters()} == {"Malformed"}
     assert all(len(letter.problem.reason) < 5000 for letter in tandem.letters())
@@ -83,7 +83,7 @@ async def test_long_ids_do_not_stop_the_worker(tandem: InProcess) -> None:
 async def test_a_setting_that_is_no_id_is_a_conflict(tandem: InProcess) -> None:
     """A person pasted something else into the account's Settings: the run waits for the correction."""
     tandem.account(settings=[NewSetting(id=NAME, value=LONG, name=NAME).model_dump(by_alias=True)])
-    await tandem.settle()
+    await tandem.drain()
     [run] = [run for run in tandem.runs() if run.state == "parked"]
 
     assert run.problem
@@ -95,7 +95,7 @@ async def test_a_setting_that_is_no_id_is_a_conflict(tandem: InProcess) -> None:
 async def test_a_metadata_value_that_is_no_id_is_a_conflict(tandem: InProcess) -> None:
     """The same at the other side, as far as Stripe lets it be written."""
     tandem.customer(**{"metadata[togai_account_id]": "y" * 500})
-    await tandem.settle()
+    await tandem.drain()
     [run] = [run for run in tandem.runs() if run.state == "parked"]
 
     assert run.problem

@@ -14,10 +14,10 @@ from tests.stack.in_process import InProcess
 async def test_a_run_that_waited_goes_on_when_its_link_is_on_again(tandem: InProcess) -> None:
     """It waits for an address, the link is switched off, the address comes, the link is switched on."""
     customer = tandem.customer(email="")
-    await tandem.settle()
+    await tandem.drain()
     await tandem.link(TO_TOGAI, enabled=False)
     tandem.change(customer, email="late@x.test")
-    await tandem.settle()
+    await tandem.drain()
     [while_off] = tandem.runs(tandem.ref(customer), "created")
     linked_while_off = tandem.pair(tandem.ref(customer))
     await tandem.link(TO_TOGAI)
@@ -37,7 +37,7 @@ async def test_what_comes_while_it_is_off_is_missed(tandem: InProcess) -> None:
     """It is on record under the flow link, and nothing of it is done later by itself."""
     await tandem.link(TO_STRIPE, enabled=False)
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
     await tandem.link(TO_STRIPE)
     await tandem.look_again()
     missed = [run for run in tandem.runs() if run.state == "missed"]
@@ -50,7 +50,7 @@ async def test_a_link_that_is_switched_off_in_the_middle_writes_no_more(tandem: 
     """The customer was made, its id is not written to Togai until the link is on again."""
     tandem.before_write("settings.post", lambda: tandem.link(TO_STRIPE, enabled=False))
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
     made, named = tandem.customers(), tandem.setting("acme")
     await tandem.link(TO_STRIPE)
     await tandem.look_again()
@@ -68,14 +68,14 @@ async def test_a_claim_of_a_link_that_is_off_is_in_nobodys_way(tandem: InProcess
         stored=False,
     ):  # fmt: skip
         tandem.account()
-        await tandem.settle()
+        await tandem.drain()
     begun = tandem.links.open_claim(tandem.ref("acme", "togai"))
     await tandem.link(TO_TOGAI, enabled=False)
     customer = tandem.customer()
     await tandem.link(TO_STRIPE, enabled=False, changed_at="2026-01-01T00:00:00.000Z")
     await tandem.look_again()
     tandem.by_hand("link", "acme", customer)
-    await tandem.settle()
+    await tandem.drain()
     await tandem.link(TO_STRIPE)
     await tandem.look_again()
 
@@ -88,16 +88,16 @@ async def test_a_claim_of_a_link_that_is_off_is_in_nobodys_way(tandem: InProcess
 async def test_what_was_missed_is_made_up_by_an_event_that_only_names_the_entity(tandem: InProcess, flow: str) -> None:
     """A creation is made, a change arrives; the run of the same flow link ends well."""
     customer = tandem.customer(email="one@x.test") if flow != TO_TOGAI else ""
-    await tandem.settle()
+    await tandem.drain()
     await tandem.link(flow, enabled=False)
     customer = customer or tandem.customer(email="one@x.test")
     tandem.change(customer, phone="+49 2")
-    await tandem.settle()
+    await tandem.drain()
     await tandem.link(flow)
     for run in [run for run in tandem.runs() if run.state == "missed" and run.flow_link == flow]:
         at = datetime.now(UTC)
         tandem.deliver(replayed(run.aggregate, run.event_type, f"{run.id}-again", "stripe", at, run.id))
-    await tandem.settle()
+    await tandem.drain()
 
     assert tandem.togai(f"acc_{customer}")["address"]["phoneNumber"] == "+49 2"
     assert [run.state for run in tandem.runs() if run.flow_link == flow][-1] == "succeeded"
@@ -109,10 +109,10 @@ async def test_a_customer_that_was_missed_is_linked_when_a_person_names_its_acco
         await tandem.link(flow, enabled=False)
     customer = tandem.customer()
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
     await tandem.link(TO_TOGAI)
     tandem.change(customer, **{"metadata[togai_account_id]": "acme"})
-    await tandem.settle()
+    await tandem.drain()
     pair = tandem.pair(tandem.ref(customer))
 
     assert pair

@@ -32,7 +32,7 @@ def person(tandem: InProcess) -> str:
 async def test_a_claims_body_ends_with_the_link(tandem: InProcess) -> None:
     """Name and address stand in the claim as long as they may have to be sent again."""
     customer = person(tandem)
-    await tandem.settle()
+    await tandem.drain()
     pair = tandem.linked(customer)
     bodies = [json.loads(r.value) for r in tandem.log.on(tandem.topics.mappings)]
 
@@ -53,7 +53,7 @@ async def test_a_claim_that_comes_to_nothing_leaves_nothing(make: Make) -> None:
         times=5,
     ):
         person(tandem)
-        await tandem.settle()
+        await tandem.drain()
 
     assert {found["state"] for found in last_mappings(tandem).values()} == {"withdrawn"}
     assert marked(tandem) == []
@@ -63,11 +63,11 @@ async def test_a_pair_that_ended_keeps_no_address(tandem: InProcess) -> None:
     """Neither one that a person took back, nor one whose customer was deleted."""
     unlinked = person(tandem)
     deleted = tandem.customer(name=NAME, email=f"other-{EMAIL}")
-    await tandem.settle()
+    await tandem.drain()
     account = tandem.linked(unlinked).target.rpartition("/")[2]
     tandem.by_hand("unlink", account, unlinked)
     tandem.call("stripe", "DELETE", f"/v1/customers/{deleted}")
-    await tandem.settle()
+    await tandem.drain()
 
     assert {found["state"] for found in last_mappings(tandem).values()} >= {"withdrawn", "deleted", "unlinked"}
     assert marked(tandem) == []

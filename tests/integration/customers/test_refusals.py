@@ -10,7 +10,7 @@ from tests.stack.in_process import InProcess
 
 async def pair(tandem: InProcess) -> str:
     tandem.account()
-    await tandem.settle()
+    await tandem.drain()
     [customer] = tandem.customers()
     return str(customer["id"])
 
@@ -20,10 +20,10 @@ async def test_a_refused_field_does_not_hold_back_the_others(tandem: InProcess) 
     customer = await pair(tandem)
     tandem.call("togai", "PATCH", "/customers/c-acme", json={"primaryEmail": "x1@invalid"})
     tandem.call("togai", "PATCH", "/accounts/acme", json={"address": {"line1": "New 1"}})
-    await tandem.settle()
+    await tandem.drain()
     found, writes = tandem.stripe(customer), tandem.writes()
     tandem.call("togai", "PATCH", "/accounts/acme", json={"address": {"line1": "New 2"}})
-    await tandem.settle()
+    await tandem.drain()
     state = tandem.registry.pair_states.known(tandem.linked(customer))
 
     assert (found["email"], found["address"]["line1"]) == ("acme@example.test", "New 1")
@@ -37,9 +37,9 @@ async def test_a_refusal_ends_when_its_value_is_corrected(tandem: InProcess) -> 
     """The difference goes with it."""
     customer = await pair(tandem)
     tandem.call("togai", "PATCH", "/customers/c-acme", json={"primaryEmail": "x1@invalid"})
-    await tandem.settle()
+    await tandem.drain()
     tandem.call("togai", "PATCH", "/customers/c-acme", json={"primaryEmail": "x1@valid.test"})
-    await tandem.settle()
+    await tandem.drain()
 
     assert tandem.stripe(customer)["email"] == "x1@valid.test"
     assert tandem.registry.pair_states.known(tandem.linked(customer)).differences == {}
@@ -48,11 +48,11 @@ async def test_a_refusal_ends_when_its_value_is_corrected(tandem: InProcess) -> 
 async def test_togai_names_no_field_so_they_are_sent_one_by_one(tandem: InProcess) -> None:
     """What it takes arrives, what it refuses is shown with its text."""
     customer = tandem.customer()
-    await tandem.settle()
+    await tandem.drain()
     match = {"account": tandem.accounts["togai"]["id"], "operation": "customers.update"}
     with tandem.control.fault(app="togai", kind="error_before", match=match, status=422, times=2):
         tandem.change(customer, email="new@x.test", phone="+49 30 3", name="New Name")
-        await tandem.settle()
+        await tandem.drain()
     account = tandem.togai(f"acc_{customer}")
     [(field, shown)] = tandem.registry.pair_states.known(tandem.linked(customer)).differences.items()
 
@@ -66,12 +66,12 @@ async def test_a_key_that_does_not_fit_follows_when_another_one_is_removed(tande
     """It is shown as refused until then, and nothing else has to change."""
     customer = await pair(tandem)
     tandem.change(customer, **{f"metadata[k{n}]": "x" for n in range(48)})
-    await tandem.settle()
+    await tandem.drain()
     tandem.call("togai", "PATCH", "/accounts/acme", json={"metadata": {"VATN": "DE1"}})
-    await tandem.settle()
+    await tandem.drain()
     shown = tandem.registry.pair_states.known(tandem.linked(customer)).differences["metadata.VATN"]
     tandem.change(customer, **{"metadata[k1]": ""})
-    await tandem.settle()
+    await tandem.drain()
 
     assert shown.refused
     assert "has as many: remove one, and VATN follows" in shown.reason
@@ -82,9 +82,9 @@ async def test_a_key_that_does_not_fit_follows_when_another_one_is_removed(tande
 async def test_a_country_that_togai_does_not_take_is_shown(tandem: InProcess) -> None:
     """The rest of the address arrives."""
     customer = tandem.customer(**{"address[line1]": "Ring 1", "address[country]": "Narnia"})
-    await tandem.settle()
+    await tandem.drain()
     tandem.change(customer, **{"address[line1]": "Ring 2"})
-    await tandem.settle()
+    await tandem.drain()
     shown = tandem.registry.pair_states.known(tandem.linked(customer)).differences["address"]
 
     assert tandem.togai(f"acc_{customer}")["address"] == {"line1": "Ring 2"}
@@ -95,12 +95,12 @@ async def test_a_customer_with_fifty_keys_waits_and_ends_by_itself(tandem: InPro
     """The message names the limit and what Tandem adds; a retry makes no second customer."""
     keys = {f"metadata[k{n:02}]": "v" for n in range(50)}
     customer = tandem.customer(**keys)
-    await tandem.settle()
+    await tandem.drain()
     [run] = tandem.runs(tandem.ref(customer), "created")
     await tandem.look_again()
     waiting = tandem.runs(tandem.ref(customer), "created")
     tandem.change(customer, **{"metadata[k00]": "", "metadata[k01]": ""})
-    await tandem.settle()
+    await tandem.drain()
 
     assert run.state == "parked"
     assert "50 other metadata keys" in run.reason
@@ -114,10 +114,10 @@ async def test_a_customer_with_fifty_keys_waits_and_ends_by_itself(tandem: InPro
 async def test_a_refused_creation_waits_for_the_correction(tandem: InProcess) -> None:
     """Which comes as a change of the account: its run goes on, and there is one customer."""
     tandem.account(primaryEmail="x1@invalid")
-    await tandem.settle()
+    await tandem.drain()
     [waiting] = tandem.runs(tandem.ref("acme", "togai"), "created")
     tandem.call("togai", "PATCH", "/accounts/acme", json={"primaryEmail": "x1@valid.test"})
-    await tandem.settle()
+    await tandem.drain()
 
     assert waiting.state == "parked"
     assert "Invalid email address: x1@invalid" in waiting.reason
@@ -130,10 +130,10 @@ async def test_without_a_rule_for_the_currency_a_person_chooses(make: Make) -> N
     tandem = await make(currency_by_country={"DE": "EUR"}, stripe_api_key="sk_test_x", togai_api_token="x")
     ruled = tandem.customer(**{"address[country]": "Germany"})
     customer = tandem.customer(**{"address[country]": "FR"})
-    await tandem.settle()
+    await tandem.drain()
     [waiting] = tandem.runs(tandem.ref(customer), "created")
     tandem.change(customer, **{"metadata[togai_invoice_currency]": "chf"})
-    await tandem.settle()
+    await tandem.drain()
 
     assert waiting.state == "parked"
     assert "togai_invoice_currency=EUR" in waiting.reason
@@ -146,9 +146,9 @@ async def test_a_conflict_stays_one_while_it_is_looked_at_again(tandem: InProces
     await tandem.link("stripe-customer-to-togai-customer", enabled=False)
     for _ in range(2):
         tandem.customer(email="one@x.test")
-    await tandem.settle()
+    await tandem.drain()
     tandem.account(primaryEmail="one@x.test")
-    await tandem.settle()
+    await tandem.drain()
     await tandem.look_again()
     written = [decode_run(record.value) for record in tandem.log.on(tandem.topics.runs)]
     of_it = [run for run in written if run.aggregate == tandem.ref("acme", "togai") and "created" in run.event_type]

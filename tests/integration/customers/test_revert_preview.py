@@ -24,17 +24,17 @@ async def test_what_a_person_changed_stays_as_the_preview_says(tandem: InProcess
     """A look in between saw the change; what still stands goes back."""
     await tandem.link("stripe-customer-to-togai-customer", enabled=False)
     customer = tandem.customer(name="Kept by hand", email="one@x.test", phone="+1 555")
-    await tandem.settle()
+    await tandem.drain()
     tandem.account(primaryEmail="one@x.test", address={"phoneNumber": "+1 777"})
-    await tandem.settle()
+    await tandem.drain()
     run = tandem.runs(tandem.ref("acme", "togai"), "created")[-1]
     tandem.change(customer, phone="+1 999")
-    await tandem.settle()
+    await tandem.drain()
 
     path = f"/api/runs/{run.id}/revert"
     shown = (await asyncio.to_thread(console.ask, "GET", path)).json()
     asked = await asyncio.to_thread(console.ask, "POST", path, json={"reason": "a wrong import"})
-    await tandem.settle()
+    await tandem.drain()
     reverted = tandem.stripe(customer)
     [done] = tandem.runs(event_type="link_requested")
 

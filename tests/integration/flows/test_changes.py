@@ -12,7 +12,7 @@ from tests.stack.tenants import Tenant
 ADDRESS = {"phoneNumber": "+1", "line1": "1 St", "city": "Ulm", "country": "DE"}
 
 
-async def togai_born(tenant: Tenant, account: str = "acme", **fields: Any) -> str:
+async def made_in_togai(tenant: Tenant, account: str = "acme", **fields: Any) -> str:
     """A linked pair that was born in Togai: the Stripe customer's id."""
     await tenant.new_account(account, **fields)
     pair = await tenant.mapping(account)
@@ -20,7 +20,7 @@ async def togai_born(tenant: Tenant, account: str = "acme", **fields: Any) -> st
     return str(pair["stripe_id"])
 
 
-async def stripe_born(tenant: Tenant, **fields: str) -> str:
+async def made_in_stripe(tenant: Tenant, **fields: str) -> str:
     """A linked pair that was born in Stripe: the Stripe customer's id."""
     cus = await tenant.new_customer("Globex", "g@globex.test", **fields)
     await tenant.mapping(cus)
@@ -50,7 +50,7 @@ async def in_togai(tenant: Tenant, noun: str, entity: str, **wanted: Any) -> dic
 
 async def test_every_field_travels_from_togai_to_stripe(polled: Tenant) -> None:
     """Name, e-mail, phone, address as a whole, and the chosen metadata; nothing else is touched."""
-    cus = await togai_born(polled, address=ADDRESS)
+    cus = await made_in_togai(polled, address=ADDRESS)
     await polled.stripe("POST", f"/v1/customers/{cus}", data={"metadata[theirs]": "stays", "balance": "5"})
     await polled.togai("PATCH", "/customers/c-acme", json={"name": "Acme II"})
     changes = {
@@ -71,7 +71,7 @@ async def test_every_field_travels_from_togai_to_stripe(polled: Tenant) -> None:
 
 async def test_every_field_travels_from_stripe_to_togai(polled: Tenant) -> None:
     """To the account, and to the customer that Tandem made above it; other metadata of the account stays."""
-    cus = await stripe_born(polled)
+    cus = await made_in_stripe(polled)
     await polled.togai("PATCH", f"/accounts/acc_{cus}", json={"metadata": {"private": "x"}})
     data = {"name": "Globex II", "email": "new@globex.test", "phone": "+3"}
     data |= {"address[line1]": "3 St", "metadata[VATN]": "DE2"}
@@ -85,7 +85,7 @@ async def test_every_field_travels_from_stripe_to_togai(polled: Tenant) -> None:
 
 async def test_a_change_is_one_write_and_its_echo_none(polled: Tenant) -> None:
     """Nobody writes what is there already, however often the same is told."""
-    cus = await togai_born(polled)
+    cus = await made_in_togai(polled)
     await polled.forget_calls()
     await polled.fault("stripe", "duplicate", {"event_type": "customer.updated"})
     await polled.togai("PATCH", "/customers/c-acme", json={"name": "Acme II"})
@@ -102,7 +102,7 @@ async def test_a_change_is_one_write_and_its_echo_none(polled: Tenant) -> None:
 
 async def test_what_the_other_side_changes_is_shown_and_neither_copied_nor_reverted(polled: Tenant) -> None:
     """The run says who owns the field; both values are at hand until they are equal again."""
-    cus = await togai_born(polled)
+    cus = await made_in_togai(polled)
     await polled.stripe("POST", f"/v1/customers/{cus}", data={"name": "By hand"})
     run = await polled.run(cus, "in_sync", event_type="customer.updated")
     [difference] = await polled.differences()
@@ -125,7 +125,7 @@ async def _gone(tenant: Tenant) -> bool:
 
 async def test_a_customer_with_two_accounts_reaches_both_stripe_customers(polled: Tenant) -> None:
     """The name is the customer's; an e-mail address of one account is its own."""
-    first = await togai_born(polled, "one", primaryEmail="one@acme.test")
+    first = await made_in_togai(polled, "one", primaryEmail="one@acme.test")
     await polled.togai("POST", "/accounts", json={"id": "two", "name": "Account two", "customerId": "c-one"})
     second = str((await polled.mapping("two"))["stripe_id"])
     await polled.togai("PATCH", "/customers/c-one", json={"name": "Both", "primaryEmail": "all@acme.test"})
@@ -136,7 +136,7 @@ async def test_a_customer_with_two_accounts_reaches_both_stripe_customers(polled
 
 async def test_a_call_that_lands_long_after_its_time_out_is_repaired(polled: Tenant) -> None:
     """It sets all that it carries back, the phone number in the address too; the next look writes it again."""
-    cus = await stripe_born(polled, phone="+1", **{"address[line1]": "1 St", "address[country]": "DE"})
+    cus = await made_in_stripe(polled, phone="+1", **{"address[line1]": "1 St", "address[country]": "DE"})
     account = f"acc_{cus}"
     fault = await polled.fault("togai", "hang_before", {"operation": "accounts.update"}, times=1, seconds=8)
     await polled.stripe("POST", f"/v1/customers/{cus}", data={"address[line1]": "2 St"})
@@ -161,7 +161,7 @@ async def test_a_call_that_lands_long_after_its_time_out_is_repaired(polled: Ten
 
 async def test_archived_in_togai_is_a_mark_in_stripe_that_goes_again(polled: Tenant) -> None:
     """And nothing is deleted at Stripe."""
-    cus = await togai_born(polled)
+    cus = await made_in_togai(polled)
     await polled.togai("DELETE", "/accounts/acme")
     marked = await until(lambda: _status(polled, cus, "archived"), "the mark")
     await polled.unarchive("acme")
@@ -226,12 +226,12 @@ async def _status(tenant: Tenant, cus: str, wanted: str | None) -> dict[str, Any
     return customer if customer["metadata"].get("togai_status") == wanted else None
 
 
-@pytest.mark.parametrize("born", ["togai", "stripe"])
-async def test_deleted_in_stripe_is_a_state_of_the_link(polled: Tenant, born: str) -> None:
+@pytest.mark.parametrize("origin", ["togai", "stripe"])
+async def test_deleted_in_stripe_is_a_state_of_the_link(polled: Tenant, origin: str) -> None:
     """The account stays active, and no later event makes the customer again."""
-    cus = await (togai_born(polled) if born == "togai" else stripe_born(polled))
-    account = "acme" if born == "togai" else f"acc_{cus}"
-    customer = "c-acme" if born == "togai" else cus
+    cus = await (made_in_togai(polled) if origin == "togai" else made_in_stripe(polled))
+    account = "acme" if origin == "togai" else f"acc_{cus}"
+    customer = "c-acme" if origin == "togai" else cus
     await polled.stripe("DELETE", f"/v1/customers/{cus}")
     mapping = await polled.mapping(cus, "deleted")
     await polled.togai("PATCH", f"/customers/{customer}", json={"name": "Still here"})
@@ -249,7 +249,7 @@ async def test_deleted_in_stripe_is_a_state_of_the_link(polled: Tenant, born: st
 
 async def test_stripes_changes_wait_while_the_account_is_archived(polled: Tenant) -> None:
     """Togai takes no changes then: a difference says so, and it goes by itself."""
-    cus = await stripe_born(polled)
+    cus = await made_in_stripe(polled)
     await polled.togai("DELETE", f"/accounts/acc_{cus}")
     await until(lambda: _status(polled, cus, "archived"), "the mark")
     await polled.stripe("POST", f"/v1/customers/{cus}", data={"name": "Globex II"})
@@ -264,7 +264,7 @@ async def test_stripes_changes_wait_while_the_account_is_archived(polled: Tenant
 
 async def test_two_that_write_the_same_pair_in_turn_are_parked(polled: Tenant) -> None:
     """Another integration reverts what we write: after five writes it does not settle, and says so."""
-    cus = await togai_born(polled)
+    cus = await made_in_togai(polled)
     for number in range(12):
         await polled.togai("PATCH", "/customers/c-acme", json={"name": f"Acme {number}"})
         if any(r["state"] == "parked" for r in await polled.runs("acme")):
@@ -288,7 +288,7 @@ async def in_or_parked(tenant: Tenant, cus: str, name: str) -> None:
 
 async def test_an_error_after_the_write_is_looked_at_again_and_not_written_twice(polled: Tenant) -> None:
     """500 after the commit, and a time-out: setting a state is decided on what both sides say then."""
-    cus = await togai_born(polled)
+    cus = await made_in_togai(polled)
     await polled.fault("stripe", "error_after", {"operation": "customers.update"}, times=1)
     await polled.forget_calls()
     await polled.togai("PATCH", "/customers/c-acme", json={"name": "Acme II"})

@@ -188,8 +188,8 @@ async def test_a_customer_that_was_made_before_a_person_named_another_is_shown(m
     """It is linked, for nobody would look for it any more; the account's Settings say otherwise: a person decides."""
     tenant, named, linked = await made_and_another_named(mortal)
     shown = {conflict["reason"] for conflict in await tenant.conflicts("acme")}
-    said = f"the Settings of account acme name {named}, it is linked to {linked['stripe_id']}"
-    assert shown == {f"{said}: correct the setting or the link"}
+    output = f"the Settings of account acme name {named}, it is linked to {linked['stripe_id']}"
+    assert shown == {f"{output}: correct the setting or the link"}
 
     body = {"id": linked["id"], "reason": "It is.", "flow_link": tenant.link_id("links-by-hand")}
     await tenant.ask("POST", "/mappings/relink", **body, sides={"stripe": named})

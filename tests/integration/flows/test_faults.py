@@ -208,10 +208,10 @@ async def test_a_body_that_names_nothing_ends_as_a_dead_letter(tenant: Tenant) -
     assert answer.status_code == 200
     event = answer.json()["received"]
 
-    async def buried() -> list[dict[str, object]]:
+    async def dead_lettered() -> list[dict[str, object]]:
         return list((await tenant.stack.api("/dead-letters", id=event))["items"])
 
-    [letter] = await until(buried, "dead letter")
+    [letter] = await until(dead_lettered, "dead letter")
 
     assert "names no account" in str(letter["problem"])
 
@@ -222,10 +222,10 @@ async def test_what_is_no_envelope_is_buried_and_the_next_event_goes_on(tenant: 
     async with Log(settings) as kafka:
         place = await kafka.append(Topics(settings).events("customer"), "garbage", b"\xff not json")
 
-    async def buried() -> list[dict[str, object]]:
+    async def dead_lettered() -> list[dict[str, object]]:
         items = (await tenant.stack.api("/dead-letters", limit=200))["items"]
         return [i for i in items if i["place"] == "/".join(map(str, place))]
 
-    assert await until(buried, "dead letter")
+    assert await until(dead_lettered, "dead letter")
     await tenant.new_account("after")
     await tenant.mapping("after")

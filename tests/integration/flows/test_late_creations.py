@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.flows.test_changes import in_togai, stripe_born
+from tests.integration.flows.test_changes import in_togai, made_in_stripe
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
 
@@ -48,7 +48,7 @@ async def test_a_change_between_the_create_and_its_answer(stack: Stack) -> None:
 async def test_an_account_is_archived_between_the_look_and_the_write(stack: Stack) -> None:
     """Togai refuses the change; the next look sees why, and nothing is given up on."""
     tenant = await Tenant.make(stack)
-    cus = await stripe_born(tenant, phone="+1")
+    cus = await made_in_stripe(tenant, phone="+1")
     fault = await tenant.fault("togai", "hang_before", {"operation": "customers.update"}, times=1, seconds=2)
     await tenant.stripe("POST", f"/v1/customers/{cus}", data={"phone": "+2"})
     await tenant.struck(fault)
@@ -62,7 +62,7 @@ async def test_an_account_is_archived_between_the_look_and_the_write(stack: Stac
 async def test_an_account_is_archived_for_the_moment_of_the_write_only(stack: Stack) -> None:
     """Togai refuses a change, and whoever looks why finds the account active: the same once more is taken."""
     tenant = await Tenant.make(stack)
-    cus = await stripe_born(tenant, phone="+1")
+    cus = await made_in_stripe(tenant, phone="+1")
     await tenant.fault("togai", "error_before", {"operation": "customers.update"}, times=1, status=400)
     await tenant.stripe("POST", f"/v1/customers/{cus}", data={"phone": "+2"})
     await in_togai(tenant, "accounts", f"acc_{cus}", address={"phoneNumber": "+2"})
@@ -74,7 +74,7 @@ async def test_an_account_is_archived_for_the_moment_of_the_write_only(stack: St
 async def test_a_refusal_for_good_is_shown(stack: Stack) -> None:
     """Togai does not take the value: it is shown with Togai's words, and is no dead letter."""
     tenant = await Tenant.make(stack)
-    cus = await stripe_born(tenant, phone="+1")
+    cus = await made_in_stripe(tenant, phone="+1")
     await tenant.fault("togai", "error_before", {"operation": "customers.update"}, status=400)
     await tenant.stripe("POST", f"/v1/customers/{cus}", data={"phone": "+2"})
 

@@ -39,7 +39,7 @@ class Pair:
     that this took.
     """
 
-    born: str
+    origin: str
     account: str
     stripe: str
     owned: dict[str, str]
@@ -48,7 +48,7 @@ class Pair:
 
     @property
     def customer(self) -> str:
-        return f"c-{self.account}" if self.born == "togai" else self.stripe
+        return f"c-{self.account}" if self.origin == "togai" else self.stripe
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ async def many(number: int, work: Any) -> list[Any]:
     return list(await asyncio.gather(*(one(n) for n in range(number))))
 
 
-async def born_in_togai(tenant: Tenant, n: int) -> Pair:
+async def made_in_togai(tenant: Tenant, n: int) -> Pair:
     account = f"a{n}"
     address = {"phoneNumber": f"+{n}", "line1": f"{n} St", "country": "US"}
     await tenant.new_account(account, primaryEmail=f"a{n}@x.test", address=address)
@@ -81,7 +81,7 @@ async def born_in_togai(tenant: Tenant, n: int) -> Pair:
     return Pair("togai", account, "", owned)
 
 
-async def born_in_stripe(tenant: Tenant, n: int) -> Pair:
+async def made_in_stripe(tenant: Tenant, n: int) -> Pair:
     own = {"phone": f"+{n}", "address[line1]": f"{n} St", "address[country]": "US"}
     cus = await tenant.new_customer(f"Customer {n}", f"s{n}@x.test", **own)
     owned = {"name": f"Customer {n}", "email": f"s{n}@x.test", "phone": f"+{n}", "line1": f"{n} St"}
@@ -104,7 +104,7 @@ async def at_togai(tenant: Tenant, pair: Pair, name: str, value: str) -> None:
     else:
         present = await until(lambda: address_of(tenant, pair), f"an address that Tandem is not about to write: {pair}")
         address = present | ({"phoneNumber": value} if name == "phone" else {"line1": value})
-        if pair.born == "stripe":
+        if pair.origin == "stripe":
             # An address is sent whole: whoever changes one part sets the other one again, maybe to what was before.
             pair.by_hand |= parts_of(address)
         await tenant.togai("PATCH", f"/accounts/{pair.account}", json={"address": address})
@@ -124,14 +124,14 @@ def parts_of(address: dict[str, Any]) -> dict[str, str]:
 async def address_of(tenant: Tenant, pair: Pair) -> dict[str, Any] | None:
     """An account's address, None while the owner's last change is not there: Tandem is about to write it."""
     address = await standing(tenant, pair)
-    if pair.born == "stripe" and any(
+    if pair.origin == "stripe" and any(
         v not in (pair.owned[n], pair.by_hand.get(n)) for n, v in parts_of(address).items()
     ):
         return None
     return address
 
 
-async def looked_at(tenant: Tenant, pair: Pair) -> bool:
+async def checked_at(tenant: Tenant, pair: Pair) -> bool:
     """Whether Tandem has seen what a person set in an account's address: a write of it will keep that."""
     parts = parts_of(await standing(tenant, pair))
     found = (await tenant.stack.api("/differences", id=pair.account))["items"]
@@ -140,14 +140,14 @@ async def looked_at(tenant: Tenant, pair: Pair) -> bool:
     return all(parts[name] in (pair.owned[name], seen[name]) for name in parts)
 
 
-async def change(tenant: Tenant, pair: Pair, dice: random.Random, n: int) -> None:
-    name = dice.choice(FIELDS)
+async def change(tenant: Tenant, pair: Pair, rng: random.Random, n: int) -> None:
+    name = rng.choice(FIELDS)
     value = f"v{n}@x.test" if name == "email" else f"+{n}" if name == "phone" else f"Value {n}"
-    owners = dice.random() < 0.8
-    side = pair.born if owners else "stripe" if pair.born == "togai" else "togai"
+    owners = rng.random() < 0.8
+    side = pair.origin if owners else "stripe" if pair.origin == "togai" else "togai"
     if owners:
-        if pair.born == "stripe" and name in ADDRESS and ADDRESS & pair.by_hand.keys():
-            await until(lambda: looked_at(tenant, pair), f"what a person set was looked at: {pair}")
+        if pair.origin == "stripe" and name in ADDRESS and ADDRESS & pair.by_hand.keys():
+            await until(lambda: checked_at(tenant, pair), f"what a person set was looked at: {pair}")
         pair.owned[name] = value
         pair.by_hand.pop(name, None)
     await (at_stripe if side == "stripe" else at_togai)(tenant, pair, name, value)
@@ -177,7 +177,7 @@ async def wrong(tenant: Tenant, pairs: list[Pair]) -> list[str]:
     for pair in pairs:
         togai = shown_by_togai(customers[pair.customer], accounts[pair.account])
         stripe = shown_by_stripe(stripes[pair.stripe])
-        owner, other = (togai, stripe) if pair.born == "togai" else (stripe, togai)
+        owner, other = (togai, stripe) if pair.origin == "togai" else (stripe, togai)
         for name in FIELDS:
             allowed = {pair.owned[name], pair.by_hand.get(name, pair.owned[name])}
             if owner[name] != pair.owned[name] or other[name] not in allowed:
@@ -202,23 +202,23 @@ WHOLE = pytest.mark.long("the gate makes 200 changes on 20 pairs, the same ones 
 @pytest.mark.parametrize(("number", "changes"), [FEW, pytest.param(*MANY, marks=WHOLE)], ids=["few", "many"])
 async def test_random_changes_end_equal(busy: Stack, number: int, changes: int) -> None:
     """And a second full look finds nothing to do."""
-    dice = random.Random(4)
+    rng = random.Random(4)
     tenant = await Tenant.make(busy)
     half = number // 2
-    pairs = await many(half, lambda n: born_in_togai(tenant, n)) + await many(half, lambda n: born_in_stripe(tenant, n))
+    pairs = await many(half, lambda n: made_in_togai(tenant, n)) + await many(half, lambda n: made_in_stripe(tenant, n))
     await linked(tenant, pairs)
     for app in ("stripe", "togai"):
-        await tenant.fault(app, "drop", probability=LOST, seed=dice.randrange(1000))
+        await tenant.fault(app, "drop", probability=LOST, seed=rng.randrange(1000))
     await quiet(tenant)
     await tenant.forget_calls()
 
     turns = [[n for n in range(changes) if n % number == p] for p in range(number)]
-    dices = [random.Random(dice.random()) for _ in pairs]
+    rngs = [random.Random(rng.random()) for _ in pairs]
 
     async def change_all(p: int) -> None:
         # One pair's changes one after the other, as its person makes them; many pairs at once.
         for n in turns[p]:
-            await change(tenant, pairs[p], dices[p], n)
+            await change(tenant, pairs[p], rngs[p], n)
 
     await many(number, change_all)
     await until_none(lambda: wrong(tenant, pairs), "both sides equal, or a person's change shown", every=2)

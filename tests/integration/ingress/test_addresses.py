@@ -56,9 +56,11 @@ async def test_a_wrong_address_is_refused_with_its_reason(harness: Harness, path
     """The sender's fault, however it is written; sent as it stands here, as no client would."""
     body = event()
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-    answered, told = await harness.raw(f"{head}Stripe-Signature: {signed(body, NEW_SECRET)}\r\n\r\n".encode() + body)
+    answered, reported = await harness.raw(
+        f"{head}Stripe-Signature: {signed(body, NEW_SECRET)}\r\n\r\n".encode() + body
+    )
 
-    assert (answered, json.loads(told)["error"]["code"]) == (status, code)
+    assert (answered, json.loads(reported)["error"]["code"]) == (status, code)
 
 
 @pytest.mark.parametrize("path", ["/webhooks/stripe/con%5Fstripe", f"/webhooks/stripe/{STRIPE}?from=proxy"])
@@ -187,8 +189,8 @@ async def test_no_secret_is_in_the_log_or_in_an_answer(harness: Harness) -> None
     await harness.togai(ACCOUNT)
     await harness.togai(ACCOUNT, "Wrong name")
     async with harness.client() as http:
-        told = (await http.get(harness.url("/metrics"))).text
-    everything = "\n".join([harness.log(), told, *harness.answers])
+        reported = (await http.get(harness.url("/metrics"))).text
+    everything = "\n".join([harness.log(), reported, *harness.answers])
 
     assert "webhook.refused" in everything
     assert [secret for secret in SECRETS if secret in everything] == []

@@ -110,9 +110,9 @@ async def test_silent_connections_hold_nobody_up_and_are_closed(own: Harness) ->
     pairs = [await asyncio.open_connection("127.0.0.1", own.stack.ports["ingress"]) for _ in range(SILENT)]
     try:
         assert (await own.stripe(event())).status_code == 200
-        said = await asyncio.wait_for(asyncio.gather(*(reader.read() for reader, _ in pairs)), 120)
+        output = await asyncio.wait_for(asyncio.gather(*(reader.read() for reader, _ in pairs)), 120)
     finally:
         for _, writer in pairs:
             writer.close()
 
-    assert set(said) == {b""}
+    assert set(output) == {b""}

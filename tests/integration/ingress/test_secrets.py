@@ -52,13 +52,13 @@ class Scene:
 
     stack: LockedStack
     tenant: Tenant
-    told: list[str] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
 
     async def ask(self, process: str, method: str, path: str, **arguments: Any) -> httpx.Response:
         """A request whose answer is remembered, headers too."""
         async with own_machine(timeout=20, follow_redirects=False) as http:
             answer = await http.request(method, self.stack.url(process, path), **arguments)
-        self.told += [answer.text, *(f"{name}: {value}" for name, value in answer.headers.items())]
+        self.reported += [answer.text, *(f"{name}: {value}" for name, value in answer.headers.items())]
         return answer
 
     async def tandem(self, *arguments: str, **environment: str) -> str:
@@ -68,7 +68,7 @@ class Scene:
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, stdin=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         printed = (await asyncio.wait_for(process.communicate(), 60))[0].decode()
-        self.told.append(printed)
+        self.reported.append(printed)
         return printed
 
 
@@ -141,10 +141,10 @@ async def bad_days(scene: Scene) -> None:
     await unlucky.run(await unlucky.new_account("refused"), "parked", "dead")
     await scene.ask("ingress", "POST", _path(tenant.togai_hook(f"con_t{tenant.name}")), content=b'{"nothing": 1}')
 
-    async def buried() -> bool:
+    async def dead_lettered() -> bool:
         return bool(await tenant.dead_letters(""))
 
-    await until(buried, "a dead letter")
+    await until(dead_lettered, "a dead letter")
 
 
 async def with_wrong_key(scene: Scene) -> Tenant:
@@ -270,8 +270,8 @@ async def test_no_secret_stands_anywhere(scene: Scene) -> None:
     hidden, sealed = await marked(scene), [connection.sealed for connection in await connections(scene)]
     topics, files, lines = await topics_of(scene), files_of(scene), command_lines(scene)
     await scene.stack.stop()
-    told = "\n".join(scene.told).encode()
-    places = topics | files | files_of(scene) | lines | {"answers": told}
+    reported = "\n".join(scene.reported).encode()
+    places = topics | files | files_of(scene) | lines | {"answers": reported}
 
     # The search itself finds what is there, in each kind of place.
     settings = scene.stack.settings()

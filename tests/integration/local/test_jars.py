@@ -51,12 +51,12 @@ def repository(served: Path) -> Iterator[str]:
 
 async def test_fetched_with_progress_and_kept(repository: str, tmp_path: Path) -> None:
     """A first fetch brings every jar and tells how far it is; a second needs no network."""
-    told: list[tuple[int, int]] = []
-    paths = await jars.fetch(lambda done, total: told.append((done, total)), folder=tmp_path, repository=repository)
-    again = await jars.fetch(lambda done, total: told.append((-1, -1)), folder=tmp_path, repository=NOWHERE)
+    reported: list[tuple[int, int]] = []
+    paths = await jars.fetch(lambda done, total: reported.append((done, total)), folder=tmp_path, repository=repository)
+    again = await jars.fetch(lambda done, total: reported.append((-1, -1)), folder=tmp_path, repository=NOWHERE)
 
     assert {path.name: path.read_bytes() for path in paths} == {f"{n}-1.0.jar": c for n, c in CONTENT.items()}
-    assert told == [(0, 2), (1, 2), (2, 2)]
+    assert reported == [(0, 2), (1, 2), (2, 2)]
     assert again == paths
 
 

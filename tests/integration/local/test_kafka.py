@@ -63,10 +63,10 @@ async def read(broker: EmbeddedKafka, topic: str, count: int) -> list[bytes | No
 
 async def test_what_the_broker_was_told(broker: EmbeddedKafka) -> None:
     """A topic made with no settings is flushed before the acknowledgement and takes a wrapped webhook of a megabyte."""
-    await create(broker, "told")
+    await create(broker, "reported")
     admin = AIOKafkaAdminClient(**access.options(broker.bootstrap))
     await admin.start()
-    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "told")])
+    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "reported")])
     await admin.close()
     settings = {entry[0]: entry[1] for entry in answer.resources[0][4]}
 
@@ -117,11 +117,11 @@ async def test_a_cluster_id_that_begins_with_a_dash(
 
 
 @pytest.mark.parametrize(
-    ("servers", "told"), [("127.0.0.1:9", "No Kafka answers at 127.0.0.1:9"), ("nowhere", "write it as HOST:PORT")]
+    ("servers", "reported"), [("127.0.0.1:9", "No Kafka answers at 127.0.0.1:9"), ("nowhere", "write it as HOST:PORT")]
 )
-async def test_a_given_kafka_must_answer(servers: str, told: str) -> None:
+async def test_a_given_kafka_must_answer(servers: str, reported: str) -> None:
     """A KAFKA_BOOTSTRAP_SERVERS that leads nowhere is told with what to change."""
-    with pytest.raises(LocalError, match=told):
+    with pytest.raises(LocalError, match=reported):
         await require_kafka(Settings(kafka_bootstrap_servers=servers), patience=0.1)
 
 

@@ -28,13 +28,13 @@ from tests.integration.local.small import SERVER, small_part
 NO_WAIT = (0.01,)
 
 
-class Told(JsonLines):
+class RecordedReport(JsonLines):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str]] = []
 
-    def _say(self, event: str, **data: object) -> None:
+    def _report(self, event: str, **data: object) -> None:
         self.events.append((event, str(data.get("part", ""))))
 
 
@@ -44,13 +44,13 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def report() -> RecordedReport:
+    return RecordedReport()
 
 
 @pytest.fixture
-async def supervisor(home: Home, told: Told) -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(home, told, back_off=NO_WAIT)
+async def supervisor(home: Home, report: RecordedReport) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(home, report, back_off=NO_WAIT)
     yield supervisor
     await supervisor.stop()
 
@@ -61,21 +61,21 @@ def written(home: Home) -> list[dict[str, str]]:
     return parts
 
 
-async def test_a_started_part_is_ready_and_noted(supervisor: Supervisor, home: Home, told: Told) -> None:
+async def test_a_started_part_is_ready_and_noted(supervisor: Supervisor, home: Home, report: RecordedReport) -> None:
     """`start` returns when the part answers, and the state file then has its process, place and log."""
     port = free_port()
     await supervisor.start(small_part("one", port))
     (noted,) = written(home)
 
     assert await url_answers(f"http://127.0.0.1:{port}/")
-    assert told.events == [("starting", "one"), ("ready", "one")]
+    assert report.events == [("starting", "one"), ("ready", "one")]
     assert psutil.pid_exists(int(noted["pid"]))
     assert noted["url"] == f"http://127.0.0.1:{port}"
     assert noted["log"] == str(home.logs / "one.log")
     assert (home.logs / "one.log").read_text() == f"listening {port}\n"
 
 
-async def test_a_dead_part_starts_again(supervisor: Supervisor, told: Told) -> None:
+async def test_a_dead_part_starts_again(supervisor: Supervisor, report: RecordedReport) -> None:
     """A part that dies is told in one line and comes back."""
     port = free_port()
     await supervisor.start(small_part("one", port))
@@ -84,14 +84,14 @@ async def test_a_dead_part_starts_again(supervisor: Supervisor, told: Told) -> N
             await client.get(f"http://127.0.0.1:{port}/die")
 
     async def again() -> bool:
-        return told.events[-2:] == [("died", "one"), ("ready", "one")]
+        return report.events[-2:] == [("died", "one"), ("ready", "one")]
 
     await asyncio.wait_for(until(again, 0.02), 20)
 
     assert await url_answers(f"http://127.0.0.1:{port}/")
 
 
-async def test_a_grandchild_does_not_keep_the_port(supervisor: Supervisor, home: Home, told: Told) -> None:
+async def test_a_grandchild_does_not_keep_the_port(supervisor: Supervisor, home: Home, report: RecordedReport) -> None:
     """When a part is killed its whole group goes, so that the next one finds its port free."""
     port = free_port()
     fork = "import os, sys, time\nif os.fork():\n    time.sleep(600)\n"
@@ -99,7 +99,7 @@ async def test_a_grandchild_does_not_keep_the_port(supervisor: Supervisor, home:
     os.kill(int(written(home)[0]["pid"]), 9)
 
     async def again() -> bool:
-        return told.events[-1] == ("ready", "one") and ("died", "one") in told.events
+        return report.events[-1] == ("ready", "one") and ("died", "one") in report.events
 
     await asyncio.wait_for(until(again, 0.02), 20)
 

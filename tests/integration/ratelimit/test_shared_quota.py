@@ -128,8 +128,8 @@ async def test_workers_go_on_when_the_allocator_is_killed(limited: Stack) -> Non
     died = (await calls_to_togai(tenant))[-1]["at"]
 
     async def alone() -> bool:
-        said = [await facts(limited, name, "/readyz") for name in limited.workers]
-        return any(f"togai:test:{tenant.togai_org}" in each["fallback"] for each in said)
+        output = [await facts(limited, name, "/readyz") for name in limited.workers]
+        return any(f"togai:test:{tenant.togai_org}" in each["fallback"] for each in output)
 
     await until(alone, "a worker on its fallback share")
     by_share = await called(tenant, 4, since=died + 3)
@@ -157,12 +157,12 @@ async def test_a_429_with_retry_after_silences_all_workers(limited: Stack) -> No
     await called(tenant, 2 * TOGAI_A_SECOND)
     await tenant.fault("togai", "rate_limited", {}, times=1, retry_after=3)
 
-    async def told() -> bool:
+    async def reported() -> bool:
         account = f"togai:test:{tenant.togai_org}"
         return bool((await facts(limited, "ingress", "/limits"))["accounts"].get(account, {}).get("back_off"))
 
     at = await refused_by_fault(tenant)
-    await until(told, "the silence that the allocator asks for")
+    await until(reported, "the silence that the allocator asks for")
     # A lease that was leased before is good for so long.
     begun = time.time() + HORIZON
     calls = await called(tenant, 10, since=at + 3)

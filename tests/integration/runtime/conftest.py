@@ -14,10 +14,10 @@ from tests.engines import access
 
 
 @pytest.fixture(autouse=True)
-def told() -> Iterator[list[structlog.typing.EventDict]]:
+def logged() -> Iterator[list[structlog.typing.EventDict]]:
     """What is logged, as data: unconfigured, the log would draw every traceback with all variables."""
-    with structlog.testing.capture_logs() as told:
-        yield told
+    with structlog.testing.capture_logs() as logged:
+        yield logged
 
 
 def own_settings(bootstrap: str, **changes: object) -> Settings:

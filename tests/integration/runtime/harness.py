@@ -55,7 +55,7 @@ def event(name: str = "evt_1", *, data: Any = None, **changes: Any) -> Envelope:
     return Envelope(**(fields | changes))
 
 
-class ToldClients(Clients):
+class ScriptedClients(Clients):
     """No clients: remembers what was refused."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Harness:
             "stripe.customer.change_link": self._change_link,
             "stripe.customer.sync_fields": self._compare,
         }
-        self.clients = ToldClients()
+        self.clients = ScriptedClients()
         pairs = PairWrites(self.log, cast(Any, None), self.registry.pair_states, self.topics, self.settings)
         runner = Runner(
             DOMAIN, self.settings, self.topics, self.registry, links, self.clients, self.log, actions, "worker-1", pairs

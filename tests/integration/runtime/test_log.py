@@ -184,16 +184,16 @@ async def test_a_topic_of_another_shape_is_reported(kafka_bootstrap: str) -> Non
         made = [NewTopic(topics.events("customer"), 5, 1), NewTopic(topics.mappings, 1, 1, topic_configs=config)]
         await client.create_topics(made)
         assert await shapes(client, [topic.name for topic in made]) == {made[0].name: 5, made[1].name: 1}
-    told = [str(mismatch) for mismatch in await ensure_topics(settings)]
+    reported = [str(mismatch) for mismatch in await ensure_topics(settings)]
 
-    assert told == [str(mismatch) for mismatch in await ensure_topics(settings)]
+    assert reported == [str(mismatch) for mismatch in await ensure_topics(settings)]
     for expected in (
         f"topic {topics.events('customer')}: has 5 partitions, must have 3",
         f"topic {topics.mappings}: has cleanup.policy=delete, must be compact",
         f"topic {topics.mappings}: has retention.ms=1000, must be -1",
     ):
-        assert [line for line in told if line.startswith(expected)], told
-    assert all(topics.events("customer") in line or topics.mappings in line for line in told)
+        assert [line for line in reported if line.startswith(expected)], reported
+    assert all(topics.events("customer") in line or topics.mappings in line for line in reported)
 
 
 async def test_too_few_brokers_must_be_accepted(kafka_bootstrap: str) -> None:

@@ -136,15 +136,17 @@ async def test_a_pair_that_is_written_again_and_again_does_not_settle(
     sides: tuple[tuple[Worker, Side], ...] = ((one, "togai"), (other, "stripe"))
     for number in range(FIGHT_WRITES):
         by, side = sides[number % 2]
-        await by.commit(side, await fresh(by, side), run=f"run_{number}", agreed={"name": str(number)}, written=True)
+        await by.commit(
+            side, await recent_writes(by, side), run=f"run_{number}", agreed={"name": str(number)}, written=True
+        )
     with pytest.raises(Unsettled, match="5 times"):
-        await one.writes.begin(PAIR, "togai", "run_x", NAME, await fresh(one, "togai"))
+        await one.writes.begin(PAIR, "togai", "run_x", NAME, await recent_writes(one, "togai"))
 
     clock[0] += 601
-    await one.writes.begin(PAIR, "togai", "run_x", NAME, await fresh(one, "togai"))
+    await one.writes.begin(PAIR, "togai", "run_x", NAME, await recent_writes(one, "togai"))
 
 
-async def fresh(by: Worker, side: Side) -> Known:
+async def recent_writes(by: Worker, side: Side) -> Known:
     """What a worker knows once its replica has come up to the log."""
     while True:
         try:
@@ -176,10 +178,10 @@ async def test_what_was_agreed_last_holds_whatever_is_announced_and_taken_back_a
     """Such a record tells again what its own side agreed on long ago: a person's change would be taken for old."""
     one, other = two
     await one.commit("togai", Known(), agreed={"name": "d1"}, differences={"name": DIFFERENT})
-    await other.commit("stripe", await fresh(other, "stripe"), agreed={"name": "d2"})
+    await other.commit("stripe", await recent_writes(other, "stripe"), agreed={"name": "d2"})
 
-    seen = await fresh(one, "togai")
-    await other.commit("stripe", await fresh(other, "stripe"), agreed={"name": "d3"})
+    seen = await recent_writes(one, "togai")
+    await other.commit("stripe", await recent_writes(other, "stripe"), agreed={"name": "d3"})
     with pytest.raises(NotReady, match="meanwhile"):
         await one.writes.begin(PAIR, "togai", "run_1", NAME, seen)
     with pytest.raises(NotReady, match="meanwhile"):

@@ -33,7 +33,7 @@ async def test_a_failing_run_climbs_the_ladder() -> None:
 
     assert [topic for topic, _ in found] == ["1m", "10m", "1h", "1h"]
     assert [parked.run.parked for _, parked in found] == [1, 2, 3, 4]
-    assert all(parked.run.state == "parked" and not parked.looked_at for _, parked in found)
+    assert all(parked.run.state == "parked" and not parked.checked_at for _, parked in found)
     assert [fresh for _, fresh in harness.called] == [True, False, False, False]
     record, waiting = harness.log.written[-2:]
     assert (record.topic, waiting.topic) == (harness.topics.runs, harness.topics.delay("customer", "1h"))
@@ -100,7 +100,7 @@ async def test_a_waiting_run_looks_only_if_something_was_heard() -> None:
     assert len(harness.called) == looks
 
     _, again = harness.parked()[-1]
-    assert again.looked_at == parked.looked_at
+    assert again.checked_at == parked.checked_at
     harness.answer = lambda: None
     await harness.handle(event(), parked=runs.encode(again), due=again.due, known=Known.CHANGED)
     assert harness.runs()[-1].state == "succeeded"
@@ -304,7 +304,7 @@ async def test_a_buried_run_that_is_tried_again_may_be_parked_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "reported"),
     [
         (Blocked("con_t", "its api_base is not what its secrets were sealed for"), ""),
         (Blocked("con_t", "Togai: quota of customers", operation="customers.post", fingerprint="f"), "customers.post"),
@@ -312,7 +312,7 @@ async def test_a_buried_run_that_is_tried_again_may_be_parked_again() -> None:
     ],
 )
 async def test_what_only_a_change_of_the_connection_mends_waits_as_long_as_it_takes(
-    error: SyncError, told: str
+    error: SyncError, reported: str
 ) -> None:
     """Parked at once, tried again at the slowest pace, never given up on, and it says which connection."""
     harness = Harness()
@@ -323,9 +323,9 @@ async def test_what_only_a_change_of_the_connection_mends_waits_as_long_as_it_ta
         await harness.handle(event(), parked=runs.encode(parked), topic=f"customer.delay.{topic}")
 
     topic, parked = harness.parked()[-1]
-    assert (topic, bool(parked.looked_at), harness.letters()) == ("1h", False, [])
+    assert (topic, bool(parked.checked_at), harness.letters()) == ("1h", False, [])
     assert len(harness.called) == len(harness.parked())
-    assert harness.clients.refused == [told] * len(harness.called)
+    assert harness.clients.refused == [reported] * len(harness.called)
     assert parked.run.problem
     kept = "Blocked" if isinstance(error, Blocked) else "ConnectionClosed"
     assert (parked.run.problem.error, parked.run.problem.connection) == (kept, "con_t")

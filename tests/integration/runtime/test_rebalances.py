@@ -271,7 +271,7 @@ async def test_an_assignment_that_begins_too_late_stops_the_worker(reader: Reade
 
 
 async def test_what_kafka_has_deleted_is_told(
-    reader: Reader, stopped: list[str], told: list[structlog.typing.EventDict]
+    reader: Reader, stopped: list[str], logged: list[structlog.typing.EventDict]
 ) -> None:
     """A worker that was away for longer than events are kept goes on with the first one that is left."""
     await reader.start()
@@ -289,5 +289,5 @@ async def test_what_kafka_has_deleted_is_told(
     assert await later.got(1) == [(3, "d")]
 
     assert stopped == []
-    [expired] = [line for line in told if line["event"] == "events.expired"]
+    [expired] = [line for line in logged if line["event"] == "events.expired"]
     assert (expired["partition"], expired["first"], expired["last"]) == (0, 1, 2)

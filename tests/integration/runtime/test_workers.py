@@ -91,9 +91,9 @@ async def test_no_secret_is_in_a_topic_or_in_a_log(three: Stack) -> None:
     opened = [vault.open(connection) for connection in connections if connection.sealed]
     secrets = {wrong, tenant.stripe_key, tenant.togai_token, tenant.togai_hook_token, *encryption_keys(settings)}
     secrets |= {value for one in opened for value in (one.api_key, *one.webhook_secrets, one.webhook_token) if value}
-    told = [(r.topic, b" ".join([r.key or b"", r.value or b"", *(v for _, v in r.headers)])) for r in everything]
-    told += [(name, child.log.read_bytes()) for name, child in three.children.items() if name != "sandbox"]
+    reported = [(r.topic, b" ".join([r.key or b"", r.value or b"", *(v for _, v in r.headers)])) for r in everything]
+    reported += [(name, child.log.read_bytes()) for name, child in three.children.items() if name != "sandbox"]
 
     assert len(secrets) >= 6
-    assert {topic for topic, _ in told} > {Topics(settings).mappings, Topics(settings).runs, "ingress", "worker-1"}
-    assert [(where, secret) for where, text in told for secret in secrets if secret.encode() in text] == []
+    assert {topic for topic, _ in reported} > {Topics(settings).mappings, Topics(settings).runs, "ingress", "worker-1"}
+    assert [(where, secret) for where, text in reported for secret in secrets if secret.encode() in text] == []

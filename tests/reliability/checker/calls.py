@@ -12,7 +12,7 @@ from tests.reliability.checker.pairs import Broken
 Json = dict[str, Any]
 GRACE = 0.5
 """Seconds after a refusal in which calls may come that were under way when it was told."""
-TOLD = 1.5
+REPORTED = 1.5
 """Seconds after a 401 in which processes that have not heard of it may still call: the news travels through the log."""
 AWAY = {"broker": 10.0, "ingress": 10.0, "worker": 3.0, "workers": 3.0}
 """Seconds after a fault in which the others may not be told yet: by the broker, by the one that leases all leases, by a
@@ -26,7 +26,7 @@ def limits(facts: Facts) -> Iterator[Broken]:
     """After a 429 that names a time nobody calls until it is over; after a 401 there are single probes only."""
     by_key: dict[str, list[Json]] = defaultdict(list)
     for call in facts.calls:
-        if call["caller"] in facts.told.keys:
+        if call["caller"] in facts.run.keys:
             by_key[call["caller"]].append(call)
     for key, calls in by_key.items():
         calls.sort(key=lambda call: call["began"])
@@ -52,7 +52,7 @@ def _withheld(facts: Facts, key: str, calls: list[Json]) -> Iterator[Broken]:
 
 
 def _was_hurt(facts: Facts, begin: float, end: float) -> bool:
-    for first, last, what in facts.told.pauses:
+    for first, last, what in facts.run.pauses:
         target = what.split()[1].partition("-")[0]
         if target != "console" and first - 1 <= end and begin <= last + AWAY[target]:
             return True
@@ -65,9 +65,9 @@ def _closed(key: str, calls: list[Json]) -> Iterator[Broken]:
     for call in calls:
         if call["status"] == 401:
             since = call["at"] if since is None else since
-        elif call["status"] == 200 and since is not None and call["began"] > since + TOLD:
+        elif call["status"] == 200 and since is not None and call["began"] > since + REPORTED:
             since, probes = None, []
-        if since is not None and call["began"] > since + TOLD:
+        if since is not None and call["began"] > since + REPORTED:
             probes = [c for c in probes if c["began"] > call["began"] - 1.0] + [call]
             if len(probes) > AT_ONCE:
                 yield Broken("limits", key, f"{len(probes)} calls within a second with a key that was refused before")

@@ -16,7 +16,7 @@ PAGE = "20000"
 
 
 @dataclass
-class Told:
+class RunFacts:
     """What the run itself knows besides the model: ids, keys, and when what was hurt (epoch seconds)."""
 
     world: World
@@ -37,7 +37,7 @@ class Told:
 class Facts:
     """The state of everything at one moment."""
 
-    told: Told
+    run: RunFacts
     stripe: dict[str, Json] = field(default_factory=dict)
     stripe_events: list[Json] = field(default_factory=list)
     parents: dict[str, Json] = field(default_factory=dict)
@@ -67,32 +67,32 @@ class Facts:
 
     def account_of(self, unit: Unit) -> str:
         """The Togai account of a unit's pair; empty if there is none."""
-        if unit.born == "togai":
+        if unit.origin == "togai":
             return account_id(unit.key)
-        customer = self.told.customers.get(unit.key, "")
+        customer = self.run.customers.get(unit.key, "")
         named = [account for account, value in self.settings.items() if value == customer]
         return named[0] if named else ""
 
     def customer_of(self, unit: Unit) -> str:
         """The Stripe customer of a unit's pair; empty if there is none."""
-        if unit.born == "stripe":
-            return self.told.customers.get(unit.key, "")
+        if unit.origin == "stripe":
+            return self.run.customers.get(unit.key, "")
         return self.settings.get(account_id(unit.key), "")
 
 
-async def gather(sandbox: str, log: Log, told: Told) -> Facts:
+async def gather(sandbox: str, log: Log, run: RunFacts) -> Facts:
     """Ask for everything. The sandbox is asked by its control API, whatever Tandem says is read from the log."""
-    facts = Facts(told)
+    facts = Facts(run)
     async with httpx.AsyncClient(base_url=f"{sandbox}/control", timeout=120) as http:
-        state = await _get(http, "/state", account=told.stripe_account)
+        state = await _get(http, "/state", account=run.stripe_account)
         facts.stripe = {c["id"]: c for c in state["customers"]}
         facts.stripe_events = state["events"]
-        togai = await _get(http, "/state", account=told.togai_org)
+        togai = await _get(http, "/state", account=run.togai_org)
         facts.parents = {c["id"]: c for c in togai["customers"]}
         facts.accounts = {a["id"]: a for a in togai["accounts"]}
         own = [s for s in togai["settings"] if s["id"] == "StripeCustomerId" and s["entityType"] == "ACCOUNT"]
         facts.settings = {s["entityId"]: s["value"] for s in own}
-        for account in (told.stripe_account, told.togai_org):
+        for account in (run.stripe_account, run.togai_org):
             for version in await _history(http, account):
                 # A Togai customer and a Stripe customer may have one id: what Tandem makes is named so.
                 place = f"{account}/{version['kind']}/{version['id']}"

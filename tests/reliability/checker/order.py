@@ -42,8 +42,8 @@ class Stale:
 
 def backwards(facts: Facts) -> Iterator[Broken]:
     """Every stale write that nothing explains, or that nothing mended."""
-    for unit in facts.told.world.units.values():
-        if unit.must == "link" or (unit.must == "partner" and unit.born == "togai"):
+    for unit in facts.run.world.units.values():
+        if unit.must == "link" or (unit.must == "partner" and unit.origin == "togai"):
             for stale in stale_writes(facts, unit):
                 if not stale.mended:
                     yield Broken("backwards", unit.key, f"{stale.name} went back to {stale.value!r} and stayed so")
@@ -53,21 +53,21 @@ def backwards(facts: Facts) -> Iterator[Broken]:
 
 def stale_writes(facts: Facts, unit: Unit) -> Iterator[Stale]:
     """Every write to a unit's other side that brings an older value of its owner's than an earlier write did."""
-    told = facts.told
+    run = facts.run
     account, customer = facts.account_of(unit), facts.customer_of(unit)
     row = facts.accounts.get(account)
     if row is None or not customer:
         return
-    in_stripe = facts.versions.get(f"{told.stripe_account}/customer/{customer}", [])
-    accounts = facts.versions.get(f"{told.togai_org}/account/{account}", [])
-    parents = facts.versions.get(f"{told.togai_org}/customer/{row['customerId']}", [])
+    in_stripe = facts.versions.get(f"{run.stripe_account}/customer/{customer}", [])
+    accounts = facts.versions.get(f"{run.togai_org}/account/{account}", [])
+    parents = facts.versions.get(f"{run.togai_org}/customer/{row['customerId']}", [])
     stripe = [(v["at"], v["caller"], _of_stripe(v["body"])) for v in in_stripe]
     togai = [(at, caller, values) for at, caller, values in _joined(accounts, parents)]
-    owner, other = (togai, stripe) if unit.born == "togai" else (stripe, togai)
+    owner, other = (togai, stripe) if unit.origin == "togai" else (stripe, togai)
     for name in (*FIELDS, STATUS):
         source = togai if name == STATUS else owner
         target = stripe if name == STATUS else other
-        yield from _stale(name, [values[name] for _, _, values in source], _writes(target, name, told.keys))
+        yield from _stale(name, [values[name] for _, _, values in source], _writes(target, name, run.keys))
 
 
 def _writes(versions: list[tuple[float, str, Json]], name: str, keys: tuple[str, str]) -> list[Written]:
@@ -94,9 +94,9 @@ def _stale(name: str, states: list[Value], writes: list[Written]) -> Iterator[St
 
 def excused(facts: Facts, at: float) -> bool:
     """Whether a process stood still, or a call of Tandem hung before its landing, when the write landed."""
-    if any(begin - SLACK <= at <= end + SLACK for begin, end, _ in facts.told.pauses):
+    if any(begin - SLACK <= at <= end + SLACK for begin, end, _ in facts.run.pauses):
         return True
-    held = [c for c in facts.calls if c["fault"] in ("hang_before", "slow") and c["caller"] in facts.told.keys]
+    held = [c for c in facts.calls if c["fault"] in ("hang_before", "slow") and c["caller"] in facts.run.keys]
     return any(c["began"] <= at <= c["at"] + SLACK for c in held)
 
 

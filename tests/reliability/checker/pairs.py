@@ -22,7 +22,7 @@ class Broken:
 
 def lost(facts: Facts) -> Iterator[Broken]:
     """Everything that people made has its other side, and both name each other; every event is in the log."""
-    for unit in facts.told.world.units.values():
+    for unit in facts.run.world.units.values():
         for what in _missing(facts, unit):
             yield Broken("lost", unit.key, what)
     known = {event.value["id"] for event in facts.events}
@@ -43,7 +43,7 @@ def lost(facts: Facts) -> Iterator[Broken]:
 
 
 def _missing(facts: Facts, unit: Unit) -> Iterator[str]:
-    if unit.must in ("wait", "either") or (unit.must == "partner" and unit.born == "stripe"):
+    if unit.must in ("wait", "either") or (unit.must == "partner" and unit.origin == "stripe"):
         return
     account, customer = facts.account_of(unit), facts.customer_of(unit)
     if unit.early and not account:
@@ -54,7 +54,7 @@ def _missing(facts: Facts, unit: Unit) -> Iterator[str]:
     if not customer or customer not in facts.stripe:
         yield f"has no customer in Stripe ({account} names {customer or 'none'})"
         return
-    if unit.must == "partner" and customer != facts.told.customers.get(unit.partner):
+    if unit.must == "partner" and customer != facts.run.customers.get(unit.partner):
         yield f"is linked to {customer}, not to {unit.partner}, which it names"
     named = facts.stripe[customer]["metadata"].get("togai_account_id")
     if named != account and not unit.deleted:
@@ -80,9 +80,9 @@ def doubled(facts: Facts) -> Iterator[Broken]:
     for customer, count in Counter(facts.settings.values()).items():
         if count > 1 and customer:
             yield Broken("doubled", customer, f"{count} accounts in Togai name it")
-    people = set(facts.told.customers.values())
-    wanted = {account for unit in facts.told.world.units.values() if (account := facts.account_of(unit))}
-    for customer in facts.stripe.keys() - people:
+    made_by_people = set(facts.run.customers.values())
+    wanted = {account for unit in facts.run.world.units.values() if (account := facts.account_of(unit))}
+    for customer in facts.stripe.keys() - made_by_people:
         if facts.stripe[customer]["metadata"].get("togai_account_id") not in wanted:
             yield Broken("doubled", customer, "nobody asked for this customer in Stripe")
     for name in facts.accounts.keys() - wanted:
@@ -92,18 +92,18 @@ def doubled(facts: Facts) -> Iterator[Broken]:
 
 def _is_contested(facts: Facts, customers: list[str]) -> bool:
     """Whether people themselves made a customer that names another one's account: a conflict that is shown."""
-    units = facts.told.world.units
-    waiting = {facts.told.customers.get(u.key) for u in units.values() if u.must == "wait"}
+    units = facts.run.world.units
+    waiting = {facts.run.customers.get(u.key) for u in units.values() if u.must == "wait"}
     return len([c for c in customers if c not in waiting]) <= 1
 
 
 def _silent_twins(facts: Facts) -> Iterator[Broken]:
     """One address on both sides ends as one pair, or as a conflict that is shown: never as two pairs."""
-    for unit in facts.told.world.units.values():
-        if unit.must != "either" or unit.born != "togai":
+    for unit in facts.run.world.units.values():
+        if unit.must != "either" or unit.origin != "togai":
             continue
         customer = facts.customer_of(unit)
-        other = facts.told.customers[unit.partner]
+        other = facts.run.customers[unit.partner]
         both_have_one = customer and any(value == other for value in facts.settings.values())
         if both_have_one and customer != other:
             yield Broken("doubled", unit.key, f"it and {other} have one address and became two pairs")
@@ -111,8 +111,8 @@ def _silent_twins(facts: Facts) -> Iterator[Broken]:
 
 def fields(facts: Facts) -> Iterator[Broken]:
     """The owner's values stand on both sides; what people set on the other side stays, and is shown as different."""
-    for unit in facts.told.world.units.values():
-        if unit.must not in ("link", "partner") or unit.deleted or (unit.must == "partner" and unit.born == "stripe"):
+    for unit in facts.run.world.units.values():
+        if unit.must not in ("link", "partner") or unit.deleted or (unit.must == "partner" and unit.origin == "stripe"):
             continue
         account, customer = facts.account_of(unit), facts.customer_of(unit)
         if account in facts.accounts and customer in facts.stripe:
@@ -124,15 +124,15 @@ def _wrong(facts: Facts, unit: Unit, account: str, customer: str) -> Iterator[st
     row = facts.accounts[account]
     togai = shown_by_togai(row, facts.parents[row["customerId"]])
     stripe = shown_by_stripe(facts.stripe[customer])
-    owner, other = (togai, stripe) if unit.born == "togai" else (stripe, togai)
+    owner, other = (togai, stripe) if unit.origin == "togai" else (stripe, togai)
     different = _shown_differences(facts, account)
-    world = facts.told.world
+    world = facts.run.world
     for name in FIELDS:
         wanted = world.shown(unit, name)
         if owner[name] != wanted:
             yield f"{name} at its owner is {owner[name]!r}, people set {wanted!r}"
         allowed: list[Value] = [wanted, *([unit.hand[name]] if name in unit.hand else [])]
-        if unit.born == "stripe" and world.is_archived(unit):
+        if unit.origin == "stripe" and world.is_archived(unit):
             allowed += [
                 "",
                 *unit.past.get(name, []),
@@ -157,40 +157,40 @@ def _shown_differences(facts: Facts, account: str) -> set[str]:
 
 def echo(facts: Facts) -> Iterator[Broken]:
     """Tandem makes nothing for what it made itself, and writes no owned field at its owner."""
-    told = facts.told
+    run = facts.run
     for customer in facts.stripe.values():
-        first = facts.versions[f"{told.stripe_account}/customer/{customer['id']}"][0]
+        first = facts.versions[f"{run.stripe_account}/customer/{customer['id']}"][0]
         account = first["body"]["metadata"].get("togai_account_id")
-        origin = facts.versions.get(f"{told.togai_org}/account/{account}", [{"caller": ""}])[0]
-        if first["caller"] in told.keys and origin["caller"] in told.keys:
+        origin = facts.versions.get(f"{run.togai_org}/account/{account}", [{"caller": ""}])[0]
+        if first["caller"] in run.keys and origin["caller"] in run.keys:
             yield Broken("echo", customer["id"], f"made for {account}, which Tandem made itself")
     for account, customer_id in facts.settings.items():
-        made = [facts.versions.get(f"{told.togai_org}/account/{account}", [{"caller": ""}])[0]]
-        made += facts.versions.get(f"{told.stripe_account}/customer/{customer_id}", [{"caller": ""}])[:1]
-        if all(version["caller"] in told.keys for version in made):
+        made = [facts.versions.get(f"{run.togai_org}/account/{account}", [{"caller": ""}])[0]]
+        made += facts.versions.get(f"{run.stripe_account}/customer/{customer_id}", [{"caller": ""}])[:1]
+        if all(version["caller"] in run.keys for version in made):
             yield Broken("echo", account, f"made for {customer_id}, which Tandem made itself")
-    for unit in told.world.units.values():
-        if unit.must == "link" or (unit.must == "partner" and unit.born == "togai"):
+    for unit in run.world.units.values():
+        if unit.must == "link" or (unit.must == "partner" and unit.origin == "togai"):
             yield from _written_back(facts, unit)
 
 
 def _written_back(facts: Facts, unit: Unit) -> Iterator[Broken]:
-    told = facts.told
-    if unit.born == "stripe":
-        places = [f"{told.stripe_account}/customer/{told.customers.get(unit.key)}"]
+    run = facts.run
+    if unit.origin == "stripe":
+        places = [f"{run.stripe_account}/customer/{run.customers.get(unit.key)}"]
     else:
         account = facts.account_of(unit)
         parent = facts.accounts.get(account, {}).get("customerId")
-        places = [f"{told.togai_org}/account/{account}", f"{told.togai_org}/customer/{parent}"]
+        places = [f"{run.togai_org}/account/{account}", f"{run.togai_org}/customer/{parent}"]
     for place in places:
         history = facts.versions.get(place, [])
         for before, after in zip(history, history[1:], strict=False):
-            if after["caller"] in told.keys and (changed := _changed(unit, before["body"], after["body"])):
+            if after["caller"] in run.keys and (changed := _changed(unit, before["body"], after["body"])):
                 yield Broken("echo", unit.key, f"Tandem wrote {', '.join(changed)} at the owner ({place})")
 
 
 def _changed(unit: Unit, before: dict[str, object], after: dict[str, object]) -> list[str]:
-    if unit.born == "togai":
+    if unit.origin == "togai":
         names = ("name", "primaryEmail", "address", "metadata")
         return [name for name in names if before.get(name) != after.get(name)]
     old, new = shown_by_stripe(before), shown_by_stripe(after)

@@ -18,11 +18,11 @@ def ended(facts: Facts) -> Iterator[Broken]:
     by_event: dict[str, list[Json]] = defaultdict(list)
     for run in facts.runs.values():
         by_event[run["event"]].append(run)
-    told: set[str] = set()
+    reported: set[str] = set()
     for event in facts.events:
         name = str(event.value["id"])
-        if name not in by_event and name not in told:
-            told.add(name)
+        if name not in by_event and name not in reported:
+            reported.add(name)
             yield Broken("ended", event.key, f"event {name} ({event.value['type']}) has no run and no recorded skip")
     waiting = _waiting(facts)
     for run in facts.runs.values():
@@ -41,8 +41,8 @@ def _is_parked(run: Json) -> bool:
 def _waiting(facts: Facts) -> set[str]:
     """Entities whose runs wait for an address, or for a person's decision."""
     found: set[str] = set()
-    for unit in facts.told.world.units.values():
+    for unit in facts.run.world.units.values():
         if unit.must in ("wait", "either"):
-            found |= {facts.account_of(unit), facts.customer_of(unit), facts.told.customers.get(unit.key, "")}
+            found |= {facts.account_of(unit), facts.customer_of(unit), facts.run.customers.get(unit.key, "")}
             found.add(f"acct-{unit.key}")
     return found - {""}

@@ -100,8 +100,8 @@ def _whole_lines(journal: Path, since: int) -> bytes:
         return b""
     with journal.open("rb") as file:
         file.seek(since)
-        told = file.read()
-    return told[: told.rfind(b"\n") + 1]
+        reported = file.read()
+    return reported[: reported.rfind(b"\n") + 1]
 
 
 @dataclass(frozen=True)
@@ -201,12 +201,12 @@ def _round_sends(points: Points, prefix: str) -> None:
         operation = points.begin(record_label(topic.removeprefix(prefix), value))
         confirmed: asyncio.Future[Any] = await send(self, topic, value, *rest, **options)
 
-        def told(future: asyncio.Future[Any]) -> None:
+        def reported(future: asyncio.Future[Any]) -> None:
             if not future.cancelled() and future.exception() is None:
                 points.end(operation)
 
         # The first one to be called back: whoever waits for the record hears of it after us.
-        confirmed.add_done_callback(told)
+        confirmed.add_done_callback(reported)
         return confirmed
 
     _replace(AIOKafkaProducer, "send", sent)

@@ -66,7 +66,7 @@ class Scenario:
         self._number += 1
         return self._number
 
-    async def born_in_togai(self) -> Pair:
+    async def made_in_togai(self) -> Pair:
         """A new account, as a person makes it."""
         account = f"a{self._next()}"
         await self.person.new_account(account)
@@ -77,7 +77,7 @@ class Scenario:
         self.pairs.append(pair)
         return pair
 
-    async def born_in_stripe(self) -> Pair:
+    async def made_in_stripe(self) -> Pair:
         """A new customer, as a person makes it."""
         number = self._next()
         email = f"g{number}@globex.test"
@@ -91,25 +91,25 @@ class Scenario:
         self.pairs.append(pair)
         return pair
 
-    async def _make_pairs(self, count: int, born: str) -> None:
+    async def _make_pairs(self, count: int, origin: str) -> None:
         """Linked pairs, before anybody is to die."""
         for _ in range(count):
-            self.ready.append(await getattr(self, f"born_in_{born}")())
+            self.ready.append(await getattr(self, f"born_in_{origin}")())
         await self.rest(self.ready)
 
 
-class TogaiBorn(Scenario):
+class MadeInTogai(Scenario):
     """A Togai account is made: a Stripe customer follows."""
 
     async def act(self) -> list[Pair]:
-        return [await self.born_in_togai()]
+        return [await self.made_in_togai()]
 
 
-class StripeBorn(Scenario):
+class MadeInStripe(Scenario):
     """A Stripe customer is made: a Togai customer with its account follows."""
 
     async def act(self) -> list[Pair]:
-        return [await self.born_in_stripe()]
+        return [await self.made_in_stripe()]
 
 
 class TogaiChanged(Scenario):
@@ -252,7 +252,7 @@ class _Ingress(Scenario):
     grace = PATIENCE  # Togai sends once: what was lost with the process, polling finds
 
     async def act(self) -> list[Pair]:
-        return [await self.born_in_togai(), await self.born_in_stripe()]
+        return [await self.made_in_togai(), await self.made_in_stripe()]
 
     async def problems(self, pairs: list[Pair]) -> list[str]:
         """As ever; and an act is not over before the pollers have looked at it, from its beginning to its end."""
@@ -272,8 +272,8 @@ class PollingOnly(_Ingress):
 
 
 WORKER_SCENARIOS: tuple[type[Scenario], ...] = (
-    TogaiBorn,
-    StripeBorn,
+    MadeInTogai,
+    MadeInStripe,
     TogaiChanged,
     StripeChanged,
     Archived,

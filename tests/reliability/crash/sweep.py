@@ -153,12 +153,12 @@ async def _standing(tandem: Tandem) -> set[str]:
 
 def _unexplained(ours: set[str], passed: Sequence[Passing], seen: Counter[str]) -> list[str]:
     """What the journals tell of must be what the outside saw: a call by another way than the wrapped ones shows."""
-    told = Counter(p.point.label for p in passed if p.point.phase == "after")
+    reported = Counter(p.point.label for p in passed if p.point.phase == "after")
     # What others alone do, pollers say, goes on all the time: begin and end of the recording cut it anywhere.
     return [
-        f"{label}: seen {seen[label]} times outside, told {told[label]} times"
-        for label in sorted({*told, *seen})
-        if told[label] != seen[label] and (label in ours or label not in told)
+        f"{label}: seen {seen[label]} times outside, told {reported[label]} times"
+        for label in sorted({*reported, *seen})
+        if reported[label] != seen[label] and (label in ours or label not in reported)
     ]
 
 

@@ -202,7 +202,7 @@ class Tandem:
                 if problems and now - quiet > grace:
                     return problems
             if now > deadline:
-                said = "; ".join([f"no rest within {PATIENCE:.0f} s", *problems, await self.stack.describe()])
-                raise AssertionError(said)
+                output = "; ".join([f"no rest within {PATIENCE:.0f} s", *problems, await self.stack.describe()])
+                raise AssertionError(output)
             await asyncio.sleep(GLANCE)
         return []

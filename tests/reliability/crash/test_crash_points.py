@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 
 from tests.reliability.crash.conftest import Asked, Outcome
-from tests.reliability.crash.scenarios import INGRESS_SCENARIOS, WORKER_SCENARIOS, TogaiBorn
+from tests.reliability.crash.scenarios import INGRESS_SCENARIOS, WORKER_SCENARIOS, MadeInTogai
 from tests.reliability.crash.sweep import Sweep
 
-FEW = Asked(TogaiBorn, few=True)
+FEW = Asked(MadeInTogai, few=True)
 WHOLE = pytest.mark.long("the gate keeps one point of each kind, of the flow that makes a customer")
 SCENARIOS = [
     pytest.param(FEW, id="one point of each kind"),

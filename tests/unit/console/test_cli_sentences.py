@@ -46,10 +46,10 @@ def test_a_conflict_without_candidates_shows_no_table_and_no_alternative(
     """What it says is to be corrected, or to nothing."""
     answering(monkeypatch, run_1=conflict())
     conflicts.show("run_1")
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
 
-    assert "Candidate" not in said
-    assert "\nCorrect what it says, then: tandem conflicts retry run_1" in said
+    assert "Candidate" not in output
+    assert "\nCorrect what it says, then: tandem conflicts retry run_1" in output
 
 
 def test_a_link_that_is_switched_off_is_told_with_what_that_means(
@@ -58,10 +58,10 @@ def test_a_link_that_is_switched_off_is_told_with_what_that_means(
     """And with the command that switches it on again."""
     answering(monkeypatch, disable={})
     flow_links.disable("link_1")
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
 
-    assert said.startswith("link_1 is off: it writes nothing, its runs wait")
-    assert "`tandem flow-links enable link_1` switches it on again." in said
+    assert output.startswith("link_1 is off: it writes nothing, its runs wait")
+    assert "`tandem flow-links enable link_1` switches it on again." in output
 
 
 def test_removed_connections_are_listed_with_how_to_have_them_again(
@@ -73,11 +73,11 @@ def test_removed_connections_are_listed_with_how_to_have_them_again(
     items = [connection_item(found, states, webhooks=True).model_dump() for found in records_of]
     answering(monkeypatch, connections={"items": items, "next_cursor": None})
     connections.list_()
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
 
-    assert "has no signing secret" in said
-    assert "removed" in said
-    assert "tandem connections add stripe gone" in said
+    assert "has no signing secret" in output
+    assert "removed" in output
+    assert "tandem connections add stripe gone" in output
 
 
 def test_a_revert_says_what_stays_and_what_is_checked_when_it_runs(

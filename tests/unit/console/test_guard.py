@@ -212,7 +212,7 @@ async def test_a_link_from_another_site_leads_to_the_page(method: str, changes: 
 
 
 @pytest.mark.parametrize(
-    ("origin", "told", "expected"),
+    ("origin", "reported", "expected"),
     [
         ("https://console.example", "https", 200),
         ("https://console.example", "", 200),
@@ -221,10 +221,10 @@ async def test_a_link_from_another_site_leads_to_the_page(method: str, changes: 
         ("ftp://console.example", "", 403),
     ],
 )
-async def test_the_scheme_of_an_origin_counts(origin: str, told: str, expected: int) -> None:
+async def test_the_scheme_of_an_origin_counts(origin: str, reported: str, expected: int) -> None:
     """Behind a proxy with the certificate: https is ours, and http is not where the proxy says that it speaks https."""
     headers = {"Host": "console.example", "Origin": origin, "Authorization": f"Bearer {TOKEN}"}
-    headers |= {"X_Forwarded_Proto": told} if told else {}
+    headers |= {"X_Forwarded_Proto": reported} if reported else {}
 
     assert await _send(Settings(console_token=SecretStr(TOKEN)), "POST", "/api/x", **headers) == expected
 

@@ -42,11 +42,11 @@ class Listener:
     """Whatever listens on the port: keeps what it hears and answers by a function."""
 
     def __init__(self, answer: Any) -> None:
-        self.heard: list[httpx.Request] = []
+        self.received: list[httpx.Request] = []
         self._answer = answer
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.heard.append(request)
+        self.received.append(request)
         found = self._answer(request)
         return found if isinstance(found, httpx.Response) else await found
 
@@ -55,9 +55,9 @@ class Listener:
             return await client.get(f"http://127.0.0.1:{own.console_port}/asked?id=x")
 
     @property
-    def told(self) -> str:
+    def reported(self) -> str:
         """Everything that it was told."""
-        return json.dumps([[str(r.url), dict(r.headers), r.content.decode()] for r in self.heard])
+        return json.dumps([[str(r.url), dict(r.headers), r.content.decode()] for r in self.received])
 
 
 def real(of: Settings) -> Any:
@@ -76,8 +76,8 @@ async def test_the_console_with_the_same_token_gets_it() -> None:
     answer = await listener.ask(settings())
 
     assert (answer.status_code, answer.json()) == (200, "in")
-    assert [request.url.path for request in listener.heard] == ["/identity", "/asked"]
-    assert "Authorization" not in listener.heard[0].headers
+    assert [request.url.path for request in listener.received] == ["/identity", "/asked"]
+    assert "Authorization" not in listener.received[0].headers
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ async def test_nothing_else_gets_the_token(listener: Listener) -> None:
     with pytest.raises(NotOurConsole, match="so it was not sent"):
         await listener.ask(settings())
 
-    assert TOKEN not in listener.told
-    assert {request.url.path for request in listener.heard} == {"/identity"}
+    assert TOKEN not in listener.reported
+    assert {request.url.path for request in listener.received} == {"/identity"}
 
 
 async def test_without_a_token_nothing_is_asked_first() -> None:
@@ -125,7 +125,7 @@ async def test_without_a_token_nothing_is_asked_first() -> None:
     listener = Listener(real(settings("")))
 
     assert (await listener.ask(settings(""))).json() == "in"
-    assert [request.url.path for request in listener.heard] == ["/asked"]
+    assert [request.url.path for request in listener.received] == ["/asked"]
 
 
 @pytest.mark.parametrize("nonce", ["", "x", "0" * 63, "0" * 65, "0" * 63 + "\n", "A" * 64])

@@ -35,9 +35,9 @@ def test_the_interval_is_the_one_that_holds(given: dict[str, Any], mode: Mode, e
 
 def test_without_polling_that_is_said() -> None:
     """Nobody then notices what no webhook brings."""
-    (said,) = sources.sentences(Settings(_env_file=None, polling=False), {"stripe": "test"})
+    (output,) = sources.sentences(Settings(_env_file=None, polling=False), {"stripe": "test"})
 
-    assert "TANDEM_POLLING is off" in said
+    assert "TANDEM_POLLING is off" in output
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,12 @@ from shared.linking.fields import Decision, FieldConflict, decide
 from shared.linking.mappings import Mapping
 from shared.linking.pairs import Known, Write
 
-TOGAI_BORN = Mapping(
+MADE_IN_TOGAI = Mapping(
     relation="customer",
     id="map_1", state="linked", source="togai:test:o/account/a", target="stripe:test:s/customer/c", at="", run="r",
     rule="created", origin_app="togai",
 )  # fmt: skip
-STRIPE_BORN = Mapping(
+MADE_IN_STRIPE = Mapping(
     relation="customer",
     id="map_1", state="linked", source="stripe:test:s/customer/c", target="togai:test:o/account/a", at="", run="r",
     rule="created", origin_app="stripe",
@@ -37,7 +37,7 @@ def both(
     togai: dict[str, Any] | None = None,
     stripe: dict[str, Any] | None = None,
     alone: bool = True,
-    pair: Mapping = TOGAI_BORN,
+    pair: Mapping = MADE_IN_TOGAI,
 ) -> PairSnapshot:
     """A pair with equal values, but for what is given in Togai's and in Stripe's own names."""
     address = {"phoneNumber": "+1", "line1": "1 St", "country": "US"}
@@ -51,19 +51,19 @@ def both(
         TogaiCustomer.model_validate(customer),
         StripeCustomer.model_validate({"id": "c"} | PLAIN | (stripe or {})),
         alone,
-        pair is STRIPE_BORN,
+        pair is MADE_IN_STRIPE,
     )
 
 
 def look(
     seen: PairSnapshot,
-    pair: Mapping = TOGAI_BORN,
+    pair: Mapping = MADE_IN_TOGAI,
     known: Known | None = None,
     metadata: tuple[str, ...] = (),
     **more: Any,
 ) -> Decision:
     """Decide on a pair, by default one that agreed on everything when it was made."""
-    seen = replace(seen, is_created_here=pair is STRIPE_BORN)
+    seen = replace(seen, is_created_here=pair is MADE_IN_STRIPE)
     agreed = known or Known(agreed=decide(CustomerFields(both(), pair, Known(), more.get("owners", {}), ())).agreed)
     return decide(CustomerFields(seen, pair, agreed, more.get("owners", {}), metadata))
 
@@ -117,7 +117,7 @@ def test_what_the_owner_changed_in_stripe_is_written_to_account_and_customer(
 ) -> None:
     """The customer that Tandem made above the account must not keep a stale value: invoices show it."""
     seen = both(stripe=changed)
-    found = look(seen, STRIPE_BORN)
+    found = look(seen, MADE_IN_STRIPE)
 
     assert togai_changes(found.write["togai"], seen) == (account, customer)
     assert found.write["stripe"] == {}
@@ -126,13 +126,13 @@ def test_what_the_owner_changed_in_stripe_is_written_to_account_and_customer(
 def test_with_several_accounts_only_the_account_is_written() -> None:
     """The customer's own fields are the other accounts' too; its name is shown as a difference."""
     seen = both(stripe={"name": "Other", "email": "n@x.test"}, alone=False)
-    found = look(seen, STRIPE_BORN)
+    found = look(seen, MADE_IN_STRIPE)
 
     assert togai_changes(found.write["togai"], seen) == ({"primaryEmail": "n@x.test"}, {})
     assert [(d.field, "several linked accounts" in d.reason) for d in found.different] == [("name", True)]
 
 
-@pytest.mark.parametrize(("pair", "owner"), [(TOGAI_BORN, "togai"), (STRIPE_BORN, "stripe")])
+@pytest.mark.parametrize(("pair", "owner"), [(MADE_IN_TOGAI, "togai"), (MADE_IN_STRIPE, "stripe")])
 def test_a_change_on_the_other_side_is_shown_and_not_touched(pair: Mapping, owner: str) -> None:
     """Neither copied nor reverted, and both values are told with the owner."""
     changed = both(stripe={"name": "By hand"}) if owner == "togai" else both(togai={"customer.name": "By hand"})
@@ -199,7 +199,7 @@ def test_what_togai_would_refuse_is_a_difference_with_its_reason(
     stripe: dict[str, Any], togai: dict[str, Any], reason: str
 ) -> None:
     """It is not tried, and goes by itself when it can."""
-    found = look(both(stripe=stripe, togai=togai), STRIPE_BORN)
+    found = look(both(stripe=stripe, togai=togai), MADE_IN_STRIPE)
 
     assert found.write["togai"] == {}
     assert reason in " ".join(d.reason for d in found.different)
@@ -210,8 +210,8 @@ def test_chosen_metadata_travels_and_the_rest_of_the_map_stays() -> None:
     seen = both(
         togai={"account.metadata": {"VATN": "old", "keep": "1"}}, stripe={"metadata": {"VATN": "new", "x": "y"}}
     )
-    to_togai = look(seen, STRIPE_BORN, Known(), metadata=("VATN",))
-    to_stripe = look(seen, TOGAI_BORN, Known(), metadata=("VATN", "none"))
+    to_togai = look(seen, MADE_IN_STRIPE, Known(), metadata=("VATN",))
+    to_stripe = look(seen, MADE_IN_TOGAI, Known(), metadata=("VATN", "none"))
 
     assert togai_changes(to_togai.write["togai"], seen) == ({"metadata": {"VATN": "new", "keep": "1"}}, {})
     assert stripe_params(to_stripe.write["stripe"]) == {"metadata": {"VATN": "old"}}
@@ -222,13 +222,13 @@ def test_what_a_write_to_togai_carries_besides() -> None:
     ours to set back.
     """
     seen = both(stripe={"address": {"line1": "2 St"}, "metadata": {"A": "new"}}, togai={"account.metadata": {"B": "1"}})
-    found = look(seen, STRIPE_BORN, Known(), metadata=("A", "B"))
-    by_hand = look(both(stripe={"phone": "+2", "address": {"line1": "2 St"}}), STRIPE_BORN)
+    found = look(seen, MADE_IN_STRIPE, Known(), metadata=("A", "B"))
+    by_hand = look(both(stripe={"phone": "+2", "address": {"line1": "2 St"}}), MADE_IN_STRIPE)
     by_hand.different.append(FieldConflict("phone", "stripe", {"togai": "+1", "stripe": "+2"}, "by hand"))
     by_hand.write["togai"].pop("phone")
 
     assert carried(found, seen, ("A", "B")) == found.write["togai"] | {"phone": "+1", "metadata.B": "1"}
-    assert carried(look(both(stripe={"email": "n@x.test"}), STRIPE_BORN), seen, ()) == {"email": "n@x.test"}
+    assert carried(look(both(stripe={"email": "n@x.test"}), MADE_IN_STRIPE), seen, ()) == {"email": "n@x.test"}
     assert carried(by_hand, seen, ()) == {"address": {"line1": "2 St"}}
 
 
@@ -264,8 +264,8 @@ def test_a_pair_is_born_with_what_its_source_owns() -> None:
     """A person's change on the other side right after is then not taken for ours."""
     values = {"name": "Acme", "email": "a@acme.test"}
 
-    assert set(created_equal(STRIPE_BORN, {"email": "togai"}, values)) == {"name"}
-    assert created_equal(TOGAI_BORN, {}, values) == {"name": digest("Acme"), "email": digest("a@acme.test")}
+    assert set(created_equal(MADE_IN_STRIPE, {"email": "togai"}, values)) == {"name"}
+    assert created_equal(MADE_IN_TOGAI, {}, values) == {"name": digest("Acme"), "email": digest("a@acme.test")}
 
 
 # --- any sequence -----------------------------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ class World:
 
 @given(
     STEPS,
-    st.sampled_from([TOGAI_BORN, STRIPE_BORN]),
+    st.sampled_from([MADE_IN_TOGAI, MADE_IN_STRIPE]),
     st.dictionaries(st.sampled_from(["name", "email", "phone", "address"]), st.sampled_from(["togai", "stripe"])),
 )
 def test_after_any_sequence_owned_fields_are_equal_or_shown(
@@ -355,7 +355,7 @@ def test_after_any_sequence_owned_fields_are_equal_or_shown(
 @given(st.lists(st.tuples(st.just("stripe"), STRIPE_EDITS), min_size=1, max_size=5))
 def test_what_the_other_side_changed_stays_as_it_is(edits: list[Any]) -> None:
     """However often it is looked at."""
-    world = World(TOGAI_BORN, {})
+    world = World(MADE_IN_TOGAI, {})
     for edit in edits:
         world.edit(*edit)
         world.look()

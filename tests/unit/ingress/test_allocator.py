@@ -16,8 +16,8 @@ def test_a_late_report_frees_no_place_later() -> None:
     allocator.receive(Demand("w", 1, 7, requests=[LeaseRequest(ACCOUNT, "", "live", 1)], at=500.0), 10.001)
     leases = allocator.allot(10.002)
     assert leases
-    told = CallReport(leases.grants[0].id, sent=0.02, answered=0.01)
-    allocator.receive(Demand("w", 2, 7, got=leases.n, reports=[told], at=500.1), 10.3)
+    reported = CallReport(leases.grants[0].id, sent=0.02, answered=0.01)
+    allocator.receive(Demand("w", 2, 7, got=leases.n, reports=[reported], at=500.1), 10.3)
 
     assert allocator.account(ACCOUNT).next_place(10.3) == pytest.approx(11.09, abs=0.002)
     assert allocator.account(ACCOUNT).next_place(10.3) >= 11.09

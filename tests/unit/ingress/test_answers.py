@@ -18,8 +18,8 @@ PAGES = ("/readyz", "/pollers", "/limits", "/metrics")
 def admin(*, on_loopback: bool = True) -> Any:
     """Ingress's own pages, without pollers and an allocator behind them."""
     replica = SimpleNamespace(ready=True)
-    deps, told = SimpleNamespace(replica=replica, registry=Registry()), SimpleNamespace(status=dict)
-    return admin_app(cast(Any, deps), cast(Any, told), cast(Any, told), on_loopback=on_loopback)
+    deps, reported = SimpleNamespace(replica=replica, registry=Registry()), SimpleNamespace(status=dict)
+    return admin_app(cast(Any, deps), cast(Any, reported), cast(Any, reported), on_loopback=on_loopback)
 
 
 def client(app: Any, host: str = "127.0.0.1") -> httpx.AsyncClient:

@@ -17,11 +17,11 @@ from tests.unit.ingress.harness import BARE, STRIPE, TOGAI, TOKEN, Harness
 
 
 class Sender:
-    """Sends a body in pieces; after `told` is set it goes on, and it goes away where a piece is None."""
+    """Sends a body in pieces; after `go_on` is set it goes on, and it goes away where a piece is None."""
 
     def __init__(self, *pieces: bytes | None) -> None:
         self.pieces = list(pieces)
-        self.told = asyncio.Event()
+        self.go_on = asyncio.Event()
         self.waits = asyncio.Event()
 
     async def receive(self) -> dict[str, Any]:
@@ -29,7 +29,7 @@ class Sender:
         piece = self.pieces.pop(0)
         if not self.pieces:
             self.waits.set()
-            await self.told.wait()
+            await self.go_on.wait()
         if piece is None:
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": piece, "more_body": bool(self.pieces)}
@@ -38,7 +38,7 @@ class Sender:
 async def whole(bodies: Bodies, *pieces: bytes | None) -> bytes:
     """A body from a sender that does not tarry."""
     sender = Sender(*pieces)
-    sender.told.set()
+    sender.go_on.set()
     return await read(bodies, sender)
 
 
@@ -57,7 +57,7 @@ async def test_all_bodies_together_are_bounded() -> None:
     with pytest.raises(Unavailable):
         await whole(bodies, b"z" * 50, b"z" * 51)
     for sender in slow:
-        sender.told.set()
+        sender.go_on.set()
     assert await asyncio.gather(*reading) == [b"x" * 300 + b"y" * 10] * 3
     assert await whole(bodies, b"z" * 1000) == b"z" * 1000
 

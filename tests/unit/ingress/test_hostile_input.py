@@ -18,7 +18,7 @@ from shared.apps.stripe.signatures import TOLERANCE, BadSignature, verify
 
 from tests.unit.ingress.harness import BARE, NEW, OLD, STRIPE, TOGAI, TOKEN, Answer, Harness
 
-DOOR = Harness()
+INGRESS = Harness()
 SENDERS_FAULT = {400, 403, 404, 405, 413}
 EVENT = {
     "id": "evt_1", "object": "event", "type": "customer.created", "created": 1_795_428_000, "livemode": False,
@@ -105,7 +105,7 @@ def genuine(path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
 
 def assert_honest(answer: Answer, before: int) -> None:
     """200 with one record more, or the sender's fault with none; never a failure of ours."""
-    after = len(DOOR.log.written)
+    after = len(INGRESS.log.written)
     if answer.status == 200:
         assert (after - before, list(answer.body)) == (1, ["received"])
     else:
@@ -117,8 +117,8 @@ def assert_honest(answer: Answer, before: int) -> None:
 def test_any_request_gets_an_honest_answer(path: str, body: bytes, made: list[Any], cuts: list[int]) -> None:
     """Any path, header and body in any pieces; and what is taken at Stripe's address the SDK would take too."""
     headers = [(name, header(value, body)) for name, value in made]
-    before = len(DOOR.log.written)
-    answer = DOOR.post(path, body, headers, cuts=cuts)
+    before = len(INGRESS.log.written)
+    answer = INGRESS.post(path, body, headers, cuts=cuts)
     assert_honest(answer, before)
     if answer.status == 200 and "/stripe/" in path:
         assert genuine(path, body, headers)
@@ -130,20 +130,20 @@ def test_any_request_gets_an_honest_answer(path: str, body: bytes, made: list[An
 def test_any_signed_body_is_taken_as_it_is_or_refused(body: bytes, secret: str, cuts: list[int]) -> None:
     """Behind a good signature nothing makes a 5xx, and what is taken stands in the record byte for byte."""
     stamp = str(int(time.time()))
-    before = len(DOOR.log.written)
+    before = len(INGRESS.log.written)
     signed = f"t={stamp},v1={signature(body, stamp, secret)}".encode()
-    answer = DOOR.post(f"/webhooks/stripe/{STRIPE}", body, [(b"stripe-signature", signed)], cuts=cuts)
+    answer = INGRESS.post(f"/webhooks/stripe/{STRIPE}", body, [(b"stripe-signature", signed)], cuts=cuts)
     assert_honest(answer, before)
     assert "signature" not in answer.body.get("error", {}).get("code", "")
     if answer.status == 200:
-        assert body in DOOR.log.written[-1].value
+        assert body in INGRESS.log.written[-1].value
 
 
 @given(body=BODIES, name=st.sampled_from(["account.created", "invoice.generated", "x"]), ends=st.booleans())
 def test_any_body_at_togais_address_is_kept(body: bytes, name: str, ends: bool) -> None:
     """No shape is documented, so none is refused; a sender that leaves before the end leaves nothing."""
-    before = len(DOOR.log.written)
-    answer = DOOR.post(f"/webhooks/togai/{TOGAI}/{name}/{TOKEN}", body, [], ends=ends)
+    before = len(INGRESS.log.written)
+    answer = INGRESS.post(f"/webhooks/togai/{TOGAI}/{name}/{TOKEN}", body, [], ends=ends)
     assert_honest(answer, before)
     assert (answer.status == 200) == ends
 
@@ -163,7 +163,7 @@ def test_one_bit_makes_a_forgery(place: int, bit: int, part: str, secret: str) -
     turned[place % len(turned)] ^= 1 << bit
     # A name of another letter is another part of the header; the value of `t` and `v1` must not change unseen.
     whole[part] = bytes(turned)
-    answer = DOOR.post(f"/webhooks/stripe/{STRIPE}", whole["body"], [(b"stripe-signature", whole["header"])])
+    answer = INGRESS.post(f"/webhooks/stripe/{STRIPE}", whole["body"], [(b"stripe-signature", whole["header"])])
     assert answer.status == 400
     assert answer.code.startswith("signature_")
 
@@ -173,7 +173,7 @@ def test_one_bit_makes_a_forgery(place: int, bit: int, part: str, secret: str) -
 )
 def test_no_other_token_opens_togais_address(token: str) -> None:
     """Neither a beginning nor a longer one, whatever characters it has."""
-    answer = DOOR.post(f"/webhooks/togai/{TOGAI}/account.created/{token.replace('/', '')}", b"{}", [])
+    answer = INGRESS.post(f"/webhooks/togai/{TOGAI}/account.created/{token.replace('/', '')}", b"{}", [])
     assert (answer.status, answer.code) == (403, "wrong_token")
 
 
@@ -241,6 +241,6 @@ def test_every_signature_is_compared_in_constant_time_with_every_secret(good: st
 def test_togais_token_is_compared_in_constant_time(token: str) -> None:
     """Once, whole, by the function that takes as long for a near miss as for a far one."""
     with comparisons() as found:
-        answer = DOOR.post(f"/webhooks/togai/{TOGAI}/account.created/{token}", b"{}", [])
+        answer = INGRESS.post(f"/webhooks/togai/{TOGAI}/account.created/{token}", b"{}", [])
     assert (answer.status == 200) == (token == TOKEN)
     assert len(found) == 1

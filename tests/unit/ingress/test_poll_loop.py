@@ -83,10 +83,10 @@ async def test_a_problem_is_logged_once_and_its_end_too() -> None:
     """A night without the vendor is two lines."""
     away = fails(Unavailable("Stripe is away"))
     driven = Driven(*[away] * 5, lambda: 900)
-    with capture_logs() as told:
+    with capture_logs() as logged:
         await driven.run()
 
-    assert [line["event"] for line in told] == ["poll.failed", "poll.again"]
+    assert [line["event"] for line in logged] == ["poll.failed", "poll.again"]
     assert driven.loop.problem == ""
 
 
@@ -114,11 +114,11 @@ async def test_a_missing_right_is_told_and_asked_for_again_at_the_next_interval(
 async def test_a_bug_does_not_end_the_round() -> None:
     """It is logged with its traceback, and the next poll comes."""
     driven = Driven(fails(RuntimeError("boom")), lambda: 900)
-    with capture_logs() as told:
+    with capture_logs() as logged:
         await driven.run()
 
     assert driven.waited == [1, 900]
-    assert told[0]["event"] == "poll.bug"
+    assert logged[0]["event"] == "poll.bug"
 
 
 async def test_a_cancellation_that_is_not_ours_does_not_end_the_round() -> None:

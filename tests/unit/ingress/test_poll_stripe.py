@@ -113,11 +113,11 @@ async def test_an_event_that_cannot_be_taken_is_told_once() -> None:
     account.stripe.happen(NOW + 3, account="acct_other")
     account.stripe.happen(NOW + 4)
     account.stripe.happened[-1]["created"] = "yesterday"
-    with capture_logs() as told:
+    with capture_logs() as logged:
         await account.poll(3)
 
     assert account.memory.ids() == [good]
-    assert [line["event"] for line in told].count("poll.refused_event") == 2
+    assert [line["event"] for line in logged].count("poll.refused_event") == 2
     assert account.position.found == 1
 
 
@@ -170,10 +170,10 @@ async def test_events_that_nobody_lists_any_more_are_told() -> None:
     await account.poll()
     await account.customers.poll_once(account.connection, account.stripe)
     account.clock.now += 40 * DAY
-    with capture_logs() as told:
+    with capture_logs() as logged:
         await account.poll()
 
-    assert [line["event"] for line in told].count("poll.events_lost") == 1
+    assert [line["event"] for line in logged].count("poll.events_lost") == 1
     since, _, until = account.position.lost.partition("/")
     assert epoch(until) - epoch(since) == pytest.approx(10 * DAY, abs=3600)
     assert not account.memory.store.polls.get(STRIPE, "stripe-customers").complete

@@ -51,7 +51,7 @@ class Org:
     def entity(self, noun: str, name: str) -> Any:
         return self.memory.store.index.get(f"{TOGAI}/{noun}/{name}")
 
-    def told(self) -> list[tuple[str, str]]:
+    def appended(self) -> list[tuple[str, str]]:
         """Subjects and what happened to them."""
         return [(e["subject"], e["type"].rpartition(".")[2]) for e in self.memory.events()]
 
@@ -84,7 +84,7 @@ async def test_an_account_of_a_customer_made_since_is_new_even_in_the_first_pass
     org.togai.add("new")
     await org.poll()
 
-    assert org.told() == [("a-new", "created"), ("a-new", "updated")]
+    assert org.appended() == [("a-new", "created"), ("a-new", "updated")]
 
 
 async def test_a_new_account_is_created_and_updated() -> None:
@@ -96,7 +96,7 @@ async def test_a_new_account_is_created_and_updated() -> None:
     org.togai.put("accounts", "second", customerId="old", name="Second")
     await org.poll(3)
 
-    assert sorted(org.told()) == sorted((a, w) for a in ("a-new", "second") for w in ("created", "updated"))
+    assert sorted(org.appended()) == sorted((a, w) for a in ("a-new", "second") for w in ("created", "updated"))
     created, updated = org.memory.events("a-new")
     assert created["type"] == "togai.account.created"
     assert created["id"] == updated["id"] + "c"
@@ -119,7 +119,7 @@ async def test_changes_become_events() -> None:
     org.togai.put("customers", "c1", primaryEmail="new@example.test")
     await org.poll(2)
 
-    assert sorted(org.told()) == [("a1", "updated"), ("a2", "updated"), ("a3", "updated"), ("a3", "updated")]
+    assert sorted(org.appended()) == [("a1", "updated"), ("a2", "updated"), ("a3", "updated"), ("a3", "updated")]
     assert org.memory.events("a1")[0]["data"]["customer"]["primaryEmail"] == "new@example.test"
     assert org.entity("account", "a1").email == "new@example.test"
     assert org.entity("account", "a3").state == "archived"
@@ -159,12 +159,12 @@ async def test_an_account_is_created_when_it_leaves_the_archive(by: str) -> None
     place = "gone" if by == "accounts" else "new"
     org.togai.put(by, place, status="ARCHIVED")
     await org.poll(2)
-    assert org.told() == [("gone", "updated")]
+    assert org.appended() == [("gone", "updated")]
 
     org.togai.put(by, place, status="ACTIVE")
     org.togai.put("accounts", "a-old", status="ACTIVE")
     await org.poll(2)
-    assert sorted(org.told()[1:]) == [("a-old", "updated"), ("gone", "created"), ("gone", "updated")]
+    assert sorted(org.appended()[1:]) == [("a-old", "updated"), ("gone", "created"), ("gone", "updated")]
 
 
 async def test_an_account_that_is_gone_is_marked_after_it_was_asked_for() -> None:
@@ -189,7 +189,7 @@ async def test_an_account_that_lists_do_not_show_is_not_gone() -> None:
     org.togai.put("accounts", "a2", status="DRAFT")
     await org.poll(30)
 
-    assert org.told() == [("a2", "updated")]
+    assert org.appended() == [("a2", "updated")]
     assert org.entity("account", "a2").state == "active"
     assert org.togai.calls.count("account") == 1
 
@@ -207,7 +207,7 @@ async def test_a_list_that_moves_while_it_is_read_loses_nobody() -> None:
     await org.poll(3)
 
     assert {org.entity("account", f"a-c{n}").state for n in range(30)} == {"active"}
-    assert {name for name, _ in org.told()} >= {f"a-c{n}" for n in range(5)}
+    assert {name for name, _ in org.appended()} >= {f"a-c{n}" for n in range(5)}
 
 
 async def test_a_row_that_is_none_is_stepped_over() -> None:
@@ -219,7 +219,7 @@ async def test_a_row_that_is_none_is_stepped_over() -> None:
     org.togai.put("accounts", "a2", name="new")
     await org.poll(2)
 
-    assert org.told() == [("a2", "updated")]
+    assert org.appended() == [("a2", "updated")]
 
 
 @pytest.mark.parametrize("size", [3, 100])

@@ -40,13 +40,13 @@ async def test_each_look_keeps_to_its_share() -> None:
     """However many there are; and a full pass over both lists is done in as many polls as its pages need."""
     org = await large()
     passes = org.position("togai-accounts").passes
-    with capture_logs() as told:
+    with capture_logs() as appended:
         for _ in range(12):
             assert await org.poll() <= SHARE
 
     assert org.position("togai-accounts").passes > passes
     assert org.position("togai-customers").passes > passes
-    assert len([line for line in told if line["event"] == "poll.large_organization"]) == 1
+    assert len([line for line in appended if line["event"] == "poll.large_organization"]) == 1
     assert org.memory.events() == []
 
 
@@ -58,7 +58,12 @@ async def test_the_last_changes_are_seen_at_once() -> None:
     org.togai.add("new")
     await org.poll()
 
-    assert sorted(org.told()) == [("a-c7", "updated"), ("a-c8", "updated"), ("a-new", "created"), ("a-new", "updated")]
+    assert sorted(org.appended()) == [
+        ("a-c7", "updated"),
+        ("a-c8", "updated"),
+        ("a-new", "created"),
+        ("a-new", "updated"),
+    ]
     (event,) = org.memory.events("a-c8")
     assert event["data"]["customer"]["name"] == "changed"
     assert event["data"]["account"]["customerId"] == "c8"
@@ -71,7 +76,7 @@ async def test_a_change_that_the_heads_do_not_show_is_seen_by_the_full_pass() ->
     org.togai.rows["customers"]["c4000"]["name"] = "changed"
     await org.poll(12)
 
-    assert sorted(org.told()) == [("a-c4000", "updated"), ("a-c7", "updated")]
+    assert sorted(org.appended()) == [("a-c4000", "updated"), ("a-c7", "updated")]
 
 
 async def test_many_changed_customers_are_worked_off() -> None:
@@ -82,7 +87,7 @@ async def test_many_changed_customers_are_worked_off() -> None:
     for _ in range(20):
         assert await org.poll() <= SHARE
 
-    assert sorted(org.told()) == sorted((f"a-c{n}", "updated") for n in range(0, 5000, 50))
+    assert sorted(org.appended()) == sorted((f"a-c{n}", "updated") for n in range(0, 5000, 50))
 
 
 async def test_the_full_pass_goes_on_in_another_process() -> None:
@@ -108,7 +113,7 @@ async def test_customers_changed_before_a_kill_are_not_forgotten() -> None:
     org.live()
     await org.poll()
 
-    assert org.told() == [("a-c8", "updated")]
+    assert org.appended() == [("a-c8", "updated")]
 
 
 async def test_a_refused_token_begins_the_pass_again() -> None:
@@ -134,13 +139,13 @@ async def test_a_list_without_order_is_read_whole() -> None:
     for number in range(95):
         org.clock.now += 1
         org.togai.add(f"c{number:03}")
-    with capture_logs() as told:
+    with capture_logs() as appended:
         await org.connect()
         org.togai.put("customers", "c094", name="changed")
         await org.poll()
 
-    assert org.told() == [("a-c094", "updated")]
-    assert [line["event"] for line in told].count("poll.unsorted") == 1
+    assert org.appended() == [("a-c094", "updated")]
+    assert [line["event"] for line in appended].count("poll.unsorted") == 1
 
 
 async def test_customers_are_read_whole_once_an_hour() -> None:
@@ -153,7 +158,7 @@ async def test_customers_are_read_whole_once_an_hour() -> None:
     org.togai.rows["customers"]["c3"]["status"] = "ARCHIVED"
     await org.poll(61)
 
-    assert org.told() == [("a-c3", "updated")]
+    assert org.appended() == [("a-c3", "updated")]
     assert org.memory.store.index.get(f"{TOGAI}/account/a-c3").state == "archived"  # type: ignore[union-attr]
 
 

@@ -64,8 +64,8 @@ async def test_without_kafka_it_says_what_it_could_not_see(tmp_path: Path) -> No
     key, token = SecretStr("sk_live_marked"), SecretStr("marked-token")
     found = await gather(settings(home, stripe_api_key=key, togai_api_token=token, console_token=token), "")
 
-    assert "connections: addresses, keys and what seals them" in {one.what for one in found.not_looked_at}
-    assert any("no Kafka answers at 127.0.0.1" in one.why for one in found.not_looked_at)
+    assert "connections: addresses, keys and what seals them" in {one.what for one in found.not_checked}
+    assert any("no Kafka answers at 127.0.0.1" in one.why for one in found.not_checked)
     assert {"full_live_key", "weak_console_token"} <= {one.code for one in findings(found)}
     assert "marked" not in found.model_dump_json()
 
@@ -74,7 +74,7 @@ async def test_an_embedded_kafka_that_was_never_started(tmp_path: Path) -> None:
     """A new folder: nothing is made by looking."""
     found = await gather(Settings(_env_file=None, home=tmp_path / "new"), "")
 
-    assert any("its first start makes it" in one.why for one in found.not_looked_at)
+    assert any("its first start makes it" in one.why for one in found.not_checked)
     assert not (tmp_path / "new").exists()
 
 

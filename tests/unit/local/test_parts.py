@@ -53,7 +53,7 @@ def test_the_sandbox_runs_only_without_keys() -> None:
     with_keys = plan(both, {"customer-sync": 1}, NOTHING, NOTHING)
     without = plan(none, {"customer-sync": 1}, NOTHING, NOTHING)
 
-    assert [[item.name for item in stage] for stage in with_keys] == [
+    assert [[item.name for item in group] for group in with_keys] == [
         ["nothing"],
         ["nothing"],
         ["ingress", "customer-sync-1", "console"],

@@ -135,21 +135,21 @@ class World:
         for worker in self.workers.values():
             worker.read_at = max(worker.read_at, self.at + self.random.uniform(0, self.network.delay))
             if self.random.random() >= self.network.lost:
-                self.later(worker.read_at - self.at, lambda w=worker: self._hears(w, leases))  # type: ignore[misc]
+                self.later(worker.read_at - self.at, lambda w=worker: self._receives(w, leases))  # type: ignore[misc]
 
     def _publish_demand(self, demand: Demand) -> None:
         self._read_at = max(self._read_at, self.at + self.random.uniform(0, self.network.delay))
         if self.random.random() >= self.network.lost:
-            self.later(self._read_at - self.at, lambda: self._heard(demand))
+            self.later(self._read_at - self.at, lambda: self._received(demand))
 
-    def _heard(self, demand: Demand) -> None:
+    def _received(self, demand: Demand) -> None:
         if self.allocator:
             self.allocator.receive(demand, self.at + self._offset)
             self._allocator_turn(self.allocator)
 
     # --- a worker ---
 
-    def _hears(self, worker: SimWorker, leases: Grants) -> None:
+    def _receives(self, worker: SimWorker, leases: Grants) -> None:
         if worker.alive:
             worker.client.receive(leases, worker.clock(self.at))
             self._worker_turn(worker)

@@ -243,12 +243,12 @@ def test_another_env_file_can_be_named_or_none(tmp_path: Path) -> None:
     (tmp_path / "other.env").write_text("STRIPE_API_KEY=sk_test_other\n")
     read = "from shared.settings import Settings; print(Settings().stripe_api_key.get_secret_value())"
 
-    def said(**named: str) -> str:
+    def output(**named: str) -> str:
         bare = {name: value for name, value in os.environ.items() if name not in ("TANDEM_ENV_FILE", "STRIPE_API_KEY")}
         command = [sys.executable, "-c", read]
         return subprocess.run(command, cwd=tmp_path, env=bare | named, capture_output=True, text=True).stdout.strip()
 
-    assert said() == "sk_live_real"
-    assert said(TANDEM_ENV_FILE="other.env") == "sk_test_other"
-    assert said(TANDEM_ENV_FILE="") == ""
+    assert output() == "sk_live_real"
+    assert output(TANDEM_ENV_FILE="other.env") == "sk_test_other"
+    assert output(TANDEM_ENV_FILE="") == ""
     assert os.environ["TANDEM_ENV_FILE"] == ""

@@ -71,10 +71,10 @@ def test_what_comes_too_late_is_told_as_unused() -> None:
     """So that its place comes free at once."""
     client, demand = asked()
     client.receive(leased(demand), HORIZON + 1)
-    told = client.message({LIVE: 1}, HORIZON + 1)
+    reported = client.message({LIVE: 1}, HORIZON + 1)
 
-    assert told
-    assert told.unused == [1]
+    assert reported
+    assert reported.unused == [1]
 
 
 def test_a_taken_lease_lapses_too() -> None:
@@ -104,13 +104,13 @@ def test_a_silence_is_told_to_the_others_at_once() -> None:
     news = LeaseClient("other", lambda _: Quota(10.0), 0.05).refused(ACCOUNT, "", "", 5.0)
     assert news
     client.receive(news, 0.02)
-    told = client.message({LIVE: 1}, 0.5)
+    reported = client.message({LIVE: 1}, 0.5)
 
     assert news.back_offs == [BackOff(ACCOUNT, "", 5.0)]
     assert client.take(LIVE, 0.03) is None
     assert client.backed_off_until(ACCOUNT, "") == 5.02
-    assert told
-    assert (told.epoch, told.got) == (7, 1)
+    assert reported
+    assert (reported.epoch, reported.got) == (7, 1)
 
 
 def test_who_told_of_a_silence_does_not_hear_of_it() -> None:
@@ -124,7 +124,7 @@ def test_who_told_of_a_silence_does_not_hear_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "asked_for", "told"),
+    ("reason", "asked_for", "reported"),
     [
         ("", None, None),
         ("", 0.0, None),
@@ -136,12 +136,12 @@ def test_who_told_of_a_silence_does_not_hear_of_it() -> None:
     ],
 )
 def test_only_a_silence_that_concerns_others_is_told(
-    reason: str, asked_for: float | None, told: BackOff | None
+    reason: str, asked_for: float | None, reported: BackOff | None
 ) -> None:
     """The account's or one operation's, never for longer than the longest back_off."""
     news = asked()[0].refused(ACCOUNT, "create", reason, asked_for)
 
-    assert (news.back_offs if news else [None]) == [told]
+    assert (news.back_offs if news else [None]) == [reported]
 
 
 def test_who_has_no_calls_says_nothing() -> None:
@@ -177,10 +177,10 @@ def test_quotas_by_app_and_mode(account: str, quota: Quota) -> None:
 
 def test_a_promotion_is_told_to_who_waits() -> None:
     """Once; what is live already stays so."""
-    told: list[str] = []
+    reported: list[str] = []
     lane = WorkPriority("backfill")
-    lane.on_promotion.append(lambda: told.append(lane.lane))
+    lane.on_promotion.append(lambda: reported.append(lane.lane))
     lane.promote()
     lane.promote()
 
-    assert told == ["live"]
+    assert reported == ["live"]

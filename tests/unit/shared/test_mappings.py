@@ -29,16 +29,17 @@ class Index(LinkIndex):
     def __getattr__(self, name: str) -> Any:
         return getattr(self.of(RELATION), name)
 
-    def opened_by(self, source: str) -> Mapping | None:
+    def claim_opened_by(self, source: str) -> Mapping | None:
         """The record that an entity's own event began."""
         return next((m for _, m in self.found(source) if m.source == source and m.state != "unlinked"), None)
 
 
-def claim(attempt: int = 1, since: int = -1, match: str = "", key: str = "k", knew: str = "") -> Claim:
+def claim(attempt: int = 1, first_offset: int = -1, match: str = "", key: str = "k", last_seen_link: str = "") -> Claim:
     return Claim(
-        action="x", key=key, body={}, attempt=attempt, opened_at="2026-11-23T10:00:00.000Z", run="run_1", since=since,
+        action="x", key=key, body={}, attempt=attempt, opened_at="2026-11-23T10:00:00.000Z", run="run_1",
+        first_offset=first_offset,
         match=match,
-        knew=knew,
+        last_seen_link=last_seen_link,
     )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def test_the_earlier_claim_is_in_the_right() -> None:
     index = Index()
     index.apply(5, record("m1", "claimed", A, "", claim()))
     index.apply(6, record("m2", "claimed", C, A, claim()))
-    first, second = index.opened_by(A), index.opened_by(C)
+    first, second = index.claim_opened_by(A), index.claim_opened_by(C)
     assert first
     assert second
 
@@ -75,10 +76,10 @@ def test_a_match_value_is_a_rival_too() -> None:
     index = Index()
     index.apply(5, record("m1", "claimed", A, "", claim(match="email:x")))
     index.apply(6, record("m2", "claimed", C, "", claim(match="email:x")))
-    second = index.opened_by(C)
+    second = index.claim_opened_by(C)
     assert second
 
-    assert index.rival(second) == index.opened_by(A)
+    assert index.rival(second) == index.claim_opened_by(A)
 
 
 def test_a_withdrawn_claim_holds_nothing() -> None:
@@ -87,12 +88,12 @@ def test_a_withdrawn_claim_holds_nothing() -> None:
     index.apply(5, record("m1", "claimed", A, "", claim()))
     index.apply(6, record("m2", "claimed", C, A, claim()))
     index.apply(7, record("m1", "withdrawn", A))
-    second = index.opened_by(C)
+    second = index.claim_opened_by(C)
     assert second
     assert index.rival(second) is None
 
     index.apply(8, record("m1", "claimed", A, "", claim()))
-    again = index.opened_by(A)
+    again = index.claim_opened_by(A)
     assert again
 
     assert index.rival(again) == second
@@ -103,7 +104,7 @@ def test_a_repeated_claim_keeps_the_first_key_and_body() -> None:
     index = Index()
     index.apply(5, record("m1", "claimed", A, "", claim(key="first")))
     index.apply(6, record("m1", "claimed", A, "", claim(key="second")))
-    held = index.opened_by(A)
+    held = index.claim_opened_by(A)
 
     assert held
     assert held.claim
@@ -111,14 +112,14 @@ def test_a_repeated_claim_keeps_the_first_key_and_body() -> None:
 
 
 def test_a_raised_attempt_keeps_its_place_in_the_order() -> None:
-    """After compaction only the later record is left: `since` says how old the claim is."""
+    """After compaction only the later record is left: `first_offset` says how old the claim is."""
     index = Index()
     index.apply(6, record("m2", "claimed", C, A, claim()))
-    index.apply(9, record("m1", "claimed", A, "", claim(attempt=2, since=5)))
-    second = index.opened_by(C)
+    index.apply(9, record("m1", "claimed", A, "", claim(attempt=2, first_offset=5)))
+    second = index.claim_opened_by(C)
     assert second
 
-    assert index.rival(second) == index.opened_by(A)
+    assert index.rival(second) == index.claim_opened_by(A)
 
 
 def test_links_are_found_by_the_customer_above_their_accounts() -> None:
@@ -139,18 +140,18 @@ def test_a_pair_linked_between_look_and_claim_is_a_rival() -> None:
     index.apply(5, record("m1", "claimed", A, "", claim(match="t|s|a@x.test")))
     index.apply(6, linked)
     index.apply(7, record("m2", "claimed", C, "", claim(match="t|s|a@x.test")))
-    unaware = index.opened_by(C)
+    unaware = index.claim_opened_by(C)
     assert unaware
 
     assert index.rival(unaware) == linked
-    assert index.rival(record("m2", "claimed", C, "", claim(match="t|s|a@x.test", knew="m1"))) is None
+    assert index.rival(record("m2", "claimed", C, "", claim(match="t|s|a@x.test", last_seen_link="m1"))) is None
 
 
 def test_an_address_is_remembered_for_a_while_after_the_link() -> None:
     """The index of entities may lag behind; a pair that was taken back is not remembered."""
     index = Index()
     index.apply(0, msgspec.structs.replace(record("m1", "linked", A, B), match="t|s|a@x.test"))
-    assert index.recently_linked("t|s|a@x.test") == index.opened_by(A)
+    assert index.recently_linked("t|s|a@x.test") == index.claim_opened_by(A)
     assert index.recently_linked("t|s|b@x.test") is None
 
     index.apply(1, msgspec.structs.replace(record("m1", "withdrawn", A, B), match="t|s|a@x.test"))
@@ -164,7 +165,7 @@ def test_what_is_declared_separate_holds_nothing() -> None:
     assert index.holders_of(A) == []
 
     index.apply(7, record("m1", "claimed", A, "", claim()))
-    held = index.opened_by(A)
+    held = index.claim_opened_by(A)
     assert held
     assert index.order(held) == 7
 
@@ -188,7 +189,7 @@ def test_the_index_never_names_what_is_not_there(history: list[tuple[str, str]])
 
     for ref in (A, B, C):
         for mapping in index.holders_of(ref):
-            assert index.opened_by(mapping.source) == mapping
+            assert index.claim_opened_by(mapping.source) == mapping
             assert ref in mapping.refs
             assert mapping.state != "withdrawn"
 

@@ -20,7 +20,7 @@ refs = st.one_of(
 times = st.one_of(texts, st.datetimes().map(lambda at: at.isoformat(timespec="milliseconds") + "Z"))
 claims = st.builds(
     Claim, action=texts, key=texts, body=st.dictionaries(texts, st.one_of(texts, st.integers(-9, 9), st.none())),
-    attempt=st.integers(1, 9), opened_at=times, run=texts, match=texts, since=st.integers(-1, 9),
+    attempt=st.integers(1, 9), opened_at=times, run=texts, match=texts, first_offset=st.integers(-1, 9),
 )  # fmt: skip
 mappings = st.builds(
     Mapping,

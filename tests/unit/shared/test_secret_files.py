@@ -97,7 +97,7 @@ def test_an_empty_value_beside_a_file_is_none(write: Write, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "output"),
     [
         (b" \n", "is empty"),
         (b"\xff\xfe\x00", "holds no text"),
@@ -105,12 +105,12 @@ def test_an_empty_value_beside_a_file_is_none(write: Write, monkeypatch: pytest.
         (None, "cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_used(content: bytes | None, said: str, write: Write) -> None:
+def test_a_file_that_cannot_be_used(content: bytes | None, output: str, write: Write) -> None:
     """The setting and the file are named, and what to do; what stands in it is not."""
     file = write("console_token", "")
     file.unlink() if content is None else file.write_bytes(content)
 
-    with pytest.raises(SettingsError, match=f"TANDEM_CONSOLE_TOKEN_FILE: {file} {said}"):
+    with pytest.raises(SettingsError, match=f"TANDEM_CONSOLE_TOKEN_FILE: {file} {output}"):
         Settings()
 
 

@@ -9,7 +9,7 @@ from shared.settings import Settings
 LIMIT = 3.0
 
 
-class Bench:
+class Harness:
     """A pulse on a clock set by hand."""
 
     def __init__(self) -> None:
@@ -20,42 +20,42 @@ class Bench:
 
 def test_a_beating_process_may_send() -> None:
     """Also right at the limit."""
-    bench = Bench()
+    harness = Harness()
     for _ in range(10):
-        bench.watchdog.beat()
-        bench.now += LIMIT
-        bench.watchdog.check()
+        harness.watchdog.beat()
+        harness.now += LIMIT
+        harness.watchdog.check()
 
-    assert bench.stood == []
+    assert harness.stood == []
 
 
 def test_who_stood_still_hears_of_it_before_sending() -> None:
     """The loop may come to a sender before it comes to the next beat."""
-    bench = Bench()
-    bench.watchdog.beat()
-    bench.now += LIMIT + 0.5
-    bench.watchdog.check()
+    harness = Harness()
+    harness.watchdog.beat()
+    harness.now += LIMIT + 0.5
+    harness.watchdog.check()
 
-    assert bench.stood == [LIMIT + 0.5]
+    assert harness.stood == [LIMIT + 0.5]
 
 
 def test_nothing_is_said_before_the_first_beat() -> None:
     """Starting may take long, and nothing is anybody's then."""
-    bench = Bench()
-    bench.now += 10 * LIMIT
-    bench.watchdog.check()
-    bench.watchdog.beat()
+    harness = Harness()
+    harness.now += 10 * LIMIT
+    harness.watchdog.check()
+    harness.watchdog.beat()
 
-    assert bench.stood == []
+    assert harness.stood == []
 
 
 async def test_a_call_whose_turn_comes_after_a_pause_is_not_sent() -> None:
     """It may have waited for its turn while the process stood still."""
-    bench = Bench()
-    gate = CallGate(Settings(stripe_quota=0), before_sending=bench.watchdog.check)
-    bench.watchdog.beat()
+    harness = Harness()
+    gate = CallGate(Settings(stripe_quota=0), before_sending=harness.watchdog.check)
+    harness.watchdog.beat()
     async with gate.call("stripe:test:acct_1"):
-        assert bench.stood == []
-    bench.now += 2 * LIMIT
+        assert harness.stood == []
+    harness.now += 2 * LIMIT
     async with gate.call("stripe:test:acct_1"):
-        assert bench.stood == [2 * LIMIT]
+        assert harness.stood == [2 * LIMIT]

@@ -42,7 +42,7 @@ def every_class() -> list[type[stripe.StripeError]]:
 
 def made(kind: type[stripe.StripeError], **details: Any) -> stripe.StripeError:
     error = kind.__new__(kind)
-    stripe.StripeError.__init__(error, "told", **details)
+    stripe.StripeError.__init__(error, "reported", **details)
     return error
 
 
@@ -52,7 +52,7 @@ def test_every_exception_class_of_the_sdk_is_translated(kind: type[stripe.Stripe
     found = translate(made(kind), "con_1")
 
     assert type(found) is EXPECTED.get(kind.__name__, Rejected)
-    assert "told" in found.message
+    assert "reported" in found.message
 
 
 def test_there_are_classes_to_walk() -> None:

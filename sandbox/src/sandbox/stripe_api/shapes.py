@@ -24,8 +24,8 @@ class Shape(Protocol):
 
 def refuse(kind: str, value: Any, path: Path, code: str | None = None) -> StripeError:
     """Stripe's answer to a value of the wrong type; it repeats what should have been simple, not what should nest."""
-    told = "" if kind in ("array", "hash", "object") else f": {_inspected(value)}"
-    return StripeError(400, f"Invalid {kind}{told}", code=code, param=bracketed(path))
+    shown = "" if kind in ("array", "hash", "object") else f": {_inspected(value)}"
+    return StripeError(400, f"Invalid {kind}{shown}", code=code, param=bracketed(path))
 
 
 def _inspected(value: Any) -> str:

@@ -19,7 +19,7 @@ from console.http import own_machine
 from console.identity import ConsoleAuth
 
 DEADLINE = 60.0
-LOOK_EVERY = 0.3
+CHECK_EVERY = 0.3
 
 log = get_logger(__name__)
 
@@ -154,7 +154,7 @@ async def _linked(client: httpx.AsyncClient, settings: Settings, waiting: list[W
             )
             if answer.is_success and (items := answer.json()["items"]):
                 found[one.id] = items[0]
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(CHECK_EVERY)
     return found
 
 

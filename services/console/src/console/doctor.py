@@ -52,7 +52,7 @@ class Listening(Model):
     host: str
 
 
-class NotLooked(Model):
+class NotChecked(Model):
     """What could not be looked at, and why."""
 
     what: str
@@ -76,7 +76,7 @@ class Facts(Model):
     sealings: list[Sealing] = []
     listening: list[Listening] = []
     in_container: bool = False
-    not_looked_at: list[NotLooked] = []
+    not_checked: list[NotChecked] = []
 
 
 class Finding(Model):

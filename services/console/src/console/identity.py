@@ -45,7 +45,7 @@ class ConsoleAuth(httpx.Auth):
             url = request.url.copy_with(path=PATH, query=f"nonce={nonce}".encode())
             answer = yield httpx.Request("GET", url)
             if not hmac.compare_digest(
-                _told(answer).encode(errors="replace"), proof(self._token, self._port, nonce).encode()
+                _nonce_of(answer).encode(errors="replace"), proof(self._token, self._port, nonce).encode()
             ):
                 raise NotOurConsole(
                     f"what answers at {request.url.copy_with(path='/', query=None)} does not know "
@@ -56,7 +56,7 @@ class ConsoleAuth(httpx.Auth):
         yield request
 
 
-def _told(answer: httpx.Response) -> str:
+def _nonce_of(answer: httpx.Response) -> str:
     try:
         found = answer.json()
     except (ValueError, RecursionError):

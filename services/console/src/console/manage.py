@@ -62,7 +62,7 @@ class ConfigStore:
 
 
 @asynccontextmanager
-async def books(settings: Settings) -> AsyncIterator[ConfigStore]:
+async def config_store(settings: Settings) -> AsyncIterator[ConfigStore]:
     """Open the records as they are now. Raises Misconfigured without an encryption key, LocalError without Kafka."""
     await require_kafka(settings, KAFKA_PATIENCE)
     topics, registry = Topics(settings), Registry()
@@ -77,7 +77,7 @@ async def add_connection(settings: Settings, wanted: Wanted) -> tuple[Connection
 
     Raises Misconfigured for a wrong key, or one of another account than the connection's.
     """
-    async with books(settings) as found:
+    async with config_store(settings) as found:
         present = found.registry.connections.get(wanted.id)
         made = await connect(wanted, settings, found.vault, _readable(present, found.vault))
         if present and present.app_account != made.app_account:
@@ -106,7 +106,7 @@ async def renew_webhook_token(settings: Settings, connection_id: str, *, finish:
 
     Raises Misconfigured for an address without a token, and for a token that the environment sets.
     """
-    async with books(settings) as found:
+    async with config_store(settings) as found:
         connection = found.connection(connection_id)
         connector = APPS[connection.app].connector
         secrets = connector.renewed(found.vault.open(connection), connection_id, settings, finish=finish)
@@ -120,7 +120,7 @@ async def remove_connection(settings: Settings, connection_id: str) -> tuple[Con
 
     Returns its record, which stays, and the links' ids. Raises Misconfigured.
     """
-    async with books(settings) as found:
+    async with config_store(settings) as found:
         connection = found.connection(connection_id)
         used = [link for link in found.registry.links.values() if connection_id in link.connections.values()]
         for link in used:
@@ -135,7 +135,7 @@ async def rekey(settings: Settings) -> int:
 
     Raises Misconfigured if a connection was sealed with a key that is not there any more; nothing is changed then.
     """
-    async with books(settings) as found:
+    async with config_store(settings) as found:
         used = [connection for connection in found.registry.connections.values() if connection.state != "removed"]
         again = [found.vault.reseal(connection) for connection in used]
         for connection in again:
@@ -148,7 +148,7 @@ async def add_link(settings: Settings, flow_id: str, connections: dict[str, str]
 
     Raises Misconfigured for an unknown flow or connection, a missing or wrong app, or a live beside a test connection.
     """
-    async with books(settings) as found:
+    async with config_store(settings) as found:
         flow = found.registry.flows.get(flow_id)
         if flow is None:
             raise Misconfigured(f"no flow {flow_id}; there are: {', '.join(sorted(found.registry.flows))}")

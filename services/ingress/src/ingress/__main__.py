@@ -40,14 +40,14 @@ async def serve(settings: Settings) -> None:
     async with (
         Log(settings) as kafka,
         Replica(settings, folds) as replica,
-        AllocatorServer(settings, topics) as office,
+        AllocatorServer(settings, topics) as allocator,
         SharedLimits(settings, topics, "ingress") as limits,
         ImportServer(ImportDeps(settings, topics, kafka, registry, vault, replica, limits)),
         Pollers(PollDeps(settings, topics, kafka, registry, vault, replica, limits)) as pollers,
     ):
         deps = WebhookDeps(kafka, replica, registry, vault, topics, settings.append_timeout)
         on_loopback = is_loopback(settings.ingress_admin_host)
-        admin = admin_app(deps, pollers, office, on_loopback=on_loopback)
+        admin = admin_app(deps, pollers, allocator, on_loopback=on_loopback)
         servers = [
             _server(public_app(deps), settings.host, settings.ingress_port),
             _server(admin, settings.ingress_admin_host, settings.ingress_admin_port),

@@ -52,9 +52,9 @@ def public_app(deps: WebhookDeps) -> Unsniffed:
     return Unsniffed(PublicApp(Webhooks(deps)))
 
 
-def admin_app(deps: WebhookDeps, pollers: Pollers, office: AllocatorServer, *, on_loopback: bool) -> Unsniffed:
+def admin_app(deps: WebhookDeps, pollers: Pollers, allocator: AllocatorServer, *, on_loopback: bool) -> Unsniffed:
     """For the port that only the console and your monitoring reach."""
-    pages = _pages(deps, pollers, office)
+    pages = _pages(deps, pollers, allocator)
     # There it needs no token: a web site whose name leads to this machine must not read it through a browser.
     return Unsniffed(TrustedHostMiddleware(pages, OWN_NAMES) if on_loopback else pages)
 
@@ -64,7 +64,7 @@ async def _healthz(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _pages(deps: WebhookDeps, pollers: Pollers, office: AllocatorServer) -> Starlette:
+def _pages(deps: WebhookDeps, pollers: Pollers, allocator: AllocatorServer) -> Starlette:
     async def readyz(_: Request) -> Response:
         """Whether webhooks are taken: the connections have been read."""
         ready = deps.replica.ready
@@ -77,7 +77,7 @@ def _pages(deps: WebhookDeps, pollers: Pollers, office: AllocatorServer) -> Star
 
     async def limits(_: Request) -> Response:
         """Whether this process grants leases, and what each app account may do now."""
-        return JSONResponse(office.status())
+        return JSONResponse(allocator.status())
 
     async def metrics(_: Request) -> Response:
         """Prometheus metrics."""

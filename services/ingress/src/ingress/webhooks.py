@@ -54,8 +54,8 @@ class WebhookDeps:
 class Webhooks:
     """An ASGI app for `/webhooks/...`."""
 
-    def __init__(self, desk: WebhookDeps) -> None:
-        self._desk = desk
+    def __init__(self, deps: WebhookDeps) -> None:
+        self._deps = deps
         self._opened: dict[str, tuple[Connection, Secrets]] = {}
         self._bodies = Bodies()
 
@@ -85,14 +85,14 @@ class Webhooks:
 
     async def _answer_taken(self, send: Send, app: str, envelope: Envelope, refusal: str) -> None:
         """2xx for what is refused too: a vendor that hears 4xx for days switches its endpoint off."""
-        told: dict[str, Any] = {"received": envelope.id}
+        answer: dict[str, Any] = {"received": envelope.id}
         if envelope.refused:
             metrics.REFUSED.labels(app, envelope.refused).inc()
             log.warning("webhook.recorded_as_refused", connection=envelope.connection, reason=envelope.refused)
-            told["refused"] = {"code": envelope.refused, "message": refusal}
+            answer["refused"] = {"code": envelope.refused, "message": refusal}
         else:
             metrics.EVENTS_IN.labels(app, envelope.type if envelope.type in TRIGGERS else "other").inc()
-        await _answer(send, 200, told)
+        await _answer(send, 200, answer)
 
     async def _taken(self, app: str, parts: list[str], scope: Scope, read: Read) -> tuple[Envelope, str]:
         """What is appended, and why nobody may act on it, empty if it may be. Raises Refused."""
@@ -103,7 +103,7 @@ class Webhooks:
 
     async def _envelope(self, app: str, parts: list[str], scope: Scope, read: Read) -> Envelope:
         """Whatever can be refused without its body is refused before it is read."""
-        if not self._desk.replica.ready:
+        if not self._deps.replica.ready:
             raise Unavailable("the connections have not been read yet")
         if app not in APPS or len(parts) < 4:
             raise Refused(
@@ -116,7 +116,7 @@ class Webhooks:
         return await APPS[app].receive(raw, connection, self._secrets(connection))
 
     def _connection(self, connection_id: str, app: str) -> Connection:
-        connection = self._desk.registry.connections.get(connection_id)
+        connection = self._deps.registry.connections.get(connection_id)
         if connection is None or connection.app != app or connection.state == "removed":
             raise Refused(404, "unknown_connection", "no such connection: copy the address from `tandem connections`")
         return connection
@@ -124,15 +124,15 @@ class Webhooks:
     def _secrets(self, connection: Connection) -> Secrets:
         known, secrets = self._opened.get(connection.id, (None, None))
         if secrets is None or known != connection:
-            secrets = self._desk.vault.open(connection)
+            secrets = self._deps.vault.open(connection)
             self._opened[connection.id] = (connection, secrets)
         return secrets
 
     async def _append(self, envelope: Envelope, patience: float) -> None:
-        topic, record = placed(envelope, self._desk.topics)
+        topic, record = placed(envelope, self._deps.topics)
         with metrics.APPEND_SECONDS.time():
-            deadline = self._desk.append_timeout * patience
-            await self._desk.log.append(topic, envelope.aggregate, record, deadline=deadline)
+            deadline = self._deps.append_timeout * patience
+            await self._deps.log.append(topic, envelope.aggregate, record, deadline=deadline)
 
 
 def placed(envelope: Envelope, topics: Topics) -> tuple[str, bytes]:

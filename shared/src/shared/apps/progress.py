@@ -17,7 +17,7 @@ class Progress:
 
     def __init__(self, app_account: str, what: str, seen: int) -> None:
         self._account, self._what = app_account, what
-        self._told_at = time.monotonic()
+        self._reported_at = time.monotonic()
         if seen:
             log.info("poll.pass_resumed", app_account=app_account, read=f"{what}: {seen:,} read")
 
@@ -25,6 +25,6 @@ class Progress:
         """Log the number, if it is time."""
         if ended:
             log.info("poll.pass_ended", app_account=self._account, read=f"{self._what}: {seen:,} read")
-        elif time.monotonic() - self._told_at > EVERY:
-            self._told_at = time.monotonic()
+        elif time.monotonic() - self._reported_at > EVERY:
+            self._reported_at = time.monotonic()
             log.info("poll.progress", app_account=self._account, read=f"{self._what}: {seen:,} read")

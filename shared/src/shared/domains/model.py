@@ -22,8 +22,8 @@ class Trigger:
 
     - `subject`: what it is about, as (noun, id), None if the body does not tell.
     - `extract`: the body as `output`; raises Malformed if it does not fit.
-    - `naming`: a body that names an entity by its id and says nothing else, for an event that is sent once more; None
-      where that makes no sense.
+    - `recheck_body`: a body that holds the id of an entity alone, for an event that asks for a recheck; None where that
+      makes no sense.
     - `brought`: by whom: the vendor's webhook (and the poller that fills its gaps), a poller alone, or a person.
     - `by_state`: its flows act on the present state of the subject, so several waiting events may fold into the last.
     - `rights`: what a restricted key must be allowed for the event to reach us.
@@ -35,7 +35,7 @@ class Trigger:
     output: type[BaseModel]
     subject: Callable[[Any], tuple[str, str] | None]
     extract: Callable[[Any], BaseModel]
-    naming: Callable[[str], Any] | None = None
+    recheck_body: Callable[[str], Any] | None = None
     by_state: bool = True
     brought: Literal["webhook", "poll", "person"] = "webhook"
     rights: tuple[str, ...] = ()

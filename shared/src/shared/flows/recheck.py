@@ -26,8 +26,8 @@ def replayed(
     Raises KeyError for an event that nobody can send again, see `is_replayable`. Of origin `backfill` it is made from
     what a list of the vendor shows.
     """
-    entity, naming = Ref.parse(aggregate), TRIGGERS[event_type].naming
-    if naming is None:
+    entity, recheck_body = Ref.parse(aggregate), TRIGGERS[event_type].recheck_body
+    if recheck_body is None:
         raise KeyError(event_type)
     return Envelope(
         id=event_id,
@@ -38,7 +38,7 @@ def replayed(
         appaccount=entity.account,
         connection=connection,
         aggregate=aggregate,
-        data=msgspec.Raw(msgspec.json.encode(naming(entity.id))),
+        data=msgspec.Raw(msgspec.json.encode(recheck_body(entity.id))),
         origin=origin,
         cause=cause,
     )
@@ -47,7 +47,7 @@ def replayed(
 def is_replayable(event_type: str) -> bool:
     """Whether an event of this type can be sent again by the id of its entity alone."""
     trigger = TRIGGERS.get(event_type)
-    return trigger is not None and trigger.naming is not None
+    return trigger is not None and trigger.recheck_body is not None
 
 
 def recheck_requested(aggregate: str, event_id: str, connection: str, now: datetime, cause: str = "") -> Envelope:

@@ -102,16 +102,16 @@ def finish(run: Run, at: str) -> None:
 
 
 class Parked(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What travels in the header `parked` of a record on a delay or replay topic. `due` and `looked_at`: epoch seconds.
+    """The header `parked` of a record on a delay or replay topic. `due` and `checked_at` are epoch seconds.
 
-    `looked_at` is when a run that only a change at the other side lets go on looked last. It looks again when an event
+    `checked_at` is when a run that only a change at the other side lets go on looked last. It looks again when an event
     of its aggregate comes, else once a day; it is 0 for any other run, which is tried again when it is due. `lane` is
     the one in which the event came, empty in records of an older Tandem.
     """
 
     run: Run
     due: float
-    looked_at: float = 0.0
+    checked_at: float = msgspec.field(default=0.0, name="looked_at")
     lane: Lane | Literal[""] = ""
 
 

@@ -39,7 +39,7 @@ class Match:
     """
 
     value: str = ""
-    knew: str = ""
+    last_seen_link: str = ""
 
 
 NO_MATCH = Match()
@@ -113,7 +113,7 @@ class Claims:
                 opened_at=opened,
                 run=run,
                 match=match.value,
-                knew=match.knew,
+                last_seen_link=match.last_seen_link,
             )
             held = await self._write(
                 Mapping(
@@ -267,7 +267,7 @@ class Claims:
             attempt=attempt,
             key=create_key(app_account, held.claim.action, held.source, attempt),
             opened_at=timestamp(self._clock()),
-            since=self._links.index.order(held),
+            first_offset=self._links.index.order(held),
         )
         return await self._write(msgspec.structs.replace(held, claim=claim, at=claim.opened_at))
 

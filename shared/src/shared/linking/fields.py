@@ -140,12 +140,12 @@ def decide(policy: FieldPolicy) -> Decision:
     """What a look at both sides asks for."""
     found = Decision({side: {} for side in policy.sides}, agreed=dict(policy.known.agreed))
     for name in policy.names():
-        _FieldLook(name, policy, found).decide()
+        _FieldComparison(name, policy, found).decide()
     return found
 
 
 @dataclass(frozen=True)
-class _FieldLook:
+class _FieldComparison:
     """One field of one look; what follows goes to `found`."""
 
     name: str

@@ -15,7 +15,7 @@ from shared.identity import link_id
 from shared.linking.mappings import ACTIVE, Mapping, follows
 from shared.linking.packing import Packer, Places, Rows, key_of
 
-LATELY = 5_000
+MATCHES_KEPT = 5_000
 """Pairs at least, and twice as many at most, whose match value is remembered after they were linked: more than are made
 while the index lags.
 """
@@ -32,7 +32,7 @@ class LinkIndex:
         self._order = array("q")
         self._places = Places()
         self._by_match: dict[str, tuple[int, ...]] = {}
-        self._lately, self._before = PreshMap(), PreshMap()
+        self._newest_matches, self._older_matches = PreshMap(), PreshMap()
         self._refused: deque[int] = deque(maxlen=REFUSED)
 
     def __len__(self) -> int:
@@ -50,8 +50,8 @@ class LinkIndex:
         row = self._put(row, known, offset, self._packer.pack(mapping))
         if known:
             self._forget(row, known, mapping)
-        if mapping.claim and mapping.claim.since >= 0:
-            self._order[row] = mapping.claim.since
+        if mapping.claim and mapping.claim.first_offset >= 0:
+            self._order[row] = mapping.claim.first_offset
         for name in _names(mapping):
             self._places.add(key_of(name), row)
         self._remember(row, mapping)
@@ -69,9 +69,9 @@ class LinkIndex:
         if mapping.state == "claimed" and mapping.claim and mapping.claim.match:
             self._by_match[mapping.claim.match] = (*self._by_match.get(mapping.claim.match, ()), row)
         if mapping.state == "linked" and mapping.match:
-            self._lately[key_of(mapping.match)] = row
-            if len(self._lately) >= LATELY:
-                self._lately, self._before = PreshMap(), self._lately
+            self._newest_matches[key_of(mapping.match)] = row
+            if len(self._newest_matches) >= MATCHES_KEPT:
+                self._newest_matches, self._older_matches = PreshMap(), self._newest_matches
 
     def _forget(self, row: int, known: Mapping, new: Mapping) -> None:
         for name in {*_names(known)} - {*_names(new)}:
@@ -126,9 +126,9 @@ class LinkIndex:
     def recently_linked(self, match: str) -> Mapping | None:
         """The pair that was linked under a match value not long ago: the index may not know its sides yet."""
         key = key_of(match)
-        row = self._lately[key]
+        row = self._newest_matches[key]
         if row is None:
-            row = self._before[key]
+            row = self._older_matches[key]
         found = self._at(row) if row is not None else None
         return found if found and found.state == "linked" and found.match == match else None
 
@@ -192,7 +192,7 @@ class RelationIndex:
             rivals += self._matching(mapping.claim.match)
             # Linked between the claimant's look and its claim: a claim no more, and nobody has looked at it.
             unseen = self.recently_linked(mapping.claim.match)
-            if unseen and unseen.id != mapping.claim.knew:
+            if unseen and unseen.id != mapping.claim.last_seen_link:
                 rivals.append((self.links.order(unseen), unseen))
         earlier = [found for found in rivals if found[1].id != mapping.id and (own is None or found[0] < own)]
         return min(earlier, key=lambda found: found[0])[1] if earlier else None

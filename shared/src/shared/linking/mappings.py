@@ -32,9 +32,10 @@ NEXT: dict[MappingState, frozenset[MappingState]] = {
 class Claim(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=False):
     """What is about to be called, complete enough for anybody to call it again.
 
-    `since` is the offset of the claim's first record, known only when it is written again (attempt 2 and later): order
-    between claims is by that offset. `match` is a value that must be unique besides the refs, empty for none, and
-    `knew` the pair that was linked under it last when the claimant looked.
+    `first_offset` is the offset of the claim's first record, known only when it is written again (attempt 2 and later):
+    order between claims is by that offset. `match` is the uniqueness key besides the refs, empty for none, and
+    `last_seen_link` the last link seen under it: a newer link means that this claim lost the race.
+    Records keep the names of the first version.
     """
 
     action: str
@@ -44,8 +45,8 @@ class Claim(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=Fa
     opened_at: str
     run: str
     match: str = ""
-    knew: str = ""
-    since: int = -1
+    last_seen_link: str = msgspec.field(default="", name="knew")
+    first_offset: int = msgspec.field(default=-1, name="since")
 
 
 class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=False):

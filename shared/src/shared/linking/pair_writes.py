@@ -91,12 +91,12 @@ class PairWrites:
                 "two systems may write it in turn. Find the other one, or name another owner in TANDEM_FIELD_OWNERS",
                 code="does_not_settle",
             )
-        begun = [Write(run=run, to=to, fields=dict(set_), at=self._clock()) for to, set_ in fields.items() if set_]
+        writes = [Write(run=run, to=to, fields=dict(set_), at=self._clock()) for to, set_ in fields.items() if set_]
         own = self._own(pair, side)
         # An earlier try of this very run stays too: a call that timed out may land after the one that replaces it.
         unseen = self._unseen(own.open)
         mark = {"overwrites": self._clock()} if overwrites else {}
-        await self._write(pair, own, seen, unseen, open=[*unseen, *begun], **mark)
+        await self._write(pair, own, seen, unseen, open=[*unseen, *writes], **mark)
 
     def check_overwrites(self, pair: Pair, link: str) -> None:
         """Raises OverwritesHeld if first contacts replaced filled values of many pairs of late: a wrong setting does
@@ -160,10 +160,14 @@ class PairWrites:
             )
         )
 
-    def _unseen(self, begun: Sequence[Write]) -> list[Write]:
+    def _unseen(self, writes: Sequence[Write]) -> list[Write]:
         """Of the writes that were begun, those that may still land, the last of equal ones."""
-        fresh = [write for write in begun if self._clock() - write.at < REMEMBERED_FOR]
-        return [w for n, w in enumerate(fresh) if not any(_sets_the_same(w, later) for later in fresh[n + 1 :])]
+        recent_writes = [write for write in writes if self._clock() - write.at < REMEMBERED_FOR]
+        return [
+            w
+            for n, w in enumerate(recent_writes)
+            if not any(_sets_the_same(w, later) for later in recent_writes[n + 1 :])
+        ]
 
     async def _write(self, pair: Pair, own: PairState, seen: Known, unseen: list[Write], **changes: object) -> None:
         await self._append(msgspec.structs.replace(own, at=self._now(), **changes))

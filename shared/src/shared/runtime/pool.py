@@ -36,7 +36,7 @@ class Work:
     """One record in hand. `acknowledge` tells Kafka; `due` is epoch seconds, 0 for now; `folded` are the events that
     this one stands for; `known` is what is known of the entity; `lane` is that of its calls.
 
-    `looked_at` is when a run that waits for news last looked (epoch seconds, 0 for every other record). `closed` is the
+    `checked_at` is when a run that waits for news last read both sides (epoch seconds, else 0). `closed` is the
     connection or flow link that a parked run waits for, `blocked` the connection that must change.
     """
 
@@ -54,7 +54,7 @@ class Work:
     folded: list[Work] = field(default_factory=list)
     taken_at: float = 0.0
     lane: WorkPriority = field(default_factory=WorkPriority)
-    looked_at: float = 0.0
+    checked_at: float = 0.0
     closed: str = ""
     blocked: str = ""
 
@@ -136,7 +136,7 @@ class Pool:
         self._check_bound(work.partition)
         if not work.parked:
             self._news.note(work.aggregate, self._clock())
-        news = bool(work.looked_at) and self._news.came(work.aggregate, work.looked_at)
+        news = bool(work.checked_at) and self._news.came(work.aggregate, work.checked_at)
         if news:
             work.known = Known.CHANGED
         wait = work.due - self._clock()
@@ -169,8 +169,8 @@ class Pool:
 
     def oldest(self) -> float:
         """Seconds since the longest running event was begun, 0 if none runs."""
-        begun = [q[0].taken_at for q in self._queues.values() if q and q[0].taken_at]
-        return self._clock() - min(begun) if begun else 0.0
+        taken = [q[0].taken_at for q in self._queues.values() if q and q[0].taken_at]
+        return self._clock() - min(taken) if taken else 0.0
 
     def in_hand(self) -> dict[Partition, int]:
         """Records read and not acknowledged, by partition."""
@@ -224,7 +224,7 @@ class Pool:
         self._enqueue(work)
 
     def _enqueue(self, work: Work) -> None:
-        if work.looked_at and self._news.unknown(work.looked_at):
+        if work.checked_at and self._news.unknown(work.checked_at):
             work.known = Known.CHANGED
         queue = self._queues.get(work.aggregate)
         if queue is None:

@@ -31,7 +31,7 @@ from shared.identity import run_id
 from shared.kafka.log import Log, Place
 from shared.log import get_logger
 from shared.ratelimit.lanes import present_lane
-from shared.retries import LAST_PARKING, LOOK_EVERY, delay_for, due_at
+from shared.retries import CHECK_EVERY, LAST_PARKING, delay_for, due_at
 from shared.runtime.conflict_watch import ConflictWatch
 from shared.runtime.giving_up import DeadLetters, Writes, letter_of
 from shared.runtime.known import Known
@@ -75,7 +75,7 @@ class Processor:
         self._parked_runs = ParkedRunDedup()
         self._watch = watch
         writes = Writes(self._record, self._write_letter, _now)
-        self._letters = DeadLetters(registry.letters, writes, mark_patience)
+        self._dead_letters = DeadLetters(registry.letters, writes, mark_patience)
         # The events that ended since the assignment: a duplicate of one of these is not run again.
         self._finished = Recent[tuple[str, str]]()
         self._bugs: dict[tuple[str, int], int] = defaultdict(int)
@@ -101,7 +101,7 @@ class Processor:
 
     async def _refuse(self, work: Work, error: Exception) -> None:
         """An event that starts nothing stands for no others either: those that folded into it are worked on."""
-        await self._bury(work, None, error)
+        await self._dead_letter(work, None, error)
         for folded in work.folded:
             await self.handle(folded)
 
@@ -135,8 +135,8 @@ class Processor:
         if is_delay(work.partition[0]) and not self._parked_runs.take(parked.run):
             metrics.DUPLICATES.inc()
             return
-        if work.known is Known.UNCHANGED and self._clock() - parked.looked_at < self._look_every:
-            await self._park(work, parked.run, looked_at=parked.looked_at)
+        if work.known is Known.UNCHANGED and self._clock() - parked.checked_at < self._check_every:
+            await self._park(work, parked.run, checked_at=parked.checked_at)
             return
         try:
             self._check_origin(envelope)
@@ -151,15 +151,15 @@ class Processor:
     async def _end_refused(self, work: Work, run: Run, error: WrongOrigin) -> None:
         run.state, run.ended_at = "dead", _now()
         run.problem, run.reason = problem_of(error), error.message
-        await self._bury(work, run, None)
+        await self._dead_letter(work, run, None)
         self._parked_runs.ended(run)
 
     def _age(self, envelope: Envelope) -> float:
         return self._clock() - datetime.fromisoformat(envelope.time).timestamp()
 
     @property
-    def _look_every(self) -> float:
-        return LOOK_EVERY * float(self._settings.delay_scale)
+    def _check_every(self) -> float:
+        return CHECK_EVERY * float(self._settings.delay_scale)
 
     async def _run(self, work: Work, envelope: Envelope, run: Run, known: Known) -> Outcome:
         link, flow = self._registry.links.get(run.flow_link), self._registry.flow(run.flow, run.flow_version)
@@ -180,14 +180,14 @@ class Processor:
             outcome = Outcome(run, "dead")
         if outcome.what == "later":
             run.failures = run.failures + 1 if outcome.gives_up else 0
-            await self._park(work, run, looked_at=began if outcome.waits_for_news else 0.0)
+            await self._park(work, run, checked_at=began if outcome.waits_for_news else 0.0)
             return outcome
         if outcome.what == "dead":
-            await self._bury(work, run, None)
+            await self._dead_letter(work, run, None)
         elif outcome.what == "ended":
             await self._record(run)
             if run.state in ("succeeded", "in_sync"):
-                await self._letters.resolve(work, run)
+                await self._dead_letters.resolve(work, run)
         self._parked_runs.ended(run)
         self._watch.ended(run)
         return outcome
@@ -222,7 +222,7 @@ class Processor:
             matched.append(run)
         return matched
 
-    async def _park(self, work: Work, run: Run, *, looked_at: float) -> None:
+    async def _park(self, work: Work, run: Run, *, checked_at: float) -> None:
         """The run waits on a delay topic. Its record comes first: after a crash in between the event is run again."""
         # A failure after days of waiting is tried again as soon as any other.
         delay = delay_for(run.failures - 1 if run.failures else run.parked)
@@ -230,10 +230,10 @@ class Processor:
         run.state, run.parked = "parked", run.parked + 1
         run.next_attempt_at = timestamp(datetime.fromtimestamp(due, UTC))
         await self._record(run)
-        parked = Parked(run=run, due=due, looked_at=looked_at, lane=work.lane.initial_lane)
+        parked = Parked(run=run, due=due, checked_at=checked_at, lane=work.lane.initial_lane)
         await self._write(self._topics.delay(self._domain.noun, delay), work.aggregate, work.value, runs.encode(parked))
         self._parked_runs.parked(run)
-        self._watch.waits(run, looked_at)
+        self._watch.waits(run, checked_at)
 
     async def _skip(self, work: Work, envelope: Envelope) -> None:
         metrics.SKIPPED.inc()
@@ -245,7 +245,7 @@ class Processor:
             envelope = envelopes.decode(folded.value)
             matched = await self._matching(folded, envelope)
         except Malformed as error:
-            await self._bury(folded, None, error)
+            await self._dead_letter(folded, None, error)
             return
         for run in [run for run in matched if not run.ended]:
             run.state, run.superseded_by, run.ended_at = "superseded", last.id, _now()
@@ -270,11 +270,11 @@ class Processor:
             place=_place(work),
         )
 
-    async def _bury(self, work: Work, run: Run | None, error: Exception | None) -> None:
+    async def _dead_letter(self, work: Work, run: Run | None, error: Exception | None) -> None:
         """Give up on a record, keeping all that is needed to resume it. A burial that fails stops the worker."""
         problem = run.problem if run and run.problem else problem_of(error or Malformed("no reason was given"))
         letter = letter_of(work, self._domain.noun, _readable(work.value), run, problem, _now())
-        await self._letters.give_up(work, letter, run)
+        await self._dead_letters.give_up(work, letter, run)
 
     async def _write_letter(self, letter: DeadLetter) -> int:
         return (await self._write(self._topics.dead_letters, letter.id, runs.encode(letter))).offset

@@ -27,8 +27,8 @@ def work_of(
 ) -> Work:
     """One record as work. What cannot be read is work too: whoever does it makes it a dead letter."""
     parked = headers.get(PARKED_HEADER)
-    parking = _parking(parked) if parked else None
-    problem = parking.run.problem if parking else None
+    record = _decode_parked(parked) if parked else None
+    problem = record.run.problem if record else None
     kind, origin = _peek(value)
     trigger = TRIGGERS.get(kind)
     return Work(
@@ -40,17 +40,17 @@ def work_of(
         parked=parked,
         acknowledge=acknowledge,
         foldable=bool(trigger and trigger.by_state) and parked is None,
-        due=parking.due if parking else 0.0,
-        known=_known(parking) if parked else Known.PRESENT,
-        looked_at=parking.looked_at if parking else 0.0,
+        due=record.due if record else 0.0,
+        known=_known(record) if parked else Known.PRESENT,
+        checked_at=record.checked_at if record else 0.0,
         closed=_closed(problem) if problem else "",
         blocked=problem.connection if problem and problem.error == Blocked.__name__ else "",
-        lane=WorkPriority(lane_of(partition[0], origin, parking)),
+        lane=WorkPriority(lane_of(partition[0], origin, record)),
     )
 
 
-def _known(parking: Parked | None) -> Known:
-    return Known.UNCHANGED if parking and parking.looked_at else Known.CHANGED
+def _known(record: Parked | None) -> Known:
+    return Known.UNCHANGED if record and record.checked_at else Known.CHANGED
 
 
 def _closed(problem: RunError) -> str:
@@ -76,7 +76,7 @@ def _peek(value: bytes) -> tuple[str, str]:
         return "", ""
 
 
-def _parking(parked: bytes) -> Parked | None:
+def _decode_parked(parked: bytes) -> Parked | None:
     try:
         return runs.decode_parked(parked)
     except ValueError:

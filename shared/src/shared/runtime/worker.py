@@ -37,7 +37,7 @@ from shared.settings import Settings
 
 log = logs.get_logger(__name__)
 
-LOOK_EVERY = 0.25
+CHECK_EVERY = 0.25
 """Seconds between looks at the replica."""
 STALLED_AFTER = 120.0
 """Seconds without progress on a partition with lag after which a worker is not ready."""
@@ -146,7 +146,7 @@ class Worker:
 
     async def _watch_replica(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_EVERY)
             if self._replica and self._replica.failed:
                 stop_now(f"the replica ended: {self._replica.failed}")
 

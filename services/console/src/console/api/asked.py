@@ -83,7 +83,7 @@ class SeparateRequest(_Decision):
     id: AnyId = Field(description="id or full ref of the entity in conflict", examples=[CUS])
 
 
-class LookAsked(Model):
+class RecheckRequest(Model):
     """A run was asked to look again; `event` is what asked it."""
 
     run: str

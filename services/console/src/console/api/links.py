@@ -70,7 +70,7 @@ async def ask(state: State, decide: Callable[[Session, Wanted], Decision], wante
 @router.post(
     "/conflicts/{run_id}/retry", status_code=202, tags=["conflicts"], summary="Have a conflict looked at again"
 )
-async def retry(state: StateDep, run_id: str) -> asked.LookAsked:
+async def retry(state: StateDep, run_id: str) -> asked.RecheckRequest:
     """After you mended its cause where nobody tells of it, as in an account's Settings. The run then goes on by itself.
 
     Without that it looks again when something is heard of its entity, at the latest at its `next_attempt_at`.
@@ -86,7 +86,7 @@ async def retry(state: StateDep, run_id: str) -> asked.LookAsked:
     run = await asyncio.to_thread(read)
     event = recheck_requested(run.aggregate, f"req_{uuid.uuid4().hex}", run.connection, datetime.now(UTC))
     await state.writer.append(state.topics.events(relations.noun_of_run(run)), event.aggregate, envelopes.encode(event))
-    return asked.LookAsked(run=run.id, event=event.id)
+    return asked.RecheckRequest(run=run.id, event=event.id)
 
 
 @router.post("/mappings/link", status_code=202, summary="Link two by hand")

@@ -84,7 +84,7 @@ def session_of_request(request: Request) -> Iterator[Session]:
 
 def stamp(request: Request, response: Response) -> None:
     """Tell with every answer how fresh it is: with Kafka away the tables are served as they are."""
-    seen = of_request(request).projector.looked_at
+    seen = of_request(request).projector.end_read_at
     response.headers["Tandem-As-Of"] = timestamp(seen) if seen else "never"
 
 

@@ -24,7 +24,7 @@ from console.projection.tables import DeadLetterRow, MappingRow, RunRow
 
 router = APIRouter()
 
-TOLD_FOR = timedelta(days=7)
+REPORTED_FOR = timedelta(days=7)
 """For so long after the last refused event somebody is asked to do something about it; the count stays."""
 
 
@@ -133,8 +133,8 @@ def _to_do(status: Status) -> list[str]:
         f"`tandem flow-links confirm {link}`"
         for link, n in status.counts.held.items()
     ]
-    lately = datetime.now(UTC) - TOLD_FOR
-    return found + [one.says for one in status.refused_events if datetime.fromisoformat(one.last) > lately]
+    cutoff = datetime.now(UTC) - REPORTED_FOR
+    return found + [one.says for one in status.refused_events if datetime.fromisoformat(one.last) > cutoff]
 
 
 def _tables(
@@ -209,7 +209,7 @@ def metrics(state: StateDep, session: SessionDep) -> Response:
     for one in refused_events(session):
         refused.labels(one.connection, one.reason).set(one.count)
     projector = state.projector
-    seen = projector.looked_at.timestamp() if projector.looked_at else 0.0
+    seen = projector.end_read_at.timestamp() if projector.end_read_at else 0.0
     for name, text, value in (
         ("tandem_projection_lag", "records of the log that are not in the tables yet", projector.lag),
         ("tandem_projection_stopped_partitions", "partitions that hold an unreadable record", len(projector.stopped)),

@@ -17,8 +17,8 @@ LetterId = Annotated[str, typer.Argument(metavar="DEAD-LETTER")]
 
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
     why = f"{found['problem']['error']}: {found['problem']['reason']}"
-    entity, buried = tables.whose(found["aggregate"]), tables.since(found["dead_lettered_at"])
-    return tables.state(found["state"]), entity, found["event_type"], why, found["attempts"], buried, found["id"]
+    entity, since = tables.whose(found["aggregate"]), tables.since(found["dead_lettered_at"])
+    return tables.state(found["state"]), entity, found["event_type"], why, found["attempts"], since, found["id"]
 
 
 @app.command("list")

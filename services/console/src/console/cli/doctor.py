@@ -14,7 +14,7 @@ from shared.plain import plain_json
 
 from console.cli import client
 from console.cli.errors import settings as read_settings
-from console.doctor import Finding, NotLooked, findings
+from console.doctor import Finding, NotChecked, findings
 
 
 class Diagnosis(Model):
@@ -22,7 +22,7 @@ class Diagnosis(Model):
 
     safe: bool = Field(description="no finding; what could not be looked at is another matter")
     findings: list[Finding]
-    not_looked_at: list[NotLooked]
+    not_checked: list[NotChecked]
 
 
 def diagnose() -> Diagnosis:
@@ -31,7 +31,7 @@ def diagnose() -> Diagnosis:
 
     facts = asyncio.run(gather(read_settings()))
     found = findings(facts)
-    return Diagnosis(safe=not found, findings=found, not_looked_at=facts.not_looked_at)
+    return Diagnosis(safe=not found, findings=found, not_checked=facts.not_checked)
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False) -> None:
@@ -44,10 +44,10 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="One JSON object in
     for one in found.findings:
         out.print(Text(one.what, style="red"))
         out.print(Text(f"  -> {one.remedy}"))
-    for missing in found.not_looked_at:
+    for missing in found.not_checked:
         out.print(Text(f"not looked at: {missing.what}: {missing.why}", style="yellow"))
     if found.safe:
-        out.print(Text("Nothing unsafe was found." if found.not_looked_at else "Nothing is unsafe.", style="green"))
+        out.print(Text("Nothing unsafe was found." if found.not_checked else "Nothing is unsafe.", style="green"))
     raise typer.Exit(0 if found.safe else 1)
 
 

@@ -15,7 +15,7 @@ from shared.flows.runs import TERMINAL_STATES
 from console.cli import client, tables
 
 PATIENCE = 60.0
-LOOK_EVERY = 0.3
+CHECK_EVERY = 0.3
 DONE = ("succeeded", "in_sync")
 
 Reason = Annotated[str, typer.Option("--reason", prompt="Why?", help="Kept with the link.")]
@@ -136,7 +136,7 @@ def ask(path: str, body: dict[str, Any], *, json: bool) -> None:
     if json:
         client.print_json(answer)
     else:
-        _tell(found)
+        _announce(found)
     raise typer.Exit(0 if found["state"] in DONE else 1)
 
 
@@ -148,11 +148,11 @@ def _ended(run: str) -> bool:
         found = client.items(client.call("GET", "/api/runs", params={"id": run}))
         if any(item["id"] == run and item["state"] in (*TERMINAL_STATES, "parked") for item in found):
             return True
-        time.sleep(LOOK_EVERY)
+        time.sleep(CHECK_EVERY)
     return False
 
 
-def _tell(found: dict[str, Any]) -> None:
+def _announce(found: dict[str, Any]) -> None:
     out = client.out()
     reason = found["problem"]["reason"] if found["problem"] else found["reason"]
     pair = next((step["output"] for step in found["steps"] if step["output"].get("mapping")), None)

@@ -1,4 +1,4 @@
-"""The frame of the command: its sub-commands, its version, and what happens to errors."""
+"""The command: its sub-commands, its version, and what happens to errors."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def frame(
+def options(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
     ] = False,

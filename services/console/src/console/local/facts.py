@@ -20,7 +20,7 @@ from shared.runtime.registry import Registry
 from shared.secret_files import named_files
 from shared.settings import ENV_FILE, Settings
 
-from console.doctor import Address, Facts, Listening, NotLooked, OpenPath, SealedBy, Sealing
+from console.doctor import Address, Facts, Listening, NotChecked, OpenPath, SealedBy, Sealing
 from console.local.environment import variable
 from console.local.probe import kafka_answers
 
@@ -32,13 +32,13 @@ LIVE = ("sk_live_", "rk_live_")
 
 
 async def gather(settings: Settings, env_file: str = ENV_FILE) -> Facts:
-    """Everything that can be seen from here; the rest is named in `not_looked_at`. Raises nothing that Kafka does."""
+    """Everything that can be seen from here; the rest is named in `not_checked`. Raises nothing that Kafka does."""
     found = _settings(settings)
     found.open_paths = _open_paths(settings, env_file)
     found.in_container = any(mark.exists() for mark in CONTAINER_MARKS)
     if found.in_container:
         why = "Tandem runs in a container: look at what the machine publishes, as with `docker ps`"
-        found.not_looked_at.append(NotLooked(what="open ports", why=why))
+        found.not_checked.append(NotChecked(what="open ports", why=why))
     else:
         _listening(settings, found)
     await _connections(settings, found)
@@ -97,7 +97,7 @@ def _listening(settings: Settings, found: Facts) -> None:
     try:
         found.listening = sorted(_sockets(wanted), key=lambda one: (one.port, one.host))
     except OSError:
-        found.not_looked_at.append(NotLooked(what="open ports", why="this system does not list them in /proc/net"))
+        found.not_checked.append(NotChecked(what="open ports", why="this system does not list them in /proc/net"))
 
 
 def _sockets(wanted: Mapping[int, str]) -> Iterator[Listening]:
@@ -127,14 +127,14 @@ async def _connections(settings: Settings, found: Facts) -> None:
         connections, keys = await _read(settings), encryption_keys(settings)
     except (SyncError, KafkaError, OSError, TimeoutError) as error:
         why = getattr(error, "message", "") or str(error) or "Kafka did not answer in time"
-        found.not_looked_at.append(NotLooked(what="connections: addresses, keys and what seals them", why=why))
+        found.not_checked.append(NotChecked(what="connections: addresses, keys and what seals them", why=why))
         return
     for one in connections:
         name = f"the address of connection {one.id} (--api-base)"
         found.addresses.append(Address(name=name, url=one.api_base, mode=one.mode))
     if not keys:
         why = "this process has no encryption key; in Compose run `docker compose run --rm setup tandem doctor`"
-        found.not_looked_at.append(NotLooked(what="what seals the connections' secrets", why=why))
+        found.not_checked.append(NotChecked(what="what seals the connections' secrets", why=why))
         return
     for one in connections:
         by, key = sealed_by(one, keys)

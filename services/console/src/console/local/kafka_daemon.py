@@ -55,7 +55,7 @@ async def start(settings: Settings, report: Report) -> Holder:
     await fetch(partial(report.progress, "kafka"))  # here and not in the keeper, so that the progress is seen
     log = home.logs / "kafka-keeper.log"
     with log.open("w") as output:
-        keeper = subprocess.Popen(  # noqa: ASYNC220 - starting takes milliseconds
+        daemon = subprocess.Popen(  # noqa: ASYNC220 - starting takes milliseconds
             [sys.executable, "-m", "console.cli", "kafka", "run", "--json"],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -65,15 +65,15 @@ async def start(settings: Settings, report: Report) -> Holder:
         )
 
     async def up_or_gone() -> bool:
-        return keeper.poll() is not None or bool(home.parts(KAFKA))
+        return daemon.poll() is not None or bool(home.parts(KAFKA))
 
     try:
         await asyncio.wait_for(until(up_or_gone, 0.05), PATIENCE)
     except TimeoutError:
-        keeper.terminate()
+        daemon.terminate()
         raise LocalError(f"Kafka did not start within {PATIENCE:.0f} s. Look into {log} and {home.logs}.") from None
     running = home.holder(KAFKA)
-    if keeper.poll() is not None or running is None:
+    if daemon.poll() is not None or running is None:
         raise LocalError(log.read_text().strip().removeprefix("tandem: ") or f"Kafka did not start. Look into {log}.")
     return running
 

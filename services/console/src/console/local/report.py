@@ -38,7 +38,7 @@ class Lines:
         self.console = console
         self._good, self._bad = ("✓", "✗") if console.encoding.lower().startswith("utf") else ("+", "!")
         self._spinner: Status | None = None
-        self._told = ("", 0)
+        self._last_progress = ("", 0)
 
     def _line(self, text: str) -> None:
         if self._spinner:
@@ -61,8 +61,8 @@ class Lines:
         text = f"{part}  fetching: {done} of {total} files"
         self._under_way(text)
         quarter = (part, done * 4 // total)
-        if not self.console.is_terminal and quarter != self._told:
-            self._told = quarter
+        if not self.console.is_terminal and quarter != self._last_progress:
+            self._last_progress = quarter
             self._line(f"  {text}")
 
     def ready(self, part: str, seconds: float, at: str, again: bool = False) -> None:
@@ -91,30 +91,30 @@ class Lines:
 class JsonLines:
     """For programs: one JSON object per line on standard output."""
 
-    def _say(self, event: str, **data: object) -> None:
+    def _report(self, event: str, **data: object) -> None:
         sys.stdout.write(json.dumps({"event": event, **data}) + "\n")
         sys.stdout.flush()
 
     def starting(self, part: str) -> None:
-        self._say("starting", part=part)
+        self._report("starting", part=part)
 
     def progress(self, part: str, done: int, total: int) -> None:
-        self._say("progress", part=part, done=done, total=total)
+        self._report("progress", part=part, done=done, total=total)
 
     def ready(self, part: str, seconds: float, at: str, again: bool = False) -> None:
-        self._say("ready", part=part, seconds=round(seconds, 2), at=at, again=again)
+        self._report("ready", part=part, seconds=round(seconds, 2), at=at, again=again)
 
     def died(self, part: str, reason: str, wait: float, log: str) -> None:
-        self._say("died", part=part, reason=reason, again_in=wait, log=log)
+        self._report("died", part=part, reason=reason, again_in=wait, log=log)
 
     def note(self, part: str, text: str) -> None:
-        self._say("note", part=part, text=text)
+        self._report("note", part=part, text=text)
 
     def running(self, url: str, seconds: float) -> None:
-        self._say("running", console=url, seconds=round(seconds, 2))
+        self._report("running", console=url, seconds=round(seconds, 2))
 
     def stopping(self) -> None:
-        self._say("stopping")
+        self._report("stopping")
 
     def stopped(self, seconds: float) -> None:
-        self._say("stopped", seconds=round(seconds, 2))
+        self._report("stopped", seconds=round(seconds, 2))

@@ -54,7 +54,7 @@ class Supervisor:
 
     def __init__(self, home: Home, report: Report, what: str = UP, back_off: Sequence[float] = BACK_OFF) -> None:
         self._home, self._report, self._what, self._back_off = home, report, what, back_off
-        self._keepers: dict[str, tuple[ManagedProcess, asyncio.Task[None]]] = {}
+        self._tasks: dict[str, tuple[ManagedProcess, asyncio.Task[None]]] = {}
         self._children: dict[str, Child] = {}
         self._running: dict[str, RunningPart] = {}
 
@@ -65,11 +65,11 @@ class Supervisor:
         """
         self._report.starting(part.name)
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        keeper = asyncio.create_task(self._keep(part, first), name=part.name)
-        self._keepers[part.name] = part, keeper
-        await asyncio.wait({keeper, first}, return_when=asyncio.FIRST_COMPLETED)
-        if keeper.done():
-            await keeper
+        task = asyncio.create_task(self._keep(part, first), name=part.name)
+        self._tasks[part.name] = part, task
+        await asyncio.wait({task, first}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
 
     async def _keep(self, part: ManagedProcess, first: asyncio.Future[None]) -> None:
         deaths = 0
@@ -87,7 +87,7 @@ class Supervisor:
                 await child.ended()
                 reason = child.exit_reason
                 deaths = 0 if time.monotonic() - was_ready > STEADY else deaths
-            await self._bury(part)
+            await self._kill_rest(part)
             wait = self._back_off[min(deaths, len(self._back_off) - 1)]
             deaths += 1
             self._report.died(part.name, reason, wait, str(self._home.logs / f"{part.name}.log"))
@@ -113,7 +113,7 @@ class Supervisor:
         self._running[part.name] = RunningPart(
             part.name, child.pid, part.at, now(), str(child.log), part.pages or part.at
         )
-        self._tell()
+        self._announce()
         return child
 
     async def _is_ready(self, part: ManagedProcess) -> bool:
@@ -123,26 +123,26 @@ class Supervisor:
         said = "".join(f"\n    {line}" for line in child.last_words()[-5:])
         return f"{part.name} {reason}. Its whole log is {child.log}; it ends with:{said or ' nothing'}"
 
-    async def _bury(self, part: ManagedProcess) -> None:
+    async def _kill_rest(self, part: ManagedProcess) -> None:
         """Nothing of a dead part may hold its port when it starts again."""
         if child := self._children.pop(part.name, None):
             await child.kill()
         self._running.pop(part.name, None)
-        self._tell()
+        self._announce()
 
     async def stop(self) -> None:
         """Stop every part, the last one first, each within its own time."""
-        for name, (part, keeper) in reversed(self._keepers.items()):
-            keeper.cancel()
-            await asyncio.wait({keeper})
+        for name, (part, task) in reversed(self._tasks.items()):
+            task.cancel()
+            await asyncio.wait({task})
             if child := self._children.get(name):
                 await child.stop(part.stop_timeout)  # in reach of `kill` until it has ended
                 del self._children[name]
             self._running.pop(name, None)
-        self._keepers.clear()
-        self._tell()
+        self._tasks.clear()
+        self._announce()
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         self._home.write_parts(self._what, [*self._running.values()])
 
     def kill(self) -> None:

@@ -62,10 +62,10 @@ def conflicts_page(session: Session, search: Search) -> tuple[list[Run], tuple[s
     """
     later = aliased(RunRow)
     newer = tuple_(col(later.at), col(later.id)) > tuple_(col(RunRow.at), col(RunRow.id))
-    told = exists().where(_in_conflict(later), col(later.aggregate) == col(RunRow.aggregate), newer)
+    reported = exists().where(_in_conflict(later), col(later.aggregate) == col(RunRow.aggregate), newer)
     if search.id:
-        told = told.where(queries.found_by(session, later, search.id))
-    return queries.runs_page(session, search, _in_conflict(RunRow), ~told)
+        reported = reported.where(queries.found_by(session, later, search.id))
+    return queries.runs_page(session, search, _in_conflict(RunRow), ~reported)
 
 
 def conflict(session: Session, run_id: str) -> Run | None:
@@ -109,7 +109,7 @@ def holders(session: Session, refs: Iterable[str]) -> dict[tuple[str, str], Mapp
     """The mapping that tells most of each entity, by relation and ref, without those that have none."""
     named = {name_of(ref): ref for ref in refs}
     found: dict[tuple[str, str], Mapping] = {}
-    for name, mapping in _naming(session, {name.name for name in named}):
+    for name, mapping in _holders_of(session, {name.name for name in named}):
         if (ref := named.get(name)) and mapping.state in RANK:
             key = (mapping.relation, ref)
             if key not in found or RANK[mapping.state] < RANK[found[key].state]:
@@ -120,10 +120,10 @@ def holders(session: Session, refs: Iterable[str]) -> dict[tuple[str, str], Mapp
 def pairs_of(session: Session, text: str) -> list[Mapping]:
     """Every mapping that names an entity, by its id alone or its full ref."""
     wanted = name_of(text)
-    return [m for name, m in _naming(session, {wanted.name}) if not wanted.scope or name == wanted]
+    return [m for name, m in _holders_of(session, {wanted.name}) if not wanted.scope or name == wanted]
 
 
-def _naming(session: Session, ids: Iterable[str]) -> list[tuple[Name, Mapping]]:
+def _holders_of(session: Session, ids: Iterable[str]) -> list[tuple[Name, Mapping]]:
     """Mappings by the entities that they name. The run that wrote a mapping finds it too: that name has no scope."""
     wanted, found = sorted(ids), []
     for start in range(0, len(wanted), CHUNK):

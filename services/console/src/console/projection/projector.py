@@ -27,8 +27,8 @@ from console.projection.rows import Folded, NotShown, kinds
 
 log = get_logger(__name__)
 
-LOOK_EVERY = 1.0
-LOOK_DEADLINE = 5.0
+CHECK_EVERY = 1.0
+CHECK_DEADLINE = 5.0
 
 
 class TopicRecreated(Exception):
@@ -40,7 +40,7 @@ class Projector:
 
     - `stopped`: partitions that hold a record which cannot be read, and why.
     - `problem`: why nothing is folded at present, empty while all is well.
-    - `looked_at`: when Kafka last told where the log ends; `caught_up`: whether that end was reached once.
+    - `end_read_at`: when Kafka last told where the log ends; `caught_up`: whether that end was reached once.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Projector:
         self.kinds = kinds(Topics(settings))
         self.stopped: dict[Partition, str] = {}
         self.problem = "the console has just started and has not reached Kafka yet"
-        self.looked_at: datetime | None = None
+        self.end_read_at: datetime | None = None
         self.caught_up = False
         self.positions: dict[Partition, int] = {}
         self.ends: dict[Partition, int] = {}
         self.folded_records = 0
-        self._looked = 0.0
+        self._end_read = 0.0
         self._moved = asyncio.Condition()
 
     @property
@@ -123,8 +123,8 @@ class Projector:
                 batches = await consumer.getmany(timeout_ms=200, max_records=self._batch_size)
                 if batches:
                     await self._fold(consumer, batches)
-                if time.monotonic() - self._looked >= LOOK_EVERY:
-                    await self._look(consumer)
+                if time.monotonic() - self._end_read >= CHECK_EVERY:
+                    await self._read_ends(consumer)
         finally:
             await consumer.stop()
 
@@ -132,7 +132,7 @@ class Projector:
         partitions = await self._partitions()
         consumer.assign(partitions)
         first: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
-        await self._look(consumer, partitions)
+        await self._read_ends(consumer, partitions)
         self.stopped = {}
         self.positions = await asyncio.to_thread(self._database.positions, [tuple(p) for p in partitions])
         for topic in self._recreated():
@@ -159,16 +159,16 @@ class Projector:
     def _recreated(self) -> set[str]:
         return {p[0] for p, position in self.positions.items() if position > self.ends.get(p, position)}
 
-    async def _look(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition] | None = None) -> None:
+    async def _read_ends(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition] | None = None) -> None:
         """Ask where the log ends: gives the lag, and tells a silent log from one that is out of reach."""
-        self._looked = time.monotonic()
+        self._end_read = time.monotonic()
         try:
-            async with asyncio.timeout(LOOK_DEADLINE):
+            async with asyncio.timeout(CHECK_DEADLINE):
                 ends = await consumer.end_offsets(partitions or list(consumer.assignment()))
         except TimeoutError as error:
             raise KafkaError(f"Kafka at {self._settings.bootstrap_servers} does not answer") from error
         self.ends = {tuple(partition): end for partition, end in ends.items()}
-        self.looked_at = datetime.now(UTC)
+        self.end_read_at = datetime.now(UTC)
         if partitions:
             return
         if recreated := self._recreated():
@@ -238,7 +238,7 @@ class Projector:
             "problem": self.problem,
             "stopped": [{"topic": t, "partition": p, "reason": why} for (t, p), why in sorted(self.stopped.items())],
             "lag": self.lag,
-            "as_of": timestamp(self.looked_at) if self.looked_at else None,
+            "as_of": timestamp(self.end_read_at) if self.end_read_at else None,
             "positions": [
                 {"topic": t, "partition": p, "next_offset": at, "end": self.ends.get((t, p), at)}
                 for (t, p), at in sorted(self.positions.items())

@@ -92,9 +92,9 @@ def _others(context: Context, candidate: LinkCandidate, address: str) -> list[st
     """Who has the address on the other side. A sibling's partner does not count: accounts of one customer share it."""
     account = context.account(candidate.other)
     found = [entity.ref for entity in context.registry.index.with_email(account, address)]
-    lately = context.claims.index.recently_linked(candidate.match.value)
-    if lately:
-        found += [ref for ref in lately.refs if Ref.parse(ref).app == candidate.other and ref not in found]
+    linked = context.claims.index.recently_linked(candidate.match.value)
+    if linked:
+        found += [ref for ref in linked.refs if Ref.parse(ref).app == candidate.other and ref not in found]
     return [ref for ref in found if not _is_siblings(context, candidate, ref)]
 
 

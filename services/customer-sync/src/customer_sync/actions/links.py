@@ -154,5 +154,5 @@ async def _wake(context: Context, *refs: str) -> None:
     """Let what waits for this decision go on: an event of an aggregate wakes its parked runs."""
     for ref in refs:
         event_id = f"{context.run.event}-{Ref.parse(ref).app}"
-        told = recheck_requested(ref, event_id, context.run.connection, now(), cause=context.run.id)
-        await context.log.append(context.topics.events("customer"), ref, envelopes.encode(told))
+        recheck = recheck_requested(ref, event_id, context.run.connection, now(), cause=context.run.id)
+        await context.log.append(context.topics.events("customer"), ref, envelopes.encode(recheck))

@@ -31,7 +31,7 @@ async def after_togai(context: Context, changed: ChangedAccount) -> Result:
             shown = Shown(togai=(account, TogaiCustomer.model_validate(changed.customer)))
         except ValidationError:
             shown = Shown()  # a hint that cannot be read is none
-    return await _look(context, pair, "togai", shown)
+    return await _compare(context, pair, "togai", shown)
 
 
 async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
@@ -46,7 +46,7 @@ async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
     if changed.changed is not None and not _concerns(context, pair, changed.changed):
         raise Ended("in_sync", "nothing that travels was changed", pair.refs)
     fresh = changed.customer if context.shows_present and changed.unchanged is not False else None
-    return await _look(context, pair, "stripe", Shown(stripe=fresh))
+    return await _compare(context, pair, "stripe", Shown(stripe=fresh))
 
 
 async def _end_if_named_now(context: Context, ref: str, changed: ChangedCustomer) -> None:
@@ -77,7 +77,7 @@ def _pair(context: Context, ref: str) -> Mapping:
     raise Ended("skipped", f"{ref} is not linked", (ref,))
 
 
-async def _look(context: Context, pair: Mapping, side: Side, shown: Shown) -> Result:
+async def _compare(context: Context, pair: Mapping, side: Side, shown: Shown) -> Result:
     known = context.pairs.known(pair, side)
     found = await sync_fields(context, pair, side, await CustomerPair.read(context, pair, known, shown))
     decision = found.decision

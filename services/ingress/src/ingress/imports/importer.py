@@ -86,7 +86,7 @@ class Importer:
                 await self._keep(state="failed", problem=error.message, ended_at=_now())
                 return
             except (SyncError, KafkaError) as error:
-                await self._say(getattr(error, "message", "") or repr(error))
+                await self._report(getattr(error, "message", "") or repr(error))
                 await asyncio.sleep(self._again_after)
                 continue
             if not more:
@@ -153,7 +153,7 @@ class Importer:
         )
         await self._kafka.append(self._topics.replay(noun_of(trigger)), aggregate, envelopes.encode(event))
 
-    async def _say(self, problem: str) -> None:
+    async def _report(self, problem: str) -> None:
         if problem != self.progress.problem:
             log.warning("import.held_up", id=self._request.id, reason=problem)
             await self._keep(problem=problem)

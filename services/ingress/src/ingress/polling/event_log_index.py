@@ -67,8 +67,8 @@ class EventLogIndex:
         self._topics = tuple(topics)
         self._offer = offer
         self._known: dict[str, dict[str, float]] = {}
-        self._since: float | None = None
-        self._begun: float | None = None
+        self._wanted_since: float | None = None
+        self._reading_since: float | None = None
         self._next: dict[TopicPartition, int] = {}
         self._live_from: dict[TopicPartition, int] = {}
         self._waiters: list[_Waiter] = []
@@ -91,8 +91,8 @@ class EventLogIndex:
 
     def require(self, since: float) -> None:
         """Have everything that was appended from `since` (epoch seconds) on; before the first call nothing is read."""
-        if self._since is None or since < self._since:
-            self._since = since
+        if self._wanted_since is None or since < self._wanted_since:
+            self._wanted_since = since
             self._wanted.set()
 
     async def caught_up(self) -> None:
@@ -149,21 +149,21 @@ class EventLogIndex:
             if missing := set(self._topics) - {partition.topic for partition in partitions}:
                 raise KafkaError(f"topics are not there (yet): {', '.join(sorted(missing))}")
             await self._seek(consumer, partitions)
-            while not self._following.stopping and self._begun == self._since:
+            while not self._following.stopping and self._reading_since == self._wanted_since:
                 self._take(await consumer.getmany(timeout_ms=100, max_records=2000))
                 await self._fulfil(consumer, partitions)
         finally:
             await consumer.stop()
 
     async def _seek(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
-        since = self._since or 0.0
-        if self._begun != since:
+        since = self._wanted_since or 0.0
+        if self._reading_since != since:
             at = int(max(0.0, since - CLOCKS_APART) * 1000)
             found = await consumer.offsets_for_times(dict.fromkeys(partitions, at))
             ends = await consumer.end_offsets(partitions)
             self._next = {p: found[p].offset if found.get(p) else ends[p] for p in partitions}
             self._live_from = self._live_from or dict(ends)
-            self._begun = since
+            self._reading_since = since
         for partition in partitions:
             consumer.seek(partition, self._next[partition])
 
@@ -189,7 +189,7 @@ class EventLogIndex:
 
     async def _fulfil(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
         """Tell those who wait and whose end has been reached, unless something earlier is still to be read."""
-        if self._begun != self._since:
+        if self._reading_since != self._wanted_since:
             return
         new = [waiter for waiter in self._waiters if not waiter.ends]
         if new:

@@ -69,14 +69,14 @@ class AllocatorServer(LeaderTask):
             consumer.assign([partition])
             await consumer.seek_to_end(partition)
             async with asyncio.timeout(CONFIRM_WITHIN):
-                begun = await producer.send_and_wait(topics.limits_leases, encode(Grants()), partition=0)
+                announced = await producer.send_and_wait(topics.limits_leases, encode(Grants()), partition=0)
             self._allocator = Allocator(
-                begun.offset, time.monotonic(), partial(quota_of, self._settings), self._settings.call_timeout + 1
+                announced.offset, time.monotonic(), partial(quota_of, self._settings), self._settings.call_timeout + 1
             )
-            log.info("limits.leasing", epoch=begun.offset)
+            log.info("limits.leasing", epoch=announced.offset)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._receive(consumer, self._allocator))
-                tasks.create_task(self._speak(producer, self._allocator))
+                tasks.create_task(self._send_leases(producer, self._allocator))
 
     async def _receive(self, consumer: Any, allocator: Allocator) -> None:
         while True:
@@ -90,7 +90,7 @@ class AllocatorServer(LeaderTask):
                     allocator.receive(demand, time.monotonic())
                 self._woken.set()
 
-    async def _speak(self, producer: Any, allocator: Allocator) -> None:
+    async def _send_leases(self, producer: Any, allocator: Allocator) -> None:
         while True:
             self._woken.clear()
             if leases := allocator.allot(time.monotonic()):

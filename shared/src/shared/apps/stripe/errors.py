@@ -47,8 +47,8 @@ def _retry_after(error: stripe.StripeError) -> float | None:
 
 
 def _message(error: stripe.StripeError) -> str:
-    told = str(error.user_message or error).strip() or type(error).__name__
-    return f"Stripe: {told[:500]}" + (f" ({error.request_id})" if error.request_id else "")
+    message = str(error.user_message or error).strip() or type(error).__name__
+    return f"Stripe: {message[:500]}" + (f" ({error.request_id})" if error.request_id else "")
 
 
 def translate(error: stripe.StripeError, connection: str, operation: str = "", fingerprint: str = "") -> SyncError:

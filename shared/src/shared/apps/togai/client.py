@@ -224,10 +224,10 @@ def _rows(found: dict[str, Any], noun: str) -> list[dict[str, Any]]:
 
 def _message(answer: httpx2.Response) -> str:
     try:
-        told = answer.json()
+        body = answer.json()
     except (ValueError, RecursionError):
         return "no JSON"
-    return str(told.get("message", "no message"))[:500] if isinstance(told, dict) else "no message"
+    return str(body.get("message", "no message"))[:500] if isinstance(body, dict) else "no message"
 
 
 def _retry_after(answer: httpx2.Response) -> float | None:

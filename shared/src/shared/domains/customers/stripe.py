@@ -28,7 +28,7 @@ class CustomerEvent(Model):
     changed: list[str] | None = None
 
 
-def naming(customer_id: str) -> dict[str, Any]:
+def recheck_body(customer_id: str) -> dict[str, Any]:
     """The body of an event that only names a customer."""
     return {"data": {"object": {"object": "customer", "id": customer_id}}}
 
@@ -167,7 +167,7 @@ def _trigger(name: str, title: str) -> Trigger:
         output=CustomerEvent,
         subject=data_object,
         extract=customer_event,
-        naming=naming,
+        recheck_body=recheck_body,
         rights=("Customers: read", "Events: read"),
     )
 

@@ -76,7 +76,7 @@ def account_created(body: Any) -> AccountCreated:
     return AccountCreated(account_id=found[1])
 
 
-def naming(account_id: str) -> dict[str, Any]:
+def recheck_body(account_id: str) -> dict[str, Any]:
     """The body of an event that only names an account."""
     return {"accountId": account_id}
 
@@ -178,7 +178,7 @@ TRIGGERS = (
         output=AccountCreated,
         subject=account,
         extract=account_created,
-        naming=naming,
+        recheck_body=recheck_body,
     ),
     Trigger(
         name="togai.account.updated",
@@ -187,7 +187,7 @@ TRIGGERS = (
         output=AccountUpdated,
         subject=account,
         extract=account_updated,
-        naming=naming,
+        recheck_body=recheck_body,
         brought="poll",
     ),
     Trigger(

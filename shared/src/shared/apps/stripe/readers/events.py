@@ -141,7 +141,7 @@ class EventReader:
         Raises the client's errors, Unavailable and NotReady; nothing is skipped by that, the next poll begins where
         this one did.
         """
-        poll = await self._begun(connection)
+        poll = await self._poll_state(connection)
         began = self._clock()
         since = max(epoch(poll.position) - self._window.overlap, epoch(poll.since) - FIRST_OVERLAP)
         unknown, left, cut = await self._missing(client, since)
@@ -194,7 +194,7 @@ class EventReader:
         await self._feed()
         return appended
 
-    async def _begun(self, connection: Connection) -> Poll:
+    async def _poll_state(self, connection: Connection) -> Poll:
         """The poll as it stands. At first sight its beginning is written down before anything is asked."""
         poll = self._store.polls.get(self._account, EVENTS.kind)
         if not poll.position:

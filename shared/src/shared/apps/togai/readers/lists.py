@@ -56,7 +56,7 @@ class ListReader:
         self._in_order = True
         self._large = False
         self._page = 0
-        self._begun = False
+        self._started = False
         self._since = 0.0
 
     async def poll_once(self, connection: Connection, client: TogaiApp) -> float:
@@ -71,9 +71,9 @@ class ListReader:
         if not accounts.complete:
             await self._first_pass(client, connection, customers, accounts)
             return 0.0
-        if not self._begun:
+        if not self._started:
             self._index.find_stale()
-            self._begun = True
+            self._started = True
         await self._cycle(client, connection, customers, accounts)
         return self._interval
 

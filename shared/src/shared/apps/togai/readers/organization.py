@@ -53,7 +53,7 @@ class OrganizationIndex:
         self._store = store
         self._now = now
         self._newcomers: set[str] = set()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def accounts(self) -> list[Entity]:
         """The organization's accounts that are not gone."""
@@ -187,7 +187,7 @@ class OrganizationIndex:
 
     def _refuse(self, row: Row, reason: str) -> None:
         name = str(row.get("id"))[:100]
-        if name not in self._told:
-            self._told.add(name)
+        if name not in self._reported:
+            self._reported.add(name)
             metrics.POLL_REFUSED.labels("togai", "unusable").inc()
             log.error("poll.unusable_row", app_account=self.app_account, id=name, reason=reason)
