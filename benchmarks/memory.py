@@ -26,7 +26,7 @@ from tests.stack.tenants import Tenant
 PAIRS = 1000
 PER_SECOND = 12.0
 SETTLED_AFTER = 60.0
-"""Seconds from the last pair to the look at rest."""
+"""Seconds from the last pair to the measurement at rest."""
 MARKS = (0.0, 1 / 6, 0.5, 1.0)
 """When is looked, as shares of the whole: at rest, and at 10, 30 and 60 minutes of an hour."""
 

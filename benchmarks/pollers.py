@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.pollers [--keep]
 
-Everything at its defaults: a look at Togai every 60 s, at Stripe every 15 s, within 5 % of the quotas of 10 and 25
+Everything at its defaults: a poll of Togai every 60 s, at Stripe every 15 s, within 5 % of the quotas of 10 and 25
 calls a second. 100 linked pairs are each changed once in Togai at random moments of three minutes; the calls of another
 organization of 10,000 customers, where nothing changes, are counted for five.
 """
@@ -52,7 +52,7 @@ async def at_defaults(stack: Stack) -> None:
     """Start ingress again, with the intervals and the quotas that everybody has."""
     stack.extra.pop("TANDEM_TOGAI_POLL_INTERVAL")
     stack.extra |= {f"TANDEM_{app.upper()}_QUOTA": str(quota) for app, quota in QUOTAS.items()}
-    # Vendors at this very machine reach us: the look of every 15 min beside webhooks would be the default here.
+    # Vendors at this very machine reach us: a poll every 15 min beside webhooks would be the default here.
     stack.extra["TANDEM_STRIPE_POLL_INTERVAL"] = "15"
     for name in list(stack.children):
         if name != "sandbox":
@@ -153,7 +153,7 @@ async def measure() -> list[Figure]:
             await broker.stop()
     return [
         Figure("change in Togai to Stripe, of 100", few["seconds"], "s"),
-        Figure("vendor calls a change, both ways, without the looks", few["calls"], "calls"),
+        Figure("vendor calls a change, both ways, without the polls", few["calls"], "calls"),
         *(
             Figure(f"looks' share of {app.title()}'s quota, {size}", [100 * v for v in found[f"share of {app}"]], "%")
             for size, found in (("100 customers", few), ("10,000 customers", many))

@@ -5,7 +5,7 @@
 Every event is a new Togai account: five calls of 20 ms each, 64 in flight, quotas lifted. The events stand in the topic
 before the worker starts; what counts is the time from the first run's begin to the last run's end. The bare pool reads
 the same events and does the same calls with the same clients, and neither claims, records nor acknowledges. The worker,
-Kafka and who answers for the vendors share the machine's cores, so the processor time of an event is told too.
+Kafka and who answers for the vendors share the machine's cores, so the processor time of an event is reported too.
 """
 
 from __future__ import annotations

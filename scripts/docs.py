@@ -259,7 +259,7 @@ def rights_tables() -> str:
 
 
 def filled(page: Path, name: str, text: str) -> str:
-    """A page that is written by hand, with one part of it anew: between two lines that name it."""
+    """A page that is written by hand, with one generated part: between two lines that name it."""
     present = page.read_text()
     begin, end = f"<!-- {name}: `make docs` writes this -->", f"<!-- /{name} -->"
     before, _, rest = present.partition(begin)

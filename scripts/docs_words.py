@@ -120,7 +120,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "parked": "how often it was parked",
         "failures": "how often in a row by a failure, not to wait",
         "next_attempt_at": "when a parked run goes on",
-        "superseded_by": "the event that stood for this one",
+        "superseded_by": "the later event that replaced this one",
         "echo_of": "the run whose own write its event was, where that is certain",
         "refs": "every entity that it touched",
         "worker": "the worker that had it last",

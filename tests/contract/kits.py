@@ -69,7 +69,7 @@ class Kit(ABC):
         """A context: a client of a vendor in memory, and what makes the n-th thing happen there."""
 
     def client(self, url: str, session: Any, key: str = "") -> Any:
-        """A client that calls an address; what it hears is its own."""
+        """A client that calls an address; the answers are its own."""
         key, account = key or self.secrets.api_key, self.connection.app_account
         return self.app.client(Access(self.connection.id, account, key, url, CallGate(UNLIMITED)), session)
 

@@ -221,7 +221,7 @@ async def outcomes(kit: Kit, status: int, body: bytes) -> list[Exception | None]
 @pytest.mark.parametrize("status", STATUSES)
 async def test_a_refusal_is_an_error_of_ours(kit: Kit, status: int) -> None:
     """Whatever the vendor's library raises: its class tells the loop what to do."""
-    found = await outcomes(kit, status, b'{"error": {"message": "as told"}, "message": "as told"}')
+    found = await outcomes(kit, status, b'{"error": {"message": "as set"}, "message": "as set"}')
 
     assert [error for error in found if not isinstance(error, SyncError)] == []
     if status == 401:
@@ -251,7 +251,7 @@ async def test_nobody_there_is_unavailable(kit: Kit) -> None:
 
 
 @every_app
-async def test_the_account_behind_a_key_is_told(kit: Kit) -> None:
+async def test_the_account_behind_a_key_is_returned(kit: Kit) -> None:
     """As the app account of its connections names it."""
     with answering(200, json.dumps(kit.account_answer).encode()) as url:
         async with kit.app.session(TIMEOUT) as session:

@@ -1,4 +1,4 @@
-"""`make up` with keys: the vendors' accounts are somebody's own, a sandbox behind other addresses stands for them."""
+"""`make up` with keys: the vendors' accounts are somebody's own, a sandbox behind other addresses replaces them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether this machine has a Docker engine, and the images that stand for the embedded engines."""
+"""Whether this machine has a Docker engine, and the images that replace the embedded engines."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ NOW = 1_790_000_000.0
 
 
 class Clock:
-    """Epoch seconds that move when told to."""
+    """Epoch seconds that a test moves."""
 
     def __init__(self, now: float = NOW) -> None:
         self.now = now

@@ -92,7 +92,7 @@ class Household(Bred):
     # --- where they die ---
 
     def plan(self, process: str = "", die: Point | None = None) -> None:
-        """Count anew from now on; a process may have to die at a point: two of them do things of one name."""
+        """Count from zero from now on; a process may have to die at a point: two of them do things of one name."""
         self._plan += 1
         for name in PROCESSES:
             Plan(self._plan, die if name == process else None).write(self.home / name / "plan.json")

@@ -1,4 +1,4 @@
-"""The made-up vendor itself: a small server on this machine that keeps books, and can be told to misbehave."""
+"""The made-up vendor itself: a small server on this machine that keeps books, and misbehaves on demand."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Vendor:
         what, _, entry = path.strip("/").partition("/")
         book.calls.append(f"{method} {what}")
         if book.status != 200:
-            return book.status, {"message": "as told"}
+            return book.status, {"message": "as set"}
         if (method, what) == ("GET", "book"):
             return 200, {"id": book.name}
         if (method, what) == ("GET", "entries"):

@@ -127,7 +127,7 @@ class Cluster:
         return [name for name in sorted(self.wanted) if name.startswith("worker-")]
 
     def _one(self, target: str) -> str:
-        """A worker that was meant and is not there stands for another one."""
+        """A worker that was meant and is not there is replaced by another one."""
         return target if not target.startswith("worker") or target in self.wanted else self._workers[0]
 
     # --- ends ---

@@ -33,7 +33,7 @@ class Action:
 class Story:
     """Tells the actions, and keeps the world as it must be after them in `world`.
 
-    A beginning of several actions is never told in halves: a story may be an action longer than asked.
+    A beginning of several actions is never split: a story may be an action longer than asked.
     """
 
     def __init__(self, seed: int, events: int) -> None:

@@ -61,7 +61,7 @@ class Watch:
         return [f"{sum(found)} webhooks on their way"] if sum(found) else []
 
     async def _writes(self) -> list[str]:
-        """Calls of ours that change something, since the last look."""
+        """Calls of ours that change something, since the last check."""
         found = await self._cluster.stack.control("GET", "/calls", params={"since": self._mark, "limit": "100000"})
         self._mark = found["mark"]
         own = [c for c in found["calls"] if c["caller"] in self._keys and c["method"] != "GET"]

@@ -14,7 +14,7 @@ SHOWN = 40
 """Broken things that the terminal shows; the JSON has all."""
 PARTS = {
     "start": "start of everything", "story": "story, while things break", "rest": "coming to rest",
-    "second pass": "second pass over everything", "refold": "tables folded anew", "all": "in all",
+    "second pass": "second pass over everything", "refold": "tables folded again", "all": "in all",
 }  # fmt: skip
 
 

@@ -142,7 +142,7 @@ class _Run:
             self._report(f"{played.done} of {whole} events, {sum(self._cluster.done.values())} process faults")
 
     async def check(self, story: Story) -> None:
-        """Rest, look; handle everything once more, rest, look; fold the tables anew, look."""
+        """Rest, check; handle everything once more, rest, check; fold the tables again, check."""
         await self._rest("rest")
         facts = await self._facts(story)
         self._result.broken += at_rest(facts)
@@ -183,7 +183,7 @@ class _Run:
         counts["pairs"] = len([m for m in facts.mappings.values() if m["state"] in ("linked", "deleted")])
         units = facts.run.world.units.values()
         stale = [w for u in units if u.must == "link" for w in stale_writes(facts, u)]
-        counts["late writes, mended by the next look"] = len([w for w in stale if w.mended])
+        counts["late writes, mended by the next comparison"] = len([w for w in stale if w.mended])
 
     async def _second_pass(self, facts: Facts) -> None:
         """New workers, which remember nothing, get every entity's events again; people touch every account."""

@@ -33,7 +33,7 @@ def test_a_long_run_has_every_blow_in_each_round() -> None:
     assert rounds == [len(PROCESS_FAULTS)] * 3
 
 
-def test_every_act_has_all_weather() -> None:
+def test_every_act_has_all_vendor_faults() -> None:
     """Each kind of fault comes at each vendor that has it, in a spell within the act."""
     wanted = {(app, kind) for app, own in CALLS.items() for kind, _ in own}
     wanted |= {(app, kind) for app in CALLS for kind, _ in WEBHOOKS} - {("togai", "twin")}

@@ -68,7 +68,7 @@ def test_writes_in_the_order_of_their_states(steps: list[tuple[str, str]]) -> No
 
 
 def test_a_write_that_goes_back() -> None:
-    """An older state after a newer one, mended by the next look or not."""
+    """An older state after a newer one, mended by the next comparison or not."""
     begin = [("owner", "A"), ("tandem", "A"), ("owner", "B"), ("tandem", "B"), ("tandem", "A")]
     left, mended = named(*begin), named(*begin, ("tandem", "B"))
     unit = left.run.world.units["t1.0"]
@@ -105,8 +105,8 @@ def test_calls_after_a_refusal_that_named_a_time() -> None:
     ("fault", "excused"),
     [("kill broker", True), ("pause ingress", True), ("kill worker-2", True), ("pause console", False)],
 )
-def test_nobody_is_told_while_the_log_is_away(fault: str, excused: bool) -> None:
-    """Who stood still, or whose broker or allocator did, could not hear of a refusal; the console has no part in it."""
+def test_nobody_is_notified_while_the_log_is_away(fault: str, excused: bool) -> None:
+    """Who stood still, or whose broker or allocator did, could not know of a refusal; the console has no part in it."""
     hurt = facts(calls=[call(10.0, 429, retry_after=3.0), call(11.5)])
     hurt.run.pauses.append((9.0, 12.0, fault))
 
@@ -131,7 +131,7 @@ def test_a_refused_key_is_probed_and_not_used() -> None:
         ("ARCHIVED", [], True),
     ],
 )
-def test_every_account_is_told_of(status: str, reported: list[str], missing: bool) -> None:
+def test_every_account_is_reported(status: str, reported: list[str], missing: bool) -> None:
     """By its creation; what was in the archive when it was first seen by a change, for nothing is made then."""
     found = facts(
         events=[Event("a", {"id": "e", "subject": "acct-t1.0", "type": f"togai.account.{k}"}, b"") for k in reported]
@@ -163,7 +163,7 @@ def test_the_last_event_of_each_kind_is_handled_once_more() -> None:
 
 
 def test_rows_that_do_not_come_again() -> None:
-    """One that is gone and one that is new are told by table."""
+    """One that is gone and one that is new are reported by table."""
     before: dict[str, list[tuple[Any, ...]]] = {"runs": [("a", 1), ("b", 2)], "names": [("n",)]}
     after: dict[str, list[tuple[Any, ...]]] = {"runs": [("a", 1), ("b", 3)], "names": [("n",)]}
 

@@ -22,7 +22,7 @@ CAUGHT: dict[str, tuple[str, list[VendorFault], list[ProcessFault]]] = {
     "drop_events": ("lost", [], []),
     "forget_keys": (
         "doubled",
-        # Whoever hears of the first customer before the second is made links it, and nothing is doubled: nobody hears,
+        # Whoever sees the first customer before the second is made links it, and nothing is doubled: nobody does,
         # neither by webhook nor by looking.
         [
             VendorFault(0, EVENTS, "stripe", "error_after", {"times": 8} | CREATES),

@@ -1,4 +1,4 @@
-"""What came of a run, told to people and to machines."""
+"""What came of a run, written for people and for machines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_good_run() -> None:
     assert json.loads(json.dumps(found)) == found
 
 
-def test_a_broken_invariant_is_told_with_the_way_back() -> None:
+def test_a_broken_invariant_is_reported_with_the_way_back() -> None:
     """Seed, invariant, entity, and what is wrong with it."""
     text = summary(report(Broken("doubled", "acct-1", "2 customers in Stripe")))
 

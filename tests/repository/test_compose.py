@@ -233,7 +233,7 @@ def test_the_images_are_the_tested_versions() -> None:
     assert without_digest(SERVICES["postgres"]["image"]) == POSTGRES_IMAGE
 
 
-def test_kafka_is_told_the_same_as_the_embedded_one() -> None:
+def test_kafka_is_configured_as_the_embedded_one() -> None:
     """One set of broker settings, here and in the code."""
     expected = container_environment("0.0.0.0:9092", "kafka:9092", "kafka:9093")
     output = SERVICES["kafka"]["environment"]

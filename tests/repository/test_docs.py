@@ -79,7 +79,7 @@ def literals() -> tuple[str, ...]:
 # --- generated pages --------------------------------------------------------------------------------------------------
 
 
-def test_generated_pages_are_in_step() -> None:
+def test_generated_pages_are_up_to_date() -> None:
     """`make docs` writes them."""
     assert docs.out_of_step(docs.pages()) == []
 
@@ -210,7 +210,7 @@ SIGNATURES = [ROOT / "shared/src/shared/apps/stripe/signatures.py"]
 
 
 def test_refusals_of_ingress_are_listed() -> None:
-    """Every code that a sender can hear, and no other."""
+    """Every code that a sender can get, and no other."""
     page = (ROOT / "services/ingress/README.md").read_text()
     listed = {c for row in rows(page, "status") for c in re.findall(r"`([a-z_0-9]+)`", row[1])} - {"unavailable"}
     found = set()
@@ -268,7 +268,7 @@ def test_who_writes_and_reads_which_topic() -> None:
         files = [*SOURCES[service], *(f for f in SOURCES["shared"] if module[f] in reached)]
         written[service] = {topic for file in files for topic in topics_written(file)}
         asks, leases = (any(makes(file, name) for file in files) for name in ("SharedLimits", "AllocatorServer"))
-        # Who asks for leases also tells the others of a silence, where the leases are told.
+        # Who asks for leases also tells the others of a silence, where the leases are published.
         tells = ((TOPICS.limits_demand, asks), (TOPICS.limits_leases, asks or leases))
         written[service] |= {t for t, does in tells if does}
         talked[service] = {t for t, does in ((TOPICS.limits_leases, asks), (TOPICS.limits_demand, leases)) if does}

@@ -75,7 +75,7 @@ def test_every_package_is_under_the_arrows() -> None:
 
 
 def test_the_arrows_name_modules_that_exist() -> None:
-    """A contract about a module that was renamed holds nothing; `*` stands for every service that has one."""
+    """A contract about a module that was renamed holds nothing; `*` means every service that has one."""
     named = {module for contract in LINTER["contracts"] for module in contract.get("source_modules", [])}
     named |= {
         f"{container}.{m.strip()}".lstrip(".")

@@ -21,7 +21,7 @@ DEVELOPMENT = lock.pins(lock.DEVELOPMENT.read_text())
 OURS = {"shared", "ingress", "customer_sync", "plan_sync", "console", "sandbox"}
 
 
-def test_the_locks_are_in_step() -> None:
+def test_the_locks_agree() -> None:
     """With the pyproject files and with each other, and they name no address."""
     assert lock.out_of_step() == []
 

@@ -18,7 +18,7 @@ NAMES = {variable(field) for field in Settings.model_fields} | {
 ASSIGNED = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 
 
-def test_every_setting_stands_once_and_nothing_else() -> None:
+def test_every_setting_is_listed_once_and_nothing_else() -> None:
     """A setting that is missing is never found; one that nothing reads is a promise without effect."""
     found = [name for name, _ in ASSIGNED.findall(EXAMPLE)]
 

@@ -40,7 +40,7 @@ AHEAD = (
     "sandbox.server",
     "shared.runtime.worker",
 )
-"""What the services import, once for all processes; their `__main__` runs in each of them anew."""
+"""What the services import, once for all processes; their `__main__` runs in each of them."""
 
 
 def prepare() -> None:

@@ -22,7 +22,7 @@ from tests.stack.forked import First, Forked, fork
 PATIENCE = 150.0
 """Seconds a test waits for an outcome: longer than the longest parking of a scaled run, which is 72 s."""
 SOONEST, LATEST, LONGER = 0.03, 0.3, 1.2
-"""Seconds between two looks, and by how much each is later than the one before: whoever waits long looks seldom, since
+"""Seconds between two checks, and by how much each is later than the one before: whoever waits long looks seldom, since
 looking takes as much processor time as what is waited for.
 """
 UNLIMITED = {"stripe_test_rate": None, "stripe_live_rate": None, "stripe_operation_rate": None, "togai_rate": None}

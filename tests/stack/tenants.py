@@ -46,7 +46,7 @@ class Tenant:
     async def make(cls, stack: Stack, *, webhooks: bool = True, indexed: bool = True, name: str = "") -> Tenant:
         """New accounts at the sandbox, connections and flow links, known to every process and indexed.
 
-        Without `webhooks` neither vendor is told where to send.
+        Without `webhooks` neither vendor knows where to send.
         """
         name = name or secrets.token_hex(4)
         stripe = await stack.control("POST", "/accounts", json={"app": "stripe", "key": f"sk_test_{name}"})
@@ -256,7 +256,7 @@ class Tenant:
             await self.stack.control("DELETE", "/calls", params={"account": account})
 
     async def _until(self, condition: Any, what: str, entity: str) -> Any:
-        """Poll; what did not come is told with the entity's runs and the state of the workers."""
+        """Poll; what did not come is reported with the entity's runs and the state of the workers."""
         try:
             return await until(condition, what)
         except AssertionError as error:

@@ -1,4 +1,4 @@
-"""Webhook deliveries of both vendors: durable, signed anew at each attempt, concurrent over endpoints.
+"""Webhook deliveries of both vendors: durable, with a new signature at each attempt, concurrent over endpoints.
 
 Stripe's are retried with a backoff that is accelerated (the real one goes on for three days; source: Stripe docs,
 webhooks). Togai's are sent once, unsigned: its documentation knows no signature and no retry.

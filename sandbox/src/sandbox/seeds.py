@@ -48,7 +48,7 @@ def seed(world: World) -> None:
 
 
 def start_over(world: World) -> None:
-    """Forgets everything, and seeds anew."""
+    """Forgets everything, and seeds again."""
     world.deliveries.forget()
     world.store.wipe()
     world.clock.advance = 0.0

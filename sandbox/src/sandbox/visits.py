@@ -31,7 +31,7 @@ class Visit:
 
     @property
     def cut(self) -> bool:
-        """Whether the caller hears no answer, for the connection is cut."""
+        """Whether the caller gets no answer, for the connection is cut."""
         return self.rule is not None and self.rule.kind in ("cut_before", "cut_after")
 
     def facts(self, object_id: str) -> dict[str, str]:

@@ -20,7 +20,7 @@
         └── Misconfigured             unknown connection, wrong setting
             └── KeyRefused            401: closes the connection; its runs are parked
 
-Any other exception is a bug: buried with its traceback. `StopWorker` is none of these: it ends the process.
+Any other exception is a bug: a dead letter with its traceback. `StopWorker` is none of these: it ends the process.
 """
 
 from __future__ import annotations

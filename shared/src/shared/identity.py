@@ -123,7 +123,7 @@ def is_own_key(key: str | None) -> bool:
 
 
 def dead_letter_id(topic: str, partition: int, offset: int, run: str = "") -> str:
-    """A run is buried under its own id, an event that never became a run under its place in the log."""
+    """A dead letter has its run's id, that of an event that never became a run under its place in the log."""
     return f"dead_{_digest(run)}" if run else f"dead_{_digest(topic, str(partition), str(offset))}"
 
 

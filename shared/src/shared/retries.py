@@ -19,9 +19,9 @@ LONGEST_RETRY_AFTER = 60.0
 LADDER: tuple[Delay, ...] = ("1m", "10m", "1h")
 """The delay topics that a parked run passes, the last one again and again."""
 LAST_PARKING = 2 + 24
-"""After so many parkings in a row by failures a run is buried, marked retryable: about a day."""
+"""After so many parkings in a row by failures a run becomes a dead letter, marked retryable: about a day."""
 CHECK_EVERY = 24 * 3600.0
-"""Seconds after which a waiting run looks again even if nothing was heard of its entity."""
+"""Seconds after which a waiting run looks again even if there was no news of its entity."""
 
 T = TypeVar("T")
 

@@ -190,11 +190,11 @@ class Settings(BaseSettings):
     stripe_poll_interval: float = Field(
         0.0,
         ge=0,
-        description="seconds between two looks at Stripe's events; 0: 900 where webhooks come in, else 15 in test and "
+        description="seconds between two polls of Stripe's events; 0: 900 where webhooks come in, else 15 in test and "
         "600 in live mode",
     )
     togai_poll_interval: float = Field(
-        60.0, gt=0, description="seconds between two looks at Togai's customers and accounts"
+        60.0, gt=0, description="seconds between two polls of Togai's customers and accounts"
     )
     poll_share: float = Field(0.05, gt=0, le=1, description="share of a vendor's quota that the pollers may use")
     stripe_quota: float | None = Field(

@@ -26,7 +26,7 @@ TIMEOUT = 1.0
 
 
 class RecordingGate(CallGate):
-    """A gate that holds nobody and remembers who was told to slow down."""
+    """A gate that holds nobody and remembers who was asked to slow down."""
 
     def __init__(self) -> None:
         super().__init__(Settings(_env_file=None, stripe_quota=0, togai_quota=0))

@@ -56,7 +56,7 @@ async def test_an_update_is_never_an_old_answer(stripe_side: StripeSide) -> None
     assert (await stripe_side.client.retrieve_customer(made.id)).metadata["name"] == "one"
 
 
-async def test_a_deleted_customer_is_told_as_deleted(stripe_side: StripeSide) -> None:
+async def test_a_deleted_customer_is_returned_as_deleted(stripe_side: StripeSide) -> None:
     """Read it comes back with the mark, written it is not found."""
     made = await stripe_side.client.create_customer({"name": "x"}, "k")
     await stripe_side.client._client.v1.customers.delete_async(made.id)
@@ -78,7 +78,7 @@ async def test_every_customer_since_a_time_over_all_pages(stripe_side: StripeSid
 
 
 async def test_webhook_endpoints(stripe_side: StripeSide) -> None:
-    """Made with our API version and a secret that is told once, listed without it, removed."""
+    """Made with our API version and a secret that is shown once, listed without it, removed."""
     events = ["customer.created", "customer.updated"]
     made = await stripe_side.client.create_webhook_endpoint("http://127.0.0.1:1/webhooks/stripe/c", events)
     (listed,) = await stripe_side.client.webhook_endpoints()

@@ -141,7 +141,7 @@ async def test_what_is_no_id_is_no_call(togai_side: TogaiSide, id: str) -> None:
 
 @pytest.mark.parametrize(("duplicate", "expected"), [(400, Rejected), (409, Rejected), (200, None)])
 async def test_a_taken_id(togai_side: TogaiSide, duplicate: int, expected: type[SyncError] | None) -> None:
-    """Nobody knows how Togai answers: each way is told apart by status."""
+    """Nobody knows how Togai answers: each way is distinguished by status."""
     await togai_side.client.create_customer(new())
     with togai_side.control.settings(togai_duplicate=duplicate):
         if expected is None:

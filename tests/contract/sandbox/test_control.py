@@ -41,7 +41,7 @@ def test_who_called_and_what_was_asked_of_them(side: StripeSide, control: tools.
 
 
 def test_a_revoked_key(side: StripeSide, org: TogaiSide, control: tools.Control) -> None:
-    """Both vendors can be told to refuse a key that is good."""
+    """Both vendors can be made to refuse a key that is good."""
     for app, account in (("stripe", side.account), ("togai", org.account)):
         control.call("POST", "/faults", {"app": app, "kind": "unauthorized", "match": {"account": account}})
 

@@ -169,7 +169,7 @@ def test_created_selects_events_by_their_second(stripe: Side) -> None:
 
 
 def test_after_thirty_days_events_are_gone_as_cursors_too(stripe: Side) -> None:
-    """A poller that slept for a month hears that its cursor is no more, and does not get a silent empty page."""
+    """A poller that slept for a month learns that its cursor is no more, and does not get a silent empty page."""
     customer(stripe, name="old")
     gone = stripe.get("/v1/events")["data"][0]["id"]
     stripe.app.control("POST", "/clock", {"advance": 30 * 86_400 + 1})

@@ -54,7 +54,7 @@ def test_two_keys_one_account(side: StripeSide, control: tools.Control) -> None:
 
 
 def test_restricted_keys(side: StripeSide, control: tools.Control) -> None:
-    """A restricted key may do what its rights say, and hears 403 otherwise."""
+    """A restricted key may do what its rights say, and gets 403 otherwise."""
     rights = {"customers": "write", "events": "read", "webhook_endpoints": "none"}
     key = control.call("POST", "/keys", {"account": side.account, "rights": rights})["key"]
     assert key.startswith("rk_test_")

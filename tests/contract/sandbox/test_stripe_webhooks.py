@@ -64,7 +64,7 @@ def test_delivery_is_signed(side: StripeSide, receiver: tools.Receiver) -> None:
 
 
 def test_retries_until_success(side: StripeSide, control: tools.Control, receiver: tools.Receiver) -> None:
-    """Non-2xx answers are retried, each attempt signed anew, until one is 2xx."""
+    """Non-2xx answers are retried, each attempt with a new signature, until one is 2xx."""
     made = endpoint(side, f"{receiver.url}/x")
     receiver.answers = [500, 302, 404]
     side.sdk.v1.customers.create({"name": "x"})

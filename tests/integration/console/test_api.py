@@ -213,7 +213,9 @@ async def test_discarding_leaves_a_run_that_has_succeeded_since(
     assert (await api.get(f"/api/runs/{records.run('e').id}")).json()["state"] == "succeeded"
 
 
-async def test_a_new_flow_link_is_told_until_somebody_decides(console: State, api: httpx.AsyncClient, log: Log) -> None:
+async def test_a_new_flow_link_is_shown_until_somebody_decides(
+    console: State, api: httpx.AsyncClient, log: Log
+) -> None:
     """Left off by a decision it is new no more; removed it is gone, and its record stays for the next set-up."""
     new = [records.flow_link(id=name, enabled=False) for name in ("kept", "removed")]
     await put(console, log, *new, records.connection())
@@ -266,7 +268,7 @@ async def test_every_refusal_says_what_to_do(api: httpx.AsyncClient, path: str, 
     assert all(answer.json()["error"].values())
 
 
-async def test_status_and_metrics_tell_how_it_stands(console: State, api: httpx.AsyncClient, log: Log) -> None:
+async def test_status_and_metrics_tell_the_state(console: State, api: httpx.AsyncClient, log: Log) -> None:
     """Lag of the services, counts, the newest run, and that a connection is closed."""
     await put(console, log, records.run("e"), records.connection(), records.key_state())
     await log.append(console.topics.events("customer"), "k", b"{}")
@@ -283,7 +285,7 @@ async def test_status_and_metrics_tell_how_it_stands(console: State, api: httpx.
     assert (await api.get("/readyz")).status_code == 200
 
 
-async def test_what_a_key_may_not_do_is_told(console: State, api: httpx.AsyncClient, log: Log) -> None:
+async def test_what_a_key_may_not_do_is_shown(console: State, api: httpx.AsyncClient, log: Log) -> None:
     """In the list of connections and in the status, in the vendor's words, until the vendor allows it."""
     refused = records.key_state(operation="customers.create", reason="Having 'rak_customer_write' would allow this.")
     await put(console, log, records.connection(), refused)

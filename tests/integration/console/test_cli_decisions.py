@@ -84,7 +84,7 @@ async def test_what_waits_is_listed(filled: httpx.AsyncClient, tandem: Tandem) -
     assert "new, nobody has switched it on: `tandem flow-links enable brought`" in flow_links.stdout
 
 
-async def test_a_conflict_is_looked_at_again_when_a_person_says_so(
+async def test_a_conflict_is_checked_again_when_a_person_says_so(
     filled: httpx.AsyncClient, tandem: Tandem, settings: Settings, topics: Topics
 ) -> None:
     """By an event of its entity, which wakes its run; a run that waits for nobody is refused."""
@@ -167,7 +167,7 @@ async def test_a_refused_decision_is_one_line(filled: httpx.AsyncClient, tandem:
     assert f"`tandem mappings relink {records.mapping('n').id}`" in done.stderr
 
 
-def test_a_run_that_does_not_end_is_told_as_such(
+def test_a_run_that_does_not_end_is_reported_as_such(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No worker, say: the request stands in the log, and the command says how to go on looking."""

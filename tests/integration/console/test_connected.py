@@ -52,7 +52,7 @@ async def test_a_removed_connection_is_listed_with_how_to_have_it_again(
     assert "<code>tandem connections add stripe gone</code> connects it again" in page
 
 
-async def test_a_removed_connection_is_told_of_once_with_its_flow_links(
+async def test_a_removed_connection_is_listed_once_with_its_flow_links(
     console: State, api: httpx.AsyncClient, log: Log
 ) -> None:
     """Not with each of them; two that are removed together are two."""

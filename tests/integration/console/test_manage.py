@@ -158,7 +158,7 @@ async def test_a_key_of_another_account_does_not_replace_a_connections_key(tenan
 
 
 async def test_lost_encryption_keys_are_mended_by_connecting_again(tenant: Tenant) -> None:
-    """The secrets are given anew; the address with its new token is told, for Togai must learn it."""
+    """The secrets are new; the address with its new token is printed, for Togai needs it."""
     name = f"con_t{tenant.name}"
     code, output = await command(
         tenant, "connections", "add", "togai", name,

@@ -35,7 +35,7 @@ async def test_an_empty_page_says_what_to_do(api: httpx.AsyncClient) -> None:
     assert "/api/mappings" in (await api.get("/docs")).text
 
 
-async def test_the_first_page_shows_how_all_of_it_stands(console: State, api: httpx.AsyncClient, log: Log) -> None:
+async def test_the_first_page_shows_the_state_of_all(console: State, api: httpx.AsyncClient, log: Log) -> None:
     """Problems with what to do, counts that lead to their lists, and what is not done yet; no list of its own."""
     await put(console, log, records.mapping("m"), records.run("e"), records.dead_letter("d"))
 

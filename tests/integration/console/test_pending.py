@@ -119,8 +119,8 @@ def test_a_topic_that_was_made_anew_takes_its_parts_along(tables: Tables, databa
         assert list(session.scalars(select(DifferenceRow))) == []
 
 
-def test_what_a_look_found_last_is_told_whatever_is_announced_after_it(tables: Tables) -> None:
-    """A write that is announced, or taken back, tells again what its own side found at its last look."""
+def test_what_a_comparison_found_last_is_shown_whatever_is_announced_after_it(tables: Tables) -> None:
+    """A write that is announced, or taken back, tells again what its own side found at its last comparison."""
     pair = records.mapping("a")
     tables.fold(MAPPING, pair)
     tables.fold(PAIR_STATE, records.pair_state(pair, "togai", differences={"name": records.difference()}, settled=1))
@@ -198,7 +198,7 @@ def test_a_conflict_ends_when_its_run_goes_on(tables: Tables, database: Database
 
 
 def test_one_entity_is_one_conflict(tables: Tables, database: Database) -> None:
-    """A webhook told of it and a poller too: the newest run stands for both, and the other one when that went on."""
+    """From a webhook and from a poller: the newest run represents both, and the other one when that went on."""
     first, second = records.conflict("evt_1", ACME, second=1), records.conflict("evt_2", BETA, second=2)
     second = msgspec.structs.replace(second, aggregate=first.aggregate)
     tables.fold(RUN, first, second)
@@ -330,7 +330,7 @@ async def test_status_and_metrics_count_what_waits(console: State, api: httpx.As
         ),
     ],
 )
-async def test_what_stands_still_for_a_person_is_not_well(
+async def test_what_waits_for_a_person_is_not_well(
     console: State, api: httpx.AsyncClient, log: Log, left: list[Any], says: str
 ) -> None:
     """ "All is well" is never said above it: each is a sentence with the command that shows it."""

@@ -160,7 +160,7 @@ async def test_a_projector_that_dies_between_batches_loses_and_doubles_nothing(
 
 
 def test_a_batch_that_was_folded_before_changes_nothing(database: Database) -> None:
-    """The second writer of the same batch is told, and its rows are rolled back."""
+    """The second writer of the same batch gets an error, and its rows are rolled back."""
     at = ("runs", 0)
     database.positions([at])
     old, new = (RUN.fold("", runs.encode(records.run("e", state=s))) for s in ("running", "succeeded"))

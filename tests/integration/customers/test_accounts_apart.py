@@ -73,7 +73,7 @@ async def test_a_decision_is_carried_out_by_the_link_of_the_pairs_own_accounts(m
     assert tandem.stripe(customer)["metadata"]["togai_account_id"] == "acme"
 
 
-async def test_the_same_address_at_two_stripe_accounts_is_no_rival(make: Make) -> None:
+async def test_an_equal_address_at_two_stripe_accounts_is_no_rival(make: Make) -> None:
     """Each Stripe customer becomes its own Togai account; a later change reaches its own one alone."""
     tandem = await make("second", **SETTINGS)
     await tandem.link(TO_TOGAI, stripe="second", suffix="-second")

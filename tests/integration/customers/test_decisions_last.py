@@ -47,7 +47,7 @@ async def test_a_creation_that_comes_again_does_not_link_what_was_unlinked(tande
 
 
 async def test_archive_and_unarchive_do_not_link_what_was_unlinked(tandem: InProcess) -> None:
-    """An account that leaves the archive is told as created: nothing follows."""
+    """An account that leaves the archive is reported as created: nothing follows."""
     customer = await unlinked(tandem)
     org = tandem.accounts["togai"]["id"]
     tandem.call("togai", "DELETE", "/accounts/acme")
@@ -119,7 +119,7 @@ async def test_a_partner_that_was_left_behind_is_not_proposed_again(tandem: InPr
 
 
 async def test_an_old_event_of_our_own_write_changes_nothing(tandem: InProcess) -> None:
-    """Sent again after a month, it only causes a look: what a person set back meanwhile stays."""
+    """Sent again after a month, it only causes a comparison: what a person set back meanwhile stays."""
     tandem.account()
     await tandem.drain()
     [customer] = tandem.customers()

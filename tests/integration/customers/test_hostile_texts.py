@@ -105,7 +105,7 @@ async def test_a_metadata_value_that_is_no_id_is_a_conflict(tandem: InProcess) -
 
 @pytest.mark.parametrize("number", range(3))
 async def test_no_call_is_made_under_a_long_id_or_token(tandem: InProcess, number: int) -> None:
-    """Whoever passes one in hears that it is none, before anything is sent."""
+    """Whoever passes one in is refused, before anything is sent."""
     stripe, togai = await tandem.clients.of("stripe"), await tandem.clients.of("togai")
     calls = (stripe.retrieve_customer(LONG), togai.account(LONG), _page(togai, LONG))
     with pytest.raises(Malformed):

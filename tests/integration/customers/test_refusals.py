@@ -141,7 +141,7 @@ async def test_without_a_rule_for_the_currency_a_person_chooses(make: Make) -> N
     assert tandem.togai(f"acc_{customer}")["invoiceCurrency"] == "CHF"
 
 
-async def test_a_conflict_stays_one_while_it_is_looked_at_again(tandem: InProcess) -> None:
+async def test_a_conflict_stays_one_while_it_is_checked_again(tandem: InProcess) -> None:
     """Every record of its run until it is over says so: it does not leave the list of conflicts for a moment."""
     await tandem.link("stripe-customer-to-togai-customer", enabled=False)
     for _ in range(2):

@@ -21,7 +21,7 @@ def console(tandem: InProcess, tmp_path: Path) -> Iterator[Console]:
 
 
 async def test_what_a_person_changed_stays_as_the_preview_says(tandem: InProcess, console: Console) -> None:
-    """A look in between saw the change; what still stands goes back."""
+    """A comparison in between saw the change; what still stands goes back."""
     await tandem.link("stripe-customer-to-togai-customer", enabled=False)
     customer = tandem.customer(name="Kept by hand", email="one@x.test", phone="+1 555")
     await tandem.drain()

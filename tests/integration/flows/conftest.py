@@ -20,7 +20,7 @@ async def polled(eager: Stack, request: pytest.FixtureRequest) -> AsyncIterator[
 
 @pytest.fixture(params=[True, False], ids=["webhooks", "polling-only"])
 async def tenant(stack: Stack, eager: Stack, request: pytest.FixtureRequest) -> AsyncIterator[Tenant]:
-    """The same, for tests that count on seldom looks of the pollers where webhooks come in."""
+    """The same, for tests that count on rare polls where webhooks come in."""
     made = await Tenant.make(stack if request.param else eager, webhooks=request.param)
     yield made
     await made.leave()

@@ -7,7 +7,7 @@ from tests.stack.tenants import Tenant
 
 
 async def took(tenant: Tenant, account: str, calls: dict[str, int]) -> None:
-    """Wait until the calls are these, and one read at Stripe for each look of a poller's: one that finds a new account
+    """Wait until the calls are these, and one read at Stripe for each poll: one that finds a new account
     has it compared, for a change since the create would be lost otherwise. With webhooks it may come in between.
     """
     if not tenant.webhooks:
@@ -17,7 +17,7 @@ async def took(tenant: Tenant, account: str, calls: dict[str, int]) -> None:
         looks = sum(run["event_type"].endswith("account.updated") for run in await tenant.runs(account))
         return await tenant.calls() == calls | ({"stripe:customers.retrieve": looks} if looks else {})
 
-    await until(same, f"calls {calls}, and nothing else but the pollers' looks: {await tenant.calls()}")
+    await until(same, f"calls {calls}, and nothing else but the polls: {await tenant.calls()}")
 
 
 async def test_a_togai_account_becomes_a_stripe_customer(tenant: Tenant) -> None:

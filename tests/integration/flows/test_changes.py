@@ -84,7 +84,7 @@ async def test_every_field_travels_from_stripe_to_togai(polled: Tenant) -> None:
 
 
 async def test_a_change_is_one_write_and_its_echo_none(polled: Tenant) -> None:
-    """Nobody writes what is there already, however often the same is told."""
+    """Nobody writes what is there already, however often the same is reported."""
     cus = await made_in_togai(polled)
     await polled.forget_calls()
     await polled.fault("stripe", "duplicate", {"event_type": "customer.updated"})
@@ -135,7 +135,7 @@ async def test_a_customer_with_two_accounts_reaches_both_stripe_customers(polled
 
 
 async def test_a_call_that_lands_long_after_its_time_out_is_repaired(polled: Tenant) -> None:
-    """It sets all that it carries back, the phone number in the address too; the next look writes it again."""
+    """It sets all that it carries back, the phone number in the address too; the next comparison writes it again."""
     cus = await made_in_stripe(polled, phone="+1", **{"address[line1]": "1 St", "address[country]": "DE"})
     account = f"acc_{cus}"
     fault = await polled.fault("togai", "hang_before", {"operation": "accounts.update"}, times=1, seconds=8)
@@ -175,9 +175,9 @@ async def test_unarchived_before_it_had_a_partner(polled: Tenant) -> None:
     """Nothing is made for an account in the archive; as soon as it leaves it, it gets its Stripe customer."""
     await polled.switch("togai-account-to-stripe-customer", enabled=False)
     await polled.new_account("late")
-    await until(lambda: _looks(polled, "late", 1), "a look at the new account")
+    await until(lambda: _looks(polled, "late", 1), "a comparison of the new account")
     await polled.togai("DELETE", "/accounts/late")
-    await until(lambda: _looks(polled, "late", 2), "a look at it in the archive")
+    await until(lambda: _looks(polled, "late", 2), "a comparison of it in the archive")
     await polled.switch("togai-account-to-stripe-customer", enabled=True)
     await polled.unarchive("late")
 
@@ -240,7 +240,7 @@ async def test_deleted_in_stripe_is_a_state_of_the_link(polled: Tenant, origin: 
         runs = await polled.runs(account)
         return any("deleted in Stripe" in str(r["reason"]) and "account.updated" in r["event_type"] for r in runs)
 
-    await until(looked, "a look at the account after the deletion")
+    await until(looked, "a comparison of the account after the deletion")
     await polled.settled(account)
     assert "was deleted in Stripe" in mapping["reason"]
     assert (await polled.togai("GET", f"/accounts/{account}"))["status"] == "ACTIVE"
@@ -286,7 +286,7 @@ async def in_or_parked(tenant: Tenant, cus: str, name: str) -> None:
     await until(either, f"{name} in Stripe, or a parked run")
 
 
-async def test_an_error_after_the_write_is_looked_at_again_and_not_written_twice(polled: Tenant) -> None:
+async def test_an_error_after_the_write_is_checked_again_and_not_written_twice(polled: Tenant) -> None:
     """500 after the commit, and a time-out: setting a state is decided on what both sides say then."""
     cus = await made_in_togai(polled)
     await polled.fault("stripe", "error_after", {"operation": "customers.update"}, times=1)

@@ -251,11 +251,11 @@ async def test_an_account_that_was_made_before_a_person_named_another_is_shown(m
     await mortal.workers_ready()
     linked = await tenant.mapping(customer)
 
-    async def looked_at_twice() -> bool:
+    async def checked_twice() -> bool:
         run = await tenant.run(customer, "parked", event_type="customer.created")
         return f"names account acme, it is linked to acc_{customer}" in run["reason"] and run["parked"] > 1
 
-    await until(looked_at_twice, "a conflict that stays")
+    await until(checked_twice, "a conflict that stays")
     assert linked["togai_account_id"] == f"acc_{customer}"
     [found] = await tenant.stripe_customers()
     assert found["metadata"] == {"togai_account_id": "acme"}

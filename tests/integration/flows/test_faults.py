@@ -216,7 +216,7 @@ async def test_a_body_that_names_nothing_ends_as_a_dead_letter(tenant: Tenant) -
     assert "names no account" in str(letter["problem"])
 
 
-async def test_what_is_no_envelope_is_buried_and_the_next_event_goes_on(tenant: Tenant) -> None:
+async def test_what_is_no_envelope_is_a_dead_letter_and_the_next_event_goes_on(tenant: Tenant) -> None:
     """Somebody wrote to our topic by hand."""
     settings = tenant.stack.settings()
     async with Log(settings) as kafka:

@@ -166,8 +166,8 @@ async def evicted(stack: Stack) -> None:
         await client.close()
 
 
-async def test_a_worker_that_was_put_out_of_its_group_finishes_nothing(lonely: Stack) -> None:
-    """Others have its partitions already when it hears of it: it starts again at once instead of going on."""
+async def test_a_worker_that_its_group_evicted_finishes_nothing(lonely: Stack) -> None:
+    """Others have its partitions already when it notices: it starts again at once instead of going on."""
     await revive(lonely)
     tenant = await Tenant.make(lonely)
     await tenant.fault("stripe", "slow", {"operation": "customers.create"}, seconds=6)

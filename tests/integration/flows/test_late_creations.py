@@ -7,7 +7,7 @@ from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
 
 
-async def test_a_change_is_heard_of_before_the_creation(stack: Stack) -> None:
+async def test_a_change_is_reported_before_the_creation(stack: Stack) -> None:
     """Stripe promises no order: a creation comes with its old picture, and nobody else looks at the change any more."""
     tenant = await Tenant.make(stack)
     await tenant.fault("stripe", "delay", {"event_type": "customer.created"}, seconds=3)
@@ -19,7 +19,7 @@ async def test_a_change_is_heard_of_before_the_creation(stack: Stack) -> None:
     await in_togai(tenant, "customers", cus, name="New name", address={"phoneNumber": "+2"})
 
 
-async def test_an_address_is_heard_of_before_the_creation(stack: Stack) -> None:
+async def test_an_address_is_reported_before_the_creation(stack: Stack) -> None:
     """The creation shows no address and would wait for one; it is there already, and comes no second time."""
     tenant = await Tenant.make(stack)
     await tenant.fault("stripe", "delay", {"event_type": "customer.created"}, seconds=3)
@@ -46,7 +46,7 @@ async def test_a_change_between_the_create_and_its_answer(stack: Stack) -> None:
 
 
 async def test_an_account_is_archived_between_the_look_and_the_write(stack: Stack) -> None:
-    """Togai refuses the change; the next look sees why, and nothing is given up on."""
+    """Togai refuses the change; the next comparison sees why, and nothing is given up on."""
     tenant = await Tenant.make(stack)
     cus = await made_in_stripe(tenant, phone="+1")
     fault = await tenant.fault("togai", "hang_before", {"operation": "customers.update"}, times=1, seconds=2)

@@ -140,7 +140,7 @@ async def test_accounts_of_one_customer_share_an_address_and_each_gets_its_own(p
     assert {c["email"] for c in await polled.stripe_customers()} == {"c-one@example.test"}
 
 
-async def test_born_on_both_sides_in_the_same_second(polled: Tenant) -> None:
+async def test_created_on_both_sides_in_the_same_second(polled: Tenant) -> None:
     """One pair, or a conflict that is shown: never two silent pairs."""
     numbers = range(6)
     made = await asyncio.gather(
@@ -201,7 +201,7 @@ async def test_a_dead_link_gets_a_new_partner(polled: Tenant) -> None:
     await polled.stripe("DELETE", f"/v1/customers/{gone}")
     mapping = await polled.mapping("acme", "deleted")
     [new] = await made_before(polled, ("New", "new@x.test"))
-    body: dict[str, Any] = {"id": mapping["id"], "sides": {"stripe": new}, "reason": "made anew"}
+    body: dict[str, Any] = {"id": mapping["id"], "sides": {"stripe": new}, "reason": "made again"}
     await polled.ask("POST", "/mappings/relink", **body, flow_link=polled.link_id("links-by-hand"))
 
     async def linked() -> bool:

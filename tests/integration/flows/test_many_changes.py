@@ -55,7 +55,7 @@ class Pair:
 def busy(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two workers whose patience with a pair that is written often is as short as the test."""
     home: Path = tmp_path_factory.mktemp("busy")
-    # A look at Stripe's events goes back over all of the test's changes: one twice a second would be the whole load.
+    # A poll of Stripe's events goes back over all of the test's changes: one twice a second would be the whole load.
     seldom = {"TANDEM_STRIPE_POLL_INTERVAL": "5", "TANDEM_TOGAI_POLL_INTERVAL": "3"}
     running = asyncio.run(Stack.start(home, kafka_bootstrap, workers=2, **seldom, TANDEM_DELAY_SCALE="0.005"))
     yield running

@@ -84,7 +84,7 @@ class Guest(Tenant):
             found = await self.item(kind)
             return found if found.get("passes", 0) >= before + more and found["complete"] else None
 
-        return dict(await until(enough, f"{more} more looks at {kind}", 30))
+        return dict(await until(enough, f"{more} more polls of {kind}", 30))
 
     async def events(self, subject: str = "", kind: str = "") -> list[dict[str, Any]]:
         """The events of this guest in the log, of all topics, by subject and end of type."""

@@ -64,7 +64,7 @@ async def test_a_wrong_address_is_refused_with_its_reason(harness: Harness, path
 
 
 @pytest.mark.parametrize("path", ["/webhooks/stripe/con%5Fstripe", f"/webhooks/stripe/{STRIPE}?from=proxy"])
-async def test_an_encoded_address_is_the_same_address(harness: Harness, path: str) -> None:
+async def test_an_encoded_address_is_equal_to_the_plain_one(harness: Harness, path: str) -> None:
     """Percent-encoding and a query change nothing."""
     body = event()
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
@@ -75,7 +75,7 @@ async def test_an_encoded_address_is_the_same_address(harness: Harness, path: st
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
 async def test_webhooks_are_posted(harness: Harness, method: str) -> None:
-    """Somebody who opens the address in a browser is told so."""
+    """Somebody who opens the address in a browser reads so."""
     async with harness.client() as http:
         answer = await http.request(method, harness.url(f"/webhooks/stripe/{STRIPE}"))
 

@@ -1,7 +1,7 @@
 """A full disk under the broker: nothing is taken that is not kept, nobody hangs, and all goes on afterwards.
 
 A disk cannot be filled on every machine without being root. The kernel can refuse every further byte to one process,
-though, and a broker hears the same from its file system as on a full disk: writing fails, so it takes its log folder
+though, and a broker gets the same from its file system as on a full disk: writing fails, so it takes its log folder
 out of service.
 """
 
@@ -37,7 +37,7 @@ def fill_the_disk(broker: EmbeddedKafka) -> None:
 
 
 async def test_503_while_the_brokers_disk_is_full(broker: EmbeddedKafka, tmp_path: Path) -> None:
-    """Both vendors hear 503 in time; what was answered by 200 is there when the disk has room again."""
+    """Both vendors get 503 in time; what was answered by 200 is there when the disk has room again."""
     harness = await Harness.open(tmp_path / "harness", broker.bootstrap, TANDEM_APPEND_TIMEOUT="1")
     try:
         before, during, after = [event_id() for _ in range(3)], [event_id() for _ in range(5)], event_id()

@@ -52,7 +52,7 @@ async def test_503_until_the_connections_have_been_read(kafka_bootstrap: str, tm
         await harness.close()
 
 
-async def test_503_in_time_while_kafka_stands_still(broker: EmbeddedKafka, tmp_path: Path) -> None:
+async def test_503_in_time_while_kafka_is_paused(broker: EmbeddedKafka, tmp_path: Path) -> None:
     """No sender hangs, one that comes again is taken, and what arrived late is the same event."""
     harness = await Harness.open(tmp_path / "harness", broker.bootstrap, TANDEM_APPEND_TIMEOUT="1")
     try:
@@ -108,7 +108,7 @@ async def test_503_in_time_while_kafka_is_dead_and_again_when_it_is_back(broker:
 
 
 async def test_a_retry_whose_first_record_arrived_late_has_one_effect(broker: EmbeddedKafka, tmp_path: Path) -> None:
-    """Stripe hears 503 and sends again; both records come to stand in the log; one customer is made at Togai."""
+    """Stripe gets 503 and sends again; both records come to stand in the log; one customer is made at Togai."""
     stack = await Stack.start(tmp_path / "stack", broker.bootstrap, workers=1, TANDEM_APPEND_TIMEOUT="0.5")
     try:
         tenant = await Tenant.make(stack)

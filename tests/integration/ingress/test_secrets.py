@@ -257,7 +257,7 @@ def command_lines(scene: Scene) -> dict[str, bytes]:
     return found
 
 
-async def test_no_secret_stands_anywhere(scene: Scene) -> None:
+async def test_no_secret_is_anywhere(scene: Scene) -> None:
     """Not in any topic, file, log line, error, answer, page, metric or command line of any process."""
     customer = await good_days(scene)
     await bad_days(scene)

@@ -172,7 +172,7 @@ async def test_a_live_event_at_a_live_connection_is_taken(harness: Harness) -> N
 
 
 async def test_a_body_of_a_megabyte_is_taken_and_a_larger_one_is_not(harness: Harness) -> None:
-    """With a length told before and without one."""
+    """With a length announced before and without one."""
     name = event_id()
     room = 1024 * 1024 - len(event(name, data={"object": {"id": "cus_1", "object": "customer", "x": ""}}))
     largest = event(name, data={"object": {"id": "cus_1", "object": "customer", "x": "x" * room}})

@@ -61,7 +61,7 @@ async def read(broker: EmbeddedKafka, topic: str, count: int) -> list[bytes | No
         return [(await consumer.getone()).value for _ in range(count)]
 
 
-async def test_what_the_broker_was_told(broker: EmbeddedKafka) -> None:
+async def test_what_the_broker_is_configured_with(broker: EmbeddedKafka) -> None:
     """A topic made with no settings is flushed before the acknowledgement and takes a wrapped webhook of a megabyte."""
     await create(broker, "reported")
     admin = AIOKafkaAdminClient(**access.options(broker.bootstrap))
@@ -120,7 +120,7 @@ async def test_a_cluster_id_that_begins_with_a_dash(
     ("servers", "reported"), [("127.0.0.1:9", "No Kafka answers at 127.0.0.1:9"), ("nowhere", "write it as HOST:PORT")]
 )
 async def test_a_given_kafka_must_answer(servers: str, reported: str) -> None:
-    """A KAFKA_BOOTSTRAP_SERVERS that leads nowhere is told with what to change."""
+    """A KAFKA_BOOTSTRAP_SERVERS that leads nowhere is reported with what to change."""
     with pytest.raises(LocalError, match=reported):
         await require_kafka(Settings(kafka_bootstrap_servers=servers), patience=0.1)
 

@@ -29,7 +29,7 @@ NO_WAIT = (0.01,)
 
 
 class RecordedReport(JsonLines):
-    """Remembers what it was told."""
+    """Remembers what was reported to it."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str]] = []
@@ -76,7 +76,7 @@ async def test_a_started_part_is_ready_and_noted(supervisor: Supervisor, home: H
 
 
 async def test_a_dead_part_starts_again(supervisor: Supervisor, report: RecordedReport) -> None:
-    """A part that dies is told in one line and comes back."""
+    """A part that dies is reported in one line and comes back."""
     port = free_port()
     await supervisor.start(small_part("one", port))
     async with own_machine() as client:
@@ -123,7 +123,7 @@ async def test_a_part_that_is_never_ready(supervisor: Supervisor) -> None:
 async def test_a_busy_port_names_the_setting_and_the_holder(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody else's port is told with what to change and whom to stop."""
+    """Somebody else's port is reported with what to change and whom to stop."""
     monkeypatch.setattr("console.local.ports.LEAVE_TIME", 0.1)
     server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

@@ -62,7 +62,7 @@ def refused(calls: list[dict[str, Any]]) -> list[str]:
 
 
 async def refused_by_fault(tenant: Tenant) -> float:
-    """Wait until the sandbox has refused a call as it was told to. Returns when it was."""
+    """Wait until the sandbox has refused a call as it was set to. Returns when it was."""
 
     async def seen() -> float | None:
         return next((call["at"] for call in await calls_to_togai(tenant) if call["fault"] == "rate_limited"), None)

@@ -1,4 +1,4 @@
-"""A processor with real runner and flow, actions that do as they are told, and a log in memory."""
+"""A processor with real runner and flow, scripted actions, and a log in memory."""
 
 from __future__ import annotations
 

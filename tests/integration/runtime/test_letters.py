@@ -48,7 +48,7 @@ async def retry(harness: Harness, letter: DeadLetter, *, marked: bool = True) ->
 
 
 async def test_webhook_and_poll_make_one_letter() -> None:
-    """It resumes the newest run; the other one ends as superseded, for that stands for it."""
+    """It resumes the newest run; the other one ends as superseded, for that one replaces it."""
     harness = Harness()
     await died(harness, "evt_webhook")
     await died(harness, "evt_poll", origin="poll")

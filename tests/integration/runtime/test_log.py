@@ -122,7 +122,7 @@ async def test_an_append_to_a_topic_that_is_not_there_is_unavailable(kafka_boots
         assert not [t for t in await client.list_topics() if t.startswith(settings.topic_prefix)]
 
 
-async def test_the_largest_record_fits_and_a_larger_one_is_told(settings: Settings) -> None:
+async def test_the_largest_record_fits_and_a_larger_one_is_refused(settings: Settings) -> None:
     """What compresses badly, too. It will not fit later either: trying for ever would stop the worker each time."""
     topic = Topics(settings).mappings
     async with Log(settings) as log:

@@ -103,7 +103,7 @@ async def test_a_change_that_the_poller_found_is_taken_from_the_log_again() -> N
 
 
 async def test_good_events_that_folded_into_a_forged_one_are_worked_on() -> None:
-    """A waiting event stands for those before it: one that is refused stands for none."""
+    """A waiting event represents those before it: one that is refused represents none."""
     worker = harness()
     good = [worker.work(event(f"evt_{number}")) for number in range(2)]
     await worker.handle(event("evt_forged", source=CONSOLE), folded=good)

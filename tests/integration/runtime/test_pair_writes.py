@@ -128,7 +128,7 @@ async def test_a_refused_write_lands_no_more(two: tuple[Worker, Worker], clock: 
     assert opened == [("stripe", {"name": "d1"}), ("togai", {"phone": "d1"})]
 
 
-async def test_a_pair_that_is_written_again_and_again_does_not_settle(
+async def test_a_pair_that_is_written_again_and_again_is_stopped(
     two: tuple[Worker, Worker], clock: list[float]
 ) -> None:
     """Five writes within ten minutes from both sides together are parked, and go on when the window is past."""
@@ -160,7 +160,7 @@ async def recent_writes(by: Worker, side: Side) -> Known:
 async def test_differences_are_those_of_the_newer_look_and_unchanged_ones_are_not_written_again(
     two: tuple[Worker, Worker],
 ) -> None:
-    """A look that finds what is known writes nothing to the log."""
+    """A comparison that finds what is known writes nothing to the log."""
     one, _ = two
     await one.commit("togai", Known(), agreed={"name": "d1"}, differences={"name": DIFFERENT})
     known = one.writes.known(PAIR, "togai")
@@ -196,7 +196,7 @@ async def test_what_was_agreed_last_holds_whatever_is_announced_and_taken_back_a
 
 
 async def test_what_was_known_of_a_former_link_says_nothing_of_the_present_one(two: tuple[Worker, Worker]) -> None:
-    """The same account with another customer begins anew."""
+    """The same account with another customer begins with an empty state."""
     one, _ = two
     await one.writes.created(PAIR, "togai", {"name": "d1"})
     relinked = Mapping(

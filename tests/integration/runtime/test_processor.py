@@ -1,4 +1,4 @@
-"""What becomes of one record: ended, parked or buried, complete enough to go on, and never lost."""
+"""What becomes of one record: ended, parked or dead-lettered, complete enough to go on, and never lost."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_a_run_goes_on_at_the_step_that_failed() -> None:
         envelopes.encode(event(time="yesterday")),
     ],
 )
-async def test_what_cannot_be_read_is_buried_whole(value: bytes) -> None:
+async def test_what_cannot_be_read_is_a_whole_dead_letter(value: bytes) -> None:
     """One record that nobody understands holds nobody up, and its bytes are kept."""
     harness = Harness()
     work = await harness.handle(value)
@@ -99,7 +99,7 @@ async def test_what_cannot_be_read_is_buried_whole(value: bytes) -> None:
     assert harness.runs()[-1].state == "succeeded"
 
 
-async def test_a_header_that_cannot_be_read_is_buried() -> None:
+async def test_a_header_that_cannot_be_read_is_a_dead_letter() -> None:
     """With the event, which can be sent again without it."""
     harness = Harness()
     await harness.handle(event(), parked=b"{nonsense")
@@ -109,7 +109,7 @@ async def test_a_header_that_cannot_be_read_is_buried() -> None:
     assert letter.value == envelopes.encode(event(time=envelopes.decode(letter.value).time))
 
 
-async def test_a_bug_is_buried_with_its_traceback() -> None:
+async def test_a_bug_becomes_a_dead_letter_with_its_traceback() -> None:
     """So that whoever mends it knows where."""
     harness = Harness()
     harness.answer = lambda: ZeroDivisionError("division by zero")
@@ -193,7 +193,7 @@ async def test_a_burial_that_fails_stops_the_worker(refusing: str) -> None:
     assert seen == [topic]
 
 
-async def test_a_parking_that_fails_stops_the_worker() -> None:
+async def test_a_parked_record_that_is_not_written_stops_the_worker() -> None:
     """The event is read again by whoever comes next."""
     harness = Harness(in_place_limit=0.001)
     harness.answer = lambda: Unavailable("away")
@@ -204,7 +204,7 @@ async def test_a_parking_that_fails_stops_the_worker() -> None:
 
 
 async def test_many_bugs_in_a_row_stop_the_worker() -> None:
-    """A bad deploy must not bury a topic: the one too many is not buried."""
+    """A bad deploy must not give up a topic: the one too many is no dead letter."""
     harness = Harness()
     harness.answer = lambda: KeyError("name")
     for number in range(3):
@@ -286,7 +286,7 @@ async def test_after_an_assignment_nothing_is_taken_for_finished() -> None:
 
 @pytest.mark.parametrize("version", ["2.0", "0.9"])
 async def test_another_major_version_stops_the_worker(version: str) -> None:
-    """A newer Tandem wrote it: burying it would lose what this one cannot read."""
+    """A newer Tandem wrote it: a dead letter of it would lose what this one cannot read."""
     harness = Harness()
     with pytest.raises(StopWorker, match="schema version"):
         await harness.handle(event(schemaversion=version))

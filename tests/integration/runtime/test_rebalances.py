@@ -1,4 +1,4 @@
-"""Records that come while partitions are given out anew, with Faust and a real Kafka, without the rest of a worker."""
+"""Records that come during a rebalance, with Faust and a real Kafka, without the rest of a worker."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SLOW = 1.5
 
 
 class Reader:
-    """A worker's reading, and a pool whose work is to note what it got. `rejoin` has its partitions given out anew.
+    """A worker's reading, and a pool whose work is to note what it got. `rejoin` makes the group rebalance.
 
     What is in `slow` takes so many seconds once: to `resume` reading after an assignment, to hand partitions to
     `agents`, to take the `answer` of a fetch.
@@ -112,7 +112,7 @@ class Reader:
             await self.fetching.wait()
 
     def rejoin(self) -> None:
-        """Have the group give its partitions out anew."""
+        """Have the group rebalance."""
         coordinator = self.thread._ensure_consumer()._coordinator
         self.thread.thread_loop.call_soon_threadsafe(coordinator.request_rejoin)
 
@@ -270,7 +270,7 @@ async def test_an_assignment_that_begins_too_late_stops_the_worker(reader: Reade
     assert "read offset 2 after -1; records were skipped" in stopped[0]
 
 
-async def test_what_kafka_has_deleted_is_told(
+async def test_what_kafka_has_deleted_is_reported(
     reader: Reader, stopped: list[str], logged: list[structlog.typing.EventDict]
 ) -> None:
     """A worker that was away for longer than events are kept goes on with the first one that is left."""

@@ -88,7 +88,7 @@ async def test_not_ready_while_a_topic_is_missing(kafka_bootstrap: str) -> None:
 
 @pytest.mark.parametrize("before", [True, False])
 async def test_another_major_version_ends_it(settings: Settings, before: bool) -> None:
-    """Whether it stood there or came later: never ready again, and whoever waits is told."""
+    """Whether it stood there or came later: never ready again, and whoever waits gets the error."""
     topics, registry = Topics(settings), Registry()
     newer = encode(FlowLink(id="l", flow="f", connections={"stripe": "c"}, schemaversion="2.0"))
     good = encode(FlowLink(id="good", flow="f", connections={"stripe": "c"}, schemaversion="1.9"))

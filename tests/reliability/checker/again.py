@@ -1,4 +1,4 @@
-"""A second pass finds nothing to do, and tables folded anew are the same: what is done after everything is quiet."""
+"""A second pass finds nothing to do, and tables folded again are the same: what is done after everything is quiet."""
 
 from __future__ import annotations
 

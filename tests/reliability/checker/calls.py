@@ -11,11 +11,11 @@ from tests.reliability.checker.pairs import Broken
 
 Json = dict[str, Any]
 GRACE = 0.5
-"""Seconds after a refusal in which calls may come that were under way when it was told."""
+"""Seconds after a refusal in which calls may come that were under way when it was answered."""
 REPORTED = 1.5
-"""Seconds after a 401 in which processes that have not heard of it may still call: the news travels through the log."""
+"""Seconds after a 401 in which processes that do not know of it may still call: the news travels through the log."""
 AWAY = {"broker": 10.0, "ingress": 10.0, "worker": 3.0, "workers": 3.0}
-"""Seconds after a fault in which the others may not be told yet: by the broker, by the one that leases all leases, by a
+"""Seconds after a fault in which the others may not know yet: by the broker, by the one that leases all leases, by a
 worker that was refused itself.
 """
 AT_ONCE = 4
@@ -40,7 +40,7 @@ def _withheld(facts: Facts, key: str, calls: list[Json]) -> Iterator[Broken]:
             continue
         begin, end = refused["at"] + GRACE, refused["at"] + refused["retry_after"] - 0.05
         if _was_hurt(facts, refused["at"], end):
-            continue  # whoever was away, or away from the log, could not be told
+            continue  # whoever was away, or away from the log, could not know
         early = [c for c in calls[place + 1 :] if begin < c["began"] < end]
         if early:
             names = ", ".join(sorted({c["operation"] for c in early}))

@@ -34,7 +34,7 @@ def lost(facts: Facts) -> Iterator[Broken]:
     changed = {e.value["subject"] for e in facts.events if e.value["type"] == "togai.account.updated"}
     created = {e.value["subject"] for e in facts.events if e.value["type"] == "togai.account.created"}
     for name in facts.accounts.keys() - created:
-        # Whose webhook was dropped, and whom the lists show in the archive first, is told by a change: nothing is made.
+        # Whose webhook was dropped, and whom the lists show in the archive first, comes as a change: nothing is made.
         if not (name in changed and facts.is_archived(name)):
             yield Broken("lost", name, "its creation in Togai is not in the log")
     for letter in facts.letters.values():

@@ -23,11 +23,11 @@ INVARIANTS: Mapping[str, str] = {
     "doubled": "nothing is there twice, and nothing that nobody asked for",
     "fields": "no wrong field: the owner's values on both sides, a person's own value shown as different",
     "ended": "every event has a terminal run or a recorded skip, or waits for a person",
-    "backwards": "no effect takes an entity back to an older state, and a late one was mended by the next look",
+    "backwards": "no effect takes an entity back to an older state, and a late one was mended by the next comparison",
     "echo": "nothing that Tandem made begets anything, nothing is written back to its owner",
     "limits": "no call after a 429 or a 401 forbade it",
     "second pass": "a second full pass over everything writes nothing",
-    "sql": "the console's tables, folded anew from the log, are the same",
+    "sql": "the console's tables, folded again from the log, are the same",
 }
 
 

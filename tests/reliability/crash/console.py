@@ -76,7 +76,7 @@ class Console:
         return died
 
     def _plan_for(self, die: Point | None = None) -> Plan:
-        """Count anew from now on, and die at a point if one is given."""
+        """Count from zero from now on, and die at a point if one is given."""
         self.plan = Plan(self.plan.id + 1, die)
         self.plan.write(self.stack.home / "plan.json")
         return self.plan

@@ -2,7 +2,7 @@
 
 An operation is a call to a vendor, a record sent to Kafka, an offset acknowledged, or a SQL transaction ended. Each has
 a label that is the same in every run, and passes two points: before it begins, and after the outside has confirmed it.
-The plan, a file, names the point to die at; every point that is passed is told to the journal, another file.
+The plan, a file, names the point to die at; every point that is passed is written to the journal, another file.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def one_of_each_kind(points: Sequence[Point]) -> list[Point]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the processes of one Tandem shall do from now on: count anew under `id`, and die at `die` if it is given."""
+    """What the processes of one Tandem shall do from now on: count afresh under `id`, and die at `die` if given."""
 
     id: int
     die: Point | None = None
@@ -137,7 +137,7 @@ class Points:
         return operation
 
     def end(self, operation: Operation) -> None:
-        """After it: the outside has confirmed it, and nothing here has heard of that yet."""
+        """After it: the outside has confirmed it, and nothing here knows of that yet."""
         with self._lock:
             self._pass(Plan.read(self._plan), operation, "after")
 
@@ -205,7 +205,7 @@ def _round_sends(points: Points, prefix: str) -> None:
             if not future.cancelled() and future.exception() is None:
                 points.end(operation)
 
-        # The first one to be called back: whoever waits for the record hears of it after us.
+        # The first one to be called back: whoever waits for the record resumes after us.
         confirmed.add_done_callback(reported)
         return confirmed
 

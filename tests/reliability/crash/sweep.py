@@ -81,7 +81,7 @@ async def sweep(scenario: Scenario, choose: Choice | None = None) -> Sweep:
         if _broken(found):
             return found
     for again, point in sorted(second.items()):
-        # What only a second life does, a look at what the first one left say, is a crash point as well.
+        # What only a second life does, a read of what the first one left say, is a crash point as well.
         await _stock_up(scenario)
         found.deaths.append((await die(scenario, [point, again], steady=False))[0])
         if _broken(found):
@@ -113,7 +113,7 @@ async def record(scenario: Scenario) -> tuple[set[Point], list[str]]:
     unexplained, own = ["nothing was compared"], set[Point]()
 
     async def explained() -> bool:
-        # A poller may write between the look at the journals and that at the topics: then the next look tells.
+        # A poller may write between the reads of the journals and of the topics: then the next read tells.
         nonlocal unexplained, own
         passed = tandem.passed()
         own = {p.point for p in passed if p.process == tandem.victim}
@@ -147,7 +147,7 @@ async def _standing(tandem: Tandem) -> set[str]:
         labels = Counter(p.point.label for p in tandem.passed())
         return min(labels[f"send tandem.polls {kind}"] for kind in ("stripe-events", "togai-accounts")) > 2 * LOOKS
 
-    await until(looked, "a few looks of the pollers")
+    await until(looked, "a few polls")
     return {p.point.label for p in tandem.passed()}
 
 
@@ -156,7 +156,7 @@ def _unexplained(ours: set[str], passed: Sequence[Passing], seen: Counter[str]) 
     reported = Counter(p.point.label for p in passed if p.point.phase == "after")
     # What others alone do, pollers say, goes on all the time: begin and end of the recording cut it anywhere.
     return [
-        f"{label}: seen {seen[label]} times outside, told {reported[label]} times"
+        f"{label}: seen {seen[label]} times outside, reported {reported[label]} times"
         for label in sorted({*reported, *seen})
         if reported[label] != seen[label] and (label in ours or label not in reported)
     ]

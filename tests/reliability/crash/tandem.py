@@ -1,4 +1,4 @@
-"""One Tandem whose processes can be told where to die."""
+"""One Tandem whose processes die at a point that a test names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PATIENCE = 60.0
 LAST_BREATH = 2.0
 """Seconds between what the outside sees and the death of the process that did it."""
 GLANCE = 0.1
-"""Seconds between two looks at what is still on its way."""
+"""Seconds between two checks of what is still on its way."""
 FEW = {"TANDEM_TOPIC_PARTITIONS": "2", "TANDEM_STRIPE_POLL_INTERVAL": "3600", "TANDEM_TOGAI_POLL_INTERVAL": "3600"}
 EAGER = {"TANDEM_STRIPE_POLL_INTERVAL": "0.5", "TANDEM_TOGAI_POLL_INTERVAL": "0.5"}
 TOGAI_POLLED = {"TANDEM_TOGAI_POLL_INTERVAL": "1"}
@@ -121,7 +121,7 @@ class Tandem:
     # --- what the processes shall do, and what they did ---
 
     def plan(self, die: Point | None = None) -> None:
-        """Count anew from now on, and die at a point if one is given."""
+        """Count from zero from now on, and die at a point if one is given."""
         self._begun = end_of(self.stack.home / "journal")
         self._plan = Plan(self._plan.id + 1, die)
         self._plan.write(self.stack.home / "plan.json")

@@ -52,7 +52,7 @@ def test_a_conflict_without_candidates_shows_no_table_and_no_alternative(
     assert "\nCorrect what it says, then: tandem conflicts retry run_1" in output
 
 
-def test_a_link_that_is_switched_off_is_told_with_what_that_means(
+def test_a_link_that_is_switched_off_is_shown_with_what_that_means(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And with the command that switches it on again."""
@@ -110,7 +110,7 @@ def test_a_revert_says_what_stays_and_what_is_checked_when_it_runs(
         (["one", "two"], "Not compared yet is what came while one, two were off"),
     ],
 )
-def test_no_difference_is_told_from_none_that_is_known(
+def test_no_difference_is_distinguished_from_none_that_is_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], behind: list[str], says: str
 ) -> None:
     """By what the API says of the entities that were looked for."""

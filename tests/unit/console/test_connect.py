@@ -50,7 +50,7 @@ async def test_secrets_that_cannot_be_are_refused_before_the_vendor_is_asked(
         await connect(Wanted(id="con_1", api_base=NOBODY, **given), Settings(_env_file=None), vault)
 
 
-def test_several_signing_secrets_are_told_apart() -> None:
+def test_several_signing_secrets_are_distinguished() -> None:
     """By commas, as in .env, or by the option again; a blank one is kept, to be refused."""
     assert _secrets(["whsec_a, whsec_b", "whsec_c"]) == ("whsec_a", "whsec_b", "whsec_c")
     assert _secrets(None) == ()

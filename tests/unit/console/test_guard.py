@@ -35,7 +35,7 @@ async def _send(settings: Settings, method: str = "GET", path: str = "/api/runs"
     [("127.0.0.1", True), ("127.0.0.2", True), ("localhost", True), ("::1", True), ("[::1]", True),
      ("0.0.0.0", False), ("192.168.1.5", False), ("example.com", False), ("", False)],
 )  # fmt: skip
-def test_loopback_is_told_by_the_address(host: str, expected: bool) -> None:
+def test_loopback_is_known_by_the_address(host: str, expected: bool) -> None:
     """A name counts only if it is localhost: others are what DNS says."""
     assert is_loopback(host) is expected
 
@@ -84,7 +84,7 @@ def test_a_token_that_can_be_guessed_is_refused(host: str) -> None:
             check_locked(Settings(host=host, console_token=SecretStr(token)))
 
 
-async def test_who_guesses_is_not_looked_at_for_a_while() -> None:
+async def test_who_guesses_is_not_answered_for_a_while() -> None:
     """Not even with the right token, which a guess would be; other addresses are, and the log tells of each guess."""
     lock = TokenLock(TOKEN)
     right, caller = f"Bearer {TOKEN}", "203.0.113.7"
@@ -157,7 +157,7 @@ async def test_a_proxy_does_not_open_a_console_without_a_token(header: str, meth
 
 
 @pytest.mark.parametrize(("version", "expected"), [("1", 403), ("1.0", 403), ("1.1", 200), ("2", 200)])
-async def test_a_proxy_that_adds_no_header_is_told_by_its_http(version: str, expected: int) -> None:
+async def test_a_proxy_that_adds_no_header_is_known_by_its_http(version: str, expected: int) -> None:
     """nginx as it comes asks by HTTP/1.0 and says nothing of its client."""
     sent: list[Any] = []
     scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/api/runs", "http_version": version}

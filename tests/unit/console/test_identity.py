@@ -39,7 +39,7 @@ def console(of: Settings) -> FastAPI:
 
 
 class Listener:
-    """Whatever listens on the port: keeps what it hears and answers by a function."""
+    """Whatever listens on the port: keeps what it receives and answers by a function."""
 
     def __init__(self, answer: Any) -> None:
         self.received: list[httpx.Request] = []
@@ -56,7 +56,7 @@ class Listener:
 
     @property
     def reported(self) -> str:
-        """Everything that it was told."""
+        """Everything that it received."""
         return json.dumps([[str(r.url), dict(r.headers), r.content.decode()] for r in self.received])
 
 
@@ -111,7 +111,7 @@ async def test_the_console_with_the_same_token_gets_it() -> None:
 )
 async def test_nothing_else_gets_the_token(listener: Listener) -> None:
     """Neither another program, nor a console with another token, nor one that has the question answered by ours on
-    another port; what was to be asked is not told either.
+    another port; what was to be asked is not sent either.
     """
     with pytest.raises(NotOurConsole, match="so it was not sent"):
         await listener.ask(settings())

@@ -37,7 +37,7 @@ def test_levels_are_kept_apart() -> None:
     assert problems(None, "alarm", "warning") == []
 
 
-def test_that_nothing_is_read_at_all_is_told() -> None:
+def test_that_nothing_is_read_at_all_is_reported() -> None:
     """Kafka away, or no leader: in the words of ingress."""
     found = Pollers(problem="Kafka does not answer")
 

@@ -68,7 +68,7 @@ def test_what_is_longer_than_any_id_finds_nothing() -> None:
     assert {name.name for name in folded.names} == {"evt_1", "cus_evt_1", "cus_1"}
 
 
-def test_a_mapping_is_found_by_both_sides_what_stands_above_and_its_run() -> None:
+def test_a_mapping_is_found_by_both_sides_the_customer_above_and_its_run() -> None:
     """Also the Togai customer above the account, which is neither source nor target."""
     pair = records.mapping("n")
     folded = MAPPING.fold(pair.id, mappings.encode(pair))

@@ -24,12 +24,12 @@ NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
         ("soon", "soon"),
     ],
 )
-def test_a_time_is_told_from_now(text: str | None, expected: str) -> None:
+def test_a_time_is_shown_from_now(text: str | None, expected: str) -> None:
     """One unit is enough: the exact time stands in the title."""
     assert words.ago(text, NOW) == expected
 
 
-def test_a_ref_is_told_as_a_person_would() -> None:
+def test_a_ref_is_shown_in_a_persons_words() -> None:
     """App and noun in words, the id alone."""
     ref = "stripe:test:acct_1/customer/cus_1"
 
@@ -37,7 +37,7 @@ def test_a_ref_is_told_as_a_person_would() -> None:
     assert (words.entity_kind("evt_1"), words.entity("evt_1")) == ("", "evt_1")
 
 
-def test_how_long_it_took_is_told_only_when_it_is_known() -> None:
+def test_how_long_it_took_is_shown_only_when_it_is_known() -> None:
     """A run that goes on has no end yet."""
     assert words.between("2026-11-23T10:00:00.000Z", "2026-11-23T10:00:00.250Z") == "250 ms"
     assert words.between("2026-11-23T10:00:00.000Z", None) == ""
@@ -47,7 +47,7 @@ def test_how_long_it_took_is_told_only_when_it_is_known() -> None:
     ("found", "expected"),
     [("Acme", "Acme"), (None, "–"), ("", "–"), ({}, "–"), ({"line1": "Straße 1"}, '{"line1": "Straße 1"}'), (0, "0")],
 )
-def test_a_value_is_told_as_it_stands(found: Any, expected: str) -> None:
+def test_a_value_is_shown_unchanged(found: Any, expected: str) -> None:
     """Text without quotes, nothing as a dash, the rest as JSON that a person can read."""
     assert words.value(found) == expected
 

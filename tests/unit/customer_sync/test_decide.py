@@ -189,7 +189,7 @@ def new(**fields: Any) -> NewStripeCustomer:
 
 
 def test_a_togai_account_becomes_a_stripe_customer_with_both_ids() -> None:
-    """Two accounts of one customer are two Stripe customers, told apart by their description and metadata."""
+    """Two accounts of one customer are two Stripe customers, distinguished by their description and metadata."""
     params, notes = stripe_customer(new(email="a@b.c", phone="+1", address={"city": "Rome"}))
 
     assert params == {

@@ -1,4 +1,4 @@
-"""What a look at both sides of a pair asks for."""
+"""What a comparison of both sides of a pair leads to."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_with_several_accounts_only_the_account_is_written() -> None:
 
 @pytest.mark.parametrize(("pair", "owner"), [(MADE_IN_TOGAI, "togai"), (MADE_IN_STRIPE, "stripe")])
 def test_a_change_on_the_other_side_is_shown_and_not_touched(pair: Mapping, owner: str) -> None:
-    """Neither copied nor reverted, and both values are told with the owner."""
+    """Neither copied nor reverted, and both values are shown with the owner."""
     changed = both(stripe={"name": "By hand"}) if owner == "togai" else both(togai={"customer.name": "By hand"})
     found = look(changed, pair)
 
@@ -260,7 +260,7 @@ def test_an_update_of_other_fields_needs_no_look(changed: list[str], concerns: b
     assert watched(changed, ["VATN"]) is concerns
 
 
-def test_a_pair_is_born_with_what_its_source_owns() -> None:
+def test_a_pair_is_created_with_what_its_source_owns() -> None:
     """A person's change on the other side right after is then not taken for ours."""
     values = {"name": "Acme", "email": "a@acme.test"}
 

@@ -208,7 +208,7 @@ def test_a_value_that_was_changed_above_the_account_alone_is_shown() -> None:
 
 
 def test_what_a_create_sent_is_agreed_on_as_it_was_sent() -> None:
-    """So the cut value is no news of the owner's at the first look."""
+    """So the cut value is no news of the owner's at the first comparison."""
     made = Mapping(
         relation="customer",
         id="m",

@@ -24,7 +24,7 @@ STRIPE, BARE, TOGAI = "con_stripe", "con_bare", "con_togai"
 
 @dataclass
 class Answer:
-    """What the sender hears."""
+    """What the sender gets."""
 
     status: int
     body: dict[str, Any]

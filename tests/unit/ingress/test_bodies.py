@@ -25,7 +25,7 @@ class Sender:
         self.waits = asyncio.Event()
 
     async def receive(self) -> dict[str, Any]:
-        """The next piece; the last one waits until the sender is told."""
+        """The next piece; the last one waits for `go_on`."""
         piece = self.pieces.pop(0)
         if not self.pieces:
             self.waits.set()

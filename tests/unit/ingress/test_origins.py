@@ -20,7 +20,7 @@ def counted() -> float:
 
 @pytest.mark.parametrize("name", [*NO_WEBHOOK, "togai.tandem.recheck.requested", "togai.tandem"])
 def test_what_no_webhook_brings_is_refused_and_counted(name: str) -> None:
-    """With the right token too: whoever knows the address decides nothing, and hears who does."""
+    """With the right token too: whoever knows the address decides nothing, and is answered who does."""
     harness, before = Harness(), counted()
     answer = harness.post(f"/webhooks/togai/{TOGAI}/{name.removeprefix('togai.')}/{TOKEN}", UNLINK, [])
 

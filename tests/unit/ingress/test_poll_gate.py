@@ -35,7 +35,7 @@ def test_a_look_of_a_small_organization_does_not_wait(loop: JumpingLoop) -> None
 
 
 def test_what_a_look_may_count_on(loop: JumpingLoop) -> None:
-    """The calls that it is told to have go through within its interval, again and again."""
+    """The calls that are promised to it go through within its interval, again and again."""
     gate = PollGate(Settings(_env_file=None))
     room = gate.calls_in(TOGAI, 60)
 

@@ -37,7 +37,7 @@ class NoClients(Clients):
 
 
 class Driven:
-    """A round whose polls do as they are told, one after the other; afterwards it waits for ever."""
+    """A round of scripted polls, one after the other; afterwards it waits for ever."""
 
     def __init__(self, *polls: Callable[[], Any]) -> None:
         self.registry, self.clients = Registry(), NoClients()
@@ -100,7 +100,7 @@ async def test_a_refused_key_closes_the_connection_for_all() -> None:
     assert driven.loop.problem == "connection con_stripe is closed: 401"
 
 
-async def test_a_missing_right_is_told_and_asked_for_again_at_the_next_interval() -> None:
+async def test_a_missing_right_is_reported_and_asked_for_again_at_the_next_interval() -> None:
     """It closes nothing: what the key may do goes on, and the list says what it waits for."""
     lacks = fails(Blocked("con_stripe", "Stripe: no right to read events", operation="events.list", fingerprint="f"))
     driven = Driven(lacks, lacks)

@@ -176,7 +176,7 @@ def test_levels_of_the_gap(days: float, found: str, says: str) -> None:
 def test_a_list_that_nobody_reads_is_late(
     spec: PollSpec, complete: bool, interval: float, age: float, says: str
 ) -> None:
-    """After three intervals, and ten minutes at least; a pass that has ended needs no further look."""
+    """After three intervals, and ten minutes at least; a pass that has ended needs no further poll."""
     poll = Poll(app_account=STRIPE, kind=spec.kind, complete=complete, at=moment(NOW - age))
 
     found = late(spec, poll, interval, NOW)
@@ -192,7 +192,7 @@ def test_other_lists_have_no_gap() -> None:
 
 
 def test_what_was_lost_is_said_for_a_month() -> None:
-    """The looks go on, but nobody lists those events any more."""
+    """The polls go on, but nobody lists those events any more."""
     lost = f"{moment(NOW - 40 * DAY)}/{moment(NOW - 30 * DAY)}"
     poll = Poll(app_account=STRIPE, kind="stripe-events", position=moment(NOW), lost=lost)
 

@@ -1,4 +1,4 @@
-"""Polling that ended begins again: soon where that helps, seldom where it would only read the index anew."""
+"""Polling that ended begins again: soon where that helps, seldom where it would only read the index again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Failing(PollScheduler):
         return 0.0
 
 
-async def test_what_ends_polling_is_told_and_tried_again() -> None:
+async def test_what_ends_polling_is_reported_and_tried_again() -> None:
     """A record that cannot be read stays so; a broker comes back."""
     scheduler = Failing(KafkaError("away"), ValueError("unreadable"), RuntimeError())
     task = asyncio.create_task(scheduler.run())

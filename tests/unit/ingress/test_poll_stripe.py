@@ -105,7 +105,7 @@ async def test_a_flood_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> No
     assert polls == 5
 
 
-async def test_an_event_that_cannot_be_taken_is_told_once() -> None:
+async def test_an_event_that_cannot_be_taken_is_reported_once() -> None:
     """The wrong mode, another account's, one without a time: counted and stepped over, with the others taken."""
     account = Account()
     account.stripe.happen(NOW + 1, livemode=True)
@@ -164,7 +164,7 @@ async def test_dead_at_any_append_leaves_no_gap() -> None:
     assert die_at > 10
 
 
-async def test_events_that_nobody_lists_any_more_are_told() -> None:
+async def test_events_that_nobody_lists_any_more_are_reported() -> None:
     """Off for 40 days: what happened in the first ten is lost, and the customers are listed again for the index."""
     account = Account()
     await account.poll()
@@ -193,7 +193,7 @@ async def test_a_connection_of_long_ago_has_lost_nothing() -> None:
 
 
 async def test_the_index_ends_at_the_newest_state() -> None:
-    """Two changes within a second are told apart by the list's order, and a deleted customer stays deleted."""
+    """Two changes within a second are ordered by the list's order, and a deleted customer stays deleted."""
     account = Account()
     for n in range(4):
         account.stripe.happen(NOW + 5, customer={"email": f"{n}@x.test"})

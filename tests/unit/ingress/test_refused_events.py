@@ -1,4 +1,4 @@
-"""Events that are not the connection's: taken, kept, told of, and never acted on or taken for received."""
+"""Events that are not the connection's: taken, kept, reported, and never acted on or taken for received."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def counted(reason: str) -> float:
 @pytest.mark.parametrize(
     ("changes", "reason"), [({"livemode": True}, "wrong_mode"), ({"account": "acct_other"}, "other_account")]
 )
-def test_the_sender_hears_2xx_and_why(changes: dict[str, Any], reason: str) -> None:
+def test_the_sender_gets_2xx_and_why(changes: dict[str, Any], reason: str) -> None:
     """Refusing them for days gets the endpoint switched off; Stripe's page shows the answer with the remedy."""
     ingress, body, before = Harness(), event(**changes), counted(reason)
     signature: str = stripe.WebhookSignature.generate_signature_header(body.decode(), NEW)
@@ -49,7 +49,7 @@ def test_the_sender_hears_2xx_and_why(changes: dict[str, Any], reason: str) -> N
 
 
 async def test_a_refused_event_was_not_received() -> None:
-    """Where a poller lists one of that id it is still missing, and the index hears nothing of its customer."""
+    """Where a poller lists one of that id it is still missing, and the index gets nothing of its customer."""
     memory = Memory()
     tail = MemoryEventLog(memory)
     vendor = FakeStripe(10)

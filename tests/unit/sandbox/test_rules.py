@@ -27,7 +27,7 @@ def test_metadata_merges_once(old: dict[str, str], given_map: dict[str, str]) ->
 
 
 def test_differences() -> None:
-    """Only what changed is told, in hashes by key, with null for what is new."""
+    """Only what changed is shown, in hashes by key, with null for what is new."""
     old = {"name": "A", "address": None, "metadata": {"a": "1", "b": "2"}, "list": [1]}
     new = {"name": "A", "address": {"city": "X"}, "metadata": {"b": "3", "c": "4"}, "list": [2], "more": 1}
     expected = {"address": None, "metadata": {"a": "1", "b": "2", "c": None}, "list": [1], "more": None}

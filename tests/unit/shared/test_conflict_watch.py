@@ -15,7 +15,7 @@ SAME, OTHER = "same@x.test", "other@x.test"
 
 
 class World:
-    """An index, a clock, and a run that waits; `woken` are the aggregates that were told to look."""
+    """An index, a clock, and a run that waits; `woken` are the aggregates whose runs were woken."""
 
     def __init__(self) -> None:
         self.now, self.index, self.woken = 100.0, EntityIndex(), list[str]()
@@ -76,7 +76,7 @@ def test_what_concerns_no_candidate_wakes_nobody(world: World) -> None:
 
 
 def test_news_that_come_while_it_looks_are_not_missed(world: World) -> None:
-    """They came after its look had begun and before it was parked."""
+    """They came after its check had begun and before it was parked."""
     began = world.now
     world.now += 5
     world.shows(TWO)
@@ -95,7 +95,7 @@ def test_a_candidate_that_the_index_does_not_know_yet_is_waited_for(world: World
     assert world.woken == ["b"]
 
 
-def test_who_ended_or_was_forgotten_is_told_nothing(world: World) -> None:
+def test_who_ended_or_was_forgotten_is_not_notified(world: World) -> None:
     """A person decided; or the partition is another worker's."""
     run = world.waits(ONE)
     world.watch.ended(run)

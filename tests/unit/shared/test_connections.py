@@ -87,7 +87,7 @@ def test_secrets_of_two_connections_cannot_be_swapped() -> None:
 
 
 def test_a_record_of_an_older_tandem_says_what_to_do() -> None:
-    """Its secrets were bound to nothing: they are not used, and the way on is told."""
+    """Its secrets were bound to nothing: they are not used, and the message says what to do."""
     bare = Fernet(OLD).encrypt(msgspec.json.encode(SECRETS)).decode()
     with pytest.raises(Misconfigured, match="older Tandem.*tandem connections add stripe con_1.*new TANDEM_HOME"):
         Vault([OLD]).open(msgspec.structs.replace(BARE, sealed=bare))
@@ -213,7 +213,7 @@ def test_no_secret_is_shown_by_printing_the_settings(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("stripe", "togai", "sandboxed"), [("", "", True), ("k", "", False), ("", "t", False), ("k", "t", False)]
 )
-def test_the_sandbox_stands_in_only_without_any_key(
+def test_the_sandbox_is_used_only_without_any_key(
     monkeypatch: pytest.MonkeyPatch, stripe: str, togai: str, sandboxed: bool
 ) -> None:
     """Never for one side alone."""
@@ -226,7 +226,7 @@ def test_the_sandbox_stands_in_only_without_any_key(
     assert settings.effective_togai_api_base.startswith("http://127.0.0.1:1/togai") is sandboxed
 
 
-def test_a_process_without_keys_can_be_told_that_there_is_no_sandbox() -> None:
+def test_a_process_without_keys_can_run_without_a_sandbox() -> None:
     """A worker in a container has none, and works on real accounts; whoever sets up needs them and says so."""
     settings = Settings(_env_file=None, sandbox=False)
 

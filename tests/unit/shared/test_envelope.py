@@ -75,7 +75,7 @@ def test_the_committed_sample_is_what_we_write() -> None:
 
 
 def test_another_major_version_stops_the_worker() -> None:
-    """A newer Tandem wrote it: burying it would lose what this one cannot read."""
+    """A newer Tandem wrote it: a dead letter of it would lose what this one cannot read."""
     with pytest.raises(StopWorker, match="schema version 2.0"):
         decode(encode(envelope(schemaversion="2.0")))
 

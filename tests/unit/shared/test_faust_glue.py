@@ -81,7 +81,7 @@ async def test_what_is_skipped_at_a_rebalance_is_not_committed(reading: Reading)
     assert reading.to_commit() == 2
 
 
-async def test_only_what_is_told_done_is_committed(reading: Reading) -> None:
+async def test_only_what_is_acknowledged_is_committed(reading: Reading) -> None:
     """`noack` streams give events that nobody has acknowledged."""
     await reading.fetched(0, 1)
     await reading.read()

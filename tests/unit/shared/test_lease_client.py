@@ -48,7 +48,7 @@ def test_a_lease_is_used_in_its_time_only(comes: float, after: float, used: floa
     assert (client.take(LIVE, used) is not None) is usable
 
 
-def test_a_late_message_shortens_no_spell() -> None:
+def test_a_late_message_shortens_no_fault() -> None:
     """A place that came free while the message was on its way is used at once, and as long as any other."""
     client, demand = asked()
     client.receive(Grants(7, 0, at=500.0), 0.001)
@@ -58,7 +58,7 @@ def test_a_late_message_shortens_no_spell() -> None:
 
 
 def test_a_place_comes_free_by_the_allocators_clock() -> None:
-    """Told by its quickest message, however late the one with the lease is."""
+    """Known from its quickest message, however late the one with the lease is."""
     client, demand = asked()
     client.receive(Grants(7, 0, at=500.0), 0.001)
     client.receive(Grants(7, 1, {"w": demand.n}, [Grant(1, "w", ACCOUNT, "", "live", 0.08)], at=500.01), 0.06)
@@ -67,7 +67,7 @@ def test_a_place_comes_free_by_the_allocators_clock() -> None:
     assert client.take(LIVE, 0.093)
 
 
-def test_what_comes_too_late_is_told_as_unused() -> None:
+def test_what_comes_too_late_is_reported_as_unused() -> None:
     """So that its place comes free at once."""
     client, demand = asked()
     client.receive(leased(demand), HORIZON + 1)
@@ -87,7 +87,7 @@ def test_a_taken_lease_lapses_too() -> None:
     assert not client.begin(lease, 0.02 + LEASE_TTL)
 
 
-def test_a_former_allocator_is_not_heard() -> None:
+def test_a_former_allocator_is_ignored() -> None:
     """After the next one began, nothing that the former one leases counts, used or in hand."""
     client, demand = asked()
     client.receive(leased(demand), 0.01)
@@ -97,7 +97,7 @@ def test_a_former_allocator_is_not_heard() -> None:
     assert client.take(LIVE, 0.03) is None
 
 
-def test_a_silence_is_told_to_the_others_at_once() -> None:
+def test_a_silence_reaches_the_others_at_once() -> None:
     """Not over the allocator, to whom they listen as before."""
     client, demand = asked()
     client.receive(leased(demand), 0.01)
@@ -113,7 +113,7 @@ def test_a_silence_is_told_to_the_others_at_once() -> None:
     assert (reported.epoch, reported.got) == (7, 1)
 
 
-def test_who_told_of_a_silence_does_not_hear_of_it() -> None:
+def test_who_reported_a_silence_does_not_receive_it() -> None:
     """It keeps it since it was refused: its own news, a moment later, would make it longer."""
     client, _ = asked()
     news = client.refused(ACCOUNT, "", "", 5.0)
@@ -135,7 +135,7 @@ def test_who_told_of_a_silence_does_not_hear_of_it() -> None:
         ("resource-specific", 4.0, None),
     ],
 )
-def test_only_a_silence_that_concerns_others_is_told(
+def test_only_a_silence_that_concerns_others_is_sent(
     reason: str, asked_for: float | None, reported: BackOff | None
 ) -> None:
     """The account's or one operation's, never for longer than the longest back_off."""
@@ -175,7 +175,7 @@ def test_quotas_by_app_and_mode(account: str, quota: Quota) -> None:
     assert not quota_of(Settings(_env_file=None, stripe_quota=0, togai_quota=0), account).limited
 
 
-def test_a_promotion_is_told_to_who_waits() -> None:
+def test_a_promotion_reaches_who_waits() -> None:
     """Once; what is live already stays so."""
     reported: list[str] = []
     lane = WorkPriority("backfill")

@@ -29,7 +29,7 @@ class Index(LinkIndex):
     def __getattr__(self, name: str) -> Any:
         return getattr(self.of(RELATION), name)
 
-    def claim_opened_by(self, source: str) -> Mapping | None:
+    def claim_by(self, source: str) -> Mapping | None:
         """The record that an entity's own event began."""
         return next((m for _, m in self.found(source) if m.source == source and m.state != "unlinked"), None)
 
@@ -63,7 +63,7 @@ def test_the_earlier_claim_is_in_the_right() -> None:
     index = Index()
     index.apply(5, record("m1", "claimed", A, "", claim()))
     index.apply(6, record("m2", "claimed", C, A, claim()))
-    first, second = index.claim_opened_by(A), index.claim_opened_by(C)
+    first, second = index.claim_by(A), index.claim_by(C)
     assert first
     assert second
 
@@ -76,10 +76,10 @@ def test_a_match_value_is_a_rival_too() -> None:
     index = Index()
     index.apply(5, record("m1", "claimed", A, "", claim(match="email:x")))
     index.apply(6, record("m2", "claimed", C, "", claim(match="email:x")))
-    second = index.claim_opened_by(C)
+    second = index.claim_by(C)
     assert second
 
-    assert index.rival(second) == index.claim_opened_by(A)
+    assert index.rival(second) == index.claim_by(A)
 
 
 def test_a_withdrawn_claim_holds_nothing() -> None:
@@ -88,12 +88,12 @@ def test_a_withdrawn_claim_holds_nothing() -> None:
     index.apply(5, record("m1", "claimed", A, "", claim()))
     index.apply(6, record("m2", "claimed", C, A, claim()))
     index.apply(7, record("m1", "withdrawn", A))
-    second = index.claim_opened_by(C)
+    second = index.claim_by(C)
     assert second
     assert index.rival(second) is None
 
     index.apply(8, record("m1", "claimed", A, "", claim()))
-    again = index.claim_opened_by(A)
+    again = index.claim_by(A)
     assert again
 
     assert index.rival(again) == second
@@ -104,7 +104,7 @@ def test_a_repeated_claim_keeps_the_first_key_and_body() -> None:
     index = Index()
     index.apply(5, record("m1", "claimed", A, "", claim(key="first")))
     index.apply(6, record("m1", "claimed", A, "", claim(key="second")))
-    held = index.claim_opened_by(A)
+    held = index.claim_by(A)
 
     assert held
     assert held.claim
@@ -116,10 +116,10 @@ def test_a_raised_attempt_keeps_its_place_in_the_order() -> None:
     index = Index()
     index.apply(6, record("m2", "claimed", C, A, claim()))
     index.apply(9, record("m1", "claimed", A, "", claim(attempt=2, first_offset=5)))
-    second = index.claim_opened_by(C)
+    second = index.claim_by(C)
     assert second
 
-    assert index.rival(second) == index.claim_opened_by(A)
+    assert index.rival(second) == index.claim_by(A)
 
 
 def test_links_are_found_by_the_customer_above_their_accounts() -> None:
@@ -140,7 +140,7 @@ def test_a_pair_linked_between_look_and_claim_is_a_rival() -> None:
     index.apply(5, record("m1", "claimed", A, "", claim(match="t|s|a@x.test")))
     index.apply(6, linked)
     index.apply(7, record("m2", "claimed", C, "", claim(match="t|s|a@x.test")))
-    unaware = index.claim_opened_by(C)
+    unaware = index.claim_by(C)
     assert unaware
 
     assert index.rival(unaware) == linked
@@ -151,7 +151,7 @@ def test_an_address_is_remembered_for_a_while_after_the_link() -> None:
     """The index of entities may lag behind; a pair that was taken back is not remembered."""
     index = Index()
     index.apply(0, msgspec.structs.replace(record("m1", "linked", A, B), match="t|s|a@x.test"))
-    assert index.recently_linked("t|s|a@x.test") == index.claim_opened_by(A)
+    assert index.recently_linked("t|s|a@x.test") == index.claim_by(A)
     assert index.recently_linked("t|s|b@x.test") is None
 
     index.apply(1, msgspec.structs.replace(record("m1", "withdrawn", A, B), match="t|s|a@x.test"))
@@ -165,7 +165,7 @@ def test_what_is_declared_separate_holds_nothing() -> None:
     assert index.holders_of(A) == []
 
     index.apply(7, record("m1", "claimed", A, "", claim()))
-    held = index.claim_opened_by(A)
+    held = index.claim_by(A)
     assert held
     assert index.order(held) == 7
 
@@ -189,7 +189,7 @@ def test_the_index_never_names_what_is_not_there(history: list[tuple[str, str]])
 
     for ref in (A, B, C):
         for mapping in index.holders_of(ref):
-            assert index.claim_opened_by(mapping.source) == mapping
+            assert index.claim_by(mapping.source) == mapping
             assert ref in mapping.refs
             assert mapping.state != "withdrawn"
 
@@ -215,7 +215,7 @@ RUN_2 = {"run": "run_2"}
     ],
 )
 def test_a_late_record_does_not_undo_what_came_after_it(known: Mapping, late: Mapping, holds: bool) -> None:
-    """A worker that was replaced marks a pair as deleted that a person has linked anew meanwhile: nobody follows."""
+    """A worker that was replaced marks a pair as deleted that a person has linked again meanwhile: nobody follows."""
     index = Index()
     index.apply(0, known)
     index.apply(1, late)

@@ -92,7 +92,7 @@ def test_replaced_rows_do_not_pile_up() -> None:
     assert [rows[0], rows[1]] == [b"kept", bytes(WASTE)]
 
 
-def test_two_texts_with_one_key_are_told_apart(monkeypatch: Any) -> None:
+def test_two_texts_with_one_key_are_distinguished(monkeypatch: Any) -> None:
     """Keys are 64 bits of a digest: a shared one must not lend a customer another one's account."""
     monkeypatch.setattr("shared.linking.mapping_index.key_of", lambda ref: 1)
     index = LinkIndex()

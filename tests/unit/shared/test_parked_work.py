@@ -1,4 +1,4 @@
-"""What a parked run waits for, as the pool is told it."""
+"""What a parked run waits for, as the pool gets it."""
 
 from __future__ import annotations
 

@@ -340,7 +340,7 @@ async def test_news_from_before_the_look_wake_nobody() -> None:
 
 @pytest.mark.parametrize("due", [1000.02, 999.5], ids=["due soon", "due before it was read"])
 async def test_a_run_that_looked_before_the_assignment_looks_again_when_it_is_due(due: float) -> None:
-    """Another worker may have heard the news, and nobody wakes it any more; or may even have ended it."""
+    """Another worker may have got the news, and nobody wakes it any more; or may even have ended it."""
     harness = Harness()
     looked_before = harness.submit("a", partition=DELAY, due=due, checked_at=999.0)
     looked_after = harness.submit("b", partition=DELAY, due=due, checked_at=1000.0)

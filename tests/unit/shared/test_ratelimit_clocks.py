@@ -1,4 +1,4 @@
-"""Another process's clock, told from its messages."""
+"""Another process's clock, estimated from its messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def received(*ways: float) -> tuple[OtherClock, float]:
 
 
 def test_a_late_message_makes_nothing_later() -> None:
-    """The quickest one told how the clocks differ."""
+    """The quickest one shows how the clocks differ."""
     clock, sent = received(0.004, 0.2, 0.3)
 
     assert clock.here(THERE + sent, sent + 0.4) == pytest.approx(sent + 0.004, abs=0.002)

@@ -250,7 +250,7 @@ def test_a_429_lowers_the_rate_and_time_raises_it(reason: str) -> None:
 
 @pytest.mark.parametrize(("reason", "other"), [("global-rate", 0), ("endpoint-rate", 9)])
 def test_retry_after_holds_all_workers(reason: str, other: int) -> None:
-    """One worker hears it, nobody calls the account, or the operation, for so long, not even a new worker."""
+    """One worker gets it, nobody calls the account, or the operation, for so long, not even a new worker."""
     world = World(Quota(50.0, operation_rate=25.0))
     world.begin_allocator()
     for number in range(3):
@@ -273,7 +273,7 @@ def test_retry_after_holds_all_workers(reason: str, other: int) -> None:
 
 
 def test_retry_after_holds_all_workers_without_an_allocator() -> None:
-    """They go on by their fallback shares, and receive of the silence from the one that was told to keep it."""
+    """They go on by their fallback shares, and receive of the silence from the one that was answered with it."""
     world = saturated(World(Quota(50.0)), live=10)
     world.kill_allocator()
     world.run(10)

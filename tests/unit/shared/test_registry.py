@@ -55,7 +55,7 @@ def newer(topic: str, **changes: Any) -> bytes:
     return msgspec.json.encode(plain | changes)
 
 
-def test_every_topic_is_looked_at_here() -> None:
+def test_every_topic_is_checked_here() -> None:
     """A topic that is folded later cannot be forgotten."""
     assert RECORDS.keys() == Registry().folds(TOPICS).keys()
 
@@ -166,7 +166,7 @@ def test_a_run_goes_on_with_the_version_of_the_flow_that_it_began_with() -> None
 
 
 def test_a_removed_connection_is_not_called_unknown() -> None:
-    """Whoever needs it is told how to have it again."""
+    """The message says how to have it again."""
     registry = Registry()
     fold = registry.folds(TOPICS)[TOPICS.connections]
     fold(0, "c", msgspec.json.encode(CONNECTION | {"state": "removed"}))

@@ -17,7 +17,7 @@ def test_the_schedule(attempt: int, expected: float) -> None:
 
 
 @pytest.mark.parametrize(("asked", "expected"), [(None, 0.5), (3.0, 3.0), (0.1, 0.5), (86_400.0, LONGEST_RETRY_AFTER)])
-def test_retry_after_is_heard_and_clamped(asked: float | None, expected: float) -> None:
+def test_retry_after_is_kept_and_clamped(asked: float | None, expected: float) -> None:
     """A hostile Retry-After does not hold an event for a day."""
     assert wait_before(1, RateLimited("", retry_after=asked), 1.0, 0.0) == expected
 
@@ -36,7 +36,7 @@ def test_retry_after_is_heard_and_clamped(asked: float | None, expected: float) 
     ],
 )
 def test_what_is_retried_in_place(error: Exception, expected: bool) -> None:
-    """What only time or the other side mends is parked at once; what is final is buried."""
+    """What only time or the other side mends is parked at once; what is final becomes a dead letter."""
     assert is_worth_retrying(error) is expected
 
 

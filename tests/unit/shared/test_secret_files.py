@@ -114,8 +114,8 @@ def test_a_file_that_cannot_be_used(content: bytes | None, output: str, write: W
         Settings()
 
 
-def test_all_wrong_files_are_told_at_once(write: Write) -> None:
-    """Whoever corrects one need not start again to hear of the next."""
+def test_all_wrong_files_are_reported_at_once(write: Write) -> None:
+    """Whoever corrects one need not start again to see the next."""
     write("console_token", "")
     write("stripe_api_key", "")
 

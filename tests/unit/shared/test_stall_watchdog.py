@@ -1,4 +1,4 @@
-"""When a process that stood still is told so."""
+"""When a process that stood still notices it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_beating_process_may_send() -> None:
     assert harness.stood == []
 
 
-def test_who_stood_still_hears_of_it_before_sending() -> None:
+def test_who_stood_still_notices_it_before_sending() -> None:
     """The loop may come to a sender before it comes to the next beat."""
     harness = Harness()
     harness.watchdog.beat()

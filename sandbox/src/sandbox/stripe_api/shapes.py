@@ -53,7 +53,7 @@ def empty(path: Path) -> StripeError:
 
 @dataclass(frozen=True)
 class Text:
-    """Any text; '' stands for unset."""
+    """Any text; '' means unset."""
 
     def read(self, value: Any, path: Path) -> str:
         """The text as it came."""

@@ -1,4 +1,4 @@
-"""The console's process: the projector and the server, until it is told to stop."""
+"""The console's process: the projector and the server, until a signal ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A first look: customers made at both sides of the sandbox, and how each found its other half."""
+"""A first demonstration: customers made at both sides of the sandbox, and how each found its other half."""
 
 from __future__ import annotations
 

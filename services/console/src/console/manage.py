@@ -92,7 +92,7 @@ async def add_connection(settings: Settings, wanted: Wanted) -> tuple[Connection
 
 
 def _readable(present: Connection | None, vault: Vault) -> Connection | None:
-    """The record so far, None if its secrets cannot be opened any more: then they are all given anew."""
+    """The record so far, None if its secrets cannot be opened any more: then all of them are asked for again."""
     try:
         if present:
             vault.open(present)

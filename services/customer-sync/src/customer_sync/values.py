@@ -170,7 +170,7 @@ def for_stripe(name: str, seen: PairSnapshot, notes: list[str]) -> Value:
 
 def for_togai(name: str, seen: PairSnapshot, notes: list[str], *, invented: bool = False) -> Value:
     """What is to stand in Togai while Stripe owns the field. Raises Waiting where it cannot. `invented`: the name that
-    stands there was made by Tandem from the e-mail address, and may be made anew.
+    stands there was made by Tandem from the e-mail address, and may be made again.
     """
     if is_archived(seen):
         raise Waiting("the account is archived in Togai and takes no changes: it follows when it is active again")

@@ -3,7 +3,7 @@ consumer group made for that.
 
 Kafka gives the partition to another process when this one goes, or has given no sign of life for the session timeout.
 Whoever is asked to give it up stops before the group goes on. Two that lead for a moment, after a pause of one of them,
-must do no harm: pollers append the same events under the same ids, and of two allocators the newer one is heard.
+must do no harm: pollers append the same events under the same ids, and of two allocators the newer one counts.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]
             self._leading = asyncio.create_task(self._lead(), name="leading")
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """The group is about to be divided anew: it waits for our answer, and nothing is polled after that."""
+        """A rebalance begins: the group waits for our answer, and nothing is polled after that."""
         await self._stand_down()
 
     async def _stand_down(self) -> None:

@@ -84,7 +84,7 @@ class Webhooks:
             await self._answer_taken(send, app, envelope, refusal)
 
     async def _answer_taken(self, send: Send, app: str, envelope: Envelope, refusal: str) -> None:
-        """2xx for what is refused too: a vendor that hears 4xx for days switches its endpoint off."""
+        """2xx for what is refused too: a vendor that gets 4xx for days switches its endpoint off."""
         answer: dict[str, Any] = {"received": envelope.id}
         if envelope.refused:
             metrics.REFUSED.labels(app, envelope.refused).inc()

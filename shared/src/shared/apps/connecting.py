@@ -13,7 +13,7 @@ from shared.settings import Mode, Settings
 
 @dataclass(frozen=True)
 class Wanted:
-    """A connection as somebody wants it; which of the secrets an app has is told by its `Connector`."""
+    """A connection as somebody wants it; its app's `Connector` names the secrets."""
 
     id: str
     app: str

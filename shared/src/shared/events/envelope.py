@@ -87,7 +87,7 @@ def decode(value: bytes | None) -> Envelope:
     """Read a record's value.
 
     Raises Malformed for what is no envelope, and StopWorker for an unknown major schema version: a newer Tandem wrote
-    it, and burying it would lose what this one cannot read.
+    it, and a dead letter of it would lose what this one cannot read.
     """
     if value is None:
         raise Malformed("the record has no value")

@@ -104,7 +104,7 @@ class Log:
         """Write one record and wait until it is durable.
 
         Raises Unavailable if Kafka does not confirm within `deadline` seconds (setting `append_timeout` if None). An
-        idempotent producer has no deadline of its own, and the record may still arrive later: callers must bear twice.
+        idempotent producer has no deadline of its own, and the record may arrive later: delivery is at least once.
         Raises Malformed for a record that no message can hold.
         """
         assert self._producer, "Log is used as a context manager"

@@ -1,4 +1,4 @@
-"""What follows from a look at both sides of a pair: values to write, and differences to show. Pure.
+"""What follows from a comparison of both sides of a pair: values to write, and differences to show. Pure.
 
 A field's owner is the side whose value holds. "Agreed" is the digest of the owner's value, in the other side's terms,
 that the other side was last equal to or set to: if the owner's value is another one by now, the owner changed and its
@@ -111,7 +111,7 @@ class FieldConflict:
 
 @dataclass
 class Decision:
-    """What follows from a look: values to write by side and field, what differs, what both sides agree on.
+    """What follows from a comparison: values to write by side and field, what differs, what both sides agree on.
 
     `overwrites` are the fields whose filled value is replaced by another filled one at the first contact.
     """
@@ -137,7 +137,7 @@ class Decision:
 
 
 def decide(policy: FieldPolicy) -> Decision:
-    """What a look at both sides asks for."""
+    """What a comparison of both sides leads to."""
     found = Decision({side: {} for side in policy.sides}, agreed=dict(policy.known.agreed))
     for name in policy.names():
         _FieldComparison(name, policy, found).decide()
@@ -146,7 +146,7 @@ def decide(policy: FieldPolicy) -> Decision:
 
 @dataclass(frozen=True)
 class _FieldComparison:
-    """One field of one look; what follows goes to `found`."""
+    """One field of one comparison; what follows goes to `found`."""
 
     name: str
     policy: FieldPolicy
@@ -203,7 +203,7 @@ class _FieldComparison:
             self._show(value.reason, value.refused)
             return
         theirs = self.policy.value(self.policy.other(owner), self.name)
-        # A lossy copy is agreed on by the next look, which sees what the owner made of it.
+        # A lossy copy is agreed on by the next comparison, which sees what the owner made of it.
         self._write(owner, value, digest(theirs) if value == theirs else "", notes)
 
     def _write(self, to: Side, value: Value, agreed: str, notes: Iterable[str]) -> None:
@@ -247,7 +247,7 @@ def present_marks(policy: FieldPolicy) -> dict[str, str]:
 
 
 def differences(decision: Decision, known: Known, at: str) -> dict[str, Difference]:
-    """What a look at a time shows, as records; one that stands already keeps the time at which it was first seen."""
+    """What a comparison shows, as records; one that is there already keeps the time at which it was first seen."""
     return {d.field: _difference(d, known.differences.get(d.field), at) for d in decision.different}
 
 

@@ -126,7 +126,7 @@ class PairWrites:
         """Record what both sides agree on now and what stays different, if it is not what is known. `written` tells
         that all calls of the last announcement were answered.
 
-        Raises NotReady if the other side's record moved meanwhile: the next look sees both.
+        Raises NotReady if the other side's record moved meanwhile: the next comparison sees both.
         """
         own = self._own(pair, side)
         if not written and dict(agreed) == seen.agreed and dict(differences) == seen.differences:
@@ -177,7 +177,7 @@ class PairWrites:
             raise NotReady(f"{own.mapping} was looked at from the other side meanwhile: looking again", code="moved")
 
     def _moved(self, pair: Pair, side: Side, seen: Known) -> bool:
-        """Whether the other side's worker settled a look, or announced a write, since the decision was made."""
+        """Whether the other side's worker ended a comparison, or announced a write, since the decision was made."""
         now_ = self._other(pair, side)
         then = seen.records.get(now_.side)
         announced = any(write not in (then.open if then else ()) for write in now_.open)

@@ -52,7 +52,7 @@ class PairState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     - `writes`: epoch seconds of the last writes to the pair; `overwrites`: of the first contact that replaced filled
       values by others, 0 if none did.
     - `differences`: by field.
-    - `settled`: a counter that a look's end sets above both records': `agreed` and `differences` of the record with the
+    - `settled`: a counter: each comparison sets it above both': `agreed` and `differences` of the record with the
       higher one hold. Its place in the log does not tell, for a write is announced and taken back with older ones.
     """
 

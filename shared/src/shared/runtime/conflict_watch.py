@@ -22,7 +22,7 @@ class _Waiting(NamedTuple):
 
 
 class ConflictWatch:
-    """One per worker. `on_news` are told of an aggregate whose waiting runs have to look again."""
+    """One per worker. `on_news` are called with an aggregate whose waiting runs have to look again."""
 
     def __init__(self, index: EntityIndex, clock: Callable[[], float] = time.time) -> None:
         self._index = index

@@ -20,11 +20,11 @@ class AcknowledgedByHand(Consumer):
     once a rebalance has begun, and skip it: committed with those before it, it would be lost (`Stream._py_aiter`,
     0.15.3).
 
-    A fetch that waits while partitions are given out anew returns records of the new assignment, of partitions that
+    A fetch that waits during a rebalance returns records of the new assignment, of partitions that
     Faust has paused too: its set of partitions is empty then, and aiokafka takes an empty one for all of them
     (`Fetcher.fetched_records`, 0.14.0). Faust drops these records, or not, and seeks back, sooner or later; a partition
     that nothing was committed on stays where it is (`AIOKafkaConsumer.seek_to_committed`), and its events are lost. So
-    what such a fetch brings is dropped here, positions are set anew before the next one, and for every partition.
+    what such a fetch brings is dropped here, positions are set again before the next one, and for every partition.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -51,7 +51,7 @@ class AcknowledgedByHand(Consumer):
         return bool(coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Partitions are about to be given out anew."""
+        """A rebalance begins."""
         self._rebalances += 1
         await super().on_partitions_revoked(revoked)
 

@@ -86,7 +86,7 @@ class DeadLetters:
 
     def _supersede(self, run: Run, letter: str, event: str) -> None:
         run.state, run.superseded_by, run.ended_at = "superseded", event, run.ended_at or self._writes.now()
-        run.reason = f"event {event} of the same entity stood for it, see dead letter {letter}"
+        run.reason = f"event {event} of the same entity replaced it, see dead letter {letter}"
 
     async def _write(self, letter: DeadLetter) -> None:
         offset = await self._writes.letter(letter)

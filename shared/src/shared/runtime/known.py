@@ -11,6 +11,6 @@ class Known(Enum):
     PRESENT = auto()
     """The event itself shows the entity as it is now."""
     CHANGED = auto()
-    """Something came since the event or the last look, or may have: only the vendor knows how the entity is now."""
+    """Something came since the event or the last comparison, or may have: only the vendor knows the present state."""
     UNCHANGED = auto()
     """A run waits for news of the entity, and none came since it looked last: there is nothing to look at."""

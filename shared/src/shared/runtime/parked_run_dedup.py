@@ -18,7 +18,7 @@ class ParkedRunDedup:
         self._ended = Recent[str]()
 
     def parked(self, run: Run) -> None:
-        """A copy stands in the log: none before it is needed any more. A run that a person began anew goes on."""
+        """A copy stands in the log: none before it is needed any more. A run that a person restarted goes on."""
         self._ended.discard(run.id)
         self._last[run.id] = max(self._last.get(run.id, 0), run.parked)
 

@@ -6,7 +6,7 @@
   of its type, which then looks at the present state for all of them.
 - What stands before a live event of the same aggregate counts as live for the limits: it must not be held up behind it.
 - Records of delay topics are held until they are due; an event of the same aggregate wakes them at once, also one that
-  came between their last look and their being held. What waits for a closed
+  came between their last check and their being held. What waits for a closed
   connection, or a flow link that is off, wakes when that is open again.
 """
 
@@ -34,7 +34,7 @@ Partition = tuple[str, int]
 @dataclass(eq=False)
 class Work:
     """One record in hand. `acknowledge` tells Kafka; `due` is epoch seconds, 0 for now; `folded` are the events that
-    this one stands for; `known` is what is known of the entity; `lane` is that of its calls.
+    this one represents; `known` is what is known of the entity; `lane` is that of its calls.
 
     `checked_at` is when a run that waits for news last read both sides (epoch seconds, else 0). `closed` is the
     connection or flow link that a parked run waits for, `blocked` the connection that must change.
@@ -240,7 +240,7 @@ class Pool:
         queue.append(work)
 
     def _fold(self, queue: deque[Work], work: Work) -> None:
-        # Never the head: it is being worked on. Its body is not needed any more, the last event stands for it.
+        # Never the head: it is being worked on. Its body is not needed any more, the last event represents it.
         for older in [w for w in list(queue)[1:] if w.foldable and w.kind == work.kind]:
             queue.remove(older)
             work.folded += [*older.folded, older]

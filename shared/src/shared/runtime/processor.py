@@ -1,6 +1,6 @@
-"""What is done with one record: decode, match, run, record; park what must wait, bury what cannot go on.
+"""What is done with one record: decode, match, run, record; park what must wait, give up on what cannot go on.
 
-Order of confirmations (design law 1): mapping, then run record, then parking or burial, then the acknowledgement.
+Order of confirmations (design law 1): mapping, run record, parked record or dead letter, acknowledgement.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Processor:
         self._bugs: dict[tuple[str, int], int] = defaultdict(int)
 
     async def handle(self, work: Work) -> None:
-        """Bring one record to an end: a recorded run, a parking, or a burial."""
+        """Bring one record to an end: a recorded run, a parked record, or a dead letter."""
         try:
             envelope = envelopes.decode(work.value)
             present_lane.set(work.lane)
@@ -100,7 +100,7 @@ class Processor:
             await self._refuse(work, error)
 
     async def _refuse(self, work: Work, error: Exception) -> None:
-        """An event that starts nothing stands for no others either: those that folded into it are worked on."""
+        """An event that starts nothing represents no others either: those that folded into it are worked on."""
         await self._dead_letter(work, None, error)
         for folded in work.folded:
             await self.handle(folded)
@@ -240,7 +240,7 @@ class Processor:
         await self._record(self._bare(work, envelope, "skipped", "no enabled flow link starts on this event"))
 
     async def _supersede(self, folded: Work, last: Envelope) -> None:
-        """An event that the last one of its kind stood for: its runs end as superseded."""
+        """An event that the last one of its kind represented: its runs end as superseded."""
         try:
             envelope = envelopes.decode(folded.value)
             matched = await self._matching(folded, envelope)
@@ -249,7 +249,7 @@ class Processor:
             return
         for run in [run for run in matched if not run.ended]:
             run.state, run.superseded_by, run.ended_at = "superseded", last.id, _now()
-            run.reason = f"event {last.id} of the same subject stood for it"
+            run.reason = f"event {last.id} of the same subject replaced it"
             await self._record(run)
         if not matched:
             await self._skip(folded, envelope)
@@ -271,7 +271,7 @@ class Processor:
         )
 
     async def _dead_letter(self, work: Work, run: Run | None, error: Exception | None) -> None:
-        """Give up on a record, keeping all that is needed to resume it. A burial that fails stops the worker."""
+        """Give up on a record, keeping all that is needed to resume it. If that cannot be written the worker stops."""
         problem = run.problem if run and run.problem else problem_of(error or Malformed("no reason was given"))
         letter = letter_of(work, self._domain.noun, _readable(work.value), run, problem, _now())
         await self._dead_letters.give_up(work, letter, run)
@@ -280,13 +280,13 @@ class Processor:
         return (await self._write(self._topics.dead_letters, letter.id, runs.encode(letter))).offset
 
     def _count_bugs(self, work: Work, bug: str) -> None:
-        """Many bugs in a row are a bad deploy, not bad events: stop before the topic is buried. Empty: it was none."""
+        """Many bugs in a row are a bad deploy, not bad events: stop before all are given up. Empty: it was none."""
         partition = work.partition
         self._bugs[partition] = self._bugs[partition] + 1 if bug else 0
         if self._bugs[partition] > self._settings.bugs_in_a_row:
             raise StopWorker(
                 f"{self._bugs[partition]} bugs in a row on {partition[0]}/{partition[1]}, last: {bug}; "
-                "no more are buried: deploy a fixed version, then retry the dead letters"
+                "no more are given up: deploy a fixed version, then retry the dead letters"
             )
 
     async def _record(self, run: Run) -> None:

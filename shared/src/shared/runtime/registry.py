@@ -41,9 +41,9 @@ def flow_key(flow_id: str, version: int) -> str:
 class Registry:
     """In-memory state of the compacted topics. Give `folds` to a Replica.
 
-    - `on_open` are told of each connection that is open again, has another key, or may do again what was refused to it,
+    - `on_open` get each connection that is open again, has another key, or may do again what was refused to it,
       and of each flow link that is on again.
-    - `on_entity` are told of each entity of the index: as it was (None if unknown), and as it is.
+    - `on_entity` get each entity of the index: as it was (None if unknown), and as it is.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Runs one flow link for one event: step by step, each recorded, retried in place, parked or given up on.
 
-The runner tells what became of the run; acknowledging, parking and burying is the consume loop's.
+The runner tells what became of the run; acknowledging, parking and giving up is the consume loop's.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ END_OF_STEP: Mapping[RunState, StepState] = {"succeeded": "succeeded", "in_sync"
 @dataclass(frozen=True)
 class Outcome:
     """What became of a run: `ended` in a terminal state, `handed_over` to another service, `later` (park it), or `dead`
-    (bury it).
+    (a dead letter).
 
     Of a run that is parked, by its error's policy: `waits_for_news` if only a change at the other side helps,
     `gives_up` if it is given up on after a day of parkings.

@@ -15,7 +15,7 @@ BEAT_EVERY = 0.25
 
 
 class StallWatchdog:
-    """`beat` regularly, or let a thread do it with `start`; `check` right before anything is sent. `on_pause` hears for
+    """`beat` regularly, or let a thread do it with `start`; `check` right before anything is sent. `on_pause` gets for
     how many seconds nothing beat, if those are more than `limit`; it should end the process.
     """
 

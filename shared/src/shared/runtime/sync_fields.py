@@ -1,6 +1,6 @@
 """A linked pair is looked at: both sides are read, and where the owner of a field changed it, it is written.
 
-The event's own snapshot saves a read as long as nothing is to be written or shown anew: if it is stale, a later event
+The event's own snapshot saves a read as long as nothing is to be written or shown: if it is stale, a later event
 follows. What is written is decided on what both sides said just before.
 
 A write is announced before it is sent. Of a refused one the field that the vendor refused is left out and shown, the
@@ -25,7 +25,7 @@ from shared.runtime.actions import Context
 
 
 class PairFields(ABC):
-    """How a domain reads and writes the fields of one pair, in one look. `policy` is of what was read last."""
+    """How a domain reads and writes the fields of one pair, in one comparison. `policy` is of what was read last."""
 
     policy: FieldPolicy
     is_shown: bool = False
@@ -56,7 +56,7 @@ class PairFields(ABC):
 
 @dataclass(frozen=True)
 class Synced:
-    """What a look came to: what was decided, less what was refused, and what was written."""
+    """What a comparison came to: what was decided, less what was refused, and what was written."""
 
     decision: Decision
     writes: list[FieldWrite]

@@ -71,7 +71,7 @@ class Worker:
         self.app.task(self._watch_replica)
 
     def run(self) -> None:
-        """Run until told to stop; does not return.
+        """Run until a signal ends it; does not return.
 
         A process that stood still for half the session time-out may have been replaced. It sends nothing more and
         starts again: only a new assignment tells what is its own (design law 5).

@@ -78,7 +78,7 @@ async def _mark(state: State, letter: DeadLetter, as_: Literal["retried", "disca
 
 
 def _anew(run: Run) -> Parked:
-    """The run with all its patience again: one that was buried after its last parking would be at its first failure."""
+    """The run with its failures forgotten: else one that was given up would be given up again at its first failure."""
     return Parked(run=msgspec.structs.replace(run, parked=0), due=0)
 
 

@@ -103,7 +103,7 @@ def _why_off(link: FlowLink, gone: str) -> str:
 def off(session: Session) -> list[str]:
     """What is off because somebody wanted it so, and flow links that have not caught up with what they missed.
 
-    A removed connection is told of once, with its flow links, and as long as it has some.
+    A removed connection is listed once, with its flow links, as long as it has some.
     """
     with_it: dict[tuple[str, ...], list[models.FlowLinkItem]] = {}
     found = []

@@ -15,7 +15,7 @@ from console.api import shapes
 from console.projection.rows import Folded
 
 QUEUED = 1000
-"""Changes that wait for a slow reader; beyond them it is told to read everything again."""
+"""Changes that wait for a slow reader; beyond them it must read everything again."""
 
 
 class Change(NamedTuple):

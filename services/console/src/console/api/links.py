@@ -73,7 +73,7 @@ async def ask(state: State, decide: Callable[[Session, Wanted], Decision], wante
 async def retry(state: StateDep, run_id: str) -> asked.RecheckRequest:
     """After you mended its cause where nobody tells of it, as in an account's Settings. The run then goes on by itself.
 
-    Without that it looks again when something is heard of its entity, at the latest at its `next_attempt_at`.
+    Without that it looks again when there is news of its entity, at the latest at its `next_attempt_at`.
     """
 
     def read() -> Run:

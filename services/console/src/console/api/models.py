@@ -54,7 +54,7 @@ class MappingItem(Model):
 
 
 class Claim(Model):
-    """The call that a claim stands for."""
+    """The call that a claim announces."""
 
     action: str = Field(examples=["stripe.customer.create"])
     key: str = Field(description="idempotency key of the call")

@@ -20,7 +20,7 @@ class PollerItem(Model):
 
     app_account: str = Field(examples=["stripe:test:acct_1Nv0FGQ9RKHgCVdK"])
     kind: str = Field(description="stripe-events, stripe-customers, togai-customers or togai-accounts")
-    interval: float | None = Field(None, description="seconds between two looks")
+    interval: float | None = Field(None, description="seconds between two polls")
     at: str = Field("", description="when it was last read")
     position: str = Field("", description="time up to which everything is in the log")
     complete: bool = Field(False, description="whether the first full pass has ended")

@@ -113,7 +113,7 @@ def _former_partner(write: FieldWrite, pair: Mapping) -> bool:
 
 
 def _changed(write: FieldWrite, pair: Mapping, known: Known) -> dict[str, str]:
-    """The parameters that do not show what was written any more, as the last look at the pair found, and what it saw.
+    """The parameters that do not show what was written any more, by the last comparison of the pair, and what it saw.
 
     A parameter goes back as a whole: one changed field in it keeps all of it.
     """

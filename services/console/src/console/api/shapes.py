@@ -48,7 +48,7 @@ def sides(mapping: Mapping) -> list[models.Side]:
 
 
 def shown_as(mapping: Mapping) -> str:
-    """The state as a person is told it. Which side is gone stands in the reason only."""
+    """The state in a person's words. Which side is gone stands in the reason only."""
     for gone in sides(mapping) if mapping.state == "deleted" else ():
         if mapping.reason.startswith(f"{gone.id} was deleted in {app_name(gone.app)}"):
             return f"{entity_kind(gone.ref)} deleted"

@@ -214,7 +214,7 @@ def metrics(state: StateDep, session: SessionDep) -> Response:
         ("tandem_projection_lag", "records of the log that are not in the tables yet", projector.lag),
         ("tandem_projection_stopped_partitions", "partitions that hold an unreadable record", len(projector.stopped)),
         ("tandem_projection_folded_records", "records folded since the start", projector.folded_records),
-        ("tandem_projection_seen_timestamp_seconds", "when Kafka last told where the log ends", seen),
+        ("tandem_projection_seen_timestamp_seconds", "when the end of the log was last read from Kafka", seen),
     ):
         Gauge(name, text, registry=registry).set(value)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

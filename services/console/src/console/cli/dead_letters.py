@@ -11,7 +11,7 @@ from console.cli import client, tables
 
 app = typer.Typer(help="What was given up on: look, retry, discard.", no_args_is_help=True)
 
-COLUMNS = ("State", "Entity", "Event", "Why", "Attempts", "Buried", "Dead letter")
+COLUMNS = ("State", "Entity", "Event", "Why", "Attempts", "Since", "Dead letter")
 LetterId = Annotated[str, typer.Argument(metavar="DEAD-LETTER")]
 
 
@@ -60,7 +60,7 @@ def show(letter: LetterId, json: client.AsJson = False) -> None:
             "event": f"{found['event_type']} {found['event']}",
             "place": found["place"],
             "attempts": found["attempts"],
-            "buried": f"{found['dead_lettered_at']} ({tables.since(found['dead_lettered_at'])})",
+            "since": f"{found['dead_lettered_at']} ({tables.since(found['dead_lettered_at'])})",
             "resumes at": found["step"],
             "changed": f"{found['changed_at']} {found['changed_reason']}".strip(),
         },

@@ -13,7 +13,7 @@ from console.cli import client, tables
 from console.cli.terminal import say
 
 EVERY = 1.0
-"""Seconds between two looks at an import."""
+"""Seconds between two checks of an import."""
 ENDED = ("done", "cancelled", "failed", "paused")
 
 run_app = typer.Typer(help="Import everything of a kind that a vendor holds.", no_args_is_help=True)

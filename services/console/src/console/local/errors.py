@@ -1,4 +1,4 @@
-"""What can go wrong on a machine, told to the person in front of it."""
+"""What can go wrong on a machine, in words for the person in front of it."""
 
 from __future__ import annotations
 

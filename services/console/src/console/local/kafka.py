@@ -27,7 +27,7 @@ HEAP = "512m"
 STOP_TIMEOUT = 15.0
 READY_TIMEOUT = 60.0
 
-# What every one-node Kafka of ours is told: the embedded one, the one in a container for tests, the one of compose.
+# Configuration of every one-node Kafka: the embedded one, the one in a container for tests, the one of compose.
 BROKER_SETTINGS: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "node.id": "1",

@@ -125,10 +125,10 @@ async def run(todo: Plan, report: Report, supervisor: Supervisor, up: Callable[[
 
 
 async def _start(todo: Plan, report: Report, supervisor: Supervisor) -> None:
-    for stage in todo:
+    for items in todo:
         try:
             async with asyncio.TaskGroup() as group:
-                for item in stage:
+                for item in items:
                     group.create_task(supervisor.start(item) if isinstance(item, ManagedProcess) else _do(item, report))
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None

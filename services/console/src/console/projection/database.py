@@ -120,7 +120,7 @@ class Database:
             session.commit()
 
     def forget(self, topic: str, kind: Kind) -> None:
-        """Empty what was folded from a topic and begin at its first record: the topic was made anew."""
+        """Empty what was folded from a topic and begin at its first record: the topic was recreated."""
         with Session(self.engine) as session:
             session.execute(update(PositionRow).where(col(PositionRow.topic) == topic).values(next_offset=0))
             for table in _second_tables(kind):

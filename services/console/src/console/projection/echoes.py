@@ -19,7 +19,7 @@ from console.projection.rows import name_of
 from console.projection.tables import NameRow, RunRow
 
 ECHO_WINDOW = timedelta(minutes=15)
-"""After so long a write has come back: by webhook at once, by the slowest poller at its next look."""
+"""After so long a write has come back: by webhook at once, by the slowest poller at its next poll."""
 
 
 def causes(session: Session, found: Iterable[Run]) -> dict[str, str]:

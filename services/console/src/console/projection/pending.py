@@ -57,8 +57,8 @@ class Differing:
 
 
 def conflicts_page(session: Session, search: Search) -> tuple[list[Run], tuple[str, str] | None]:
-    """Newest first, and where the next page goes on. Of several runs of one entity (a webhook told of it and a poller
-    too) the newest stands for all: one decision ends them.
+    """Newest first, and where the next page goes on. Of several runs of one entity (from a webhook and from a poller
+    too) the newest represents all: one decision ends them.
     """
     later = aliased(RunRow)
     newer = tuple_(col(later.at), col(later.id)) > tuple_(col(RunRow.at), col(RunRow.id))
@@ -157,7 +157,7 @@ def differences_page(session: Session, search: Search) -> tuple[list[Differing],
 
 
 def known(session: Session, pair: Mapping) -> Known:
-    """What the last look at a pair found, as the workers know it."""
+    """What the last comparison of a pair found, as the workers know it."""
     found = PairStates()
     for row in session.scalars(select(PairStateRow).where(col(PairStateRow.mapping) == pair.id)):
         found.apply(row.place, pairs.decode(row.record))

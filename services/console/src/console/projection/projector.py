@@ -32,15 +32,15 @@ CHECK_DEADLINE = 5.0
 
 
 class TopicRecreated(Exception):
-    """A topic ends before our position: it was deleted and made anew."""
+    """A topic ends before our position: it was deleted and recreated."""
 
 
 class Projector:
-    """Folds every partition of the console's topics. `publish` hears of every batch after it is in SQL.
+    """Folds every partition of the console's topics. `publish` gets every batch after it is in SQL.
 
     - `stopped`: partitions that hold a record which cannot be read, and why.
     - `problem`: why nothing is folded at present, empty while all is well.
-    - `end_read_at`: when Kafka last told where the log ends; `caught_up`: whether that end was reached once.
+    - `end_read_at`: when the end of the log was last read from Kafka; `caught_up`: whether that end was reached once.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Projector:
         if partitions:
             return
         if recreated := self._recreated():
-            raise TopicRecreated(f"topics were deleted and made anew: {', '.join(sorted(recreated))}")
+            raise TopicRecreated(f"topics were deleted and recreated: {', '.join(sorted(recreated))}")
         await self._pass_gaps(consumer)
         self._check_caught_up()
 

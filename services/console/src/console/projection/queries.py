@@ -165,7 +165,7 @@ def _named(name: Name) -> ColumnElement[bool]:
 
 
 def _widened(session: Session, text: str) -> set[Name]:
-    """The id itself, and what it stands for: an event's runs, a dead letter's run, a mapping's two sides."""
+    """The id itself, and what it refers to: an event's runs, a dead letter's run, a mapping's two sides."""
     wanted = {Name(text), name_of(text)}
     wanted |= {Name(i) for i in session.scalars(select(col(RunRow.id)).where(col(RunRow.event) == text).limit(HOPS))}
     if letter := dead_letter(session, text):

@@ -55,7 +55,7 @@ class MappingRow(SQLModel, table=True):
 
 
 class DeadLetterRow(SQLModel, table=True):
-    """One dead letter; `at` is when it was buried."""
+    """One dead letter; `at` is when it was written."""
 
     __tablename__ = "dead_letters"
     __table_args__ = (Index("dead_letters_newest", "at", "id"), Index("dead_letters_by_state", "state", "at", "id"))

@@ -1,4 +1,4 @@
-"""Calls for the fields of a linked account and customer: reading both sides, and sending what a look decided on."""
+"""Calls for the fields of a linked account and customer: reading both sides, and sending what was decided."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class CustomerPair(PairFields):
         return [FieldWrite(entity=ref, set=params, former=former_params(params, customer))]
 
     async def _send_togai(self, values: Dict[str, Value]) -> list[FieldWrite]:
-        """Raises NotReady if the account was archived since it was read: Togai refuses, the next look knows why."""
+        """Raises NotReady if the account was archived since it was read: Togai refuses, the next run sees why."""
         context, seen = self._context, self._seen
         client = await togai_of(context)
         account, customer = togai_changes(values, seen)

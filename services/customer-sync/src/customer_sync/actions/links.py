@@ -140,7 +140,7 @@ async def _write_ids(context: Context, account_id: str, customer_id: str, stripe
 
 
 async def _set_setting(context: Context, account_id: str, value: str) -> None:
-    """Togai has no call that removes a setting: an empty value stands for none."""
+    """Togai has no call that removes a setting: an empty value means none."""
     client, name = await togai_of(context), context.settings.stripe_customer_setting
     present = await client.setting(name, ACCOUNT, account_id)
     if present is None:

@@ -1,4 +1,4 @@
-"""Customers at Stripe: made for a Togai account under a claim, and told their Togai ids."""
+"""Customers at Stripe: made for a Togai account under a claim, with their Togai ids written into them."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _sent(held: Mapping) -> Dict[str, Any]:
 
 
 def _values(params: Dict[str, Any]) -> dict[str, Value]:
-    """The fields of a create as a look compares them."""
+    """The fields of a create as they are compared."""
     own = (TOGAI_CUSTOMER_ID, TOGAI_ACCOUNT_ID)
     chosen = {f"{METADATA}{key}": value for key, value in params["metadata"].items() if key not in own}
     plain: dict[str, Value] = {name: params.get(name, "") for name in ("name", "email", "phone")}

@@ -61,7 +61,7 @@ async def _end_if_named_now(context: Context, ref: str, changed: ChangedCustomer
 
 
 def _concerns(context: Context, pair: Mapping, changed: list[str]) -> bool:
-    """Whether an update that changed these fields asks for a look."""
+    """Whether an update that changed these fields asks for a comparison."""
     return watched(changed, context.settings.synced_metadata) or may_fit_now(changed, context.pairs.differences(pair))
 
 

@@ -1,4 +1,4 @@
-"""Customers and accounts at Togai: read, made for a Stripe customer under a claim, and told its id."""
+"""Customers and accounts at Togai: read, made for a Stripe customer under a claim, with its id written into them."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ async def _matched_by_email(context: Context, candidate: LinkCandidate, account_
 
 
 def _values(context: Context, held: Mapping) -> dict[str, Value]:
-    """The fields of a create as a look compares them: of the body that was sent, whatever the customer is by now."""
+    """The fields of a create as they are compared: of the body that was sent, whatever the customer is by now."""
     assert held.claim
     sent = NewCustomer.model_validate(held.claim.body)
     values: dict[str, Value] = {

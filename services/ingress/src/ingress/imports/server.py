@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 GROUP = "ingress-imports"
 CHECK_EVERY = 0.25
-"""Seconds between two looks for what was asked for."""
+"""Seconds between two checks for new requests."""
 
 
 @dataclass(frozen=True)

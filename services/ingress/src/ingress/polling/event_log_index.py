@@ -177,7 +177,7 @@ class EventLogIndex:
         try:
             seen = _decoder.decode(value or b"")
         except (msgspec.DecodeError, RecursionError):
-            return  # no event; the service that reads the topic buries it
+            return  # no event; the service that reads the topic writes a dead letter
         check_version(seen.schemaversion)
         app = APPS.get(seen.appaccount.partition(":")[0])
         # A refused one is not the account's: it was not received, and shows no state of its entities.

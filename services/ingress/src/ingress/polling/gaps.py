@@ -26,7 +26,7 @@ def late(spec: PollSpec, poll: Poll, interval: float, now: float) -> str:
     seconds = now - epoch(poll.at)
     if done or not poll.at or seconds <= max(3 * interval, LATE_AFTER):
         return ""
-    return f"last read {_span(seconds)} ago, it is read every {_span(interval)}: nobody polls, or a look hangs"
+    return f"last read {_span(seconds)} ago, it is read every {_span(interval)}: nobody polls, or a poll hangs"
 
 
 def _span(seconds: float) -> str:

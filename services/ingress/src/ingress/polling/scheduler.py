@@ -46,7 +46,7 @@ the whole index is read.
 @dataclass(frozen=True)
 class PollDeps:
     """What the pollers work with. `registry` knows the connections as soon as `replica` is ready; the index and the
-    positions are read anew by each election.
+    positions are read again at each election.
     """
 
     settings: Settings
@@ -60,7 +60,7 @@ class PollDeps:
 
 @dataclass
 class _Work:
-    """The loops of one app account, and what its connections were when the loops last heard of them."""
+    """The loops of one app account, and its connections as the loops were last notified of them."""
 
     loops: list[PollLoop]
     tasks: list[asyncio.Task[None]]

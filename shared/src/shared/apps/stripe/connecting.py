@@ -69,6 +69,6 @@ class StripeConnector(Connector):
         if same and secrets.webhook_secrets:
             return secrets
         for endpoint in same:
-            await client.delete_webhook_endpoint(endpoint["id"])  # its secret was told once and nobody kept it
+            await client.delete_webhook_endpoint(endpoint["id"])  # its secret was shown once and nobody kept it
         made = await client.create_webhook_endpoint(url, list(events))
         return Secrets(api_key=secrets.api_key, webhook_secrets=[made["secret"]])

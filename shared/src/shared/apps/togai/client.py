@@ -94,7 +94,7 @@ class TogaiApp:
     async def page(self, noun: Literal["customers", "accounts"], status: str, token: str = "") -> Page:
         """GET /customers or /accounts: one page of those in a status, as they stand, the last changed first.
 
-        The order and the filter are documented nowhere but in examples: callers must bear any. The last page of items
+        The order and the filter are documented nowhere but in examples: callers must expect any. The last page of items
         may carry a token too, an empty page then follows.
         """
         params = {"nextToken": token} if token else {"status": status, "pageSize": str(LARGEST_PAGE)}
@@ -159,7 +159,7 @@ class TogaiApp:
         async with self._gate.call(self.app_account, operation):
             self._before(operation)
             try:
-                # httpx2 counts its time-out anew for every piece that arrives: one that drips would hold us for ever.
+                # httpx2 restarts its time-out at every piece that arrives: one that drips would hold us for ever.
                 async with asyncio.timeout(self._http.timeout.read):
                     answer = await self._http.request(
                         method, self._base + path, **({"headers": self._headers} | arguments)

@@ -85,7 +85,7 @@ CUSTOMER_TO_ACCOUNT = Flow(
             input={
                 "customer": "{{ trigger.customer }}",
                 "made_equal": "{{ steps.customer.created }}",
-                # A change that was heard of before the creation is looked at by nobody else any more.
+                # A change whose event came before the creation is read by nobody else any more.
                 "unchanged": "{{ steps.metadata.unchanged }}",
             },
         ),

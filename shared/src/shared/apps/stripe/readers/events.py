@@ -237,7 +237,7 @@ class EventReader:
         return Listed(event.id, event.created)
 
     async def _append(self, event: Listed, connection: Connection) -> bool:
-        """Whether it is in the log now: what cannot be appended is told once and stepped over."""
+        """Whether it is in the log now: what cannot be appended is logged once and stepped over."""
         try:
             envelope = stripe_event(event.body, connection, self._subject_of)
             await self._store.event(msgspec.structs.replace(envelope, origin="poll"))

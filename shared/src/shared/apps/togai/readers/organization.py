@@ -126,7 +126,7 @@ class OrganizationIndex:
                 try:
                     await self._store.event(envelope)
                 except (Refused, Malformed) as error:
-                    # Nothing will make it smaller: the entry is kept, so that it is told once.
+                    # Nothing will make it smaller: the entry is kept, so that it is logged once.
                     self._refuse(change.account, error.message)
                     continue
                 self.found += 1

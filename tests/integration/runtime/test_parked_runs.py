@@ -1,4 +1,4 @@
-"""What waits and what another stood for: on the right topic, with all that is needed to go on."""
+"""What waits and what another replaced: on the right topic, with all that is needed to go on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_failing_run_climbs_the_ladder() -> None:
     assert runs.decode_run(record.value).next_attempt_at
 
 
-async def test_a_run_that_only_fails_is_buried_after_a_day() -> None:
+async def test_a_run_that_only_fails_is_given_up_after_a_day() -> None:
     """Marked as worth trying again."""
     harness = Harness(in_place_limit=0.001)
     harness.answer = lambda: Unavailable("away")
@@ -59,7 +59,7 @@ async def test_a_run_that_only_fails_is_buried_after_a_day() -> None:
 
 
 async def test_waiting_for_weeks_is_no_failure() -> None:
-    """The first failure after it is tried again in a minute, and only a day of failures in a row buries the run.
+    """The first failure after it is tried again in a minute, and only a day of failures in a row makes a dead letter.
 
     Whoever tries it again gives it another day.
     """
@@ -89,7 +89,7 @@ async def test_waiting_for_weeks_is_no_failure() -> None:
     assert harness.parked()[-1][0] == "1m"
 
 
-async def test_a_waiting_run_looks_only_if_something_was_heard() -> None:
+async def test_a_waiting_run_is_checked_only_if_there_was_news() -> None:
     """Due without news it is parked again without a call; woken by an event of its aggregate it looks."""
     harness = Harness()
     harness.answer = lambda: Waiting("the account has no e-mail address")
@@ -185,8 +185,8 @@ async def test_events_that_another_stood_for_end_as_superseded() -> None:
     assert (ended["evt_1"].superseded_by, ended["evt_1"].flow_link) == ("evt_3", LINK.id)
 
 
-async def test_an_unreadable_event_that_another_stood_for_is_buried_itself() -> None:
-    """Not the good one that stood for it, and none of the others goes without a trace."""
+async def test_an_unreadable_event_that_another_replaced_becomes_a_dead_letter() -> None:
+    """Not the good one that replaced it, and none of the others goes without a trace."""
     harness = Harness()
     last = harness.work(event("evt_3"))
     last.folded = [harness.work(event("evt_1")), harness.work(b'{"type": "stripe.customer.created"}')]
@@ -269,7 +269,7 @@ async def test_a_copy_that_was_cut_off_is_worked_on_again() -> None:
 
 
 async def test_no_copy_of_a_run_that_ended_is_worked_on() -> None:
-    """Whichever copy ended it. A new assignment forgets: another worker may have heard what this one did not."""
+    """Whichever copy ended it. A new assignment forgets: another worker may have got news that this one did not."""
     harness = Harness()
     harness.answer = lambda: Waiting("the account has no e-mail address")
     for _ in range(3):
@@ -287,8 +287,8 @@ async def test_no_copy_of_a_run_that_ended_is_worked_on() -> None:
     assert harness.runs()[-1].id == ended.id
 
 
-async def test_a_buried_run_that_is_tried_again_may_be_parked_again() -> None:
-    """It ended once; what a person begins anew goes on until it ends again."""
+async def test_a_dead_lettered_run_that_is_tried_again_may_be_parked_again() -> None:
+    """It ended once; what a person restarts goes on until it ends again."""
     harness = Harness(in_place_limit=0.001)
     harness.answer = lambda: Malformed("no such field")
     await harness.handle(event())
