@@ -205,6 +205,13 @@ def test_every_folder_of_tests_is_explained() -> None:
     }
 
 
+def test_unit_tests_lie_as_their_sources_do() -> None:
+    """`tests/unit/shared/linking` holds tests of the package `shared.linking`."""
+    folders = {path.parent.relative_to(ROOT / "tests/unit").parts for path in ROOT.glob("tests/unit/**/*.py")}
+
+    assert [folder for folder in sorted(folders) if not find_spec(".".join(folder))] == []
+
+
 @pytest.mark.parametrize("file", sorted(ROOT.glob("tests/**/test_*.py")), ids=lambda file: file.stem)
 def test_every_test_says_what_it_holds(file: Path) -> None:
     """A test without a sentence is one that nobody dares to change."""

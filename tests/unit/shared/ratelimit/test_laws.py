@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.ratelimit.lanes import LANES
 from shared.ratelimit.quotas import Quota
 
-from tests.unit.shared.ratelimit_world import Counted, Network, World, key
+from tests.unit.shared.ratelimit.world import Counted, Network, World, key
 
 # No shrinking: an example is a seed, and a smaller seed is no simpler world.
 laws = settings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.runtime.known import Known
 
-from tests.unit.shared.test_pool import DELAY, Harness, reach
+from tests.unit.shared.runtime.test_pool import DELAY, Harness, reach
 
 
 async def test_news_from_elsewhere_wakes_held_work() -> None:

@@ -14,7 +14,7 @@ from shared.errors import Malformed, StopWorker
 from shared.events.envelope import SCHEMA_VERSION, Envelope, decode, encode
 from shared.flows.runs import peek
 
-SAMPLE = Path(__file__).parents[2] / "samples/envelopes/stripe.customer.created.json"
+SAMPLE = Path(__file__).parents[3] / "samples/envelopes/stripe.customer.created.json"
 
 
 def envelope(data: bytes = b'{"a":  1.10}', **changes: str) -> Envelope:

@@ -10,7 +10,7 @@ from shared.ratelimit.quotas import Quota, quota_of
 from shared.ratelimit.refusals import LONGEST_BACK_OFF
 from shared.settings import Settings
 
-from tests.unit.shared.ratelimit_world import ACCOUNT, key
+from tests.unit.shared.ratelimit.world import ACCOUNT, key
 
 LIVE = key("live")
 
