@@ -82,7 +82,7 @@ def _resource(name: str) -> Resource[Any]:
 
 @cache
 def _registry() -> Registry[Any]:
-    # All at once: a registry that has to fetch a schema looks through all that it has, each time anew.
+    # All at once: a registry that has to fetch a schema searches all that it has, each time again.
     return Registry().with_resources((f"stripe:{name}", _resource(name)) for name in schemas())
 
 

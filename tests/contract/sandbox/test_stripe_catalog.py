@@ -162,7 +162,7 @@ def test_a_product_with_its_price_in_one_request(shop: Shop) -> None:
 
 
 def test_rights_on_products_and_prices(shop: Shop) -> None:
-    """A key without them hears 403, with the name that Stripe gives the right on prices."""
+    """A key without them gets 403, with the name that Stripe gives the right on prices."""
     key = shop.control("POST", "/keys", rights={"products": "read"})["key"]
     assert shop.call("GET", "products", {}, key).status_code == 200
     assert "rak_product_write" in shop.call("POST", "products", {"name": "A"}, key).json()["error"]["message"]

@@ -153,7 +153,7 @@ def test_nothing_to_pay(shop: Shop) -> None:
 
 
 def test_sessions_expire(shop: Shop) -> None:
-    """When told, when the API says so, and by themselves after a day; then nobody can pay."""
+    """When asked, when the API says so, and by themselves after a day; then nobody can pay."""
     link = link_of(shop)
     session = visit(shop, "expired", payment_link=link["id"])
     assert (session["status"], session["payment_status"], session["url"]) == ("expired", "unpaid", None)

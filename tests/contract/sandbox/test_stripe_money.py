@@ -112,7 +112,7 @@ class MoneyMachine(RuleBasedStateMachine):
         if self.invoices:
             self.invoices_add_up()
             self.money_adds_up()
-            self.paid_is_told_once()
+            self.paid_is_sent_once()
 
     def invoices_add_up(self) -> None:
         """Lines come to the total; total, balance and credit notes to what is due; what is due to paid and open."""
@@ -149,11 +149,11 @@ class MoneyMachine(RuleBasedStateMachine):
             return 0
         return int(invoice["ending_balance"] - invoice["starting_balance"] - invoice["amount_overpaid"])
 
-    def paid_is_told_once(self) -> None:
+    def paid_is_sent_once(self) -> None:
         """ "invoice.paid" comes once for each invoice that is paid."""
-        told = [event["data"]["object"]["id"] for event in self.events("invoice.paid")]
+        sent = [event["data"]["object"]["id"] for event in self.events("invoice.paid")]
         paid = [id for id in self.invoices if self.shop.get(f"invoices/{id}")["status"] == "paid"]
-        assert sorted(told) == sorted(paid)
+        assert sorted(sent) == sorted(paid)
 
     def events(self, type: str) -> list[Json]:
         """The events of a type."""

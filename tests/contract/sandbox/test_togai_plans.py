@@ -136,7 +136,7 @@ def test_refused_associations(org: Org) -> None:
 
 
 def test_only_from_tomorrow(org: Org) -> None:
-    """Where that is switched on today is refused, as a checkout that completes now hears; deferred revenue is not."""
+    """Where that is switched on today is refused, as a checkout that completes now learns; deferred revenue is not."""
     org.app.control("PATCH", "/settings", {"togai_association_from": "tomorrow"})
     plan = org.plan()["id"]
     assert day(1) in org.put_on(plan, day()).json()["message"]

@@ -94,7 +94,7 @@ async def tandem(control: Control) -> AsyncIterator[InProcess]:
     services = (*CUSTOMERS, (DOMAIN, IMPLEMENTATIONS))
     async with in_process(control, services=services, default_currency="USD") as made:
         made.account(ACCOUNT)
-        await made.settle()
+        await made.drain()
         yield made
 
 

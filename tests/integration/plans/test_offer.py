@@ -11,7 +11,7 @@ from tests.stack.in_process import InProcess
 async def offered(plans: Plans, plan: str) -> str:
     """Offer it; the link's id."""
     plans.offer(plan)
-    await plans.tandem.settle()
+    await plans.tandem.drain()
     return str(plans.links()[0]["id"])
 
 
@@ -45,14 +45,14 @@ async def test_a_paid_link_attaches_the_plan_once_and_closes(plans: Plans, tande
     plan = plans.plan(rate="49.5")
     link = await offered(plans, plan)
     plans.pay(link)
-    await tandem.settle()
+    await tandem.drain()
     [event] = [
         body for body in tandem.call("stripe", "GET", "/v1/events", params={"limit": 100})["data"]
         if body["type"] == "checkout.session.completed"
     ]  # fmt: skip
     await tandem.restart()
     tandem.deliver(tandem.event_of(event))
-    await tandem.settle()
+    await tandem.drain()
     [schedule], [payment] = plans.schedules(), plans.payments()
 
     assert schedule["pricePlanId"] == plan
@@ -68,7 +68,7 @@ async def test_an_offer_that_is_paid_twice_attaches_once(plans: Plans, tandem: I
     url = str(plans.links()[0]["url"])
     for session in [plans.visit(url), plans.visit(url)]:
         plans.resolve(session, "paid")
-    await tandem.settle()
+    await tandem.drain()
 
     assert [schedule["pricePlanId"] for schedule in plans.schedules()] == [plan]
     assert len(plans.payments()) == 2
@@ -78,15 +78,15 @@ async def test_what_is_paid_later_is_attached_later(plans: Plans, tandem: InProc
     """Until then nothing happens; a payment that fails attaches nothing."""
     late, failed = plans.plan("Late"), plans.plan("Failed")
     session = plans.pay(await offered(plans, late), "unpaid")
-    await tandem.settle()
+    await tandem.drain()
     before = plans.schedules()
     plans.resolve(session, "async_succeeded")
-    await tandem.settle()
+    await tandem.drain()
     tandem.account("other")
     plans.offer(failed, "other")
-    await tandem.settle()
+    await tandem.drain()
     plans.resolve(plans.pay(str(plans.links()[0]["id"]), "unpaid"), "async_failed")
-    await tandem.settle()
+    await tandem.drain()
 
     assert before == []
     assert [schedule["pricePlanId"] for schedule in plans.schedules()] == [late]
@@ -97,12 +97,12 @@ async def test_another_plan_of_the_account_is_a_conflict(plans: Plans, tandem: I
     """Both are named; nothing is replaced by itself."""
     first, second = plans.plan("First"), plans.plan("Second")
     plans.pay(await offered(plans, first))
-    await tandem.settle()
+    await tandem.drain()
     plans.offer(second)
-    await tandem.settle()
+    await tandem.drain()
     [link] = [found for found in plans.links() if found["active"]]
     session = plans.pay(str(link["id"]))
-    await tandem.settle()
+    await tandem.drain()
     [run] = tandem.runs(f"stripe:test:{tandem.accounts['stripe']['id']}/checkout.session/{session}")
 
     assert [schedule["pricePlanId"] for schedule in plans.schedules()] == [first]

@@ -31,6 +31,7 @@ def test_the_version_of_today_is_sold() -> None:
 
 
 def test_a_plan_without_a_version_is_no_plan() -> None:
+    """It says which."""
     with pytest.raises(Malformed, match="has no version"):
         present_version({"id": "pp.1"}, date(2026, 11, 28))
 
@@ -60,6 +61,7 @@ def test_what_the_link_does_not_ask_for_is_said() -> None:
 
 
 def test_a_price_asks_in_every_currency_of_the_plan() -> None:
+    """Exactly, and under a key of its own."""
     fee = Fee(card="c", name="Base", one_time=False, in_advance=True, rates={"USD": "10", "JPY": "1500", "EUR": "9.5"})
 
     assert price_params(fee, "pp.1", "togai:pp.1:1:c", {"a": "b"}) == {
@@ -77,4 +79,5 @@ def test_a_price_asks_in_every_currency_of_the_plan() -> None:
     ("day", "held"), [("2026-11-27", False), ("2026-11-28", True), ("2026-12-31", True), ("2027-01-01", False)]
 )
 def test_a_schedule_holds_from_its_first_day_to_before_its_last(day: str, held: bool) -> None:
+    """The last day is the next one's first."""
     assert covers({"startDate": "2026-11-28T00:00:00Z", "endDate": "2027-01-01T00:00:00Z"}, day) is held

@@ -35,7 +35,7 @@ def call_of(world: World, tenant: Tenant, base: str, id: str = "") -> Call:
 
 
 def chance(shuffle: bool | int) -> random.Random | None:
-    """The order in which events are told: None for the usual one; a number is the seed of another one."""
+    """The order in which events are sent: None for the usual one; a number is the seed of another one."""
     return None if shuffle is False else random.Random(None if shuffle is True else shuffle)
 
 

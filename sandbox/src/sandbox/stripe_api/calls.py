@@ -29,7 +29,7 @@ class Call:
     base: str = ""
     """Where the sandbox is, for the addresses of its pages: ends with a slash."""
     held: list[Happening] | None = None
-    """What happened and is not told yet, while events are held back to be told in another order."""
+    """What happened and is not sent yet, while events are held back to be sent in another order."""
 
     @property
     def scope(self) -> str:
@@ -43,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Happening:
-    """An event before it is told."""
+    """An event before it is sent."""
 
     type: str
     object: dict[str, Any]

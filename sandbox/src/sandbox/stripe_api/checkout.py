@@ -57,7 +57,7 @@ def resolve(call: Call, session: str, outcome: Outcome, visitor: Visitor) -> Bod
         raise LookupError(f"no checkout session {session!r}")
     found = sessions.current(call, session)
     if found.body["status"] == "complete" and found.body["payment_status"] == "unpaid":
-        return _settle(call, found, outcome)
+        return _finish(call, found, outcome)
     if found.body["status"] != "open":
         raise Impossible(f"the session {session} is {found.body['status']} and {found.body['payment_status']}")
     if outcome == "expired":
@@ -67,7 +67,7 @@ def resolve(call: Call, session: str, outcome: Outcome, visitor: Visitor) -> Bod
         return _decline(call, found, priced, visitor)
     completed = _complete(call, found, priced, outcome, visitor)
     if outcome in ("async_succeeded", "async_failed") and completed["payment_status"] == "unpaid":
-        return _settle(call, sessions.current(call, session), outcome)
+        return _finish(call, sessions.current(call, session), outcome)
     return completed
 
 
@@ -134,12 +134,12 @@ def _decline(call: Call, found: Document, session: Body, visitor: Visitor) -> Bo
     return documents.change(call, found, {**session, "customer_details": found.body["customer_details"]})
 
 
-def _settle(call: Call, found: Document, outcome: Outcome) -> Body:
+def _finish(call: Call, found: Document, outcome: Outcome) -> Body:
     """Days later the bank debit succeeds or comes back."""
     if outcome not in ("paid", "async_succeeded", "async_failed"):
         raise Impossible(f"the session {found.id} waits for its payment: it can be async_succeeded or async_failed")
     if found.body["invoice"]:
-        return _settle_invoice(call, found, outcome)
+        return _finish_invoice(call, found, outcome)
     intent, details = documents.hidden(call, found.id)["intent"], found.body["customer_details"] or {}
     known = documents.named(call, payments.INTENT, payments.INTENT, intent, "payment_intent").body
     if known["status"] != "processing":
@@ -154,7 +154,7 @@ def _settle(call: Call, found: Document, outcome: Outcome) -> Body:
     return sessions.keep(call, found, paid, "checkout.session.async_payment_succeeded")
 
 
-def _settle_invoice(call: Call, found: Document, outcome: Outcome) -> Body:
+def _finish_invoice(call: Call, found: Document, outcome: Outcome) -> Body:
     """The bank debit of a subscription's first invoice succeeds or comes back, with what that does to the session."""
     invoice = found.body["invoice"]
     if not documents.hidden(call, invoice).get("processing"):

@@ -168,7 +168,7 @@ def _lower(call: Call, found: Document, before: int, after: int) -> None:
     if new["amount_remaining"] == 0 and old["status"] in ("open", "uncollectible"):
         new |= {"status": "paid", "status_transitions": {**old["status_transitions"], "paid_at": now}}
         events.append("invoice.paid")
-    invoices.told(call, found, new, *events)
+    invoices.emitted(call, found, new, *events)
 
 
 def void(call: Call) -> Body:

@@ -46,7 +46,7 @@ def pay(call: Call) -> Body:
     rest = old.body["amount_remaining"]
     documents.hide(call, call.id, off_stripe=rest)
     new = {**_settled(call, old.body, rest), "attempted": True}
-    return invoices.told(call, old, new, "invoice.updated", "invoice.paid")
+    return invoices.emitted(call, old, new, "invoice.updated", "invoice.paid")
 
 
 def play(call: Call, id: str, outcome: Outcome, amount: int | None) -> Body:
@@ -59,7 +59,7 @@ def play(call: Call, id: str, outcome: Outcome, amount: int | None) -> Body:
         raise Impossible(f"the invoice {id} is {invoice['status']}: it takes no payment")
     waiting = documents.hidden(call, id).get("processing")
     if waiting:
-        return _settle(call, found, waiting, outcome)
+        return _finish(call, found, waiting, outcome)
     rest = invoice["amount_remaining"]
     wanted = (rest + 100 if outcome == "overpaid" else rest) if amount is None else amount
     if wanted <= 0 or (wanted > rest) != (outcome == "overpaid"):
@@ -103,7 +103,7 @@ def _attempt(call: Call, invoice: Document, amount: int, *, later: bool) -> Body
     return documents.add(call, new, lookup=invoice.id)
 
 
-def _settle(call: Call, found: Document, waiting: str, outcome: Outcome) -> Body:
+def _finish(call: Call, found: Document, waiting: str, outcome: Outcome) -> Body:
     if outcome not in ("succeeded", "failed"):
         raise Impossible(f"a payment of the invoice {found.id} is under way: it can be succeeded or failed")
     documents.hide(call, found.id, processing=None)
@@ -117,7 +117,7 @@ def _failed(call: Call, found: Document, payment: Body) -> Body:
     payer = Payer(invoice["customer_email"], invoice["customer_name"])
     payments.fail(call, payment["payment"]["payment_intent"], payer)
     new = {**invoice, "attempted": True, "attempt_count": invoice["attempt_count"] + 1}
-    return invoices.told(call, found, new, "invoice.updated", "invoice.payment_failed")
+    return invoices.emitted(call, found, new, "invoice.updated", "invoice.payment_failed")
 
 
 def _succeeded(call: Call, found: Document, payment: Body) -> Body:
@@ -134,7 +134,7 @@ def _succeeded(call: Call, found: Document, payment: Body) -> Body:
     over = max(0, amount - invoice["amount_remaining"])
     new = {**_settled(call, invoice, amount), "attempted": True, "attempt_count": invoice["attempt_count"] + 1}
     whole = ("invoice.paid", "invoice.payment_succeeded") if new["status"] == "paid" else ()
-    invoices.told(call, found, new, "invoice.updated", *whole)
+    invoices.emitted(call, found, new, "invoice.updated", *whole)
     if over:
         emit(call, "invoice.overpaid", new)
         balances.change(call, new["customer"], -over, "invoice_overpaid", new["currency"], invoice=found.id)
@@ -177,7 +177,7 @@ def attach(call: Call) -> Body:
     }, lookup=found.id, event="invoice_payment.paid")  # fmt: skip
     new = _settled(call, found.body, amount)
     whole = ("invoice.paid",) if new["status"] == "paid" else ()
-    return invoices.told(call, found, new, "invoice.updated", *whole)
+    return invoices.emitted(call, found, new, "invoice.updated", *whole)
 
 
 def _of_intent(call: Call, intent: str) -> list[Document]:

@@ -221,7 +221,7 @@ def listed(call: Call) -> Body:
     return documents.page(call, KIND, KIND, "/v1/invoices", where, [*values, *dates])
 
 
-def told(call: Call, old: Document, new: Body, *events: str) -> Body:
+def emitted(call: Call, old: Document, new: Body, *events: str) -> Body:
     """A new state with its events; of them only "invoice.updated" says what was there before."""
     documents.change(call, old, new)
     for event in events:
@@ -258,7 +258,7 @@ def finalized(call: Call, old: Document, auto_advance: bool) -> Body:
     if new["amount_due"] == 0:
         new = _paid(new, now)
         events.append("invoice.paid")
-    told(call, old, new, *events)
+    emitted(call, old, new, *events)
     moved = new["ending_balance"] - new["starting_balance"]
     if moved:
         small = new["amount_due"] == 0 and new["total"] > 0 and new["ending_balance"] > 0
@@ -304,7 +304,7 @@ def advance_due(call: Call) -> None:
                 finalized(call, found, True)
         except StripeError as error:
             failed = {**found.body, "auto_advance": False, "last_finalization_error": error.body()["error"]}
-            told(call, found, failed, "invoice.finalization_failed")
+            emitted(call, found, failed, "invoice.finalization_failed")
 
 
 def send(call: Call) -> Body:
@@ -329,7 +329,7 @@ def void(call: Call) -> Body:
     if old.body["status"] not in ("open", "uncollectible") or old.body["amount_paid"]:
         raise _wrong_status(old.body, "voided")
     transitions = {**old.body["status_transitions"], "voided_at": now}
-    new = told(call, old, {**old.body, "status": "void", "status_transitions": transitions}, "invoice.voided")
+    new = emitted(call, old, {**old.body, "status": "void", "status_transitions": transitions}, "invoice.voided")
     for payment in documents.hidden(call, call.id).get("intents", []):
         payments.cancel(call, payment, "void_invoice")
     moved = new["ending_balance"] - new["starting_balance"]
@@ -346,7 +346,7 @@ def mark_uncollectible(call: Call) -> Body:
         raise _wrong_status(old.body, "marked as uncollectible")
     transitions = {**old.body["status_transitions"], "marked_uncollectible_at": now}
     new = {**old.body, "status": "uncollectible", "status_transitions": transitions}
-    return told(call, old, new, "invoice.marked_uncollectible")
+    return emitted(call, old, new, "invoice.marked_uncollectible")
 
 
 def _wrong_status(invoice: Body, done: str) -> StripeError:

@@ -35,7 +35,7 @@ def _check_recurring(recurring: Body) -> None:
 
 
 def check_create(call: Call) -> None:
-    """Refuses a price of no product or of two, and one whose cost is not told in exactly one way."""
+    """Refuses a price of no product or of two, and one whose cost is not given in exactly one way."""
     check(call)
     params = call.params
     if ("product" in params) == ("product_data" in params):
@@ -186,7 +186,7 @@ def check_list(call: Call) -> None:
 
 
 def listed(call: Call) -> Body:
-    """GET /v1/prices: active ones unless told otherwise (source: Stripe API reference, list all prices)."""
+    """GET /v1/prices: active ones unless asked otherwise (source: Stripe API reference, list all prices)."""
     where, values = lists.created_range(call.params.get("created"))
     where.append("json_extract(body, '$.active')=?")
     values.append(call.params.get("active", True))

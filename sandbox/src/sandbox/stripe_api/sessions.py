@@ -170,7 +170,7 @@ def _opened(call: Call, basket: Basket, fields: Body, data: Body) -> Body:
 
 
 def current(call: Call, id: str) -> Document:
-    """A session as it is by now: one whose time is over has expired, and its event is told."""
+    """A session as it is by now: one whose time is over has expired, and its event is sent."""
     found = documents.named(call, KIND, NOUN, id, "session")
     if found.body["status"] == "open" and found.body["expires_at"] <= call.world.clock.now():
         end(call, found)

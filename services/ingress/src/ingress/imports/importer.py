@@ -79,7 +79,7 @@ class Importer:
                 more = await self._page()
             except KeyRefused as error:
                 await self._source.refused(error)
-                await self._say(error.message)
+                await self._report(error.message)
                 await asyncio.sleep(self._again_after)
                 continue
             except Permanent as error:

@@ -7,7 +7,7 @@ from shared.domains.plans import stripe, togai
 from shared.domains.plans.flows import FLOWS
 
 PRODUCT = Relation("product", source=Kind("togai", "price_plan"), target=Kind("stripe", "product"))
-"""A plan and the product that stands for it."""
+"""A plan and the product that represents it."""
 PRICE = Relation("price", source=Kind("togai", "rate_card"), target=Kind("stripe", "price"))
 """What one version of a plan asks for one thing, and the price that says the same."""
 OFFER = Relation("offer", source=Kind("togai", "offer"), target=Kind("stripe", "payment_link"))
