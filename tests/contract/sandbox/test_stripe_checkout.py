@@ -257,6 +257,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"line_items": [{"price": "GOOD"}]}, "line_items[0][quantity]"),
     ({"line_items": [{"price": "GOOD", "quantity": 0}]}, "line_items[0][quantity]"),
     ({"currency": "eur"}, "line_items[0][price]"),
+    ({"automatic_tax": {"enabled": True}}, "automatic_tax[enabled]"),
+    ({"invoice_creation": {"enabled": True}}, "invoice_creation[enabled]"),
+    ({"subscription_data": {"trial_period_days": 7}}, "subscription_data[trial_period_days]"),
     ({"subscription_data": {"metadata": {"a": "1"}}}, "subscription_data"),
     ({"after_completion": {"type": "redirect"}}, "after_completion[redirect]"),
     (

@@ -172,6 +172,7 @@ def test_an_address_is_needed_to_send(shop: Shop) -> None:
         ({"customer": shop.customer(), "collection_method": "send_invoice"}, "days_until_due"),
         ({"customer": shop.customer(), "days_until_due": 5}, "send_invoice"),
         ({"customer": shop.customer(), "collection_method": "send_invoice", "due_date": 1}, "future"),
+        ({"customer": shop.customer(), "automatic_tax": {"enabled": True}}, "does not serve"),
         ({"customer": "cus_none"}, "No such customer"), ({"customer": shop.customer(), "currency": "xxx"}, "currency"),
     ):  # fmt: skip
         assert words in shop.error("POST", "invoices", **params)["message"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -215,3 +216,22 @@ def test_settings_of_an_invoice(org: Org) -> None:
                "namespace": "USER", "name": "Link", "dataType": "STRING"}  # fmt: skip
     org.good("POST", "/settings", setting)
     assert org.good("GET", f"/settings/setting.USER.StripePaymentLink.INVOICE.{id}")["value"] == "https://x"
+
+
+def test_which_plan_is_billed(org: Org) -> None:
+    """A standard invoice names the plan that the account has, a custom one none, unless another one is told."""
+    plan = org.plan()["id"]
+    assert "pricePlanId" not in org.invoice()
+    org.put_on(plan, datetime.now(UTC).date().isoformat())
+    assert org.invoice()["pricePlanId"] == plan
+    assert len(org.good("GET", f"/invoices?price_plan_id={plan}&status=DUE")["data"]) == 1
+    assert "pricePlanId" not in org.invoice(type="CUSTOM")
+    assert org.invoice(type="CUSTOM", price_plan="pp.other")["pricePlanId"] == "pp.other"
+
+
+def test_an_invoice_of_a_group(org: Org) -> None:
+    """The group owns it, and it is paid by an account of the group."""
+    made = org.invoice(type="COMPOSITE", group="group.1", currency="EUR")
+    assert (made["ownerId"], made["invoiceDetails"]["invoiceGroup"]["invoiceCurrency"]) == ("group.1", "EUR")
+    assert [item["id"] for item in org.good("GET", "/invoices?owner_id=group.1")["data"]] == [made["id"]]
+    assert org.pay(made["id"], 100, currency="EUR").status_code == 201

@@ -177,6 +177,8 @@ class NewTogaiInvoice(Body):
     paid: Amount | None = None
     due_date: datetime | None = Field(None, strict=False)
     total: Amount | None = None
+    price_plan: str | None = Field(None, min_length=1)
+    group: str | None = Field(None, min_length=1, max_length=50)
     finalizing: bool = False
 
     def parts(self, currency: str) -> Parts:

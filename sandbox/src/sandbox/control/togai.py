@@ -72,7 +72,8 @@ class TogaiPages:
                 call, account, body.parts(account["invoiceCurrency"]), status=body.status, type=body.type,
                 invoice_class=body.invoice_class, paid=None if body.paid is None else Decimal(body.paid),
                 total=None if body.total is None else Decimal(body.total),
-                due=rfc3339(body.due_date.timestamp()) if body.due_date else None,
+                due=rfc3339(body.due_date.timestamp()) if body.due_date else None, plan=body.price_plan,
+                group=body.group,
             )  # fmt: skip
             if body.finalizing:
                 invoice["finalizingStatus"] = "FINALIZING"

@@ -15,7 +15,7 @@ from sandbox.stripe_api import balances, currencies, customers, documents, invoi
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError, missing_object
 from sandbox.stripe_api.events import emit
-from sandbox.stripe_api.rules import check_metadata, check_texts, differences, merged_metadata
+from sandbox.stripe_api.rules import check_metadata, check_served, check_texts, differences, merged_metadata
 
 KIND = "invoice"
 Body = dict[str, Any]
@@ -30,6 +30,7 @@ def check(call: Call) -> None:
     """Refuses values that break a rule, before anything is executed."""
     params = call.params
     check_texts(params, {"number": 26})
+    check_served(params)
     check_metadata(params.get("metadata"))
     if len(params.get("custom_fields") or []) > 4:
         raise StripeError(400, "You may only specify up to 4 custom fields.", param="custom_fields")

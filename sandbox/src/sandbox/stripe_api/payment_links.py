@@ -8,7 +8,7 @@ from sandbox.identifiers import stripe_id
 from sandbox.stripe_api import currencies, documents, line_items, lists
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError, missing_object
-from sandbox.stripe_api.rules import check_metadata, check_texts, check_url, merged_metadata
+from sandbox.stripe_api.rules import check_metadata, check_served, check_texts, check_url, merged_metadata
 
 KIND = "payment_link"
 NOUN = "payment link"
@@ -31,6 +31,7 @@ def check(call: Call) -> None:
     """Refuses values that break a rule, before anything is executed."""
     params = call.params
     check_texts(params, {"inactive_message": 500})
+    check_served(params)
     check_metadata(params.get("metadata"))
     for name in ("payment_intent_data", "subscription_data"):
         check_metadata((params.get(name) or {}).get("metadata"))

@@ -9,6 +9,10 @@ from sandbox.stripe_api.errors import StripeError
 from sandbox.stripe_api.forms import bracketed
 
 LONGEST_TEXT = 5000
+UNSERVED = (
+    ("automatic_tax", "enabled"), ("invoice_creation", "enabled"), ("subscription_data", "trial_period_days"),
+    ("subscription_data", "trial_end"),
+)  # fmt: skip
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _URL = re.compile(r"https?://[^\s/?#]+[^\s]*")
 _PREFIX = re.compile(r"[A-Z0-9]{1,12}")
@@ -70,6 +74,15 @@ def check_email(email: str | None, param: str = "email") -> None:
     """Refuses text that is no address."""
     if email and not _EMAIL.fullmatch(email):
         raise StripeError(400, f"Invalid email address: {email}", code="email_invalid", param=param)
+
+
+def check_served(params: dict[str, Any]) -> None:
+    """Refuses what Stripe would act on and the sandbox cannot: to pass it over would look like success."""
+    for outer, inner in UNSERVED:
+        value = params.get(outer)
+        if isinstance(value, dict) and value.get(inner):
+            name = f"{outer}[{inner}]"
+            raise StripeError(400, f"The sandbox does not serve {name}.", param=name)
 
 
 def check_url(url: str | None, param: str) -> None:

@@ -11,7 +11,15 @@ from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError
 from sandbox.stripe_api.events import emit
 from sandbox.stripe_api.line_items import Basket
-from sandbox.stripe_api.rules import check_email, check_metadata, check_texts, check_url, differences, merged_metadata
+from sandbox.stripe_api.rules import (
+    check_email,
+    check_metadata,
+    check_served,
+    check_texts,
+    check_url,
+    differences,
+    merged_metadata,
+)
 
 KIND = "checkout.session"
 NOUN = "checkout.session"
@@ -35,6 +43,7 @@ def check(call: Call) -> None:
     """Refuses values that break a rule, before anything is executed."""
     params = call.params
     check_texts(params, {"client_reference_id": 200})
+    check_served(params)
     check_metadata(params.get("metadata"))
     check_email(params.get("customer_email"), "customer_email")
     for name in ("success_url", "cancel_url", "return_url"):

@@ -17,8 +17,7 @@ Body = dict[str, Any]
 def begin(call: Call, session: Body, hidden: Body) -> Body:
     """The subscription of a completed session: "customer.subscription.created"."""
     now, data = int(call.world.clock.now()), hidden["subscription_data"]
-    id, days = stripe_id("sub"), data.get("trial_period_days")
-    trial = now + days * 86_400 if days else None
+    id = stripe_id("sub")
     body: Body = {
         "id": id, "object": KIND, "application": None, "application_fee_percent": None,
         "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None}, "billing_cycle_anchor": now,
@@ -35,10 +34,10 @@ def begin(call: Call, session: Body, hidden: Body) -> Body:
         "livemode": call.tenant.live, "metadata": data.get("metadata") or {},
         "next_pending_invoice_item_invoice": None, "on_behalf_of": None, "pause_collection": None,
         "payment_settings": None, "pending_invoice_item_interval": None, "pending_setup_intent": None,
-        "pending_update": None, "schedule": None, "start_date": now, "status": "trialing" if trial else "active",
-        "test_clock": None, "transfer_data": None, "trial_end": trial,
+        "pending_update": None, "schedule": None, "start_date": now, "status": "active",
+        "test_clock": None, "transfer_data": None, "trial_end": None,
         "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
-        "trial_start": now if trial else None,
+        "trial_start": None,
     }  # fmt: skip
     return documents.add(call, body, lookup=session["customer"], event="customer.subscription.created")
 

@@ -29,7 +29,7 @@ BECOMES = {
 OPEN = ("DUE", "PARTIALLY_PAID", "UN_COLLECTIBLE")
 _COLUMNS = {
     "status": "json_extract(body, '$.status')", "class": "json_extract(body, '$.invoiceClass')", "owner_id": "lookup",
-    "customer_id": "json_extract(body, '$.customerId')",
+    "customer_id": "json_extract(body, '$.customerId')", "price_plan_id": "json_extract(body, '$.pricePlanId')",
 }  # fmt: skip
 _NAMES = sorted(_COLUMNS)
 _ALLOWED = frozenset(
@@ -64,7 +64,7 @@ def create(call: Call) -> Answer:
 def made(
     call: Call, account: Json, parts: Parts, *, status: str, type: str = "STANDARD", invoice_class: str = "INVOICE",
     paid: Decimal | None = None, total: Decimal | None = None, start: datetime | None = None,
-    end: datetime | None = None, due: str | None = None,
+    end: datetime | None = None, due: str | None = None, plan: str | None = None, group: str | None = None,
 ) -> Json:  # fmt: skip
     """An invoice before it is kept."""
     now, amount = call.world.clock.now(), parts.total if total is None else total
@@ -78,12 +78,35 @@ def made(
         "endDate": rfc3339(end.timestamp() if end else now), "invoiceDate": moment, "generatedAt": moment,
         "totalAmount": amount, "paidAmount": Decimal(0) if paid is None else paid, "revenueInfo": parts.tree(total),
         "usageInfo": [], "invoiceDetails": _details(call, account, parts.currency), "_parts": asdict(parts),
+        "_account": account["id"], **_named(call, account, plan, type),
     }  # fmt: skip
     if days is not None:
         body["netTermDays"] = days
+    if group:
+        _give_to_group(body, group, parts.currency)
     if status != "DRAFT" or due:
         body["dueDate"] = due or rfc3339(now + timedelta(days=days or 0).total_seconds())
     return _settled(body, paid)
+
+
+def _named(call: Call, account: Json, plan: str | None, type: str) -> Json:
+    """The price plan that is billed: the named one, else for a standard invoice the one that the account has."""
+    today = rfc3339(call.world.clock.now())
+    where = "lookup=? AND json_extract(body, '$.startDate')<=? AND json_extract(body, '$.endDate')>?"
+    found = call.world.store.select(call.scope, "pricing_schedule", where, [account["id"], today, today], "seq DESC", 1)
+    if plan is None and found and type.startswith("STANDARD"):
+        plan = found[0].body["pricePlanId"]
+    return {"pricePlanId": plan} if plan else {}
+
+
+def _give_to_group(body: Json, group: str, currency: str) -> None:
+    """An invoice of a group of accounts is owned by the group, and says so."""
+    details = body["invoiceDetails"]
+    body["ownerId"] = group
+    body["invoiceDetails"] = {**details, "invoiceGroup": {
+        "id": group, "name": group, "email": details["customer"]["primaryEmail"], "invoiceCurrency": currency,
+        "dailyInvoiceConsolidation": False, "address": details["account"]["address"],
+    }}  # fmt: skip
 
 
 def _settled(body: Json, paid: Decimal | None) -> Json:

@@ -57,7 +57,7 @@ def _paid(call: Call, payment: NewPayment, line: PaidLine) -> Decimal:
     if found is None:
         raise not_found("Invoice", line.togaiId)
     body = found.body
-    if body["ownerId"] != payment.accountId:
+    if body["_account"] != payment.accountId:
         raise TogaiError(400, f"Invoice {found.id} is not of account {payment.accountId}")
     currency = body["invoiceDetails"]["account"]["invoiceCurrency"]
     if currency != payment.currency:
