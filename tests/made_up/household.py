@@ -65,6 +65,13 @@ class Household(Bred):
             Wanted("led", "ledger", book.key, url, webhook_secrets=(TOKEN,), mode="test"),
         )
         await self.knows_links(LINK.id)
+        # Togai's lists are read once an hour here: an act beside the first read would differ from all others.
+        await until(self._polled, "Togai's lists were read")
+
+    async def _polled(self) -> bool:
+        async with own_machine(timeout=5) as http:
+            items = (await http.get(self.url(INGRESS, "/pollers"))).json()["items"]
+        return {"togai-customers", "togai-accounts"} <= {item["kind"] for item in items if item["at"]}
 
     async def _keep(self, *connections: Wanted) -> None:
         settings = self.settings()
