@@ -160,6 +160,16 @@ def test_the_page_of_commands_names_every_one() -> None:
             assert f"tandem {path}" in USING or path == "kafka run", path
 
 
+@pytest.mark.parametrize("readme", sorted(ROOT.glob("services/*/README.md")), ids=by_path)
+def test_a_services_readme_names_its_modules(readme: Path) -> None:
+    """Every module and package right below the service's own; those within a package are the package's."""
+    text = readme.read_text()
+    [package] = readme.parent.glob("src/*")
+    names = [f"{path.name}{'/' if path.is_dir() else ''}" for path in package.iterdir() if path.name[0] not in "_."]
+
+    assert [name for name in sorted(names) if f"`{name}" not in text and name != "py.typed"] == []
+
+
 # --- the README and what it points to ---------------------------------------------------------------------------------
 
 
