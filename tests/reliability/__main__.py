@@ -20,7 +20,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/reliability.md"
 
 
 def main() -> int:
-    """ScenarioRunner one run and say what came of it; 1 if an invariant is broken, and then everything is kept."""
+    """Perform one run and report what came of it; 1 if an invariant is broken, and then everything is kept."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells at length that a killed broker is away
     seed = int(os.environ.get("SEED") or secrets.randbelow(10**6))
     events = int(os.environ.get("EVENTS") or WHOLE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,17 +13,16 @@ from typing import Literal
 from console.http import own_machine
 
 from tests.engines import access
-from tests.reliability.actors import Actors
 from tests.reliability.chaos import ProcessFault, VendorFault, process_faults, vendor_faults
 from tests.reliability.checker.again import once_more, refolded, rows, second_pass
+from tests.reliability.checker.broken import Broken
 from tests.reliability.checker.facts import Facts, RunFacts, calls_since, gather
+from tests.reliability.checker.laws import Laws
 from tests.reliability.checker.log import REPLAY, Log
-from tests.reliability.checker.order import stale_writes
-from tests.reliability.checker.pairs import Broken
 from tests.reliability.checker.verdict import at_rest
 from tests.reliability.cluster import Cluster, staged
+from tests.reliability.domain import DOMAINS, Domain
 from tests.reliability.folding import folded
-from tests.reliability.model import Story
 from tests.reliability.quiet import NotQuiet, Watch
 from tests.reliability.scenario_runner import Played, ScenarioRunner
 
@@ -81,23 +80,23 @@ class Result:
 
 
 async def perform(plan: Plan, home: Path, say: Say = lambda text: None, bootstrap: str = "") -> Result:
-    """ScenarioRunner and check, on a broker of the run's own unless one is given.
+    """Run the stories and check, on a broker of the run's own unless one is given.
 
     What is wrong stands in the result; an error of the run itself is raised.
     """
-    story = Story(plan.seed, plan.events)
     result = Result(plan)
     began = time.monotonic()
     async with staged(home, bootstrap=bootstrap, mutation=plan.mutation, poll_every=plan.poll_every) as cluster:
-        actors = Actors(cluster.stack, cluster.tenant, story.world, cluster.keys, plan.person_patience)
+        domains = [make(plan.seed, plan.events, cluster, plan.person_patience) for make in DOMAINS]
         async with Log(access.options(cluster.stack.bootstrap), cluster.stack.prefix) as log:
-            run = _Run(plan, cluster, actors, log, result, say)
+            run = _Run(plan, cluster, domains, log, result, say)
             result.seconds["start"] = time.monotonic() - began
             try:
-                await run.run_story(story)
-                await run.check(story)
+                await run.run_stories()
+                await run.check()
             finally:
-                await actors.close()
+                for domain in domains:
+                    await domain.people.close()
                 result.process_faults, result.restarts = cluster.done, cluster.restarts
                 result.seconds["all"] = time.monotonic() - began
     return result
@@ -106,10 +105,12 @@ async def perform(plan: Plan, home: Path, say: Say = lambda text: None, bootstra
 class _Run:
     """The parts of one run, in order."""
 
-    def __init__(self, plan: Plan, cluster: Cluster, actors: Actors, log: Log, result: Result, say: Say) -> None:
+    def __init__(
+        self, plan: Plan, cluster: Cluster, domains: Sequence[Domain], log: Log, result: Result, say: Say
+    ) -> None:
         self._plan = plan
         self._cluster = cluster
-        self._actors = actors
+        self._domains = domains
         self._log = log
         self._result = result
         self._report = say
@@ -117,18 +118,20 @@ class _Run:
         self._keys = (tenant.stripe_key, tenant.togai_token)
         self._watch = Watch(cluster, log, self._keys, plan.patience)
 
-    async def run_story(self, story: Story) -> None:
-        """The story, and what breaks in it."""
+    async def run_stories(self) -> None:
+        """The stories of all domains, and what breaks in them."""
         began, plan = time.monotonic(), self._plan
-        runner = ScenarioRunner(self._cluster, self._actors, plan.rate)
-        telling = asyncio.create_task(self._announce(runner.played, len(story.actions)))
+        runner = ScenarioRunner(self._cluster, self._domains, plan.rate)
+        telling = asyncio.create_task(
+            self._announce(runner.played, sum(len(domain.actions) for domain in self._domains))
+        )
         hits, spells = plan.process_faults, plan.vendor_faults
         if hits is None:
             hits = process_faults(plan.seed, plan.events) if plan.hurt else []
         if spells is None:
             spells = vendor_faults(plan.seed, plan.events) if plan.hurt else []
         try:
-            played = await runner.run(story.actions, hits, spells)
+            played = await runner.run(hits, spells)
         finally:
             telling.cancel()
         self._result.broken += [Broken("lost", what.partition(":")[0], what) for what in played.failed]
@@ -141,12 +144,13 @@ class _Run:
             await asyncio.sleep(15)
             self._report(f"{played.done} of {whole} events, {sum(self._cluster.done.values())} process faults")
 
-    async def check(self, story: Story) -> None:
+    async def check(self) -> None:
         """Rest, check; handle everything once more, rest, check; fold the tables again, check."""
         await self._rest("rest")
-        facts = await self._facts(story)
-        self._result.broken += at_rest(facts)
-        self._count(facts)
+        facts = await self._facts()
+        laws = [domain.laws(facts) for domain in self._domains]
+        self._result.broken += at_rest(facts, laws)
+        self._count(facts, laws)
         self._report(f"at rest: {len(self._result.broken)} broken")
         if self._plan.last == "rest":
             return
@@ -167,32 +171,27 @@ class _Run:
             self._result.broken.append(Broken("ended", "the run", f"does not come to rest: {error}"))
         self._result.seconds[part] = time.monotonic() - began
 
-    async def _facts(self, story: Story) -> Facts:
+    async def _facts(self) -> Facts:
         tenant = self._cluster.tenant
-        run = RunFacts(
-            story.world, self._actors.customers, tenant.stripe_account, tenant.togai_org, *self._keys,
-            pauses=self._cluster.pauses,
-        )  # fmt: skip
+        run = RunFacts(tenant.stripe_account, tenant.togai_org, *self._keys, pauses=self._cluster.pauses)
         return await gather(self._cluster.stack.url("sandbox"), self._log, run)
 
-    def _count(self, facts: Facts) -> None:
+    def _count(self, facts: Facts, laws: Sequence[Laws]) -> None:
         counts = self._result.counts
         counts["calls of Tandem"] = len([c for c in facts.calls if c["caller"] in self._keys])
         counts["events in the log"] = len(facts.events)
         counts["runs"] = len(facts.runs)
         counts["pairs"] = len([m for m in facts.mappings.values() if m["state"] in ("linked", "deleted")])
-        units = facts.run.world.units.values()
-        stale = [w for u in units if u.must == "link" for w in stale_writes(facts, u)]
-        counts["late writes, mended by the next comparison"] = len([w for w in stale if w.mended])
+        for domain in laws:
+            counts.update(domain.counts())
 
     async def _second_pass(self, facts: Facts) -> None:
         """New workers, which remember nothing, get every entity's events again; people touch every account."""
         control = self._cluster.stack.control
         await self._cluster.kill("workers")
         mark = (await control("GET", "/calls", params={"limit": "1"}))["mark"]
-        for account in facts.accounts.values():
-            if account["status"] == "ACTIVE":
-                await self._actors.touch(str(account["id"]))
+        for domain in self._domains:
+            await domain.people.touch(facts)
         await self._log.append(REPLAY, once_more(facts.events))
         await self._rest("rest after second pass")
         async with own_machine(base_url=self._cluster.stack.url("sandbox", "/control"), timeout=120) as http:

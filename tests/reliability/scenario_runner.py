@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.reliability.actors import Actors
+from tests.reliability.action import Action
 from tests.reliability.chaos import ProcessFault, VendorFault
 from tests.reliability.cluster import Cluster
-from tests.reliability.model import Action
+from tests.reliability.domain import Domain, People
 
 GLANCE = 0.05
 FELT_WITHIN = 20.0
@@ -30,33 +31,34 @@ class Played:
 class ScenarioRunner:
     """One performance. `rate` is actions per second, as far as the machine can."""
 
-    def __init__(self, cluster: Cluster, actors: Actors, rate: float) -> None:
+    def __init__(self, cluster: Cluster, domains: Sequence[Domain], rate: float) -> None:
         self._cluster = cluster
-        self._actors = actors
+        self._domains = domains
         self._rate = rate
         self._reported = asyncio.Event()
         self.played = Played()
 
-    async def run(self, actions: list[Action], hits: list[ProcessFault], spells: list[VendorFault]) -> Played:
-        """To the end of the story; faults end with it, and what was killed is up again."""
+    async def run(self, hits: list[ProcessFault], spells: list[VendorFault]) -> Played:
+        """To the end of every story; faults end with it, and what was killed is up again."""
         storm = [asyncio.create_task(self._strike(hits)), asyncio.create_task(self._rain(spells))]
-        turns: dict[str, list[Action]] = defaultdict(list)
-        for action in actions:
-            turns[action.subject].append(action)
+        turns: dict[tuple[People, str], list[Action]] = defaultdict(list)
+        for domain in self._domains:
+            for action in domain.actions:
+                turns[domain.people, action.subject].append(action)
         start = asyncio.get_running_loop().time()
-        await asyncio.gather(*(self._subject(own, start) for own in turns.values()))
+        await asyncio.gather(*(self._subject(people, own, start) for (people, _), own in turns.items()))
         self._reported.set()
         await asyncio.gather(*storm)
         return self.played
 
-    async def _subject(self, actions: list[Action], start: float) -> None:
+    async def _subject(self, people: People, actions: list[Action], start: float) -> None:
         """One subject's actions, one after the other, none before its time."""
         clock = asyncio.get_running_loop()
         for action in actions:
             await asyncio.sleep(max(0.0, start + action.number / self._rate - clock.time()))
             self.played.begun = max(self.played.begun, action.number + 1)
             try:
-                await self._actors.act(action)
+                await people.act(action)
             except AssertionError as error:
                 self.played.failed.append(f"{action.unit}: {action.verb}: {error}")
             self.played.done += 1

@@ -11,31 +11,33 @@ import pytest
 
 from tests.reliability.checker.again import once_more, refolded, second_pass
 from tests.reliability.checker.calls import limits
-from tests.reliability.checker.facts import Facts, RunFacts
+from tests.reliability.checker.facts import RunFacts
 from tests.reliability.checker.log import Event
-from tests.reliability.checker.order import Stale, backwards, stale_writes
-from tests.reliability.checker.pairs import lost
+from tests.reliability.checker.order import Stale
 from tests.reliability.checker.verdict import AT_REST, INVARIANTS
-from tests.reliability.units import Parent, Unit, World
+from tests.reliability.customers.facts import CustomerFacts
+from tests.reliability.customers.order import backwards, stale_writes
+from tests.reliability.customers.pairs import lost
+from tests.reliability.customers.units import Parent, Unit, World
 
 OURS, THEIRS = "sk_tandem", "sk_people"
 PRODUCT = ("shared", "ingress", "customer_sync", "console", "sandbox", "faust")
 
 
-def facts(**changes: Any) -> Facts:
+def facts(**changes: Any) -> CustomerFacts:
     """One account in Togai with its customer in Stripe, both named A."""
     unit = Unit("t1.0", "togai", parent="t1")
     world = World({"t1": Parent("t1", {"name": "A"})}, {"t1.0": unit})
-    run = RunFacts(world, {}, "acct", "org", OURS, "togai_tandem")
+    run = RunFacts("acct", "org", OURS, "togai_tandem")
     account = {"id": "acct-t1.0", "customerId": "cust-t1", "status": "ACTIVE"}
-    found = Facts(run, accounts={"acct-t1.0": account}, settings={"acct-t1.0": "cus_1"})
+    found = CustomerFacts(run, world=world, accounts={"acct-t1.0": account}, settings={"acct-t1.0": "cus_1"})
     found.versions["org/account/acct-t1.0"] = [{"seq": 1, "at": 0.0, "caller": THEIRS, "body": account}]
     for name, value in changes.items():
         setattr(found, name, value)
     return found
 
 
-def named(*steps: tuple[str, str]) -> Facts:
+def named(*steps: tuple[str, str]) -> CustomerFacts:
     """The same, after names were set in turn: by `owner` in Togai, by `tandem` or a `person` in Stripe."""
     found = facts()
     callers = {"owner": THEIRS, "person": THEIRS, "tandem": OURS}
@@ -71,7 +73,7 @@ def test_a_write_that_goes_back() -> None:
     """An older state after a newer one, mended by the next comparison or not."""
     begin = [("owner", "A"), ("tandem", "A"), ("owner", "B"), ("tandem", "B"), ("tandem", "A")]
     left, mended = named(*begin), named(*begin, ("tandem", "B"))
-    unit = left.run.world.units["t1.0"]
+    unit = left.world.units["t1.0"]
 
     assert list(stale_writes(left, unit)) == [Stale("name", 500.0, "A", mended=False)]
     assert list(stale_writes(mended, unit)) == [Stale("name", 500.0, "A", mended=True)]
@@ -178,9 +180,10 @@ def test_the_invariants_are_named_once() -> None:
 
 def test_the_checker_knows_nothing_of_the_product() -> None:
     """It shares no code with what it checks, also not through somebody else: no mistake is made twice the same way."""
-    names = ("again", "calls", "facts", "log", "order", "pairs", "runs", "values", "verdict")
-    modules = ", ".join(f"tests.reliability.checker.{name}" for name in names)
-    program = f"import {modules}, tests.reliability.model, sys; print(*sys.modules)"
+    names = [f"checker.{name}" for name in ("again", "calls", "facts", "log", "order", "runs", "verdict")]
+    names += ["customers.model", "customers.laws"]
+    modules = ", ".join(f"tests.reliability.{name}" for name in names)
+    program = f"import {modules}, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     loaded = set(done.stdout.split())
 

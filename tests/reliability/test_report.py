@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from tests.reliability.checker.pairs import Broken
+from tests.reliability.checker.broken import Broken
 from tests.reliability.checker.verdict import INVARIANTS
 from tests.reliability.report import as_json, page, summary
 from tests.reliability.run import Plan, Result

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.reliability.checker.broken import Broken
 from tests.reliability.checker.log import Event
-from tests.reliability.checker.pairs import Broken
 
 Json = dict[str, Any]
 Rows = dict[str, list[tuple[Any, ...]]]

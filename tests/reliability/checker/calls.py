@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from tests.reliability.checker.broken import Broken
 from tests.reliability.checker.facts import Facts
-from tests.reliability.checker.pairs import Broken
 
 Json = dict[str, Any]
 GRACE = 0.5

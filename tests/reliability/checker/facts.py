@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from tests.reliability.checker.log import LETTERS, MAPPINGS, RUNS, STATES, Event, Log
-from tests.reliability.units import Unit, World, account_id
 
 Json = dict[str, Any]
 PAGE = "20000"
@@ -17,10 +15,8 @@ PAGE = "20000"
 
 @dataclass
 class RunFacts:
-    """What the run itself knows besides the model: ids, keys, and when what was hurt (epoch seconds)."""
+    """What the run itself knows besides its stories: ids, keys, and when what was hurt (epoch seconds)."""
 
-    world: World
-    customers: dict[str, str]
     stripe_account: str
     togai_org: str
     stripe_key: str
@@ -50,34 +46,6 @@ class Facts:
     mappings: dict[str, Json] = field(default_factory=dict)
     letters: dict[str, Json] = field(default_factory=dict)
     states: dict[str, Json] = field(default_factory=dict)
-
-    @property
-    def named(self) -> dict[str, list[str]]:
-        """The living Stripe customers that name an account in their metadata, by account."""
-        found: dict[str, list[str]] = defaultdict(list)
-        for customer in self.stripe.values():
-            if account := customer["metadata"].get("togai_account_id"):
-                found[account].append(customer["id"])
-        return found
-
-    def is_archived(self, account: str) -> bool:
-        """Whether a Togai account is archived now, by itself or with its customer."""
-        own = self.accounts[account]
-        return "ARCHIVED" in (own["status"], self.parents.get(own["customerId"], {}).get("status"))
-
-    def account_of(self, unit: Unit) -> str:
-        """The Togai account of a unit's pair; empty if there is none."""
-        if unit.origin == "togai":
-            return account_id(unit.key)
-        customer = self.run.customers.get(unit.key, "")
-        named = [account for account, value in self.settings.items() if value == customer]
-        return named[0] if named else ""
-
-    def customer_of(self, unit: Unit) -> str:
-        """The Stripe customer of a unit's pair; empty if there is none."""
-        if unit.origin == "stripe":
-            return self.run.customers.get(unit.key, "")
-        return self.settings.get(account_id(unit.key), "")
 
 
 async def gather(sandbox: str, log: Log, run: RunFacts) -> Facts:

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
+from tests.reliability.checker.broken import Broken
 from tests.reliability.checker.facts import Facts
-from tests.reliability.checker.pairs import Broken
 
 Json = dict[str, Any]
 TERMINAL = {"succeeded", "in_sync", "skipped", "superseded", "missed", "dead", "discarded"}
 
 
-def ended(facts: Facts) -> Iterator[Broken]:
-    """Each event of the log has a run; each run has ended, or waits as the model says that it must."""
+def lost(facts: Facts) -> Iterator[Broken]:
+    """Every event of a vendor is in the log, and no event is given up on."""
+    known = {event.value["id"] for event in facts.events}
+    for event in facts.stripe_events:
+        if event["id"] not in known:
+            yield Broken(
+                "lost", str(event["id"]), f"{event['type']} of {event['data']['object']['id']} is not in the log"
+            )
+    for letter in facts.letters.values():
+        if letter["state"] == "open":
+            yield Broken("lost", str(letter.get("aggregate")), f"given up on: {letter['problem']['reason']}")
+
+
+def ended(facts: Facts, waiting: Set[str]) -> Iterator[Broken]:
+    """Each event of the log has a run; each run has ended, or its entity is one of those that must wait."""
     by_event: dict[str, list[Json]] = defaultdict(list)
     for run in facts.runs.values():
         by_event[run["event"]].append(run)
@@ -24,7 +37,6 @@ def ended(facts: Facts) -> Iterator[Broken]:
         if name not in by_event and name not in reported:
             reported.add(name)
             yield Broken("ended", event.key, f"event {name} ({event.value['type']}) has no run and no recorded skip")
-    waiting = _waiting(facts)
     for run in facts.runs.values():
         entity = run["aggregate"].rpartition("/")[2]
         if run["state"] in TERMINAL or (_is_parked(run) and entity in waiting):
@@ -36,13 +48,3 @@ def _is_parked(run: Json) -> bool:
     """A conflict looks again whenever there is news of a candidate, and is one while it does."""
     looks_again = run["state"] == "running" and (run.get("problem") or {}).get("error") == "Conflict"
     return bool(run["state"] == "parked" or looks_again)
-
-
-def _waiting(facts: Facts) -> set[str]:
-    """Entities whose runs wait for an address, or for a person's decision."""
-    found: set[str] = set()
-    for unit in facts.run.world.units.values():
-        if unit.must in ("wait", "either"):
-            found |= {facts.account_of(unit), facts.customer_of(unit), facts.run.customers.get(unit.key, "")}
-            found.add(f"acct-{unit.key}")
-    return found - {""}

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
-from tests.reliability.checker import calls, order, pairs, runs
+from tests.reliability.checker import calls, runs
+from tests.reliability.checker.broken import Broken
 from tests.reliability.checker.facts import Facts
-from tests.reliability.checker.pairs import Broken
+from tests.reliability.checker.laws import Laws
 
-AT_REST: Mapping[str, Callable[[Facts], Iterable[Broken]]] = {
-    "lost": pairs.lost,
-    "doubled": pairs.doubled,
-    "fields": pairs.fields,
-    "ended": runs.ended,
-    "backwards": order.backwards,
-    "echo": pairs.echo,
-    "limits": calls.limits,
-}
+AT_REST = ("lost", "doubled", "fields", "ended", "backwards", "echo", "limits")
 """Held as soon as everything is quiet. `second pass` and `sql` are tried after that."""
 INVARIANTS: Mapping[str, str] = {
     "lost": "nothing that people made or changed is lost, no event is given up on",
@@ -31,6 +24,11 @@ INVARIANTS: Mapping[str, str] = {
 }
 
 
-def at_rest(facts: Facts) -> list[Broken]:
-    """Everything that is broken now."""
-    return [broken for check in AT_REST.values() for broken in check(facts)]
+def at_rest(facts: Facts, domains: Sequence[Laws]) -> list[Broken]:
+    """Everything that is broken now: by the laws that hold for all, then by those of each domain."""
+    waiting = frozenset[str]().union(*(domain.waiting for domain in domains))
+    common = {"lost": runs.lost(facts), "ended": runs.ended(facts, waiting), "limits": calls.limits(facts)}
+    found = [
+        one for laws in (common, *(domain.broken for domain in domains)) for broken in laws.values() for one in broken
+    ]
+    return sorted(found, key=lambda one: AT_REST.index(one.invariant))

@@ -9,25 +9,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-from tests.reliability.units import VATN, Parent, Unit, Value, World, account_id
+from tests.reliability.action import Action
+from tests.reliability.customers.units import VATN, Parent, Unit, Value, World, account_id
 
 NEW = 0.14
 """Share of the actions that make a new subject."""
-
-
-@dataclass(frozen=True)
-class Action:
-    """What one person does. `needs` names the units whose other side must be there first: people see it, then act."""
-
-    number: int
-    subject: str
-    verb: str
-    unit: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
-    needs: tuple[str, ...] = ()
 
 
 class Story:

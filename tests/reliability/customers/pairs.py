@@ -4,45 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from tests.reliability.checker.facts import Facts
-from tests.reliability.checker.values import shown_by_stripe, shown_by_togai
-from tests.reliability.units import FIELDS, Unit, Value
-
-
-@dataclass(frozen=True)
-class Broken:
-    """One thing that is not as it must be: which invariant, whose, and how."""
-
-    invariant: str
-    entity: str
-    what: str
+from tests.reliability.checker.broken import Broken
+from tests.reliability.customers.facts import CustomerFacts
+from tests.reliability.customers.units import FIELDS, Unit, Value
+from tests.reliability.customers.values import shown_by_stripe, shown_by_togai
 
 
-def lost(facts: Facts) -> Iterator[Broken]:
-    """Everything that people made has its other side, and both name each other; every event is in the log."""
-    for unit in facts.run.world.units.values():
+def lost(facts: CustomerFacts) -> Iterator[Broken]:
+    """Everything that people made has its other side, and both name each other; every creation is in the log."""
+    for unit in facts.world.units.values():
         for what in _missing(facts, unit):
             yield Broken("lost", unit.key, what)
-    known = {event.value["id"] for event in facts.events}
-    for event in facts.stripe_events:
-        if event["id"] not in known:
-            yield Broken(
-                "lost", str(event["id"]), f"{event['type']} of {event['data']['object']['id']} is not in the log"
-            )
     changed = {e.value["subject"] for e in facts.events if e.value["type"] == "togai.account.updated"}
     created = {e.value["subject"] for e in facts.events if e.value["type"] == "togai.account.created"}
     for name in facts.accounts.keys() - created:
         # Whose webhook was dropped, and whom the lists show in the archive first, comes as a change: nothing is made.
         if not (name in changed and facts.is_archived(name)):
             yield Broken("lost", name, "its creation in Togai is not in the log")
-    for letter in facts.letters.values():
-        if letter["state"] == "open":
-            yield Broken("lost", str(letter.get("aggregate")), f"given up on: {letter['problem']['reason']}")
 
 
-def _missing(facts: Facts, unit: Unit) -> Iterator[str]:
+def _missing(facts: CustomerFacts, unit: Unit) -> Iterator[str]:
     if unit.must in ("wait", "either") or (unit.must == "partner" and unit.origin == "stripe"):
         return
     account, customer = facts.account_of(unit), facts.customer_of(unit)
@@ -54,7 +36,7 @@ def _missing(facts: Facts, unit: Unit) -> Iterator[str]:
     if not customer or customer not in facts.stripe:
         yield f"has no customer in Stripe ({account} names {customer or 'none'})"
         return
-    if unit.must == "partner" and customer != facts.run.customers.get(unit.partner):
+    if unit.must == "partner" and customer != facts.customers.get(unit.partner):
         yield f"is linked to {customer}, not to {unit.partner}, which it names"
     named = facts.stripe[customer]["metadata"].get("togai_account_id")
     if named != account and not unit.deleted:
@@ -71,7 +53,7 @@ def _names(mapping: dict[str, str], *ids: str) -> bool:
     return own == set(ids)
 
 
-def doubled(facts: Facts) -> Iterator[Broken]:
+def doubled(facts: CustomerFacts) -> Iterator[Broken]:
     """Nothing is there twice, and nothing that nobody asked for."""
     for account, customers in facts.named.items():
         living = [c for c in customers if not facts.stripe[c].get("deleted")]
@@ -80,8 +62,8 @@ def doubled(facts: Facts) -> Iterator[Broken]:
     for customer, count in Counter(facts.settings.values()).items():
         if count > 1 and customer:
             yield Broken("doubled", customer, f"{count} accounts in Togai name it")
-    made_by_people = set(facts.run.customers.values())
-    wanted = {account for unit in facts.run.world.units.values() if (account := facts.account_of(unit))}
+    made_by_people = set(facts.customers.values())
+    wanted = {account for unit in facts.world.units.values() if (account := facts.account_of(unit))}
     for customer in facts.stripe.keys() - made_by_people:
         if facts.stripe[customer]["metadata"].get("togai_account_id") not in wanted:
             yield Broken("doubled", customer, "nobody asked for this customer in Stripe")
@@ -90,28 +72,28 @@ def doubled(facts: Facts) -> Iterator[Broken]:
     yield from _silent_twins(facts)
 
 
-def _is_contested(facts: Facts, customers: list[str]) -> bool:
+def _is_contested(facts: CustomerFacts, customers: list[str]) -> bool:
     """Whether people themselves made a customer that names another one's account: a conflict that is shown."""
-    units = facts.run.world.units
-    waiting = {facts.run.customers.get(u.key) for u in units.values() if u.must == "wait"}
+    units = facts.world.units
+    waiting = {facts.customers.get(u.key) for u in units.values() if u.must == "wait"}
     return len([c for c in customers if c not in waiting]) <= 1
 
 
-def _silent_twins(facts: Facts) -> Iterator[Broken]:
+def _silent_twins(facts: CustomerFacts) -> Iterator[Broken]:
     """One address on both sides ends as one pair, or as a conflict that is shown: never as two pairs."""
-    for unit in facts.run.world.units.values():
+    for unit in facts.world.units.values():
         if unit.must != "either" or unit.origin != "togai":
             continue
         customer = facts.customer_of(unit)
-        other = facts.run.customers[unit.partner]
+        other = facts.customers[unit.partner]
         both_have_one = customer and any(value == other for value in facts.settings.values())
         if both_have_one and customer != other:
             yield Broken("doubled", unit.key, f"it and {other} have one address and became two pairs")
 
 
-def fields(facts: Facts) -> Iterator[Broken]:
+def fields(facts: CustomerFacts) -> Iterator[Broken]:
     """The owner's values stand on both sides; what people set on the other side stays, and is shown as different."""
-    for unit in facts.run.world.units.values():
+    for unit in facts.world.units.values():
         if unit.must not in ("link", "partner") or unit.deleted or (unit.must == "partner" and unit.origin == "stripe"):
             continue
         account, customer = facts.account_of(unit), facts.customer_of(unit)
@@ -120,13 +102,13 @@ def fields(facts: Facts) -> Iterator[Broken]:
                 yield Broken("fields", unit.key, what)
 
 
-def _wrong(facts: Facts, unit: Unit, account: str, customer: str) -> Iterator[str]:
+def _wrong(facts: CustomerFacts, unit: Unit, account: str, customer: str) -> Iterator[str]:
     row = facts.accounts[account]
     togai = shown_by_togai(row, facts.parents[row["customerId"]])
     stripe = shown_by_stripe(facts.stripe[customer])
     owner, other = (togai, stripe) if unit.origin == "togai" else (stripe, togai)
     different = _shown_differences(facts, account)
-    world = facts.run.world
+    world = facts.world
     for name in FIELDS:
         wanted = world.shown(unit, name)
         if owner[name] != wanted:
@@ -146,7 +128,7 @@ def _wrong(facts: Facts, unit: Unit, account: str, customer: str) -> Iterator[st
         yield f"the mark in Stripe says {status or 'active'!r}, the account is {row['status']}"
 
 
-def _shown_differences(facts: Facts, account: str) -> set[str]:
+def _shown_differences(facts: CustomerFacts, account: str) -> set[str]:
     """Fields that either side's record of the pair shows as different."""
     found: set[str] = set()
     for state in facts.states.values():
@@ -155,7 +137,7 @@ def _shown_differences(facts: Facts, account: str) -> set[str]:
     return found
 
 
-def echo(facts: Facts) -> Iterator[Broken]:
+def echo(facts: CustomerFacts) -> Iterator[Broken]:
     """Tandem makes nothing for what it made itself, and writes no owned field at its owner."""
     run = facts.run
     for customer in facts.stripe.values():
@@ -169,15 +151,15 @@ def echo(facts: Facts) -> Iterator[Broken]:
         made += facts.versions.get(f"{run.stripe_account}/customer/{customer_id}", [{"caller": ""}])[:1]
         if all(version["caller"] in run.keys for version in made):
             yield Broken("echo", account, f"made for {customer_id}, which Tandem made itself")
-    for unit in run.world.units.values():
+    for unit in facts.world.units.values():
         if unit.must == "link" or (unit.must == "partner" and unit.origin == "togai"):
             yield from _written_back(facts, unit)
 
 
-def _written_back(facts: Facts, unit: Unit) -> Iterator[Broken]:
+def _written_back(facts: CustomerFacts, unit: Unit) -> Iterator[Broken]:
     run = facts.run
     if unit.origin == "stripe":
-        places = [f"{run.stripe_account}/customer/{run.customers.get(unit.key)}"]
+        places = [f"{run.stripe_account}/customer/{facts.customers.get(unit.key)}"]
     else:
         account = facts.account_of(unit)
         parent = facts.accounts.get(account, {}).get("customerId")

@@ -9,15 +9,16 @@ from typing import Any
 import httpx
 from console.http import own_machine
 
-from tests.reliability.model import Action
-from tests.reliability.units import VATN, World, account_id, customer_id
+from tests.reliability.action import Action
+from tests.reliability.checker.facts import Facts
+from tests.reliability.customers.units import VATN, World, account_id, customer_id
 from tests.stack.processes import Stack
 from tests.stack.tenants import Tenant
 
 CHECK_EVERY = 0.3
 
 
-class Actors:
+class CustomerPeople:
     """Does actions. `customers` are the Stripe ids that came of them, by unit; `lost` whose other side never came."""
 
     def __init__(self, stack: Stack, tenant: Tenant, world: World, keys: dict[str, str], patience: float) -> None:
@@ -110,9 +111,11 @@ class Actors:
     async def _stripe_delete(self, action: Action) -> None:
         _good(await self._stripe.delete(f"/v1/customers/{self.customer(action.unit)}"))
 
-    async def touch(self, account: str) -> None:
-        """A change in Togai that concerns nobody: the account is looked at, and nothing is to be done."""
-        _good(await self._togai.patch(f"/accounts/{account}", json={"tags": ["touched"]}))
+    async def touch(self, facts: Facts) -> None:
+        """A change of every active account that concerns nobody: each is compared, and nothing is to be done."""
+        for account in facts.accounts.values():
+            if account["status"] == "ACTIVE":
+                _good(await self._togai.patch(f"/accounts/{account['id']}", json={"tags": ["touched"]}))
 
     # --- in Togai ---
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from tests.reliability.model import Story
-from tests.reliability.units import FIELDS, Unit
+from tests.reliability.customers.model import Story
+from tests.reliability.customers.units import FIELDS, Unit
 
 VERBS = {
     "togai.make", "togai.add_account", "togai.change_customer", "togai.change_account", "togai.by_hand",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.reliability.units import VATN, Value
+from tests.reliability.customers.units import VATN, Value
 
 PARTS = {
     "line1": "line1", "line2": "line2", "city": "city", "state": "state", "postal_code": "postalCode",
