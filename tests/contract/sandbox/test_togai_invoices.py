@@ -219,7 +219,7 @@ def test_settings_of_an_invoice(org: Org) -> None:
 
 
 def test_which_plan_is_billed(org: Org) -> None:
-    """A standard invoice names the plan that the account has, a custom one none, unless another one is told."""
+    """A standard invoice names the plan that the account has, a custom one none, unless another one is given."""
     plan = org.plan()["id"]
     assert "pricePlanId" not in org.invoice()
     org.put_on(plan, datetime.now(UTC).date().isoformat())
