@@ -100,6 +100,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "aggregate": "canonical id of what it changes, `app:mode:account/noun/id`; also the record's key",
         "data": "the vendor's body, byte for byte",
         "origin": "how it came: `live` by a webhook or a person, `poll` by a poller",
+        "flowlink": "the one flow link that it is for; absent where every one that its type starts is meant",
         "refused": "why nobody may act on it (`wrong_mode`, `other_account`); absent for every other event",
         "cause": "run or request that made Tandem emit it; absent for the outside's own events",
         "specversion": "of CloudEvents",

@@ -26,6 +26,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     - `appaccount`: `app:mode:account` that it happened at; `connection`: whose address or poller brought it.
     - `aggregate`: canonical id of what it changes, also the record's key.
     - `cause`: id of the run or request that made us emit it, empty for the outside's own events.
+    - `flowlink`: the one flow link that it is for, empty where every one that its type starts is meant.
     - `refused`: why nobody may act on it, empty for every event that may be acted on.
     """
 
@@ -40,6 +41,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     data: msgspec.Raw
     origin: Origin = "live"
     cause: str = ""
+    flowlink: str = ""
     refused: str = ""
     specversion: str = "1.0"
     schemaversion: str = SCHEMA_VERSION
@@ -76,9 +78,7 @@ _decoder = msgspec.json.Decoder(Envelope)
 
 def encode(envelope: Envelope) -> bytes:
     """The record's value. What is empty and may be stays out: CloudEvents knows no empty attribute values."""
-    if envelope.cause and envelope.refused:
-        return _encoder.encode(envelope)
-    empty = [name for name in ("cause", "refused") if not getattr(envelope, name)]
+    empty = [name for name in ("cause", "flowlink", "refused") if not getattr(envelope, name)]
     fields = {name: getattr(envelope, name) for name in envelope.__struct_fields__ if name not in empty}
     return _encoder.encode(fields)
 

@@ -20,6 +20,7 @@ def replayed(
     now: datetime,
     cause: str,
     origin: Origin = "replay",
+    flow_link: str = "",
 ) -> Envelope:
     """An event of the vendor once more, for whoever missed it: it only names the entity, which is then looked up.
 
@@ -41,6 +42,7 @@ def replayed(
         data=msgspec.Raw(msgspec.json.encode(recheck_body(entity.id))),
         origin=origin,
         cause=cause,
+        flowlink=flow_link,
     )
 
 

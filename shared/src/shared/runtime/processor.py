@@ -212,6 +212,8 @@ class Processor:
         )
         matched = []
         for link, flow in found:
+            if envelope.flowlink not in ("", link.id):
+                continue
             if not all(holds(condition, given) for condition in flow.conditions):
                 continue
             name = run_id(link.id, envelope.appaccount, envelope.id, place)

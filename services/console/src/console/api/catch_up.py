@@ -53,5 +53,14 @@ async def catch_up(state: StateDep, link_id: str, body: models.CatchUpRequest | 
 
 async def _send_again(state: State, connection: str, run: Run) -> None:
     # The connection of now: the one that brought the event may have been removed.
-    event = replayed(run.aggregate, run.event_type, f"{run.id}-again", connection, datetime.now(UTC), run.id)
+    # For this flow link alone: the others did not miss it.
+    event = replayed(
+        run.aggregate,
+        run.event_type,
+        f"{run.id}-again",
+        connection,
+        datetime.now(UTC),
+        run.id,
+        flow_link=run.flow_link,
+    )
     await state.writer.append(state.topics.replay(noun_of(run.event_type)), run.aggregate, envelopes.encode(event))

@@ -149,7 +149,14 @@ class Importer:
         request, trigger = self._request, BUILT_IN[self._kind.flow].trigger
         aggregate = str(Ref(self._source.app_account, self._kind.source.noun, entity))
         event = replayed(
-            aggregate, trigger, f"{request.id}-{entity}", request.connection, datetime.now(UTC), request.id, "backfill"
+            aggregate,
+            trigger,
+            f"{request.id}-{entity}",
+            request.connection,
+            datetime.now(UTC),
+            request.id,
+            "backfill",
+            request.flow_link,
         )
         await self._kafka.append(self._topics.replay(noun_of(trigger)), aggregate, envelopes.encode(event))
 
