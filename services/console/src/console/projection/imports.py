@@ -42,15 +42,15 @@ class Imported:
 
 def find(session: Session, import_id: str) -> Imported | None:
     """One import; None if there is none."""
-    return next(iter(_all(session, import_id)), None)
+    return next(iter(_found(session, import_id)), None)
 
 
 def page(session: Session, limit: int) -> list[Imported]:
     """The newest ones, newest first."""
-    return _all(session)[:limit]
+    return _found(session, limit=limit)
 
 
-def _all(session: Session, import_id: str = "") -> list[Imported]:
+def _found(session: Session, import_id: str = "", limit: int = 1) -> list[Imported]:
     query = select(ImportRow)
     if import_id:
         query = query.where(col(ImportRow.of) == import_id)
@@ -58,7 +58,7 @@ def _all(session: Session, import_id: str = "") -> list[Imported]:
     progress = {found.id: found for found in records if isinstance(found, ImportProgress)}
     requests = [found for found in records if isinstance(found, ImportRequest)]
     newest = sorted(requests, key=lambda request: (request.requested_at, request.id), reverse=True)
-    return [Imported(request, progress.get(request.id), _outcome(session, request.id)) for request in newest]
+    return [Imported(request, progress.get(request.id), _outcome(session, request.id)) for request in newest[:limit]]
 
 
 BEST = {"succeeded": 0, "in_sync": 1, "parked": 2, "running": 3}
