@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -263,6 +264,15 @@ class Settings(BaseSettings):
         """The first that has a value wins; of a secret's value and its file only one may be set."""
         files = SecretFiles(settings_cls, dotenv_settings, env_settings)
         return init_settings, env_settings, dotenv_settings, files
+
+    @field_validator("togai_time_zone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+            raise ValueError(f"{value!r} is no time zone: name one as Europe/Berlin") from error
+        return value
 
     @field_validator("synced_metadata", mode="before")
     @classmethod
