@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
+from shared.apps.togai.models import NewSetting
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.stack.in_process import InProcess
@@ -117,3 +121,90 @@ async def test_an_amount_below_the_cent_is_exact(plans: Plans, rate: str) -> Non
     [price] = plans.prices()
 
     assert (price["unit_amount"], price["unit_amount_decimal"]) == (None, {"0.001": "0.1", "19.999": "1999.9"}[rate])
+
+
+def completed(tandem: InProcess, session: str) -> dict[str, Any]:
+    """Stripe's event of a session."""
+    found = tandem.call("stripe", "GET", "/v1/events", params={"limit": 100})["data"]
+    of_session = [body for body in found if body["type"] == "checkout.session.completed"]
+    return next(body for body in of_session if body["data"]["object"]["id"] == session)
+
+
+async def test_what_was_paid_for_another_organization_attaches_nothing_here(plans: Plans, tandem: InProcess) -> None:
+    """Its account may have the id of another customer's here."""
+    session = plans.pay(await offered(plans, plans.plan()))
+    body = completed(tandem, session)
+    body["data"]["object"]["metadata"]["togai_app_account"] = "togai:test:other"
+    tandem._known.setdefault("stripe", set()).add(body["id"])
+    tandem.deliver(tandem.event_of(body))
+    await tandem.drain()
+    [run] = tandem.runs(f"stripe:test:{tandem.accounts['stripe']['id']}/checkout.session/{session}")
+
+    assert (run.state, "togai:test:other" in run.reason) == ("skipped", True)
+    assert (plans.schedules(), plans.payments()) == ([], [])
+
+
+async def test_a_plan_that_begins_later_is_not_taken_away(plans: Plans, tandem: InProcess) -> None:
+    """To attach another one for ever would end it."""
+    later, wanted = plans.plan("Later"), plans.plan("Wanted")
+    day = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    edit = {"mode": "ASSOCIATE", "pricePlanId": later, "effectiveFrom": day, "effectiveUntil": "9999-01-01"}
+    tandem.call("togai", "POST", f"/accounts/{ACCOUNT}/price_plans", json=edit)
+    plans.pay(await offered(plans, wanted))
+    await tandem.drain()
+
+    assert [(found["pricePlanId"], found["startDate"][:10]) for found in plans.schedules()] == [(later, day)]
+
+
+async def test_what_a_person_wrote_as_the_payment_link_stays(plans: Plans, tandem: InProcess) -> None:
+    """The link is made, and the run says that the Settings are left."""
+    own = NewSetting(id="StripePaymentLink", value="https://pay.example/own", name="StripePaymentLink")
+    setting = own.model_dump(by_alias=True) | {"entityType": "ACCOUNT", "entityId": ACCOUNT}
+    tandem.call("togai", "POST", "/settings", json=setting)
+    await offered(plans, plans.plan())
+    settings = tandem.control.call("GET", "/state", account=plans.organization)["settings"]
+    [run] = [found for found in tandem.runs() if found.flow == "togai-plan-to-stripe-payment-link"]
+
+    assert [found["value"] for found in settings if found["id"] == "StripePaymentLink"] == ["https://pay.example/own"]
+    assert any("none of Tandem's" in note for note in run.steps[-1].notes)
+
+
+async def test_the_link_of_another_offer_gives_way(plans: Plans, tandem: InProcess) -> None:
+    """It is Tandem's own."""
+    await offered(plans, plans.plan("First"))
+    await offered(plans, plans.plan("Second"))
+    settings = tandem.control.call("GET", "/state", account=plans.organization)["settings"]
+    newest = next(
+        link for link in plans.links() if link["metadata"]["togai_price_plan_id"] != plans.products()[-1]["id"]
+    )
+
+    assert [found["value"] for found in settings if found["id"] == "StripePaymentLink"] == [newest["url"]]
+
+
+async def test_a_link_that_a_person_made_stays_open(plans: Plans, tandem: InProcess) -> None:
+    """Its checkout attaches what its metadata name."""
+    plan = plans.plan()
+    await offered(plans, plan)
+    body = {
+        "line_items[0][price]": plans.prices()[0]["id"], "line_items[0][quantity]": "1",
+        "metadata[togai_price_plan_id]": plan, "metadata[togai_account_id]": ACCOUNT,
+    }  # fmt: skip
+    own = tandem.call("stripe", "POST", "/v1/payment_links", data=body)["id"]
+    plans.pay(own)
+    await tandem.drain()
+
+    assert [found["active"] for found in plans.links() if found["id"] == own] == [True]
+    assert [found["pricePlanId"] for found in plans.schedules()] == [plan]
+
+
+async def test_an_offer_whose_link_was_paid_is_not_made_again(plans: Plans, tandem: InProcess) -> None:
+    """And no closed link is shown for an open one."""
+    plan = plans.plan()
+    plans.pay(await offered(plans, plan))
+    await tandem.drain()
+    event = plans.offer(plan)
+    await tandem.drain()
+    [run] = [found for found in tandem.runs() if found.event == event.id]
+
+    assert (run.state, "was paid" in run.reason) == ("skipped", True)
+    assert len(plans.links()) == 1

@@ -80,3 +80,8 @@ def price_params(fee: Fee, product: str, lookup_key: str, metadata: Mapping[str,
 def covers(schedule: Mapping[str, Any], day: str) -> bool:
     """Whether a schedule of an account holds on a day."""
     return _day(schedule.get("startDate")) <= day < _day(schedule.get("endDate") or FOREVER)
+
+
+def ends_after(schedule: Mapping[str, Any], day: str) -> bool:
+    """Whether a schedule of an account holds on a day, or on a later one."""
+    return _day(schedule.get("endDate") or FOREVER) > day

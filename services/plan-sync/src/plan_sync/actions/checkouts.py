@@ -10,13 +10,13 @@ from shared.apps.togai.client import TogaiApp
 from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT
 from shared.domains.plans.stripe import ACCOUNT
 from shared.domains.plans.togai import Attach, Attached, CheckoutPayment, Posted
-from shared.errors import Conflict, Rejected
+from shared.errors import Conflict, Rejected, Unavailable
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
 from plan_sync.actions.vendors import togai_of
-from plan_sync.decide import covers
+from plan_sync.decide import covers, ends_after
 from shared import money
 
 PAID = ("paid", "no_payment_required")
@@ -42,9 +42,8 @@ class _Association(Creation[dict[str, Any]]):
                     raise
         found = await self.find(0)
         if found is None:
-            raise Rejected(
-                f"Togai took {self._wanted.plan_id} for {self._wanted.account_id} and shows no schedule of it"
-            )
+            wanted = self._wanted
+            raise Unavailable(f"Togai took {wanted.plan_id} for {wanted.account_id} and shows no schedule of it yet")
         return found
 
     async def find(self, since: int) -> dict[str, Any] | None:
@@ -59,9 +58,12 @@ class _Association(Creation[dict[str, Any]]):
 
 async def attach(context: Context, wanted: Attach) -> Result:
     """The account has the plan from today, or from tomorrow if Togai refuses today. Raises Ended for a checkout that is
-    not paid, Conflict where another plan holds on that day.
+    not paid, or of another organization, Conflict where the account has another plan from today on.
     """
     session = context.ref("stripe", "checkout.session", wanted.session_id)
+    if wanted.organization not in ("", context.account("togai")):
+        why = f"it paid for a plan of {wanted.organization}, and {context.link.id} works on {context.account('togai')}"
+        raise Ended("skipped", why, (session,))
     account_ref = context.ref("togai", "account", wanted.account_id)
     if wanted.payment_status not in PAID:
         raise Ended("skipped", "it is not paid yet: its payment starts this again", (session, account_ref))
@@ -94,13 +96,16 @@ def _today(context: Context) -> date:
 
 
 async def _check_free(client: TogaiApp, wanted: Attach, today: date) -> None:
-    """Raises Conflict for an account that has another plan today: replacing it is a person's decision."""
+    """Raises Conflict for an account that has another plan today or later, which would give way: replacing it is a
+    person's decision.
+    """
     for schedule in await client.pricing_schedules(wanted.account_id):
         other = schedule.get("pricePlanId")
-        if other != wanted.plan_id and covers(schedule, today.isoformat()):
+        if other != wanted.plan_id and ends_after(schedule, today.isoformat()):
+            since = str(schedule.get("startDate") or "")[:10]
             raise Conflict(
-                f"account {wanted.account_id} has price plan {other} today, and {wanted.plan_id} was paid for: take "
-                "one of them off in Togai, or refund the payment in Stripe"
+                f"account {wanted.account_id} has price plan {other} from {since} on, and {wanted.plan_id} was "
+                "paid for: take one of them off in Togai, or refund the payment in Stripe"
             )
 
 

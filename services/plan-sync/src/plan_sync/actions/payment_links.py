@@ -17,9 +17,9 @@ from shared.domains.plans.stripe import (
     PaymentLinkMade,
 )
 from shared.domains.plans.togai import Done, PaymentLinkOf, offer_id
-from shared.errors import NotFound, Rejected
+from shared.errors import NotFound, NotReady, Rejected
 from shared.identity import Ref
-from shared.runtime.actions import Context, Result
+from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
 
@@ -70,6 +70,10 @@ async def create(context: Context, wanted: NewPaymentLink) -> Result:
     client = await stripe_of(context)
     if held.state != "claimed":
         link = await client.retrieve(LINKS, Ref.parse(held.target).id)
+        if not link.get("active"):
+            raise Ended(
+                "skipped", f"its link {link['id']} was paid, or closed by a person: it is not made again", held.refs
+            )
         return Result(_shown(link), False, ("linked already",), held.refs)
     link, how = await made_under(claims, held, account, _Link(client, metadata))
     pair = await claims.link(held, context.ref("stripe", "payment_link", str(link["id"])), "created")
@@ -81,10 +85,12 @@ def _shown(link: dict[str, Any]) -> PaymentLinkMade:
 
 
 async def deactivate(context: Context, closed: ClosedLink) -> Result:
-    """A link that was paid sells nothing more."""
+    """A link of ours that was paid sells nothing more; one that a person made is theirs."""
     if not closed.payment_link:
         return Result(Done(written=False), False, ("the checkout came by no payment link",))
     refs = (context.ref("stripe", "payment_link", closed.payment_link),)
+    if not context.claims_of(OFFER.name).index.holders_of(refs[0]):
+        return Result(Done(written=False), False, ("the link is none of Tandem's: it stays open",), refs)
     client = await stripe_of(context)
     try:
         link = await client.retrieve(LINKS, closed.payment_link)
@@ -105,14 +111,27 @@ async def write_setting(context: Context, wanted: PaymentLinkOf) -> Result:
         await _create_setting(client, name, wanted)
     elif present.value == wanted.url:
         return Result(Done(written=False), False, (), refs)
+    elif present.value and not await _is_ours(context, present.value):
+        return Result(
+            Done(written=False), False, (f"{name} is {present.value}, which is none of Tandem's: it stays",), refs
+        )
     else:
         await client.update_setting(name, wanted.url, OWNER, wanted.account_id)
     notes = (f"{name} was {present.value}",) if present and present.value else ()
     return Result(Done(written=True), True, notes, refs)
 
 
+async def _is_ours(context: Context, url: str) -> bool:
+    """Whether an address is that of a link that Tandem made: any other one was written by a person."""
+    index = context.claims_of(OFFER.name).index
+    async for link in (await stripe_of(context)).listed(LINKS, {}):
+        if link.get("url") == url:
+            return bool(index.holders_of(context.ref("stripe", "payment_link", str(link["id"]))))
+    return False
+
+
 async def _create_setting(client: TogaiApp, name: str, wanted: PaymentLinkOf) -> None:
     try:
         await client.create_setting(name, wanted.url, OWNER, wanted.account_id)
-    except Rejected:  # it stands already: somebody was faster
-        await client.update_setting(name, wanted.url, OWNER, wanted.account_id)
+    except Rejected as error:  # it stands by now: whose it is has to be seen first
+        raise NotReady(f"{name} of {wanted.account_id} was written meanwhile: looking again", code="moved") from error

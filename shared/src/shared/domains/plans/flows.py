@@ -89,6 +89,7 @@ def _checkout_flow(id_: str, title: str, trigger: str) -> Flow:
                     "session_id": "{{ trigger.session_id }}",
                     "plan_id": "{{ trigger.plan_id }}",
                     "account_id": "{{ trigger.account_id }}",
+                    "organization": "{{ trigger.organization }}",
                     "payment_status": "{{ trigger.payment_status }}",
                 },
             ),

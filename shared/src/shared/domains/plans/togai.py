@@ -71,6 +71,7 @@ class Attach(Model):
     session_id: str
     plan_id: str = Field(min_length=1)
     account_id: str = Field(min_length=1)
+    organization: str = Field("", description="Togai's app account that the offer was of; empty: it is not known")
     payment_status: str
 
 
