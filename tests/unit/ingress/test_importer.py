@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import msgspec
 import pytest
 from ingress.imports.importer import Importer, Source
 from shared.apps.stripe.client import Page
-from shared.errors import KeyRefused, Rejected, Unavailable
+from shared.errors import ConnectionClosed, KeyRefused, Rejected, Unavailable
 from shared.events import envelope as envelopes
 from shared.events.topics import Topics
 from shared.flows import imports
@@ -86,14 +88,18 @@ def importer(vendor: Vendor, log: FakeLog, request: ImportRequest = REQUEST, wan
     async def client() -> Any:
         return vendor
 
-    async def closed(error: KeyRefused) -> None:
-        assert error.connection == REQUEST.connection
+    @asynccontextmanager
+    async def keep_refusals() -> AsyncIterator[None]:
+        try:
+            yield
+        except KeyRefused as error:
+            raise ConnectionClosed(error.connection, error.message) from error
 
     progress = known(log).progress.get(request.id)
     return Importer(
         request,
         progress,
-        Source(ACCOUNT, client, closed),
+        Source(ACCOUNT, client, keep_refusals),
         cast(Log, log),
         TOPICS,
         wanted or (lambda: "run"),
@@ -161,15 +167,21 @@ async def test_a_pause_stops_it_and_it_goes_on_where_it_was() -> None:
     assert len(events(log)) == 6
 
 
-@pytest.mark.parametrize("error", [Unavailable("no answer"), KeyRefused("401", connection="con_stripe")])
-async def test_what_passes_is_waited_out_and_said(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "said_as"),
+    [
+        (Unavailable("no answer"), "no answer"),
+        (KeyRefused("401", connection="con_stripe"), "connection con_stripe is closed: 401"),
+    ],
+)
+async def test_what_passes_is_waited_out_and_said(error: Exception, said_as: str) -> None:
     """The reason stands in its progress until it goes on."""
     vendor, log = Vendor(2), FakeLog()
     vendor.faults = [error]
     await importer(vendor, log).run()
     said = [imports.decode(r.value) for r in log.written if r.topic == TOPICS.imports and r.value]
 
-    assert [found.problem for found in said if isinstance(found, ImportProgress)][0] == str(error)
+    assert [found.problem for found in said if isinstance(found, ImportProgress)][0] == said_as
     assert known(log).progress[REQUEST.id].problem == ""
     assert set(events(log)) == set(vendor.rows)
 

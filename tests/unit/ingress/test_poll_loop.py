@@ -28,6 +28,8 @@ class NoClients(Clients):
     async def of(self, connection_id: str) -> None:
         """No poll asks it."""
 
+    keep_refusals = Clients.keep_refusals
+
     async def close(self, error: KeyRefused) -> ConnectionClosed:
         self.closed.append(error.connection)
         return ConnectionClosed(error.connection, error.message)

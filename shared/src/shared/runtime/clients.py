@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
@@ -75,6 +76,17 @@ class Clients:
         if refusal := self._registry.key_states.refusal(connection):
             await self._probe(connection, refusal)
         return self._client(connection)
+
+    @asynccontextmanager
+    async def keep_refusals(self) -> AsyncIterator[None]:
+        """Around calls: what a vendor says of a key is kept for all. Raises ConnectionClosed for a refused key."""
+        try:
+            yield
+        except KeyRefused as error:
+            raise await self.close(error) from error
+        except Blocked as error:
+            await self.block(error)
+            raise
 
     async def close(self, error: KeyRefused) -> ConnectionClosed:
         """A vendor refused a key: tell all workers. Returns the error that the run waits by."""

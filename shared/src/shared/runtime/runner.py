@@ -27,7 +27,6 @@ from shared.errors import (
     ConnectionClosed,
     FlowLinkOff,
     Held,
-    KeyRefused,
     Malformed,
     Retryable,
     StopWorker,
@@ -222,13 +221,8 @@ class Runner:
         )
 
         async def call() -> Result:
-            try:
+            async with self._clients.keep_refusals():
                 return await self._implementations[step.action](about, given)
-            except KeyRefused as error:
-                raise await self._clients.close(error) from error
-            except Blocked as error:
-                await self._clients.block(error)
-                raise
 
         def again(attempt: int, error: BaseException) -> None:
             record.attempts = attempt + 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +18,7 @@ from shared.apps import APPS
 from shared.apps.listing import Listed, ListedPage, Window
 from shared.domains import BUILT_IN, import_kinds, noun_of
 from shared.domains.model import ImportKind
-from shared.errors import KeyRefused, Permanent, Rejected, SyncError
+from shared.errors import Permanent, Rejected, SyncError
 from shared.events import envelope as envelopes
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
@@ -40,13 +41,13 @@ Client = Callable[[], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Source:
-    """Where an import reads: the app account, a client for it, which may raise ConnectionClosed, and what is done when
-    its key is refused.
+    """Where an import reads: the app account, a client for it, which may raise ConnectionClosed, and what stands around
+    calls: what the vendor says of the key is kept there.
     """
 
     app_account: str
     client: Client
-    refused: Callable[[KeyRefused], Awaitable[object]]
+    keep_refusals: Callable[[], AbstractAsyncContextManager[None]]
 
 
 class Importer:
@@ -76,12 +77,8 @@ class Importer:
         log.info("import.running", id=self._request.id, kind=self._request.kind, written=self.progress.written)
         while (state := self._ends_as()) is None:
             try:
-                more = await self._page()
-            except KeyRefused as error:
-                await self._source.refused(error)
-                await self._report(error.message)
-                await asyncio.sleep(self._again_after)
-                continue
+                async with self._source.keep_refusals():
+                    more = await self._page()
             except Permanent as error:
                 await self._keep(state="failed", problem=error.message, ended_at=_now())
                 return

@@ -86,7 +86,7 @@ class ImportServer(LeaderTask):
         importer = Importer(
             request,
             known.progress.get(request.id),
-            Source(app_account, partial(clients.of, request.connection), clients.close),
+            Source(app_account, partial(clients.of, request.connection), clients.keep_refusals),
             self._deps.kafka,
             self._deps.topics,
             partial(known.wanted, request.id),

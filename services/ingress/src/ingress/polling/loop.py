@@ -7,7 +7,7 @@ import asyncio
 from aiokafka.errors import KafkaError
 from shared.apps.polling import PollOnce
 from shared.connections import Connection
-from shared.errors import Blocked, ConnectionClosed, KeyRefused, SyncError
+from shared.errors import Blocked, ConnectionClosed, SyncError
 from shared.log import get_logger
 from shared.polls import PollKind
 from shared.runtime.clients import Clients
@@ -71,13 +71,8 @@ class PollLoop:
         connection = chosen(self._registry, self.app_account)
         if connection is None:
             return self.interval
-        try:
+        async with self._clients.keep_refusals():
             return await poll_once(connection, await self._clients.of(connection.id))
-        except KeyRefused as error:
-            raise await self._clients.close(error) from error
-        except Blocked as error:
-            await self._clients.block(error)
-            raise
 
     def _failed(self, reason: str, times: int) -> float:
         metrics.POLL_FAILED.labels(self.app_account).inc()
