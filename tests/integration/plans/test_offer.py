@@ -100,9 +100,10 @@ async def test_what_is_paid_later_is_attached_later(plans: Plans, tandem: InProc
 async def test_another_plan_of_the_account_is_a_conflict(plans: Plans, tandem: InProcess) -> None:
     """Both are named; nothing is replaced by itself."""
     first, second = plans.plan("First"), plans.plan("Second")
-    plans.pay(await offered(plans, first))
-    await tandem.drain()
+    link_of_first = await offered(plans, first)
     plans.offer(second)
+    await tandem.drain()
+    plans.pay(link_of_first)
     await tandem.drain()
     [link] = [found for found in plans.links() if found["active"]]
     session = plans.pay(str(link["id"]))
@@ -149,8 +150,9 @@ async def test_a_plan_that_begins_later_is_not_taken_away(plans: Plans, tandem: 
     later, wanted = plans.plan("Later"), plans.plan("Wanted")
     day = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
     edit = {"mode": "ASSOCIATE", "pricePlanId": later, "effectiveFrom": day, "effectiveUntil": "9999-01-01"}
+    link = await offered(plans, wanted)
     tandem.call("togai", "POST", f"/accounts/{ACCOUNT}/price_plans", json=edit)
-    plans.pay(await offered(plans, wanted))
+    plans.pay(link)
     await tandem.drain()
 
     assert [(found["pricePlanId"], found["startDate"][:10]) for found in plans.schedules()] == [(later, day)]
@@ -207,4 +209,21 @@ async def test_an_offer_whose_link_was_paid_is_not_made_again(plans: Plans, tand
     [run] = [found for found in tandem.runs() if found.event == event.id]
 
     assert (run.state, "was paid" in run.reason) == ("skipped", True)
+    assert len(plans.links()) == 1
+
+
+async def test_nothing_is_sold_to_an_account_that_cannot_have_it(plans: Plans, tandem: InProcess) -> None:
+    """Nobody pays for a plan beside another one, or for an account in the archive."""
+    first, second = plans.plan("First"), plans.plan("Second")
+    plans.pay(await offered(plans, first))
+    await tandem.drain()
+    tandem.account("gone")
+    await tandem.drain()
+    tandem.control.call("POST", "/togai/archive", {"account": plans.organization, "togai_account": "gone"})
+    events = [plans.offer(second).id, plans.offer(second, "gone").id]
+    await tandem.drain()
+    beside, archived = (next(run for run in tandem.runs() if run.event == event) for event in events)
+
+    assert (beside.state, first in beside.reason) == ("skipped", True)
+    assert (archived.state, "archived" in archived.reason) == ("skipped", True)
     assert len(plans.links()) == 1

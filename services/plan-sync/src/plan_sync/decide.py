@@ -85,3 +85,12 @@ def covers(schedule: Mapping[str, Any], day: str) -> bool:
 def ends_after(schedule: Mapping[str, Any], day: str) -> bool:
     """Whether a schedule of an account holds on a day, or on a later one."""
     return _day(schedule.get("endDate") or FOREVER) > day
+
+
+def other_plan(schedules: Iterable[Mapping[str, Any]], plan: str, day: str) -> str | None:
+    """An account's plan other than one, of a day or later, and since when, in words."""
+    for schedule in schedules:
+        other = schedule.get("pricePlanId")
+        if other != plan and ends_after(schedule, day):
+            return f"price plan {other} from {_day(schedule.get('startDate'))} on"
+    return None

@@ -16,7 +16,7 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
 from plan_sync.actions.vendors import togai_of
-from plan_sync.decide import covers, ends_after
+from plan_sync.decide import covers, other_plan
 from shared import money
 
 PAID = ("paid", "no_payment_required")
@@ -99,14 +99,12 @@ async def _check_free(client: TogaiApp, wanted: Attach, today: date) -> None:
     """Raises Conflict for an account that has another plan today or later, which would give way: replacing it is a
     person's decision.
     """
-    for schedule in await client.pricing_schedules(wanted.account_id):
-        other = schedule.get("pricePlanId")
-        if other != wanted.plan_id and ends_after(schedule, today.isoformat()):
-            since = str(schedule.get("startDate") or "")[:10]
-            raise Conflict(
-                f"account {wanted.account_id} has price plan {other} from {since} on, and {wanted.plan_id} was "
-                "paid for: take one of them off in Togai, or refund the payment in Stripe"
-            )
+    schedules = await client.pricing_schedules(wanted.account_id)
+    if other := other_plan(schedules, wanted.plan_id, today.isoformat()):
+        raise Conflict(
+            f"account {wanted.account_id} has {other}, and {wanted.plan_id} was paid for: take one of them off in "
+            "Togai, or refund the payment in Stripe"
+        )
 
 
 class _Payment(Creation[dict[str, Any]]):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from shared.apps.togai.client import TogaiApp
 from shared.domains.plans.togai import Offer, PlanFacts, offer_id
 from shared.errors import NotFound, Waiting
 from shared.runtime.actions import Context, Ended, Result
 
 from plan_sync.actions.vendors import togai_of
-from plan_sync.decide import fees_of, not_sold, present_version
+from plan_sync.decide import fees_of, not_sold, other_plan, present_version
+
+ARCHIVED = "ARCHIVED"
 
 
 async def read(context: Context, offer: Offer) -> Result:
@@ -25,7 +28,11 @@ async def read(context: Context, offer: Offer) -> Result:
         raise Ended("skipped", f"nothing is offered: {error.message}", (ref,)) from error
     if plan.get("status") != "ACTIVE":
         raise Waiting(f"price plan {offer.plan_id} is {plan.get('status')}: activate it in Togai", code="not_active")
-    version = present_version(plan, datetime.now(ZoneInfo(context.settings.togai_time_zone)).date())
+    today = datetime.now(ZoneInfo(context.settings.togai_time_zone)).date()
+    if account.status == ARCHIVED:
+        raise Ended("skipped", f"account {offer.account_id} is archived in Togai: nothing is sold to it", (ref,))
+    await _check_free(client, offer, today, ref)
+    version = present_version(plan, today)
     details = version.get("pricePlanDetails") or {}
     fees = fees_of(details)
     currency = (account.invoice_currency or "").upper()
@@ -49,3 +56,10 @@ async def read(context: Context, offer: Offer) -> Result:
             "skipped", f"nothing of price plan {offer.plan_id} can be sold to {offer.account_id}: {what}", (ref,)
         )
     return Result(facts, False, tuple(facts.not_sold), (ref, context.ref("togai", "price_plan", offer.plan_id)))
+
+
+async def _check_free(client: TogaiApp, offer: Offer, today: date, ref: str) -> None:
+    """Raises Ended for an account that has another plan: what nobody could attach must not be paid for."""
+    other = other_plan(await client.pricing_schedules(offer.account_id), offer.plan_id, today.isoformat())
+    if other is not None:
+        raise Ended("skipped", f"account {offer.account_id} has {other}: end it in Togai, then offer again", (ref,))
