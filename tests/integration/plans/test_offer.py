@@ -6,10 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from plan_sync.actions import IMPLEMENTATIONS
 from shared.apps.togai.models import NewSetting
+from shared.domains.plans import DOMAIN
 
+from tests.contract.sandbox.tools import Control
 from tests.integration.plans.conftest import ACCOUNT, Plans
-from tests.stack.in_process import InProcess
+from tests.stack.in_process import CUSTOMERS, InProcess, in_process
+
+OFFER_FLOW = "togai-plan-to-stripe-payment-link"
 
 
 async def offered(plans: Plans, plan: str) -> str:
@@ -165,7 +170,7 @@ async def test_what_a_person_wrote_as_the_payment_link_stays(plans: Plans, tande
     tandem.call("togai", "POST", "/settings", json=setting)
     await offered(plans, plans.plan())
     settings = tandem.control.call("GET", "/state", account=plans.organization)["settings"]
-    [run] = [found for found in tandem.runs() if found.flow == "togai-plan-to-stripe-payment-link"]
+    [run] = [found for found in tandem.runs() if found.flow == OFFER_FLOW]
 
     assert [found["value"] for found in settings if found["id"] == "StripePaymentLink"] == ["https://pay.example/own"]
     assert any("none of Tandem's" in note for note in run.steps[-1].notes)
@@ -227,3 +232,22 @@ async def test_nothing_is_sold_to_an_account_that_cannot_have_it(plans: Plans, t
     assert (beside.state, first in beside.reason) == ("skipped", True)
     assert (archived.state, "archived" in archived.reason) == ("skipped", True)
     assert len(plans.links()) == 1
+
+
+async def test_what_is_sold_at_one_stripe_account_is_none_of_another(control: Control) -> None:
+    """Its product and prices have no meaning there: the other flow link says so, and leaves it."""
+    services = (*CUSTOMERS, (DOMAIN, IMPLEMENTATIONS))
+    async with in_process(control, "second", services=services, default_currency="USD") as tandem:
+        tandem.account(ACCOUNT)
+        await tandem.drain()
+        plans = Plans(tandem)
+        plan = plans.plan()
+        await offered(plans, plan)
+        await tandem.link(OFFER_FLOW, stripe="second", suffix="-second")
+        event = plans.offer(plan)
+        await tandem.drain()
+        runs = {run.flow_link: run for run in tandem.runs() if run.event == event.id}
+
+        assert runs[OFFER_FLOW].state in ("in_sync", "succeeded")
+        assert runs[f"{OFFER_FLOW}-second"].state == "skipped"
+        assert f"which {OFFER_FLOW}-second works on" in runs[f"{OFFER_FLOW}-second"].reason

@@ -11,7 +11,6 @@ from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT
 from shared.domains.plans.stripe import ACCOUNT
 from shared.domains.plans.togai import Attach, Attached, CheckoutPayment, Posted
 from shared.errors import Conflict, Rejected, Unavailable
-from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
@@ -77,7 +76,7 @@ async def attach(context: Context, wanted: Attach) -> Result:
         session, action="togai.price_plan.attach", app_account=account, body={}, run=context.run.id
     )
     if held.state != "claimed":
-        done = Attached(schedule_id=Ref.parse(held.target).id, since="")
+        done = Attached(schedule_id=context.id_of(held.target), since="")
         return Result(done, False, ("attached already",), held.refs)
     schedule, how = await create(claims, held, account, association)
     target = context.ref("togai", "schedule", str(schedule["id"]))
@@ -154,7 +153,7 @@ async def post_payment(context: Context, paid: CheckoutPayment) -> Result:
     source = context.ref("stripe", "payment_intent", paid.payment_intent)
     held = await claims.claim(source, action="togai.payment.post", app_account=account, body=body, run=context.run.id)
     if held.state != "claimed":
-        return Result(Posted(payment_id=Ref.parse(held.target).id), False, ("counted already",), held.refs)
+        return Result(Posted(payment_id=context.id_of(held.target)), False, ("counted already",), held.refs)
     payment, how = await create(claims, held, account, _Payment(await togai_of(context), paid.payment_intent))
     pair = await claims.link(held, context.ref("togai", "payment", str(payment["id"])), "created")
     return Result(Posted(payment_id=str(payment["id"])), True, (how,), pair.refs)

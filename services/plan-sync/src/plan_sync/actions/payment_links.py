@@ -18,7 +18,6 @@ from shared.domains.plans.stripe import (
 )
 from shared.domains.plans.togai import Done, PaymentLinkOf, offer_id
 from shared.errors import NotFound, NotReady, Rejected
-from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
@@ -69,7 +68,7 @@ async def create(context: Context, wanted: NewPaymentLink) -> Result:
     )
     client = await stripe_of(context)
     if held.state != "claimed":
-        link = await client.retrieve(LINKS, Ref.parse(held.target).id)
+        link = await client.retrieve(LINKS, context.id_of(held.target))
         if not link.get("active"):
             raise Ended(
                 "skipped", f"its link {link['id']} was paid, or closed by a person: it is not made again", held.refs

@@ -9,7 +9,6 @@ from shared.domains.plans import PRICE, PRODUCT
 from shared.domains.plans.stripe import PLAN, VERSION, NewPrices, PricesMade, ProductMade
 from shared.domains.plans.togai import Fee, PlanFacts
 from shared.errors import Rejected
-from shared.identity import Ref
 from shared.runtime.actions import Context, Result
 from shared.runtime.creating import Creation, create
 
@@ -54,7 +53,7 @@ async def create_product(context: Context, plan: PlanFacts) -> Result:
         source, action="stripe.product.create", app_account=account, body=body, run=context.run.id, target=target
     )
     if held.state != "claimed":
-        return Result(ProductMade(product_id=Ref.parse(held.target).id), False, ("linked already",), held.refs)
+        return Result(ProductMade(product_id=context.id_of(held.target)), False, ("linked already",), held.refs)
     product, how = await create(claims, held, account, _Product(await stripe_of(context), plan.plan_id))
     pair = await claims.link(held, target, "created")
     return Result(ProductMade(product_id=product), True, (how,), pair.refs)
@@ -109,7 +108,7 @@ async def _price(context: Context, wanted: NewPrices, fee: Fee) -> tuple[str, st
         run=context.run.id,
     )
     if held.state != "claimed":
-        return Ref.parse(held.target).id, "", held.refs
+        return context.id_of(held.target), "", held.refs
     price, how = await create(claims, held, account, _Price(await stripe_of(context), f"togai:{card}"))
     pair = await claims.link(held, context.ref("stripe", "price", price), "created")
     return price, how, pair.refs
