@@ -251,3 +251,30 @@ async def test_what_is_sold_at_one_stripe_account_is_none_of_another(control: Co
         assert runs[OFFER_FLOW].state in ("in_sync", "succeeded")
         assert runs[f"{OFFER_FLOW}-second"].state == "skipped"
         assert f"which {OFFER_FLOW}-second works on" in runs[f"{OFFER_FLOW}-second"].reason
+
+
+@pytest.mark.parametrize(("given_back", "state", "counted"), [(4900, "skipped", []), (900, "succeeded", [40])])
+async def test_what_was_given_back_meanwhile_is_not_counted(
+    plans: Plans, tandem: InProcess, given_back: int, state: str, counted: list[int]
+) -> None:
+    """A person follows the conflict's words: refunds the payment, or a part of it and ends the other plan."""
+    first, second = plans.plan("First"), plans.plan("Second")
+    link_of_first = await offered(plans, first)
+    plans.offer(second)
+    await tandem.drain()
+    plans.pay(link_of_first)
+    await tandem.drain()
+    [link] = [found for found in plans.links() if found["active"]]
+    session = plans.pay(str(link["id"]))
+    await tandem.drain()
+    intent = completed(tandem, session)["data"]["object"]["payment_intent"]
+    tandem.call("stripe", "POST", "/v1/refunds", data={"payment_intent": intent, "amount": str(given_back)})
+    since = plans.schedules()[0]["startDate"][:10]
+    edit = {"mode": "DISASSOCIATE", "effectiveFrom": since, "effectiveUntil": "9999-01-01"}
+    tandem.call("togai", "POST", f"/accounts/{ACCOUNT}/price_plans", json=edit)
+    await tandem.look_again()
+    [run] = tandem.runs(f"stripe:test:{tandem.accounts['stripe']['id']}/checkout.session/{session}")
+
+    assert run.state == state
+    assert [found["pricePlanId"] for found in plans.schedules()] == ([second] if counted else [])
+    assert [found["totalAmount"] for found in plans.payments()] == [*counted, 49]

@@ -13,6 +13,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "togai.account.write_payment_link": payment_links.write_setting,
     "togai.price_plan.attach": checkouts.attach,
     "togai.payment.post": checkouts.post_payment,
+    "stripe.payment_intent.read": checkouts.read_payment,
     "stripe.product.create": products.create_product,
     "stripe.price.create": products.create_prices,
     "stripe.payment_link.create": payment_links.create,

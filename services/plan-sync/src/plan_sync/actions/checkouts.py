@@ -8,17 +8,35 @@ from zoneinfo import ZoneInfo
 
 from shared.apps.togai.client import TogaiApp
 from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT
-from shared.domains.plans.stripe import ACCOUNT
+from shared.domains.plans.stripe import ACCOUNT, Paid, PaymentLeft
 from shared.domains.plans.togai import Attach, Attached, CheckoutPayment, Posted
 from shared.errors import Conflict, Rejected, Unavailable
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
-from plan_sync.actions.vendors import togai_of
+from plan_sync.actions.vendors import stripe_of, togai_of
 from plan_sync.decide import covers, other_plan
 from shared import money
 
+PAYMENT_INTENTS, CHARGES = "/v1/payment_intents", "/v1/charges"
 PAID = ("paid", "no_payment_required")
+
+
+async def read_payment(context: Context, paid: Paid) -> Result:
+    """What is left of the payment: an event that comes late, or again, may be older than a refund. Raises Ended where
+    all was given back.
+    """
+    if context.shows_present or not paid.payment_intent:
+        return Result(PaymentLeft(amount=paid.amount), False)
+    client, ref = await stripe_of(context), context.ref("stripe", "payment_intent", paid.payment_intent)
+    intent = await client.retrieve(PAYMENT_INTENTS, paid.payment_intent)
+    if not intent.get("latest_charge"):
+        return Result(PaymentLeft(amount=paid.amount), False, refs=(ref,))
+    refunded = int((await client.retrieve(CHARGES, str(intent["latest_charge"])))["amount_refunded"])
+    if 0 < paid.amount <= refunded:
+        raise Ended("skipped", f"the payment {paid.payment_intent} was refunded: nothing is attached", (ref,))
+    notes = (f"{refunded} of {paid.amount} minor units were refunded",) if refunded else ()
+    return Result(PaymentLeft(amount=paid.amount - refunded), False, notes, (ref,))
 
 
 class _Association(Creation[dict[str, Any]]):

@@ -83,6 +83,11 @@ def _checkout_flow(id_: str, title: str, trigger: str) -> Flow:
         conditions=(Condition(path="plan_id", operator="not_equals", value=""),),
         steps=(
             FlowStep(
+                id="paid",
+                action="stripe.payment_intent.read",
+                input={"payment_intent": "{{ trigger.payment_intent }}", "amount": "{{ trigger.amount_total }}"},
+            ),
+            FlowStep(
                 id="attach",
                 action="togai.price_plan.attach",
                 input={
@@ -100,7 +105,7 @@ def _checkout_flow(id_: str, title: str, trigger: str) -> Flow:
                     "account_id": "{{ trigger.account_id }}",
                     "payment_intent": "{{ trigger.payment_intent }}",
                     "currency": "{{ trigger.currency }}",
-                    "amount": "{{ trigger.amount_total }}",
+                    "amount": "{{ steps.paid.amount }}",
                     "session_id": "{{ trigger.session_id }}",
                 },
             ),

@@ -37,6 +37,21 @@ class Checkout(Model):
     amount_total: int = 0
 
 
+class Paid(Model):
+    """What a checkout paid, in minor units."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    payment_intent: str = Field("", description="empty: there was nothing to pay")
+    amount: int
+
+
+class PaymentLeft(Model):
+    """What is left of a payment, in minor units: what was paid less what was given back."""
+
+    amount: int
+
+
 class ProductMade(Model):
     """The plan's product."""
 
@@ -130,6 +145,15 @@ TRIGGERS = (
 )
 
 ACTIONS = (
+    Action(
+        name="stripe.payment_intent.read",
+        app="stripe",
+        title="Read what is left of a payment",
+        input=Paid,
+        output=PaymentLeft,
+        reads=True,
+        rights=("PaymentIntents: read", "Charges and Refunds: read"),
+    ),
     Action(
         name="stripe.product.create",
         app="stripe",
