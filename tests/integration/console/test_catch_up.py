@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import httpx
+import msgspec
 import pytest
 from shared.connections import FlowLink
 from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope
 from shared.events.topics import Topics
 from shared.flows.runs import Run
 from shared.kafka.log import Log
@@ -18,6 +20,7 @@ from tests.integration.console.records import STRIPE
 from tests.stack.topics import records as in_topics
 
 CUSTOMER = f"{STRIPE}/customer/cus_one"
+SESSION = f"{STRIPE}/checkout.session/cs_one"
 
 
 def run(event: str, second: int, state: str, **fields: str) -> Run:
@@ -68,10 +71,49 @@ async def test_what_was_missed_is_sent_once_more(
     [sent] = [envelopes.decode(record.value) for record in await in_topics(settings, topics.replay("customer"))]
 
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "link_off")
-    assert answer.json() == {"sent": 1, "next": None}
+    assert answer.json() == {"sent": 1, "gone": 0, "next": None}
     assert (sent.type, sent.aggregate, sent.origin) == ("stripe.customer.updated", CUSTOMER, "replay")
     assert sent.connection == off.connections["stripe"]
     assert sent.body() == {"data": {"object": {"object": "customer", "id": "cus_one"}}}
+
+
+async def test_what_only_its_event_tells_is_sent_as_it_came(
+    api: httpx.AsyncClient, log: Log, settings: Settings, topics: Topics
+) -> None:
+    """A checkout cannot be looked up by its session alone; one whose event is gone is counted apart."""
+    link = records.flow_link(id="checkouts", flow="stripe-checkout-to-togai-plan")
+    event = Envelope(
+        id="evt_paid",
+        source="/stripe/acct_1",
+        type="stripe.checkout.session.completed",
+        subject="cs_one",
+        time=records.at(1),
+        appaccount=STRIPE,
+        connection="removed",
+        aggregate=SESSION,
+        data=msgspec.Raw(b'{"session": "cs_one"}'),
+    )
+    place = await log.append(topics.events("plan"), SESSION, envelopes.encode(event))
+    await log.append(topics.connections, "stripe", mappings.encode(records.connection()))
+    await log.append(topics.flow_links, link.id, mappings.encode(link))
+    lost = {"aggregate": f"{SESSION}_lost", "place": str(place._replace(offset=place.offset + 1))}
+    for one in ({"aggregate": SESSION, "place": str(place)}, lost):
+        missed = run(event.id, 1, "missed", event_type=event.type, flow_link=link.id, **one)
+        missed.id = f"run_{one['place']}"
+        await log.append(topics.runs, missed.id, mappings.encode(missed))
+
+    async def folded() -> bool:
+        shown = (await api.get("/api/flow-links")).json()["items"]
+        return [item["missed"] for item in shown] == [2]
+
+    await until(folded, "both")
+    answer = (await api.post(f"/api/flow-links/{link.id}/catch-up")).json()
+    [sent] = [envelopes.decode(record.value) for record in await in_topics(settings, topics.replay("plan"))]
+
+    assert (answer["sent"], answer["gone"]) == (1, 1)
+    assert (sent.body(), sent.aggregate) == (event.body(), SESSION)
+    assert (sent.flowlink, sent.connection, sent.origin) == (link.id, link.connections["stripe"], "replay")
+    assert sent.id != event.id
 
 
 async def test_a_flow_link_that_is_not_there(api: httpx.AsyncClient) -> None:

@@ -61,6 +61,12 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A place as it is written. Raises ValueError."""
+        topic, partition, offset = text.rsplit("/", 2)
+        return cls(topic, int(partition), int(offset))
+
 
 class Log:
     """Appends records durably: `append` returns only after every in-sync replica has the record.

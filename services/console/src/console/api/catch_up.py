@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+import msgspec
 from fastapi import APIRouter
 from shared.connections import FlowLink
 from shared.domains import BUILT_IN, noun_of, trigger_alias
 from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope
 from shared.flows.recheck import is_replayable, replayed
 from shared.flows.runs import Run
+from shared.kafka.log import Place
+from shared.settings import Settings
 from sqlmodel import Session
 
 from console.api import models
 from console.api.errors import ErrorBody, NotNow, Unknown
+from console.api.log_reader import values_at
 from console.api.state import State, StateDep
 from console.projection import missed, queries
 
@@ -45,22 +50,35 @@ async def catch_up(state: StateDep, link_id: str, body: models.CatchUpRequest | 
         raise NotNow(
             f"flow link {link_id} is off", f"switch it on first: `tandem flow-links enable {link_id}`", code="link_off"
         )
-    sent = [run for run in found if is_replayable(run.event_type)]
-    alias = trigger_alias(BUILT_IN[link.flow])
-    await asyncio.gather(*(_send_again(state, link.connections[alias], run) for run in sent))
-    return models.CaughtUp(sent=len(sent), next=found[-1].aggregate if len(found) == PAGE else None)
+    connection, kept = link.connections[trigger_alias(BUILT_IN[link.flow])], await _kept(state.settings, found)
+    events = [event for run in found if (event := _again(run, connection, kept.get(run.id)))]
+    await asyncio.gather(*(_send(state, event) for event in events))
+    following = found[-1].aggregate if len(found) == PAGE else None
+    return models.CaughtUp(sent=len(events), gone=len(found) - len(events), next=following)
 
 
-async def _send_again(state: State, connection: str, run: Run) -> None:
-    # The connection of now: the one that brought the event may have been removed.
-    # For this flow link alone: the others did not miss it.
-    event = replayed(
-        run.aggregate,
-        run.event_type,
-        f"{run.id}-again",
-        connection,
-        datetime.now(UTC),
-        run.id,
-        flow_link=run.flow_link,
+async def _kept(settings: Settings, found: list[Run]) -> dict[str, bytes]:
+    """By run, the events that say more than which entity has news: they are sent again as they came."""
+    places = {run.id: Place.parse(run.place) for run in found if run.place and not is_replayable(run.event_type)}
+    values = await values_at(settings, set(places.values()))
+    return {run: values[place] for run, place in places.items() if place in values}
+
+
+def _again(run: Run, connection: str, kept: bytes | None) -> Envelope | None:
+    """The event once more, by the connection of now: the one that brought it may have been removed. None for one that
+    is not in the log any more. It is for this flow link alone: the others did not miss it.
+    """
+    event_id = f"{run.id}-again"
+    if is_replayable(run.event_type):
+        now = datetime.now(UTC)
+        return replayed(run.aggregate, run.event_type, event_id, connection, now, run.id, flow_link=run.flow_link)
+    event = envelopes.decode(kept) if kept else None
+    if event is None or event.id != run.event:
+        return None
+    return msgspec.structs.replace(
+        event, id=event_id, connection=connection, origin="replay", cause=run.id, flowlink=run.flow_link
     )
-    await state.writer.append(state.topics.replay(noun_of(run.event_type)), run.aggregate, envelopes.encode(event))
+
+
+async def _send(state: State, event: Envelope) -> None:
+    await state.writer.append(state.topics.replay(noun_of(event.type)), event.aggregate, envelopes.encode(event))

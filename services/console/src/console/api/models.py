@@ -249,9 +249,10 @@ class CatchUpRequest(Model):
 
 
 class CaughtUp(Model):
-    """How many entities are looked at again."""
+    """How many entities are looked at again. `gone`: those that cannot be, for their event is not kept any more."""
 
     sent: int
+    gone: int
     next: str | None = Field(description="send it as `after` for the next ones; null when these were all")
 
 

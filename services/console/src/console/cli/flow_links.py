@@ -70,12 +70,15 @@ def enable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
 @app.command("catch-up")
 def catch_up(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Look at every entity of which a flow link missed something while it was off, as it is now."""
-    sent, after = 0, ""
+    sent, gone, after = 0, 0, ""
     while after is not None:
         answer = client.call("POST", f"/api/flow-links/{link}/catch-up", body={"after": after}).json()
-        sent, after = sent + answer["sent"], answer["next"]
+        sent, gone, after = sent + answer["sent"], gone + answer["gone"], answer["next"]
     what = counted(sent, "entity is", "entities are")
     say(f"{what} looked at again, behind live events: see `tandem runs list --since 5m`.")
+    if gone:
+        what = counted(gone, "entity is not: its event is", "entities are not: their events are")
+        say(f"{what} older than what is kept. See `tandem runs list --state missed`, and do it by hand.")
 
 
 @app.command("disable")
