@@ -96,11 +96,11 @@ async def changes(home: Path, bootstrap: str) -> dict[str, list[float]]:
         await changing
         await asyncio.sleep(SETTLED_AFTER)  # the echoes, which the pollers bring as well
         calls, all_calls = await tenant.calls(), await counted(tenant)
-        looked = time.monotonic() - began
+        measured = time.monotonic() - began
         return {
             "seconds": [seen[email] - asked[email] for email in seen],
             "calls": [sum(calls.values()) / SMALL - 1],  # one is the person's own
-            **{f"share of {app}": [all_calls[app] / looked / quota] for app, quota in QUOTAS.items()},
+            **{f"share of {app}": [all_calls[app] / measured / quota] for app, quota in QUOTAS.items()},
         }
     finally:
         await stack.stop()

@@ -22,7 +22,7 @@ FELT_WITHIN = 20.0
 class Played:
     """How far the story is, what failed of it, and how often each fault of the sandbox fired."""
 
-    begun: int = 0
+    started: int = 0
     done: int = 0
     failed: list[str] = field(default_factory=list)
     fired: Counter[str] = field(default_factory=Counter)
@@ -56,7 +56,7 @@ class ScenarioRunner:
         clock = asyncio.get_running_loop()
         for action in actions:
             await asyncio.sleep(max(0.0, start + action.number / self._rate - clock.time()))
-            self.played.begun = max(self.played.begun, action.number + 1)
+            self.played.started = max(self.played.started, action.number + 1)
             try:
                 await people.act(action)
             except AssertionError as error:
@@ -64,7 +64,7 @@ class ScenarioRunner:
             self.played.done += 1
 
     async def _until(self, place: int) -> None:
-        while self.played.begun < place and not self._reported.is_set():  # noqa: ASYNC110
+        while self.played.started < place and not self._reported.is_set():  # noqa: ASYNC110
             await asyncio.sleep(GLANCE)
 
     # --- what breaks ---
@@ -113,8 +113,8 @@ class ScenarioRunner:
 
     async def _felt(self, rule: str) -> None:
         """Wait until the rule has struck: how soon somebody calls is the machine's business."""
-        begun = asyncio.get_running_loop().time()
-        while not await self._fired(rule) and asyncio.get_running_loop().time() < begun + FELT_WITHIN:  # noqa: ASYNC110
+        started = asyncio.get_running_loop().time()
+        while not await self._fired(rule) and asyncio.get_running_loop().time() < started + FELT_WITHIN:  # noqa: ASYNC110
             await asyncio.sleep(GLANCE)
 
     async def _fired(self, rule: str) -> int:

@@ -24,7 +24,7 @@ from shared.flows.runs import TERMINAL_STATES, RunState
 from shared.linking.mappings import MappingState
 from shared.retries import LAST_PARKING
 from shared.runtime.pool import Bounds
-from shared.runtime.processor import FRESH_FOR
+from shared.runtime.processor import SNAPSHOT_VALID_FOR
 from shared.runtime.registry import Registry
 from shared.settings import Settings
 
@@ -323,7 +323,7 @@ def test_numbers_are_those_of_the_code() -> None:
     assert f"given up on after {LAST_PARKING} parkings" in ARCHITECTURE
     assert f"it remembers {REMEMBERED:,}" in ARCHITECTURE
     assert "A live event of the last minute" in ARCHITECTURE
-    assert FRESH_FOR == 60
+    assert SNAPSHOT_VALID_FOR == 60
 
 
 def test_every_principle_names_a_check_that_exists() -> None:

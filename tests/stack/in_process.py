@@ -321,7 +321,7 @@ class InProcess(Vendors):
             work.known = Known.CHANGED
             await self._processors[topic].handle(work)
 
-    async def look_again(self) -> None:
+    async def recheck(self) -> None:
         """Everything that waits looks again, as after a day."""
         await self._work_off()
         for key in list(self.parked):

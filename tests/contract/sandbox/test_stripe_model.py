@@ -200,10 +200,10 @@ class StripeMachine(RuleBasedStateMachine):
         answer = self.app.call(
             "POST", "/stripe/v1/customers", self.key, data=form, headers={"Idempotency-Key": key}
         )  # fmt: skip
-        fresh = kept is None or self.now - kept.at >= DAY
+        first_use = kept is None or self.now - kept.at >= DAY
         assert (answer.status_code, answer.json()["error"]["type"]) == (
             400,
-            "invalid_request_error" if fresh else "idempotency_error",
+            "invalid_request_error" if first_use else "idempotency_error",
         )
 
     @rule(seconds=st.sampled_from([1, 3600, DAY - 1, DAY, 8 * DAY, 30 * DAY + 1]))

@@ -234,9 +234,9 @@ async def test_a_topic_that_was_made_anew_is_refolded(
     await until(gone, "the deletion")
     await admin.close()
     await ensure_topics(settings)
-    async with Log(settings) as fresh:
+    async with Log(settings) as kafka:
         run = records.run("evt_new")
-        await fresh.append(topics.runs, run.id, runs.encode(run))
+        await kafka.append(topics.runs, run.id, runs.encode(run))
 
     async with running(Projector(settings, sqlite)) as projector:
         await until(lambda: states(sqlite) == {"evt_new": "succeeded"}, "the new log alone")

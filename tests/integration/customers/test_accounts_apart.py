@@ -123,7 +123,7 @@ async def test_a_sibling_waits_while_the_first_ones_customer_is_being_made(tande
     reported(tandem, "west")
     await tandem.drain("stripe")
     meanwhile = tandem.runs(tandem.ref("west", "togai"), "created")[-1]
-    await tandem.look_again()
+    await tandem.recheck()
     pairs = [tandem.pair(tandem.ref(account, "togai")) for account in ("east", "west")]
 
     assert meanwhile.problem

@@ -180,7 +180,7 @@ async def test_many_overwrites_wait_for_one_confirmation(make: Make) -> None:
     held = [run for run in tandem.runs() if run.state == "parked"]
     link = tandem.registry.links[TO_STRIPE]
     await tandem.confirm(link)
-    await tandem.look_again()
+    await tandem.recheck()
 
     assert phones.count("+1 777") == 20
     assert {run.problem.code for run in held if run.problem} == {"confirm_overwrites"}

@@ -21,7 +21,7 @@ async def test_a_run_that_waited_goes_on_when_its_link_is_on_again(tandem: InPro
     [while_off] = tandem.runs(tandem.ref(customer), "created")
     linked_while_off = tandem.pair(tandem.ref(customer))
     await tandem.link(TO_TOGAI)
-    await tandem.look_again()
+    await tandem.recheck()
     [after] = tandem.runs(tandem.ref(customer), "created")
 
     assert (while_off.state, while_off.reason) == (
@@ -39,7 +39,7 @@ async def test_what_comes_while_it_is_off_is_missed(tandem: InProcess) -> None:
     tandem.account()
     await tandem.drain()
     await tandem.link(TO_STRIPE)
-    await tandem.look_again()
+    await tandem.recheck()
     missed = [run for run in tandem.runs() if run.state == "missed"]
 
     assert [(run.flow_link, run.aggregate) for run in missed] == [(TO_STRIPE, tandem.ref("acme", "togai"))]
@@ -53,7 +53,7 @@ async def test_a_link_that_is_switched_off_in_the_middle_writes_no_more(tandem: 
     await tandem.drain()
     made, named = tandem.customers(), tandem.setting("acme")
     await tandem.link(TO_STRIPE)
-    await tandem.look_again()
+    await tandem.recheck()
 
     assert len(made) == 1
     assert named is None
@@ -69,17 +69,17 @@ async def test_a_claim_of_a_link_that_is_off_is_in_nobodys_way(tandem: InProcess
     ):  # fmt: skip
         tandem.account()
         await tandem.drain()
-    begun = tandem.links.open_claim(tandem.ref("acme", "togai"))
+    open_claim = tandem.links.open_claim(tandem.ref("acme", "togai"))
     await tandem.link(TO_TOGAI, enabled=False)
     customer = tandem.customer()
     await tandem.link(TO_STRIPE, enabled=False, changed_at="2026-01-01T00:00:00.000Z")
-    await tandem.look_again()
+    await tandem.recheck()
     tandem.by_hand("link", "acme", customer)
     await tandem.drain()
     await tandem.link(TO_STRIPE)
-    await tandem.look_again()
+    await tandem.recheck()
 
-    assert begun is not None
+    assert open_claim is not None
     assert tandem.linked(customer).rule == "manual"
     assert [found["id"] for found in tandem.customers()] == [customer]
 

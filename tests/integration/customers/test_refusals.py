@@ -97,7 +97,7 @@ async def test_a_customer_with_fifty_keys_waits_and_ends_by_itself(tandem: InPro
     customer = tandem.customer(**keys)
     await tandem.drain()
     [run] = tandem.runs(tandem.ref(customer), "created")
-    await tandem.look_again()
+    await tandem.recheck()
     waiting = tandem.runs(tandem.ref(customer), "created")
     tandem.change(customer, **{"metadata[k00]": "", "metadata[k01]": ""})
     await tandem.drain()
@@ -149,10 +149,10 @@ async def test_a_conflict_stays_one_while_it_is_checked_again(tandem: InProcess)
     await tandem.drain()
     tandem.account(primaryEmail="one@x.test")
     await tandem.drain()
-    await tandem.look_again()
+    await tandem.recheck()
     written = [decode_run(record.value) for record in tandem.log.on(tandem.topics.runs)]
     of_it = [run for run in written if run.aggregate == tandem.ref("acme", "togai") and "created" in run.event_type]
-    begun = next(n for n, run in enumerate(of_it) if run.problem)
+    first_conflict = next(n for n, run in enumerate(of_it) if run.problem)
 
-    assert {run.state for run in of_it[begun:]} == {"parked", "running"}
-    assert {run.problem and run.problem.error for run in of_it[begun:]} == {"Conflict"}
+    assert {run.state for run in of_it[first_conflict:]} == {"parked", "running"}
+    assert {run.problem and run.problem.error for run in of_it[first_conflict:]} == {"Conflict"}

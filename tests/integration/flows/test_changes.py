@@ -236,11 +236,11 @@ async def test_deleted_in_stripe_is_a_state_of_the_link(polled: Tenant, origin: 
     mapping = await polled.mapping(cus, "deleted")
     await polled.togai("PATCH", f"/customers/{customer}", json={"name": "Still here"})
 
-    async def looked() -> bool:
+    async def compared() -> bool:
         runs = await polled.runs(account)
         return any("deleted in Stripe" in str(r["reason"]) and "account.updated" in r["event_type"] for r in runs)
 
-    await until(looked, "a comparison of the account after the deletion")
+    await until(compared, "a comparison of the account after the deletion")
     await polled.settled(account)
     assert "was deleted in Stripe" in mapping["reason"]
     assert (await polled.togai("GET", f"/accounts/{account}"))["status"] == "ACTIVE"

@@ -140,7 +140,7 @@ async def test_a_customer_that_a_person_named_so_is_no_echo(mortal: Stack) -> No
     assert await left.states() == {"togai": "linked", "stripe": "withdrawn"}
 
 
-async def test_what_was_begun_waits_while_its_flow_is_off(mortal: Stack) -> None:
+async def test_an_open_claim_waits_while_its_flow_is_off(mortal: Stack) -> None:
     """Its run waits for Stripe with a claim: nothing is made until the flow is on again, and what came is counted."""
     tenant = await Tenant.make(mortal)
     fault = await tenant.fault("stripe", "error_before", {"operation": "customers.create"}, stored=False)

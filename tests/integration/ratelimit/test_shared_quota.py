@@ -90,8 +90,8 @@ async def test_three_workers_use_one_quota_and_hear_no_429(limited: Stack) -> No
     # No steady state: the first worker that is up begins alone, the others' joining interrupts it, and until a worker
     # knows how fast a vendor answers, the whole time of each call counts as a place taken.
     await called(tenant, 10 * TOGAI_A_SECOND, since=time.time())
-    begun = (await calls_to_togai(tenant))[-1]["at"]
-    calls = sorted(await called(tenant, MEASURED + 1, since=begun), key=lambda call: call["at"])[: MEASURED + 1]
+    started = (await calls_to_togai(tenant))[-1]["at"]
+    calls = sorted(await called(tenant, MEASURED + 1, since=started), key=lambda call: call["at"])[: MEASURED + 1]
     kinds = {call["operation"] for call in calls}
     # From one call to another, since they come in bursts: a fixed stretch of time would count one burst more or less.
     took = calls[-1]["at"] - calls[0]["at"]
@@ -102,7 +102,7 @@ async def test_three_workers_use_one_quota_and_hear_no_429(limited: Stack) -> No
     assert min([await used(limited, name) for name in limited.workers]) > 0
 
 
-async def test_what_was_begun_ends_before_more_is_begun(limited: Stack) -> None:
+async def test_started_work_ends_before_more_is_started(limited: Stack) -> None:
     """Accounts that were read first are linked first: a worker that dies leaves much done and little half done."""
     tenant = await Tenant.make(limited)
     await pile_up(tenant, accounts=90, customers=0)
@@ -144,7 +144,7 @@ async def test_workers_go_on_when_the_allocator_is_killed(limited: Stack) -> Non
     calls = [call["at"] for call in await called(tenant, 8 * TOGAI_A_SECOND, since=back)]
 
     assert by_share
-    assert max(sum(1 for at in calls if begun <= at < begun + 5) for begun in calls) >= 0.95 * 5 * TOGAI_A_SECOND
+    assert max(sum(1 for at in calls if started <= at < started + 5) for started in calls) >= 0.95 * 5 * TOGAI_A_SECOND
     assert refused(await calls_to_togai(tenant)) == []
 
 
@@ -164,11 +164,11 @@ async def test_a_429_with_retry_after_silences_all_workers(limited: Stack) -> No
     at = await refused_by_fault(tenant)
     await until(reported, "the silence that the allocator asks for")
     # A lease that was leased before is good for so long.
-    begun = time.time() + HORIZON
+    started = time.time() + HORIZON
     calls = await called(tenant, 10, since=at + 3)
-    early = [call["began"] - at for call in await calls_to_togai(tenant) if begun < call["began"] < at + 2.9]
+    early = [call["began"] - at for call in await calls_to_togai(tenant) if started < call["began"] < at + 2.9]
 
-    assert begun < at + 2
+    assert started < at + 2
     assert early == []
     assert len(calls) >= 10
 

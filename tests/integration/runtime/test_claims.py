@@ -28,7 +28,7 @@ class Worker:
         self.claims = claims
 
     async def claim(
-        self, source: str, *, target: str = "", match: str = "", looked: Match | None = None, **body: Any
+        self, source: str, *, target: str = "", match: str = "", compared: Match | None = None, **body: Any
     ) -> Mapping:
         return await self.claims.claim(
             source,
@@ -37,7 +37,7 @@ class Worker:
             body=body,
             run=f"run of {source}",
             target=target,
-            match=looked or self.claims.match(match),
+            match=compared or self.claims.match(match),
         )
 
     async def tries(self, source: str, **more: Any) -> Mapping | NotReady | Conflict:
@@ -94,10 +94,10 @@ async def test_exactly_one_wins(two: tuple[Worker, Worker], settings: Settings, 
 async def test_a_link_between_look_and_claim_is_seen(two: tuple[Worker, Worker]) -> None:
     """Claimed and linked under the same value after the other one looked: that one looks again, then goes on."""
     one, other = two
-    looked = one.claims.match("m")
+    compared = one.claims.match("m")
     held = await other.claim(ref("togai", "a"), match="m")
     await other.claims.link(held, ref("stripe", "cus_1"), "created")
-    late = await one.tries(ref("stripe", "cus_2"), looked=looked)
+    late = await one.tries(ref("stripe", "cus_2"), compared=compared)
     assert isinstance(late, NotReady)
     assert "just linked" in str(late)
 
@@ -193,9 +193,9 @@ async def test_a_deleted_side_is_never_made_again(two: tuple[Worker, Worker]) ->
 
 async def test_a_claim_is_old_before_the_vendor_forgets_its_key(settings: Settings) -> None:
     """From 20 hours on absence is proved first."""
-    begun = datetime(2026, 11, 23, 10, tzinfo=UTC)
-    async with worker(settings, begun) as one:
+    started = datetime(2026, 11, 23, 10, tzinfo=UTC)
+    async with worker(settings, started) as one:
         held = await one.claim(ref("togai", "a"))
     for hours, old in ((19.9, False), (20.1, True)):
-        async with worker(settings, begun + timedelta(hours=hours)) as later:
+        async with worker(settings, started + timedelta(hours=hours)) as later:
             assert later.claims.is_old(held) is old

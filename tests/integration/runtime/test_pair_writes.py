@@ -78,7 +78,7 @@ async def test_who_looked_before_the_other_wrote_looks_again(two: tuple[Worker, 
     assert len(known.writes) == 1
 
 
-async def test_a_begun_write_keeps_the_other_side_waiting_for_its_lease(
+async def test_an_announced_write_keeps_the_other_side_waiting_for_its_lease(
     two: tuple[Worker, Worker], clock: list[float], settings: Settings
 ) -> None:
     """A worker that died in the middle blocks nobody for longer; what it began stays known."""

@@ -34,7 +34,7 @@ async def test_a_failing_run_climbs_the_ladder() -> None:
     assert [topic for topic, _ in found] == ["1m", "10m", "1h", "1h"]
     assert [parked.run.parked for _, parked in found] == [1, 2, 3, 4]
     assert all(parked.run.state == "parked" and not parked.checked_at for _, parked in found)
-    assert [fresh for _, fresh in harness.called] == [True, False, False, False]
+    assert [snapshot_used for _, snapshot_used in harness.called] == [True, False, False, False]
     record, waiting = harness.log.written[-2:]
     assert (record.topic, waiting.topic) == (harness.topics.runs, harness.topics.delay("customer", "1h"))
     assert (waiting.key, waiting.value) == (value.aggregate, envelopes.encode(value))

@@ -66,9 +66,9 @@ async def _all(asked: list[Asked], sandbox: Stack, home: Path) -> dict[Asked, Ou
 
 
 async def _one(asked: Asked, sandbox: Stack, home: Path) -> Sweep:
-    begun, scenario = time.monotonic(), asked.scenario
+    started, scenario = time.monotonic(), asked.scenario
     stack = Bred.beside(sandbox, home, asked.mutation, **scenario.settings)
     async with Tandem(stack, scenario.victim, webhooks=scenario.webhooks) as tandem:
         found = await sweep(scenario(tandem), asked.choice)
-    found.seconds = time.monotonic() - begun
+    found.seconds = time.monotonic() - started
     return found

@@ -64,9 +64,9 @@ class Plan:
 
     def write(self, path: Path) -> None:
         """At once as a whole: a process reads it at any moment."""
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(self)))
-        fresh.replace(path)
+        new_file = path.with_suffix(".new")
+        new_file.write_text(json.dumps(asdict(self)))
+        new_file.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> Plan:

@@ -179,7 +179,7 @@ class Deleted(Scenario):
 class _Linked(Scenario):
     """One side stands there unlinked, and the other is made with the same address."""
 
-    async def _alone(self, count: int, make: Callable[[], Awaitable[None]], index: Callable[[], bool]) -> None:
+    async def _one_by_one(self, count: int, make: Callable[[], Awaitable[None]], index: Callable[[], bool]) -> None:
         await self.person.switch_all(*BUILT_IN, enabled=False)
         for _ in range(count):
             await make()
@@ -209,7 +209,7 @@ class LinkedFromTogai(_Linked):
             stripe = {"name": f"Customer c-l{number}", "email": email}
             self.ready.append(Pair(f"l{number}", f"c-l{number}", email, customer, stripe=stripe, rules=("email",)))
 
-        await self._alone(count, make, lambda: self._indexed("customer", self.ready))
+        await self._one_by_one(count, make, lambda: self._indexed("customer", self.ready))
         self.alone = (len(self.ready), 0)
 
     async def act(self) -> list[Pair]:
@@ -233,7 +233,7 @@ class LinkedFromStripe(_Linked):
             stripe = {"name": f"Customer c-{account}", "email": email}
             self.ready.append(Pair(account, f"c-{account}", email, stripe=stripe, rules=("email",)))
 
-        await self._alone(count, make, lambda: self._indexed("account", self.ready))
+        await self._one_by_one(count, make, lambda: self._indexed("account", self.ready))
         self.alone = (0, len(self.ready))
 
     async def act(self) -> list[Pair]:

@@ -143,11 +143,11 @@ async def _standing(tandem: Tandem) -> set[str]:
         return set()
     tandem.plan()
 
-    async def looked() -> bool:
+    async def compared() -> bool:
         labels = Counter(p.point.label for p in tandem.passed())
         return min(labels[f"send tandem.polls {kind}"] for kind in ("stripe-events", "togai-accounts")) > 2 * LOOKS
 
-    await until(looked, "a few polls")
+    await until(compared, "a few polls")
     return {p.point.label for p in tandem.passed()}
 
 
@@ -173,7 +173,7 @@ async def die(scenario: Scenario, points: Sequence[Point], *, steady: bool) -> t
 
     Returns what the victim passed in its last life, too.
     """
-    tandem, begun = scenario.tandem, time.monotonic()
+    tandem, started = scenario.tandem, time.monotonic()
     problems: list[str] = []
     reached, passed = False, set[Point]()
     for _ in range(TRIES):
@@ -197,7 +197,7 @@ async def die(scenario: Scenario, points: Sequence[Point], *, steady: bool) -> t
         passed = {p.point for p in tandem.passed() if p.process == tandem.victim}
         if reached or problems:
             break
-    return Death(tuple(points), steady, reached, problems, time.monotonic() - begun), passed
+    return Death(tuple(points), steady, reached, problems, time.monotonic() - started), passed
 
 
 async def _death(scenario: Scenario, pairs: list[Pair]) -> bool:

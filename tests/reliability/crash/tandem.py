@@ -122,13 +122,13 @@ class Tandem:
 
     def plan(self, die: Point | None = None) -> None:
         """Count from zero from now on, and die at a point if one is given."""
-        self._begun = end_of(self.stack.home / "journal")
+        self._journal_start = end_of(self.stack.home / "journal")
         self._plan = Plan(self._plan.id + 1, die)
         self._plan.write(self.stack.home / "plan.json")
 
     def passed(self) -> list[Passing]:
         """The points that were passed under the present plan, by every process."""
-        found = passings(self.stack.home / "journal", self._begun)
+        found = passings(self.stack.home / "journal", self._journal_start)
         return [passing for passing in found if passing.plan == self._plan.id]
 
     @property

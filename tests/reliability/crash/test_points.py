@@ -18,18 +18,18 @@ def test_a_line_that_is_just_being_written_is_none_yet(tmp_path: Path) -> None:
     points.end(operation)
     line = journal.read_bytes()[len(whole) :]
     os.truncate(journal, len(whole) + 11)
-    begun = end_of(journal)
+    started = end_of(journal)
     present = passings(journal)
     os.truncate(journal, len(whole))
     with journal.open("ab") as file:
         file.write(line)
 
     assert present == [Passing(1, "worker", Point("send runs", 1, "before"))]
-    assert begun == len(whole)
-    assert passings(journal, begun) == [Passing(1, "worker", Point("send runs", 1, "after"))]
+    assert started == len(whole)
+    assert passings(journal, started) == [Passing(1, "worker", Point("send runs", 1, "after"))]
 
 
-def test_a_journal_that_nobody_has_begun_is_empty(tmp_path: Path) -> None:
+def test_a_journal_that_nobody_has_written_is_empty(tmp_path: Path) -> None:
     """Its first line begins it."""
     assert end_of(tmp_path / "journal") == 0
     assert passings(tmp_path / "journal") == []

@@ -8,7 +8,7 @@ import pytest
 from console.api.pollers import PollerItem, Pollers, problems
 
 DAY = 86400.0
-LOOK = "see the log of ingress and `tandem connections list`"
+REMEDY = "see the log of ingress and `tandem connections list`"
 
 
 def poller(**fields: Any) -> PollerItem:
@@ -25,7 +25,7 @@ def poller(**fields: Any) -> PollerItem:
 )
 def test_each_late_list_is_a_sentence(item: PollerItem, says: str) -> None:
     """Ingress's own words if it has any, else for how long."""
-    assert problems(Pollers(items=[poller(), item]), "alarm") == [f"{says}; {LOOK}"]
+    assert problems(Pollers(items=[poller(), item]), "alarm") == [f"{says}; {REMEDY}"]
 
 
 def test_levels_are_kept_apart() -> None:

@@ -55,7 +55,7 @@ def both(
     )
 
 
-def look(
+def compare(
     seen: PairSnapshot,
     pair: Mapping = MADE_IN_TOGAI,
     known: Known | None = None,
@@ -70,7 +70,7 @@ def look(
 
 def test_equal_sides_ask_for_nothing() -> None:
     """And both agree on every field from then on."""
-    found = look(both(), known=Known())
+    found = compare(both(), known=Known())
 
     assert not found.writes
     assert found.different == []
@@ -92,7 +92,7 @@ def test_equal_sides_ask_for_nothing() -> None:
 )
 def test_what_the_owner_changed_in_togai_is_written_to_stripe(changed: dict[str, Any], wanted: dict[str, Any]) -> None:
     """In Stripe's terms, and nothing else."""
-    found = look(both(togai=changed))
+    found = compare(both(togai=changed))
 
     assert found.write == {"togai": {}, "stripe": wanted}
     assert found.different == []
@@ -117,7 +117,7 @@ def test_what_the_owner_changed_in_stripe_is_written_to_account_and_customer(
 ) -> None:
     """The customer that Tandem made above the account must not keep a stale value: invoices show it."""
     seen = both(stripe=changed)
-    found = look(seen, MADE_IN_STRIPE)
+    found = compare(seen, MADE_IN_STRIPE)
 
     assert togai_changes(found.write["togai"], seen) == (account, customer)
     assert found.write["stripe"] == {}
@@ -126,7 +126,7 @@ def test_what_the_owner_changed_in_stripe_is_written_to_account_and_customer(
 def test_with_several_accounts_only_the_account_is_written() -> None:
     """The customer's own fields are the other accounts' too; its name is shown as a difference."""
     seen = both(stripe={"name": "Other", "email": "n@x.test"}, alone=False)
-    found = look(seen, MADE_IN_STRIPE)
+    found = compare(seen, MADE_IN_STRIPE)
 
     assert togai_changes(found.write["togai"], seen) == ({"primaryEmail": "n@x.test"}, {})
     assert [(d.field, "several linked accounts" in d.reason) for d in found.different] == [("name", True)]
@@ -136,7 +136,7 @@ def test_with_several_accounts_only_the_account_is_written() -> None:
 def test_a_change_on_the_other_side_is_shown_and_not_touched(pair: Mapping, owner: str) -> None:
     """Neither copied nor reverted, and both values are shown with the owner."""
     changed = both(stripe={"name": "By hand"}) if owner == "togai" else both(togai={"customer.name": "By hand"})
-    found = look(changed, pair)
+    found = compare(changed, pair)
 
     assert not found.writes
     [difference] = found.different
@@ -147,8 +147,8 @@ def test_a_change_on_the_other_side_is_shown_and_not_touched(pair: Mapping, owne
 
 def test_the_owners_next_change_of_the_field_ends_the_difference() -> None:
     """And a change of another field leaves it as it is."""
-    other_field = look(both(togai={"account.primaryEmail": "n@x.test"}, stripe={"name": "By hand"}))
-    same_field = look(both(togai={"customer.name": "Acme II"}, stripe={"name": "By hand"}))
+    other_field = compare(both(togai={"account.primaryEmail": "n@x.test"}, stripe={"name": "By hand"}))
+    same_field = compare(both(togai={"customer.name": "Acme II"}, stripe={"name": "By hand"}))
 
     assert other_field.write["stripe"] == {"email": "n@x.test"}
     assert [d.field for d in other_field.different] == ["name"]
@@ -179,12 +179,12 @@ def test_the_owner(first: Any, owners: dict[str, str], field: str, owner: str) -
 
 def test_a_late_write_of_ours_is_repaired_and_a_persons_is_not() -> None:
     """A worker that stood still may send what it decided long ago: its announcement tells it from a person's change."""
-    agreed = look(both(togai={"customer.name": "N2"})).agreed
+    agreed = compare(both(togai={"customer.name": "N2"})).agreed
     late = Write(run="r", to="stripe", fields={"name": digest("N1")}, at=0)
     now = both(togai={"customer.name": "N2"}, stripe={"name": "N1"})
 
-    assert look(now, known=Known(agreed=agreed, open=(late,))).write["stripe"] == {"name": "N2"}
-    assert not look(now, known=Known(agreed=agreed)).writes
+    assert compare(now, known=Known(agreed=agreed, open=(late,))).write["stripe"] == {"name": "N2"}
+    assert not compare(now, known=Known(agreed=agreed)).writes
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_what_togai_would_refuse_is_a_difference_with_its_reason(
     stripe: dict[str, Any], togai: dict[str, Any], reason: str
 ) -> None:
     """It is not tried, and goes by itself when it can."""
-    found = look(both(stripe=stripe, togai=togai), MADE_IN_STRIPE)
+    found = compare(both(stripe=stripe, togai=togai), MADE_IN_STRIPE)
 
     assert found.write["togai"] == {}
     assert reason in " ".join(d.reason for d in found.different)
@@ -210,8 +210,8 @@ def test_chosen_metadata_travels_and_the_rest_of_the_map_stays() -> None:
     seen = both(
         togai={"account.metadata": {"VATN": "old", "keep": "1"}}, stripe={"metadata": {"VATN": "new", "x": "y"}}
     )
-    to_togai = look(seen, MADE_IN_STRIPE, Known(), metadata=("VATN",))
-    to_stripe = look(seen, MADE_IN_TOGAI, Known(), metadata=("VATN", "none"))
+    to_togai = compare(seen, MADE_IN_STRIPE, Known(), metadata=("VATN",))
+    to_stripe = compare(seen, MADE_IN_TOGAI, Known(), metadata=("VATN", "none"))
 
     assert togai_changes(to_togai.write["togai"], seen) == ({"metadata": {"VATN": "new", "keep": "1"}}, {})
     assert stripe_params(to_stripe.write["stripe"]) == {"metadata": {"VATN": "old"}}
@@ -222,13 +222,13 @@ def test_what_a_write_to_togai_carries_besides() -> None:
     ours to set back.
     """
     seen = both(stripe={"address": {"line1": "2 St"}, "metadata": {"A": "new"}}, togai={"account.metadata": {"B": "1"}})
-    found = look(seen, MADE_IN_STRIPE, Known(), metadata=("A", "B"))
-    by_hand = look(both(stripe={"phone": "+2", "address": {"line1": "2 St"}}), MADE_IN_STRIPE)
+    found = compare(seen, MADE_IN_STRIPE, Known(), metadata=("A", "B"))
+    by_hand = compare(both(stripe={"phone": "+2", "address": {"line1": "2 St"}}), MADE_IN_STRIPE)
     by_hand.different.append(FieldConflict("phone", "stripe", {"togai": "+1", "stripe": "+2"}, "by hand"))
     by_hand.write["togai"].pop("phone")
 
     assert carried(found, seen, ("A", "B")) == found.write["togai"] | {"phone": "+1", "metadata.B": "1"}
-    assert carried(look(both(stripe={"email": "n@x.test"}), MADE_IN_STRIPE), seen, ()) == {"email": "n@x.test"}
+    assert carried(compare(both(stripe={"email": "n@x.test"}), MADE_IN_STRIPE), seen, ()) == {"email": "n@x.test"}
     assert carried(by_hand, seen, ()) == {"address": {"line1": "2 St"}}
 
 
@@ -294,7 +294,7 @@ class World:
     def __init__(self, pair: Mapping, owners: dict[str, str]) -> None:
         self.pair, self.owners = pair, owners
         self.seen, self.agreed, self.writes = both(), dict[str, str](), 0
-        self.look()
+        self.compare()
 
     def edit(self, side: str, change: tuple[str, Any]) -> None:
         name, value = change
@@ -310,7 +310,7 @@ class World:
     def _stripe(self) -> dict[str, Any]:
         return self.seen.stripe.model_dump()
 
-    def look(self) -> Decision:
+    def compare(self) -> Decision:
         found = decide(CustomerFields(self.seen, self.pair, Known(agreed=self.agreed), self.owners, ()))
         if found.write["stripe"]:
             self.writes += 1
@@ -337,12 +337,12 @@ def test_after_any_sequence_owned_fields_are_equal_or_shown(
     world = World(pair, owners)
     for step in steps:
         if step == "look":
-            world.look()
+            world.compare()
         else:
             world.edit(*step)
-    last = world.look()
+    last = world.compare()
     written = world.writes
-    again = world.look()
+    again = world.compare()
 
     shown = {d.field for d in last.different}
     for name in names(()):
@@ -358,9 +358,9 @@ def test_what_the_other_side_changed_stays_as_it_is(edits: list[Any]) -> None:
     world = World(MADE_IN_TOGAI, {})
     for edit in edits:
         world.edit(*edit)
-        world.look()
+        world.compare()
     before = world.seen
-    world.look()
+    world.compare()
 
     assert world.seen == before
     assert world.writes == 0

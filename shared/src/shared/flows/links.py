@@ -41,13 +41,13 @@ def missing_links(
     by_app: dict[str, str] = {connection.app: connection.id for connection in connections}
     wanted = {link_id(flow): flow for flow in flows}
     of_these = {id for id, link in known.items() if set(link.connections.values()) & set(by_app.values())}
-    fresh = not (of_these | (wanted.keys() & known.keys()))
+    first_start = not (of_these | (wanted.keys() & known.keys()))
     return [
         FlowLink(
             id=id,
             flow=flow.id,
             connections={alias: by_app[app] for alias, app in sorted(aliases_of(flow).items())},
-            enabled=fresh and (sandboxed or not flow.starts_off),
+            enabled=first_start and (sandboxed or not flow.starts_off),
         )
         for id, flow in wanted.items()
         if id not in known and by_app.keys() >= set(aliases_of(flow).values())

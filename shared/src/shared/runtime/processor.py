@@ -44,7 +44,7 @@ from shared.settings import Settings
 
 log = get_logger(__name__)
 
-FRESH_FOR = 60.0
+SNAPSHOT_VALID_FOR = 60.0
 """Seconds for which a live event is taken for the present state; a later one is looked up again (design law 5)."""
 WRITE_DEADLINE = 60.0
 """Seconds for a record that must be written: longer without Kafka, and the worker stops instead of losing it."""
@@ -120,7 +120,7 @@ class Processor:
             metrics.DUPLICATES.inc()
             return
         matched = await self._matching(work, envelope)
-        live = envelope.origin in ("live", "poll") and self._age(envelope) < FRESH_FOR
+        live = envelope.origin in ("live", "poll") and self._age(envelope) < SNAPSHOT_VALID_FOR
         known = work.known if live else Known.CHANGED
         outcomes = [await self._run(work, envelope, run, known) for run in matched if not run.ended]
         if not matched:

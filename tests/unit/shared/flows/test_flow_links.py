@@ -44,7 +44,7 @@ def known(*flows: str, **changes: Any) -> dict[str, FlowLink]:
 
 
 @pytest.mark.parametrize("sandboxed", [True, False])
-def test_a_fresh_home_has_its_flows_on(sandboxed: bool) -> None:
+def test_a_new_home_has_its_flows_on(sandboxed: bool) -> None:
     """With real keys all but those that bill or write to customers; in the sandbox these too."""
     found = made(sandboxed=sandboxed)
     off = {name for name, link in found.items() if not link.enabled}

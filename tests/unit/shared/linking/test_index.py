@@ -80,17 +80,17 @@ def test_records_read_back_and_a_newer_major_version_stops() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "x", "y"]), st.booleans())))
-def test_any_history_leaves_what_a_fresh_fold_of_the_last_records_has(history: list[tuple[str, str, bool]]) -> None:
+def test_any_history_leaves_what_a_fold_of_the_last_records_has(history: list[tuple[str, str, bool]]) -> None:
     """The topic is compacted: who starts later sees the last records only."""
     followed, last = EntityIndex(), {}
     for name, email, active in history:
         state: Any = "active" if active else "deleted"
         last[name] = Entity(ref=f"{STRIPE}/customer/{name}", email=email, state=state)
         followed.apply(last[name])
-    fresh = EntityIndex()
+    folded = EntityIndex()
     for entity in last.values():
-        fresh.apply(entity)
+        folded.apply(entity)
 
-    assert len(followed) == len(fresh)
+    assert len(followed) == len(folded)
     for email in ("x", "y"):
-        assert sorted(refs(followed.with_email(STRIPE, email))) == sorted(refs(fresh.with_email(STRIPE, email)))
+        assert sorted(refs(followed.with_email(STRIPE, email))) == sorted(refs(folded.with_email(STRIPE, email)))

@@ -115,10 +115,10 @@ def test_the_quota_is_never_idle_while_work_waits(rate: float, seed: int, calls:
     world.add_worker("other", backfill=30)
     # Until a worker has seen twenty answers it does not know which of them are slow.
     world.run(60 / rate)
-    begun = world.at
+    started = world.at
     world.run(62)
 
-    assert used(world, begun, 60) >= 0.95 * 60 * rate
+    assert used(world, started, 60) >= 0.95 * 60 * rate
 
 
 @steady
@@ -127,11 +127,11 @@ def test_what_one_lane_leaves_goes_to_the_others(seed: int) -> None:
     """Where live wants half of the quota, replay gets the rest, and nothing lies idle."""
     world = World(Quota(10.0), seed)
     saturated(world, workers=2, replay=5)
-    begun, first = world.at, world.workers["w0"]
+    started, first = world.at, world.workers["w0"]
     for number in range(150):
         world.later(number / 5, lambda: world.call(first, "live"))
     world.run(30)
-    calls = Counter(call.key.lane for call in world.between(begun, world.at))
+    calls = Counter(call.key.lane for call in world.between(started, world.at))
 
     assert calls["live"] >= 145
     assert calls["live"] + calls["replay"] >= 0.95 * 300
@@ -143,9 +143,9 @@ def test_live_takes_all_but_a_twentieth_and_nobody_starves(seed: int) -> None:
     """With everything waiting everywhere: 95 to 5, and 6 to 3 to 1 inside those."""
     world = World(Quota(10.0), seed)
     saturated(world, workers=2, **(dict.fromkeys(LANES, 3) | {"live": 15}))
-    begun = world.at
+    started = world.at
     world.run(150)
-    calls = world.between(begun, world.at)
+    calls = world.between(started, world.at)
 
     assert share_of(calls, "live") == pytest.approx(0.95, abs=0.015)
     assert share_of(calls, "replay") == pytest.approx(0.03, abs=0.012)
@@ -162,9 +162,9 @@ def test_workers_share_by_demand(seed: int) -> None:
     saturated(world, workers=2, live=40)
     world.add_worker("loud", live=400)
     world.run(3)
-    begun = world.at
+    started = world.at
     world.run(30)
-    calls = Counter(call.worker for call in world.between(begun, world.at))
+    calls = Counter(call.worker for call in world.between(started, world.at))
 
     assert max(calls.values()) <= 1.15 * min(calls.values())
 
@@ -215,12 +215,12 @@ def test_workers_go_on_without_an_allocator(seed: int, gap: float) -> None:
     alone = world.between(died + 4.2, world.at)
     world.begin_allocator()
     world.run(3)
-    begun = world.at
+    started = world.at
     world.run(11)
 
     assert len(alone) <= 3 * (0.05 * 25 * (gap - 4.2) + 1)
     assert len(alone) >= 3 * (0.05 * 25 * (gap - 4.2) - 1)
-    assert used(world, begun, 10) >= 0.95 * 25 * 10
+    assert used(world, started, 10) >= 0.95 * 25 * 10
     assert world.most_in_a_window() <= 25
 
 
@@ -236,16 +236,16 @@ def test_a_429_lowers_the_rate_and_time_raises_it(reason: str) -> None:
 
     world.answer = answer
     world.run(25)
-    begun = world.at
+    started = world.at
     world.run(20)
-    lowered = len(world.between(begun, world.at)) / 20
+    lowered = len(world.between(started, world.at)) / 20
     allows[0] = 100
     world.run(45)
-    begun = world.at
+    started = world.at
     world.run(12)
 
     assert 5 <= lowered <= 15
-    assert used(world, begun, 10) >= 0.95 * 20 * 10
+    assert used(world, started, 10) >= 0.95 * 20 * 10
 
 
 @pytest.mark.parametrize(("reason", "other"), [("global-rate", 0), ("endpoint-rate", 9)])
@@ -260,11 +260,11 @@ def test_retry_after_holds_all_workers(reason: str, other: int) -> None:
     world.refuse(world.workers["w1"], "create", reason, 7.0)
     world.run(0.05)
     world.add_worker("new").backlog |= {key("live", "create"): 5}
-    begun = world.at
+    started = world.at
     world.run(6.8)
-    silent = Counter(call.key.operation for call in world.between(begun, world.at))
+    silent = Counter(call.key.operation for call in world.between(started, world.at))
     world.run(3)
-    after = Counter(call.key.operation for call in world.between(begun + 7, world.at))
+    after = Counter(call.key.operation for call in world.between(started + 7, world.at))
 
     assert silent["create"] == 0
     assert (silent["update"] > 0) is (other > 0)
@@ -277,19 +277,19 @@ def test_retry_after_holds_all_workers_without_an_allocator() -> None:
     world = saturated(World(Quota(50.0)), live=10)
     world.kill_allocator()
     world.run(10)
-    begun = world.at
+    started = world.at
     world.run(7)
-    before = Counter(call.worker for call in world.between(begun, world.at))
+    before = Counter(call.worker for call in world.between(started, world.at))
     world.refuse(world.workers["w1"], "", "", 7.0)
     world.run(0.05)
-    begun = world.at
+    started = world.at
     world.run(6.8)
-    silent = Counter(call.worker for call in world.between(begun, world.at))
+    silent = Counter(call.worker for call in world.between(started, world.at))
     world.run(6)
 
     assert len(before) == len(world.workers) > 1
     assert set(silent) <= {"w1"}
-    assert {call.worker for call in world.between(begun + 7, world.at)} == set(world.workers)
+    assert {call.worker for call in world.between(started + 7, world.at)} == set(world.workers)
 
 
 @pytest.mark.parametrize("reason", ["resource-specific", "lock_timeout"])
@@ -297,7 +297,7 @@ def test_a_locked_object_lowers_nothing(reason: str) -> None:
     """It says nothing about the account."""
     world = saturated(World(Quota(25.0)), live=10)
     world.answer = lambda call: (reason, 5.0)
-    begun = world.at
+    started = world.at
     world.run(12)
 
-    assert used(world, begun, 10) >= 0.95 * 25 * 10
+    assert used(world, started, 10) >= 0.95 * 25 * 10

@@ -342,11 +342,11 @@ async def test_news_from_before_the_look_wake_nobody() -> None:
 async def test_a_run_that_looked_before_the_assignment_looks_again_when_it_is_due(due: float) -> None:
     """Another worker may have got the news, and nobody wakes it any more; or may even have ended it."""
     harness = Harness()
-    looked_before = harness.submit("a", partition=DELAY, due=due, checked_at=999.0)
-    looked_after = harness.submit("b", partition=DELAY, due=due, checked_at=1000.0)
+    checked_before = harness.submit("a", partition=DELAY, due=due, checked_at=999.0)
+    checked_after = harness.submit("b", partition=DELAY, due=due, checked_at=1000.0)
     await asyncio.wait_for(_until(lambda: len(harness.handled) == 2), 5)
 
-    assert (looked_before.known, looked_after.known) == (Known.CHANGED, Known.UNCHANGED)
+    assert (checked_before.known, checked_after.known) == (Known.CHANGED, Known.UNCHANGED)
 
 
 async def _until(condition: Callable[[], bool]) -> None:

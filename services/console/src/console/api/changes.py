@@ -45,7 +45,7 @@ async def seen(state: State, place: Place) -> None:
 
 
 @contextmanager
-def _alone(state: State, letter_id: str) -> Iterator[None]:
+def _one_at_a_time(state: State, letter_id: str) -> Iterator[None]:
     if letter_id in state.busy:
         raise NotNow(f"dead letter {letter_id} is being worked on right now", "look at it again in a few seconds")
     state.busy.add(letter_id)
@@ -88,7 +88,7 @@ async def retry_letter(state: State, letter_id: str) -> DeadLetter:
     In this order nothing is lost if we die in between: the letter stays open, and a second retry is the same run.
     Raises Unknown, NotNow, Unavailable.
     """
-    with _alone(state, letter_id):
+    with _one_at_a_time(state, letter_id):
         letter, _ = await asyncio.to_thread(_open_letter, state, letter_id)
         headers = [(PARKED_HEADER, runs.encode(_anew(letter.run)))] if letter.run else []
         key = letter.aggregate or letter.event or letter.id
@@ -98,7 +98,7 @@ async def retry_letter(state: State, letter_id: str) -> DeadLetter:
 
 async def discard_letter(state: State, letter_id: str, reason: str) -> DeadLetter:
     """Give up for good: the run ends as `discarded`, then the letter. Raises Unknown, NotNow, Unavailable."""
-    with _alone(state, letter_id):
+    with _one_at_a_time(state, letter_id):
         letter, present = await asyncio.to_thread(_open_letter, state, letter_id)
         run = present or letter.run
         # A later event may have closed the run since: its better end stays.

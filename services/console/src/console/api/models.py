@@ -12,7 +12,7 @@ STRIPE_REF = f"stripe:test:acct_1Nv0FGQ9RKHgCVdK/customer/{CUS}"
 TOGAI_REF = "togai:test:org_1zYnJ0W2/account/acme"
 
 
-class Problem(Model):
+class RunProblem(Model):
     """Why something did not go on."""
 
     error: str = Field(description="class of the error", examples=["Rejected"])
@@ -82,7 +82,7 @@ class StepItem(Model):
     attempts: int
     output: dict[str, Any]
     notes: list[str] = Field(description="what was chosen, cut or found, in words")
-    problem: Problem | None
+    problem: RunProblem | None
 
 
 class RunItem(Model):
@@ -104,7 +104,7 @@ class RunItem(Model):
     updated_at: str
     ended_at: str | None = Field(description="null until it has ended")
     reason: str = Field(description="why it ended as it did", examples=["both sides are equal"])
-    problem: Problem | None
+    problem: RunProblem | None
     attempts: int
     parked: int = Field(description="how often it was parked")
     next_attempt_at: str | None = Field(description="when a parked run goes on")
@@ -129,7 +129,7 @@ class DeadLetterItem(Model):
 
     id: str = Field(examples=["dead_5d3e1f2a4b6c8d0e1f0c9a7b"])
     state: str = Field(description="open, retried, discarded or resolved: a later run ended well", examples=["open"])
-    problem: Problem
+    problem: RunProblem
     noun: str = Field(examples=["customer"])
     aggregate: str = Field(examples=[TOGAI_REF])
     event: str

@@ -64,8 +64,8 @@ def problems(found: Pollers | None, *levels: str) -> list[str]:
         return []
     whole = [f"pollers: {found.problem}"] if found.problem and "warning" in levels else []
     late = (item for item in found.items if item.level in levels)
-    look = "see the log of ingress and `tandem connections list`"
-    return whole + [f"{item.kind} of {item.app_account}: {item.problem or _gap(item)}; {look}" for item in late]
+    remedy = "see the log of ingress and `tandem connections list`"
+    return whole + [f"{item.kind} of {item.app_account}: {item.problem or _gap(item)}; {remedy}" for item in late]
 
 
 def _gap(item: PollerItem) -> str:

@@ -16,11 +16,11 @@ from console.pages.words import app_name, entity_kind
 from console.projection.pending import Differing
 
 
-def problem(found: RunError | None, entity: str = "") -> models.Problem | None:
+def problem(found: RunError | None, entity: str = "") -> models.RunProblem | None:
     """Without the traceback: that stands in the detail of a dead letter only. `entity` is no candidate for itself."""
     if found is None:
         return None
-    return models.Problem(
+    return models.RunProblem(
         error=found.error,
         reason=found.reason,
         code=found.code,

@@ -83,8 +83,8 @@ def retry(letter: LetterId, json: client.AsJson = False) -> None:
         client.print_json(answer)
         return
     found = answer.json()
-    look = found["run"] or found["event"] or found["aggregate"]
-    client.out().print(f"Sent again. See how it goes: tandem runs list --id {look}", markup=False)
+    searched_id = found["run"] or found["event"] or found["aggregate"]
+    client.out().print(f"Sent again. See how it goes: tandem runs list --id {searched_id}", markup=False)
 
 
 @app.command()

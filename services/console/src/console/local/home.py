@@ -50,9 +50,9 @@ def now() -> str:
 
 def write_json(file: Path, content: Any) -> None:
     """Replace the file in one step: a reader sees the old or the new content."""
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(content, indent=1))
-    os.replace(fresh, file)
+    new_file = file.with_name(f".{file.name}.{os.getpid()}")
+    new_file.write_text(json.dumps(content, indent=1))
+    os.replace(new_file, file)
 
 
 class Home:

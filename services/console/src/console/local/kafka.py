@@ -186,9 +186,9 @@ class EmbeddedKafka:
 
     async def _format(self) -> None:
         """Format beside the final place and rename: a start that was killed half way leaves nothing half done."""
-        fresh = self.folder / "data.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        self._write_properties(fresh)
+        new_folder = self.folder / "data.new"
+        shutil.rmtree(new_folder, ignore_errors=True)
+        self._write_properties(new_folder)
         run = self.command
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # With "=", because one id in 64 begins with a dash and would be read as an option.
@@ -203,10 +203,10 @@ class EmbeddedKafka:
         finally:
             await child.kill()
             given.unlink()
-        if not (fresh / "meta.properties").exists():
+        if not (new_folder / "meta.properties").exists():
             raise LocalError(f"Kafka's data folder could not be made ({child.exit_reason}). Look into {said}.")
         said.unlink()
-        fresh.rename(self.folder / "data")
+        new_folder.rename(self.folder / "data")
 
     async def start(self, progress: jars.Progress = lambda done, total: None) -> None:
         """Start the broker and return when it takes records.

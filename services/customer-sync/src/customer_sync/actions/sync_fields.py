@@ -45,8 +45,8 @@ async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
         raise await gone(context, pair, changed.customer.id)
     if changed.changed is not None and not _concerns(context, pair, changed.changed):
         raise Ended("in_sync", "nothing that travels was changed", pair.refs)
-    fresh = changed.customer if context.shows_present and changed.unchanged is not False else None
-    return await _compare(context, pair, "stripe", Shown(stripe=fresh))
+    snapshot = changed.customer if context.shows_present and changed.unchanged is not False else None
+    return await _compare(context, pair, "stripe", Shown(stripe=snapshot))
 
 
 async def _end_if_named_now(context: Context, ref: str, changed: ChangedCustomer) -> None:

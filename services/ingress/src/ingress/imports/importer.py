@@ -104,8 +104,8 @@ class Importer:
     async def _page(self) -> bool:
         """List and write one page; whether there are more."""
         page = await self._listed()
-        fresh = [row for row in page.rows if row.id not in self.progress.edge]
-        await self._append(fresh)
+        new_rows = [row for row in page.rows if row.id not in self.progress.edge]
+        await self._append(new_rows)
         if page.rows:
             last = page.rows[-1]
             edge = [row.id for row in page.rows if row.created == last.created]
@@ -113,8 +113,8 @@ class Importer:
             await self._keep(
                 state="running",
                 problem="",
-                listed=self.progress.listed + len(fresh),
-                written=self.progress.written + len(fresh),
+                listed=self.progress.listed + len(new_rows),
+                written=self.progress.written + len(new_rows),
                 cursor=last.id,
                 reached=last.created,
                 edge=[*kept, *edge],

@@ -183,7 +183,7 @@ class EventReader:
         """
         self._log.require(since)
         await self._log.caught_up()
-        unknown, cut = await self._walk(client, int(since))
+        unknown, cut = await self._list_unknown(client, int(since))
         # The list came first: what a webhook brought meanwhile is in the log by now.
         await self._log.caught_up()
         return unknown, [event for event in unknown if not self._log.knows(self._account, event.id)], cut
@@ -191,7 +191,7 @@ class EventReader:
     async def _bring(self, verdict: Verdict, connection: Connection) -> int:
         """Append what is missing, then bring the index to the newest states. Returns how many were appended."""
         appended = [await self._append(event, connection) for event in verdict.missing].count(True)
-        await self._feed()
+        await self._update_index()
         return appended
 
     async def _poll_state(self, connection: Connection) -> Poll:
@@ -203,7 +203,7 @@ class EventReader:
             await self._store.poll(poll)
         return poll
 
-    async def _walk(self, client: StripeApp, since: int) -> tuple[deque[Listed], bool]:
+    async def _list_unknown(self, client: StripeApp, since: int) -> tuple[deque[Listed], bool]:
         """Every listed event that is not in the log, newest first, and whether newer ones had to be left out."""
         unknown: deque[Listed] = deque(maxlen=KEPT)
         self._states, self._listed, self._last, missed, after = {}, 0, 0.0, 0, ""
@@ -250,7 +250,7 @@ class EventReader:
         metrics.POLL_EVENTS.labels("stripe").inc()
         return True
 
-    async def _feed(self) -> None:
+    async def _update_index(self) -> None:
         """Bring the index to the newest states that the list shows: it tells the true order within a second."""
         await self._store.upsert(self._states.values(), partial(supersedes, ties=True))
 

@@ -107,24 +107,24 @@ class ListReader:
     async def _pass(self, client: TogaiApp, poll: Poll, take: Take) -> None:
         """Read a whole list, from where an earlier process left it; the place is durable every few pages."""
         noun: Noun = "customers" if poll.kind == CUSTOMERS.kind else "accounts"
-        walk, progress = Paginator(noun, poll.cursor), Progress(self._account, f"togai {noun}", poll.seen)
-        walk.seen = poll.seen if poll.cursor else 0
+        paginator, progress = Paginator(noun, poll.cursor), Progress(self._account, f"togai {noun}", poll.seen)
+        paginator.seen = poll.seen if poll.cursor else 0
         kept_at = self._clock()
-        while not walk.done:
-            await take(await walk.step(client))
-            if walk.done or walk.calls % KEEP_EVERY == 0 or self._clock() - kept_at > 5:
+        while not paginator.done:
+            await take(await paginator.step(client))
+            if paginator.done or paginator.calls % KEEP_EVERY == 0 or self._clock() - kept_at > 5:
                 kept_at = self._clock()
                 poll = msgspec.structs.replace(
                     poll,
-                    cursor=walk.cursor,
-                    seen=walk.seen,
-                    complete=walk.done,
-                    passes=poll.passes + walk.done,
+                    cursor=paginator.cursor,
+                    seen=paginator.seen,
+                    complete=paginator.done,
+                    passes=poll.passes + paginator.done,
                     found=poll.found + self._found(noun),
                     at=rfc3339(self._clock()),
                 )
                 await self._store.poll(poll)
-            progress.tell(walk.seen, ended=walk.done)
+            progress.tell(paginator.seen, ended=paginator.done)
 
     def _found(self, noun: Noun) -> int:
         """Events since the last question; all are of accounts."""
@@ -229,16 +229,16 @@ class ListReader:
         if self._customers_at is None or self._clock() - self._customers_at > CUSTOMERS_EVERY:
             # The first pass has just read them all, or an earlier process did.
             if self._customers_at is not None:
-                walk = Paginator("customers")
-                while not walk.done:
-                    await self._index.take_customers(await walk.step(client))
-                customers = _passed(customers, walk)
+                paginator = Paginator("customers")
+                while not paginator.done:
+                    await self._index.take_customers(await paginator.step(client))
+                customers = _passed(customers, paginator)
             self._customers_at = self._clock()
-        walk = Paginator("accounts")
-        while not walk.done:
-            await self._take_accounts(await walk.step(client), client, connection)
-        await self._misses(walk, client, connection)
-        return msgspec.structs.replace(customers, cursor=""), _passed(accounts, walk)
+        paginator = Paginator("accounts")
+        while not paginator.done:
+            await self._take_accounts(await paginator.step(client), client, connection)
+        await self._misses(paginator, client, connection)
+        return msgspec.structs.replace(customers, cursor=""), _passed(accounts, paginator)
 
     async def _roll(
         self, client: TogaiApp, connection: Connection, polls: tuple[Poll, Poll], pages: int
@@ -246,33 +246,35 @@ class ListReader:
         """Some pages of the full pass over both lists, one after the other, for ever."""
         customers, accounts = polls
         for _ in range(pages):
-            walk = self._rolling = self._rolling or _resumed(customers, accounts)
-            rows = await walk.step(client)
-            if walk.noun == "customers":
+            paginator = self._rolling = self._rolling or _resumed(customers, accounts)
+            rows = await paginator.step(client)
+            if paginator.noun == "customers":
                 await self._index.take_customers(rows)
-                customers = _passed(customers, walk)
+                customers = _passed(customers, paginator)
             else:
                 await self._take_accounts(rows, client, connection)
-                accounts = _passed(accounts, walk)
-            if walk.done:
-                await self._misses(walk, client, connection)
-                self._rolling = Paginator("accounts" if walk.noun == "customers" else "customers")
+                accounts = _passed(accounts, paginator)
+            if paginator.done:
+                await self._misses(paginator, client, connection)
+                self._rolling = Paginator("accounts" if paginator.noun == "customers" else "customers")
         return customers, accounts
 
-    async def _misses(self, walk: Paginator, client: TogaiApp, connection: Connection) -> None:
+    async def _misses(self, paginator: Paginator, client: TogaiApp, connection: Connection) -> None:
         """Ask for accounts that a full pass did not show. The pass alone proves nothing: lists move while one reads."""
-        if walk.noun != "accounts" or not walk.whole:
+        if paginator.noun != "accounts" or not paginator.whole:
             return
         now = self._clock()
-        missed = [a for a in self._index.accounts() if Ref.parse(a.ref).id not in walk.shown]
+        missed = [a for a in self._index.accounts() if Ref.parse(a.ref).id not in paginator.shown]
         due = [a for a in missed if now - self._asked_for.get(a.ref, 0.0) > CUSTOMERS_EVERY]
         for account in due[:MISSES]:
             self._asked_for[account.ref] = now
             await self._index.miss(account, client, connection)
 
 
-def _passed(poll: Poll, walk: Paginator) -> Poll:
-    return msgspec.structs.replace(poll, cursor=walk.cursor, seen=walk.seen, passes=poll.passes + walk.done)
+def _passed(poll: Poll, paginator: Paginator) -> Poll:
+    return msgspec.structs.replace(
+        poll, cursor=paginator.cursor, seen=paginator.seen, passes=poll.passes + paginator.done
+    )
 
 
 def _resumed(customers: Poll, accounts: Poll) -> Paginator:
