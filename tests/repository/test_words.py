@@ -182,5 +182,5 @@ def test_a_name_that_is_out_is_found(text: str, expected: int) -> None:
     ],
 )  # fmt: skip
 def test_a_sentence_that_is_out_is_found(text: str, expected: int) -> None:
-    """The noun `compare` is out, the verb is not."""
+    """The noun `look` is out, the verb is not."""
     assert len(sentences_out(text)) == expected
