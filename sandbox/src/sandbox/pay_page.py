@@ -223,7 +223,7 @@ class PayPages:
                 invoice = documents.shown_by_id(call, invoices.KIND, call.id) or {}
                 if outcome == "succeeded" and amount is not None and amount > invoice["amount_remaining"]:
                     outcome = "overpaid"
-                invoice_payments.play(call, call.id, outcome, amount)
+                invoice_payments.pay_as(call, call.id, outcome, amount)
         except (ValueError, ArithmeticError) as error:
             return self._invoice(call, f"That cannot be done: {error}.")
         return self._invoice(call, "The card was declined." if outcome == "failed" else None)

@@ -272,7 +272,7 @@ async def test_what_was_given_back_meanwhile_is_not_counted(
     since = plans.schedules()[0]["startDate"][:10]
     edit = {"mode": "DISASSOCIATE", "effectiveFrom": since, "effectiveUntil": "9999-01-01"}
     tandem.call("togai", "POST", f"/accounts/{ACCOUNT}/price_plans", json=edit)
-    await tandem.look_again()
+    await tandem.recheck()
     [run] = tandem.runs(f"stripe:test:{tandem.accounts['stripe']['id']}/checkout.session/{session}")
 
     assert run.state == state

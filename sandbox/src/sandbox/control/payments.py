@@ -77,7 +77,7 @@ class Payments:
         call = self._call(request, body.account)
         try:
             with self._world.store.transaction(), shuffled(call, chance(body.shuffled)):
-                invoice = invoice_payments.play(call, id, body.outcome, minor(call, id, body.amount))
+                invoice = invoice_payments.pay_as(call, id, body.outcome, minor(call, id, body.amount))
         except LookupError as error:
             raise ControlError(404, str(error)) from error
         names = ("status", "amount_paid", "amount_remaining", "amount_overpaid")

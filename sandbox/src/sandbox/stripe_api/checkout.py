@@ -122,7 +122,7 @@ def _subscribed(call: Call, session: Body, hidden: Body, *, later: bool) -> Body
     subscription = subscriptions.begin(call, session, hidden)
     invoice = subscriptions.first_invoice(call, subscription, hidden["items"])
     if invoice["status"] == "open":
-        invoice_payments.play(call, invoice["id"], "processing" if later else "succeeded", None)
+        invoice_payments.pay_as(call, invoice["id"], "processing" if later else "succeeded", None)
     return {"subscription": subscription["id"], "invoice": invoice["id"]}
 
 
@@ -160,10 +160,10 @@ def _finish_invoice(call: Call, found: Document, outcome: Outcome) -> Body:
     if not documents.hidden(call, invoice).get("processing"):
         raise Impossible(f"the payment of the session {found.id} has failed already")
     if outcome == "async_failed":
-        invoice_payments.play(call, invoice, "failed", None)
+        invoice_payments.pay_as(call, invoice, "failed", None)
         emit(call, "checkout.session.async_payment_failed", found.body)
         return found.body
-    invoice_payments.play(call, invoice, "succeeded", None)
+    invoice_payments.pay_as(call, invoice, "succeeded", None)
     paid = {**found.body, "payment_status": "paid"}
     return sessions.keep(call, found, paid, "checkout.session.async_payment_succeeded")
 

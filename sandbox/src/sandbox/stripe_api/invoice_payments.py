@@ -49,7 +49,7 @@ def pay(call: Call) -> Body:
     return invoices.emitted(call, old, new, "invoice.updated", "invoice.paid")
 
 
-def play(call: Call, id: str, outcome: Outcome, amount: int | None) -> Body:
+def pay_as(call: Call, id: str, outcome: Outcome, amount: int | None) -> Body:
     """What a customer does at an invoice's page, or what becomes of a payment that is under way."""
     found = call.world.store.get(call.scope, invoices.KIND, id)
     if found is None or found.deleted:

@@ -195,7 +195,7 @@ def _keys(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="full_live_key",
             what=f"{name} holds a secret key of Stripe (sk_live_), which may do everything: pay out, refund, delete",
-            remedy="make a restricted key (rk_live_) with the rights in the README, and put it in its place",
+            remedy="make a restricted key (rk_live_) with the rights of docs/connecting.md, and put it in its place",
         )
 
 

@@ -49,7 +49,12 @@ def _settings(settings: Settings) -> Facts:
     token, stripe = settings.console_token.get_secret_value(), settings.stripe_api_key.get_secret_value()
     addresses = []
     if stripe.startswith(LIVE):
-        addresses.append(Address(name=variable("stripe_api_base"), url=settings.effective_stripe_api_base, mode="live"))
+        # Nothing tells a live token of Togai from another: it goes where the live key goes.
+        bases = {
+            "stripe_api_base": settings.effective_stripe_api_base,
+            "togai_api_base": settings.effective_togai_api_base,
+        }
+        addresses += [Address(name=variable(field), url=url, mode="live") for field, url in bases.items()]
     return Facts(
         public_url=settings.public_url,
         addresses=addresses,

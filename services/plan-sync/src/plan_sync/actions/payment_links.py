@@ -73,10 +73,14 @@ async def create(context: Context, wanted: NewPaymentLink) -> Result:
             raise Ended(
                 "skipped", f"its link {link['id']} was paid, or closed by a person: it is not made again", held.refs
             )
-        return Result(_shown(link), False, ("linked already",), held.refs)
+        return Result(_shown(link), False, ("linked already", f"it is paid at {link['url']}"), held.refs)
     link, how = await made_under(claims, held, account, _Link(client, metadata))
-    pair = await claims.link(held, context.ref("stripe", "payment_link", str(link["id"])), "created")
-    return Result(_shown(link), True, (how,), pair.refs)
+    target, buyer = (
+        context.ref("stripe", "payment_link", str(link["id"])),
+        context.ref("togai", "account", wanted.account_id),
+    )
+    pair = await claims.link(held, target, "created", also=(buyer,))
+    return Result(_shown(link), True, (how, f"it is paid at {link['url']}"), (*pair.refs, buyer))
 
 
 def _shown(link: dict[str, Any]) -> PaymentLinkMade:
