@@ -154,7 +154,12 @@ def events_page() -> str:
         for a in ACTIONS.values()
     ]
     flows = [
-        (f"`{f.id}`", f.title, f"`{f.trigger}`", ", then ".join(f"`{s.action}`" for s in f.steps))
+        (
+            f"`{f.id}`",
+            f.title,
+            ", ".join(f"`{name}`" for name in f.triggers),
+            ", then ".join(f"`{s.action}`" for s in f.steps),
+        )
         for f in BUILT_IN.values()
     ]
     parts = [
@@ -236,7 +241,7 @@ def metrics_table() -> str:
 
 def _rights_of(flow: Flow) -> list[str]:
     """The rights that a flow needs of the Stripe key, by its trigger and its steps."""
-    asked = [TRIGGERS[flow.trigger].rights, *(ACTIONS[step.action].rights for step in flow.steps)]
+    asked = [*(TRIGGERS[name].rights for name in flow.triggers), *(ACTIONS[step.action].rights for step in flow.steps)]
     return sorted({right for rights in asked for right in rights})
 
 
@@ -247,9 +252,9 @@ def rights_tables() -> str:
     for flow in BUILT_IN.values():
         for right in _rights_of(flow):
             rights.setdefault(right, []).append(f"`{flow.id}`")
-        trigger = TRIGGERS[flow.trigger]
-        if trigger.app == "stripe" and trigger.brought == "webhook":
-            events.setdefault(trigger.name.partition(".")[2], []).append(f"`{flow.id}`")
+        for trigger in map(TRIGGERS.__getitem__, flow.triggers):
+            if trigger.app == "stripe" and trigger.brought == "webhook":
+                events.setdefault(trigger.name.partition(".")[2], []).append(f"`{flow.id}`")
     return "\n\n".join(
         (
             table(("right", "needed by the flow"), [(r, ", ".join(who)) for r, who in sorted(rights.items())]),

@@ -25,8 +25,8 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "What flows do": (
         "",
         (
-            "default_currency", "currency_by_country", "stripe_customer_setting", "payment_link_setting",
-            "togai_time_zone", "email_rule", "field_owners",
+            "default_currency", "currency_by_country", "stripe_customer_setting", "stripe_invoice_setting",
+            "payment_link_setting", "togai_time_zone", "invoice_days_until_due", "email_rule", "field_owners",
             "synced_metadata",
         ),
     ),

@@ -121,6 +121,11 @@ class StripeKit(Kit):
             lambda c: c.events_page(0),
             lambda c: c.customers_page(),
             lambda c: c.webhook_endpoints(),
+            lambda c: c.create("/v1/invoices", {"customer": "cus_1"}, "key"),
+            lambda c: c.update("/v1/invoices", "in_1", {"metadata": {}}),
+            lambda c: c.act("/v1/invoices", "in_1", "finalize", {}),
+            lambda c: c.retrieve("/v1/invoices", "in_1"),
+            lambda c: anext(aiter(c.listed("/v1/invoices", {})), None),
         )
 
     @asynccontextmanager
@@ -167,6 +172,9 @@ class TogaiKit(Kit):
             lambda c: c.update_account("a", {"name": "x"}),
             lambda c: c.page("accounts", "ACTIVE"),
             lambda c: c.create_setting("s", "v", "ACCOUNT", "a"),
+            lambda c: c.invoice("inv.1"),
+            lambda c: c.invoices("DUE"),
+            lambda c: c.payment_of("pi_1"),
         )
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.home import Place, Up, until
 from tests.stack.sides import with_ids
 
-PARTS = ("kafka", "sandbox", "setup", "ingress", "customer-sync-1", "plan-sync-1", "console")
+PARTS = ("kafka", "sandbox", "setup", "ingress", "customer-sync-1", "plan-sync-1", "invoice-sync-1", "console")
 DEMO = "Six customers, made at one side and linked to the other"
 IN_TOGAI = ("acme-robotics", "nordlicht-energie", "saffron-analytics")
 

@@ -109,7 +109,7 @@ class Memory:
 
     def events(self, subject: str = "", kind: str = "") -> list[dict[str, Any]]:
         """The events in the log, by subject and end of type."""
-        topics = (self.topics.events("customer"), self.topics.other)
+        topics = (self.topics.events("customer"), self.topics.events("invoice"), self.topics.other)
         found = [json.loads(r.value) for r in self.log.written if r.topic in topics]
         return [e for e in found if subject in (e["subject"], "") and e["type"].endswith(kind)]
 
@@ -227,6 +227,11 @@ class FakeTogai(TogaiApp):
             following = str(self._changed[noun, page[-1]["id"]]) if page else ""
         self.during()
         return Page([dict(row) for row in page], following if page else "")
+
+    async def invoices(self, status: str, token: str = "") -> Page:
+        """It bills nobody."""
+        self.calls.append(f"invoices {status}")
+        return Page([], "")
 
     async def account(self, account_id: str) -> TogaiAccount:
         self.calls.append("account")

@@ -16,7 +16,7 @@ from pathlib import Path
 import grimp
 from shared.settings import Settings
 
-PACKAGES = ("shared", "ingress", "customer_sync", "plan_sync", "console")
+PACKAGES = ("shared", "ingress", "customer_sync", "plan_sync", "invoice_sync", "console")
 Body = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 

@@ -33,6 +33,7 @@ ENTRIES = {
     "ingress": "ingress.__main__",
     "customer-sync": "customer_sync.__main__",
     "plan-sync": "plan_sync.__main__",
+    "invoice-sync": "invoice_sync.__main__",
     "console": "console.__main__",
 }
 NOT_HERE = {"kafka_port", "sandbox_port", "worker_id"} | {
@@ -129,6 +130,7 @@ def test_which_secrets_each_container_gets() -> None:
         "ingress": {"TANDEM_ENCRYPTION_KEYS"},
         "customer-sync": {"TANDEM_ENCRYPTION_KEYS"},
         "plan-sync": {"TANDEM_ENCRYPTION_KEYS"},
+        "invoice-sync": {"TANDEM_ENCRYPTION_KEYS"},
         "console": {"TANDEM_CONSOLE_TOKEN", "DATABASE_URL"},
     }  # fmt: skip
 

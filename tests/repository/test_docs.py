@@ -46,6 +46,7 @@ SOURCES = {
         ("ingress", "services/ingress/src"),
         ("customer-sync", "services/customer-sync/src"),
         ("plan-sync", "services/plan-sync/src"),
+        ("invoice-sync", "services/invoice-sync/src"),
         ("console", "services/console/src"),
     )
 }
@@ -243,7 +244,7 @@ TOPIC_NAMES = {
     "key_states", "imports",
 }  # fmt: skip
 TOPICS = Topics(Settings(_env_file=None, topic_prefix=""))
-WHO = ("ingress", "customer-sync", "plan-sync", "console")
+WHO = ("ingress", "customer-sync", "plan-sync", "invoice-sync", "console")
 
 
 def topics_written(file: Path) -> set[str]:
@@ -269,7 +270,9 @@ def makes(file: Path, name: str) -> bool:
 
 def test_who_writes_and_reads_which_topic() -> None:
     """Written: by a service's own modules, and by those of `shared` that it imports. Read: by its folds and inputs."""
-    graph = grimp.build_graph("shared", "ingress", "customer_sync", "plan_sync", "console", cache_dir=None)
+    graph = grimp.build_graph(
+        "shared", "ingress", "customer_sync", "plan_sync", "invoice_sync", "console", cache_dir=None
+    )
     module = {f: ".".join(f.relative_to(ROOT).with_suffix("").parts).partition("src.")[2] for f in SOURCES["shared"]}
     written, talked = {}, {}
     for service in WHO:

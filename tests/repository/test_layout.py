@@ -120,6 +120,7 @@ MAY_NAME_A_VENDOR = (
     "shared/src/shared/log.py",  # the loggers of their libraries
     "shared/src/shared/linking/pairs.py",
     "services/plan-sync/",
+    "services/invoice-sync/",
     "services/customer-sync/",  # its actions are on these two
     "services/console/src/console/api/",
     "services/console/src/console/cli/",

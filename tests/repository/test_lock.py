@@ -18,7 +18,7 @@ from scripts import audit, bootstrap, lock
 ROOT = Path(__file__).resolve().parents[2]
 RUN_TIME = lock.pins(lock.RUN_TIME.read_text())
 DEVELOPMENT = lock.pins(lock.DEVELOPMENT.read_text())
-OURS = {"shared", "ingress", "customer_sync", "plan_sync", "console", "sandbox"}
+OURS = {"shared", "ingress", "customer_sync", "plan_sync", "invoice_sync", "console", "sandbox"}
 
 
 def test_the_locks_agree() -> None:

@@ -33,6 +33,7 @@ AHEAD = (
     "console.projection.projector",
     "customer_sync.actions",
     "plan_sync.actions",
+    "invoice_sync.actions",
     "faust.transport.drivers.aiokafka",
     "granian.server.embed",
     "ingress.app",

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from console.connect import connect
 from console.http import own_machine
+from shared.apps import APPS
 from shared.apps.connecting import Wanted
 from shared.connections import Connection, FlowLink, Secrets, Vault, encode, encryption_keys
 from shared.domains import BUILT_IN
@@ -20,8 +21,8 @@ from tests.stack.sides import with_ids
 
 TO_STRIPE = "togai-account-to-stripe-customer"
 TO_TOGAI = "stripe-customer-to-togai-customer"
-POLLS = ("stripe-events", "stripe-customers", "togai-customers", "togai-accounts")
-POLLED = ("stripe:events.list", "togai:accounts.list", "togai:customers.list")
+POLLS = tuple(spec.kind for app in ("stripe", "togai") for spec in APPS[app].polls)
+POLLED = ("stripe:events.list", "togai:accounts.list", "togai:customers.list", "togai:invoices.list")
 """What pollers call, and nobody else."""
 SET_UP_WITHIN = 60.0
 """Seconds for a record that a test's own set-up writes: how soon Kafka confirms is no subject there."""

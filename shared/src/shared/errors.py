@@ -16,6 +16,7 @@
     └── Permanent                     dead letter now
         ├── Malformed                 the body does not fit its schema
         ├── WrongOrigin               the event was not written by whom its type says
+        ├── AmountMismatch            two sides are not equal to the cent
         ├── Rejected(code)            the target said no (4xx); the vendor's code is kept
         └── Misconfigured             unknown connection, wrong setting
             └── KeyRefused            401: closes the connection; its runs are parked
@@ -227,6 +228,10 @@ class NotFound(Rejected):
 
 class KeyReused(Rejected):
     """The vendor knows the idempotency key with another body: the attempt is spent, absence must be proved."""
+
+
+class AmountMismatch(Permanent):
+    """Two sides that must be equal to the cent are not: nothing was done with it."""
 
 
 class Misconfigured(Permanent):

@@ -6,7 +6,7 @@ digits that must be zero.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 from shared.errors import Malformed
@@ -66,6 +66,27 @@ def unit_amount(amount: Decimal, currency: str) -> dict[str, int | str]:
     return {"unit_amount_decimal": text}
 
 
-def major(minor_units: int, currency: str) -> Decimal:
+def step(currency: str) -> int:
+    """The smallest amount of a currency that Stripe takes, in minor units."""
+    code = currency.lower()
+    return 100 if code in WHOLE_UNITS else 10 if code in THREE_DECIMAL else 1
+
+
+def exact(amount: Decimal, currency: str) -> int:
+    """An amount in minor units. Raises NotExpressible for one that falls between two that Stripe takes."""
+    over = minor(amount, currency) % step(currency)
+    if over:
+        by = major(over, currency)
+        raise NotExpressible(f"{amount} {currency.upper()} is {by} beyond what Stripe takes of {currency.upper()}")
+    return int(minor(amount, currency))
+
+
+def rounded(amount: Decimal, currency: str) -> int:
+    """An amount in minor units, rounded half away from zero to one that Stripe takes."""
+    smallest = step(currency)
+    return int((minor(amount, currency) / smallest).to_integral_value(ROUND_HALF_UP)) * smallest
+
+
+def major(minor_units: int | Decimal, currency: str) -> Decimal:
     """An amount of Stripe in whole units of its currency, exactly."""
     return Decimal(minor_units).scaleb(-digits(currency))

@@ -184,6 +184,12 @@ class Settings(BaseSettings):
         "UTC",
         description="time zone of the Togai organization, as `Europe/Berlin`: plans begin on its days; no API tells it",
     )
+    stripe_invoice_setting: str = Field(
+        "StripeInvoiceId", description="name of the Settings of a Togai invoice that holds its Stripe invoice's id"
+    )
+    invoice_days_until_due: int = Field(
+        30, ge=0, le=365, description="days until a Stripe invoice is due whose Togai invoice tells no date to come"
+    )
     stripe_customer_setting: str = Field(
         "StripeCustomerId", description="name of the Togai setting that holds the Stripe customer's id"
     )

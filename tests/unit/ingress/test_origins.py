@@ -30,7 +30,7 @@ def test_what_no_webhook_brings_is_refused_and_counted(name: str) -> None:
     assert counted() == before + 1
 
 
-@pytest.mark.parametrize("name", ["account.created", "invoice.generated", "account.link_requested_too"])
+@pytest.mark.parametrize("name", ["account.created", "report.generated", "account.link_requested_too"])
 def test_what_togai_may_send_is_taken(name: str) -> None:
     """What a trigger knows goes to its noun's topic, any other type to the others'."""
     harness = Harness()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from shared.domains import customers, plans
+from shared.domains import customers, invoices, plans
 from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Action, Domain, ImportKind, Relation, Trigger, View
 from shared.domains.templates import paths
@@ -127,8 +127,12 @@ def trigger_alias(flow: Flow) -> str:
 
 def check_flow(flow: Flow) -> None:
     """Raises BadFlow with what does not fit: unknown triggers, actions and inputs, and names of later steps."""
-    if flow.trigger not in TRIGGERS:
-        raise BadFlow(f"unknown trigger {flow.trigger}; there are: {', '.join(sorted(TRIGGERS))}")
+    for name in flow.triggers:
+        if name not in TRIGGERS:
+            raise BadFlow(f"unknown trigger {name}; there are: {', '.join(sorted(TRIGGERS))}")
+        first, other = TRIGGERS[flow.trigger], TRIGGERS[name]
+        if (first.app, first.output) != (other.app, other.output):
+            raise BadFlow(f"{name} does not tell what {flow.trigger} tells: it starts a flow of its own")
     known: set[str] = set()
     for step in flow.steps:
         if step.action not in ACTIONS:
@@ -156,7 +160,7 @@ def _faults_of_input(step: FlowStep, earlier: set[str]) -> Iterator[str]:
             yield f"{{{{ {path} }}}} must begin with trigger. or steps."
 
 
-for _domain in (customers.DOMAIN, plans.DOMAIN):
+for _domain in (customers.DOMAIN, plans.DOMAIN, invoices.DOMAIN):
     register(_domain)
 
 __all__ = [

@@ -46,6 +46,9 @@ class Flow(Model):
     direction: Literal["inbound", "outbound"]
     visibility: Literal["built-in", "private"] = "private"
     trigger: str
+    more_triggers: tuple[str, ...] = Field(
+        (), description="further triggers that start it: of the same app, and with the same output"
+    )
     trigger_connection: str = Field(
         "", description="alias of the connection whose events start it; else its app's name"
     )
@@ -55,6 +58,11 @@ class Flow(Model):
     conditions: tuple[Condition, ...] = ()
     steps: tuple[FlowStep, ...] = Field(min_length=1)
     schemaversion: str = "1.0"
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """Every trigger that starts it."""
+        return (self.trigger, *self.more_triggers)
 
     @property
     def starts_off(self) -> bool:

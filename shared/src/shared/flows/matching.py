@@ -53,7 +53,7 @@ def starting(
     found = []
     for link in links:
         flow = flows.get(link.flow)
-        if flow is None or flow.trigger != event_type:
+        if flow is None or event_type not in flow.triggers:
             continue
         connection = connections.get(link.connections.get(trigger_alias(flow), ""))
         if connection and connection.state != "removed" and connection.app_account == app_account:

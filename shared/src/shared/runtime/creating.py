@@ -5,7 +5,8 @@ after a proof of absence (design law 2).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from shared.errors import FlowLinkOff, KeyReused, NotReady, RateLimited, Rejected, SyncError, Unavailable
@@ -14,6 +15,8 @@ from shared.linking.mappings import Mapping
 
 T = TypeVar("T")
 
+LEASE = 40.0
+"""Seconds after a claim in which a call without idempotency key is not sent again: more than a call may take."""
 CLOCK_SKEW = 300
 """Seconds by which a vendor's clock may be behind ours when a list is asked for what was made since a claim."""
 
@@ -36,6 +39,37 @@ class Creation(ABC, Generic[T]):
     async def left_off(self, held: Mapping) -> None:
         """The flow link is off and nothing was made: what becomes of the claim."""
         return
+
+
+class UnkeyedCreation(Creation[T]):
+    """A create that has no idempotency key: who sends it again looks first whether it was made, and not before the
+    first call must have ended. `opened_at` is the claim's time where one was begun before, else empty.
+    """
+
+    def __init__(
+        self,
+        post: Callable[[dict[str, Any]], Awaitable[T]],
+        made: Callable[[], Awaitable[T | None]],
+        *,
+        opened_at: str,
+    ) -> None:
+        self._post = post
+        self._made = made
+        self._opened_at = opened_at
+
+    async def send(self, body: dict[str, Any], key: str) -> T:
+        if self._opened_at:
+            if found := await self._made():
+                return found
+            age = (datetime.now(UTC) - datetime.fromisoformat(self._opened_at)).total_seconds()
+            if age < LEASE:
+                raise NotReady(
+                    "an earlier call may be under way: looking again", code="leased", retry_after=LEASE - age
+                )
+        return await self._post(body)
+
+    async def find(self, since: int) -> T | None:
+        return await self._made()
 
 
 async def create(claims: Claims, held: Mapping, app_account: str, creation: Creation[T]) -> tuple[T, str]:

@@ -35,8 +35,8 @@ def test_workers_have_names_and_ports_of_their_own() -> None:
 
 def test_number_of_workers() -> None:
     """A worker that is not named runs once."""
-    assert parse_workers([]) == {"customer-sync": 1, "plan-sync": 1}
-    assert parse_workers(["customer-sync=3"]) == {"customer-sync": 3, "plan-sync": 1}
+    assert parse_workers([]) == {"customer-sync": 1, "plan-sync": 1, "invoice-sync": 1}
+    assert parse_workers(["customer-sync=3"]) == {"customer-sync": 3, "plan-sync": 1, "invoice-sync": 1}
 
 
 @pytest.mark.parametrize("wanted", ["customer-sync", "customer-sync=0", "customer-sync=x", "nobody=2", "=1"])

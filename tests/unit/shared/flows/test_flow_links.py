@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from shared.connections import Connection, FlowLink, encode
-from shared.domains import BUILT_IN, plans
+from shared.domains import BUILT_IN, invoices, plans
 from shared.domains.customers.flows import CUSTOMER_CHANGES
 from shared.domains.flow import Flow
 from shared.events.topics import Topics
@@ -108,5 +108,7 @@ def test_a_removed_link_is_gone_for_workers_and_known_to_set_up() -> None:
 
 
 def test_the_built_in_flows_that_move_money_are_declared_so() -> None:
-    """Those of plans: they sell, and attach what was paid."""
-    assert {flow.id for flow in BUILT_IN.values() if flow.moves_money} == {flow.id for flow in plans.DOMAIN.flows}
+    """Those of plans sell, and attach what was paid; those of invoices collect, and count what was paid."""
+    moving = {flow.id for domain in (plans.DOMAIN, invoices.DOMAIN) for flow in domain.flows}
+
+    assert {flow.id for flow in BUILT_IN.values() if flow.moves_money} == moving

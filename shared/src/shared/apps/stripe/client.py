@@ -101,10 +101,16 @@ class StripeApp:
         options = {"idempotency_key": update_key()}
         return await self._raw("post", f"{path}/{entity}", f"{_operation(path)}.update", params, options)
 
-    async def retrieve(self, path: str, entity: str) -> dict[str, Any]:
+    async def act(self, path: str, entity: str, verb: str, params: Mapping[str, Any], key: str = "") -> dict[str, Any]:
+        """POST of what is done with one object, as `finalize`; under `key` it is done once. Raises NotFound."""
+        _guard(entity)
+        options = {"idempotency_key": key or update_key()}
+        return await self._raw("post", f"{path}/{entity}/{verb}", f"{_operation(path)}.{verb}", params, options)
+
+    async def retrieve(self, path: str, entity: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """GET of one object of a collection. Raises NotFound."""
         _guard(entity)
-        return await self._raw("get", f"{path}/{entity}", f"{_operation(path)}.retrieve")
+        return await self._raw("get", f"{path}/{entity}", f"{_operation(path)}.retrieve", params)
 
     async def listed(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """Every object of a list, page by page, newest first."""
@@ -240,8 +246,9 @@ def _rows(page: stripe.ListObject[Any]) -> list[Any]:
 
 
 def _operation(path: str) -> str:
-    """The collection's name in operations, as `payment_links`."""
-    return path.removeprefix("/v1/").replace("/", ".")
+    """The collection's name in operations, as `payment_links`, without the id of the object that it belongs to."""
+    parts = path.removeprefix("/v1/").split("/")
+    return ".".join(parts[:1] + parts[2:])
 
 
 def _guard(entity: str) -> None:

@@ -23,7 +23,7 @@ class Togai(App):
 
     name, title = "togai", "Togai"
     connector = TogaiConnector()
-    polls = (polls.CUSTOMERS, polls.ACCOUNTS)
+    polls = (polls.CUSTOMERS, polls.ACCOUNTS, polls.INVOICES)
 
     # That Togai sends a second time is nowhere written: its only attempt waits longer for Kafka before it gets 503.
     append_patience = 4.0
@@ -51,7 +51,9 @@ class Togai(App):
         return settings.togai_poll_interval
 
     def pollers_of(self, context: PollContext) -> Iterable[Poller]:
+        from shared.apps.togai.readers.invoices import InvoiceReader
         from shared.apps.togai.readers.lists import ListReader
 
-        reader = ListReader(context, context.settings.togai_poll_interval)
-        yield Poller((polls.CUSTOMERS, polls.ACCOUNTS), reader.poll_once)
+        interval = context.settings.togai_poll_interval
+        yield Poller((polls.CUSTOMERS, polls.ACCOUNTS), ListReader(context, interval).poll_once)
+        yield Poller((polls.INVOICES,), InvoiceReader(context, interval).poll_once)

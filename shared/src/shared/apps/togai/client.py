@@ -101,6 +101,16 @@ class TogaiApp:
         found = await self._call("GET", f"/{noun}", params=params)
         return Page(_rows(found, noun), str(found.get("nextToken") or ""))
 
+    async def invoice(self, invoice_id: str) -> dict[str, Any]:
+        """GET /invoices/{id}: with its tree of lines, numbers as decimals. Raises NotFound."""
+        return await self._call("GET", f"/invoices/{_part(invoice_id)}")
+
+    async def invoices(self, status: str, token: str = "") -> Page:
+        """GET /invoices: one page of those in a status, as they stand."""
+        params = {"nextToken": token} if token else {"status": status, "pageSize": "50"}
+        found = await self._call("GET", "/invoices", params=params)
+        return Page(_rows(found, "invoices"), str(found.get("nextToken") or ""))
+
     async def price_plan(self, plan_id: str) -> dict[str, Any]:
         """GET /price_plans/{id}: with every version and its rate cards, numbers as decimals. Raises NotFound."""
         return await self._call("GET", f"/price_plans/{_part(plan_id)}")
@@ -123,11 +133,26 @@ class TogaiApp:
         return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
     async def create_payment(self, body: dict[str, Any]) -> dict[str, Any]:
-        """POST /payments, with amounts as decimals. It has no idempotency: what guards it is the caller's look at
-        `payments` before.
+        """POST /payments; amounts may be texts, as claims hold them. It has no idempotency: what guards it is the
+        caller's look at `payment_of` before.
         """
         headers = self._headers | {"Content-Type": "application/json"}
-        return await self._call("POST", "/payments", content=_encode(body), headers=headers)
+        lines = [line | {"amount": Decimal(line["amount"])} for line in body["lineItemRecords"]]
+        sent = body | {"totalAmount": Decimal(body["totalAmount"]), "lineItemRecords": lines}
+        return await self._call("POST", "/payments", content=_encode(sent), headers=headers)
+
+    async def payment_of(self, transaction: str) -> dict[str, Any] | None:
+        """The payment under a transaction number, by walking over all there are: Togai's list has no filter."""
+        token = ""
+        while True:
+            page = await self.payments(token)
+            for payment in page.rows:
+                known = payment.get("externalPaymentReferences") or {}
+                if known.get("transactionNumber") == transaction:
+                    return payment
+            if not page.token or not page.rows:
+                return None
+            token = page.token
 
     async def payments(self, token: str = "") -> Page:
         """GET /payments: one page, as they stand."""

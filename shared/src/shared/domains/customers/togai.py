@@ -5,20 +5,19 @@ No body is documented for Togai's webhooks: what comes is a hint, the entity is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 from pydantic import ConfigDict, Field, ValidationError
 
 from shared.apps.stripe.models import StripeCustomer
+from shared.apps.togai.bodies import WRAPPERS, objects
 from shared.domains.customers.stripe import FieldsSynced, LinkChange, Written
 from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
 from shared.identity import is_id
 from shared.model import Model
 
-WRAPPERS = ("payload", "data", "request", "account", "body")
+WRAPPED = (*WRAPPERS, "account")
 INTERNAL_ACCOUNT_ID = "account."
 """Prefix of `togaiAccountId`, which no call takes: never mistaken for the account's own id."""
 
@@ -31,30 +30,9 @@ class AccountCreated(Model):
     account_id: str
 
 
-def _objects(body: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-    """The body and what is wrapped in it, outermost first; JSON inside a string is opened."""
-    if depth > 4:
-        return
-    if isinstance(body, str):
-        try:
-            # Not the standard library's: that one takes what cannot be written again (lone surrogates, infinity).
-            inside = msgspec.json.decode(body)
-        except (ValueError, RecursionError):
-            return
-        yield from _objects(inside, depth + 1)
-    elif isinstance(body, list):
-        for item in body[:1]:
-            yield from _objects(item, depth + 1)
-    elif isinstance(body, dict):
-        yield body
-        for name in WRAPPERS:
-            if name in body:
-                yield from _objects(body[name], depth + 1)
-
-
 def account(body: Any) -> tuple[str, str] | None:
     """The account that a webhook is about, by probing: `accountId` anywhere first, then the `id` of an account."""
-    found = list(_objects(body))
+    found = list(objects(body, WRAPPED))
     named = [o.get("accountId") for o in found]
     # An object with a customerId is an account; a bare id may as well be the event's own.
     own = [o.get("id") for o in found if "customerId" in o or "invoiceCurrency" in o]

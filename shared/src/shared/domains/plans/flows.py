@@ -71,60 +71,50 @@ PLAN_TO_LINK = Flow(
 )
 
 
-def _checkout_flow(id_: str, title: str, trigger: str) -> Flow:
-    return Flow(
-        id=id_,
-        title=title,
-        description="The plan that was paid for is attached to the account, what was paid is counted, the link closed.",
-        direction="inbound",
-        visibility="built-in",
-        trigger=trigger,
-        moves_money=True,
-        conditions=(Condition(path="plan_id", operator="not_equals", value=""),),
-        steps=(
-            FlowStep(
-                id="paid",
-                action="stripe.payment_intent.read",
-                input={"payment_intent": "{{ trigger.payment_intent }}", "amount": "{{ trigger.amount_total }}"},
-            ),
-            FlowStep(
-                id="attach",
-                action="togai.price_plan.attach",
-                input={
-                    "session_id": "{{ trigger.session_id }}",
-                    "plan_id": "{{ trigger.plan_id }}",
-                    "account_id": "{{ trigger.account_id }}",
-                    "organization": "{{ trigger.organization }}",
-                    "payment_status": "{{ trigger.payment_status }}",
-                },
-            ),
-            FlowStep(
-                id="payment",
-                action="togai.payment.post",
-                input={
-                    "account_id": "{{ trigger.account_id }}",
-                    "payment_intent": "{{ trigger.payment_intent }}",
-                    "currency": "{{ trigger.currency }}",
-                    "amount": "{{ steps.paid.amount }}",
-                    "session_id": "{{ trigger.session_id }}",
-                },
-            ),
-            FlowStep(
-                id="close",
-                action="stripe.payment_link.deactivate",
-                input={"payment_link": "{{ trigger.payment_link }}"},
-            ),
+CHECKOUT_TO_PLAN = Flow(
+    id="stripe-checkout-to-togai-plan",
+    title="Stripe checkout -> Togai plan",
+    description="The plan that was paid for is attached to the account, what was paid is counted, the link closed.",
+    direction="inbound",
+    visibility="built-in",
+    trigger="stripe.checkout.session.completed",
+    more_triggers=("stripe.checkout.session.async_payment_succeeded",),
+    moves_money=True,
+    conditions=(Condition(path="plan_id", operator="not_equals", value=""),),
+    steps=(
+        FlowStep(
+            id="paid",
+            action="stripe.payment_intent.read",
+            input={"payment_intent": "{{ trigger.payment_intent }}", "amount": "{{ trigger.amount_total }}"},
         ),
-    )
-
-
-CHECKOUT_TO_PLAN = _checkout_flow(
-    "stripe-checkout-to-togai-plan", "Stripe checkout -> Togai plan", "stripe.checkout.session.completed"
+        FlowStep(
+            id="attach",
+            action="togai.price_plan.attach",
+            input={
+                "session_id": "{{ trigger.session_id }}",
+                "plan_id": "{{ trigger.plan_id }}",
+                "account_id": "{{ trigger.account_id }}",
+                "organization": "{{ trigger.organization }}",
+                "payment_status": "{{ trigger.payment_status }}",
+            },
+        ),
+        FlowStep(
+            id="payment",
+            action="togai.payment.post",
+            input={
+                "account_id": "{{ trigger.account_id }}",
+                "payment_intent": "{{ trigger.payment_intent }}",
+                "currency": "{{ trigger.currency }}",
+                "amount": "{{ steps.paid.amount }}",
+                "session_id": "{{ trigger.session_id }}",
+            },
+        ),
+        FlowStep(
+            id="close",
+            action="stripe.payment_link.deactivate",
+            input={"payment_link": "{{ trigger.payment_link }}"},
+        ),
+    ),
 )
-LATE_CHECKOUT_TO_PLAN = _checkout_flow(
-    "stripe-late-checkout-to-togai-plan",
-    "Stripe checkout that is paid later -> Togai plan",
-    "stripe.checkout.session.async_payment_succeeded",
-)
 
-FLOWS = (PLAN_TO_LINK, CHECKOUT_TO_PLAN, LATE_CHECKOUT_TO_PLAN)
+FLOWS = (PLAN_TO_LINK, CHECKOUT_TO_PLAN)

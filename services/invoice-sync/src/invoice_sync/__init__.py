@@ -1,0 +1,1 @@
+"""Togai's invoices as Stripe's, and their payments back."""

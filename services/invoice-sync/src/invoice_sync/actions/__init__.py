@@ -1,0 +1,19 @@
+"""What invoice-sync does: one function for each action of its domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.runtime.actions import Implementation
+
+from invoice_sync.actions import drafts, invoices, payments
+
+IMPLEMENTATIONS: Mapping[str, Implementation] = {
+    "togai.invoice.read": invoices.read,
+    "togai.invoice.write_stripe_id": invoices.write_stripe_id,
+    "togai.invoice.pay": payments.pay,
+    "stripe.invoice.create": drafts.create,
+    "stripe.invoice.finalize": drafts.finalize,
+    "stripe.invoice.send": drafts.send,
+    "stripe.invoice.read_payments": payments.read,
+}

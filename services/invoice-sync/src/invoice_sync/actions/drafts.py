@@ -1,0 +1,214 @@
+"""A Stripe invoice from the draft on: made, filled, finalized only if it is right to the cent, sent."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from shared.apps.stripe.client import StripeApp
+from shared.apps.togai.client import TogaiApp
+from shared.domains.customers import CUSTOMER
+from shared.domains.invoices import INVOICE
+from shared.domains.invoices.stripe import (
+    ACCOUNT,
+    INVOICE_ID,
+    ORGANIZATION,
+    DraftMade,
+    InvoiceFinalized,
+    InvoiceSent,
+    InvoiceToFinalize,
+    InvoiceToSend,
+)
+from shared.domains.invoices.togai import InvoiceFacts
+from shared.errors import AmountMismatch, Rejected, SyncError, Waiting
+from shared.linking.claims import Claims
+from shared.linking.mappings import Mapping
+from shared.runtime.actions import Context, Ended, Result
+from shared.runtime.creating import Creation
+from shared.runtime.creating import create as made_under
+
+from invoice_sync.actions.filling import fill
+from invoice_sync.actions.invoices import OWNER
+from invoice_sync.actions.keys import under_key
+from invoice_sync.decide import due_params
+from shared import money
+
+INVOICES = "/v1/invoices"
+NO_EMAIL = "Missing email"
+"""Begins Stripe's refusal to make an invoice that is sent, for a customer without an address; it has no code."""
+
+
+class _Draft(Creation[dict[str, Any]]):
+    """Found again by the invoice and organization that its metadata name."""
+
+    def __init__(self, client: StripeApp, customer: str, metadata: dict[str, str]) -> None:
+        self._client = client
+        self._customer = customer
+        self._metadata = metadata
+
+    async def send(self, body: dict[str, Any], key: str) -> dict[str, Any]:
+        return await self._client.create(INVOICES, body, key)
+
+    async def find(self, since: int) -> dict[str, Any] | None:
+        params = {"customer": self._customer} | ({"created[gte]": since} if since else {})
+        async for invoice in self._client.listed(INVOICES, params):
+            known = invoice.get("metadata") or {}
+            if all(known.get(name) == value for name, value in self._metadata.items()):
+                return invoice
+        return None
+
+    def refused(self, error: Rejected) -> SyncError:
+        if NO_EMAIL in error.message:
+            return Waiting(f"Stripe customer {self._customer} has no e-mail address: set it in Togai", code="no_email")
+        return error
+
+
+async def create(context: Context, wanted: InvoiceFacts) -> Result:
+    """Make the draft with its lines, or go on with the one that is there. Raises Ended for an invoice that needs none,
+    Waiting for an account without a Stripe customer.
+    """
+    claims, account = context.claims_of(INVOICE.name), context.account("stripe")
+    source, client = context.ref("togai", "invoice", wanted.invoice_id), await context.client("stripe")
+    known = claims.index.claim_of(source, account)
+    if known is None or known.state == "withdrawn":
+        await _adopt(context, claims, wanted, source)
+        known = None
+    customer, metadata = _customer_of(context, wanted.account_id), _metadata(context, wanted)
+    held = await claims.claim(
+        source,
+        action="stripe.invoice.create",
+        app_account=account,
+        body=_params(context, wanted, customer, metadata),
+        run=context.run.id,
+    )
+    if held.state == "claimed":
+        draft, how = await made_under(claims, held, account, _Draft(client, customer, metadata))
+        held = await claims.link(held, context.ref("stripe", "invoice", str(draft["id"])), "created")
+    else:
+        draft, how = await _present(context, client, held, wanted), "linked already"
+    filled = await fill(context, client, draft, wanted, is_new=known is None) if draft["status"] == "draft" else []
+    return Result(DraftMade(stripe_invoice_id=str(draft["id"])), True, (how, *filled), held.refs)
+
+
+def _metadata(context: Context, wanted: InvoiceFacts) -> dict[str, str]:
+    return {INVOICE_ID: wanted.invoice_id, ACCOUNT: wanted.account_id, ORGANIZATION: context.account("togai")}
+
+
+def _params(context: Context, wanted: InvoiceFacts, customer: str, metadata: dict[str, str]) -> dict[str, Any]:
+    """Nothing of the customer's own comes in: no pending items, no discount. Only the finalizing call lets it go on."""
+    days = context.settings.invoice_days_until_due
+    number = {"custom_fields": [{"name": "Invoice", "value": wanted.number[:140]}]} if wanted.number else {}
+    return {
+        "customer": customer,
+        "currency": wanted.currency.lower(),
+        "collection_method": "send_invoice",
+        **due_params(wanted.due_date, wanted.net_term_days, days, time.time()),
+        "auto_advance": "false",
+        "pending_invoice_items_behavior": "exclude",
+        "discounts": "",
+        **number,
+        "metadata": metadata,
+    }
+
+
+def _customer_of(context: Context, account_id: str) -> str:
+    """Raises Waiting for an account that no Stripe customer stands behind."""
+    pair = context.claims_of(CUSTOMER.name).index.pair(context.ref("togai", "account", account_id))
+    if pair is None:
+        raise Waiting(
+            f"account {account_id} has no Stripe customer: link it (`tandem customers link`), or change it in Togai "
+            "so that its flow makes one",
+            code="no_customer",
+        )
+    if pair.state == "deleted":
+        raise Waiting(f"the Stripe customer of {account_id} is deleted: link another one", code="no_customer")
+    return context.id_of(next(ref for ref in pair.refs if ref.startswith("stripe:")))
+
+
+async def _adopt(context: Context, claims: Claims, wanted: InvoiceFacts, source: str) -> None:
+    """An invoice that Togai's Settings know at Stripe already is not made again. Raises Ended then."""
+    client: TogaiApp = await context.client("togai")
+    setting = await client.setting(context.settings.stripe_invoice_setting, OWNER, wanted.invoice_id)
+    if setting is None or not setting.value:
+        return
+    target = context.ref("stripe", "invoice", setting.value)
+    held = await claims.claim(
+        source,
+        action="stripe.invoice.adopt",
+        app_account=context.account("stripe"),
+        body={},
+        run=context.run.id,
+        target=target,
+    )
+    if held.state == "claimed":
+        held = await claims.link(held, target, "setting")
+    raise Ended("in_sync", f"its Settings name Stripe invoice {setting.value}: that one collects it", held.refs)
+
+
+async def _present(context: Context, client: StripeApp, held: Mapping, wanted: InvoiceFacts) -> dict[str, Any]:
+    """The invoice that was made before. Raises Ended where nothing is left to do for it."""
+    invoice = await client.retrieve(INVOICES, context.id_of(held.target))
+    status = invoice.get("status")
+    if invoice.get("deleted") or status not in ("draft", "open"):
+        what = "deleted" if invoice.get("deleted") else status
+        raise Ended("skipped", f"Stripe invoice {invoice['id']} is {what}: it is not made again", held.refs)
+    if status == "open":
+        togai: TogaiApp = await context.client("togai")
+        setting = await togai.setting(context.settings.stripe_invoice_setting, OWNER, wanted.invoice_id)
+        if setting and setting.value == invoice["id"]:
+            raise Ended("in_sync", f"Stripe invoice {invoice['id']} is open and collects it", held.refs)
+    return invoice
+
+
+async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
+    """The penny gate: currency and total that Stripe shows are Togai's, or the draft stays one.
+
+    Raises AmountMismatch, with the difference line by line.
+    """
+    client: StripeApp = await context.client("stripe")
+    invoice = await client.retrieve(INVOICES, wanted.stripe_invoice_id)
+    refs = (context.ref("stripe", "invoice", wanted.stripe_invoice_id),)
+    status = invoice.get("status")
+    if status == "draft":
+        await _check(client, invoice, wanted)
+        source = context.ref("togai", "invoice", wanted.invoice_id)
+        invoice = await under_key(
+            context,
+            "stripe.invoice.finalize",
+            source,
+            lambda key: client.act(INVOICES, wanted.stripe_invoice_id, "finalize", {"auto_advance": "true"}, key),
+        )
+    elif status not in ("open", "paid"):
+        raise Ended("skipped", f"Stripe invoice {wanted.stripe_invoice_id} is {status}", refs)
+    page = str(invoice.get("hosted_invoice_url") or "")
+    done = InvoiceFinalized(stripe_invoice_id=wanted.stripe_invoice_id, url=page)
+    return Result(done, status == "draft", (f"{invoice.get('number')} is paid at {page}",) if page else (), refs)
+
+
+async def _check(client: StripeApp, invoice: dict[str, Any], wanted: InvoiceToFinalize) -> None:
+    currency, total = str(invoice.get("currency")).upper(), int(invoice.get("total") or 0)
+    if (currency, total) == (wanted.currency, wanted.total):
+        return
+    lines = [line async for line in client.listed(f"{INVOICES}/{invoice['id']}/lines", {})]
+    shown = "; ".join(f"{line.get('description')} {money.major(line['amount'], currency)}" for line in lines)
+    expected = "; ".join(f"{line.description} {money.major(line.amount, wanted.currency)}" for line in wanted.lines)
+    await client.update(INVOICES, invoice["id"], {"metadata": {"togai_held": f"Togai {wanted.total}, here {total}"}})
+    raise AmountMismatch(
+        f"draft {invoice['id']} comes to {money.major(total, currency)} {currency} in Stripe, and "
+        f"{money.major(wanted.total, wanted.currency)} {wanted.currency} is to be collected: it stays a draft. "
+        f"Stripe has: {shown}. Togai has: {expected}. Correct the draft or the invoice, then retry"
+    )
+
+
+async def send(context: Context, wanted: InvoiceToSend) -> Result:
+    """Stripe sends it to its customer by e-mail, once."""
+    client: StripeApp = await context.client("stripe")
+    refs = (context.ref("stripe", "invoice", wanted.stripe_invoice_id),)
+    source = context.ref("togai", "invoice", wanted.invoice_id)
+    await under_key(
+        context,
+        "stripe.invoice.send",
+        source,
+        lambda key: client.act(INVOICES, wanted.stripe_invoice_id, "send", {}, key),
+    )
+    return Result(InvoiceSent(sent=True), True, (), refs)

@@ -1,0 +1,69 @@
+"""The lines of a draft: what lacks is added, what is none of the invoice's any more is taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from shared.apps.stripe.client import StripeApp
+from shared.domains.invoices.stripe import LINE
+from shared.domains.invoices.togai import InvoiceFacts, InvoiceLine
+from shared.identity import digest
+from shared.runtime.actions import Context
+
+from invoice_sync.actions.keys import under_key
+
+INVOICES = "/v1/invoices"
+BATCH = 100
+"""Lines that one call adds."""
+
+
+async def fill(
+    context: Context, client: StripeApp, draft: dict[str, Any], wanted: InvoiceFacts, *, is_new: bool
+) -> list[str]:
+    """Give a draft its lines, whatever an earlier attempt left of them; what a person added stays. Returns notes."""
+    # One that nobody can have filled is not read.
+    present = [] if is_new else [row async for row in client.listed(f"{INVOICES}/{draft['id']}/lines", {})]
+    standing, surplus = _compared(present, {line.id: line for line in wanted.lines})
+    if surplus:
+        gone = [{"id": line, "behavior": "delete"} for line in surplus]
+        await client.act(INVOICES, draft["id"], "remove_lines", {"lines": gone})
+    missing = [line for line in wanted.lines if line.id not in standing]
+    for batch in _batches(missing):
+        await _add(context, client, draft["id"], batch)
+    lines = f"{len(wanted.lines)} lines"
+    return [f"{lines}, {len(missing)} of them added"] if present else [lines]
+
+
+def _compared(present: list[dict[str, Any]], wanted: dict[str, InvoiceLine]) -> tuple[set[str], list[str]]:
+    """The wanted lines that stand, and the ids of those of ours that are not wanted, or stand twice."""
+    standing: set[str] = set()
+    surplus = []
+    for row in present:
+        name = (row.get("metadata") or {}).get(LINE)
+        line = wanted.get(name) if name else None
+        if line and line.amount == row["amount"] and line.id not in standing:
+            standing.add(line.id)
+        elif name:
+            surplus.append(str(row["id"]))
+    return standing, surplus
+
+
+def _batches(lines: Sequence[InvoiceLine]) -> Iterator[Sequence[InvoiceLine]]:
+    yield from (lines[at : at + BATCH] for at in range(0, len(lines), BATCH))
+
+
+async def _add(context: Context, client: StripeApp, draft: str, lines: Sequence[InvoiceLine]) -> None:
+    body = {"lines": [_params(line) for line in lines]}
+    # The same lines go under the same key: while a first call may be under way, a second one adds nothing.
+    await under_key(
+        context,
+        "stripe.invoice.add_lines",
+        f"{draft} {digest(body)}",
+        lambda key: client.act(INVOICES, draft, "add_lines", body, key),
+    )
+
+
+def _params(line: InvoiceLine) -> dict[str, Any]:
+    period = {} if line.start is None or line.end is None else {"period": {"start": line.start, "end": line.end}}
+    return {"amount": line.amount, "description": line.description, "metadata": {LINE: line.id}, **period}

@@ -1,0 +1,90 @@
+"""Reading an invoice that is due, and writing where it is paid to its Settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.apps.togai.client import TogaiApp
+from shared.domains.invoices.togai import InvoiceFacts, InvoiceId, InvoiceLine, StripeIdsOf, Written
+from shared.errors import Rejected, Waiting
+from shared.runtime.actions import Context, Ended, Result
+
+from invoice_sync.decide import Amounts, amounts_of, is_older, seconds, why_not
+from invoice_sync.lines import PAID, ROUNDING, lines_of, taxed
+from shared import money
+
+OWNER = "INVOICE"
+
+
+async def read(context: Context, wanted: InvoiceId) -> Result:
+    """The invoice as it is now. Raises Ended where nothing is to be collected, Waiting for what a person decides."""
+    client: TogaiApp = await context.client("togai")
+    invoice = await client.invoice(wanted.invoice_id)
+    amounts = amounts_of(invoice)
+    refs = (context.ref("togai", "invoice", wanted.invoice_id),)
+    if why := why_not(invoice, amounts):
+        raise Ended("skipped", why, refs)
+    if context.run.origin != "replay" and is_older(invoice, context.link.changed_at):
+        by_hand = f"`tandem flow-links catch-up {context.link.id}` sends it"
+        raise Ended("skipped", f"it is older than flow link {context.link.id}, as it is now: {by_hand}", refs)
+    _check_carried(invoice, amounts)
+    facts = InvoiceFacts(
+        invoice_id=wanted.invoice_id,
+        account_id=str(invoice.get("ownerId") or ""),
+        number=str(invoice.get("sequenceId") or ""),
+        currency=amounts.currency,
+        total=money.exact(amounts.rest, amounts.currency),
+        lines=_lines(invoice, amounts),
+        due_date=seconds(invoice.get("dueDate")),
+        net_term_days=invoice.get("netTermDays"),
+    )
+    return Result(facts, False, (), (*refs, context.ref("togai", "account", facts.account_id)))
+
+
+def _check_carried(invoice: dict[str, Any], amounts: Amounts) -> None:
+    """Raises Waiting for what Tandem cannot carry yet: it is not sent as something else."""
+    if (invoice.get("invoiceDetails") or {}).get("invoiceGroup"):
+        raise Waiting("it is of an invoice group, which Tandem does not bill yet: collect it by hand", code="group")
+    if tax := taxed(invoice.get("revenueInfo") or {}):
+        raise Waiting(
+            f"{tax} {amounts.currency} of it are tax, which Tandem does not carry yet: collect it by hand", code="tax"
+        )
+
+
+def _lines(invoice: dict[str, Any], amounts: Amounts) -> list[InvoiceLine]:
+    tree = invoice.get("revenueInfo") or {}
+    lines = lines_of(tree, amounts.total, amounts.paid, amounts.currency)
+    start, end = seconds(invoice.get("startDate")), seconds(invoice.get("endDate"))
+    if start is None or end is None or end < start:
+        return lines
+    period = {"start": start, "end": end}
+    return [line if line.id in (ROUNDING, PAID) else line.model_copy(update=period) for line in lines]
+
+
+async def write_stripe_id(context: Context, wanted: StripeIdsOf) -> Result:
+    """The Stripe invoice and its page stand in the invoice's Settings, where people look."""
+    client: TogaiApp = await context.client("togai")
+    settings, invoice = context.settings, wanted.invoice_id
+    values = {settings.stripe_invoice_setting: wanted.stripe_invoice_id, settings.payment_link_setting: wanted.url}
+    notes: list[str] = []
+    written = False
+    for name, value in values.items():
+        if value:
+            note = await _write(client, name, value, invoice)
+            written |= note is None
+            notes += [note] if note else []
+    return Result(Written(written=written), written, tuple(notes), (context.ref("togai", "invoice", invoice),))
+
+
+async def _write(client: TogaiApp, name: str, value: str, invoice: str) -> str | None:
+    """Write a setting that stands nowhere; of another one say what it is, which is not ours to replace."""
+    try:
+        await client.create_setting(name, value, OWNER, invoice)
+    except Rejected:
+        present = await client.setting(name, OWNER, invoice)
+        if present is None:
+            raise
+        if present.value:
+            return "" if present.value == value else f"{name} is {present.value}, which stays"
+        await client.update_setting(name, value, OWNER, invoice)
+    return None

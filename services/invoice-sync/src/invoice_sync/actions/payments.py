@@ -1,0 +1,166 @@
+"""What was paid of an invoice in Stripe is counted in Togai, once under each transaction number."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from shared.apps.stripe.client import StripeApp
+from shared.apps.togai.client import TogaiApp
+from shared.domains.invoices import INVOICE, INVOICE_PAYMENT
+from shared.domains.invoices.stripe import StripeInvoiceId
+from shared.domains.invoices.togai import Counted, InvoicePaid, InvoicePayment
+from shared.errors import Waiting
+from shared.identity import Ref
+from shared.runtime.actions import Context, Ended, Result
+from shared.runtime.creating import UnkeyedCreation, create
+
+from invoice_sync.actions.drafts import INVOICES
+from invoice_sync.decide import amounts_of, balance_of, payments_of
+from shared import money
+
+OPEN = ("DUE", "PARTIALLY_PAID", "UN_COLLECTIBLE")
+"""Statuses in which Togai takes a payment."""
+SETTLED = ("PAID", "REFUND_INITIATED", "REFUND_COMPLETED")
+
+
+async def read(context: Context, wanted: StripeInvoiceId) -> Result:
+    """What was paid so far. Raises Ended for an invoice that none of Togai's stands behind."""
+    ref = context.ref("stripe", "invoice", wanted.stripe_invoice_id)
+    pair = context.claims_of(INVOICE.name).index.pair(ref)
+    if pair is None:
+        raise Ended("skipped", "no invoice of Togai stands behind it", (ref,))
+    if Ref.parse(pair.source).account != context.account("togai"):
+        raise Ended("skipped", f"{pair.source} is not at {context.account('togai')}", (ref,))
+    client: StripeApp = await context.client("stripe")
+    invoice = await client.retrieve(INVOICES, wanted.stripe_invoice_id, {"expand[]": "payments"})
+    if (invoice.get("payments") or {}).get("has_more"):
+        params = {"invoice": wanted.stripe_invoice_id, "status": "paid"}
+        every = [row async for row in client.listed("/v1/invoice_payments", params)]
+        invoice = invoice | {"payments": {"data": every}}
+    found = InvoicePaid(
+        invoice_id=Ref.parse(pair.source).id,
+        stripe_invoice_id=wanted.stripe_invoice_id,
+        currency=str(invoice["currency"]).upper(),
+        status=str(invoice["status"]),
+        payments=payments_of(invoice),
+    )
+    return Result(found, False, (), pair.refs)
+
+
+async def pay(context: Context, paid: InvoicePaid) -> Result:
+    """Each payment that Togai does not have is counted there, never beyond what is open. The rest of an invoice that
+    Stripe holds for paid is closed too, under a number that says so. Raises Waiting for one that takes no payment.
+    """
+    client: TogaiApp = await context.client("togai")
+    uncounted = [one for one in paid.payments if not _counted(context, one)]
+    if not uncounted and (paid.status != "paid" or _counted(context, balance_of(paid.stripe_invoice_id, 0))):
+        return Result(Counted(payments={}, amounts={}), False, ("counted already",), (_invoice(context, paid),))
+    invoice = await client.invoice(paid.invoice_id)
+    amounts, status, account = amounts_of(invoice), str(invoice["status"]), str(invoice["ownerId"])
+    _check_takes_payments(status, amounts.currency, paid, uncounted)
+    counting = _Counting(context, client, paid, account, amounts.rest if status in OPEN else Decimal(0))
+    for payment in uncounted:
+        await counting.count(payment)
+    if paid.status == "paid" and counting.open > 0:
+        await counting.count(balance_of(paid.stripe_invoice_id, money.exact(counting.open, paid.currency)))
+    return counting.result()
+
+
+def _invoice(context: Context, paid: InvoicePaid) -> str:
+    return context.ref("togai", "invoice", paid.invoice_id)
+
+
+def _source(context: Context, payment: InvoicePayment) -> str:
+    return context.ref("stripe", "payment", payment.transaction)
+
+
+def _counted(context: Context, payment: InvoicePayment) -> bool:
+    return context.claims_of(INVOICE_PAYMENT.name).index.pair(_source(context, payment)) is not None
+
+
+def _check_takes_payments(status: str, currency: str, paid: InvoicePaid, uncounted: list[InvoicePayment]) -> None:
+    if currency != paid.currency:
+        raise Waiting(
+            f"invoice {paid.invoice_id} is in {currency} and was paid in {paid.currency}: count it by hand",
+            code="currency",
+        )
+    if uncounted and status not in (*OPEN, *SETTLED):
+        numbers = ", ".join(one.transaction for one in uncounted)
+        raise Waiting(
+            f"invoice {paid.invoice_id} is {status} in Togai, and {numbers} paid it in Stripe: refund the payment, or "
+            "bring the invoice back to DUE",
+            code="not_open",
+        )
+
+
+class _Counting:
+    """Counts one payment after the other, and how much stays open."""
+
+    def __init__(self, context: Context, client: TogaiApp, paid: InvoicePaid, account: str, rest: Decimal) -> None:
+        self._context = context
+        self._client = client
+        self._paid = paid
+        self._account = account
+        self.open = rest
+        self._counted = Counted(payments={}, amounts={})
+        self._notes: list[str] = []
+        self._refs = [_invoice(context, paid)]
+
+    async def count(self, payment: InvoicePayment) -> None:
+        """Post a payment, as far as it is open. Raises the client's errors, NotReady."""
+        context, whole = self._context, money.major(payment.amount, self._paid.currency)
+        claims, account = context.claims_of(INVOICE_PAYMENT.name), context.account("togai")
+        source = _source(context, payment)
+        resumed = claims.index.open_claim(source) is not None
+        amount = min(whole, self.open)
+        if amount <= 0 and not resumed:
+            self._notes.append(f"{payment.transaction}: nothing is open in Togai, {whole} is not counted")
+            return
+        body = payment_body(self._account, self._paid, payment, amount)
+        held = await claims.claim(
+            source, action="togai.invoice.pay", app_account=account, body=body, run=context.run.id
+        )
+        if held.state != "claimed":
+            return
+        assert held.claim
+        creation = UnkeyedCreation(
+            self._client.create_payment,
+            lambda: self._client.payment_of(payment.transaction),
+            opened_at=held.claim.opened_at if resumed else "",
+        )
+        made, how = await create(claims, held, account, creation)
+        amount = money.decimal(made["totalAmount"])
+        pair = await claims.link(held, context.ref("togai", "payment", str(made["id"])), "created")
+        self._tell(payment, str(made["id"]), amount, whole, how)
+        self._refs += pair.refs
+
+    def _tell(self, payment: InvoicePayment, made: str, amount: Decimal, whole: Decimal, how: str) -> None:
+        self.open -= amount
+        self._counted.payments[payment.transaction] = made
+        self._counted.amounts[payment.transaction] = f"{amount:f}"
+        over = f"; {whole - amount} more than was open stays in Stripe's customer balance" if whole > amount else ""
+        self._notes.append(f"{payment.transaction}: {amount} {self._paid.currency} counted, {how}{over}")
+
+    def result(self) -> Result:
+        effect = bool(self._counted.payments)
+        return Result(self._counted, effect, tuple(self._notes), tuple(self._refs))
+
+
+def payment_body(account: str, paid: InvoicePaid, payment: InvoicePayment, amount: Decimal) -> dict[str, Any]:
+    """The body of Togai's POST /payments; amounts are texts, as a claim holds them."""
+    words = {"paid": "Paid in Stripe", "balance": "Closed in Stripe without a payment: balance, credit or out of band"}
+    return {
+        "accountId": account,
+        "currency": paid.currency,
+        "totalAmount": f"{amount:f}",
+        "description": words[payment.kind],
+        "notes": paid.stripe_invoice_id,
+        "externalPaymentReference": {
+            "sourceName": "stripe",
+            "sourceType": "GATEWAY",
+            "transactionNumber": payment.transaction,
+            "metadata": {"stripe_invoice": paid.stripe_invoice_id},
+        },
+        "lineItemRecords": [{"type": "INVOICE", "togaiId": paid.invoice_id, "order": 1, "amount": f"{amount:f}"}],
+    }

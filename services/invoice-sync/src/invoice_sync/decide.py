@@ -1,0 +1,115 @@
+"""Whether an invoice of Togai is to be collected, and what becomes of one of Stripe. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from shared.domains.invoices.togai import InvoicePayment
+from shared.errors import Malformed
+from shared.polls import epoch
+
+from shared import money
+
+WHY_NOT = {
+    "DRAFT": "it is a draft: its move to DUE starts this again",
+    "MERGED": "it was merged into the invoice of its group, which carries the money",
+    "PAID": "it is paid already",
+    "VOID": "it is void",
+    "UN_COLLECTIBLE": "Togai gave it up as uncollectible",
+    "REFUND_INITIATED": "it was paid, and is being refunded",
+    "REFUND_COMPLETED": "it was paid and refunded",
+}
+"""Why an invoice in a status is not collected."""
+COLLECTED = ("DUE", "PARTIALLY_PAID")
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """What an invoice comes to, in whole units of its currency."""
+
+    currency: str
+    total: Decimal
+    paid: Decimal
+
+    @property
+    def rest(self) -> Decimal:
+        """What is still to be collected."""
+        return self.total - self.paid
+
+
+def amounts_of(invoice: Mapping[str, Any]) -> Amounts:
+    """Currency and amounts. Raises Malformed for an invoice that names no currency.
+
+    Togai's invoices have no currency of their own: the tree's unit is it, else that of the account or group.
+    """
+    details, tree = invoice.get("invoiceDetails") or {}, invoice.get("revenueInfo") or {}
+    owner = details.get("invoiceGroup") or details.get("account") or {}
+    currency = str(tree.get("units") or owner.get("invoiceCurrency") or "").upper()
+    if len(currency) != 3:
+        raise Malformed(f"invoice {invoice.get('id')} names no currency")
+    return Amounts(currency, money.decimal(invoice.get("totalAmount")), money.decimal(invoice.get("paidAmount") or 0))
+
+
+def why_not(invoice: Mapping[str, Any], amounts: Amounts) -> str:
+    """Why an invoice is not collected, in words; empty if it is."""
+    status = str(invoice.get("status"))
+    if invoice.get("finalizingStatus") == "FINALIZING":
+        return "Togai is finalizing it: the next event starts this again"
+    if status not in COLLECTED:
+        return WHY_NOT.get(status, f"its status is {status}, which Tandem does not know")
+    if invoice.get("invoiceClass") not in ("INVOICE", "ORDER"):
+        return f"it is a {str(invoice.get('invoiceClass')).lower()}, and no invoice"
+    if amounts.rest <= 0:
+        return f"there is nothing to collect: {amounts.rest} {amounts.currency}"
+    if money.minor(amounts.rest, amounts.currency) < money.step(amounts.currency):
+        return f"{amounts.rest} {amounts.currency} is less than Stripe can collect"
+    return ""
+
+
+def is_older(invoice: Mapping[str, Any], since: str) -> bool:
+    """Whether an invoice was generated before a time (RFC 3339; empty: before nothing)."""
+    made = epoch(str(invoice.get("generatedAt") or invoice.get("invoiceDate") or ""))
+    return bool(since and made) and made < epoch(since)
+
+
+def due_params(due: int | None, net_term_days: int | None, default_days: int, now: float) -> dict[str, int]:
+    """When a Stripe invoice is due: at Togai's own time if that is still to come, else after its net terms, else after
+    so many days.
+    """
+    if due is not None and due > now + MARGIN:
+        return {"due_date": due}
+    return {"days_until_due": default_days if net_term_days is None else net_term_days}
+
+
+MARGIN = 3600
+"""Seconds that a due date must be ahead when the draft is made: Stripe refuses one in the past."""
+
+
+def seconds(text: Any) -> int | None:
+    """A time of Togai as epoch seconds; None for none."""
+    try:
+        return int(datetime.fromisoformat(str(text)).timestamp())
+    except ValueError:
+        return None
+
+
+def payments_of(invoice: Mapping[str, Any]) -> list[InvoicePayment]:
+    """What was paid of a Stripe invoice that shows its payments, each under the number of its payment intent, charge or
+    record; pending, failed and canceled ones are no payments.
+    """
+    found = []
+    for one in (invoice.get("payments") or {}).get("data") or ():
+        payment = one.get("payment") or {}
+        transaction = payment.get(str(payment.get("type")))
+        if one.get("status") == "paid" and one.get("amount_paid") and transaction:
+            found.append(InvoicePayment(transaction=str(transaction), amount=int(one["amount_paid"])))
+    return found
+
+
+def balance_of(stripe_invoice_id: str, rest: int) -> InvoicePayment:
+    """What closed the rest of a paid invoice without a payment: customer balance, credit note, out of band."""
+    return InvoicePayment(transaction=f"{stripe_invoice_id}:balance", amount=rest, kind="balance")

@@ -1,0 +1,123 @@
+"""The poll of the invoices that are due at one Togai organization: what became due since the last one makes an event.
+
+The list tells when each was changed last, so a poll ends where the last one began. A list that is not in that order is
+read whole, from poll to poll as far as the share of the quota goes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared.apps.polling import PollContext
+from shared.apps.togai.client import Page, TogaiApp
+from shared.apps.togai.polls import INVOICES
+from shared.apps.togai.readers.paginator import leads_on, sorted_by_change
+from shared.apps.togai.readers.rows import Row, entity_id, seconds
+from shared.connections import Connection
+from shared.errors import Malformed, Rejected
+from shared.events.envelope import Envelope, timestamp
+from shared.identity import Ref, digest, source_of
+from shared.log import get_logger
+from shared.polls import Poll, epoch, rfc3339
+
+log = get_logger(__name__)
+
+STATUS = "DUE"
+OVERLAP = 120.0
+"""Seconds that a poll goes back behind the newest change that the last one saw."""
+
+
+class InvoiceReader:
+    """The poll of one organization."""
+
+    def __init__(self, context: PollContext, interval: float) -> None:
+        self._account = context.app_account
+        self._store = context.store
+        self._budget = context.budget
+        self._clock = context.clock
+        self._interval = interval
+        self._appended: dict[str, float] = {}
+
+    async def poll_once(self, connection: Connection, client: TogaiApp) -> float:
+        """One poll. Returns the seconds after which the next one is due. Raises the client's errors, Unavailable."""
+        poll = await self._started(connection)
+        since, newest, found, cursor = self._from(poll), epoch(poll.position), 0, poll.cursor
+        for _ in range(self._budget.calls_in(self._account, self._interval)):
+            page, cursor = await self._page(client, cursor)
+            for row in page.rows:
+                found += await self._take(row, since, connection)
+                newest = max(newest, seconds(row, "updatedAt"))
+            last = page.rows and sorted_by_change(page.rows) and seconds(page.rows[-1], "updatedAt") < since
+            cursor = page.token if leads_on(page.token, page.rows, cursor) and not last else ""
+            if not cursor:
+                break
+        # What is left of an unfinished pass may be newer than what was seen: only a whole one moves the position.
+        position = poll.position if cursor else rfc3339(newest)
+        await self._store.poll(
+            msgspec.structs.replace(
+                poll,
+                cursor=cursor,
+                position=position,
+                complete=poll.complete or not cursor,
+                passes=poll.passes + (not cursor),
+                found=poll.found + found,
+                at=rfc3339(self._clock()),
+            )
+        )
+        self._appended = {name: at for name, at in self._appended.items() if at >= since}
+        if found:
+            log.info("poll.found", app_account=self._account, events=found)
+        return 0.0 if cursor else self._interval
+
+    def _from(self, poll: Poll) -> float:
+        """From which change on the list makes events (epoch seconds): never from before the organization was ours."""
+        return max(epoch(poll.position) - OVERLAP, epoch(poll.since))
+
+    async def _started(self, connection: Connection) -> Poll:
+        """At first sight the time from which on the organization is ours is written down: what was due before stays."""
+        poll = self._store.polls.get(self._account, INVOICES.kind)
+        if not poll.since:
+            made = min(epoch(connection.changed_at) or self._clock(), self._clock())
+            poll = msgspec.structs.replace(poll, since=rfc3339(made), position=rfc3339(made))
+            await self._store.poll(poll)
+        return poll
+
+    async def _page(self, client: TogaiApp, cursor: str) -> tuple[Page, str]:
+        """A page, and its token: one that the vendor does not take any more begins the list again."""
+        try:
+            return await client.invoices(STATUS, cursor), cursor
+        except Rejected:
+            if not cursor:
+                raise
+            return await client.invoices(STATUS), ""
+
+    async def _take(self, row: Row, since: float, connection: Connection) -> int:
+        """Append an event for an invoice that was changed since. Returns how many were appended."""
+        changed = seconds(row, "updatedAt")
+        try:
+            ref = str(Ref(self._account, "invoice", entity_id(row)))
+        except Malformed as error:
+            log.error("poll.unusable_row", app_account=self._account, list="invoices", reason=error.message)
+            return 0
+        shown = [str(row.get(name)) for name in ("status", "totalAmount", "paidAmount", "updatedAt")]
+        event_id = f"tgp_{digest(ref)}_{digest(shown)}"
+        if changed < since or event_id in self._appended:
+            return 0
+        await self._store.event(
+            Envelope(
+                id=event_id,
+                source=source_of(self._account),
+                type="togai.invoice.updated",
+                subject=Ref.parse(ref).id,
+                time=timestamp(datetime.fromtimestamp(self._clock(), UTC)),
+                appaccount=self._account,
+                connection=connection.id,
+                aggregate=ref,
+                data=msgspec.Raw(msgspec.json.encode({"invoice": row})),
+                origin="poll",
+            )
+        )
+        self._appended[event_id] = changed
+        return 1

@@ -1,0 +1,83 @@
+"""The built-in flows of invoices, as data. Both move money: on a home with real keys a person switches them on."""
+
+from __future__ import annotations
+
+from shared.domains.flow import Flow, FlowStep
+
+_FACTS = (
+    "invoice_id", "account_id", "number", "currency", "total", "lines", "due_date", "net_term_days"
+)  # fmt: skip
+
+INVOICE_TO_STRIPE = Flow(
+    id="togai-invoice-to-stripe-invoice",
+    title="Togai invoice -> Stripe invoice",
+    description="An invoice that is due in Togai becomes an invoice in Stripe, equal to the cent, and is sent.",
+    direction="outbound",
+    visibility="built-in",
+    trigger="togai.invoice.generated",
+    more_triggers=("togai.invoice.updated", "togai.order.generated"),
+    moves_money=True,
+    sends_email=True,
+    steps=(
+        FlowStep(id="invoice", action="togai.invoice.read", input={"invoice_id": "{{ trigger.invoice_id }}"}),
+        FlowStep(
+            id="draft",
+            action="stripe.invoice.create",
+            input={name: f"{{{{ steps.invoice.{name} }}}}" for name in _FACTS},
+        ),
+        FlowStep(
+            id="finalized",
+            action="stripe.invoice.finalize",
+            input={
+                "invoice_id": "{{ steps.invoice.invoice_id }}",
+                "stripe_invoice_id": "{{ steps.draft.stripe_invoice_id }}",
+                "currency": "{{ steps.invoice.currency }}",
+                "total": "{{ steps.invoice.total }}",
+                "lines": "{{ steps.invoice.lines }}",
+            },
+        ),
+        FlowStep(
+            id="sent",
+            action="stripe.invoice.send",
+            input={
+                "invoice_id": "{{ steps.invoice.invoice_id }}",
+                "stripe_invoice_id": "{{ steps.finalized.stripe_invoice_id }}",
+            },
+        ),
+        FlowStep(
+            id="settings",
+            action="togai.invoice.write_stripe_id",
+            input={
+                "invoice_id": "{{ steps.invoice.invoice_id }}",
+                "stripe_invoice_id": "{{ steps.finalized.stripe_invoice_id }}",
+                "url": "{{ steps.finalized.url }}",
+            },
+        ),
+    ),
+)
+
+PAYMENT_TO_TOGAI = Flow(
+    id="stripe-invoice-payment-to-togai-payment",
+    title="Stripe invoice payment -> Togai payment",
+    description="What is paid of an invoice in Stripe is counted in Togai, once.",
+    direction="inbound",
+    visibility="built-in",
+    trigger="stripe.invoice.paid",
+    more_triggers=("stripe.invoice_payment.paid",),
+    moves_money=True,
+    steps=(
+        FlowStep(
+            id="paid", action="stripe.invoice.read_payments", input={"stripe_invoice_id": "{{ trigger.invoice_id }}"}
+        ),
+        FlowStep(
+            id="payment",
+            action="togai.invoice.pay",
+            input={
+                name: f"{{{{ steps.paid.{name} }}}}"
+                for name in ("invoice_id", "stripe_invoice_id", "currency", "status", "payments")
+            },
+        ),
+    ),
+)
+
+FLOWS = (INVOICE_TO_STRIPE, PAYMENT_TO_TOGAI)

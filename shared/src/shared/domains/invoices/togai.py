@@ -1,0 +1,173 @@
+"""Invoices at Togai: what tells of them, what is read, and what is counted as paid."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from shared.apps.togai.bodies import WRAPPERS, objects
+from shared.domains.model import Action, Trigger
+from shared.errors import Malformed
+from shared.identity import is_id
+from shared.model import Model
+
+WRAPPED = (*WRAPPERS, "invoice", "order")
+PREFIX = "inv."
+"""Begins the id of every invoice: an `id` in a webhook's body may as well be the event's own."""
+
+
+class InvoiceNamed(Model):
+    """An invoice that an event tells of; what became of it is read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    invoice_id: str
+
+
+class InvoiceId(Model):
+    """Input: an invoice's id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    invoice_id: str = Field(min_length=1)
+
+
+class InvoiceLine(Model):
+    """One line of a Stripe invoice. `amount` is in minor units; `start` and `end` are epoch seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(description="the same for the same line whenever it is made again")
+    description: str
+    amount: int
+    start: int | None = None
+    end: int | None = None
+
+
+class InvoiceFacts(Model):
+    """What is needed of an invoice that is due. Amounts are in Stripe's minor units."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    invoice_id: str
+    account_id: str
+    number: str = Field("", description="Togai's `sequenceId`; empty if it has none")
+    currency: str
+    total: int = Field(description="what is still to be collected")
+    lines: list[InvoiceLine]
+    due_date: int | None = Field(None, description="epoch seconds")
+    net_term_days: int | None = None
+
+
+class StripeIdsOf(Model):
+    """The Stripe invoice that an invoice's Settings shall name, and where it is paid."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    invoice_id: str
+    stripe_invoice_id: str
+    url: str = ""
+
+
+class Written(Model):
+    """Whether something was written."""
+
+    written: bool
+
+
+class InvoicePayment(Model):
+    """What was paid under one transaction number, in minor units. `kind` tells money from what closed the rest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    transaction: str
+    amount: int
+    kind: Literal["paid", "balance"] = "paid"
+
+
+class InvoicePaid(Model):
+    """What Stripe says was paid of an invoice."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    invoice_id: str
+    stripe_invoice_id: str
+    currency: str
+    status: str = Field(description="of the Stripe invoice: `paid` closes Togai's, whatever paid it")
+    payments: list[InvoicePayment]
+
+
+class Counted(Model):
+    """The payments in Togai, by transaction number, and how much of each was counted there, as decimal strings."""
+
+    payments: dict[str, str]
+    amounts: dict[str, str]
+
+
+def invoice(body: Any) -> tuple[str, str] | None:
+    """The invoice that a webhook is about, by probing: `invoiceId` anywhere first, then the `id` of an invoice."""
+    found = list(objects(body, WRAPPED))
+    named = [one.get(name) for one in found for name in ("invoiceId", "orderId")]
+    own = [one.get("id") for one in found if "invoiceClass" in one or str(one.get("id")).startswith(PREFIX)]
+    return next((("invoice", entity) for entity in (*named, *own) if is_id(entity)), None)
+
+
+def invoice_named(body: Any) -> InvoiceNamed:
+    """Raises Malformed if the body names no invoice."""
+    found = invoice(body)
+    if not found:
+        raise Malformed(
+            "the webhook from Togai names no invoice: check that the flow's action payload is exactly "
+            '{"payload": "request"}; the poller finds the invoice too'
+        )
+    return InvoiceNamed(invoice_id=found[1])
+
+
+def recheck_body(invoice_id: str) -> dict[str, Any]:
+    """The body of an event that only names an invoice."""
+    return {"invoiceId": invoice_id}
+
+
+def _trigger(name: str, title: str) -> Trigger:
+    return Trigger(
+        name=name,
+        app="togai",
+        title=title,
+        output=InvoiceNamed,
+        subject=invoice,
+        extract=invoice_named,
+        recheck_body=recheck_body,
+    )
+
+
+TRIGGERS = (
+    _trigger("togai.invoice.generated", "Invoice generated in Togai"),
+    _trigger("togai.invoice.updated", "Invoice changed in Togai"),
+    _trigger("togai.order.generated", "Order generated in Togai"),
+)
+
+ACTIONS = (
+    Action(
+        name="togai.invoice.read",
+        app="togai",
+        title="Read an invoice that is due in Togai",
+        input=InvoiceId,
+        output=InvoiceFacts,
+        reads=True,
+    ),
+    Action(
+        name="togai.invoice.write_stripe_id",
+        app="togai",
+        title="Write the Stripe invoice's id and page to an invoice's Settings",
+        input=StripeIdsOf,
+        output=Written,
+    ),
+    Action(
+        name="togai.invoice.pay",
+        app="togai",
+        title="Count what was paid of an invoice in Togai",
+        input=InvoicePaid,
+        output=Counted,
+    ),
+)

@@ -1,0 +1,130 @@
+"""Workers of invoice-sync and customer-sync in the test's own process, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from invoice_sync.actions import IMPLEMENTATIONS
+from shared.apps.togai.webhooks import togai_event
+from shared.domains import subject_of
+from shared.domains.invoices import DOMAIN
+from shared.events.envelope import Origin
+from shared.flows.runs import Run
+
+from tests.contract.sandbox.conftest import control as control
+from tests.contract.sandbox.conftest import process as process
+from tests.contract.sandbox.tools import Control
+from tests.stack.in_process import CUSTOMERS, InProcess, in_process
+
+ACCOUNT = "acme"
+SERVICES = (*CUSTOMERS, (DOMAIN, IMPLEMENTATIONS))
+Json = dict[str, Any]
+
+
+class Invoices:
+    """What a test does with invoices, and what it sees at both vendors."""
+
+    def __init__(self, tandem: InProcess) -> None:
+        self.tandem = tandem
+
+    @property
+    def organization(self) -> str:
+        return str(self.tandem.accounts["togai"]["id"])
+
+    def generate(self, *amounts: str, status: str = "DUE", account: str = ACCOUNT, **more: Any) -> str:
+        """An invoice that Togai generated, with a line for each amount. Returns its id."""
+        lines = [{"name": f"Part {place}", "amount": amount} for place, amount in enumerate(amounts, 1)]
+        body = {"account": self.organization, "togai_account": account, "status": status, "lines": lines} | more
+        return str(self.tandem.control.call("POST", "/togai/invoices", body)["id"])
+
+    def change(self, invoice: str, **fields: str) -> None:
+        """What somebody does with it in Togai's own pages."""
+        body = {"account": self.organization} | fields
+        self.tandem.control.call("PATCH", f"/togai/invoices/{invoice}", body)
+
+    def tell(self, invoice: str, event: str = "invoice.generated", origin: Origin = "live") -> None:
+        """Togai's webhook."""
+        made = togai_event(
+            event,
+            json.dumps({"payload": {"id": invoice}}).encode(),
+            self.tandem.registry.connections["togai"],
+            event_id=f"tgi_{secrets.token_hex(8)}",
+            now=datetime.now(UTC),
+            subject_of=subject_of,
+        )
+        self.tandem.deliver(msgspec.structs.replace(made, origin=origin))
+
+    async def bring(self, invoice: str, event: str = "invoice.generated", origin: Origin = "live") -> None:
+        """The webhook comes in, and all that it causes comes to its end."""
+        self.tell(invoice, event, origin)
+        await self.tandem.drain()
+
+    async def generated(self, *amounts: str, **more: Any) -> str:
+        """An invoice whose webhook has come in."""
+        invoice = self.generate(*amounts, **more)
+        await self.bring(invoice)
+        return invoice
+
+    def togai(self, invoice: str) -> Json:
+        return self.tandem.call("togai", "GET", f"/invoices/{invoice}")
+
+    def stripe(self) -> list[Json]:
+        """Every invoice at Stripe, the newest first."""
+        return list(self.tandem.call("stripe", "GET", "/v1/invoices", params={"limit": 100})["data"])
+
+    def lines(self, invoice: str) -> list[tuple[str, int]]:
+        """Description and amount of each line of a Stripe invoice."""
+        params: Json = {"limit": 100}
+        found: list[Json] = []
+        while True:
+            page = self.tandem.call("stripe", "GET", f"/v1/invoices/{invoice}/lines", params=params)
+            found += page["data"]
+            if not page["has_more"]:
+                return [(line["description"], line["amount"]) for line in found]
+            params = {"limit": 100, "starting_after": found[-1]["id"]}
+
+    def pay(self, invoice: str, outcome: str = "succeeded", amount: int | str | None = None) -> None:
+        """What a customer does at a Stripe invoice's page."""
+        body = {"account": self.tandem.accounts["stripe"]["id"], "outcome": outcome, "amount": amount}
+        self.tandem.control.call("POST", f"/stripe/invoices/{invoice}/pay", body)
+
+    def payments(self) -> list[tuple[str, str]]:
+        """Transaction number and amount of each payment in Togai, the oldest first."""
+        rows = self.tandem.call("togai", "GET", "/payments")["data"]
+        return [
+            (row["externalPaymentReferences"]["transactionNumber"], f"{Decimal(str(row['totalAmount'])).normalize():f}")
+            for row in reversed(rows)
+        ]
+
+    def mails(self) -> list[Json]:
+        account = self.tandem.accounts["stripe"]["id"]
+        return list(self.tandem.control.call("GET", "/outbox", account=account)["mails"])
+
+    def settings(self, invoice: str) -> dict[str, str]:
+        rows = self.tandem.control.call("GET", "/state", account=self.organization)["settings"]
+        return {row["name"]: row["value"] for row in rows if row["entityId"] == invoice}
+
+    def last_run(self, invoice: str) -> Run:
+        """The last run of an invoice of Togai."""
+        return next(run for run in reversed(self.tandem.runs()) if run.aggregate.endswith(f"/invoice/{invoice}"))
+
+
+@pytest.fixture
+async def tandem(control: Control) -> AsyncIterator[InProcess]:
+    """Both workers, with one account in Togai and its customer at Stripe."""
+    async with in_process(control, services=SERVICES, default_currency="USD") as made:
+        made.account(ACCOUNT)
+        await made.drain()
+        yield made
+
+
+@pytest.fixture
+def invoices(tandem: InProcess) -> Invoices:
+    return Invoices(tandem)

@@ -1,0 +1,309 @@
+"""An invoice of Togai becomes one of Stripe, equal to the cent and once; what is paid of it is counted, once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.contract.sandbox.tools import Control
+from tests.integration.invoices.conftest import SERVICES, Invoices
+from tests.stack.in_process import InProcess, in_process
+
+OUT = "togai-invoice-to-stripe-invoice"
+
+
+async def test_a_due_invoice_is_made_and_sent(invoices: Invoices) -> None:
+    """Line by line, to the cent, once by e-mail; its Settings say where it is paid."""
+    invoice = await invoices.generated("49.50", "0.01")
+    [made] = invoices.stripe()
+
+    assert (made["status"], made["currency"], made["total"], made["amount_due"]) == ("open", "usd", 4951, 4951)
+    assert sorted(invoices.lines(made["id"])) == [("Part 1", 4950), ("Part 2", 1)]
+    assert made["metadata"]["togai_invoice_id"] == invoice
+    assert made["custom_fields"] == [{"name": "Invoice", "value": invoices.togai(invoice)["sequenceId"]}]
+    assert len(invoices.mails()) == 1
+    assert invoices.settings(invoice) == {
+        "StripeInvoiceId": made["id"], "StripePaymentLink": made["hosted_invoice_url"],
+    }  # fmt: skip
+    assert invoices.last_run(invoice).state == "succeeded"
+
+
+async def test_what_is_paid_is_counted_once(invoices: Invoices, tandem: InProcess) -> None:
+    """Togai's own news of it, as of a paid invoice, does nothing more."""
+    invoice = await invoices.generated("49.50")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"])
+    await tandem.drain()
+    writes = tandem.writes()
+    await invoices.bring(invoice, "invoice.updated")
+    [(number, amount)] = invoices.payments()
+    paid = invoices.togai(invoice)
+
+    assert (paid["status"], paid["paidAmount"], amount) == ("PAID", 49.5, "49.5")
+    assert number.startswith("pi_")
+    assert invoices.last_run(invoice).reason == "it is paid already"
+    assert tandem.writes() == writes
+
+
+async def test_the_same_news_again_makes_nothing(invoices: Invoices, tandem: InProcess) -> None:
+    """Neither a second invoice nor a second mail, also after the process died."""
+    invoice = await invoices.generated("10")
+    await tandem.restart()
+    for event in ("invoice.generated", "invoice.updated"):
+        await invoices.bring(invoice, event)
+
+    assert (len(invoices.stripe()), len(invoices.mails())) == (1, 1)
+    assert invoices.last_run(invoice).state == "in_sync"
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ("DRAFT", "draft"), ("MERGED", "merged"), ("PAID", "paid already"), ("VOID", "void"),
+        ("UN_COLLECTIBLE", "uncollectible"),
+    ],
+)  # fmt: skip
+async def test_what_is_not_due_is_not_collected(invoices: Invoices, status: str, why: str) -> None:
+    """The run says why."""
+    invoice = await invoices.generated("10", status=status)
+    run = invoices.last_run(invoice)
+
+    assert (run.state, invoices.stripe()) == ("skipped", [])
+    assert why in run.reason
+
+
+async def test_a_draft_is_collected_as_soon_as_it_is_due(invoices: Invoices) -> None:
+    """A skip is never final."""
+    invoice = await invoices.generated("10", status="DRAFT")
+    invoices.change(invoice, status="DUE")
+    await invoices.bring(invoice, "invoice.updated")
+
+    assert [made["total"] for made in invoices.stripe()] == [1000]
+
+
+@pytest.mark.parametrize(("amounts", "more"), [(("0",), {}), (("10",), {"credits": "10"}), (("0.004",), {})])
+async def test_nothing_to_collect_makes_nothing(
+    invoices: Invoices, amounts: tuple[str, ...], more: dict[str, Any]
+) -> None:
+    """Zero, what credits cover, less than a cent."""
+    invoice = await invoices.generated(*amounts, **more)
+
+    assert (invoices.stripe(), invoices.last_run(invoice).state) == ([], "skipped")
+
+
+async def test_what_was_paid_already_is_a_line_of_its_own(invoices: Invoices) -> None:
+    """The amount to collect is what is left, and the invoice says why."""
+    await invoices.generated("100", status="PARTIALLY_PAID", paid="30.10", discount="5")
+    [made] = invoices.stripe()
+
+    assert made["total"] == 6490
+    assert sorted(invoices.lines(made["id"])) == [("Discount", -500), ("Paid already", -3010), ("Part 1", 10000)]
+
+
+async def test_a_tree_that_does_not_add_up_is_not_collected(invoices: Invoices, tandem: InProcess) -> None:
+    """The dead letter names both sums and the parts; no draft is left."""
+    await invoices.generated("10", "5", total="14")
+    [letter] = tandem.letters()
+
+    assert invoices.stripe() == []
+    assert "its total is 14" in str(letter)
+    assert "Part 1 10; Part 2 5" in str(letter)
+
+
+async def test_rounding_has_a_line_of_its_own(invoices: Invoices) -> None:
+    """Three parts of a third of a cent each come to a cent that no line has."""
+    await invoices.generated("0.333", "0.333", "0.334")
+    [made] = invoices.stripe()
+
+    assert made["total"] == 100
+    assert sorted(invoices.lines(made["id"])) == [("Part 1", 33), ("Part 2", 33), ("Part 3", 33), ("Rounding", 1)]
+
+
+async def test_a_draft_that_somebody_changed_is_not_finalized(invoices: Invoices, tandem: InProcess) -> None:
+    """The penny gate: the draft stays and is marked, the dead letter names the difference line by line."""
+
+    async def meddle() -> None:
+        body = {"lines[0][amount]": "100", "lines[0][description]": "Extra"}
+        tandem.call("stripe", "POST", f"/v1/invoices/{invoices.stripe()[0]['id']}/add_lines", data=body)
+
+    tandem.before_write("invoices.retrieve", meddle)
+    await invoices.generated("10")
+    [made], [letter] = invoices.stripe(), tandem.letters()
+
+    assert (made["status"], made["auto_advance"], invoices.mails()) == ("draft", False, [])
+    assert made["metadata"]["togai_held"] == "Togai 1000, here 1100"
+    assert "comes to 11.00 USD" in str(letter)
+    assert "Extra 1.00" in str(letter)
+
+
+async def test_nothing_of_the_customer_comes_in(invoices: Invoices, tandem: InProcess) -> None:
+    """A pending item stays pending."""
+    [customer] = tandem.customers()
+    item = {"customer": customer["id"], "amount": "500", "currency": "usd"}
+    tandem.call("stripe", "POST", "/v1/invoiceitems", data=item)
+    await invoices.generated("10")
+
+    assert [made["total"] for made in invoices.stripe()] == [1000]
+
+
+@pytest.mark.parametrize(("currency", "amount", "total"), [("JPY", "1250", 1250), ("KWD", "18.6", 18600)])
+async def test_currencies_with_other_decimals(invoices: Invoices, currency: str, amount: str, total: int) -> None:
+    """As Stripe counts them."""
+    await invoices.generated(amount, currency=currency)
+    [made] = invoices.stripe()
+
+    assert (made["currency"], made["total"]) == (currency.lower(), total)
+
+
+async def test_what_stripe_cannot_hold_is_held_back(invoices: Invoices, tandem: InProcess) -> None:
+    """Three decimals of KWD must end in 0: the letter says by how much it does not."""
+    await invoices.generated("18.605", currency="KWD")
+
+    assert invoices.stripe() == []
+    assert "0.005" in str(tandem.letters()[0])
+
+
+async def test_three_hundred_parts_fit(invoices: Invoices) -> None:
+    """Parts of one name become one line where Stripe would take no more."""
+    lines = [{"name": f"Meter {place % 5}", "amount": "0.10"} for place in range(300)]
+    await invoices.generated(lines=lines)
+    [made] = invoices.stripe()
+
+    assert made["total"] == 3000
+    assert sorted(invoices.lines(made["id"])) == [(f"Meter {place} (60 entries)", 600) for place in range(5)]
+
+
+async def test_too_many_parts_leave_nothing(invoices: Invoices, tandem: InProcess) -> None:
+    """A clear error, and no draft."""
+    await invoices.generated(*["0.10"] * 300)
+
+    assert invoices.stripe() == []
+    assert "300 parts" in str(tandem.letters()[0])
+
+
+async def test_parts_and_the_whole(invoices: Invoices, tandem: InProcess) -> None:
+    """Each payment is counted under its own number, as it comes."""
+    invoice = await invoices.generated("100")
+    [made] = invoices.stripe()
+    seen = []
+    for amount in (4000, 6000):
+        invoices.pay(made["id"], amount=amount)
+        await tandem.drain()
+        seen.append(invoices.togai(invoice)["status"])
+
+    assert seen == ["PARTIALLY_PAID", "PAID"]
+    assert [amount for _, amount in invoices.payments()] == ["40", "60"]
+
+
+async def test_more_than_is_open_is_not_counted(invoices: Invoices, tandem: InProcess) -> None:
+    """What is overpaid stays in Stripe's customer balance, and the run says so."""
+    invoice = await invoices.generated("100")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"], "overpaid", 12000)
+    await tandem.drain()
+
+    assert ([amount for _, amount in invoices.payments()], invoices.togai(invoice)["status"]) == (["100"], "PAID")
+    notes = [note for run in tandem.runs() for step in run.steps for note in step.notes]
+    assert any("20" in note and "stays in Stripe's customer balance" in note for note in notes)
+
+
+async def test_what_no_payment_covers_closes_it_too(invoices: Invoices, tandem: InProcess) -> None:
+    """Marked as paid by hand at Stripe: closed in Togai, under a number that says it was no payment."""
+    invoice = await invoices.generated("100")
+    [made] = invoices.stripe()
+    tandem.call("stripe", "POST", f"/v1/invoices/{made['id']}/pay", data={"paid_out_of_band": "true"})
+    await tandem.drain()
+
+    assert invoices.payments() == [(f"{made['id']}:balance", "100")]
+    assert invoices.togai(invoice)["status"] == "PAID"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "processing"])
+async def test_what_did_not_arrive_is_not_counted(invoices: Invoices, tandem: InProcess, outcome: str) -> None:
+    """A payment that fails or is under way leaves the invoice DUE."""
+    invoice = await invoices.generated("100")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"], outcome)
+    await tandem.drain()
+
+    assert (invoices.payments(), invoices.togai(invoice)["status"]) == ([], "DUE")
+
+
+async def test_an_invoice_of_somebody_else_is_left_alone(invoices: Invoices, tandem: InProcess) -> None:
+    """Stripe's own invoices concern nobody here."""
+    [customer] = tandem.customers()
+    own = {"customer": customer["id"], "collection_method": "send_invoice", "days_until_due": "30"}
+    invoice = tandem.call("stripe", "POST", "/v1/invoices", data=own)["id"]
+    body = {"lines[0][amount]": "100", "lines[0][description]": "Own"}
+    tandem.call("stripe", "POST", f"/v1/invoices/{invoice}/add_lines", data=body)
+    tandem.call("stripe", "POST", f"/v1/invoices/{invoice}/finalize")
+    invoices.pay(invoice)
+    await tandem.drain()
+
+    assert invoices.payments() == []
+    assert {run.reason for run in tandem.runs(event_type=".paid")} == {"no invoice of Togai stands behind it"}
+
+
+async def test_a_customer_without_address_waits(invoices: Invoices, tandem: InProcess) -> None:
+    """Stripe refuses to make what it could not send; as soon as there is an address the invoice goes out."""
+    [customer] = tandem.customers()
+    tandem.change(customer["id"], email="")
+    invoice = await invoices.generated("10")
+    waiting = invoices.last_run(invoice)
+    tandem.change(customer["id"], email="acme@example.test")
+    for _ in range(3):  # under the first key Stripe gives its refusal again
+        await tandem.recheck()
+
+    assert (waiting.state, "Missing email" in str(waiting.problem)) == ("parked", True)
+    assert (len(invoices.stripe()), len(invoices.mails())) == (1, 1)
+
+
+async def test_what_is_older_than_the_flow_link_stays(invoices: Invoices, tandem: InProcess) -> None:
+    """Switching it on moves nothing that is old; a person's catch-up does."""
+    invoice = invoices.generate("10")
+    later = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    await tandem.link(OUT, changed_at=later)
+    await invoices.bring(invoice)
+    before, run = len(invoices.stripe()), invoices.last_run(invoice)
+    await invoices.bring(invoice, origin="replay")
+
+    assert (before, run.state, len(invoices.stripe())) == (0, "skipped", 1)
+    assert "older" in run.reason
+
+
+async def test_what_somebody_made_already_is_adopted(invoices: Invoices, tandem: InProcess) -> None:
+    """An invoice whose Settings name one at Stripe is not made again; its payment is counted all the same."""
+    [customer] = tandem.customers()
+    own = {"customer": customer["id"], "collection_method": "send_invoice", "days_until_due": "30"}
+    theirs = tandem.call("stripe", "POST", "/v1/invoices", data=own)["id"]
+    line = {"lines[0][amount]": "1000", "lines[0][description]": "Whole"}
+    tandem.call("stripe", "POST", f"/v1/invoices/{theirs}/add_lines", data=line)
+    tandem.call("stripe", "POST", f"/v1/invoices/{theirs}/finalize")
+    invoice = invoices.generate("10")
+    setting = {
+        "id": "StripeInvoiceId", "name": "StripeInvoiceId", "value": theirs, "entityType": "INVOICE",
+        "entityId": invoice, "namespace": "USER", "dataType": "STRING",
+    }  # fmt: skip
+    tandem.call("togai", "POST", "/settings", json=setting)
+    await invoices.bring(invoice)
+    invoices.pay(theirs)
+    await tandem.drain()
+
+    assert [made["id"] for made in invoices.stripe()] == [theirs]
+    assert invoices.togai(invoice)["status"] == "PAID"
+
+
+async def test_an_account_without_customer_waits(control: Control) -> None:
+    """The run says how to link one."""
+    async with in_process(control, services=SERVICES, default_currency="USD") as tandem:
+        await tandem.link("togai-account-to-stripe-customer", enabled=False)
+        tandem.account("acme")
+        await tandem.drain()
+        invoices = Invoices(tandem)
+        invoice = await invoices.generated("10")
+        run = invoices.last_run(invoice)
+
+        assert (run.state, run.problem and run.problem.code) == ("parked", "no_customer")
+        assert invoices.stripe() == []

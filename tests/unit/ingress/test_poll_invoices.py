@@ -1,0 +1,155 @@
+"""The poll of due invoices, against an organization in memory: what becomes an event, and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from shared.apps.togai.client import Page, TogaiApp
+from shared.apps.togai.readers.invoices import InvoiceReader
+from shared.errors import Rejected
+
+from tests.fakes.polling import NOW, TOGAI, Clock, Memory, connection, moment
+
+INTERVAL = 60.0
+SIZE = 3
+
+
+class Org:
+    """Its list of due invoices, three on a page, the last changed first unless `shuffled`; tokens are places."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.calls = 0
+        self.shuffled = False
+        self.refuse: set[str] = set()
+
+    def put(self, name: str, at: float, **fields: Any) -> None:
+        row = {"id": name, "status": "DUE", "totalAmount": 10, "paidAmount": 0, "updatedAt": moment(at)}
+        self.rows[name] = row | fields
+
+    async def invoices(self, status: str, token: str = "") -> Page:
+        self.calls += 1
+        if token in self.refuse:
+            raise Rejected("the token is old", code="400")
+        due = [row for row in self.rows.values() if row["status"] == status]
+        if not self.shuffled:
+            due.sort(key=lambda row: row["updatedAt"], reverse=True)
+        place = int(token or 0)
+        after = place + SIZE
+        return Page(due[place:after], str(after) if after < len(due) else "")
+
+
+class Calls:
+    """A share of the quota."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def calls_in(self, app_account: str, seconds: float) -> int:
+        return self.most
+
+
+class Polled:
+    """One organization and its poller; `live` makes another process of it."""
+
+    def __init__(self, most: int = 100) -> None:
+        self.clock, self.org, self.memory, self.calls = Clock(NOW + 1000), Org(), Memory(), Calls(most)
+        self.live()
+
+    def live(self) -> None:
+        self.memory = Memory(self.memory)
+        self.reader = InvoiceReader(self.memory.context(TOGAI, self.clock, budget=self.calls), INTERVAL)
+
+    async def poll(self, times: int = 1) -> list[str]:
+        """Polls, an interval apart. Returns whose events all of them appended, each once or more."""
+        before = len(self.memory.events())
+        for _ in range(times):
+            self.clock.now += INTERVAL
+            await self.reader.poll_once(connection("togai"), cast(TogaiApp, self.org))
+        return [event["subject"] for event in self.memory.events()[before:]]
+
+
+async def test_what_was_due_before_makes_no_event() -> None:
+    """Connecting an organization collects nothing that is old; what becomes due afterwards is found once."""
+    polled = Polled()
+    polled.org.put("inv.old", NOW - 500)
+    before = await polled.poll()
+    polled.org.put("inv.new", polled.clock.now)
+    found = await polled.poll(3)
+
+    assert (before, found) == ([], ["inv.new"])
+    assert polled.memory.events()[0]["type"] == "togai.invoice.updated"
+    assert polled.memory.events()[0]["aggregate"] == f"{TOGAI}/invoice/inv.new"
+
+
+async def test_a_draft_makes_an_event_when_it_is_due() -> None:
+    """It is changed by that."""
+    polled = Polled()
+    polled.org.put("inv.1", polled.clock.now, status="DRAFT")
+    before = await polled.poll()
+    polled.org.put("inv.1", polled.clock.now)
+
+    assert (before, await polled.poll()) == ([], ["inv.1"])
+
+
+async def test_another_process_goes_on() -> None:
+    """What the last one appended comes again under the same id at most; nothing is left out."""
+    polled = Polled()
+    await polled.poll()
+    polled.org.put("inv.1", polled.clock.now)
+    await polled.poll()
+    polled.live()
+    polled.org.put("inv.2", polled.clock.now)
+    found = await polled.poll()
+
+    assert "inv.2" in found
+    assert len({event["id"] for event in polled.memory.events()}) == 2
+
+
+async def test_a_poll_reads_no_further_than_the_last_one() -> None:
+    """Of a list whose last changed come first the head is enough."""
+    polled = Polled()
+    for number in range(30):
+        polled.org.put(f"inv.{number}", NOW - 9000 + number)
+    await polled.poll()
+    before = polled.org.calls
+    await polled.poll()
+
+    assert polled.org.calls == before + 1
+
+
+async def test_a_list_in_no_order_is_read_whole() -> None:
+    """As far as the quota goes in one poll; the next one goes on, also in another process."""
+    polled = Polled(most=2)
+    polled.org.shuffled = True
+    for number in range(12):
+        polled.org.put(f"inv.{number}", NOW + 500 + number * 17 % 7)
+    first = await polled.poll()
+    polled.live()
+    rest = await polled.poll()
+
+    assert (len(first), len(rest)) == (6, 6)
+    assert {*first, *rest} == polled.org.rows.keys()
+
+
+async def test_a_token_that_is_refused_begins_the_list_again() -> None:
+    """Nothing is left out."""
+    polled = Polled(most=1)
+    polled.org.shuffled = True
+    for number in range(6):
+        polled.org.put(f"inv.{number}", NOW + 500 + number)
+    await polled.poll()
+    polled.org.refuse = {"3"}
+    await polled.poll()
+    polled.org.refuse = set()
+
+    assert {*await polled.poll(), *(e["subject"] for e in polled.memory.events())} == polled.org.rows.keys()
+
+
+async def test_a_row_without_an_id_holds_nothing_up() -> None:
+    """It is reported, the others are taken."""
+    polled = Polled()
+    polled.org.put("inv.1", NOW + 500)
+    polled.org.put("", NOW + 500)
+
+    assert await polled.poll() == ["inv.1"]

@@ -1,0 +1,120 @@
+"""The lines of an invoice: each part of Togai's tree once, and together the total to the cent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from invoice_sync.lines import MOST_LINES, leaves, lines_of
+from shared.errors import Malformed
+
+from shared import money
+
+Json = dict[str, Any]
+
+
+def node(kind: str, value: Any, *inner: Json, name: str = "", **more: Any) -> Json:
+    found: Json = {"type": kind, "description": name or kind.title(), "value": Decimal(str(value)), "units": "USD"}
+    return found | more | ({"lineItems": list(inner)} if inner else {})
+
+
+def tree(*parts: Json) -> Json:
+    """Parts below the sums that Togai always has."""
+    total = sum((part["value"] for part in parts), Decimal(0))
+    found = node("GROSS_AMOUNT", total, *parts)
+    for kind in ("NET_AMOUNT", "TOTAL_AMOUNT", "GRAND_TOTAL_AMOUNT"):
+        found = node(kind, total, found)
+    return found
+
+
+def card(value: Any, name: str = "Card", **more: Any) -> Json:
+    return node("USAGE_RATE_CARD_AMOUNT", value, name=name, **more)
+
+
+def test_what_is_below_a_rate_card_is_in_it() -> None:
+    """Its slabs are no lines of their own; quantities of usage are none at all."""
+    slabs = [node("USAGE_RATE_CARD_SLAB_AMOUNT", value) for value in (6, 4)]
+    usage = node("TOTAL_USAGE", 1234, node("USAGE_METER_USAGE", 1234))
+    whole = tree(node("USAGE_RATE_CARD_AMOUNT", 10, *slabs, name="Calls", quantity=100, valuePerQuantity="0.10"))
+    whole["lineItems"].append(usage)
+    [line] = lines_of(whole, Decimal(10), Decimal(0), "USD")
+
+    assert (line.description, line.amount) == ("Calls (100 × 0.1)", 1000)
+
+
+def test_tags_are_named_and_sums_are_not() -> None:
+    """A person's own group of lines says more than its sum."""
+    inner = node("CUSTOM_TAG", 10, card(10, "Calls"), name="Europe")
+    [leaf] = leaves(tree(node("PRICE_PLAN_AMOUNT", 10, inner)))
+
+    assert leaf.name == "Europe: Calls"
+
+
+def test_a_sum_without_parts_is_a_part() -> None:
+    """As credits that are shown in one number."""
+    lines = lines_of(tree(card(10), node("TOTAL_CREDITS", -4, name="Credits")), Decimal(6), Decimal(0), "USD")
+
+    assert [(line.description, line.amount) for line in lines] == [("Card", 1000), ("Credits", -400)]
+
+
+@pytest.mark.parametrize(("quantity", "rate", "cents"), [("2", "8.165", 1633), ("3", "0.333", 100)])
+def test_amounts_are_rounded_by_line_and_not_by_unit(quantity: str, rate: str, cents: int) -> None:
+    """As Togai comes to its own total."""
+    value = Decimal(quantity) * Decimal(rate)
+    total = value.quantize(Decimal("0.01"))
+    lines = lines_of(tree(card(value, quantity=quantity, valuePerQuantity=rate)), total, Decimal(0), "USD")
+
+    assert lines[0].amount == cents
+    assert sum(line.amount for line in lines) == cents
+
+
+def test_the_same_tree_makes_the_same_lines() -> None:
+    """What an earlier attempt added is known again."""
+    whole = tree(card(10, "A"), card(5, "B"))
+    first, again = (lines_of(whole, Decimal(15), Decimal(3), "USD") for _ in range(2))
+
+    assert first == again
+    assert len({line.id for line in first}) == 3
+
+
+@pytest.mark.parametrize("total", ["14.97", "15.03", "-15"])
+def test_more_than_rounding_is_no_rounding(total: str) -> None:
+    """At most a cent for each of the two lines."""
+    with pytest.raises(Malformed, match="its parts come to 15"):
+        lines_of(tree(card(10), card(5)), Decimal(total), Decimal(0), "USD")
+
+
+def test_a_hundred_lines_may_differ_by_ten_at_most() -> None:
+    """Ten cents of rounding, and no eleventh."""
+    parts = [card("0.10", f"Card {number}") for number in range(100)]
+    lines = lines_of(tree(*parts), Decimal("10.10"), Decimal(0), "USD")
+
+    assert lines[-1].amount == 10
+    with pytest.raises(Malformed):
+        lines_of(tree(*parts), Decimal("10.11"), Decimal(0), "USD")
+
+
+amounts = st.decimals("-1000", "1000", places=5, allow_nan=False)
+
+
+@given(
+    values=st.lists(amounts, min_size=1, max_size=400),
+    names=st.integers(1, 5),
+    currency=st.sampled_from(["USD", "JPY", "KWD", "ISK", "MGA"]),
+)
+def test_lines_come_to_the_total_or_nothing_is_made(values: list[Decimal], names: int, currency: str) -> None:
+    """Whatever the parts: no cent appears or goes, no line is out of step with what Stripe takes."""
+    parts = [card(value, f"Card {place % names}") for place, value in enumerate(values)]
+    smallest = Decimal(money.step(currency)).scaleb(-money.digits(currency))
+    total = (sum(values, Decimal(0)) / smallest).to_integral_value() * smallest
+    try:
+        lines = lines_of(tree(*parts), total, Decimal(0), currency)
+    except Malformed:
+        return
+
+    assert sum(line.amount for line in lines) == money.exact(total, currency)
+    assert len(lines) <= MOST_LINES
+    assert all(line.amount % money.step(currency) == 0 for line in lines)
