@@ -260,6 +260,10 @@ class InProcess(Vendors):
         """An event that comes in, as ingress appends it."""
         self._next.append((self.topics.events(noun_of(envelope.type) or "customer"), envelope))
 
+    def waiting(self) -> list[Envelope]:
+        """What was delivered and is not handled yet."""
+        return [item for _, item in self._next if isinstance(item, Envelope)]
+
     def created_again(self, customer: str) -> Envelope:
         """The event of a customer's creation, as Stripe sends it again."""
         found = self.call("stripe", "GET", "/v1/events", params={"limit": 100, "type": "customer.created"})["data"]

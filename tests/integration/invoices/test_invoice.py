@@ -231,6 +231,22 @@ async def test_what_did_not_arrive_is_not_counted(invoices: Invoices, tandem: In
     assert (invoices.payments(), invoices.togai(invoice)["status"]) == ([], "DUE")
 
 
+async def test_a_payment_that_may_be_under_way_is_not_sent_again(invoices: Invoices, tandem: InProcess) -> None:
+    """Togai has no key for it: the run waits until the first call must have ended."""
+    invoice = await invoices.generated("100")
+    [made] = invoices.stripe()
+    match = {"account": invoices.organization, "method": "POST", "path": "/payments"}
+    with tandem.control.fault(app="togai", kind="cut_before", match=match, times=1):
+        invoices.pay(made["id"])
+        await tandem.drain()
+        await tandem.recheck()
+    waiting = [run for run in tandem.runs(event_type=".paid") if run.state == "parked"]
+
+    assert invoices.payments() == []
+    assert {run.problem.code for run in waiting if run.problem} == {"leased"}
+    assert invoices.togai(invoice)["status"] == "DUE"
+
+
 async def test_an_invoice_of_somebody_else_is_left_alone(invoices: Invoices, tandem: InProcess) -> None:
     """Stripe's own invoices concern nobody here."""
     [customer] = tandem.customers()

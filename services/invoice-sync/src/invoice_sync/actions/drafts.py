@@ -181,7 +181,10 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
     elif status not in ("open", "paid"):
         raise Ended("skipped", f"Stripe invoice {wanted.stripe_invoice_id} is {status}", refs)
     page = str(invoice.get("hosted_invoice_url") or "")
-    done = InvoiceFinalized(stripe_invoice_id=wanted.stripe_invoice_id, url=page)
+    at = (invoice.get("status_transitions") or {}).get("finalized_at") or invoice["created"]
+    done = InvoiceFinalized(
+        stripe_invoice_id=wanted.stripe_invoice_id, url=page, is_new=status == "draft", finalized_at=at
+    )
     return Result(done, status == "draft", (f"{invoice.get('number')} is paid at {page}",) if page else (), refs)
 
 
@@ -201,14 +204,24 @@ async def _check(client: StripeApp, invoice: dict[str, Any], wanted: InvoiceToFi
 
 
 async def send(context: Context, wanted: InvoiceToSend) -> Result:
-    """Stripe sends it to its customer by e-mail, once."""
+    """Stripe sends it to its customer by e-mail, once: where an earlier call may have done it, its events tell."""
     client: StripeApp = await context.client("stripe")
     refs = (context.ref("stripe", "invoice", wanted.stripe_invoice_id),)
     source = context.ref("togai", "invoice", wanted.invoice_id)
-    await under_key(
-        context,
-        "stripe.invoice.send",
-        source,
-        lambda key: client.act(INVOICES, wanted.stripe_invoice_id, "send", {}, key),
-    )
+
+    async def done() -> bool | None:
+        params = {"type": "invoice.sent", "created[gte]": wanted.finalized_at}
+        async for event in client.listed("/v1/events", params):
+            if event["data"]["object"]["id"] == wanted.stripe_invoice_id:
+                return True
+        return None
+
+    async def call(key: str) -> bool:
+        await client.act(INVOICES, wanted.stripe_invoice_id, "send", {}, key)
+        return True
+
+    may_be_sent = not wanted.is_new or context.run.attempts > 1
+    if may_be_sent and await done():
+        return Result(InvoiceSent(sent=True), False, ("sent already",), refs)
+    await under_key(context, "stripe.invoice.send", source, call, done)
     return Result(InvoiceSent(sent=True), True, (), refs)

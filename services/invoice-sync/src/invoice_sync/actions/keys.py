@@ -14,10 +14,17 @@ MOST = 5
 """Keys that are tried at once: each one whose stored answer is an error is spent."""
 
 
-async def under_key(context: Context, action: str, what: str, call: Callable[[str], Awaitable[T]]) -> T:
+async def under_key(
+    context: Context,
+    action: str,
+    what: str,
+    call: Callable[[str], Awaitable[T]],
+    done: Callable[[], Awaitable[T | None]] | None = None,
+) -> T:
     """Send a call that is the same whenever it is sent, under its first key whose stored answer is no error.
 
-    Raises the call's errors, NotReady where too many keys are spent.
+    `done` tells what such a call did in spite of its error; without it the caller has looked before. Raises the call's
+    errors, NotReady where too many keys are spent.
     """
     for attempt in range(1, MOST + 1):
         try:
@@ -25,5 +32,7 @@ async def under_key(context: Context, action: str, what: str, call: Callable[[st
         except (Unavailable, RateLimited, Rejected) as error:
             if not error.replayed:
                 raise
+            if done and (found := await done()) is not None:
+                return found
             spent = error
     raise NotReady(f"Stripe stored an error under each of {MOST} keys: {spent.message}", code="keys_spent") from spent

@@ -12,7 +12,7 @@ from shared.domains.plans.stripe import ACCOUNT, Paid, PaymentLeft
 from shared.domains.plans.togai import Attach, Attached, CheckoutPayment, Posted
 from shared.errors import Conflict, Rejected, Unavailable
 from shared.runtime.actions import Context, Ended, Result
-from shared.runtime.creating import Creation, create
+from shared.runtime.creating import Creation, UnkeyedCreation, create
 
 from plan_sync.actions.vendors import stripe_of, togai_of
 from plan_sync.decide import covers, other_plan
@@ -124,30 +124,6 @@ async def _check_free(client: TogaiApp, wanted: Attach, today: date) -> None:
         )
 
 
-class _Payment(Creation[dict[str, Any]]):
-    """Found again by its transaction number, the payment intent."""
-
-    def __init__(self, client: TogaiApp, transaction: str) -> None:
-        self._client = client
-        self._transaction = transaction
-
-    async def send(self, body: dict[str, Any], key: str) -> dict[str, Any]:
-        # It has no idempotency: whoever sends it again looks first.
-        return await self.find(0) or await self._client.create_payment(_with_amounts(body))
-
-    async def find(self, since: int) -> dict[str, Any] | None:
-        token = ""
-        while True:
-            page = await self._client.payments(token)
-            for payment in page.rows:
-                known = payment.get("externalPaymentReferences") or {}
-                if known.get("transactionNumber") == self._transaction:
-                    return payment
-            if not page.token or not page.rows:
-                return None
-            token = page.token
-
-
 async def post_payment(context: Context, paid: CheckoutPayment) -> Result:
     """Count what was paid as the account's wallet credit, once: Togai's invoice of the same fees is less by it."""
     if not paid.payment_intent or paid.amount <= 0:
@@ -168,16 +144,17 @@ async def post_payment(context: Context, paid: CheckoutPayment) -> Result:
         },
         "lineItemRecords": [{"type": "WALLET_CREDIT", "order": 1, "amount": str(amount)}],
     }
-    source = context.ref("stripe", "payment_intent", paid.payment_intent)
+    source, client = context.ref("stripe", "payment_intent", paid.payment_intent), await togai_of(context)
+    resumed = claims.index.open_claim(source) is not None
     held = await claims.claim(source, action="togai.payment.post", app_account=account, body=body, run=context.run.id)
     if held.state != "claimed":
         return Result(Posted(payment_id=context.id_of(held.target)), False, ("counted already",), held.refs)
-    payment, how = await create(claims, held, account, _Payment(await togai_of(context), paid.payment_intent))
+    assert held.claim
+    creation = UnkeyedCreation(
+        client.create_payment,
+        lambda: client.payment_of(paid.payment_intent),
+        opened_at=held.claim.opened_at if resumed else "",
+    )
+    payment, how = await create(claims, held, account, creation)
     pair = await claims.link(held, context.ref("togai", "payment", str(payment["id"])), "created")
     return Result(Posted(payment_id=str(payment["id"])), True, (how,), pair.refs)
-
-
-def _with_amounts(body: dict[str, Any]) -> dict[str, Any]:
-    """A claim holds amounts as texts; Togai takes numbers."""
-    lines = [line | {"amount": money.decimal(line["amount"])} for line in body["lineItemRecords"]]
-    return body | {"totalAmount": money.decimal(body["totalAmount"]), "lineItemRecords": lines}

@@ -42,6 +42,8 @@ INVOICE_TO_STRIPE = Flow(
             input={
                 "invoice_id": "{{ steps.invoice.invoice_id }}",
                 "stripe_invoice_id": "{{ steps.finalized.stripe_invoice_id }}",
+                "is_new": "{{ steps.finalized.is_new }}",
+                "finalized_at": "{{ steps.finalized.finalized_at }}",
             },
         ),
         FlowStep(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from shared.apps.stripe.webhooks import data_object
 from shared.domains.invoices.togai import InvoiceFacts, InvoiceLine, InvoiceNamed, InvoicePaid
@@ -40,6 +40,8 @@ class InvoiceFinalized(Model):
 
     stripe_invoice_id: str
     url: str = ""
+    is_new: bool = Field(description="whether it was finalized just now: then nobody has sent it")
+    finalized_at: int = Field(description="epoch seconds")
 
 
 class InvoiceToSend(Model):
@@ -49,6 +51,8 @@ class InvoiceToSend(Model):
 
     invoice_id: str
     stripe_invoice_id: str
+    is_new: bool = Field(description="whether it was finalized just now: then nobody has sent it")
+    finalized_at: int = Field(description="epoch seconds")
 
 
 class InvoiceSent(Model):
@@ -128,7 +132,7 @@ ACTIONS = (
         title="Send an invoice by e-mail",
         input=InvoiceToSend,
         output=InvoiceSent,
-        rights=("Invoices: write",),
+        rights=("Invoices: write", "Events: read"),
     ),
     Action(
         name="stripe.invoice.read_payments",
