@@ -21,6 +21,7 @@ from shared.kafka.log import Log, Place
 from shared.settings import Settings
 
 from tests.fakes.log import FakeLog
+from tests.fakes.polling import TOGAI, Clock, FakeTogai
 
 ACCOUNT = "stripe:test:acct_1"
 TOPICS = Topics(Settings(_env_file=None))
@@ -116,7 +117,7 @@ def events(log: FakeLog) -> list[str]:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the write", "after it"])
-@pytest.mark.parametrize("at", range(1, 14))
+@pytest.mark.parametrize("at", range(1, 15))
 async def test_whoever_goes_on_misses_nobody(at: int, after: bool) -> None:
     """A page whose progress was not written is listed again; its events have the same ids."""
     vendor, log = Vendor(9), Dying(at, after=after)
@@ -124,7 +125,8 @@ async def test_whoever_goes_on_misses_nobody(at: int, after: bool) -> None:
         await importer(vendor, log).run()
     except* Died:
         log.at = 0
-        await importer(vendor, log).run()
+        if not ((left := known(log).progress.get(REQUEST.id)) and left.ended):
+            await importer(vendor, log).run()
     done = known(log).progress[REQUEST.id]
 
     assert set(events(log)) == set(vendor.rows)
@@ -202,3 +204,60 @@ async def test_named_ones_alone() -> None:
     await importer(vendor, log, request).run()
 
     assert sorted(events(log)) == ["cus_1", "cus_3"]
+
+
+def of_togai(togai: FakeTogai, log: FakeLog, kind: str) -> Importer:
+    """An import from Togai's lists, whose pages have tokens."""
+    request = msgspec.structs.replace(REQUEST, kind=kind, connection="con_togai")
+    found = importer(cast(Any, togai), log, request)
+    found._source = Source(TOGAI, found._source.client, found._source.keep_refusals)
+    return found
+
+
+@pytest.mark.parametrize("at", range(1, 10))
+async def test_every_active_account_is_imported_once(at: int) -> None:
+    """By tokens, whenever the process dies; archived ones stay out."""
+    togai, log = FakeTogai(Clock(), size=2), Dying(at, after=True)
+    for number in range(5):
+        togai.add(f"c{number}")
+    togai.put("accounts", "a-c3", status="ARCHIVED")
+    try:
+        await of_togai(togai, log, "accounts").run()
+    except* Died:
+        log.at = 0
+        await of_togai(togai, log, "accounts").run()
+    found = [envelopes.decode(r.value) for r in log.written if r.topic == TOPICS.replay("customer")]
+
+    assert {Ref.parse(event.aggregate).id for event in found} == {"a-c0", "a-c1", "a-c2", "a-c4"}
+    assert {event.type for event in found} == {"togai.account.created"}
+    assert len({event.id for event in found}) == 4
+    assert known(log).progress[REQUEST.id].state == "listed"
+
+
+async def test_a_token_that_togai_refuses_begins_the_list_again() -> None:
+    """Their events have the same ids then."""
+    togai, log = FakeTogai(Clock(), size=2), FakeLog()
+    for number in range(5):
+        togai.add(f"c{number}")
+    assert await of_togai(togai, log, "accounts")._page()
+    togai.refused = {known(log).progress[REQUEST.id].cursor}
+    togai.during = togai.refused.clear
+    await of_togai(togai, log, "accounts").run()
+
+    assert {Ref.parse(e.aggregate).id for e in map(envelopes.decode, _replayed(log))} == set(togai.rows["accounts"])
+
+
+async def test_tokens_that_are_always_refused_end_it() -> None:
+    """Such a list would never end."""
+    togai, log = FakeTogai(Clock(), size=2), FakeLog()
+    for number in range(5):
+        togai.add(f"c{number}")
+    assert await of_togai(togai, log, "accounts")._page()
+    togai.refused = {known(log).progress[REQUEST.id].cursor}
+    await of_togai(togai, log, "accounts").run()
+
+    assert known(log).progress[REQUEST.id].state == "failed"
+
+
+def _replayed(log: FakeLog) -> list[bytes]:
+    return [record.value for record in log.written if record.topic == TOPICS.replay("customer") and record.value]

@@ -20,7 +20,7 @@ class Listed(NamedTuple):
 
 
 class ListedPage(NamedTuple):
-    """One page, newest first, and whether there are more."""
+    """One page, and where the next one begins, in the vendor's own terms; empty at the end."""
 
     rows: list[Listed]
-    has_more: bool
+    following: str = ""

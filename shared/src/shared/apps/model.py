@@ -92,10 +92,10 @@ class App(ABC):
         return ()
 
     async def list_page(self, client: Any, noun: str, window: Window, after: str) -> ListedPage:
-        """A page of all entities of a kind that were made within a window, newest first, for imports; `after` is the
-        last one of the page before. An app of which something is imported has it.
+        """A page of all entities of a kind that were made within a window, for imports; `after` is what the page before
+        said of the next. An app of which something is imported has it.
 
-        Raises the client's errors: Rejected also where the entity that `after` names is gone.
+        Raises the client's errors: Rejected also for an `after` that the vendor does not take any more.
         """
         raise NotImplementedError
 

@@ -131,12 +131,16 @@ class View:
 
 @dataclass(frozen=True)
 class ImportKind:
-    """What can be imported as a whole: every entity of a kind at an app, each as if its flow's trigger had come."""
+    """What can be imported as a whole: every entity of a kind at an app, each as if its flow's trigger had come.
+
+    `timed`: the vendor tells when each was made, so that a part can be asked for by time.
+    """
 
     name: str
     title: str
     source: Kind
     flow: str
+    timed: bool = True
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,10 @@ class ImportRequest(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
 class ImportProgress(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="record", tag="progress"):
     """How far an import is. `listed`: read from the vendor; `written`: events that are in the log.
 
-    - `cursor`: the last entity that was written, and `reached` when it was made (epoch seconds): the next page begins
-      there. Lists are newest first.
-    - `edge`: the written ones that were made in that second: should the cursor's own entity be gone, the second is
-      listed again without them.
+    - `cursor`: where the next page begins, in the vendor's own terms; `reached`: when the last entity that was written
+      was made (epoch seconds; 0 where the vendor does not tell). Lists are newest first then.
+    - `edge`: the written ones that were made in that second: should the cursor be refused, the second is listed again
+      without them.
     - `problem`: why it does not go on just now, or why it failed.
     """
 

@@ -126,9 +126,11 @@ async def request_import(state: StateDep, body: ImportBody) -> ImportItem:
     kind = import_kinds().get(body.kind)
     if kind is None:
         raise BadRequest(f"nothing is called {body.kind}", f"there is: {', '.join(import_kinds())}")
+    payload = body.payload
+    if not kind.timed and (payload.created_from or payload.created_until):
+        raise BadRequest(f"nobody tells when {kind.name} were made", "leave the times out, or name ids")
     link = await asyncio.to_thread(_link_for, state, kind, body.flow_link)
     at = time.time()
-    payload = body.payload
     until = int(payload.created_until.timestamp()) if payload.created_until else int(at) + 1
     request = ImportRequest(
         id=f"imp_{uuid.uuid4().hex[:12]}",

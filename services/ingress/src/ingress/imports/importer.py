@@ -70,6 +70,7 @@ class Importer:
         self._topics = topics
         self._wanted = wanted
         self._again_after = again_after
+        self._from_the_beginning = False
         self.progress = progress or ImportProgress(id=request.id, started_at=_now())
 
     async def run(self) -> None:
@@ -87,7 +88,6 @@ class Importer:
                 await asyncio.sleep(self._again_after)
                 continue
             if not more:
-                await self._keep(state="listed", ended_at=_now(), problem="")
                 log.info("import.listed", id=self._request.id, written=self.progress.written)
                 return
         await self._keep(state=state, ended_at=_now() if state == "cancelled" else "")
@@ -106,37 +106,39 @@ class Importer:
         page = await self._listed()
         new_rows = [row for row in page.rows if row.id not in self.progress.edge]
         await self._append(new_rows)
-        if page.rows:
-            last = page.rows[-1]
-            edge = [row.id for row in page.rows if row.created == last.created]
-            kept = self.progress.edge if last.created == self.progress.reached else []
-            await self._keep(
-                state="running",
-                problem="",
-                listed=self.progress.listed + len(new_rows),
-                written=self.progress.written + len(new_rows),
-                cursor=last.id,
-                reached=last.created,
-                edge=[*kept, *edge],
-            )
-        return page.has_more and bool(page.rows)
+        count = {name: getattr(self.progress, name) + len(new_rows) for name in ("listed", "written")}
+        # The end is written with the last page: without a cursor a list is read from its beginning.
+        ended: dict[str, Any] = {} if page.following else {"state": "listed", "ended_at": _now()}
+        changes = {"state": "running", "problem": "", "cursor": page.following} | ended
+        await self._keep(**changes, **count, **self._reached(page.rows))
+        return bool(page.following)
+
+    def _reached(self, rows: Sequence[Listed]) -> dict[str, Any]:
+        """How far back in time the list is, and what was made in that second."""
+        if not rows or not rows[-1].created:
+            return {}
+        last = rows[-1].created
+        kept = self.progress.edge if last == self.progress.reached else []
+        return {"reached": last, "edge": [*kept, *(row.id for row in rows if row.created == last)]}
 
     async def _listed(self) -> ListedPage:
-        """The next page. Where the cursor's own entity is gone its second is listed again."""
+        """The next page. Where the cursor is refused the list is read from the second that it had reached, or whole."""
         request, progress = self._request, self.progress
         client = await self._source.client()  # raises what is wrong with the connection
         if request.ids:
-            return ListedPage([Listed(each, 0) for each in request.ids], has_more=False)
+            return ListedPage([Listed(each, 0) for each in request.ids])
         app = APPS[self._source.app_account.partition(":")[0]]
         noun = self._kind.source.noun
         window = Window(request.created_from, request.created_until)
         try:
             return await app.list_page(client, noun, window, progress.cursor)
         except Rejected as error:
-            if not progress.cursor:
+            if not progress.cursor or (self._from_the_beginning and not progress.reached):
                 raise
+            self._from_the_beginning = True
             log.warning("import.cursor_refused", id=request.id, reason=error.message)
-            return await app.list_page(client, noun, window._replace(end=progress.reached + 1), "")
+            rest = window._replace(end=progress.reached + 1) if progress.reached else window
+            return await app.list_page(client, noun, rest, "")
 
     async def _append(self, rows: Sequence[Listed]) -> None:
         for start in range(0, len(rows), AT_ONCE):

@@ -14,6 +14,8 @@ from invoice_sync.lines import PAID, ROUNDING, lines_of, taxed
 from shared import money
 
 OWNER = "INVOICE"
+BY_HAND = ("replay", "backfill")
+"""Origins of events that a person asked for: old invoices are meant then."""
 
 
 async def read(context: Context, wanted: InvoiceId) -> Result:
@@ -24,8 +26,8 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
     refs = (context.ref("togai", "invoice", wanted.invoice_id),)
     if why := why_not(invoice, amounts):
         raise Ended("skipped", why, refs)
-    if context.run.origin != "replay" and is_older(invoice, context.link.changed_at):
-        by_hand = f"`tandem flow-links catch-up {context.link.id}` sends it"
+    if context.run.origin not in BY_HAND and is_older(invoice, context.link.changed_at):
+        by_hand = f"`tandem import invoices --id {wanted.invoice_id}` sends it"
         raise Ended("skipped", f"it is older than flow link {context.link.id}, as it is now: {by_hand}", refs)
     _check_carried(invoice, amounts)
     facts = InvoiceFacts(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from shared.apps.listing import ListedPage, Window
 from shared.apps.model import Access, App
 from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
@@ -50,10 +51,20 @@ class Togai(App):
     def poll_interval(self, spec: PollSpec, settings: Settings, mode: str) -> float:
         return settings.togai_poll_interval
 
+    async def list_page(self, client: Any, noun: str, window: Window, after: str) -> ListedPage:
+        from shared.apps.togai.readers import listing
+
+        return await listing.page(client, noun, window, after)
+
     def pollers_of(self, context: PollContext) -> Iterable[Poller]:
         from shared.apps.togai.readers.invoices import InvoiceReader
         from shared.apps.togai.readers.lists import ListReader
 
         interval = context.settings.togai_poll_interval
-        yield Poller((polls.CUSTOMERS, polls.ACCOUNTS), ListReader(context, interval).poll_once)
-        yield Poller((polls.INVOICES,), InvoiceReader(context, interval).poll_once)
+        lists, invoices = ListReader(context, interval), InvoiceReader(context, interval)
+
+        async def poll_once(connection: Connection, client: Any) -> float:
+            # One after the other: Togai locks an address after a few calls with a wrong key.
+            return min(await lists.poll_once(connection, client), await invoices.poll_once(connection, client))
+
+        yield Poller(tuple(self.polls), poll_once)

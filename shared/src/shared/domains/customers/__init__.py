@@ -32,6 +32,14 @@ IMPORT = ImportKind(
     flow="stripe-customer-to-togai-customer",
 )
 
+IMPORT_ACCOUNTS = ImportKind(
+    "accounts",
+    title="every account in Togai becomes a customer in Stripe",
+    source=CUSTOMER.source,
+    flow="togai-account-to-stripe-customer",
+    timed=False,
+)
+
 DOMAIN = Domain(
     noun="customer",
     service="customer-sync",
@@ -40,5 +48,5 @@ DOMAIN = Domain(
     flows=FLOWS,
     relations=(CUSTOMER,),
     views=(CUSTOMERS,),
-    imports=(IMPORT,),
+    imports=(IMPORT, IMPORT_ACCOUNTS),
 )

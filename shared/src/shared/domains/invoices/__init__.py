@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.domains.invoices import stripe, togai
 from shared.domains.invoices.flows import FLOWS
-from shared.domains.model import Domain, Kind, Relation, View
+from shared.domains.model import Domain, ImportKind, Kind, Relation, View
 
 INVOICE = Relation("invoice", source=Kind("togai", "invoice"), target=Kind("stripe", "invoice"))
 """An invoice of Togai, and the one at Stripe that collects it."""
@@ -20,6 +20,13 @@ INVOICES = View(
     empty="Togai generates an invoice: it appears here as soon as it is due.",
 )
 
+IMPORT = ImportKind(
+    "invoices",
+    title="every invoice that is due in Togai becomes an invoice in Stripe, also one that is older than the flow link",
+    source=INVOICE.source,
+    flow="togai-invoice-to-stripe-invoice",
+)
+
 DOMAIN = Domain(
     noun="invoice",
     service="invoice-sync",
@@ -28,4 +35,5 @@ DOMAIN = Domain(
     flows=FLOWS,
     relations=(INVOICE, INVOICE_PAYMENT),
     views=(INVOICES,),
+    imports=(IMPORT,),
 )

@@ -30,4 +30,5 @@ async def page(client: StripeApp, noun: str, window: Window, after: str) -> List
         rows = [_decoder.decode(row) for row in found.data]
     except msgspec.DecodeError as error:
         raise Unavailable(f"Stripe: a list of {noun}s holds something else: {error}") from error
-    return ListedPage([Listed(row.id, row.created) for row in rows], found.has_more)
+    following = rows[-1].id if rows and found.has_more else ""
+    return ListedPage([Listed(row.id, row.created) for row in rows], following)
