@@ -231,6 +231,53 @@ async def test_what_did_not_arrive_is_not_counted(invoices: Invoices, tandem: In
     assert (invoices.payments(), invoices.togai(invoice)["status"]) == ([], "DUE")
 
 
+@pytest.mark.parametrize(
+    ("closed", "status"), [("VOID", "void"), ("UN_COLLECTIBLE", "uncollectible"), ("PAID", "paid")]
+)
+async def test_what_togai_closed_is_asked_for_no_more(
+    invoices: Invoices, tandem: InProcess, closed: str, status: str
+) -> None:
+    """Nobody pays what is void, given up, or paid elsewhere; of the last no payment is counted. Once is enough."""
+    invoice = await invoices.generated("10")
+    invoices.change(invoice, status=closed)
+    await invoices.bring(invoice, "invoice.updated")
+    writes = tandem.writes()
+    await invoices.bring(invoice, "invoice.updated")
+
+    assert ([made["status"] for made in invoices.stripe()], invoices.payments()) == ([status], [])
+    assert (tandem.writes(), tandem.letters()) == (writes, [])
+
+
+async def test_what_was_paid_and_is_void_is_for_people(invoices: Invoices, tandem: InProcess) -> None:
+    """Tandem moves no money back: the run waits and says what to do."""
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"], amount=400)
+    invoices.change(invoice, status="VOID")
+    await invoices.bring(invoice, "invoice.updated")
+    parked = [run for run in tandem.runs() if run.state == "parked"]
+
+    assert [made["status"] for made in invoices.stripe()] == ["open"]
+    assert {run.problem.code for run in parked if run.problem} == {"paid_and_void", "not_open"}
+
+
+async def test_a_payment_on_its_way_is_waited_for(invoices: Invoices, tandem: InProcess) -> None:
+    """What is paid elsewhere meanwhile is not closed under it: it would be paid twice and nobody would see it."""
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"], "processing")
+    invoices.change(invoice, status="PAID")
+    await invoices.bring(invoice, "invoice.updated")
+    [waiting] = [run for run in tandem.runs() if run.state == "parked"]
+    invoices.pay(made["id"], "failed")
+    await tandem.recheck()
+
+    assert waiting.problem
+    assert waiting.problem.code == "payment_under_way"
+    assert [made["status"] for made in invoices.stripe()] == ["paid"]
+    assert invoices.payments() == []
+
+
 async def test_a_payment_that_may_be_under_way_is_not_sent_again(invoices: Invoices, tandem: InProcess) -> None:
     """Togai has no key for it: the run waits until the first call must have ended."""
     invoice = await invoices.generated("100")

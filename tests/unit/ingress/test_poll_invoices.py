@@ -1,11 +1,12 @@
-"""The poll of due invoices, against an organization in memory: what becomes an event, and what it costs."""
+"""The poll of invoices, against an organization in memory: what becomes an event, and what it costs."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
 from shared.apps.togai.client import Page, TogaiApp
-from shared.apps.togai.readers.invoices import InvoiceReader
+from shared.apps.togai.readers.invoices import STATUSES, InvoiceReader
 from shared.errors import Rejected
 
 from tests.fakes.polling import NOW, TOGAI, Clock, Memory, connection, moment
@@ -92,6 +93,16 @@ async def test_a_draft_makes_an_event_when_it_is_due() -> None:
     assert (before, await polled.poll()) == ([], ["inv.1"])
 
 
+@pytest.mark.parametrize("status", STATUSES)
+async def test_what_was_closed_makes_an_event(status: str) -> None:
+    """Voided, given up, paid elsewhere: Togai's webhooks may tell nobody."""
+    polled = Polled()
+    await polled.poll()
+    polled.org.put("inv.1", polled.clock.now, status=status)
+
+    assert await polled.poll(2) == ["inv.1"]
+
+
 async def test_another_process_goes_on() -> None:
     """What the last one appended comes again under the same id at most; nothing is left out."""
     polled = Polled()
@@ -115,7 +126,7 @@ async def test_a_poll_reads_no_further_than_the_last_one() -> None:
     before = polled.org.calls
     await polled.poll()
 
-    assert polled.org.calls == before + 1
+    assert polled.org.calls == before + len(STATUSES)
 
 
 async def test_a_list_in_no_order_is_read_whole() -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.domains.invoices.togai import InvoicePayment
-from shared.errors import Malformed
+from shared.errors import Malformed, Waiting
 from shared.polls import epoch
 
 from shared import money
@@ -113,3 +113,25 @@ def payments_of(invoice: Mapping[str, Any]) -> list[InvoicePayment]:
 def balance_of(stripe_invoice_id: str, rest: int) -> InvoicePayment:
     """What closed the rest of a paid invoice without a payment: customer balance, credit note, out of band."""
     return InvoicePayment(transaction=f"{stripe_invoice_id}:balance", amount=rest, kind="balance")
+
+
+def closing_of(invoice: Mapping[str, Any], status: str) -> tuple[str, dict[str, str], str]:
+    """What is done with a Stripe invoice that Togai closed: the call's verb and parameters, and a note where there is
+    nothing to do. Raises Waiting where money came for an invoice that nobody owes any more.
+    """
+    now, paid = str(invoice.get("status")), int(invoice.get("amount_paid") or 0)
+    if invoice.get("deleted") or now == "draft":
+        return "", {}, "it is still a draft: nobody is asked to pay it" if now == "draft" else "it is deleted"
+    if status == "VOID" and (now == "paid" or paid):
+        raise Waiting(
+            f"Togai's invoice is void, and {invoice['id']} was paid in Stripe ({paid} minor units): refund it there, "
+            "or bill it again in Togai",
+            code="paid_and_void",
+        )
+    verbs: dict[str, tuple[tuple[str, ...], str, dict[str, str]]] = {
+        "VOID": (("open", "uncollectible"), "void", {}),
+        "UN_COLLECTIBLE": (("open",), "mark_uncollectible", {}),
+        "PAID": (("open", "uncollectible"), "pay", {"paid_out_of_band": "true"}),
+    }
+    whenever, verb, params = verbs[status]
+    return (verb, params, "") if now in whenever else ("", {}, f"it is {now} already")

@@ -32,12 +32,7 @@ async def read(context: Context, wanted: StripeInvoiceId) -> Result:
         raise Ended("skipped", "no invoice of Togai stands behind it", (ref,))
     if Ref.parse(pair.source).account != context.account("togai"):
         raise Ended("skipped", f"{pair.source} is not at {context.account('togai')}", (ref,))
-    client: StripeApp = await context.client("stripe")
-    invoice = await client.retrieve(INVOICES, wanted.stripe_invoice_id, {"expand[]": "payments"})
-    if (invoice.get("payments") or {}).get("has_more"):
-        params = {"invoice": wanted.stripe_invoice_id, "status": "paid"}
-        every = [row async for row in client.listed("/v1/invoice_payments", params)]
-        invoice = invoice | {"payments": {"data": every}}
+    invoice = await with_payments(await context.client("stripe"), wanted.stripe_invoice_id)
     found = InvoicePaid(
         invoice_id=Ref.parse(pair.source).id,
         stripe_invoice_id=wanted.stripe_invoice_id,
@@ -46,6 +41,15 @@ async def read(context: Context, wanted: StripeInvoiceId) -> Result:
         payments=payments_of(invoice),
     )
     return Result(found, False, (), pair.refs)
+
+
+async def with_payments(client: StripeApp, stripe_invoice_id: str) -> dict[str, Any]:
+    """A Stripe invoice that shows all its payments. Raises NotFound."""
+    invoice = await client.retrieve(INVOICES, stripe_invoice_id, {"expand[]": "payments"})
+    if not (invoice.get("payments") or {}).get("has_more"):
+        return invoice
+    every = [row async for row in client.listed("/v1/invoice_payments", {"invoice": stripe_invoice_id})]
+    return invoice | {"payments": {"data": every}}
 
 
 async def pay(context: Context, paid: InvoicePaid) -> Result:

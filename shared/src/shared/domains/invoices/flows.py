@@ -58,6 +58,24 @@ INVOICE_TO_STRIPE = Flow(
     ),
 )
 
+CLOSED_TO_STRIPE = Flow(
+    id="togai-invoice-closed-to-stripe-invoice",
+    title="Togai invoice closed -> Stripe invoice closed",
+    description="What Togai voids, gives up or holds for paid is asked for no more in Stripe. No money moves.",
+    direction="outbound",
+    visibility="built-in",
+    trigger="togai.invoice.updated",
+    moves_money=True,
+    steps=(
+        FlowStep(id="status", action="togai.invoice.read_status", input={"invoice_id": "{{ trigger.invoice_id }}"}),
+        FlowStep(
+            id="closed",
+            action="stripe.invoice.close",
+            input={name: f"{{{{ steps.status.{name} }}}}" for name in ("invoice_id", "stripe_invoice_id", "status")},
+        ),
+    ),
+)
+
 PAYMENT_TO_TOGAI = Flow(
     id="stripe-invoice-payment-to-togai-payment",
     title="Stripe invoice payment -> Togai payment",
@@ -82,4 +100,4 @@ PAYMENT_TO_TOGAI = Flow(
     ),
 )
 
-FLOWS = (INVOICE_TO_STRIPE, PAYMENT_TO_TOGAI)
+FLOWS = (INVOICE_TO_STRIPE, CLOSED_TO_STRIPE, PAYMENT_TO_TOGAI)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from shared.apps.stripe.webhooks import data_object
-from shared.domains.invoices.togai import InvoiceFacts, InvoiceLine, InvoiceNamed, InvoicePaid
+from shared.domains.invoices.togai import InvoiceFacts, InvoiceLine, InvoiceNamed, InvoicePaid, InvoiceStatus
 from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
 from shared.identity import is_id
@@ -59,6 +59,12 @@ class InvoiceSent(Model):
     """Whether Stripe sent it."""
 
     sent: bool
+
+
+class InvoiceClosed(Model):
+    """The Stripe invoice's status afterwards."""
+
+    status: str
 
 
 class StripeInvoiceId(Model):
@@ -133,6 +139,14 @@ ACTIONS = (
         input=InvoiceToSend,
         output=InvoiceSent,
         rights=("Invoices: write", "Events: read"),
+    ),
+    Action(
+        name="stripe.invoice.close",
+        app="stripe",
+        title="Close an invoice as Togai closed it",
+        input=InvoiceStatus,
+        output=InvoiceClosed,
+        rights=("Invoices: write", "PaymentIntents: read"),
     ),
     Action(
         name="stripe.invoice.read_payments",

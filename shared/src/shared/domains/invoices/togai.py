@@ -60,6 +60,16 @@ class InvoiceFacts(Model):
     net_term_days: int | None = None
 
 
+class InvoiceStatus(Model):
+    """What became of an invoice that Stripe collects."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    invoice_id: str
+    stripe_invoice_id: str
+    status: Literal["VOID", "UN_COLLECTIBLE", "PAID"]
+
+
 class StripeIdsOf(Model):
     """The Stripe invoice that an invoice's Settings shall name, and where it is paid."""
 
@@ -154,6 +164,14 @@ ACTIONS = (
         title="Read an invoice that is due in Togai",
         input=InvoiceId,
         output=InvoiceFacts,
+        reads=True,
+    ),
+    Action(
+        name="togai.invoice.read_status",
+        app="togai",
+        title="Read whether an invoice was closed in Togai",
+        input=InvoiceId,
+        output=InvoiceStatus,
         reads=True,
     ),
     Action(

@@ -1,4 +1,4 @@
-"""The poll of the invoices that are due at one Togai organization: what became due since the last one makes an event.
+"""The poll of the invoices of one Togai organization: what became due or was closed since the last one makes an event.
 
 The list tells when each was changed last, so a poll ends where the last one began. A list that is not in that order is
 read whole, from poll to poll as far as the share of the quota goes.
@@ -24,7 +24,8 @@ from shared.polls import Poll, epoch, rfc3339
 
 log = get_logger(__name__)
 
-STATUS = "DUE"
+STATUSES = ("DUE", "VOID", "UN_COLLECTIBLE", "PAID")
+"""Each is listed apart. What is partly paid was due before."""
 OVERLAP = 120.0
 """Seconds that a poll goes back behind the newest change that the last one saw."""
 
@@ -43,16 +44,19 @@ class InvoiceReader:
     async def poll_once(self, connection: Connection, client: TogaiApp) -> float:
         """One poll. Returns the seconds after which the next one is due. Raises the client's errors, Unavailable."""
         poll = await self._started(connection)
-        since, newest, found, cursor = self._from(poll), epoch(poll.position), 0, poll.cursor
+        since, newest, found = self._from(poll), epoch(poll.position), 0
+        status, _, token = poll.cursor.partition(" ")
+        left = list(STATUSES[STATUSES.index(status) :] if status in STATUSES else STATUSES)
         for _ in range(self._budget.calls_in(self._account, self._interval)):
-            page, cursor = await self._page(client, cursor)
+            page, token = await self._page(client, left[0], token)
             for row in page.rows:
                 found += await self._take(row, since, connection)
                 newest = max(newest, seconds(row, "updatedAt"))
-            last = page.rows and sorted_by_change(page.rows) and seconds(page.rows[-1], "updatedAt") < since
-            cursor = page.token if leads_on(page.token, page.rows, cursor) and not last else ""
-            if not cursor:
+            token = page.token if leads_on(page.token, page.rows, token) and not ends(page.rows, since) else ""
+            left = left if token else left[1:]
+            if not left:
                 break
+        cursor = f"{left[0]} {token}" if left else ""
         # What is left of an unfinished pass may be newer than what was seen: only a whole one moves the position.
         position = poll.position if cursor else rfc3339(newest)
         await self._store.poll(
@@ -84,14 +88,14 @@ class InvoiceReader:
             await self._store.poll(poll)
         return poll
 
-    async def _page(self, client: TogaiApp, cursor: str) -> tuple[Page, str]:
+    async def _page(self, client: TogaiApp, status: str, token: str) -> tuple[Page, str]:
         """A page, and its token: one that the vendor does not take any more begins the list again."""
         try:
-            return await client.invoices(STATUS, cursor), cursor
+            return await client.invoices(status, token), token
         except Rejected:
-            if not cursor:
+            if not token:
                 raise
-            return await client.invoices(STATUS), ""
+            return await client.invoices(status), ""
 
     async def _take(self, row: Row, since: float, connection: Connection) -> int:
         """Append an event for an invoice that was changed since. Returns how many were appended."""
@@ -121,3 +125,8 @@ class InvoiceReader:
         )
         self._appended[event_id] = changed
         return 1
+
+
+def ends(rows: list[Row], since: float) -> bool:
+    """Whether nothing newer follows a page."""
+    return bool(rows) and sorted_by_change(rows) and seconds(rows[-1], "updatedAt") < since
