@@ -333,7 +333,20 @@ async def test_what_is_older_than_the_flow_link_stays(invoices: Invoices, tandem
     await invoices.bring(invoice, origin="replay")
 
     assert (before, run.state, len(invoices.stripe())) == (0, "skipped", 1)
-    assert "older" in run.reason
+    assert "was due before" in run.reason
+
+
+async def test_a_draft_that_is_older_than_the_flow_link_is_for_people(invoices: Invoices, tandem: InProcess) -> None:
+    """Whether it became due since, or was only changed, nobody tells: it waits, and says how to send it."""
+    invoice = invoices.generate("10", status="DRAFT")
+    await tandem.link(OUT, changed_at=datetime.now(UTC).isoformat())
+    invoices.change(invoice, status="DUE")
+    await invoices.bring(invoice, "invoice.updated")
+    run = invoices.last_run(invoice)
+    await invoices.bring(invoice, origin="backfill")
+
+    assert (run.state, run.problem and run.problem.code) == ("parked", "older")
+    assert len(invoices.stripe()) == 1
 
 
 async def test_what_somebody_made_already_is_adopted(invoices: Invoices, tandem: InProcess) -> None:

@@ -70,10 +70,10 @@ def why_not(invoice: Mapping[str, Any], amounts: Amounts) -> str:
     return ""
 
 
-def is_older(invoice: Mapping[str, Any], since: str) -> bool:
-    """Whether an invoice was generated before a time (RFC 3339; empty: before nothing)."""
-    made = epoch(str(invoice.get("generatedAt") or invoice.get("invoiceDate") or ""))
-    return bool(since and made) and made < epoch(since)
+def was_before(invoice: Mapping[str, Any], since: str, *names: str) -> bool:
+    """Whether the first time that an invoice tells under these names is before another one (RFC 3339; empty: never)."""
+    found = next((moment for name in names if (moment := epoch(str(invoice.get(name) or "")))), 0.0)
+    return bool(since and found) and found < epoch(since)
 
 
 def due_params(due: int | None, net_term_days: int | None, default_days: int, now: float) -> dict[str, int]:

@@ -9,7 +9,7 @@ from shared.domains.invoices.togai import InvoiceFacts, InvoiceId, InvoiceLine, 
 from shared.errors import Rejected, Waiting
 from shared.runtime.actions import Context, Ended, Result
 
-from invoice_sync.decide import Amounts, amounts_of, is_older, seconds, why_not
+from invoice_sync.decide import Amounts, amounts_of, seconds, was_before, why_not
 from invoice_sync.lines import PAID, ROUNDING, lines_of, taxed
 from shared import money
 
@@ -26,9 +26,8 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
     refs = (context.ref("togai", "invoice", wanted.invoice_id),)
     if why := why_not(invoice, amounts):
         raise Ended("skipped", why, refs)
-    if context.run.origin not in BY_HAND and is_older(invoice, context.link.changed_at):
-        by_hand = f"`tandem import invoices --id {wanted.invoice_id}` sends it"
-        raise Ended("skipped", f"it is older than flow link {context.link.id}, as it is now: {by_hand}", refs)
+    if context.run.origin not in BY_HAND:
+        _check_age(context, invoice, refs)
     _check_carried(invoice, amounts)
     facts = InvoiceFacts(
         invoice_id=wanted.invoice_id,
@@ -41,6 +40,18 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         net_term_days=invoice.get("netTermDays"),
     )
     return Result(facts, False, (), (*refs, context.ref("togai", "account", facts.account_id)))
+
+
+def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...]) -> None:
+    """Switching the flow on moves nothing that is old. Raises Ended for what was due before, Waiting for what was made
+    before and changed since: Togai does not tell whether it became due by that.
+    """
+    link, by_hand = context.link, f"`tandem import invoices --id {invoice['id']}` sends it"
+    if was_before(invoice, link.changed_at, "updatedAt"):
+        raise Ended("skipped", f"it was due before flow link {link.id} was switched on: {by_hand}", refs)
+    if was_before(invoice, link.changed_at, "generatedAt", "invoiceDate"):
+        why = f"it was made before flow link {link.id} was switched on, and changed since"
+        raise Waiting(f"{why}: {by_hand}, discard this if it is not to be sent", code="older")
 
 
 def _check_carried(invoice: dict[str, Any], amounts: Amounts) -> None:
