@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.apps.stripe.client import StripeApp
+from shared.apps.togai.client import TogaiApp
 from shared.errors import Conflict, NotFound, NotReady
 from shared.identity import Ref
 from shared.linking.claims import NO_MATCH, Match
@@ -16,7 +18,6 @@ from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context
 
 from customer_sync.actions.pairs import claim_of
-from customer_sync.actions.vendors import stripe_of, togai_of
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,12 @@ async def _has_address(context: Context, ref: str, address: str) -> bool:
     found = Ref.parse(ref)
     try:
         if found.app == "stripe":
-            customer = await (await stripe_of(context)).retrieve_customer(found.id)
+            stripe: StripeApp = await context.client("stripe")
+            customer = await stripe.retrieve_customer(found.id)
             return not customer.deleted and normalized_email(customer.email) == address
-        client = await togai_of(context)
-        account = await client.account(found.id)
-        email = account.primary_email or (await client.customer(account.customer_id)).primary_email
+        togai: TogaiApp = await context.client("togai")
+        account = await togai.account(found.id)
+        email = account.primary_email or (await togai.customer(account.customer_id)).primary_email
         return account.status != "ARCHIVED" and normalized_email(email) == address
     except NotFound:
         return False

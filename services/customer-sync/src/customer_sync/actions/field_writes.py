@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
 
+from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.models import StripeCustomer
+from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
 from shared.domains.customers.writes import TOGAI_STATUS
 from shared.domains.writes import FieldWrite
@@ -17,7 +19,6 @@ from shared.linking.pairs import Known, Side
 from shared.runtime.actions import Context, Ended
 from shared.runtime.sync_fields import PairFields
 
-from customer_sync.actions.vendors import stripe_of, togai_of
 from customer_sync.fields import CustomerFields
 from customer_sync.patches import carried, former_fields, former_params, stripe_params, togai_changes
 from customer_sync.values import METADATA, STATUS, PairSnapshot, is_archived
@@ -86,7 +87,8 @@ class CustomerPair(PairFields):
     async def _send_stripe(self, values: Dict[str, Value]) -> list[FieldWrite]:
         params, customer = stripe_params(values), self._seen.stripe
         try:
-            await (await stripe_of(self._context)).update_customer(customer.id, params)
+            client: StripeApp = await self._context.client("stripe")
+            await client.update_customer(customer.id, params)
         except NotFound as error:
             raise await gone(self._context, self._pair, customer.id) from error
         ref = self._context.ref("stripe", "customer", customer.id)
@@ -95,7 +97,7 @@ class CustomerPair(PairFields):
     async def _send_togai(self, values: Dict[str, Value]) -> list[FieldWrite]:
         """Raises NotReady if the account was archived since it was read: Togai refuses, the next run sees why."""
         context, seen = self._context, self._seen
-        client = await togai_of(context)
+        client: TogaiApp = await context.client("togai")
         account, customer = togai_changes(values, seen)
         made: list[FieldWrite] = []
         try:
@@ -124,7 +126,8 @@ async def gone(context: Context, pair: Mapping, customer: str) -> Ended:
 async def stripe_customer(context: Context, pair: Mapping, customer_id: str) -> StripeCustomer:
     """The pair's customer. Raises Ended if it is gone."""
     try:
-        found = await (await stripe_of(context)).retrieve_customer(customer_id)
+        client: StripeApp = await context.client("stripe")
+        found = await client.retrieve_customer(customer_id)
     except NotFound:
         found = StripeCustomer(id=customer_id, deleted=True)
     if found.deleted:
@@ -134,7 +137,7 @@ async def stripe_customer(context: Context, pair: Mapping, customer_id: str) -> 
 
 async def togai_account(context: Context, pair: Mapping, account_id: str) -> tuple[TogaiAccount, TogaiCustomer]:
     """The pair's account and the customer above it. Raises Ended if the account is gone."""
-    client = await togai_of(context)
+    client: TogaiApp = await context.client("togai")
     try:
         account = await client.account(account_id)
     except NotFound as error:

@@ -5,6 +5,8 @@ The ids at the vendors follow the link, and what waited for the decision goes on
 
 from __future__ import annotations
 
+from shared.apps.stripe.client import StripeApp
+from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import TogaiAccount
 from shared.domains.customers.stripe import LinkChange, LinkChanged
 from shared.errors import Malformed, NotFound, NotReady
@@ -18,7 +20,6 @@ from shared.runtime.actions import Context, Ended, Result
 from customer_sync.actions.pairs import create_again, end_if_of_others, is_unlinked
 from customer_sync.actions.revert import revert
 from customer_sync.actions.togai import ACCOUNT
-from customer_sync.actions.vendors import stripe_of, togai_of
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID
 
 
@@ -59,10 +60,12 @@ async def change_link(context: Context, wanted: LinkChange) -> Result:
 async def _both_there(context: Context, wanted: LinkChange) -> TogaiAccount:
     """Raises Ended if either is unknown to its vendor or deleted: a link to nothing helps nobody."""
     try:
-        customer = await (await stripe_of(context)).retrieve_customer(wanted.stripe_customer_id)
+        stripe: StripeApp = await context.client("stripe")
+        customer = await stripe.retrieve_customer(wanted.stripe_customer_id)
         if customer.deleted:
             raise Ended("skipped", f"{customer.id} was deleted in Stripe: nothing can be linked to it")
-        return await (await togai_of(context)).account(wanted.togai_account_id)
+        togai: TogaiApp = await context.client("togai")
+        return await togai.account(wanted.togai_account_id)
     except NotFound as error:
         raise Ended("skipped", f"nothing was linked: {error.message}") from error
 
@@ -125,7 +128,8 @@ async def _take_back(context: Context, pair: Mapping, reason: str, keep: tuple[s
         try:
             if Ref.parse(ref).app == "stripe":
                 empty = {"metadata": {TOGAI_CUSTOMER_ID: "", TOGAI_ACCOUNT_ID: ""}}
-                await (await stripe_of(context)).update_customer(entity, empty)
+                client: StripeApp = await context.client("stripe")
+                await client.update_customer(entity, empty)
             else:
                 await _set_setting(context, entity, "")
         except NotFound:
@@ -135,13 +139,15 @@ async def _take_back(context: Context, pair: Mapping, reason: str, keep: tuple[s
 
 async def _write_ids(context: Context, account_id: str, customer_id: str, stripe_customer_id: str) -> None:
     metadata = {TOGAI_CUSTOMER_ID: customer_id, TOGAI_ACCOUNT_ID: account_id}
-    await (await stripe_of(context)).update_customer(stripe_customer_id, {"metadata": metadata})
+    client: StripeApp = await context.client("stripe")
+    await client.update_customer(stripe_customer_id, {"metadata": metadata})
     await _set_setting(context, account_id, stripe_customer_id)
 
 
 async def _set_setting(context: Context, account_id: str, value: str) -> None:
     """Togai has no call that removes a setting: an empty value means none."""
-    client, name = await togai_of(context), context.settings.stripe_customer_setting
+    client: TogaiApp = await context.client("togai")
+    name = context.settings.stripe_customer_setting
     present = await client.setting(name, ACCOUNT, account_id)
     if present is None:
         if value:

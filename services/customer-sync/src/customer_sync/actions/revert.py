@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.apps.stripe.client import StripeApp
+from shared.apps.togai.client import TogaiApp
 from shared.domains.customers.stripe import LinkChange, LinkChanged
 from shared.domains.customers.writes import lasting
 from shared.domains.writes import FieldWrite
@@ -17,7 +19,6 @@ from shared.linking.pairs import Known
 from shared.runtime.actions import Context, Ended, Result
 
 from customer_sync.actions.field_writes import CustomerPair, read_pair
-from customer_sync.actions.vendors import stripe_of, togai_of
 from customer_sync.patches import former_fields, former_params
 from customer_sync.values import PairSnapshot
 
@@ -97,11 +98,10 @@ def _shown(value: Any) -> Any:
 
 
 async def _send(context: Context, write: FieldWrite) -> None:
-    entity = context.id_of(write.entity)
-    match Ref.parse(write.entity):
-        case Ref(noun="account"):
-            await (await togai_of(context)).update_account(entity, write.set)
-        case ref if ref.app == "togai":
-            await (await togai_of(context)).update_customer(entity, write.set)
-        case _:
-            await (await stripe_of(context)).update_customer(entity, write.set)
+    ref, entity = Ref.parse(write.entity), context.id_of(write.entity)
+    if ref.app == "stripe":
+        stripe: StripeApp = await context.client("stripe")
+        await stripe.update_customer(entity, write.set)
+        return
+    togai: TogaiApp = await context.client("togai")
+    await (togai.update_account if ref.noun == "account" else togai.update_customer)(entity, write.set)

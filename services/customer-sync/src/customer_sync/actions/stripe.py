@@ -35,7 +35,6 @@ from customer_sync.actions.pairs import (
     leave_if_nothing_was_made,
     refused,
 )
-from customer_sync.actions.vendors import stripe_of
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
 from customer_sync.fields import created_equal, is_same
 from customer_sync.values import ARCHIVED, METADATA, STATUS
@@ -95,7 +94,7 @@ async def _another_was_made(context: Context, new: NewStripeCustomer) -> StripeC
     held = context.claims.index.open_claim(context.ref("togai", "account", new.togai_account_id))
     if not new.stripe_customer_id or held is None or not held.is_create:
         return None
-    made = await _Customer(context, await stripe_of(context), new.togai_account_id).find(since(held))
+    made = await _Customer(context, await context.client("stripe"), new.togai_account_id).find(since(held))
     return made if made and made.id != new.stripe_customer_id else None
 
 
@@ -158,7 +157,7 @@ class _Customer(Creation[StripeCustomer]):
 
 async def _make(context: Context, held: Mapping, new: NewStripeCustomer) -> tuple[StripeCustomer, str]:
     """Call Stripe under the claim, or find what was made."""
-    creation = _Customer(context, await stripe_of(context), new.togai_account_id)
+    creation = _Customer(context, await context.client("stripe"), new.togai_account_id)
     return await create(context.claims, held, context.account("stripe"), creation)
 
 
@@ -168,7 +167,8 @@ async def _link(
     """Link a Stripe customer that is there, make none."""
     account_ref = context.ref("togai", "account", new.togai_account_id)
     customer_ref = context.ref("togai", "customer", new.togai_customer_id)
-    client, customer_id = await stripe_of(context), context.id_of(stripe_ref)
+    client: StripeApp = await context.client("stripe")
+    customer_id = context.id_of(stripe_ref)
     if not is_id(customer_id):
         raise Conflict(f"{why[:LONGEST_ID]}, which can be no id of a Stripe customer: correct or clear the setting")
     try:
@@ -209,7 +209,7 @@ async def write_togai_ids(context: Context, ids: TogaiIds) -> Result:
 
     An event that is handled once more may have written them the first time: nobody writes twice what is there.
     """
-    client = await stripe_of(context)
+    client: StripeApp = await context.client("stripe")
     refs = (context.ref("stripe", "customer", ids.customer_id),)
     end_if_linked_elsewhere(context, refs[0], context.ref("togai", "account", ids.togai_account_id))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import NewCustomer, TogaiAccount
@@ -26,7 +27,6 @@ from customer_sync.actions.pairs import (
     leave_if_nothing_was_made,
     refused,
 )
-from customer_sync.actions.vendors import stripe_of, togai_of
 from customer_sync.decide import (
     TOGAI_ACCOUNT_ID,
     Currencies,
@@ -47,7 +47,7 @@ ALREADY_THERE = (400, 409)
 
 async def read_account(context: Context, wanted: AccountId) -> Result:
     """Fetch before acting: the account, its customer (whose name it is), and the Stripe customer that it names."""
-    client = await togai_of(context)
+    client: TogaiApp = await context.client("togai")
     account = await client.account(wanted.account_id)
     customer = await client.customer(account.customer_id)
     setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, account.id)
@@ -64,7 +64,7 @@ async def write_stripe_id(context: Context, wanted: StripeId) -> Result:
     if wanted.known == wanted.stripe_customer_id:
         return Result(Written(written=False), False, (), refs)
     end_if_linked_elsewhere(context, refs[0], context.ref("stripe", "customer", wanted.stripe_customer_id))
-    client = await togai_of(context)
+    client: TogaiApp = await context.client("togai")
     if wanted.known and (
         present := await client.setting(context.settings.stripe_customer_setting, ACCOUNT, wanted.account_id)
     ):
@@ -151,7 +151,7 @@ async def _another_was_made(context: Context, stripe_ref: str, customer: StripeC
     held = context.claims.index.open_claim(stripe_ref)
     if held is None or not held.is_create:
         return False
-    return await _names(context, await togai_of(context), context.id_of(held.target), customer)
+    return await _names(context, await context.client("togai"), context.id_of(held.target), customer)
 
 
 async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) -> Ended:
@@ -160,7 +160,8 @@ async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) 
     """
     reason = f"{customer.id} was deleted in Stripe"
     if held := context.claims.index.open_claim(stripe_ref):
-        client, account_id = await togai_of(context), context.id_of(held.target)
+        client: TogaiApp = await context.client("togai")
+        account_id = context.id_of(held.target)
         if await _names(context, client, account_id, customer):
             parent = context.ref("togai", "customer", (await client.account(account_id)).customer_id)
             pair = await context.claims.link(held, held.target, "natural-id", also=(parent,))
@@ -205,7 +206,7 @@ def _values(context: Context, held: Mapping) -> dict[str, Value]:
 
 
 async def _present(context: Context, customer: StripeCustomer) -> StripeCustomer:
-    client = await stripe_of(context)
+    client: StripeApp = await context.client("stripe")
     try:
         return await client.retrieve_customer(customer.id)
     except NotFound:
@@ -230,7 +231,7 @@ def _made(customer: str, account: str, created: bool, notes: tuple[str, ...], *r
 async def _make(context: Context, held: Mapping, customer: StripeCustomer) -> str:
     """Create under the derived id. A refused create is a taken id, ours from an earlier try or somebody else's."""
     assert held.claim
-    client = await togai_of(context)
+    client: TogaiApp = await context.client("togai")
     try:
         await client.create_customer(held.claim.body)
     except FlowLinkOff:
@@ -271,7 +272,7 @@ async def _link(
 ) -> Result:
     """A Togai account that is there: link it, make none."""
     account_ref = context.ref("togai", "account", account_id)
-    client = await togai_of(context)
+    client: TogaiApp = await context.client("togai")
     account = await _named_account(client, customer, account_id)
     held = await context.claims.claim(
         stripe_ref,

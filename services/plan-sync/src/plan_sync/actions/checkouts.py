@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT
 from shared.domains.plans.stripe import ACCOUNT, Paid, PaymentLeft
@@ -14,7 +15,6 @@ from shared.errors import Conflict, Rejected, Unavailable
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, UnkeyedCreation, create
 
-from plan_sync.actions.vendors import stripe_of, togai_of
 from plan_sync.decide import covers, other_plan
 from shared import money
 
@@ -28,7 +28,8 @@ async def read_payment(context: Context, paid: Paid) -> Result:
     """
     if context.shows_present or not paid.payment_intent:
         return Result(PaymentLeft(amount=paid.amount), False)
-    client, ref = await stripe_of(context), context.ref("stripe", "payment_intent", paid.payment_intent)
+    client: StripeApp = await context.client("stripe")
+    ref = context.ref("stripe", "payment_intent", paid.payment_intent)
     intent = await client.retrieve(PAYMENT_INTENTS, paid.payment_intent)
     if not intent.get("latest_charge"):
         return Result(PaymentLeft(amount=paid.amount), False, refs=(ref,))
@@ -85,7 +86,7 @@ async def attach(context: Context, wanted: Attach) -> Result:
     if wanted.payment_status not in PAID:
         raise Ended("skipped", "it is not paid yet: its payment starts this again", (session, account_ref))
     claims, account = context.claims_of(ATTACHED.name), context.account("togai")
-    client = await togai_of(context)
+    client: TogaiApp = await context.client("togai")
     association = _Association(client, wanted, _today(context))
     if not claims.index.holders_of(session) and (known := await association.find(0)):
         return _attached(known, False, ("the account has the plan already",), (session, account_ref))
@@ -144,7 +145,8 @@ async def post_payment(context: Context, paid: CheckoutPayment) -> Result:
         },
         "lineItemRecords": [{"type": "WALLET_CREDIT", "order": 1, "amount": str(amount)}],
     }
-    source, client = context.ref("stripe", "payment_intent", paid.payment_intent), await togai_of(context)
+    source = context.ref("stripe", "payment_intent", paid.payment_intent)
+    client: TogaiApp = await context.client("togai")
     resumed = claims.index.open_claim(source) is not None
     held = await claims.claim(source, action="togai.payment.post", app_account=account, body=body, run=context.run.id)
     if held.state != "claimed":

@@ -22,8 +22,6 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
 
-from plan_sync.actions.vendors import stripe_of, togai_of
-
 LINKS = "/v1/payment_links"
 OWNER = "ACCOUNT"
 
@@ -66,7 +64,7 @@ async def create(context: Context, wanted: NewPaymentLink) -> Result:
     held = await claims.claim(
         source, action="stripe.payment_link.create", app_account=account, body=body, run=context.run.id
     )
-    client = await stripe_of(context)
+    client: StripeApp = await context.client("stripe")
     if held.state != "claimed":
         link = await client.retrieve(LINKS, context.id_of(held.target))
         if not link.get("active"):
@@ -94,7 +92,7 @@ async def deactivate(context: Context, closed: ClosedLink) -> Result:
     refs = (context.ref("stripe", "payment_link", closed.payment_link),)
     if not context.claims_of(OFFER.name).index.holders_of(refs[0]):
         return Result(Done(written=False), False, ("the link is none of Tandem's: it stays open",), refs)
-    client = await stripe_of(context)
+    client: StripeApp = await context.client("stripe")
     try:
         link = await client.retrieve(LINKS, closed.payment_link)
         if not link.get("active"):
@@ -107,7 +105,8 @@ async def deactivate(context: Context, closed: ClosedLink) -> Result:
 
 async def write_setting(context: Context, wanted: PaymentLinkOf) -> Result:
     """The link stands in the account's Settings, where people and their own portal look."""
-    client, name = await togai_of(context), context.settings.payment_link_setting
+    client: TogaiApp = await context.client("togai")
+    name = context.settings.payment_link_setting
     refs = (context.ref("togai", "account", wanted.account_id),)
     present = await client.setting(name, OWNER, wanted.account_id)
     if present is None:
@@ -127,7 +126,8 @@ async def write_setting(context: Context, wanted: PaymentLinkOf) -> Result:
 async def _is_ours(context: Context, url: str) -> bool:
     """Whether an address is that of a link that Tandem made: any other one was written by a person."""
     index = context.claims_of(OFFER.name).index
-    async for link in (await stripe_of(context)).listed(LINKS, {}):
+    client: StripeApp = await context.client("stripe")
+    async for link in client.listed(LINKS, {}):
         if link.get("url") == url:
             return bool(index.holders_of(context.ref("stripe", "payment_link", str(link["id"]))))
     return False

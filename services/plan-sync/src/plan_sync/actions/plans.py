@@ -10,7 +10,6 @@ from shared.domains.plans.togai import Offer, PlanFacts, offer_id
 from shared.errors import NotFound, Waiting
 from shared.runtime.actions import Context, Ended, Result
 
-from plan_sync.actions.vendors import togai_of
 from plan_sync.decide import fees_of, not_sold, other_plan, present_version
 
 ARCHIVED = "ARCHIVED"
@@ -20,7 +19,7 @@ async def read(context: Context, offer: Offer) -> Result:
     """The plan's present version and the account's currency. Raises Ended where nothing can be offered."""
     if offer.flow_link not in ("", context.link.id):
         raise Ended("skipped", f"flow link {offer.flow_link} was asked to do it")
-    client = await togai_of(context)
+    client: TogaiApp = await context.client("togai")
     ref = context.ref("togai", "offer", offer_id(offer.plan_id, offer.account_id))
     try:
         plan, account = await client.price_plan(offer.plan_id), await client.account(offer.account_id)

@@ -12,7 +12,6 @@ from shared.errors import Rejected
 from shared.runtime.actions import Context, Result
 from shared.runtime.creating import Creation, create
 
-from plan_sync.actions.vendors import stripe_of
 from plan_sync.decide import price_params
 
 PRODUCTS, PRICES = "/v1/products", "/v1/prices"
@@ -54,7 +53,7 @@ async def create_product(context: Context, plan: PlanFacts) -> Result:
     )
     if held.state != "claimed":
         return Result(ProductMade(product_id=context.id_of(held.target)), False, ("linked already",), held.refs)
-    product, how = await create(claims, held, account, _Product(await stripe_of(context), plan.plan_id))
+    product, how = await create(claims, held, account, _Product(await context.client("stripe"), plan.plan_id))
     pair = await claims.link(held, target, "created")
     return Result(ProductMade(product_id=product), True, (how,), pair.refs)
 
@@ -109,6 +108,6 @@ async def _price(context: Context, wanted: NewPrices, fee: Fee) -> tuple[str, st
     )
     if held.state != "claimed":
         return context.id_of(held.target), "", held.refs
-    price, how = await create(claims, held, account, _Price(await stripe_of(context), f"togai:{card}"))
+    price, how = await create(claims, held, account, _Price(await context.client("stripe"), f"togai:{card}"))
     pair = await claims.link(held, context.ref("stripe", "price", price), "created")
     return price, how, pair.refs
