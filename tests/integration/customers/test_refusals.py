@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
 from shared.flows.runs import decode_run
+from shared.linking import mappings
 
 from tests.integration.customers.conftest import Make
 from tests.stack.in_process import InProcess
@@ -156,3 +158,25 @@ async def test_a_conflict_stays_one_while_it_is_checked_again(tandem: InProcess)
 
     assert {run.state for run in of_it[first_conflict:]} == {"parked", "running"}
     assert {run.problem and run.problem.error for run in of_it[first_conflict:]} == {"Conflict"}
+
+
+async def test_a_claim_of_any_age_is_sent_again_under_the_id_that_it_chose(tandem: InProcess) -> None:
+    """Togai was away for a day: the derived account is no key that expires, so no proof of absence costs an attempt."""
+    match = {"account": tandem.accounts["togai"]["id"], "method": "POST"}
+    with tandem.control.fault(app="togai", kind="error_before", match=match):
+        customer = tandem.customer()
+        await tandem.drain()
+    held = tandem.links.open_claim(tandem.ref(customer))
+    assert held
+    assert held.claim
+    for place, record in enumerate(tandem.log.written):
+        if record.topic == tandem.topics.mappings:
+            old = msgspec.structs.replace(held.claim, opened_at="2026-01-01T00:00:00.000Z")
+            value = mappings.encode(msgspec.structs.replace(held, claim=old))
+            tandem.log.written[place] = record._replace(value=value)
+    await tandem.restart()
+    await tandem.recheck()
+    [run] = tandem.runs(tandem.ref(customer), "created")
+
+    assert (run.state, tandem.linked(customer).rule) == ("succeeded", "created")
+    assert tandem.togai(f"acc_{customer}")["id"] == f"acc_{customer}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from shared.errors import FlowLinkOff, KeyReused, NotReady, RateLimited, Rejected, SyncError, Unavailable
 from shared.linking.claims import Claims
@@ -24,6 +24,9 @@ CLOCK_SKEW = 300
 class Creation(ABC, Generic[T]):
     """One kind of thing that is made."""
 
+    key_expires: ClassVar[bool] = True
+    """False where the vendor refuses a second one whatever the claim's age, since we choose its id."""
+
     @abstractmethod
     async def send(self, body: dict[str, Any], key: str) -> T:
         """The vendor's create, with the claim's body and key. Raises the client's errors."""
@@ -31,6 +34,10 @@ class Creation(ABC, Generic[T]):
     @abstractmethod
     async def find(self, since: int) -> T | None:
         """What was made for the claim's source since then (epoch seconds), as the vendor's lists show it."""
+
+    async def taken(self, error: Rejected) -> T | None:
+        """What stands already where the vendor refused the create: the id, or the key, that we chose was taken."""
+        return None
 
     def refused(self, error: Rejected) -> SyncError:
         """What becomes of the run when the vendor refuses the create for good."""
@@ -78,7 +85,7 @@ async def create(claims: Claims, held: Mapping, app_account: str, creation: Crea
     Raises NotReady where the next attempt follows, and what `refused` gives; the claim is withdrawn then.
     """
     assert held.claim
-    if claims.is_old(held):
+    if creation.key_expires and claims.is_old(held):
         return await _prove_or_retry(claims, held, app_account, creation, "the claim is older than 20 h")
     try:
         made = await creation.send(held.claim.body, held.claim.key)
@@ -94,6 +101,8 @@ async def create(claims: Claims, held: Mapping, app_account: str, creation: Crea
             why = f"the vendor replayed an error: {error.message}"
             return await _prove_or_retry(claims, held, app_account, creation, why)
         if isinstance(error, Rejected):
+            if found := await creation.taken(error):
+                return found, f"found there ({error.message})"
             await claims.withdraw(held, error.message)
             raise creation.refused(error) from error
         raise

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from shared.runtime.actions import Implementation
 
-from customer_sync.actions import links, stripe, sync_fields, togai
+from customer_sync.actions import links, stripe, sync_fields, togai, togai_settings
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "stripe.customer.create": stripe.create_customer,
@@ -15,6 +15,6 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "stripe.customer.change_link": links.change_link,
     "togai.account.sync_fields": sync_fields.after_stripe,
     "togai.account.read": togai.read_account,
-    "togai.account.write_stripe_id": togai.write_stripe_id,
+    "togai.account.write_stripe_id": togai_settings.write_stripe_id,
     "togai.customer.create": togai.create_customer,
 }

@@ -19,7 +19,7 @@ from shared.runtime.actions import Context, Ended, Result
 
 from customer_sync.actions.pairs import create_again, end_if_of_others, is_unlinked
 from customer_sync.actions.revert import revert
-from customer_sync.actions.togai import ACCOUNT
+from customer_sync.actions.togai_settings import ACCOUNT
 from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID
 
 

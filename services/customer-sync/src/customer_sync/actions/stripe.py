@@ -66,6 +66,13 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
     if found := await _matched_by_email(context, candidate):
         what = f"{Ref.parse(found).id} is the only unlinked customer with the address {new.email}"
         return await _link(context, new, found, "email", what, match)
+    return await _make(context, new, another, match)
+
+
+async def _make(context: Context, new: NewStripeCustomer, another: StripeCustomer | None, match: Match) -> Result:
+    """Create it under a claim, or resume the one that was begun."""
+    account_ref = context.ref("togai", "account", new.togai_account_id)
+    customer_ref = context.ref("togai", "customer", new.togai_customer_id)
     params, notes = stripe_customer(new)
     held = await context.claims.claim(
         account_ref,
@@ -79,7 +86,7 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
         return _known(context, held, account_ref)
     if held.target:
         return await _link(context, new, held.target, "manual", f"run {held.run} began this link", match)
-    made, how = (another, "found by list (a person named another)") if another else await _make(context, held, new)
+    made, how = (another, "found by list (a person named another)") if another else await _create(context, held, new)
     stripe_ref = context.ref("stripe", "customer", made.id)
     equal = created_equal(held, context.settings.field_owners, _values(_sent(held)))
     await context.pairs.created(msgspec.structs.replace(held, target=stripe_ref), "togai", equal)
@@ -155,7 +162,7 @@ class _Customer(Creation[StripeCustomer]):
         await leave_if_nothing_was_made(self._context, held)
 
 
-async def _make(context: Context, held: Mapping, new: NewStripeCustomer) -> tuple[StripeCustomer, str]:
+async def _create(context: Context, held: Mapping, new: NewStripeCustomer) -> tuple[StripeCustomer, str]:
     """Call Stripe under the claim, or find what was made."""
     creation = _Customer(context, await context.client("stripe"), new.togai_account_id)
     return await create(context.claims, held, context.account("stripe"), creation)

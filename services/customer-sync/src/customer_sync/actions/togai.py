@@ -1,24 +1,25 @@
-"""Customers and accounts at Togai: read, made for a Stripe customer under a claim, with its id written into them."""
+"""Customers and accounts at Togai: read, made for a Stripe customer under a claim, or linked."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import NewCustomer, TogaiAccount
-from shared.domains.customers.stripe import Written
-from shared.domains.customers.togai import AccountId, CustomerAndAccount, NewTogaiCustomer, StripeId
-from shared.errors import Conflict, FlowLinkOff, NotFound, NotReady, Rejected
+from shared.domains.customers.togai import AccountId, CustomerAndAccount, NewTogaiCustomer
+from shared.errors import Conflict, NotFound, NotReady, Rejected, SyncError
 from shared.identity import LONGEST_ID, Ref, is_id, is_own_key
 from shared.linking.claims import Match
 from shared.linking.fields import Value
 from shared.linking.mappings import Mapping, Rule
 from shared.runtime.actions import Context, Ended, Result
+from shared.runtime.creating import Creation, create
 
 from customer_sync.actions.email_matching import LinkCandidate, match_of, other_side
 from customer_sync.actions.pairs import (
     check_named_account,
-    end_if_linked_elsewhere,
     end_if_made_elsewhere,
     end_if_of_others,
     end_if_unlinked,
@@ -27,6 +28,7 @@ from customer_sync.actions.pairs import (
     leave_if_nothing_was_made,
     refused,
 )
+from customer_sync.actions.togai_settings import ACCOUNT, names_customer, put_setting
 from customer_sync.decide import (
     TOGAI_ACCOUNT_ID,
     Currencies,
@@ -34,15 +36,14 @@ from customer_sync.decide import (
     phone_of,
     stripe_address,
     togai_customer,
-    togai_ids,
 )
 from customer_sync.fields import created_equal
 from customer_sync.values import METADATA
 
 ACTION = "togai.customer.create"
-ACCOUNT = "ACCOUNT"
 ALREADY_THERE = (400, 409)
 """What Togai answers for a taken id is not documented: these may say so, and a read tells."""
+MADE = "made"
 
 
 async def read_account(context: Context, wanted: AccountId) -> Result:
@@ -54,45 +55,6 @@ async def read_account(context: Context, wanted: AccountId) -> Result:
     facts = account_facts(account, customer, setting.value if setting else None, context.settings.synced_metadata)
     refs = (context.ref("togai", "account", account.id), context.ref("togai", "customer", account.customer_id))
     return Result(facts, False, (), refs)
-
-
-async def write_stripe_id(context: Context, wanted: StripeId) -> Result:
-    """Write the Stripe customer's id to the account's Settings, unless it stands there. Raises Conflict if another one
-    does, which a person wrote.
-    """
-    refs = (context.ref("togai", "account", wanted.account_id),)
-    if wanted.known == wanted.stripe_customer_id:
-        return Result(Written(written=False), False, (), refs)
-    end_if_linked_elsewhere(context, refs[0], context.ref("stripe", "customer", wanted.stripe_customer_id))
-    client: TogaiApp = await context.client("togai")
-    if wanted.known and (
-        present := await client.setting(context.settings.stripe_customer_setting, ACCOUNT, wanted.account_id)
-    ):
-        _check_setting(present.value, wanted.account_id, wanted.stripe_customer_id)
-    await _put_setting(context, client, wanted.account_id, wanted.stripe_customer_id)
-    return Result(Written(written=True), True, (), refs)
-
-
-async def _put_setting(context: Context, client: TogaiApp, account_id: str, stripe_customer_id: str) -> None:
-    """Upsert: Togai has none, so a refused create is looked up."""
-    name = context.settings.stripe_customer_setting
-    try:
-        await client.create_setting(name, stripe_customer_id, ACCOUNT, account_id)
-    except Rejected:
-        present = await client.setting(name, ACCOUNT, account_id)
-        if present is None:
-            raise
-        _check_setting(present.value, account_id, stripe_customer_id)
-        if not present.value:
-            await client.update_setting(name, stripe_customer_id, ACCOUNT, account_id)
-
-
-def _check_setting(value: str | None, account_id: str, stripe_customer_id: str) -> None:
-    if value and value != stripe_customer_id:
-        raise Conflict(
-            f"the Settings of account {account_id} name {value}, it is linked to {stripe_customer_id}: correct the "
-            "setting or the link"
-        )
 
 
 async def create_customer(context: Context, new: NewTogaiCustomer) -> Result:
@@ -113,15 +75,22 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     match = match_of(context, customer.email)
     named = customer.metadata.get(TOGAI_ACCOUNT_ID)
     end_if_unlinked(context, stripe_ref, context.ref("togai", "account", named) if named else "")
-    if named and not await _another_was_made(context, stripe_ref, customer):
+    if named and not await _another_was_made(context, customer):
         _check_free(context, new, stripe_ref, context.ref("togai", "account", named))
-        return await _link(context, customer, named, stripe_ref, "metadata", match)
+        return await _link(context, customer, named, "metadata", match)
     body, notes = _body(context, customer)
+    candidate = LinkCandidate(stripe_ref, customer.email, "togai", match)
+    if found := await _matched_by_email(context, candidate, context.ref("togai", "account", body.account.id)):
+        return await _link(context, customer, context.id_of(found), "email", match)
+    return await _make(context, customer, body, notes, match)
+
+
+async def _make(
+    context: Context, customer: StripeCustomer, body: NewCustomer, notes: tuple[str, ...], match: Match
+) -> Result:
+    """Create both under a claim, or resume the one that was begun."""
+    stripe_ref = context.ref("stripe", "customer", customer.id)
     account_ref = context.ref("togai", "account", body.account.id)
-    if found := await _matched_by_email(
-        context, LinkCandidate(stripe_ref, customer.email, "togai", match), account_ref
-    ):
-        return await _link(context, customer, context.id_of(found), stripe_ref, "email", match)
     held = await context.claims.claim(
         stripe_ref,
         action=ACTION,
@@ -134,24 +103,75 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     if held.state != "claimed":
         return _known(context, held, stripe_ref)
     if held.target != account_ref:
-        return await _link(context, customer, context.id_of(held.target), stripe_ref, "email", match)
-    how = await _make(context, held, customer)
+        return await _link(context, customer, context.id_of(held.target), "email", match)
+    creation = _Account(context, await context.client("togai"), customer, held)
+    how, _ = await create(context.claims, held, context.account("togai"), creation)
     customer_ref = context.ref("togai", "customer", body.id)
     equal = created_equal(held, context.settings.field_owners, _values(context, held))
     await context.pairs.created(held, "stripe", equal)
-    await context.claims.link(held, account_ref, "created" if how == "made" else "natural-id", also=(customer_ref,))
+    await context.claims.link(held, account_ref, "created" if how == MADE else "natural-id", also=(customer_ref,))
     check_named_account(customer, body.account.id)
     return _made(body.id, body.account.id, True, (*notes, how), stripe_ref, account_ref, customer_ref)
 
 
-async def _another_was_made(context: Context, stripe_ref: str, customer: StripeCustomer) -> bool:
+class _Account(Creation[str]):
+    """The account under the id that is derived from its customer's, with the Togai customer above it: how it came to be
+    there, in words. That id is never spent, so a claim of any age is sent again as it is.
+    """
+
+    key_expires = False
+
+    def __init__(self, context: Context, client: TogaiApp, customer: StripeCustomer, held: Mapping) -> None:
+        self._context = context
+        self._client = client
+        self._customer = customer
+        self._held = held
+        self._account = context.id_of(held.target)
+
+    async def send(self, body: dict[str, Any], key: str) -> str:
+        await self._client.create_customer(body)
+        return MADE
+
+    async def find(self, since: int) -> str | None:
+        # Asked for only where the flow link is off, since no key of this create expires.
+        return "found under its id (its flow link is off)" if await self.is_named() else None
+
+    async def is_named(self) -> bool:
+        """Whether the account stands, and its Settings name the customer."""
+        return await names_customer(self._context, self._client, self._account, self._customer.id)
+
+    async def taken(self, error: Rejected) -> str | None:
+        """The account that an earlier try made. Raises Conflict for somebody else's."""
+        if error.status not in ALREADY_THERE:
+            return None
+        try:
+            await self._client.account(self._account)
+        except NotFound:
+            return None
+        if await self.is_named():
+            return "found under its id, from an earlier try"
+        await self._context.claims.withdraw(self._held, f"account {self._account} is somebody else's")
+        raise Conflict(
+            f"Togai has an account {self._account} that does not name {self._customer.id} in its Settings: set "
+            f"{self._context.settings.stripe_customer_setting} there to link them, or rename the account",
+            candidates=(self._held.source, self._held.target),
+        ) from error
+
+    def refused(self, error: Rejected) -> SyncError:
+        return refused(error, f"{self._customer.id} in Stripe")
+
+    async def left_off(self, held: Mapping) -> None:
+        await leave_if_nothing_was_made(self._context, held)
+
+
+async def _another_was_made(context: Context, customer: StripeCustomer) -> bool:
     """Whether an account was made for the customer before a person named another one. It is linked, for nobody would
     find it otherwise, and shown as a conflict.
     """
-    held = context.claims.index.open_claim(stripe_ref)
+    held = context.claims.index.open_claim(context.ref("stripe", "customer", customer.id))
     if held is None or not held.is_create:
         return False
-    return await _names(context, await context.client("togai"), context.id_of(held.target), customer)
+    return await _Account(context, await context.client("togai"), customer, held).is_named()
 
 
 async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) -> Ended:
@@ -162,19 +182,13 @@ async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) 
     if held := context.claims.index.open_claim(stripe_ref):
         client: TogaiApp = await context.client("togai")
         account_id = context.id_of(held.target)
-        if await _names(context, client, account_id, customer):
+        if await names_customer(context, client, account_id, customer.id):
             parent = context.ref("togai", "customer", (await client.account(account_id)).customer_id)
             pair = await context.claims.link(held, held.target, "natural-id", also=(parent,))
             await context.claims.mark_deleted(pair, reason)
             return Ended("in_sync", f"{reason}: its account stays", pair.refs)
         await context.claims.withdraw(held, reason)
     return Ended("skipped", f"{reason} before it was linked", (stripe_ref,))
-
-
-async def _names(context: Context, client: TogaiApp, account_id: str, customer: StripeCustomer) -> bool:
-    """Whether the account's Settings name the customer."""
-    setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, account_id)
-    return bool(setting and setting.value == customer.id)
 
 
 def _body(context: Context, customer: StripeCustomer) -> tuple[NewCustomer, tuple[str, ...]]:
@@ -228,49 +242,9 @@ def _made(customer: str, account: str, created: bool, notes: tuple[str, ...], *r
     return Result(output, True, notes, refs)
 
 
-async def _make(context: Context, held: Mapping, customer: StripeCustomer) -> str:
-    """Create under the derived id. A refused create is a taken id, ours from an earlier try or somebody else's."""
-    assert held.claim
-    client: TogaiApp = await context.client("togai")
-    try:
-        await client.create_customer(held.claim.body)
-    except FlowLinkOff:
-        if await _names(context, client, Ref.parse(held.target).id, customer):
-            return "found under its id (its flow link is off)"
-        await leave_if_nothing_was_made(context, held)
-        raise
-    except Rejected as error:
-        if error.status not in ALREADY_THERE:
-            await context.claims.withdraw(held, error.message)
-        elif await _is_ours(context, client, customer, held, error):
-            return "found under its id, from an earlier try"
-        raise refused(error, f"{customer.id} in Stripe") from error
-    return "made"
-
-
-async def _is_ours(
-    context: Context, client: TogaiApp, customer: StripeCustomer, held: Mapping, error: Rejected
-) -> bool:
-    _, account_id = togai_ids(customer.id)
-    try:
-        await client.account(account_id)
-    except NotFound:
-        await context.claims.withdraw(held, error.message)
-        return False
-    if await _names(context, client, account_id, customer):
-        return True
-    await context.claims.withdraw(held, f"account {account_id} is somebody else's")
-    raise Conflict(
-        f"Togai has an account {account_id} that does not name {customer.id} in its Settings: set "
-        f"{context.settings.stripe_customer_setting} there to link them, or rename the account",
-        candidates=(held.source, held.target),
-    ) from error
-
-
-async def _link(
-    context: Context, customer: StripeCustomer, account_id: str, stripe_ref: str, rule: Rule, match: Match
-) -> Result:
+async def _link(context: Context, customer: StripeCustomer, account_id: str, rule: Rule, match: Match) -> Result:
     """A Togai account that is there: link it, make none."""
+    stripe_ref = context.ref("stripe", "customer", customer.id)
     account_ref = context.ref("togai", "account", account_id)
     client: TogaiApp = await context.client("togai")
     account = await _named_account(client, customer, account_id)
@@ -284,7 +258,7 @@ async def _link(
         match=match,
     )
     if held.state == "claimed":
-        await _put_setting(context, client, account.id, customer.id)
+        await put_setting(context, client, account.id, customer.id)
         customer_ref = context.ref("togai", "customer", account.customer_id)
         await context.claims.link(held, account_ref, rule, also=(customer_ref,))
     why = f"the metadata of {customer.id} names it" if rule == "metadata" else "nobody else has this address"

@@ -26,12 +26,10 @@ class _Product(Creation[str]):
         self._plan = plan_id
 
     async def send(self, body: dict[str, Any], key: str) -> str:
-        try:
-            return str((await self._client.create(PRODUCTS, body, key))["id"])
-        except Rejected as error:
-            if error.code == TAKEN and await self.find(0):
-                return self._plan
-            raise
+        return str((await self._client.create(PRODUCTS, body, key))["id"])
+
+    async def taken(self, error: Rejected) -> str | None:
+        return await self.find(0) if error.code == TAKEN else None
 
     async def find(self, since: int) -> str | None:
         try:
@@ -66,12 +64,10 @@ class _Price(Creation[str]):
         self._lookup_key = lookup_key
 
     async def send(self, body: dict[str, Any], key: str) -> str:
-        try:
-            return str((await self._client.create(PRICES, body, key))["id"])
-        except Rejected:
-            if found := await self.find(0):
-                return found
-            raise
+        return str((await self._client.create(PRICES, body, key))["id"])
+
+    async def taken(self, error: Rejected) -> str | None:
+        return await self.find(0)
 
     async def find(self, since: int) -> str | None:
         params = {"lookup_keys[]": self._lookup_key, "active": "true"}
