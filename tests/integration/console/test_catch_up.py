@@ -116,6 +116,62 @@ async def test_what_only_its_event_tells_is_sent_as_it_came(
     assert sent.id != event.id
 
 
+async def test_each_of_several_triggers_tells_its_own(
+    api: httpx.AsyncClient, log: Log, settings: Settings, topics: Topics
+) -> None:
+    """A payment arrives before its checkout is complete, and a later event is skipped: both are sent again for all
+    that, in the order of the log, until they were handled.
+    """
+    link, kinds = (
+        records.flow_link(id="checkouts", flow="stripe-checkout-to-togai-plan"),
+        ("async_payment_succeeded", "completed"),
+    )
+    await log.append(topics.connections, "stripe", mappings.encode(records.connection()))
+    await log.append(topics.flow_links, link.id, mappings.encode(link))
+    missed = []
+    for second, kind in enumerate(kinds):
+        name = f"stripe.checkout.session.{kind}"
+        event = Envelope(
+            id=f"evt_{kind}", source="/stripe/acct_1", type=name, subject="cs_one", time=records.at(second),
+            appaccount=STRIPE, connection="stripe", aggregate=SESSION, data=msgspec.Raw(b"{}"),
+        )  # fmt: skip
+        place = await log.append(topics.events("plan"), SESSION, envelopes.encode(event))
+        missed.append(
+            run(
+                event.id,
+                second,
+                "missed",
+                event_type=name,
+                aggregate=SESSION,
+                flow_link=link.id,
+                flow=link.flow,
+                place=str(place),
+            )
+        )
+    later = run("evt_late", 9, "skipped", event_type=event.type, aggregate=SESSION, flow_link=link.id, flow=link.flow)
+    for one in (*missed, later):
+        await log.append(topics.runs, one.id, mappings.encode(one))
+
+    async def count(wanted: int) -> None:
+        async def folded() -> bool:
+            return [item["missed"] for item in (await api.get("/api/flow-links")).json()["items"]] == [wanted]
+
+        await until(folded, f"{wanted} missed")
+
+    await count(1)
+    answer = (await api.post(f"/api/flow-links/{link.id}/catch-up")).json()
+    sent = [envelopes.decode(record.value) for record in await in_topics(settings, topics.replay("plan"))]
+    for number, event in enumerate(sent):
+        again = run(
+            event.id, 10 + number, "skipped", aggregate=SESSION, flow_link=link.id, flow=link.flow, cause=event.cause
+        )
+        await log.append(topics.runs, again.id, mappings.encode(again))
+    await count(0)
+
+    assert answer == {"sent": 1, "gone": 0, "next": None}
+    assert [one.type.rpartition(".")[2] for one in sent] == [*kinds]
+
+
 async def test_a_flow_link_that_is_not_there(api: httpx.AsyncClient) -> None:
     """A clear answer."""
     assert (await api.post("/api/flow-links/none/catch-up")).status_code == 404

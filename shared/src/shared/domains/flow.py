@@ -1,4 +1,4 @@
-"""A flow: one trigger, conditions, ordered actions with input templates; `shared.domains` checks that it fits."""
+"""A flow: its triggers, conditions, ordered actions with input templates; `shared.domains` checks that it fits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FlowStep(Model):
 
 
 class Flow(Model):
-    """If this trigger, then these actions. A private one is a record keyed by `id`, the built-in are in the catalog."""
+    """If one of these triggers, then these actions. A private one is a record, the built-in are in the catalog."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,5 @@
-"""What a flow link missed while it was off is looked at again: an event of each such entity is sent once more."""
+"""What a flow link missed while it was off is looked at again: an event of each such entity is sent once more, or
+each event where it tells more than that."""
 
 from __future__ import annotations
 
@@ -51,10 +52,11 @@ async def catch_up(state: StateDep, link_id: str, body: models.CatchUpRequest | 
             f"flow link {link_id} is off", f"switch it on first: `tandem flow-links enable {link_id}`", code="link_off"
         )
     connection, kept = link.connections[trigger_alias(BUILT_IN[link.flow])], await _kept(state.settings, found)
-    events = [event for run in found if (event := _again(run, connection, kept.get(run.id)))]
-    await asyncio.gather(*(_send(state, event) for event in events))
-    following = found[-1].aggregate if len(found) == PAGE else None
-    return models.CaughtUp(sent=len(events), gone=len(found) - len(events), next=following)
+    again = [(run, _again(run, connection, kept.get(run.id))) for run in found]
+    await asyncio.gather(*(_send(state, event) for _, event in again if event))
+    sent, gone = ({run.aggregate for run, event in again if bool(event) is is_kept} for is_kept in (True, False))
+    following = found[-1].aggregate if len(sent | gone) == PAGE else None
+    return models.CaughtUp(sent=len(sent), gone=len(gone), next=following)
 
 
 async def _kept(settings: Settings, found: list[Run]) -> dict[str, bytes]:

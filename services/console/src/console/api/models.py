@@ -249,7 +249,7 @@ class CatchUpRequest(Model):
 
 
 class CaughtUp(Model):
-    """How many entities are looked at again. `gone`: those that cannot be, for their event is not kept any more."""
+    """How many entities are looked at again. `gone`: those of which an event is not kept any more."""
 
     sent: int
     gone: int

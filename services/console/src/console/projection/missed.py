@@ -1,10 +1,16 @@
-"""What flow links that were off did not do: entities whose newest run of a flow link is `missed`."""
+"""What flow links that were off did not do: runs that were `missed`, and that no later run has done since.
+
+Where a flow acts on an entity's present state, its newest event replaces the earlier ones. Elsewhere each event holds
+facts of its own, and several types may start a flow: a checkout that is complete, and later that it is paid.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from shared.domains import BUILT_IN
 from shared.flows import runs
+from shared.flows.dead_letters import acts_on_state
 from shared.flows.runs import Run
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, tuple_
 from sqlalchemy.orm import aliased
@@ -34,9 +40,12 @@ def behind(session: Session, text: str = "") -> list[str]:
 
 
 def page(session: Session, link: str, limit: int, after: str = "") -> list[Run]:
-    """The newest run of a flow link for each such entity, in the order of the entities, beginning after one."""
-    query = select(RunRow).where(_missed(), col(RunRow.flow_link) == link, col(RunRow.aggregate) > after)
-    found = session.scalars(query.order_by(col(RunRow.aggregate)).limit(limit))
+    """What a flow link missed of so many entities, in their order, beginning after one; of each the oldest first."""
+    mine = and_(_missed(), col(RunRow.flow_link) == link)
+    entities = select(col(RunRow.aggregate)).distinct().where(mine, col(RunRow.aggregate) > after)
+    first = entities.order_by(col(RunRow.aggregate)).limit(limit)
+    query = select(RunRow).where(mine, col(RunRow.aggregate).in_(first))
+    found = session.scalars(query.order_by(col(RunRow.aggregate), col(RunRow.at), col(RunRow.id)))
     return [runs.decode_run(row.record) for row in found]
 
 
@@ -46,5 +55,15 @@ def _missed() -> ColumnElement[bool]:
         col(later.flow_link) == col(RunRow.flow_link),
         col(later.aggregate) == col(RunRow.aggregate),
         tuple_(col(later.at), col(later.id)) > tuple_(col(RunRow.at), col(RunRow.id)),
+        or_(
+            col(RunRow.flow).not_in(_each_counts()),
+            col(later.state).in_(("succeeded", "in_sync")),
+            col(later.cause) == col(RunRow.id),
+        ),
     )
     return and_(col(RunRow.state) == MISSED, ~newer)
+
+
+def _each_counts() -> list[str]:
+    """The flows whose events say more than which entity has news."""
+    return [flow.id for flow in BUILT_IN.values() if not all(map(acts_on_state, flow.triggers))]
