@@ -40,7 +40,7 @@ class OfferBody(Model):
     flow_link: str = Field("", max_length=300, description="the one that does it; needed only if several could")
 
 
-@router.post("/plans/{plan}/offers", status_code=202, tags=["plans"], summary="Offer a price plan to an account")
+@router.post("/plans/{plan:path}/offers", status_code=202, tags=["plans"], summary="Offer a price plan to an account")
 async def offer(state: StateDep, plan: str, body: OfferBody) -> asked.LinkAsked:
     """Its product, its prices and a payment link are made in Stripe, as far as they are not there; the link stands in
     the account's Settings. Watch the run that does it: `GET /api/runs/{run}`.
