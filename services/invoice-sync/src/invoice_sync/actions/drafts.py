@@ -116,8 +116,8 @@ def _customer_of(context: Context, account_id: str) -> str:
     pair = context.claims_of(CUSTOMER.name).index.pair(context.ref("togai", "account", account_id))
     if pair is None:
         raise Waiting(
-            f"account {account_id} has no Stripe customer: link it (`tandem customers link`), or change it in Togai "
-            "so that its flow makes one",
+            f"account {account_id} has no Stripe customer: `tandem import accounts --id {account_id}` makes or finds "
+            "one, `tandem customers link` links one",
             code="no_customer",
         )
     if pair.state == "deleted":
