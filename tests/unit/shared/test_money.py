@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shared.errors import Malformed
-from shared.money import NotExpressible, decimal, major, minor, unit_amount
+from shared.money import NotExpressible, decimal, exact, major, minor, rounded, step, unit_amount
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,35 @@ def test_what_is_no_number_is_no_amount(value: object) -> None:
 def test_there_and_back(units: int, currency: str) -> None:
     """Minor units of Stripe lose nothing on the way to Togai and back."""
     assert minor(major(units, currency), currency) == Decimal(units)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "units"),
+    [
+        ("881.94", "USD", 88194), ("-4.01", "EUR", -401), ("500", "JPY", 500), ("18.60", "KWD", 18600),
+        ("5", "UGX", 500), ("12", "ISK", 1200), ("99.9", "HUF", 9990), ("7", "TWD", 700), ("1500", "MGA", 1500),
+    ],
+)  # fmt: skip
+def test_a_total_is_exact(amount: str, currency: str, units: int) -> None:
+    """In the units that Stripe counts."""
+    assert exact(decimal(amount), currency) == units
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "over"),
+    [("10.005", "USD", "0.005"), ("18.605", "KWD", "0.005"), ("12.5", "ISK", "0.5"), ("0.5", "JPY", "0.5")],
+)
+def test_a_total_between_two_units_is_refused(amount: str, currency: str, over: str) -> None:
+    """The error says by how much it is beyond the last one."""
+    with pytest.raises(NotExpressible, match=f"is {over}[0]* beyond"):
+        exact(decimal(amount), currency)
+
+
+@given(st.decimals("-100000", "100000", places=6), st.sampled_from(["USD", "JPY", "KWD", "ISK", "MGA", "HUF"]))
+def test_a_line_is_rounded_to_the_nearest_unit(amount: Decimal, currency: str) -> None:
+    """Half away from zero, and as far from the amount as half a unit at most."""
+    found = rounded(amount, currency)
+
+    assert found % step(currency) == 0
+    assert abs(found - minor(amount, currency)) * 2 <= step(currency)
+    assert rounded(-amount, currency) == -found
