@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from invoice_sync.lines import MOST_LINES, leaves, lines_of
+from invoice_sync.lines import MOST_LINES, leaves, lines_of, spread
 from shared.errors import Malformed
 
 from shared import money
@@ -102,12 +102,17 @@ amounts = st.decimals("-1000", "1000", places=5, allow_nan=False)
 
 @given(
     values=st.lists(amounts, min_size=1, max_size=400),
+    tax=amounts,
     names=st.integers(1, 5),
     currency=st.sampled_from(["USD", "JPY", "KWD", "ISK", "MGA"]),
 )
-def test_lines_come_to_the_total_or_nothing_is_made(values: list[Decimal], names: int, currency: str) -> None:
+def test_lines_come_to_the_total_or_nothing_is_made(
+    values: list[Decimal], tax: Decimal, names: int, currency: str
+) -> None:
     """Whatever the parts: no cent appears or goes, no line is out of step with what Stripe takes."""
     parts = [card(value, f"Card {place % names}") for place, value in enumerate(values)]
+    parts.append(node("TOTAL_TAX_AMOUNT", tax, node("TAX_AMOUNT", tax, name="VAT")))
+    values = [*values, tax]
     smallest = Decimal(money.step(currency)).scaleb(-money.digits(currency))
     total = (sum(values, Decimal(0)) / smallest).to_integral_value() * smallest
     try:
@@ -115,6 +120,19 @@ def test_lines_come_to_the_total_or_nothing_is_made(values: list[Decimal], names
     except Malformed:
         return
 
-    assert sum(line.amount for line in lines) == money.exact(total, currency)
+    units = [line.amount for line in lines] + [tax.amount for line in lines for tax in line.taxes]
+    assert sum(units) == money.exact(total, currency)
     assert len(lines) <= MOST_LINES
-    assert all(line.amount % money.step(currency) == 0 for line in lines)
+    assert all(amount % money.step(currency) == 0 for amount in units)
+
+
+@given(st.integers(-(10**8), 10**8), st.lists(st.integers(-1000, 10**6), min_size=1, max_size=250))
+def test_shares_come_to_the_whole(amount: int, weights: list[int]) -> None:
+    """No part is further from its exact share than a unit."""
+    whole = sum(weights)
+    if whole <= 0:
+        return
+    parts = spread(amount, weights, 1)
+
+    assert sum(parts) == amount
+    assert all(abs(part - Decimal(amount) * w / whole) < 1 for part, w in zip(parts, weights, strict=True))

@@ -6,13 +6,13 @@ a sum. What is below that one, as the slabs of a rate card, is in it already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from itertools import groupby
 from typing import Any
 
-from shared.domains.invoices.togai import InvoiceLine
+from shared.domains.invoices.togai import InvoiceLine, LineTax
 from shared.errors import Malformed
 
 from shared import money
@@ -32,6 +32,8 @@ QUANTITIES = frozenset({"TOTAL_USAGE", "USAGE_METER_USAGE"})
 TAXES = frozenset({"TAX_AMOUNT", "TOTAL_TAX_AMOUNT"})
 MOST_LINES = 250
 """Lines that Stripe takes on one invoice."""
+MARGIN = 5
+"""Lines that are kept free: for rounding, for what was paid already, for taxes that no line can bear."""
 LONGEST_DESCRIPTION = 500
 MOST_ROUNDING = 10
 """Minor units by which the lines of one invoice may differ from its total."""
@@ -87,12 +89,13 @@ def lines_of(tree: Mapping[str, Any], total: Decimal, paid: Decimal, currency: s
     NotExpressible for a total that Stripe cannot hold.
     """
     wanted, found = money.exact(total, currency), list(leaves(tree))
-    found = found if len(found) <= MOST_LINES - 2 else grouped(found)
-    if len(found) > MOST_LINES - 2:
-        raise Malformed(f"it has {len(found)} parts: Stripe takes {MOST_LINES} lines on an invoice")
-    lines = [_line(leaf.path, leaf.words, money.rounded(leaf.value, currency)) for leaf in found]
-    lines = [line for line in lines if line.amount]
-    if rest := wanted - sum(line.amount for line in lines):
+    sold, taxes = [leaf for leaf in found if leaf.type not in TAXES], [leaf for leaf in found if leaf.type in TAXES]
+    sold = sold if len(sold) <= MOST_LINES - MARGIN else grouped(sold)
+    if len(sold) > MOST_LINES - MARGIN:
+        raise Malformed(f"it has {len(sold)} parts: Stripe takes {MOST_LINES} lines on an invoice")
+    lines = [_line(leaf.path, leaf.words, money.rounded(leaf.value, currency)) for leaf in sold]
+    lines = with_taxes([line for line in lines if line.amount], taxes, currency)
+    if rest := wanted - sum(line.amount + sum(tax.amount for tax in line.taxes) for line in lines):
         _check_rounding(rest, found, total, currency)
         lines.append(_line(ROUNDING, "Rounding", rest))
     if already := money.exact(paid, currency):
@@ -134,6 +137,34 @@ def _line(id_: str, words: str, amount: int) -> InvoiceLine:
     return InvoiceLine(id=id_, description=words[:LONGEST_DESCRIPTION], amount=amount)
 
 
-def taxed(tree: Mapping[str, Any]) -> Decimal:
-    """How much of it is tax."""
-    return sum((leaf.value for leaf in leaves(tree) if leaf.type in TAXES), Decimal(0))
+def with_taxes(lines: list[InvoiceLine], taxes: Iterable[Leaf], currency: str) -> list[InvoiceLine]:
+    """The lines with their shares of each tax, which come to it exactly. Togai tells of which lines a tax is nowhere:
+    every line bears its part. Where nothing is left to be taxed, the tax is a line.
+    """
+    base = sum(line.amount for line in lines)
+    for tax in taxes:
+        amount = money.rounded(tax.value, currency)
+        if base <= 0 or not amount:
+            lines += [_line(tax.path, tax.words, amount)] if amount else []
+            continue
+        percentage = f"{(Decimal(amount) * 100 / base).quantize(Decimal('0.0001')).normalize():f}"
+        shares = spread(amount, [line.amount for line in lines], money.step(currency))
+        lines = [
+            line.model_copy(update={"taxes": [*line.taxes, LineTax(name=tax.name, amount=part, percentage=percentage)]})
+            if part
+            else line
+            for line, part in zip(lines, shares, strict=True)
+        ]
+    return lines
+
+
+def spread(amount: int, weights: Sequence[int], smallest: int) -> list[int]:
+    """An amount in parts as the weights are, each of whole smallest units; together they are the amount."""
+    whole = sum(weights)
+    exact = [Decimal(amount) * weight / whole / smallest for weight in weights]
+    parts = [int(each.to_integral_value(ROUND_FLOOR)) for each in exact]
+    left = amount // smallest - sum(parts)
+    by_remainder = sorted(range(len(parts)), key=lambda place: (parts[place] - exact[place], place))
+    for place in by_remainder[:left]:
+        parts[place] += 1
+    return [part * smallest for part in parts]

@@ -58,9 +58,7 @@ class _Draft(Creation[dict[str, Any]]):
         return None
 
     def refused(self, error: Rejected) -> SyncError:
-        if NO_EMAIL in error.message:
-            return Waiting(f"Stripe customer {self._customer} has no e-mail address: set it in Togai", code="no_email")
-        return error
+        return without_email(self._customer) if NO_EMAIL in error.message else error
 
 
 async def create(context: Context, wanted: InvoiceFacts) -> Result:
@@ -70,10 +68,12 @@ async def create(context: Context, wanted: InvoiceFacts) -> Result:
     claims, account = context.claims_of(INVOICE.name), context.account("stripe")
     source, client = context.ref("togai", "invoice", wanted.invoice_id), await context.client("stripe")
     known = claims.index.claim_of(source, account)
+    customer, metadata = _customer_of(context, wanted.account_id), _metadata(context, wanted)
     if known is None or known.state == "withdrawn":
         await _adopt(context, claims, wanted, source)
+        if known and NO_EMAIL in known.reason:
+            await _check_email(client, customer)
         known = None
-    customer, metadata = _customer_of(context, wanted.account_id), _metadata(context, wanted)
     held = await claims.claim(
         source,
         action="stripe.invoice.create",
@@ -123,6 +123,19 @@ def _customer_of(context: Context, account_id: str) -> str:
     if pair.state == "deleted":
         raise Waiting(f"the Stripe customer of {account_id} is deleted: link another one", code="no_customer")
     return context.id_of(next(ref for ref in pair.refs if ref.startswith("stripe:")))
+
+
+def without_email(customer: str) -> Waiting:
+    """What a run waits for whose invoice could not be sent."""
+    return Waiting(f"Stripe customer {customer} has no e-mail address: set it in Togai", code="no_email")
+
+
+async def _check_email(client: StripeApp, customer: str) -> None:
+    """Raises Waiting as long as the address lacks for which Stripe refused the invoice: asked again under the same key
+    it only repeats its refusal.
+    """
+    if not (await client.retrieve("/v1/customers", customer)).get("email"):
+        raise without_email(customer)
 
 
 async def _adopt(context: Context, claims: Claims, wanted: InvoiceFacts, source: str) -> None:

@@ -42,11 +42,16 @@ def _compared(present: list[dict[str, Any]], wanted: dict[str, InvoiceLine]) -> 
     for row in present:
         name = (row.get("metadata") or {}).get(LINE)
         line = wanted.get(name) if name else None
-        if line and line.amount == row["amount"] and line.id not in standing:
+        if line and line.id not in standing and _is_as_wanted(row, line):
             standing.add(line.id)
         elif name:
             surplus.append(str(row["id"]))
     return standing, surplus
+
+
+def _is_as_wanted(row: dict[str, Any], line: InvoiceLine) -> bool:
+    taxes = sum(tax["amount"] for tax in row.get("taxes") or ())
+    return bool(row["amount"] == line.amount and taxes == sum(tax.amount for tax in line.taxes))
 
 
 def _batches(lines: Sequence[InvoiceLine]) -> Iterator[Sequence[InvoiceLine]]:
@@ -65,5 +70,14 @@ async def _add(context: Context, client: StripeApp, draft: str, lines: Sequence[
 
 
 def _params(line: InvoiceLine) -> dict[str, Any]:
+    taxes = [
+        {
+            "amount": tax.amount,
+            "taxable_amount": line.amount,
+            "tax_rate_data": {"display_name": tax.name[:100], "inclusive": "false", "percentage": tax.percentage},
+        }
+        for tax in line.taxes
+    ]
     period = {} if line.start is None or line.end is None else {"period": {"start": line.start, "end": line.end}}
-    return {"amount": line.amount, "description": line.description, "metadata": {LINE: line.id}, **period}
+    taxed = {"tax_amounts": taxes} if taxes else {}
+    return {"amount": line.amount, "description": line.description, "metadata": {LINE: line.id}, **taxed, **period}

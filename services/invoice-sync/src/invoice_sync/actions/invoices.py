@@ -10,7 +10,7 @@ from shared.errors import Rejected, Waiting
 from shared.runtime.actions import Context, Ended, Result
 
 from invoice_sync.decide import Amounts, amounts_of, seconds, was_before, why_not
-from invoice_sync.lines import PAID, ROUNDING, lines_of, taxed
+from invoice_sync.lines import PAID, ROUNDING, lines_of
 from shared import money
 
 OWNER = "INVOICE"
@@ -28,7 +28,7 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         raise Ended("skipped", why, refs)
     if context.run.origin not in BY_HAND:
         _check_age(context, invoice, refs)
-    _check_carried(invoice, amounts)
+    _check_carried(invoice)
     facts = InvoiceFacts(
         invoice_id=wanted.invoice_id,
         account_id=str(invoice.get("ownerId") or ""),
@@ -54,14 +54,10 @@ def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...])
         raise Waiting(f"{why}: {by_hand}, discard this if it is not to be sent", code="older")
 
 
-def _check_carried(invoice: dict[str, Any], amounts: Amounts) -> None:
+def _check_carried(invoice: dict[str, Any]) -> None:
     """Raises Waiting for what Tandem cannot carry yet: it is not sent as something else."""
     if (invoice.get("invoiceDetails") or {}).get("invoiceGroup"):
         raise Waiting("it is of an invoice group, which Tandem does not bill yet: collect it by hand", code="group")
-    if tax := taxed(invoice.get("revenueInfo") or {}):
-        raise Waiting(
-            f"{tax} {amounts.currency} of it are tax, which Tandem does not carry yet: collect it by hand", code="tax"
-        )
 
 
 def _lines(invoice: dict[str, Any], amounts: Amounts) -> list[InvoiceLine]:

@@ -33,14 +33,25 @@ class InvoiceId(Model):
     invoice_id: str = Field(min_length=1)
 
 
+class LineTax(Model):
+    """Tax on top of a line, in minor units; `percentage` as a decimal string, as the invoice as a whole has it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    amount: int
+    percentage: str
+
+
 class InvoiceLine(Model):
-    """One line of a Stripe invoice. `amount` is in minor units; `start` and `end` are epoch seconds."""
+    """One line of a Stripe invoice. `amount` is in minor units, without tax; `start` and `end` are epoch seconds."""
 
     model_config = ConfigDict(extra="forbid")
 
     id: str = Field(description="the same for the same line whenever it is made again")
     description: str
     amount: int
+    taxes: list[LineTax] = []
     start: int | None = None
     end: int | None = None
 
