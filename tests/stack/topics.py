@@ -1,4 +1,4 @@
-"""Reading what stands in topics, as an outsider with no part in any group."""
+"""Reading what stands in topics, as an outsider with no part in any group; and removing them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from shared.kafka.log import Place, client_options
 from shared.settings import Settings
 
@@ -40,3 +41,19 @@ async def records(settings: Settings, *topics: str) -> list[Any]:
                 found += batch
             left = {partition for partition in left if await consumer.position(partition) < ends[partition]}
     return found
+
+
+async def remove(settings: Settings) -> None:
+    """Delete every topic under the prefix of a Tandem that has ended.
+
+    Each Kafka client of the run, a test's or a process's, reads the metadata of all topics of the broker when it
+    starts: what stays costs every later test.
+    """
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        own = [name for name in await admin.list_topics() if name.startswith(settings.topic_prefix)]
+        if own:
+            await admin.delete_topics(own)
+    finally:
+        await admin.close()

@@ -29,6 +29,7 @@ from sqlalchemy import create_engine, text
 
 from tests.engines import access
 from tests.integration.console.records import unique
+from tests.stack.topics import remove
 
 DEADLINE = 20.0
 Tandem = Callable[..., subprocess.CompletedProcess[str]]
@@ -66,10 +67,11 @@ def topics(settings: Settings) -> Topics:
 
 @pytest.fixture
 async def log(settings: Settings) -> AsyncIterator[Log]:
-    """The log of this test, its topics made."""
+    """The log of this test, its topics made, and removed at the end."""
     await ensure_topics(settings)
     async with Log(settings) as log:
         yield log
+    await remove(settings)
 
 
 @pytest.fixture

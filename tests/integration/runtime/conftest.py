@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
@@ -11,6 +11,7 @@ from shared.runtime.admin import ensure_topics
 from shared.settings import Settings
 
 from tests.engines import access
+from tests.stack.topics import remove
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +29,9 @@ def own_settings(bootstrap: str, **changes: object) -> Settings:
 
 
 @pytest.fixture
-async def settings(kafka_bootstrap: str) -> Settings:
-    """A Tandem of the test's own on the shared broker: its topics stand."""
+async def settings(kafka_bootstrap: str) -> AsyncIterator[Settings]:
+    """A Tandem of the test's own on the shared broker: its topics stand until the test ends."""
     made = own_settings(kafka_bootstrap)
     await ensure_topics(made)
-    return made
+    yield made
+    await remove(made)
