@@ -77,14 +77,23 @@ def _path_of(dotted: str) -> Path:
 @cache
 def parameters(method: str, path: str) -> Hash:
     """What the SDK types say of one operation; raises LookupError when the SDK has no such operation."""
-    for file in sorted(ROOT.rglob("_*_service.py")):
-        if path.partition("/{")[0] not in file.read_text():
-            continue
-        module = _module(file)
-        for function in (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)):
-            if (method.lower(), path) in _requests(function):
-                return _read_class(_imported(module, _params_of(function)), _params_of(function))
+    for file, text in _services():
+        if path.partition("/{")[0] in text and (function := _functions(file).get((method.lower(), path))):
+            name = _params_of(function)
+            return _read_class(_imported(_module(file), name), name)
     raise LookupError(f"the SDK has no {method} {path}")
+
+
+@cache
+def _services() -> list[tuple[Path, str]]:
+    return [(file, file.read_text()) for file in sorted(ROOT.rglob("_*_service.py"))]
+
+
+@cache
+def _functions(file: Path) -> dict[tuple[str, str], ast.FunctionDef]:
+    """The functions of a service by what they send: method and path. The first of several counts."""
+    functions = [node for node in ast.walk(_module(file)) if isinstance(node, ast.FunctionDef)]
+    return {request: function for function in reversed(functions) for request in _requests(function)}
 
 
 def _requests(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
