@@ -17,6 +17,13 @@ TOGETHER = (
     "tests/reliability/crash",
 )
 """Folders whose modules share what one of them has started."""
+BY_MODULE = (
+    "tests/contract/sandbox/test_stripe_model.py",
+    "tests/contract/sandbox/test_stripe_parameters.py",
+    "tests/contract/sandbox/test_togai_model.py",
+    "tests/contract/sandbox/test_togai_operations.py",
+)
+"""Long modules of these folders that use nothing of it: one process would go through all of them alone at the end."""
 APART = (
     "tests/e2e/",
     "tests/integration/flows/test_changes.py",
@@ -42,6 +49,8 @@ def scope(nodeid: str) -> str:
     """What a test stays together with."""
     if nodeid.startswith(APART):
         return nodeid
+    if nodeid.startswith(BY_MODULE):
+        return nodeid.partition("::")[0]
     return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 
