@@ -103,7 +103,7 @@ async def test_what_was_paid_already_is_a_line_of_its_own(invoices: Invoices) ->
 
 
 async def test_tax_is_shown_as_tax(invoices: Invoices) -> None:
-    """Each line bears its share, and together they are Togai's tax to the cent."""
+    """Each line has its share, and together they are Togai's tax to the cent."""
     await invoices.generated("10.01", "5", "0.33", tax="1.27", discount="1")
     [made] = invoices.stripe()
 

@@ -33,7 +33,7 @@ TAXES = frozenset({"TAX_AMOUNT", "TOTAL_TAX_AMOUNT"})
 MOST_LINES = 250
 """Lines that Stripe takes on one invoice."""
 MARGIN = 5
-"""Lines that are kept free: for rounding, for what was paid already, for taxes that no line can bear."""
+"""Lines that are kept free: for rounding, for what was paid already, for taxes that no line can have."""
 LONGEST_DESCRIPTION = 500
 MOST_ROUNDING = 10
 """Minor units by which the lines of one invoice may differ from its total."""
@@ -139,7 +139,7 @@ def _line(id_: str, words: str, amount: int) -> InvoiceLine:
 
 def with_taxes(lines: list[InvoiceLine], taxes: Iterable[Leaf], currency: str) -> list[InvoiceLine]:
     """The lines with their shares of each tax, which come to it exactly. Togai tells of which lines a tax is nowhere:
-    every line bears its part. Where nothing is left to be taxed, the tax is a line.
+    every line has its part. Where nothing is left to be taxed, the tax is a line.
     """
     base = sum(line.amount for line in lines)
     for tax in taxes:
