@@ -15,6 +15,7 @@ from invoice_sync.actions import IMPLEMENTATIONS
 from shared.apps.togai.webhooks import togai_event
 from shared.domains import subject_of
 from shared.domains.invoices import DOMAIN
+from shared.domains.invoices.flows import INVOICE_TO_STRIPE
 from shared.events.envelope import Origin
 from shared.flows.runs import Run
 
@@ -24,6 +25,7 @@ from tests.contract.sandbox.tools import Control
 from tests.stack.in_process import CUSTOMERS, InProcess, in_process
 
 ACCOUNT = "acme"
+OUT = INVOICE_TO_STRIPE.id
 SERVICES = (*CUSTOMERS, (DOMAIN, IMPLEMENTATIONS))
 Json = dict[str, Any]
 
@@ -112,8 +114,9 @@ class Invoices:
         return {row["name"]: row["value"] for row in rows if row["entityId"] == invoice}
 
     def last_run(self, invoice: str) -> Run:
-        """The last run of an invoice of Togai."""
-        return next(run for run in reversed(self.tandem.runs()) if run.aggregate.endswith(f"/invoice/{invoice}"))
+        """The last run that was to collect an invoice of Togai."""
+        found = [run for run in self.tandem.runs() if run.aggregate.endswith(f"/invoice/{invoice}") and run.flow == OUT]
+        return found[-1]
 
 
 @pytest.fixture

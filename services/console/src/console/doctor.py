@@ -119,9 +119,7 @@ def _console(facts: Facts) -> Iterator[Finding]:
 
 
 def _ports(facts: Facts) -> Iterator[Finding]:
-    if (
-        facts.in_container
-    ):  # there every port is the container's own; what the machine publishes is not seen from inside
+    if facts.in_container:  # every port is the container's own: what the machine publishes is not seen from inside
         return
     proxy = "set it to 127.0.0.1 and let a proxy with a certificate stand before it"
     if not is_loopback(facts.host):
@@ -207,7 +205,8 @@ def _sealings(facts: Facts) -> Iterator[Finding]:
                 yield Finding(
                     code="sealed_by_older_key",
                     what=f"the secrets of connection {one.connection} are sealed by an older encryption key",
-                    remedy="tandem connections rekey, then take the older keys out and start Tandem again",
+                    remedy="restart all processes, so that they know the newest key; then tandem connections rekey; then "
+                    "take the older keys out, restart again",
                 )
             case "none":
                 yield Finding(

@@ -122,10 +122,13 @@ def closing_of(invoice: Mapping[str, Any], status: str) -> tuple[str, dict[str, 
     now, paid = str(invoice.get("status")), int(invoice.get("amount_paid") or 0)
     if invoice.get("deleted") or now == "draft":
         return "", {}, "it is still a draft: nobody is asked to pay it" if now == "draft" else "it is deleted"
+    credited = sum(int(invoice.get(f"{when}_payment_credit_notes_amount") or 0) for when in ("pre", "post"))
+    if status == "VOID" and paid and credited >= int(invoice.get("total") or 0):
+        return "", {}, "it was credited as a whole"
     if status == "VOID" and (now == "paid" or paid):
         raise Waiting(
-            f"Togai's invoice is void, and {invoice['id']} was paid in Stripe ({paid} minor units): refund it there, "
-            "or bill it again in Togai",
+            f"Togai's invoice is void, and {invoice['id']} was paid in Stripe ({paid} minor units): give a "
+            "credit note of its whole total there, which refunds what was paid",
             code="paid_and_void",
         )
     verbs: dict[str, tuple[tuple[str, ...], str, dict[str, str]]] = {

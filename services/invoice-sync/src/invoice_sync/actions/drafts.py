@@ -20,7 +20,7 @@ from shared.domains.invoices.stripe import (
     InvoiceToSend,
 )
 from shared.domains.invoices.togai import InvoiceFacts
-from shared.errors import AmountMismatch, Rejected, SyncError, Waiting
+from shared.errors import AmountMismatch, NotFound, Rejected, SyncError, Waiting
 from shared.linking.claims import Claims
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
@@ -86,7 +86,9 @@ async def create(context: Context, wanted: InvoiceFacts) -> Result:
         held = await claims.link(held, context.ref("stripe", "invoice", str(draft["id"])), "created")
     else:
         draft, how = await _present(context, client, held, wanted), "linked already"
-    filled = await fill(context, client, draft, wanted, is_new=known is None) if draft["status"] == "draft" else []
+    filled: list[str] = []
+    if draft["status"] == "draft":
+        filled = await fill(context, client, str(draft["id"]), wanted.lines, is_new=known is None)
     return Result(DraftMade(stripe_invoice_id=str(draft["id"])), True, (how, *filled), held.refs)
 
 
@@ -159,18 +161,42 @@ async def _adopt(context: Context, claims: Claims, wanted: InvoiceFacts, source:
 
 
 async def _present(context: Context, client: StripeApp, held: Mapping, wanted: InvoiceFacts) -> dict[str, Any]:
-    """The invoice that was made before. Raises Ended where nothing is left to do for it."""
-    invoice = await client.retrieve(INVOICES, context.id_of(held.target))
-    status = invoice.get("status")
-    if invoice.get("deleted") or status not in ("draft", "open"):
-        what = "deleted" if invoice.get("deleted") else status
-        raise Ended("skipped", f"Stripe invoice {invoice['id']} is {what}: it is not made again", held.refs)
+    """The invoice that was made before. Raises Ended where nothing is left to do for it, Waiting where Stripe asks for
+    nothing any more, or for too much, while Togai's is due.
+    """
+    stripe_id = context.id_of(held.target)
+    try:
+        invoice = await client.retrieve(INVOICES, stripe_id)
+    except NotFound:
+        invoice = {"id": stripe_id, "status": "deleted"}
+    status = str(invoice.get("status"))
+    if status == "paid":
+        raise Ended("skipped", f"Stripe invoice {stripe_id} is paid: its payment is counted by itself", held.refs)
+    if status not in ("draft", "open"):
+        raise Waiting(
+            f"Stripe invoice {stripe_id} is {status}, and Togai's is still due: it is not made again. Close it in "
+            "Togai, or collect it by hand",
+            code="closed_in_stripe",
+        )
     if status == "open":
+        _check_not_paid_elsewhere(invoice, wanted)
         togai: TogaiApp = await context.client("togai")
         setting = await togai.setting(context.settings.stripe_invoice_setting, OWNER, wanted.invoice_id)
         if setting and setting.value == invoice["id"]:
             raise Ended("in_sync", f"Stripe invoice {invoice['id']} is open and collects it", held.refs)
     return invoice
+
+
+def _check_not_paid_elsewhere(invoice: dict[str, Any], wanted: InvoiceFacts) -> None:
+    """Raises Waiting for an open invoice that asks for more than Togai: a part was paid elsewhere."""
+    over = int(invoice.get("amount_remaining") or 0) - wanted.total
+    if over > 0:
+        amount = money.major(over, wanted.currency)
+        raise Waiting(
+            f"{amount} {wanted.currency} were paid elsewhere, and Stripe invoice {invoice['id']} still asks for them: "
+            "give a credit note of that amount in Stripe",
+            code="paid_elsewhere",
+        )
 
 
 async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
@@ -179,10 +205,20 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
     Raises AmountMismatch, with the difference line by line.
     """
     client: StripeApp = await context.client("stripe")
-    invoice = await client.retrieve(INVOICES, wanted.stripe_invoice_id)
     refs = (context.ref("stripe", "invoice", wanted.stripe_invoice_id),)
+    try:
+        invoice = await client.retrieve(INVOICES, wanted.stripe_invoice_id)
+    except NotFound as error:
+        why = (
+            f"draft {wanted.stripe_invoice_id} was deleted in Stripe: close the invoice in Togai, or collect it by hand"
+        )
+        raise Waiting(why, code="closed_in_stripe") from error
     status = invoice.get("status")
     if status == "draft":
+        if context.run.attempts > 1 and not _is_right(invoice, wanted):
+            # What was corrected in Togai since the draft was filled comes into it.
+            await fill(context, client, wanted.stripe_invoice_id, wanted.lines, is_new=False)
+            invoice = await client.retrieve(INVOICES, wanted.stripe_invoice_id)
         await _check(client, invoice, wanted)
         source = context.ref("togai", "invoice", wanted.invoice_id)
         invoice = await under_key(
@@ -201,10 +237,14 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
     return Result(done, status == "draft", (f"{invoice.get('number')} is paid at {page}",) if page else (), refs)
 
 
+def _is_right(invoice: dict[str, Any], wanted: InvoiceToFinalize) -> bool:
+    return (str(invoice.get("currency")).upper(), invoice.get("total")) == (wanted.currency, wanted.total)
+
+
 async def _check(client: StripeApp, invoice: dict[str, Any], wanted: InvoiceToFinalize) -> None:
-    currency, total = str(invoice.get("currency")).upper(), int(invoice.get("total") or 0)
-    if (currency, total) == (wanted.currency, wanted.total):
+    if _is_right(invoice, wanted):
         return
+    currency, total = str(invoice.get("currency")).upper(), int(invoice.get("total") or 0)
     lines = [line async for line in client.listed(f"{INVOICES}/{invoice['id']}/lines", {})]
     shown = "; ".join(f"{line.get('description')} {money.major(line['amount'], currency)}" for line in lines)
     expected = "; ".join(f"{line.description} {money.major(line.amount, wanted.currency)}" for line in wanted.lines)
@@ -212,7 +252,7 @@ async def _check(client: StripeApp, invoice: dict[str, Any], wanted: InvoiceToFi
     raise AmountMismatch(
         f"draft {invoice['id']} comes to {money.major(total, currency)} {currency} in Stripe, and "
         f"{money.major(wanted.total, wanted.currency)} {wanted.currency} is to be collected: it stays a draft. "
-        f"Stripe has: {shown}. Togai has: {expected}. Correct the draft or the invoice, then retry"
+        f"Stripe has: {shown}. Togai has: {expected}. Correct the draft or the invoice; a retry puts back Togai's lines"
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from shared.apps.stripe.client import StripeApp
 from shared.domains.invoices.stripe import LINE
-from shared.domains.invoices.togai import InvoiceFacts, InvoiceLine
+from shared.domains.invoices.togai import InvoiceLine
+from shared.errors import NotReady
 from shared.identity import digest
 from shared.runtime.actions import Context
 
@@ -16,23 +17,34 @@ from invoice_sync.actions.keys import under_key
 INVOICES = "/v1/invoices"
 BATCH = 100
 """Lines that one call adds."""
+MOST = 5
+"""Times that a draft is compared and filled in one attempt of a run."""
 
 
 async def fill(
-    context: Context, client: StripeApp, draft: dict[str, Any], wanted: InvoiceFacts, *, is_new: bool
+    context: Context, client: StripeApp, draft: str, wanted: Sequence[InvoiceLine], *, is_new: bool
 ) -> list[str]:
-    """Give a draft its lines, whatever an earlier attempt left of them; what a person added stays. Returns notes."""
-    # One that nobody can have filled is not read.
-    present = [] if is_new else [row async for row in client.listed(f"{INVOICES}/{draft['id']}/lines", {})]
-    standing, surplus = _compared(present, {line.id: line for line in wanted.lines})
-    if surplus:
-        gone = [{"id": line, "behavior": "delete"} for line in surplus]
-        await client.act(INVOICES, draft["id"], "remove_lines", {"lines": gone})
-    missing = [line for line in wanted.lines if line.id not in standing]
-    for batch in _batches(missing):
-        await _add(context, client, draft["id"], batch)
-    lines = f"{len(wanted.lines)} lines"
-    return [f"{lines}, {len(missing)} of them added"] if present else [lines]
+    """Give a draft its lines, whatever an earlier attempt left of them; what a person added stays. Returns notes.
+
+    Raises NotReady where Stripe does not show what was added.
+    """
+    added = removed = 0
+    for attempt in range(MOST):
+        # A new one, that nobody can have filled, is not read.
+        rows = client.listed(f"{INVOICES}/{draft}/lines", {})
+        present = [] if is_new and not attempt else [row async for row in rows]
+        standing, surplus = _compared(present, {line.id: line for line in wanted})
+        if surplus:
+            gone = [{"id": line, "behavior": "delete"} for line in surplus]
+            await client.act(INVOICES, draft, "remove_lines", {"lines": gone})
+        missing = [line for line in wanted if line.id not in standing]
+        for batch in _batches(missing):
+            await _add(context, client, draft, batch, attempt)
+        added, removed = added + len(missing), removed + len(surplus)
+        if is_new or not missing:
+            changed = f", {added} of them added, {removed} taken out" if not is_new and (added or removed) else ""
+            return [f"{len(wanted)} lines{changed}"]
+    raise NotReady(f"draft {draft} does not show the lines that were added", code="lines_missing")
 
 
 def _compared(present: list[dict[str, Any]], wanted: dict[str, InvoiceLine]) -> tuple[set[str], list[str]]:
@@ -58,13 +70,14 @@ def _batches(lines: Sequence[InvoiceLine]) -> Iterator[Sequence[InvoiceLine]]:
     yield from (lines[at : at + BATCH] for at in range(0, len(lines), BATCH))
 
 
-async def _add(context: Context, client: StripeApp, draft: str, lines: Sequence[InvoiceLine]) -> None:
+async def _add(context: Context, client: StripeApp, draft: str, lines: Sequence[InvoiceLine], attempt: int) -> None:
     body = {"lines": [_params(line) for line in lines]}
-    # The same lines go under the same key: while a first call may be under way, a second one adds nothing.
+    # The same lines go under the same key: while a first call may be under way, a second one adds nothing. Lines that
+    # somebody took out since lack all the same: the next attempt has another key.
     await under_key(
         context,
         "stripe.invoice.add_lines",
-        f"{draft} {digest(body)}",
+        f"{draft} {digest(body)} {attempt}",
         lambda key: client.act(INVOICES, draft, "add_lines", body, key),
     )
 

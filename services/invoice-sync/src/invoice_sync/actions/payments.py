@@ -38,6 +38,7 @@ async def read(context: Context, wanted: StripeInvoiceId) -> Result:
         stripe_invoice_id=wanted.stripe_invoice_id,
         currency=str(invoice["currency"]).upper(),
         status=str(invoice["status"]),
+        overpaid=int(invoice.get("amount_overpaid") or 0),
         payments=payments_of(invoice),
     )
     return Result(found, False, (), pair.refs)
@@ -119,7 +120,7 @@ class _Counting:
         resumed = claims.index.open_claim(source) is not None
         amount = min(whole, self.open)
         if amount <= 0 and not resumed:
-            self._notes.append(f"{payment.transaction}: nothing is open in Togai, {whole} is not counted")
+            self._notes.append(f"{payment.transaction}: nothing is open in Togai: {self._left_over(whole)}")
             return
         body = payment_body(self._account, self._paid, payment, amount)
         held = await claims.claim(
@@ -143,8 +144,14 @@ class _Counting:
         self.open -= amount
         self._counted.payments[payment.transaction] = made
         self._counted.amounts[payment.transaction] = f"{amount:f}"
-        over = f"; {whole - amount} more than was open stays in Stripe's customer balance" if whole > amount else ""
+        over = f"; {self._left_over(whole - amount)}" if whole > amount else ""
         self._notes.append(f"{payment.transaction}: {amount} {self._paid.currency} counted, {how}{over}")
+
+    def _left_over(self, amount: Decimal) -> str:
+        """What becomes of money that Togai has nothing open for."""
+        if amount <= money.major(self._paid.overpaid, self._paid.currency):
+            return f"{amount} more than was open stays in Stripe's customer balance"
+        return f"{amount} was paid elsewhere before, and is owed to the customer: refund it in Stripe"
 
     def result(self) -> Result:
         effect = bool(self._counted.payments)

@@ -94,7 +94,7 @@ PAYMENT_TO_TOGAI = Flow(
             action="togai.invoice.pay",
             input={
                 name: f"{{{{ steps.paid.{name} }}}}"
-                for name in ("invoice_id", "stripe_invoice_id", "currency", "status", "payments")
+                for name in ("invoice_id", "stripe_invoice_id", "currency", "status", "overpaid", "payments")
             },
         ),
     ),

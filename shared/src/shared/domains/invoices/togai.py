@@ -116,6 +116,7 @@ class InvoicePaid(Model):
     stripe_invoice_id: str
     currency: str
     status: str = Field(description="of the Stripe invoice: `paid` closes Togai's, whatever paid it")
+    overpaid: int = Field(0, description="minor units beyond the Stripe invoice: in its customer's balance by itself")
     payments: list[InvoicePayment]
 
 

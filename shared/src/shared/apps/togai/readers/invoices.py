@@ -24,8 +24,8 @@ from shared.polls import Poll, epoch, rfc3339
 
 log = get_logger(__name__)
 
-STATUSES = ("DUE", "VOID", "UN_COLLECTIBLE", "PAID")
-"""Each is listed apart. What is partly paid was due before."""
+STATUSES = ("DUE", "PARTIALLY_PAID", "VOID", "UN_COLLECTIBLE", "PAID")
+"""Each is listed apart. What is partly paid may never have been seen as due."""
 OVERLAP = 120.0
 """Seconds that a poll goes back behind the newest change that the last one saw."""
 

@@ -11,20 +11,28 @@ from shared.log import get_logger
 
 log = get_logger(__name__)
 
+STATUSES = {"account": ("ACTIVE",), "invoice": ("DUE", "PARTIALLY_PAID")}
+"""Each is listed apart."""
+
 
 async def page(client: TogaiApp, noun: str, window: Window, after: str) -> ListedPage:
-    """One page of those that are in use: active accounts, invoices that are due. `after` is the vendor's token.
+    """One page of those that are in use: active accounts, invoices that are due or partly paid. `after` is the status
+    that is listed, and the vendor's token.
 
     Togai tells when an invoice was generated, and of an account nothing: none is left out for its time. Raises the
     client's errors: Rejected also for a token that Togai does not take any more.
     """
-    found = await (client.invoices("DUE", after) if noun == "invoice" else client.page("accounts", "ACTIVE", after))
+    status, _, token = after.partition(" ")
+    left = STATUSES[noun][STATUSES[noun].index(status) if status else 0 :]
+    found = await (client.invoices(left[0], token) if noun == "invoice" else client.page("accounts", left[0], token))
     rows = [row for row in found.rows if _is_within(row, window)]
-    return ListedPage([made for row in rows if (made := _listed(row, noun))], _next(found, after))
+    return ListedPage([made for row in rows if (made := _listed(row, noun))], _next(found, left, token))
 
 
-def _next(found: Page, after: str) -> str:
-    return found.token if leads_on(found.token, found.rows, after) else ""
+def _next(found: Page, left: tuple[str, ...], token: str) -> str:
+    if leads_on(found.token, found.rows, token):
+        return f"{left[0]} {found.token}"
+    return f"{left[1]} " if len(left) > 1 else ""
 
 
 def _is_within(row: Row, window: Window) -> bool:

@@ -1,0 +1,114 @@
+"""What is closed at one side is asked for at neither; where money came, people decide."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.invoices.conftest import Invoices
+from tests.stack.in_process import InProcess
+
+
+@pytest.mark.parametrize(
+    ("closed", "status"), [("VOID", "void"), ("UN_COLLECTIBLE", "uncollectible"), ("PAID", "paid")]
+)
+async def test_what_togai_closed_is_asked_for_no_more(
+    invoices: Invoices, tandem: InProcess, closed: str, status: str
+) -> None:
+    """Nobody pays what is void, given up, or paid elsewhere; of the last no payment is counted. Once is enough."""
+    invoice = await invoices.generated("10")
+    invoices.change(invoice, status=closed)
+    await invoices.bring(invoice, "invoice.updated")
+    writes = tandem.writes()
+    await invoices.bring(invoice, "invoice.updated")
+
+    assert ([made["status"] for made in invoices.stripe()], invoices.payments()) == ([status], [])
+    assert (tandem.writes(), tandem.letters()) == (writes, [])
+
+
+async def test_what_was_paid_and_is_void_is_for_people(invoices: Invoices, tandem: InProcess) -> None:
+    """Tandem moves no money back: the run waits and says what to do."""
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"], amount=400)
+    invoices.change(invoice, status="VOID")
+    await invoices.bring(invoice, "invoice.updated")
+    parked = [run for run in tandem.runs() if run.state == "parked"]
+
+    assert [made["status"] for made in invoices.stripe()] == ["open"]
+    assert {run.problem.code for run in parked if run.problem} == {"paid_and_void", "not_open"}
+
+
+async def test_what_was_paid_elsewhere_in_part_is_shown(invoices: Invoices, tandem: InProcess) -> None:
+    """Stripe still asks for it: the run waits for a credit note, and goes on by it."""
+    invoice = await invoices.generated("50")
+    [made] = invoices.stripe()
+    invoices.change(invoice, status="PARTIALLY_PAID", paid="20")
+    await invoices.bring(invoice, "invoice.updated")
+    waiting = invoices.last_run(invoice)
+    tandem.call("stripe", "POST", "/v1/credit_notes", data={"invoice": made["id"], "amount": "2000"})
+    await tandem.recheck()
+
+    assert (waiting.state, waiting.problem and waiting.problem.code) == ("parked", "paid_elsewhere")
+    assert invoices.last_run(invoice).state == "in_sync"
+
+
+@pytest.mark.parametrize(("verb", "status"), [("void", "void"), ("mark_uncollectible", "uncollectible")])
+async def test_what_somebody_closed_in_stripe_is_for_people(
+    invoices: Invoices, tandem: InProcess, verb: str, status: str
+) -> None:
+    """Togai's is still due, and nobody asks for it: the run waits and says so."""
+    invoice = await invoices.generated("50")
+    [made] = invoices.stripe()
+    tandem.call("stripe", "POST", f"/v1/invoices/{made['id']}/{verb}")
+    await invoices.bring(invoice, "invoice.updated")
+    run = invoices.last_run(invoice)
+
+    assert (run.state, run.problem and run.problem.code) == ("parked", "closed_in_stripe")
+    assert [made["status"] for made in invoices.stripe()] == [status]
+
+
+async def test_a_draft_that_somebody_deleted_is_for_people(invoices: Invoices, tandem: InProcess) -> None:
+    """The run says what to do, whenever it looks."""
+    match = {"account": tandem.accounts["stripe"]["id"], "operation": "invoices.finalize"}
+    with tandem.control.fault(app="stripe", kind="error_before", match=match, stored=False):
+        invoice = await invoices.generated("50")
+        tandem.call("stripe", "DELETE", f"/v1/invoices/{invoices.stripe()[0]['id']}")
+    await tandem.recheck()
+    first = invoices.last_run(invoice)
+    await invoices.bring(invoice, "invoice.updated")
+    second = invoices.last_run(invoice)
+
+    assert [run.problem and run.problem.code for run in (first, second)] == ["closed_in_stripe", "closed_in_stripe"]
+    assert tandem.letters() == []
+
+
+async def test_a_void_invoice_that_was_credited_whole_is_done(invoices: Invoices, tandem: InProcess) -> None:
+    """That is what the run asks for where a part was paid."""
+    invoice = await invoices.generated("50")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"], amount=2000)
+    invoices.change(invoice, status="VOID")
+    await invoices.bring(invoice, "invoice.updated")
+    note = {"invoice": made["id"], "amount": "5000", "credit_amount": "2000"}
+    tandem.call("stripe", "POST", "/v1/credit_notes", data=note)
+    await tandem.recheck()
+    closing = [run for run in tandem.runs() if run.flow == "togai-invoice-closed-to-stripe-invoice"]
+
+    assert [run.state for run in closing] == ["in_sync"]
+
+
+async def test_a_payment_on_its_way_is_waited_for(invoices: Invoices, tandem: InProcess) -> None:
+    """What is paid elsewhere meanwhile is not closed under it: it would be paid twice and nobody would see it."""
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"], "processing")
+    invoices.change(invoice, status="PAID")
+    await invoices.bring(invoice, "invoice.updated")
+    [waiting] = [run for run in tandem.runs() if run.state == "parked"]
+    invoices.pay(made["id"], "failed")
+    await tandem.recheck()
+
+    assert waiting.problem
+    assert waiting.problem.code == "payment_under_way"
+    assert [made["status"] for made in invoices.stripe()] == ["paid"]
+    assert invoices.payments() == []
