@@ -205,8 +205,8 @@ def _sealings(facts: Facts) -> Iterator[Finding]:
                 yield Finding(
                     code="sealed_by_older_key",
                     what=f"the secrets of connection {one.connection} are sealed by an older encryption key",
-                    remedy="restart all processes, so that they know the newest key; then tandem connections rekey; then "
-                    "take the older keys out, restart again",
+                    remedy="restart all processes, so that they know the newest key; then tandem connections rekey; "
+                    "then take the older keys out and restart again",
                 )
             case "none":
                 yield Finding(
