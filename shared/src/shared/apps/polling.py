@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
+
 from shared.apps.receiving import SubjectOf
 from shared.connections import Connection
 from shared.events.envelope import Envelope
 from shared.linking.index import Entity, EntityIndex
-from shared.polls import Poll, PollKind, Polls
+from shared.polls import Poll, PollKind, Polls, epoch, rfc3339
 from shared.settings import Settings
 
 
@@ -128,3 +130,15 @@ class PollContext:
     budget: CallBudget
     subject_of: SubjectOf
     clock: Callable[[], float] = time.time
+
+
+async def started_poll(context: PollContext, kind: PollKind, connection: Connection) -> Poll:
+    """How far a poll is. At first sight the time from which on the app account is ours is written down: what was before
+    makes no events.
+    """
+    poll = context.store.polls.get(context.app_account, kind)
+    if not poll.since:
+        made = rfc3339(min(epoch(connection.changed_at) or context.clock(), context.clock()))
+        poll = msgspec.structs.replace(poll, since=made, position=made)
+        await context.store.poll(poll)
+    return poll

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from shared.apps.polling import PollContext
+from shared.apps.polling import PollContext, started_poll
 from shared.apps.togai.client import Page, TogaiApp
 from shared.apps.togai.polls import INVOICES
 from shared.apps.togai.readers.paginator import leads_on, sorted_by_change
@@ -34,6 +34,7 @@ class InvoiceReader:
     """The poll of one organization."""
 
     def __init__(self, context: PollContext, interval: float) -> None:
+        self._context = context
         self._account = context.app_account
         self._store = context.store
         self._budget = context.budget
@@ -43,7 +44,7 @@ class InvoiceReader:
 
     async def poll_once(self, connection: Connection, client: TogaiApp) -> float:
         """One poll. Returns the seconds after which the next one is due. Raises the client's errors, Unavailable."""
-        poll = await self._started(connection)
+        poll = await started_poll(self._context, INVOICES.kind, connection)
         since, newest, found = self._from(poll), epoch(poll.position), 0
         status, _, token = poll.cursor.partition(" ")
         left = list(STATUSES[STATUSES.index(status) :] if status in STATUSES else STATUSES)
@@ -78,15 +79,6 @@ class InvoiceReader:
     def _from(self, poll: Poll) -> float:
         """From which change on the list makes events (epoch seconds): never from before the organization was ours."""
         return max(epoch(poll.position) - OVERLAP, epoch(poll.since))
-
-    async def _started(self, connection: Connection) -> Poll:
-        """At first sight the time from which on the organization is ours is written down: what was due before stays."""
-        poll = self._store.polls.get(self._account, INVOICES.kind)
-        if not poll.since:
-            made = min(epoch(connection.changed_at) or self._clock(), self._clock())
-            poll = msgspec.structs.replace(poll, since=rfc3339(made), position=rfc3339(made))
-            await self._store.poll(poll)
-        return poll
 
     async def _page(self, client: TogaiApp, status: str, token: str) -> tuple[Page, str]:
         """A page, and its token: one that the vendor does not take any more begins the list again."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from shared.apps.polling import PollContext
+from shared.apps.polling import PollContext, started_poll
 from shared.apps.progress import Progress
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.polls import ACCOUNTS, CUSTOMERS
@@ -21,7 +21,7 @@ from shared.apps.togai.readers.rows import Row, seconds
 from shared.connections import Connection
 from shared.identity import Ref
 from shared.log import get_logger
-from shared.polls import Poll, PollKind, epoch, rfc3339
+from shared.polls import Poll, epoch, rfc3339
 
 log = get_logger(__name__)
 
@@ -43,6 +43,7 @@ class ListReader:
     """The polls of one organization."""
 
     def __init__(self, context: PollContext, interval: float) -> None:
+        self._context = context
         self._account = context.app_account
         self._store = context.store
         self._budget = context.budget
@@ -64,7 +65,8 @@ class ListReader:
 
         Raises the client's errors, Unavailable and NotReady; nothing is skipped by that.
         """
-        customers, accounts = await self._polls(connection)
+        customers = await started_poll(self._context, CUSTOMERS.kind, connection)
+        accounts = await started_poll(self._context, ACCOUNTS.kind, connection)
         self._index.since, self._index.baseline = epoch(accounts.since), not accounts.complete
         self._since = epoch(customers.position) - OVERLAP
         self._index.customers.clear()
@@ -76,19 +78,6 @@ class ListReader:
             self._started = True
         await self._cycle(client, connection, customers, accounts)
         return self._interval
-
-    async def _polls(self, connection: Connection) -> tuple[Poll, Poll]:
-        """Both polls. At first sight the time from which on the organization is ours is written down."""
-        found = []
-        kinds: tuple[PollKind, ...] = (CUSTOMERS.kind, ACCOUNTS.kind)
-        for kind in kinds:
-            poll = self._store.polls.get(self._account, kind)
-            if not poll.since:
-                made = min(epoch(connection.changed_at) or self._clock(), self._clock())
-                poll = msgspec.structs.replace(poll, since=rfc3339(made), position=rfc3339(made))
-                await self._store.poll(poll)
-            found.append(poll)
-        return found[0], found[1]
 
     # --- the first full pass ---
 
