@@ -52,6 +52,21 @@ async def test_what_was_paid_elsewhere_in_part_is_shown(invoices: Invoices, tand
     assert invoices.last_run(invoice).state == "in_sync"
 
 
+@pytest.mark.parametrize("balance", [30, -30])
+async def test_what_the_balance_puts_on_an_invoice_was_paid_nowhere(
+    invoices: Invoices, tandem: InProcess, balance: int
+) -> None:
+    """Stripe asks for more or less than the invoice then, and the pair is in step all the same."""
+    [customer] = tandem.customers()
+    body = {"amount": balance, "currency": "usd"}
+    tandem.call("stripe", "POST", f"/v1/customers/{customer['id']}/balance_transactions", data=body)
+    invoice = await invoices.generated("50")
+    await invoices.bring(invoice, "invoice.updated")
+
+    assert [made["amount_remaining"] for made in invoices.stripe()] == [5000 + balance]
+    assert invoices.last_run(invoice).state == "in_sync"
+
+
 @pytest.mark.parametrize(("verb", "status"), [("void", "void"), ("mark_uncollectible", "uncollectible")])
 async def test_what_somebody_closed_in_stripe_is_for_people(
     invoices: Invoices, tandem: InProcess, verb: str, status: str

@@ -202,6 +202,22 @@ async def test_what_was_paid_while_the_draft_waited_comes_into_it(invoices: Invo
     assert tandem.letters() == []
 
 
+async def test_a_line_that_is_put_back_is_named(invoices: Invoices, tandem: InProcess) -> None:
+    """What a person wrote into it stands in the run that replaced it."""
+    match = {"account": tandem.accounts["stripe"]["id"], "operation": "invoices.finalize"}
+    with tandem.control.fault(app="stripe", kind="error_before", match=match, stored=False):
+        invoice = await invoices.generated("50")
+        [draft] = invoices.stripe()
+        [line] = tandem.call("stripe", "GET", f"/v1/invoices/{draft['id']}/lines")["data"]
+        body = {"lines[0][id]": line["id"], "lines[0][amount]": "4000"}
+        tandem.call("stripe", "POST", f"/v1/invoices/{draft['id']}/update_lines", data=body)
+    await tandem.recheck()
+    notes = [note for step in invoices.last_run(invoice).steps for note in step.notes]
+
+    assert [made["total"] for made in invoices.stripe()] == [5000]
+    assert "taken out: Part 1 (4000 minor units)" in notes
+
+
 async def test_a_customer_without_address_waits(invoices: Invoices, tandem: InProcess) -> None:
     """Stripe refuses to make what it could not send; as soon as there is an address the invoice goes out."""
     [customer] = tandem.customers()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -87,14 +86,6 @@ def due_params(due: int | None, net_term_days: int | None, default_days: int, no
 
 MARGIN = 3600
 """Seconds that a due date must be ahead when the draft is made: Stripe refuses one in the past."""
-
-
-def seconds(text: Any) -> int | None:
-    """A time of Togai as epoch seconds; None for none."""
-    try:
-        return int(datetime.fromisoformat(str(text)).timestamp())
-    except ValueError:
-        return None
 
 
 def payments_of(invoice: Mapping[str, Any]) -> list[InvoicePayment]:

@@ -12,7 +12,7 @@ from shared.domains.invoices.togai import InvoiceId, InvoiceStatus
 from shared.errors import Waiting
 from shared.runtime.actions import Context, Ended, Result
 
-from invoice_sync.actions.drafts import INVOICES
+from invoice_sync.actions.filling import INVOICES
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.payments import with_payments
 from invoice_sync.decide import closing_of

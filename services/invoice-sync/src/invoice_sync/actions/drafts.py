@@ -27,13 +27,12 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
 
-from invoice_sync.actions.filling import fill
+from invoice_sync.actions.filling import INVOICES, fill
 from invoice_sync.actions.invoices import OWNER
 from invoice_sync.actions.keys import under_key
 from invoice_sync.decide import due_params
 from shared import money
 
-INVOICES = "/v1/invoices"
 NO_EMAIL = "Missing email"
 """Begins Stripe's refusal to make an invoice that is sent, for a customer without an address; it has no code."""
 
@@ -188,8 +187,11 @@ async def _present(context: Context, client: StripeApp, held: Mapping, wanted: I
 
 
 def _check_not_paid_elsewhere(invoice: dict[str, Any], wanted: InvoiceFacts) -> None:
-    """Raises Waiting for an open invoice that asks for more than Togai: a part was paid elsewhere."""
-    over = int(invoice.get("amount_remaining") or 0) - wanted.total
+    """Raises Waiting for an open invoice that asks for more than Togai: a part was paid elsewhere. What the customer's
+    balance at Stripe put on it, or took off, is no part of that.
+    """
+    by_balance = int(invoice.get("starting_balance") or 0) - int(invoice.get("ending_balance") or 0)
+    over = int(invoice.get("amount_remaining") or 0) - by_balance - wanted.total
     if over > 0:
         amount = money.major(over, wanted.currency)
         raise Waiting(
@@ -213,11 +215,11 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
             f"draft {wanted.stripe_invoice_id} was deleted in Stripe: close the invoice in Togai, or collect it by hand"
         )
         raise Waiting(why, code="closed_in_stripe") from error
-    status = invoice.get("status")
+    status, notes = invoice.get("status"), list[str]()
     if status == "draft":
         if context.run.attempts > 1 and not _is_right(invoice, wanted):
             # What was corrected in Togai since the draft was filled comes into it.
-            await fill(context, client, wanted.stripe_invoice_id, wanted.lines, is_new=False)
+            notes = await fill(context, client, wanted.stripe_invoice_id, wanted.lines, is_new=False)
             invoice = await client.retrieve(INVOICES, wanted.stripe_invoice_id)
         await _check(client, invoice, wanted)
         source = context.ref("togai", "invoice", wanted.invoice_id)
@@ -234,7 +236,8 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
     done = InvoiceFinalized(
         stripe_invoice_id=wanted.stripe_invoice_id, url=page, is_new=status == "draft", finalized_at=at
     )
-    return Result(done, status == "draft", (f"{invoice.get('number')} is paid at {page}",) if page else (), refs)
+    notes += [f"{invoice.get('number')} is paid at {page}"] if page else []
+    return Result(done, status == "draft", tuple(notes), refs)
 
 
 def _is_right(invoice: dict[str, Any], wanted: InvoiceToFinalize) -> bool:

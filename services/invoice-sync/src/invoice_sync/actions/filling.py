@@ -24,31 +24,32 @@ MOST = 5
 async def fill(
     context: Context, client: StripeApp, draft: str, wanted: Sequence[InvoiceLine], *, is_new: bool
 ) -> list[str]:
-    """Give a draft its lines, whatever an earlier attempt left of them; what a person added stays. Returns notes.
+    """Give a draft its lines, whatever an earlier attempt left of them; what a person added stays. Returns notes, which
+    name each line that was taken out.
 
     Raises NotReady where Stripe does not show what was added.
     """
-    added = removed = 0
+    added, removed = 0, list[str]()
     for attempt in range(MOST):
         # A new one, that nobody can have filled, is not read.
         rows = client.listed(f"{INVOICES}/{draft}/lines", {})
         present = [] if is_new and not attempt else [row async for row in rows]
         standing, surplus = _compared(present, {line.id: line for line in wanted})
         if surplus:
-            gone = [{"id": line, "behavior": "delete"} for line in surplus]
+            gone = [{"id": row["id"], "behavior": "delete"} for row in surplus]
             await client.act(INVOICES, draft, "remove_lines", {"lines": gone})
         missing = [line for line in wanted if line.id not in standing]
         for batch in _batches(missing):
             await _add(context, client, draft, batch, attempt)
-        added, removed = added + len(missing), removed + len(surplus)
+        added += len(missing)
+        removed += [f"taken out: {row['description']} ({row['amount']} minor units)" for row in surplus]
         if is_new or not missing:
-            changed = f", {added} of them added, {removed} taken out" if not is_new and (added or removed) else ""
-            return [f"{len(wanted)} lines{changed}"]
+            return [f"{len(wanted)} lines" + (f", {added} of them added" if not is_new else ""), *removed]
     raise NotReady(f"draft {draft} does not show the lines that were added", code="lines_missing")
 
 
-def _compared(present: list[dict[str, Any]], wanted: dict[str, InvoiceLine]) -> tuple[set[str], list[str]]:
-    """The wanted lines that stand, and the ids of those of ours that are not wanted, or stand twice."""
+def _compared(present: list[dict[str, Any]], wanted: dict[str, InvoiceLine]) -> tuple[set[str], list[dict[str, Any]]]:
+    """The wanted lines that stand, and those of ours that are not wanted, or stand twice."""
     standing: set[str] = set()
     surplus = []
     for row in present:
@@ -57,7 +58,7 @@ def _compared(present: list[dict[str, Any]], wanted: dict[str, InvoiceLine]) -> 
         if line and line.id not in standing and _is_as_wanted(row, line):
             standing.add(line.id)
         elif name:
-            surplus.append(str(row["id"]))
+            surplus.append(row)
     return standing, surplus
 
 

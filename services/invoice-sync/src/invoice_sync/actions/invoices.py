@@ -7,9 +7,10 @@ from typing import Any
 from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices.togai import InvoiceFacts, InvoiceId, InvoiceLine, StripeIdsOf, Written
 from shared.errors import Rejected, Waiting
+from shared.polls import epoch
 from shared.runtime.actions import Context, Ended, Result
 
-from invoice_sync.decide import Amounts, amounts_of, seconds, was_before, why_not
+from invoice_sync.decide import Amounts, amounts_of, was_before, why_not
 from invoice_sync.lines import PAID, ROUNDING, lines_of
 from shared import money
 
@@ -36,7 +37,7 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         currency=amounts.currency,
         total=money.exact(amounts.rest, amounts.currency),
         lines=_lines(invoice, amounts),
-        due_date=seconds(invoice.get("dueDate")),
+        due_date=int(epoch(str(invoice.get("dueDate")))) or None,
         net_term_days=invoice.get("netTermDays"),
     )
     return Result(facts, False, (), (*refs, context.ref("togai", "account", facts.account_id)))
@@ -63,8 +64,8 @@ def _check_carried(invoice: dict[str, Any]) -> None:
 def _lines(invoice: dict[str, Any], amounts: Amounts) -> list[InvoiceLine]:
     tree = invoice.get("revenueInfo") or {}
     lines = lines_of(tree, amounts.total, amounts.paid, amounts.currency)
-    start, end = seconds(invoice.get("startDate")), seconds(invoice.get("endDate"))
-    if start is None or end is None or end < start:
+    start, end = (int(epoch(str(invoice.get(name)))) for name in ("startDate", "endDate"))
+    if not 0 < start <= end:
         return lines
     period = {"start": start, "end": end}
     return [line if line.id in (ROUNDING, PAID) else line.model_copy(update=period) for line in lines]

@@ -15,7 +15,7 @@ from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import UnkeyedCreation, create
 
-from invoice_sync.actions.drafts import INVOICES
+from invoice_sync.actions.filling import INVOICES
 from invoice_sync.decide import amounts_of, balance_of, payments_of
 from shared import money
 
@@ -67,8 +67,9 @@ async def pay(context: Context, paid: InvoicePaid) -> Result:
     counting = _Counting(context, client, paid, account, amounts.rest if status in OPEN else Decimal(0))
     for payment in uncounted:
         await counting.count(payment)
-    if paid.status == "paid" and counting.open > 0:
-        await counting.count(balance_of(paid.stripe_invoice_id, money.exact(counting.open, paid.currency)))
+    rest = balance_of(paid.stripe_invoice_id, money.exact(counting.open, paid.currency))
+    if paid.status == "paid" and (rest.amount > 0 or _is_open(context, rest)):
+        await counting.count(rest)
     return counting.result()
 
 
@@ -82,6 +83,11 @@ def _source(context: Context, payment: InvoicePayment) -> str:
 
 def _counted(context: Context, payment: InvoicePayment) -> bool:
     return context.claims_of(INVOICE_PAYMENT.name).index.pair(_source(context, payment)) is not None
+
+
+def _is_open(context: Context, payment: InvoicePayment) -> bool:
+    """Whether its claim was left behind: what was made under it is still to be linked."""
+    return context.claims_of(INVOICE_PAYMENT.name).index.open_claim(_source(context, payment)) is not None
 
 
 def _check_takes_payments(status: str, currency: str, paid: InvoicePaid, uncounted: list[InvoicePayment]) -> None:
@@ -116,8 +122,7 @@ class _Counting:
         """Post a payment, as far as it is open. Raises the client's errors, NotReady."""
         context, whole = self._context, money.major(payment.amount, self._paid.currency)
         claims, account = context.claims_of(INVOICE_PAYMENT.name), context.account("togai")
-        source = _source(context, payment)
-        resumed = claims.index.open_claim(source) is not None
+        source, resumed = _source(context, payment), _is_open(context, payment)
         amount = min(whole, self.open)
         if amount <= 0 and not resumed:
             self._notes.append(f"{payment.transaction}: nothing is open in Togai: {self._left_over(whole)}")
