@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.apps.togai.client import TogaiApp
 from shared.domains.customers.stripe import Written
 from shared.domains.customers.togai import StripeId
-from shared.errors import Conflict, Rejected
+from shared.errors import Conflict
 from shared.runtime.actions import Context, Result
 
 from customer_sync.actions.pairs import end_if_linked_elsewhere
@@ -31,17 +31,10 @@ async def write_stripe_id(context: Context, wanted: StripeId) -> Result:
 
 
 async def put_setting(context: Context, client: TogaiApp, account_id: str, stripe_customer_id: str) -> None:
-    """Upsert: Togai has none, so a refused create is looked up."""
+    """The Settings name the Stripe customer. Raises Conflict if they name another one, which a person wrote."""
     name = context.settings.stripe_customer_setting
-    try:
-        await client.create_setting(name, stripe_customer_id, ACCOUNT, account_id)
-    except Rejected:
-        present = await client.setting(name, ACCOUNT, account_id)
-        if present is None:
-            raise
-        _check_setting(present.value, account_id, stripe_customer_id)
-        if not present.value:
-            await client.update_setting(name, stripe_customer_id, ACCOUNT, account_id)
+    present = await client.fill_setting(name, stripe_customer_id, ACCOUNT, account_id)
+    _check_setting(present, account_id, stripe_customer_id)
 
 
 def _check_setting(value: str | None, account_id: str, stripe_customer_id: str) -> None:

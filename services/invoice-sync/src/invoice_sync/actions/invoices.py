@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices.togai import InvoiceFacts, InvoiceId, InvoiceLine, StripeIdsOf, Written
-from shared.errors import Rejected, Waiting
+from shared.errors import Waiting
 from shared.polls import epoch
 from shared.runtime.actions import Context, Ended, Result
 
@@ -79,22 +79,8 @@ async def write_stripe_id(context: Context, wanted: StripeIdsOf) -> Result:
     notes: list[str] = []
     written = False
     for name, value in values.items():
-        if value:
-            note = await _write(client, name, value, invoice)
-            written |= note is None
-            notes += [note] if note else []
+        # One that is another one is not ours to replace.
+        present = await client.fill_setting(name, value, OWNER, invoice) if value else ""
+        written |= bool(value) and not present
+        notes += [f"{name} is {present}, which stays"] if present not in ("", value) else []
     return Result(Written(written=written), written, tuple(notes), (context.ref("togai", "invoice", invoice),))
-
-
-async def _write(client: TogaiApp, name: str, value: str, invoice: str) -> str | None:
-    """Write a setting that stands nowhere; of another one say what it is, which is not ours to replace."""
-    try:
-        await client.create_setting(name, value, OWNER, invoice)
-    except Rejected:
-        present = await client.setting(name, OWNER, invoice)
-        if present is None:
-            raise
-        if present.value:
-            return "" if present.value == value else f"{name} is {present.value}, which stays"
-        await client.update_setting(name, value, OWNER, invoice)
-    return None

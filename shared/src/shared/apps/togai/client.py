@@ -174,6 +174,22 @@ class TogaiApp:
         body = new.model_dump(by_alias=True) | {"entityType": entity_type, "entityId": entity_id}
         await self._call("POST", "/settings", json=body)
 
+    async def fill_setting(self, name: str, value: str, entity_type: str, entity_id: str) -> str:
+        """Write a setting that stands nowhere, or is empty: Togai has no upsert, so a refused create is looked up.
+
+        Returns the value that stands there already and stays; empty where ours was written. Raises Rejected.
+        """
+        try:
+            await self.create_setting(name, value, entity_type, entity_id)
+        except Rejected:
+            present = await self.setting(name, entity_type, entity_id)
+            if present is None:
+                raise
+            if present.value:
+                return present.value
+            await self.update_setting(name, value, entity_type, entity_id)
+        return ""
+
     async def update_setting(self, name: str, value: str, entity_type: str, entity_id: str) -> None:
         """PATCH /settings/{full id}: answers 201 or 204."""
         path = _part(setting_path(name, entity_type, entity_id), LONGEST_SETTING)
