@@ -13,7 +13,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from shared.errors import Misconfigured
 from shared.events.envelope import SCHEMA_VERSION
 from shared.identity import key_fingerprint
-from shared.settings import Settings, cleaned
+from shared.setting_values import cleaned
+from shared.settings import Settings
 
 CONFIRMED_FOR = 24 * 3600.0
 """Seconds for which one confirmation of overwrites holds."""

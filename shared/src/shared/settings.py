@@ -7,48 +7,25 @@ file, or none if it is empty. A secret may stand in a file, which NAME_FILE name
 
 from __future__ import annotations
 
-import ipaddress
 import os
-from collections.abc import Iterable
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared import setting_values
 from shared.secret_files import SecretFiles
 
 Mode = Literal["test", "live"]
 Owner = Literal["togai", "stripe", "birth"]
-OWNED_FIELDS = ("name", "email", "phone", "address")
-"""The fields of a customer that travel always; chosen metadata keys come on top, as `metadata.KEY`."""
-
-METADATA_KEYS_LIMIT, METADATA_KEY_LIMIT = 50, 40
-"""Metadata keys of a Stripe object, and characters of a key, which takes no square brackets (Stripe's reference)."""
-OWN_METADATA = frozenset({"togai_customer_id", "togai_account_id", "togai_status"})
-"""Metadata keys that Tandem writes to Stripe customers."""
-
 ENV_FILE = os.environ.get("TANDEM_ENV_FILE", ".env")
 SANDBOX_STRIPE_KEY = "sk_test_sandbox"
 SANDBOX_TOGAI_TOKEN = "togai_sandbox"
 STRIPE_API = "https://api.stripe.com"
 TOGAI_API = {"https://api.togai.com": "live", "https://sandbox-api.togai.com": "test"}
-
-
-def cleaned(values: Iterable[str]) -> list[str]:
-    """Without blanks around each, and without those that are nothing but blanks."""
-    return [text for value in values if (text := value.strip())]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _named(name: str) -> AliasChoices:
@@ -271,75 +248,15 @@ class Settings(BaseSettings):
         files = SecretFiles(settings_cls, dotenv_settings, env_settings)
         return init_settings, env_settings, dotenv_settings, files
 
-    @field_validator("togai_time_zone")
-    @classmethod
-    def _is_a_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-            raise ValueError(f"{value!r} is no time zone: name one as Europe/Berlin") from error
-        return value
-
-    @field_validator("synced_metadata", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return cleaned(value.split(",")) if isinstance(value, str) else value
-
-    @field_validator("stripe_webhook_secrets", "togai_webhook_tokens", "encryption_keys", mode="before")
-    @classmethod
-    def _split_secrets(cls, value: object) -> object:
-        given = value.split(",") if isinstance(value, str) else value
-        if not isinstance(given, list):
-            return value
-        found = cleaned(v.get_secret_value() if isinstance(v, SecretStr) else str(v) for v in given)
-        if value and not found:
-            raise ValueError("it holds nothing but blanks: write a secret, or leave it out")
-        return found
-
-    @field_validator("stripe_api_key", "togai_api_token", "console_token", mode="after")
-    @classmethod
-    def _strip(cls, value: SecretStr) -> SecretStr:
-        # A line's end or a blank comes along when a key is copied, or read from a file.
-        return SecretStr(value.get_secret_value().strip())
-
-    @field_validator("currency_by_country", mode="before")
-    @classmethod
-    def _pairs(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
-        if any(len(pair) != 2 for pair in pairs):
-            raise ValueError("write it as DE=EUR,GB=GBP")
-        return {country.strip().upper(): currency.strip().upper() for country, currency in pairs}
-
-    @field_validator("synced_metadata")
-    @classmethod
-    def _keys(cls, value: list[str]) -> list[str]:
-        if wrong := [key for key in value if len(key) > METADATA_KEY_LIMIT or set("[]") & set(key)]:
-            raise ValueError(
-                f"Stripe takes metadata keys of {METADATA_KEY_LIMIT} characters without [ and ]: {', '.join(wrong)}"
-            )
-        if own := sorted({*value} & OWN_METADATA):
-            raise ValueError(f"Tandem writes {', '.join(own)} itself: leave it out")
-        if len(value) > METADATA_KEYS_LIMIT - len(OWN_METADATA):
-            raise ValueError(
-                f"Stripe takes {METADATA_KEYS_LIMIT} metadata keys, {len(OWN_METADATA)} of them are Tandem's"
-            )
-        return value
-
-    @field_validator("field_owners", mode="before")
-    @classmethod
-    def _owners(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
-        if any(len(pair) != 2 for pair in pairs):
-            raise ValueError("write it as name=togai,email=stripe")
-        found = {name.strip(): owner.strip().lower() for name, owner in pairs}
-        unknown = [n for n in found if n not in (*OWNED_FIELDS, "metadata") and not n.startswith("metadata.")]
-        if unknown:
-            raise ValueError(f"no field is called {', '.join(unknown)}: {', '.join(OWNED_FIELDS)}, metadata.KEY")
-        return found
+    _time_zone = field_validator("togai_time_zone")(setting_values.time_zone)
+    _texts = field_validator("synced_metadata", mode="before")(setting_values.texts)
+    _metadata_keys = field_validator("synced_metadata")(setting_values.metadata_keys)
+    _secrets = field_validator("stripe_webhook_secrets", "togai_webhook_tokens", "encryption_keys", mode="before")(
+        setting_values.secrets
+    )
+    _secret = field_validator("stripe_api_key", "togai_api_token", "console_token")(setting_values.secret)
+    _currencies = field_validator("currency_by_country", mode="before")(setting_values.currencies)
+    _owners = field_validator("field_owners", mode="before")(setting_values.owners)
 
     @model_validator(mode="after")
     def _sandbox(self) -> Self:

@@ -11,7 +11,8 @@ from console.api.guard import Guard, check_locked
 from console.api.token import GUESSES, TokenLock
 from pydantic import SecretStr
 from shared.errors import Misconfigured
-from shared.settings import Settings, is_loopback
+from shared.setting_values import is_loopback
+from shared.settings import Settings
 from starlette.responses import PlainTextResponse
 from structlog.testing import capture_logs
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import SplitResult, urlsplit
 
 from shared.errors import Misconfigured
-from shared.settings import Mode, is_loopback
+from shared.setting_values import is_loopback
+from shared.settings import Mode
 
 
 def check_public_url(url: str) -> None:

@@ -18,7 +18,8 @@ from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.identity import AppAccount
 from shared.ratelimit import CallGate
-from shared.settings import Settings, cleaned
+from shared.setting_values import cleaned
+from shared.settings import Settings
 
 from console.addresses import check_api_base
 

@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import Field
 from shared.errors import Misconfigured
 from shared.model import Model
-from shared.settings import Mode, is_loopback
+from shared.setting_values import is_loopback
+from shared.settings import Mode
 
 from console.addresses import check_api_base, check_public_url
 from console.api.token import SHORTEST_TOKEN

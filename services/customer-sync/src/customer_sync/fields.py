@@ -12,7 +12,7 @@ from shared.linking.fields import FieldPolicy, Value
 from shared.linking.mappings import Mapping as Pair
 from shared.linking.mappings import app_of
 from shared.linking.pairs import Difference, Known, Side
-from shared.settings import OWNED_FIELDS
+from shared.setting_values import OWNED_FIELDS
 
 from customer_sync.decide import togai_address, togai_name
 from customer_sync.values import (

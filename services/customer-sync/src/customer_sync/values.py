@@ -12,7 +12,7 @@ from shared.domains.customers.writes import ADDRESS_FIELDS, TOGAI_STATUS
 from shared.errors import Waiting
 from shared.linking.fields import Value
 from shared.linking.pairs import Side
-from shared.settings import METADATA_KEYS_LIMIT
+from shared.setting_values import METADATA_KEYS_LIMIT
 
 from customer_sync.decide import (
     country_code,

@@ -16,7 +16,8 @@ from shared.kafka.replica import Replica
 from shared.private import keep_private
 from shared.ratelimit import SharedLimits
 from shared.runtime.registry import Registry
-from shared.settings import Settings, is_loopback
+from shared.setting_values import is_loopback
+from shared.settings import Settings
 
 from ingress.app import admin_app, public_app
 from ingress.imports.server import ImportDeps, ImportServer

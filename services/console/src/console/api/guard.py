@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from shared.errors import Misconfigured
-from shared.settings import Settings, is_loopback
+from shared.setting_values import is_loopback
+from shared.settings import Settings
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

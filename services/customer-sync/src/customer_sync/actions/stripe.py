@@ -22,7 +22,7 @@ from shared.linking.fields import Value
 from shared.linking.mappings import Mapping, Rule
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create, since
-from shared.settings import METADATA_KEYS_LIMIT
+from shared.setting_values import METADATA_KEYS_LIMIT
 
 from customer_sync.actions.email_matching import LinkCandidate, match_of, other_side
 from customer_sync.actions.pairs import (
