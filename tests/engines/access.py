@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,16 @@ def own_kafka(home: Path, port: int) -> EmbeddedKafka:
     return EmbeddedKafka(home, port)
 
 
+@cache
+def _somebodys() -> str:
+    """The Kafka that the environment names. Settings are slow to read, and tests ask for an address often."""
+    return Settings().kafka_bootstrap_servers
+
+
 def fields(bootstrap: str) -> dict[str, Any]:
     """The fields of Settings for a Kafka of this session."""
     found: dict[str, Any] = {"kafka_bootstrap_servers": bootstrap}
-    if bootstrap == Settings().kafka_bootstrap_servers:
+    if bootstrap == _somebodys():
         return found  # somebody's own: the environment tells the rest
     if bootstrap in in_containers:
         return found | {"kafka_security_protocol": "PLAINTEXT"}
@@ -52,7 +60,8 @@ def options(bootstrap: str) -> dict[str, Any]:
     return client_options(Settings(_env_file=None, **fields(bootstrap)))
 
 
-def environment(bootstrap: str) -> dict[str, str]:
+@cache
+def environment(bootstrap: str) -> Mapping[str, str]:
     """The same for a process."""
     settings = Settings(**fields(bootstrap))
     found = {name: getattr(settings, field) for field, name in NAMES.items()}

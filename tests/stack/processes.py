@@ -89,8 +89,8 @@ class Stack:
 
     def settings(self, **changes: Any) -> Settings:
         """The settings that the processes have."""
-        environment = {k.lower().removeprefix("tandem_"): v for k, v in self.environment().items() if k in self._own()}
-        return Settings(_env_file=None, **(environment | changes))
+        own = {name.lower().removeprefix("tandem_"): value for name, value in self._own().items()}
+        return Settings(_env_file=None, **(own | changes))
 
     def _own(self) -> dict[str, str]:
         return {
