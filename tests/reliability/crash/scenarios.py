@@ -91,10 +91,10 @@ class Scenario:
         self.pairs.append(pair)
         return pair
 
-    async def _make_pairs(self, count: int, origin: str) -> None:
+    async def _make_pairs(self, count: int, make: Callable[[], Awaitable[Pair]]) -> None:
         """Linked pairs, before anybody is to die."""
         for _ in range(count):
-            self.ready.append(await getattr(self, f"born_in_{origin}")())
+            self.ready.append(await make())
         await self.rest(self.ready)
 
 
@@ -120,7 +120,7 @@ class TogaiChanged(Scenario):
 
     async def prepare(self, count: int) -> None:
         if not self.ready:
-            await self._make_pairs(IN_TURN, "togai")
+            await self._make_pairs(IN_TURN, self.made_in_togai)
 
     async def act(self) -> list[Pair]:
         number = self._next()
@@ -135,7 +135,7 @@ class StripeChanged(Scenario):
 
     async def prepare(self, count: int) -> None:
         if not self.ready:
-            await self._make_pairs(IN_TURN, "stripe")
+            await self._make_pairs(IN_TURN, self.made_in_stripe)
 
     async def act(self) -> list[Pair]:
         number = self._next()
@@ -153,7 +153,7 @@ class Archived(Scenario):
     grace = PATIENCE  # nothing but a poll tells that something is on its way
 
     async def prepare(self, count: int) -> None:
-        await self._make_pairs(count, "togai")
+        await self._make_pairs(count, self.made_in_togai)
 
     async def act(self) -> list[Pair]:
         pair = self.ready.pop()
@@ -167,7 +167,7 @@ class Deleted(Scenario):
     """A linked customer is deleted in Stripe: a mark on the link, and the account stays."""
 
     async def prepare(self, count: int) -> None:
-        await self._make_pairs(count, "stripe")
+        await self._make_pairs(count, self.made_in_stripe)
 
     async def act(self) -> list[Pair]:
         pair = self.ready.pop()
