@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from tests.reliability.checker.broken import Broken
 from tests.reliability.customers.facts import CustomerFacts
@@ -167,8 +168,17 @@ def _written_back(facts: CustomerFacts, unit: Unit) -> Iterator[Broken]:
     for place in places:
         history = facts.versions.get(place, [])
         for before, after in zip(history, history[1:], strict=False):
-            if after["caller"] in run.keys and (changed := _changed(unit, before["body"], after["body"])):
+            if after["caller"] not in run.keys or _is_filling(facts, unit, before["body"], after["body"]):
+                continue
+            if changed := _changed(unit, before["body"], after["body"]):
                 yield Broken("echo", unit.key, f"Tandem wrote {', '.join(changed)} at the owner ({place})")
+
+
+def _is_filling(facts: CustomerFacts, unit: Unit, before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether a write gave an account the VAT number that its Stripe customer had before the two were linked."""
+    had, has = ((body.get("metadata") or {}).get("VATN", "") for body in (before, after))
+    only = {"primaryEmail": before.get("primaryEmail"), "address": before.get("address"), "name": before.get("name")}
+    return not had and bool(has) and has == facts.world.filled(unit) and only.items() <= after.items()
 
 
 def _changed(unit: Unit, before: dict[str, object], after: dict[str, object]) -> list[str]:

@@ -68,15 +68,24 @@ class World:
     units: dict[str, Unit] = field(default_factory=dict)
 
     def shown(self, unit: Unit, name: str) -> Value:
-        """A field as its owner shows it; empty for none. An account shows its own, else its customer's."""
+        """A field as its owner shows it; empty for none. An account shows its own, else its Togai customer's. Where it
+        has none and is linked to a Stripe customer that has, the first contact fills it.
+        """
         if unit.origin == "stripe":
             return unit.values.get(name, "")
         above = self.parents[unit.parent].values
         if name == "name":
             return above["name"]
         if name == VATN:
-            return unit.values.get(name, "")
+            return unit.values.get(name, "") or self.filled(unit)
         return unit.values.get(name) or above.get(name, "")
+
+    def filled(self, unit: Unit) -> Value:
+        """The VAT number that an account's Stripe customer had before the two were linked; empty for none. People change
+        no such customer, so it has it still.
+        """
+        partner = self.units.get(unit.partner) if unit.must == "partner" else None
+        return partner.values.get(VATN, "") if partner else ""
 
     def is_archived(self, unit: Unit) -> bool:
         """An account is archived by itself or with its customer."""
