@@ -101,6 +101,8 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "data": "the vendor's body, byte for byte",
         "origin": "how it came: `live` by a webhook or a person, `poll` by a poller",
         "flowlink": "the one flow link that it is for; absent where every one that its type starts is meant",
+        "dryrun": "it is only judged what its runs would do; absent where they do it",
+        "choices": "what becomes of conflicts of an import, as `same_email=leave_out`; absent where nothing was chosen",
         "refused": "why nobody may act on it (`wrong_mode`, `other_account`); absent for every other event",
         "cause": "run or request that made Tandem emit it; absent for the outside's own events",
         "specversion": "of CloudEvents",
@@ -128,6 +130,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "origin": "the event's `origin`",
         "place": "topic, partition and offset of the event",
         "cause": "id of the import or run that made the event; empty for the outside's own",
+        "verdict": "of an import: the kind of conflict that it met; of a dry run: what it would do",
     },
     Step: {
         "id": "its name in the flow",

@@ -23,12 +23,14 @@ from shared.apps.togai.readers.rows import Change, account_entity, customer_enti
 from shared.apps.togai.webhooks import togai_event
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection
-from shared.domains import noun_of, subject_of
+from shared.domains import BUILT_IN, import_kinds, noun_of, subject_of
+from shared.domains.choices import write_choices
 from shared.domains.customers import DOMAIN
 from shared.domains.model import Domain
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.events.topics import Topics, is_delay
+from shared.flows.recheck import replayed
 from shared.flows.runs import DeadLetter, Run, decode_dead_letter, decode_run
 from shared.identity import CONSOLE_SOURCE, Ref
 from shared.kafka.log import Headers, Place
@@ -260,6 +262,25 @@ class InProcess(Vendors):
         """An event that comes in, as ingress appends it."""
         self._next.append((self.topics.events(noun_of(envelope.type) or "customer"), envelope))
 
+    async def stood_before(self) -> None:
+        """What is at both sides was there before Tandem: its index knows it, and no event tells of it."""
+        await self._poll_stripe("stripe")
+        await self._poll_togai()
+        self._next.clear()
+
+    async def imported(self, kind: str, *entities: str, dry_run: bool = False, **choices: str) -> dict[str, Run]:
+        """What an import makes of entities, or its dry run: the last run of each."""
+        found, source = import_kinds()[kind], import_kinds()[kind].source
+        before = {run.id for run in self.runs()}
+        for entity in entities:
+            ref = str(Ref(f"{source.app}:test:{self.accounts[source.app]['id']}", source.noun, entity))
+            name, trigger = f"imp_{secrets.token_hex(4)}", BUILT_IN[found.flow].trigger
+            now, asked = datetime.now(UTC), write_choices(choices)
+            again = replayed(ref, trigger, name, source.app, now, "imp_1", "backfill", dry_run=dry_run, choices=asked)
+            self.deliver(again)
+        await self._work_off()
+        return {Ref.parse(run.aggregate).id: run for run in self.runs() if run.id not in before}
+
     def waiting(self) -> list[Envelope]:
         """What was delivered and is not handled yet."""
         return [item for _, item in self._next if isinstance(item, Envelope)]
@@ -310,8 +331,9 @@ class InProcess(Vendors):
                 await self._handle(topic, item.key, item.value, item.headers)
 
     async def _handle(self, topic: str, key: str, value: bytes, headers: dict[str, bytes]) -> None:
-        await self._processors[topic].handle(self._work(topic, key, value, headers))
-        if PARKED_HEADER not in headers and key in self.parked:
+        work = self._work(topic, key, value, headers)
+        await self._processors[topic].handle(work)
+        if PARKED_HEADER not in headers and key in self.parked and not work.quiet:
             await self.go_on(key)
 
     def _work(self, topic: str, key: str, value: bytes, headers: dict[str, bytes]) -> Work:
