@@ -134,7 +134,8 @@ class View:
 class ImportKind:
     """What can be imported as a whole: every entity of a kind at an app, each as if its flow's trigger had come.
 
-    - `timed`: the vendor tells when each was made, so that a part can be asked for by time.
+    - `timed`: the vendor tells when each was made, so that a part can be asked for by time; `sliced`: it lists the
+      newest first, so that parts of the time can be listed side by side.
     - `conflicts`: the kinds of conflicts of its own that a person can choose about; `target`: what is made of each.
     """
 
@@ -144,6 +145,7 @@ class ImportKind:
     target: Kind
     flow: str
     timed: bool = True
+    sliced: bool = False
     conflicts: tuple[ConflictKind, ...] = ()
 
     @property

@@ -88,6 +88,7 @@ IMPORT = ImportKind(
     source=CUSTOMER.target,
     target=CUSTOMER.source,
     flow="stripe-customer-to-togai-customer",
+    sliced=True,
     conflicts=TO_TOGAI,
 )
 
