@@ -23,14 +23,12 @@ from shared.apps.togai.readers.rows import Change, account_entity, customer_enti
 from shared.apps.togai.webhooks import togai_event
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection
-from shared.domains import BUILT_IN, import_kinds, noun_of, subject_of
-from shared.domains.choices import write_choices
+from shared.domains import noun_of, subject_of
 from shared.domains.customers import DOMAIN
 from shared.domains.model import Domain
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.events.topics import Topics, is_delay
-from shared.flows.recheck import replayed
 from shared.flows.runs import DeadLetter, Run, decode_dead_letter, decode_run
 from shared.identity import CONSOLE_SOURCE, Ref
 from shared.kafka.log import Headers, Place
@@ -221,7 +219,7 @@ class InProcess(Vendors):
                 await (self._poll_togai() if name == "togai" else self._poll_stripe(name))
             if not self._next and self._read == len(self.log.written):
                 return
-            await self._work_off()
+            await self.work_off()
         raise AssertionError("events do not come to an end")
 
     async def _poll_stripe(self, name: str) -> None:
@@ -268,19 +266,6 @@ class InProcess(Vendors):
         await self._poll_togai()
         self._next.clear()
 
-    async def imported(self, kind: str, *entities: str, dry_run: bool = False, **choices: str) -> dict[str, Run]:
-        """What an import makes of entities, or its dry run: the last run of each."""
-        found, source = import_kinds()[kind], import_kinds()[kind].source
-        before = {run.id for run in self.runs()}
-        for entity in entities:
-            ref = str(Ref(f"{source.app}:test:{self.accounts[source.app]['id']}", source.noun, entity))
-            name, trigger = f"imp_{secrets.token_hex(4)}", BUILT_IN[found.flow].trigger
-            now, asked = datetime.now(UTC), write_choices(choices)
-            again = replayed(ref, trigger, name, source.app, now, "imp_1", "backfill", dry_run=dry_run, choices=asked)
-            self.deliver(again)
-        await self._work_off()
-        return {Ref.parse(run.aggregate).id: run for run in self.runs() if run.id not in before}
-
     def waiting(self) -> list[Envelope]:
         """What was delivered and is not handled yet."""
         return [item for _, item in self._next if isinstance(item, Envelope)]
@@ -316,19 +301,27 @@ class InProcess(Vendors):
         aggregate = self.ref(account, "togai") if account else self.ref(customer)
         self.deliver(msgspec.structs.replace(made, source=CONSOLE_SOURCE, aggregate=aggregate))
 
-    async def _work_off(self) -> None:
+    async def work_off(self) -> None:
+        """Handle every event that is there. One whose worker died stays the next."""
         while True:
             self._read, appended = len(self.log.written), self.log.written[self._read :]
             self._next += [(r.topic, r) for r in appended if r.topic in self._processors]
             if not self._next:
                 return
             topic, item = self._next.popleft()
-            if isinstance(item, Envelope):
-                await self._handle(topic, item.aggregate, envelopes.encode(item), {})
-            elif is_delay(topic):
-                self.parked[item.key].append((topic, item))
-            else:
-                await self._handle(topic, item.key, item.value, item.headers)
+            try:
+                await self._work_on(topic, item)
+            except BaseException:
+                self._next.appendleft((topic, item))
+                raise
+
+    async def _work_on(self, topic: str, item: Any) -> None:
+        if isinstance(item, Envelope):
+            await self._handle(topic, item.aggregate, envelopes.encode(item), {})
+        elif is_delay(topic):
+            self.parked[item.key].append((topic, item))
+        else:
+            await self._handle(topic, item.key, item.value, item.headers)
 
     async def _handle(self, topic: str, key: str, value: bytes, headers: dict[str, bytes]) -> None:
         work = self._work(topic, key, value, headers)
@@ -349,7 +342,7 @@ class InProcess(Vendors):
 
     async def recheck(self) -> None:
         """Everything that waits looks again, as after a day."""
-        await self._work_off()
+        await self.work_off()
         for key in list(self.parked):
             await self.go_on(key)
         await self.drain()

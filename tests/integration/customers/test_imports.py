@@ -6,6 +6,7 @@ import pytest
 from shared.flows.runs import Run
 
 from tests.integration.customers.conftest import Make
+from tests.stack.imports import imported
 from tests.stack.in_process import InProcess
 
 TO_TOGAI = {
@@ -34,7 +35,7 @@ async def everyone(tandem: InProcess) -> dict[str, str]:
     tandem.account("free", primaryEmail="free@x.test")
     before = tandem.customer(email="held@x.test")
     await tandem.stood_before()
-    await tandem.imported("customers", before)
+    await imported(tandem, "customers", before)
     found = {
         "new": tandem.customer(),
         "free at the other side": tandem.customer(email="free@x.test"),
@@ -58,9 +59,9 @@ async def test_a_dry_run_says_what_the_import_does_and_writes_nothing(tandem: In
     """Neither at a vendor nor in the log: its run alone tells. The import then does just that."""
     found = await everyone(tandem)
     writes, before = tandem.writes(), records(tandem)
-    judged = await tandem.imported("customers", *found.values(), dry_run=True)
+    judged = await imported(tandem, "customers", *found.values(), dry_run=True)
     unchanged = (tandem.writes(), records(tandem)) == (writes, before)
-    done = await tandem.imported("customers", *found.values())
+    done = await imported(tandem, "customers", *found.values())
 
     assert {run.state for run in judged.values()} == {"previewed"}
     assert unchanged
@@ -71,10 +72,10 @@ async def test_a_dry_run_says_what_the_import_does_and_writes_nothing(tandem: In
 async def test_a_second_import_writes_nothing(tandem: InProcess) -> None:
     """Whatever conflicts the first one met."""
     found = await everyone(tandem)
-    await tandem.imported("customers", *found.values())
+    await imported(tandem, "customers", *found.values())
     await tandem.stood_before()
     writes = tandem.writes()
-    await tandem.imported("customers", *found.values())
+    await imported(tandem, "customers", *found.values())
 
     assert tandem.writes() == writes
 
@@ -88,8 +89,10 @@ def of(runs: dict[str, Run], entity: str) -> tuple[str, str, str]:
 async def test_a_person_decides_what_becomes_of_each_kind(tandem: InProcess) -> None:
     """What waits goes on by itself; what is left out needs nothing; what is decided is among the conflicts."""
     found = await everyone(tandem)
-    left = await tandem.imported("customers", *found.values(), missing_email="leave_out", short_name="leave_out")
-    asked = await tandem.imported("customers", found["twin"], found["id taken"], same_email="decide", id_taken="decide")
+    left = await imported(tandem, "customers", *found.values(), missing_email="leave_out", short_name="leave_out")
+    asked = await imported(
+        tandem, "customers", found["twin"], found["id taken"], same_email="decide", id_taken="decide"
+    )
 
     assert of(left, found["without address"]) == ("skipped", "missing_email", "")
     assert of(left, found["short name"]) == ("skipped", "short_name", "")
@@ -101,10 +104,10 @@ async def test_a_person_decides_what_becomes_of_each_kind(tandem: InProcess) -> 
 async def test_what_was_left_out_is_taken_up_by_a_person(tandem: InProcess) -> None:
     """A twin that is declared separate is made at the next import; the other one then has a linked one's address."""
     found = await everyone(tandem)
-    await tandem.imported("customers", found["twin"])
+    await imported(tandem, "customers", found["twin"])
     tandem.by_hand("separate", "", found["twin"])
     await tandem.drain()
-    await tandem.imported("customers", found["twin"])
+    await imported(tandem, "customers", found["twin"])
 
     assert tandem.pair(tandem.ref(found["twin"])) is not None
     assert tandem.pair(tandem.ref(found["other twin"])) is None
@@ -115,9 +118,9 @@ async def test_a_missing_currency_waits_or_is_left_out(make: Make) -> None:
     tandem = await make(stripe_api_key="sk_test_x", togai_api_token="x")
     customer = tandem.customer()
     await tandem.stood_before()
-    judged = await tandem.imported("customers", customer, dry_run=True)
-    left = await tandem.imported("customers", customer, missing_currency="leave_out")
-    waits = await tandem.imported("customers", customer)
+    judged = await imported(tandem, "customers", customer, dry_run=True)
+    left = await imported(tandem, "customers", customer, missing_currency="leave_out")
+    waits = await imported(tandem, "customers", customer)
 
     assert of(judged, customer) == ("previewed", "missing_currency", "Waiting")
     assert of(left, customer) == ("skipped", "missing_currency", "")
@@ -136,9 +139,9 @@ async def test_accounts_are_judged_by_the_rules_of_their_flow(tandem: InProcess)
     await tandem.stood_before()
     names = ["new", "sibling", "twin-a", "twin-b", "free"]
     writes = tandem.writes()
-    judged = await tandem.imported("accounts", *names, dry_run=True)
+    judged = await imported(tandem, "accounts", *names, dry_run=True)
     same = tandem.writes() == writes
-    done = await tandem.imported("accounts", *names)
+    done = await imported(tandem, "accounts", *names)
 
     assert [judged[name].verdict for name in names] == ["new", "new", "same_email", "same_email", "linked"]
     assert same
@@ -151,7 +154,7 @@ async def test_a_dry_run_needs_no_enabled_flow_link(tandem: InProcess, enabled: 
     await tandem.link("stripe-customer-to-togai-customer", enabled=enabled)
     customer = tandem.customer()
     await tandem.stood_before()
-    judged = await tandem.imported("customers", customer, dry_run=True)
+    judged = await imported(tandem, "customers", customer, dry_run=True)
 
     assert of(judged, customer) == ("previewed", "new", "")
 
@@ -161,7 +164,7 @@ async def test_a_dry_run_wakes_nobody_and_replaces_no_event(tandem: InProcess) -
     customer = tandem.customer(email="")
     await tandem.drain()
     [waiting] = tandem.runs(tandem.ref(customer))
-    await tandem.imported("customers", customer, dry_run=True)
+    await imported(tandem, "customers", customer, dry_run=True)
     [still, judged] = tandem.runs(tandem.ref(customer))
 
     assert (waiting.state, still.state, still.attempts) == ("parked", "parked", waiting.attempts)
