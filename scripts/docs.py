@@ -21,7 +21,7 @@ from shared.domains import ACTIONS, BUILT_IN, TRIGGERS, noun_of, nouns, owner_of
 from shared.domains.flow import Flow
 from shared.events.envelope import Envelope
 from shared.events.topics import DELAYS, Topic, Topics
-from shared.flows.imports import ImportProgress, ImportRequest
+from shared.flows.imports import ImportProgress, ImportRequest, Slice
 from shared.flows.runs import DeadLetter, Parked, Run, RunError, Step
 from shared.key_states import KeyState
 from shared.linking.index import Entity
@@ -218,6 +218,8 @@ def events_page() -> str:
         fields_of(ImportRequest),
         "`progress` in the one that ingress writes:",
         fields_of(ImportProgress),
+        "Each of its slices:",
+        fields_of(Slice),
         "## Dead letter",
         "On the dead-letters topic, keyed by `id`.",
         fields_of(DeadLetter),

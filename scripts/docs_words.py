@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.events.envelope import Envelope
-from shared.flows.imports import ImportProgress, ImportRequest
+from shared.flows.imports import ImportProgress, ImportRequest, Slice
 from shared.flows.runs import DeadLetter, Parked, Run, RunError, Step
 from shared.key_states import KeyState
 from shared.linking.index import Entity
@@ -60,6 +60,7 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "Durations are seconds. The quotas are those of an app account, which all workers and pollers share.",
         (
             "stripe_quota", "stripe_operation_quota", "stripe_concurrency", "togai_quota", "togai_concurrency",
+            "togai_account_quota", "import_slices",
             "fallback_share", "call_timeout", "calls_in_flight", "in_place_limit", "delay_scale",
             "append_timeout", "worker_id", "session_timeout", "drain_timeout", "bugs_in_a_row",
         ),
@@ -101,6 +102,8 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "data": "the vendor's body, byte for byte",
         "origin": "how it came: `live` by a webhook or a person, `poll` by a poller",
         "flowlink": "the one flow link that it is for; absent where every one that its type starts is meant",
+        "dryrun": "it is only judged what its runs would do; absent where they do it",
+        "choices": "what becomes of conflicts of an import, as `same_email=leave_out`; absent where nothing was chosen",
         "refused": "why nobody may act on it (`wrong_mode`, `other_account`); absent for every other event",
         "cause": "run or request that made Tandem emit it; absent for the outside's own events",
         "specversion": "of CloudEvents",
@@ -128,6 +131,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "origin": "the event's `origin`",
         "place": "topic, partition and offset of the event",
         "cause": "id of the import or run that made the event; empty for the outside's own",
+        "verdict": "of an import: the kind of conflict that it met; of a dry run: what it would do",
     },
     Step: {
         "id": "its name in the flow",
@@ -255,6 +259,9 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "created_from": "epoch seconds; what was made before is left out",
         "created_until": "epoch seconds; what was made then or later is left out",
         "ids": "these alone, if any are named",
+        "dry_run": "it is judged what each would become, and nothing is written",
+        "choices": "what becomes of conflicts, by their kind",
+        "target": "the connection at the other side",
         "wanted": "`run`, `pause` or `cancel`",
         "changed_at": "when a person changed that last",
         "runner": "the process that runs it in the foreground; empty: ingress",
@@ -264,13 +271,23 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "state": "`running`, `paused`, `cancelled`, `listed` or `failed`",
         "listed": "entities read from the vendor",
         "written": "events that are in the log",
-        "cursor": "the last entity that was written",
-        "reached": "epoch seconds at which that one was made",
-        "edge": "the written ones that were made in that second",
+        "slices": "the parts of the time that are listed side by side, each the record below",
+        "standing": "of a dry run: how many stand at the other side, counted up to the quota",
+        "quota": "of a dry run: how many the vendor lets stand there; 0: no limit is known",
         "started_at": "when it was begun",
         "updated_at": "time of this record",
         "ended_at": "when all was listed, or it was cancelled or failed",
         "problem": "what holds it up, or why it failed",
+    },
+    Slice: {
+        "begin": "epoch seconds: what was made from then on",
+        "end": "epoch seconds: what was made before then",
+        "cursor": "the last entity that was written",
+        "reached": "epoch seconds at which that one was made",
+        "edge": "the written ones that were made in that second",
+        "listed": "entities of it that were read, and their events written",
+        "span": "how many seconds the last page went back",
+        "done": "whether all of it is listed",
     },
     Parked: {
         "run": "the run so far",

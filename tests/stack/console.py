@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,9 +14,19 @@ from console.app import create_app
 from console.projection.database import Batch, Database
 from console.projection.projector import Projector
 from console.projection.rows import NotShown
+from shared.kafka.log import Place
 from starlette.testclient import TestClient
 
 from tests.stack.in_process import InProcess
+
+
+class _Folded(Projector):
+    """Whoever waits for a record folds all that is written."""
+
+    fold: Callable[[], None]
+
+    async def wait_for(self, place: Place, deadline: float = 5.0) -> None:
+        self.fold()
 
 
 class Console:
@@ -28,12 +39,17 @@ class Console:
         self._database.prepare()
         settings = tandem.settings.model_copy(update={"home": folder})
         self._kinds = Projector(settings, self._database).kinds
-        projector, writer = Projector(settings, self._database), cast(Writer, tandem.log)
+        projector, writer = _Folded(settings, self._database), cast(Writer, tandem.log)
+        projector.fold = self._fold
         self.state = State(settings, tandem.topics, self._database, projector, writer, Hub(), Lag(settings))
         self._client = TestClient(create_app(self.state), base_url="http://127.0.0.1:8401")
 
     def ask(self, method: str, path: str, **what: Any) -> httpx.Response:
         """One request, by whoever stands in a thread of his own; what was written before it is in the tables."""
+        self._fold()
+        return cast(httpx.Response, self._client.request(method, path, **what))
+
+    def _fold(self) -> None:
         written, self._read = self._tandem.log.written[self._read :], len(self._tandem.log.written)
         for record in written:
             if kind := self._kinds.get(record.topic):
@@ -41,7 +57,6 @@ class Console:
                     self._database.fold(Batch((), (kind.fold(record.key, record.value or None, self._read),)))
                 except NotShown:
                     continue
-        return cast(httpx.Response, self._client.request(method, path, **what))
 
     def close(self) -> None:
         self._client.close()

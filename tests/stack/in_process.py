@@ -219,7 +219,7 @@ class InProcess(Vendors):
                 await (self._poll_togai() if name == "togai" else self._poll_stripe(name))
             if not self._next and self._read == len(self.log.written):
                 return
-            await self._work_off()
+            await self.work_off()
         raise AssertionError("events do not come to an end")
 
     async def _poll_stripe(self, name: str) -> None:
@@ -260,6 +260,12 @@ class InProcess(Vendors):
         """An event that comes in, as ingress appends it."""
         self._next.append((self.topics.events(noun_of(envelope.type) or "customer"), envelope))
 
+    async def stood_before(self) -> None:
+        """What is at both sides was there before Tandem: its index knows it, and no event tells of it."""
+        await self._poll_stripe("stripe")
+        await self._poll_togai()
+        self._next.clear()
+
     def waiting(self) -> list[Envelope]:
         """What was delivered and is not handled yet."""
         return [item for _, item in self._next if isinstance(item, Envelope)]
@@ -295,23 +301,32 @@ class InProcess(Vendors):
         aggregate = self.ref(account, "togai") if account else self.ref(customer)
         self.deliver(msgspec.structs.replace(made, source=CONSOLE_SOURCE, aggregate=aggregate))
 
-    async def _work_off(self) -> None:
+    async def work_off(self) -> None:
+        """Handle every event that is there. One whose worker died stays the next."""
         while True:
             self._read, appended = len(self.log.written), self.log.written[self._read :]
             self._next += [(r.topic, r) for r in appended if r.topic in self._processors]
             if not self._next:
                 return
             topic, item = self._next.popleft()
-            if isinstance(item, Envelope):
-                await self._handle(topic, item.aggregate, envelopes.encode(item), {})
-            elif is_delay(topic):
-                self.parked[item.key].append((topic, item))
-            else:
-                await self._handle(topic, item.key, item.value, item.headers)
+            try:
+                await self._work_on(topic, item)
+            except BaseException:
+                self._next.appendleft((topic, item))
+                raise
+
+    async def _work_on(self, topic: str, item: Any) -> None:
+        if isinstance(item, Envelope):
+            await self._handle(topic, item.aggregate, envelopes.encode(item), {})
+        elif is_delay(topic):
+            self.parked[item.key].append((topic, item))
+        else:
+            await self._handle(topic, item.key, item.value, item.headers)
 
     async def _handle(self, topic: str, key: str, value: bytes, headers: dict[str, bytes]) -> None:
-        await self._processors[topic].handle(self._work(topic, key, value, headers))
-        if PARKED_HEADER not in headers and key in self.parked:
+        work = self._work(topic, key, value, headers)
+        await self._processors[topic].handle(work)
+        if PARKED_HEADER not in headers and key in self.parked and not work.quiet:
             await self.go_on(key)
 
     def _work(self, topic: str, key: str, value: bytes, headers: dict[str, bytes]) -> Work:
@@ -327,7 +342,7 @@ class InProcess(Vendors):
 
     async def recheck(self) -> None:
         """Everything that waits looks again, as after a day."""
-        await self._work_off()
+        await self.work_off()
         for key in list(self.parked):
             await self.go_on(key)
         await self.drain()

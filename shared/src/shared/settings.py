@@ -199,6 +199,12 @@ class Settings(BaseSettings):
     togai_concurrency: int = Field(
         0, ge=0, description="calls that one Togai organization may have under way at the same time; 0: no limit"
     )
+    togai_account_quota: int = Field(
+        100, ge=0, description="accounts that Togai lets the organization have: a preview warns; 0: not known"
+    )
+    import_slices: int = Field(
+        4, ge=1, le=32, description="parts of an import that are listed at the same time, within the quota"
+    )
     fallback_share: float = Field(
         0.05, ge=0, le=1, description="share of a quota that a worker keeps to while nobody leases it leases"
     )

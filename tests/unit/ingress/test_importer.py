@@ -85,7 +85,9 @@ def known(log: FakeLog) -> Imports:
     return found
 
 
-def importer(vendor: Vendor, log: FakeLog, request: ImportRequest = REQUEST, wanted: Any = None) -> Importer:
+def importer(
+    vendor: Vendor, log: FakeLog, request: ImportRequest = REQUEST, wanted: Any = None, side_by_side: int = 1
+) -> Importer:
     async def client() -> Any:
         return vendor
 
@@ -105,7 +107,20 @@ def importer(vendor: Vendor, log: FakeLog, request: ImportRequest = REQUEST, wan
         TOPICS,
         wanted or (lambda: "run"),
         again_after=0,
+        side_by_side=side_by_side,
     )
+
+
+def once() -> Any:
+    """A person who pauses it at the first page."""
+    asked = iter(["run"])
+    return lambda: next(asked, "pause")
+
+
+async def first_page(found: Importer) -> None:
+    """As far as a person lets it go on."""
+    await found.run()
+    assert found.progress.state == "paused"
 
 
 def events(log: FakeLog) -> list[str]:
@@ -139,8 +154,7 @@ async def test_whoever_goes_on_misses_nobody(at: int, after: bool) -> None:
 async def test_a_customer_that_is_deleted_meanwhile_hides_no_other(deleted: int) -> None:
     """Also where the next page would begin after it."""
     vendor, log = Vendor(9), FakeLog()
-    first = importer(vendor, log)
-    assert await first._page()
+    await first_page(importer(vendor, log, wanted=once()))
     vendor.rows.pop(f"cus_{deleted}")
     await importer(vendor, log).run()
 
@@ -206,10 +220,10 @@ async def test_named_ones_alone() -> None:
     assert sorted(events(log)) == ["cus_1", "cus_3"]
 
 
-def of_togai(togai: FakeTogai, log: FakeLog, kind: str) -> Importer:
+def of_togai(togai: FakeTogai, log: FakeLog, kind: str, wanted: Any = None) -> Importer:
     """An import from Togai's lists, whose pages have tokens."""
     request = msgspec.structs.replace(REQUEST, kind=kind, connection="con_togai")
-    found = importer(cast(Any, togai), log, request)
+    found = importer(cast(Any, togai), log, request, wanted)
     found._source = Source(TOGAI, found._source.client, found._source.keep_refusals)
     return found
 
@@ -239,8 +253,8 @@ async def test_a_token_that_togai_refuses_begins_the_list_again() -> None:
     togai, log = FakeTogai(Clock(), size=2), FakeLog()
     for number in range(5):
         togai.add(f"c{number}")
-    assert await of_togai(togai, log, "accounts")._page()
-    togai.refused = {known(log).progress[REQUEST.id].cursor.partition(" ")[2]}
+    await first_page(of_togai(togai, log, "accounts", once()))
+    togai.refused = {known(log).progress[REQUEST.id].slices[0].cursor.partition(" ")[2]}
     togai.during = togai.refused.clear
     await of_togai(togai, log, "accounts").run()
 
@@ -252,8 +266,8 @@ async def test_tokens_that_are_always_refused_end_it() -> None:
     togai, log = FakeTogai(Clock(), size=2), FakeLog()
     for number in range(5):
         togai.add(f"c{number}")
-    assert await of_togai(togai, log, "accounts")._page()
-    togai.refused = {known(log).progress[REQUEST.id].cursor.partition(" ")[2]}
+    await first_page(of_togai(togai, log, "accounts", once()))
+    togai.refused = {known(log).progress[REQUEST.id].slices[0].cursor.partition(" ")[2]}
     await of_togai(togai, log, "accounts").run()
 
     assert known(log).progress[REQUEST.id].state == "failed"

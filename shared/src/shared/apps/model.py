@@ -83,6 +83,10 @@ class App(ABC):
     def quota(self, settings: Settings, mode: str) -> Quota:
         """What the vendor allows an account in a mode."""
 
+    def most(self, settings: Settings, noun: str) -> int:
+        """How many entities of a kind the vendor lets an account have; 0 where there is no limit that is known."""
+        return 0
+
     def poll_interval(self, spec: PollSpec, settings: Settings, mode: str) -> float:
         """Seconds between two polls of a list of an app account in a mode. An app with `polls` has it."""
         raise NotImplementedError

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shared.domains import customers, invoices, plans
+from shared.domains.choices import GENERAL, ConflictKind
 from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Action, Domain, ImportKind, Relation, Trigger, View
 from shared.domains.templates import paths
@@ -100,6 +101,12 @@ def import_kinds() -> dict[str, ImportKind]:
     return {kind.name: kind for domain in DOMAINS.values() for kind in domain.imports}
 
 
+def conflicts_of(flow: str) -> tuple[ConflictKind, ...]:
+    """The kinds of conflicts that imports of a flow meet."""
+    kind = next((kind for kind in import_kinds().values() if kind.flow == flow), None)
+    return kind.all_conflicts if kind else GENERAL
+
+
 def linked_kinds() -> frozenset[tuple[str, str]]:
     """Every kind of entity that a relation links, as (app, noun)."""
     return frozenset(kind for relation in RELATIONS.values() for kind in relation.nouns.items())
@@ -165,7 +172,7 @@ for _domain in (customers.DOMAIN, plans.DOMAIN, invoices.DOMAIN):
 
 __all__ = [
     "ACTIONS", "BUILT_IN", "DOMAINS", "RELATIONS", "TRIGGERS", "Action", "BadFlow", "Domain", "Relation", "Trigger",
-    "View", "aliases_of", "by_hand", "check_flow", "import_kinds", "linked_kinds",
+    "View", "aliases_of", "by_hand", "check_flow", "conflicts_of", "import_kinds", "linked_kinds",
     "noun_of", "nouns", "owner_of", "register", "relations_of",
     "services", "subject_of", "trigger_alias", "unregister", "views",
 ]  # fmt: skip

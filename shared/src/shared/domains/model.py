@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from shared.domains.choices import GENERAL, ConflictKind
 from shared.domains.flow import Flow
 from shared.domains.writes import FieldWrite, nothing_known, nothing_lasting
 
@@ -133,14 +134,24 @@ class View:
 class ImportKind:
     """What can be imported as a whole: every entity of a kind at an app, each as if its flow's trigger had come.
 
-    `timed`: the vendor tells when each was made, so that a part can be asked for by time.
+    - `timed`: the vendor tells when each was made, so that a part can be asked for by time; `sliced`: it lists the
+      newest first, so that parts of the time can be listed side by side.
+    - `conflicts`: the kinds of conflicts of its own that a person can choose about; `target`: what is made of each.
     """
 
     name: str
     title: str
     source: Kind
+    target: Kind
     flow: str
     timed: bool = True
+    sliced: bool = False
+    conflicts: tuple[ConflictKind, ...] = ()
+
+    @property
+    def all_conflicts(self) -> tuple[ConflictKind, ...]:
+        """Its own kinds of conflicts, and those of every import."""
+        return (*self.conflicts, *GENERAL)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     - `aggregate`: canonical id of what it changes, also the record's key.
     - `cause`: id of the run or request that made us emit it, empty for the outside's own events.
     - `flowlink`: the one flow link that it is for, empty where every one that its type starts is meant.
+    - `dryrun`: it is only judged what its runs would do; `choices`: what becomes of conflicts of an import, as
+      `same_email=leave_out`, with a comma between two.
     - `refused`: why nobody may act on it, empty for every event that may be acted on.
     """
 
@@ -42,6 +44,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     origin: Origin = "live"
     cause: str = ""
     flowlink: str = ""
+    dryrun: bool = False
+    choices: str = ""
     refused: str = ""
     specversion: str = "1.0"
     schemaversion: str = SCHEMA_VERSION
@@ -78,7 +82,7 @@ _decoder = msgspec.json.Decoder(Envelope)
 
 def encode(envelope: Envelope) -> bytes:
     """The record's value. What is empty and may be stays out: CloudEvents knows no empty attribute values."""
-    empty = [name for name in ("cause", "flowlink", "refused") if not getattr(envelope, name)]
+    empty = [name for name in ("cause", "flowlink", "dryrun", "choices", "refused") if not getattr(envelope, name)]
     fields = {name: getattr(envelope, name) for name in envelope.__struct_fields__ if name not in empty}
     return _encoder.encode(fields)
 

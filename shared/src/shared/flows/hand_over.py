@@ -40,6 +40,8 @@ def handed_over(work: HandOver, aggregate: str, connection: str, event: Envelope
         data=msgspec.Raw(msgspec.json.encode(work)),
         origin=event.origin,
         cause=work.run.id,
+        dryrun=event.dryrun,
+        choices=event.choices,
     )
 
 

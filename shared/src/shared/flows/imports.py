@@ -24,6 +24,8 @@ class ImportRequest(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     - `created_from`, `created_until`: epoch seconds, the second one exclusive; what was made outside is left out. The
       end is at most the time of the request: what is made later comes as events.
     - `ids`: these alone, if any are named.
+    - `dry_run`: it is judged what each would become, and nothing is written; `choices`: what becomes of conflicts, by
+      their kind; `target`: the connection at the other side.
     - `wanted`: what is to become of it; a person changes it.
     - `runner`: the process that runs it in the foreground; empty: ingress does.
     """
@@ -36,6 +38,9 @@ class ImportRequest(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     created_until: int
     created_from: int = 0
     ids: list[str] = []
+    dry_run: bool = False
+    choices: dict[str, str] = {}
+    target: str = ""
     wanted: Wanted = "run"
     changed_at: str = ""
     runner: str = ""
@@ -46,13 +51,36 @@ class ImportRequest(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
         return f"{self.id}/request"
 
 
-class ImportProgress(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="record", tag="progress"):
-    """How far an import is. `listed`: read from the vendor; `written`: events that are in the log.
+class Slice(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A part of the time in which what is listed was made, from `begin` on, before `end`, and how far it is read.
 
     - `cursor`: where the next page begins, in the vendor's own terms; `reached`: when the last entity that was written
       was made (epoch seconds; 0 where the vendor does not tell). Lists are newest first then.
     - `edge`: the written ones that were made in that second: should the cursor be refused, the second is listed again
       without them.
+    - `span`: how many seconds the last page went back.
+    """
+
+    begin: int
+    end: int
+    cursor: str = ""
+    reached: int = 0
+    edge: list[str] = []
+    listed: int = 0
+    span: int = 0
+    done: bool = False
+
+    @property
+    def left(self) -> int:
+        """Seconds that are still to be listed, beside that which the last page ended in."""
+        return 0 if self.done else (self.reached or self.end) - self.begin
+
+
+class ImportProgress(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="record", tag="progress"):
+    """How far an import is. `listed`: read from the vendor; `written`: events that are in the log.
+
+    - `slices`: the parts that are listed side by side, each with how far it is.
+    - `standing`, `quota`: of a dry run how many stand at the other side already, counted up to the quota there.
     - `problem`: why it does not go on just now, or why it failed.
     """
 
@@ -60,9 +88,9 @@ class ImportProgress(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tr
     state: ImportState = "running"
     listed: int = 0
     written: int = 0
-    cursor: str = ""
-    reached: int = 0
-    edge: list[str] = []
+    slices: list[Slice] = []
+    standing: int = 0
+    quota: int = 0
     started_at: str = ""
     updated_at: str = ""
     ended_at: str = ""

@@ -21,6 +21,9 @@ def replayed(
     cause: str,
     origin: Origin = "replay",
     flow_link: str = "",
+    *,
+    dry_run: bool = False,
+    choices: str = "",
 ) -> Envelope:
     """An event of the vendor once more, for whoever missed it: it only names the entity, which is then looked up.
 
@@ -43,6 +46,8 @@ def replayed(
         origin=origin,
         cause=cause,
         flowlink=flow_link,
+        dryrun=dry_run,
+        choices=choices,
     )
 
 

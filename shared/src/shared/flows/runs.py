@@ -9,11 +9,13 @@ import msgspec
 from shared.events.envelope import SCHEMA_VERSION, check_version
 from shared.ratelimit.lanes import Lane
 
-RunState = Literal["running", "succeeded", "in_sync", "skipped", "superseded", "missed", "parked", "dead", "discarded"]
+RunState = Literal[
+    "running", "succeeded", "in_sync", "skipped", "superseded", "missed", "parked", "dead", "discarded", "previewed"
+]
 StepState = Literal["running", "succeeded", "in_sync", "skipped", "failed", "waiting"]
 
 TERMINAL_STATES: frozenset[str] = frozenset(
-    {"succeeded", "in_sync", "skipped", "superseded", "missed", "dead", "discarded"}
+    {"succeeded", "in_sync", "skipped", "superseded", "missed", "dead", "discarded", "previewed"}
 )
 
 
@@ -50,7 +52,10 @@ class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One flow link handling one event. A record on the runs topic, keyed by `id`."""
+    """One flow link handling one event. A record on the runs topic, keyed by `id`.
+
+    `verdict`: of an import's run the kind of conflict that it met, of a dry run what it would do.
+    """
 
     id: str
     state: RunState
@@ -79,6 +84,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     place: str = ""
     noun: str = ""
     cause: str = ""
+    verdict: str = ""
     schemaversion: str = SCHEMA_VERSION
 
     @property
@@ -87,13 +93,14 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def finish(run: Run, at: str) -> None:
-    """Make a run that has ended say so in all its parts: no step goes on, and nothing but a death has a problem.
+    """Make a run that has ended say so in all its parts: no step goes on, and nothing but a death, or a dry
+    run that met one, has a problem.
 
     `at` is RFC 3339. A run that has not ended stays as it is.
     """
     if not run.ended:
         return
-    if run.state not in ("dead", "discarded"):
+    if run.state not in ("dead", "discarded", "previewed"):
         run.problem = None
     for step in run.steps:
         if step.state in ("running", "waiting"):
@@ -173,15 +180,19 @@ def decode_dead_letter(value: bytes) -> DeadLetter:
 class _Peeked(msgspec.Struct):
     type: str
     origin: str = "live"
+    dryrun: bool = False
 
 
 _peek_decoder = msgspec.json.Decoder(_Peeked)
 
 
-def peek(value: bytes) -> tuple[str, str]:
-    """Type and origin of an envelope without reading the rest. Raises msgspec.DecodeError (a ValueError)."""
+def peek(value: bytes) -> tuple[str, str, bool]:
+    """Type and origin of an envelope, and whether it asks for a dry run, without reading the rest.
+
+    Raises msgspec.DecodeError (a ValueError).
+    """
     try:
         found = _peek_decoder.decode(value)
-        return found.type, found.origin
+        return found.type, found.origin, found.dryrun
     except RecursionError as error:
         raise msgspec.DecodeError("nested too deeply") from error

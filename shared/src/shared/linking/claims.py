@@ -20,6 +20,7 @@ from shared.identity import create_key, link_id, unlink_id
 from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.linking import mappings
+from shared.linking.dry_run import end_if_dry, is_dry
 from shared.linking.mapping_index import LinkIndex, RelationIndex
 from shared.linking.mappings import ACTIVE, MAKING_RULES, Claim, Mapping, Rule, app_of
 
@@ -98,6 +99,8 @@ class Claims:
         pair = self._index.pair(source)
         if pair:
             return pair
+        if is_dry.get():
+            self._end_dry(source, target, body)
         held = self._index.claim_of(source, app_account)
         if held is None or held.state not in ACTIVE:
             # A person's decision outlasts a claim that comes to nothing: `withdraw` gives it back.
@@ -133,6 +136,18 @@ class Claims:
             await self._give_way(held)
         return held
 
+    def _end_dry(self, source: str, target: str, body: dict[str, Any]) -> None:
+        """What a claim would lead to. Raises WouldWrite, or Conflict where another pair holds the target."""
+        for rival in self._index.holders_of(target) if target else ():
+            if source in rival.refs:
+                continue
+            if rival.state == "claimed":
+                raise NotReady(f"run {rival.run} is about to link {rival.source}: looking again", code="claimed")
+            raise _lost_to(rival)
+        if body:
+            end_if_dry("new", "its other side would be made", source)
+        end_if_dry("linked", f"{target} would be linked to it", source, target)
+
     async def is_winning_claim(self, source: str) -> bool:
         """Whether an entity's own claim is open and no other was first: it has to be brought to its end.
 
@@ -156,9 +171,7 @@ class Claims:
             raise NotReady(f"run {rival.run} is about to link {rival.source}: looking again", code="claimed")
         if not set(rival.refs) & set(held.refs):
             raise NotReady(f"run {rival.run} has just linked {rival.source}: looking again", code="claimed")
-        raise Conflict(
-            f"{rival.source} and {rival.target or 'another'} are linked already ({rival.id})", candidates=rival.refs
-        )
+        raise _lost_to(rival)
 
     async def link(
         self, held: Mapping, target: str, rule: Rule, *, also: tuple[str, ...] = (), reason: str = ""
@@ -277,6 +290,7 @@ class Claims:
         return self._clock() - datetime.fromisoformat(held.claim.opened_at) > KEY_TRUSTED_FOR
 
     async def _write(self, mapping: Mapping) -> Mapping:
+        end_if_dry("changed", f"record {mapping.id} would be {mapping.state}", *mapping.refs)
         links, topic = self._links, self._links.topics.mappings
         place = await links.log.append(topic, mapping.id, mappings.encode(mapping))
         await links.replica.wait_for(topic, place.offset)
@@ -286,3 +300,11 @@ class Claims:
             # Compaction keeps the last record of an id only: it must be the one that holds.
             await links.log.append(topic, present.id, mappings.encode(present))
         return present
+
+
+def _lost_to(rival: Mapping) -> Conflict:
+    return Conflict(
+        f"{rival.source} and {rival.target or 'another'} are linked already ({rival.id})",
+        code="linked_otherwise",
+        candidates=rival.refs,
+    )

@@ -15,6 +15,7 @@ from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.linking import pairs
 from shared.linking.claims import now
+from shared.linking.dry_run import end_if_dry
 from shared.linking.mappings import Mapping as Pair
 from shared.linking.pairs import (
     REMEMBERED_FOR,
@@ -184,6 +185,7 @@ class PairWrites:
         return announced or now_.settled != (then.settled if then else 0)
 
     async def _append(self, state: PairState) -> None:
+        end_if_dry("changed", f"pair {state.mapping} would be written")
         place = await self._log.append(self._topic, state.key, pairs.encode(state))
         await self._replica.wait_for(self._topic, place.offset)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -52,7 +52,8 @@ class Ended(Exception):
 @dataclass(frozen=True)
 class Context:
     """One step of one run. `known` says whether the event may be taken as the present state: not after a wait, a
-    replay, or where newer events of the same subject were folded into this one.
+    replay, or where newer events of the same subject were folded into this one. `choices` are those of an import about
+    its conflicts, and `met` the kinds that an action met and can mend.
     """
 
     run: Run
@@ -67,6 +68,8 @@ class Context:
     topics: Topics
     domain: Domain
     step: FlowStep
+    choices: Mapping[str, str] = field(default_factory=dict)
+    met: list[str] = field(default_factory=list)
 
     @property
     def shows_present(self) -> bool:
@@ -109,6 +112,11 @@ class Context:
         if self.registry.connection(name).app != app:
             raise Misconfigured(f"connection {name} is none to {app}: link {self.link.flow} again", connection=name)
         return await self.clients.of(name)
+
+    def leaves_out(self, kind: str) -> bool:
+        """Whether the run is to end at a conflict of a kind that its action can mend itself."""
+        self.met.append(kind)
+        return self.choices.get(kind) == "leave_out"
 
     def connection(self, app: str) -> str:
         """Id of the connection that the step uses for an app. Raises Misconfigured."""

@@ -23,6 +23,7 @@ from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.kafka.log import Log
 from shared.key_states import KeyState, encode, good_again
+from shared.linking.dry_run import end_if_dry
 from shared.log import get_logger
 from shared.ratelimit import CallGate
 from shared.runtime.registry import Registry
@@ -139,9 +140,11 @@ class Clients:
         if the operation was refused and it is not time to try it again, FlowLinkOff for a write of a flow link that was
         switched off.
         """
-        link = self._registry.links.get(acting_for.get())
-        if link and not link.enabled and not operation.endswith(READS):
-            raise FlowLinkOff(link.id)
+        if not operation.endswith(READS):
+            end_if_dry("changed", f"{operation} at {made_for.app_account}")
+            link = self._registry.links.get(acting_for.get())
+            if link and not link.enabled:
+                raise FlowLinkOff(link.id)
         present = self._registry.connections.get(made_for.id)
         if present != made_for:
             raise ConnectionClosed(made_for.id, "its key was replaced or removed")

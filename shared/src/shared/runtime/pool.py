@@ -36,6 +36,9 @@ class Work:
     """One record in hand. `acknowledge` tells Kafka; `due` is epoch seconds, 0 for now; `folded` are the events that
     this one represents; `known` is what is known of the entity; `lane` is that of its calls.
 
+    `foldable`: not an event of an import, whose conflicts end otherwise than those of other events. `quiet`: a dry
+    run, which is no news of its aggregate.
+
     `checked_at` is when a run that waits for news last read both sides (epoch seconds, else 0). `closed` is the
     connection or flow link that a parked run waits for, `blocked` the connection that must change.
     """
@@ -48,6 +51,7 @@ class Work:
     parked: bytes | None
     acknowledge: Callable[[], object]
     foldable: bool = False
+    quiet: bool = False
     due: float = 0.0
     done: bool = False
     known: Known = Known.PRESENT
@@ -134,7 +138,7 @@ class Pool:
         self._order[work.partition].append(work)
         self._open[work.partition] += 1
         self._check_bound(work.partition)
-        if not work.parked:
+        if not work.parked and not work.quiet:
             self._news.note(work.aggregate, self._clock())
         news = bool(work.checked_at) and self._news.came(work.aggregate, work.checked_at)
         if news:
@@ -145,7 +149,8 @@ class Pool:
             self._held[work.aggregate][work] = timer
         else:
             self._enqueue(work)
-            self.wake(work.aggregate)
+            if not work.quiet:
+                self.wake(work.aggregate)
 
     def wake(self, aggregate: str) -> None:
         """There is news of the aggregate: its held records are worked on now, after what is queued."""

@@ -218,7 +218,7 @@ class Processor:
                 continue
             name = run_id(link.id, envelope.appaccount, envelope.id, place)
             run = new_run(name, link, flow, envelope, place)
-            if not link.enabled and not self._runner.has_begun(name, envelope.aggregate):
+            if not link.enabled and not envelope.dryrun and not self._runner.has_begun(name, envelope.aggregate):
                 run.state, run.reason, run.ended_at = "missed", f"flow link {link.id} is off", _now()
                 await self._record(run)
             matched.append(run)

@@ -29,7 +29,7 @@ def work_of(
     parked = headers.get(PARKED_HEADER)
     record = _decode_parked(parked) if parked else None
     problem = record.run.problem if record else None
-    kind, origin = _peek(value)
+    kind, origin, dry = _peek(value)
     trigger = TRIGGERS.get(kind)
     return Work(
         partition=partition,
@@ -39,7 +39,8 @@ def work_of(
         value=value,
         parked=parked,
         acknowledge=acknowledge,
-        foldable=bool(trigger and trigger.by_state) and parked is None,
+        foldable=bool(trigger and trigger.by_state) and parked is None and origin != "backfill",
+        quiet=dry,
         due=record.due if record else 0.0,
         known=_known(record) if parked else Known.PRESENT,
         checked_at=record.checked_at if record else 0.0,
@@ -68,12 +69,12 @@ def lane_of(topic: str, origin: str, parked: Parked | None) -> Lane:
     return again if origin in ("replay", "backfill") else "live"
 
 
-def _peek(value: bytes) -> tuple[str, str]:
-    """The event's type and origin; empty for what cannot be read, which folds with nothing."""
+def _peek(value: bytes) -> tuple[str, str, bool]:
+    """As `runs.peek`; empty for what cannot be read, which folds with nothing."""
     try:
         return runs.peek(value)
     except ValueError:
-        return "", ""
+        return "", "", False
 
 
 def _decode_parked(parked: bytes) -> Parked | None:

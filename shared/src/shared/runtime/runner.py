@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from shared import metrics
 from shared.connections import FlowLink
-from shared.domains import ACTIONS, TRIGGERS, noun_of, owner_of
+from shared.domains import ACTIONS, TRIGGERS, conflicts_of, noun_of, owner_of
+from shared.domains.choices import kind_of, read_choices, verdict_of
 from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Domain
 from shared.domains.templates import render
@@ -42,6 +43,7 @@ from shared.flows.runs import Run, RunError, RunState, Step, StepState
 from shared.identity import Ref
 from shared.kafka.log import Log
 from shared.linking.claims import Links
+from shared.linking.dry_run import WouldWrite, is_dry
 from shared.linking.pair_writes import PairWrites
 from shared.log import get_logger
 from shared.retries import in_place
@@ -109,25 +111,34 @@ class Runner:
         run.ended_at = ""  # a retried one had ended
         run.noun = self._domain.noun
         run.attempts += 1
+        run.verdict = ""
         acting_for.set(link.id)
+        is_dry.set(envelope.dryrun)
         try:
-            if not link.enabled and not self.has_begun(run.id, run.aggregate):
+            if not link.enabled and not envelope.dryrun and not self.has_begun(run.id, run.aggregate):
                 raise FlowLinkOff(link.id)
             await self._end_if_echo(run, flow, envelope)
             context = {"trigger": _trigger(envelope), "steps": {}}
             acted = False
             for step in flow.steps:
                 if owner_of(step.action) is self._domain:
-                    acted |= await self._step(step, run, link, context, known)
+                    acted |= await self._step(step, run, link, context, known, envelope.choices)
+                    if envelope.dryrun and not ACTIONS[step.action].reads:
+                        return self._previewed(run, "already", "linked already")
                 elif done := _done(step, run):
                     context["steps"][step.id], acted = done.output, acted or done.state == "succeeded"
                 else:
                     return await self._hand_over(step, run, link, context, envelope)
         except Ended as end:
             run.refs, run.echo_of = _merged(run.refs, end.refs), end.echo_of
+            if envelope.dryrun:
+                return self._previewed(run, "already" if end.state == "in_sync" else "left_out", end.reason)
             return self._ended(run, end.state, end.reason)
+        except WouldWrite as found:
+            run.refs = _merged(run.refs, found.refs)
+            return self._previewed(run, *judged(run, found))
         except (Retryable, SyncError) as error:
-            return self._stopped(run, error)
+            return self._at_conflict(run, error, envelope) or self._stopped(run, error)
         except (asyncio.CancelledError, StopWorker):
             raise
         except Exception as error:
@@ -175,7 +186,9 @@ class Runner:
                 why = f"echo: run {mapping.run} {what} this pair ({mapping.id})"
                 raise Ended("skipped", why, mapping.refs, echo_of=mapping.run)
 
-    async def _step(self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], known: Known) -> bool:
+    async def _step(
+        self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], known: Known, choices: str
+    ) -> bool:
         """Run one step unless an earlier attempt of this run ended it. Returns whether it had an effect."""
         done = _done(step, run)
         if done and not ACTIONS[step.action].reads:
@@ -184,12 +197,12 @@ class Runner:
         record = _open_step(run, step)
         await self._record(run)
         try:
-            result = await self._attempt(step, record, run, link, context, known)
+            result = await self._attempt(step, record, run, link, context, known, choices)
         except Ended as end:
             _end_step(record, END_OF_STEP.get(end.state, "skipped"))
             record.notes = [end.reason]
             raise
-        except StopWorker:
+        except (StopWorker, WouldWrite):
             raise
         except Exception as error:
             _end_step(record, "waiting" if isinstance(error, Retryable) else "failed")
@@ -202,7 +215,14 @@ class Runner:
         return result.effect
 
     async def _attempt(
-        self, step: FlowStep, record: Step, run: Run, link: FlowLink, context: dict[str, Any], known: Known
+        self,
+        step: FlowStep,
+        record: Step,
+        run: Run,
+        link: FlowLink,
+        context: dict[str, Any],
+        known: Known,
+        choices: str,
     ) -> Result:
         given = _input(step, context)
         about = Context(
@@ -218,11 +238,16 @@ class Runner:
             self._topics,
             self._domain,
             step,
+            read_choices(choices),
         )
 
         async def call() -> Result:
-            async with self._clients.keep_refusals():
-                return await self._implementations[step.action](about, given)
+            about.met.clear()
+            try:
+                async with self._clients.keep_refusals():
+                    return await self._implementations[step.action](about, given)
+            finally:
+                run.verdict = next(iter(about.met), "")
 
         def again(attempt: int, error: BaseException) -> None:
             record.attempts = attempt + 1
@@ -232,6 +257,25 @@ class Runner:
         scale = float(self._settings.delay_scale)
         limit = self._settings.in_place_limit * scale
         return await in_place(call, limit=limit, scale=scale, on_retry=again)
+
+    def _previewed(self, run: Run, verdict: str, reason: str) -> Outcome:
+        run.verdict = verdict
+        return self._ended(run, "previewed", reason)
+
+    def _at_conflict(self, run: Run, error: SyncError, envelope: Envelope) -> Outcome | None:
+        """What an import, or its dry run, makes of a conflict; None where the run goes on as any other."""
+        if envelope.origin != "backfill":
+            return None
+        kinds = conflicts_of(run.flow)
+        kind = kind_of(kinds, error)
+        run.verdict = kind.name if kind else ""
+        if envelope.dryrun and (verdict := verdict_of(kinds, error)):
+            run.problem = problem_of(error)
+            return self._previewed(run, verdict, error.message)
+        if kind is None or self.has_begun(run.id, run.aggregate) or _has_acted(run):
+            return None
+        choice = read_choices(envelope.choices).get(kind.name, kind.choices[0])
+        return self._ended(run, "skipped", f"left out: {error.message}") if choice == "leave_out" else None
 
     def _ended(self, run: Run, state: runs.RunState, reason: str) -> Outcome:
         run.state, run.reason, run.ended_at = state, reason, _now()
@@ -291,6 +335,17 @@ def _input(step: FlowStep, context: dict[str, Any]) -> BaseModel:
 def _done(step: FlowStep, run: Run) -> Step | None:
     """The record of a step that an earlier attempt of the run, or another service, ended."""
     return next((s for s in run.steps if s.id == step.id and s.state in ("succeeded", "in_sync")), None)
+
+
+def _has_acted(run: Run) -> bool:
+    return any(step.state == "succeeded" and not ACTIONS[step.action].reads for step in run.steps)
+
+
+def judged(run: Run, found: WouldWrite) -> tuple[str, str]:
+    """The verdict of a dry run that came to a write, and why: a conflict that its action mends stays one to look at."""
+    if run.verdict:
+        return run.verdict, found.how
+    return ("already" if found.what == "changed" else found.what), found.how
 
 
 def _trigger(envelope: Envelope) -> dict[str, Any]:

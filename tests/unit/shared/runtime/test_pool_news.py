@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.runtime.known import Known
 
-from tests.unit.shared.runtime.test_pool import DELAY, Harness, reach
+from tests.unit.shared.runtime.test_pool import DELAY, EVENTS, Harness, reach
 
 
 async def test_news_from_elsewhere_wakes_held_work() -> None:
@@ -27,3 +27,15 @@ async def test_news_that_come_before_the_work_is_held_count() -> None:
     await reach(lambda: len(harness.handled) == 1)
 
     assert held.known is Known.CHANGED
+
+
+async def test_a_dry_run_wakes_nobody() -> None:
+    """Neither what is held already, nor what is held after it."""
+    harness = Harness()
+    for _ in range(2):
+        harness.submit("a", partition=DELAY, due=harness.now + 3600, checked_at=harness.now - 1)
+        harness.submit("a", quiet=True)
+    harness.submit("b")
+    await reach(lambda: len(harness.handled) == 3)
+
+    assert [(w.partition, w.quiet) for w in harness.handled] == [(EVENTS, True), (EVENTS, False), (EVENTS, True)]

@@ -68,6 +68,15 @@ def test_the_lane_of_a_record(topic: str, origin: str, kept: str | None, lane: L
     assert (found.lane.lane, found.lane.initial_lane) == (lane, lane)
 
 
+def test_an_event_of_an_import_folds_with_no_other_one() -> None:
+    """What it does at a conflict is another matter than what a live event does; its dry run does nothing at all."""
+    live, imported = work(EVENTS), work(REPLAY, origin="backfill")
+    dry = work(REPLAY, origin="backfill", dryrun=True)
+
+    assert (live.foldable, imported.foldable, dry.foldable) == (True, False, False)
+    assert (live.quiet, imported.quiet, dry.quiet) == (False, False, True)
+
+
 def test_an_older_tandems_header_is_read() -> None:
     """It names no lane."""
     plain = msgspec.json.decode(parked(lane="replay"))

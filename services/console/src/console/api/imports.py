@@ -6,13 +6,15 @@ import asyncio
 import time
 import uuid
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 from pydantic import ConfigDict, Field
 from shared.connections import FlowLink
-from shared.domains import BUILT_IN, import_kinds, trigger_alias
+from shared.domains import BUILT_IN, aliases_of, import_kinds, trigger_alias
+from shared.domains.choices import BadChoice, check_choices
 from shared.domains.model import ImportKind
 from shared.events.envelope import timestamp
 from shared.flows import imports
@@ -20,9 +22,12 @@ from shared.flows.imports import ImportRequest, Wanted
 from shared.model import Model
 from sqlmodel import Session
 
+from console.api import import_report
 from console.api.changes import seen
 from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
+from console.api.imported import ImportItem, ImportList, item
 from console.api.links_of_flow import enabled_link
+from console.api.quota import quota_use
 from console.api.state import State, StateDep
 from console.projection import imports as imported
 from console.projection.imports import Imported
@@ -45,6 +50,14 @@ class ImportPayload(Model):
     ids: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(
         [], max_length=MOST_IDS, description="only these", examples=[["cus_QMylrPLZfCwDH8"]]
     )
+    dry_run: bool = Field(False, description="say what would be done with each, and write nothing")
+    choices: dict[str, str] = Field(
+        {},
+        max_length=50,
+        description="what becomes of conflicts, by kind; nothing named: a missing address or currency waits, other "
+        "conflicts are left out and reported",
+        examples=[{"missing_email": "leave_out", "same_email": "decide"}],
+    )
 
 
 class ImportBody(Model):
@@ -55,67 +68,6 @@ class ImportBody(Model):
     kind: str = Field(examples=["customers"])
     payload: ImportPayload = ImportPayload()
     flow_link: str = Field("", max_length=300, description="the one that handles it; needed only if several could")
-
-
-class ImportItem(Model):
-    """One import, how far it is, and what came of it."""
-
-    id: str = Field(examples=["imp_4c6e0b1f2a3d"])
-    kind: str = Field(examples=["customers"])
-    flow_link: str = Field(examples=["link_stripe-customer-to-togai-customer"])
-    state: Literal["requested", "running", "paused", "cancelled", "failed", "working", "done"] = Field(
-        description="`running`: it lists; `working`: all is listed and not all is handled"
-    )
-    listed: int = Field(description="entities read from the vendor")
-    written: int = Field(description="events that are in the log")
-    linked: int = Field(description="entities that are linked by it")
-    already: int = Field(description="entities that were linked before")
-    waiting: int = Field(description="entities that wait for a change at Stripe or Togai")
-    conflicts: int = Field(description="entities that wait for a decision")
-    left_out: int = Field(description="entities that need nothing, such as deleted ones; their runs say why")
-    failed: int = Field(description="entities with a dead letter")
-    requested_at: str
-    ended_at: str = Field(description="when all was listed, or it was cancelled or failed; empty before")
-    problem: str = Field(description="what holds it up, or why it failed")
-
-
-class ImportList(Model):
-    """Imports, newest first."""
-
-    items: list[ImportItem]
-
-
-def item(found: Imported) -> ImportItem:
-    """As it is shown."""
-    request, progress, outcome = found.request, found.progress, found.outcome
-    return ImportItem(
-        id=request.id,
-        kind=request.kind,
-        flow_link=request.flow_link,
-        state=_state(found),
-        listed=progress.listed if progress else 0,
-        written=progress.written if progress else 0,
-        linked=outcome.linked,
-        already=outcome.already,
-        waiting=outcome.waiting,
-        conflicts=outcome.conflicts,
-        left_out=outcome.left_out,
-        failed=outcome.failed,
-        requested_at=request.requested_at,
-        ended_at=progress.ended_at if progress else "",
-        problem=progress.problem if progress else "",
-    )
-
-
-def _state(found: Imported) -> Any:
-    progress, outcome = found.progress, found.outcome
-    if progress is None:
-        return {"run": "requested", "pause": "paused", "cancel": "cancelled"}[found.request.wanted]
-    if progress.state == "running":
-        return "running"
-    if progress.state == "listed":
-        return "done" if outcome.known >= progress.written and not outcome.going_on else "working"
-    return progress.state
 
 
 @router.post("/imports", status_code=202, tags=["imports"], summary="Import everything of a kind")
@@ -129,7 +81,11 @@ async def request_import(state: StateDep, body: ImportBody) -> ImportItem:
     payload = body.payload
     if not kind.timed and (payload.created_from or payload.created_until):
         raise BadRequest(f"nobody tells when {kind.name} were made", "leave the times out, or name ids")
-    link = await asyncio.to_thread(_link_for, state, kind, body.flow_link)
+    try:
+        check_choices(kind.all_conflicts, payload.choices)
+    except BadChoice as error:
+        raise BadRequest(str(error), "correct it, or leave it out for the safe choice") from error
+    link = await asyncio.to_thread(_link_for, state, kind, body.flow_link, dry_run=payload.dry_run)
     at = time.time()
     until = int(payload.created_until.timestamp()) if payload.created_until else int(at) + 1
     request = ImportRequest(
@@ -141,14 +97,23 @@ async def request_import(state: StateDep, body: ImportBody) -> ImportItem:
         created_from=int(payload.created_from.timestamp()) if payload.created_from else 0,
         created_until=min(until, int(at) + 1),
         ids=list(dict.fromkeys(payload.ids)),
+        dry_run=payload.dry_run,
+        choices=payload.choices,
+        target=_target(link, kind),
     )
     await _keep(state, request)
     return item(Imported(request, None))
 
 
-def _link_for(state: State, kind: ImportKind, named: str) -> FlowLink:
+def _link_for(state: State, kind: ImportKind, named: str, *, dry_run: bool) -> FlowLink:
     with Session(state.database.engine) as session:
-        return enabled_link(session, kind.flow, named)
+        return enabled_link(session, kind.flow, named, also_off=dry_run)
+
+
+def _target(link: FlowLink, kind: ImportKind) -> str:
+    """The link's connection to the app at the other side; empty if there is none."""
+    aliases = aliases_of(BUILT_IN[kind.flow])
+    return next((link.connections[alias] for alias, app in aliases.items() if app == kind.target.app), "")
 
 
 @router.get("/imports", tags=["imports"], summary="List imports")
@@ -165,7 +130,25 @@ async def list_imports(state: StateDep, limit: Annotated[int, Query(ge=1, le=200
 @router.get("/imports/{import_id}", tags=["imports"], summary="One import")
 async def show_import(state: StateDep, import_id: str) -> ImportItem:
     """How far it is, and what came of it."""
-    return item(await _found(state, import_id))
+    found = await _found(state, import_id)
+    shown = item(found)
+    if shown.state in ("running", "working"):
+        shown.quota_use = await quota_use(state, found.request)
+    return shown
+
+
+@router.get(
+    "/imports/{import_id}/report",
+    tags=["imports"],
+    summary="What an import did not link",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {}}}},
+)
+async def report(state: StateDep, import_id: str) -> StreamingResponse:
+    """As CSV: kind, id, what came of it, which conflict, why, its run, and what to do."""
+    found = await _found(state, import_id)
+    headers = {"Content-Disposition": f'attachment; filename="{found.request.id}.csv"'}
+    return StreamingResponse(import_report.lines(state, found.request), media_type="text/csv", headers=headers)
 
 
 @router.post("/imports/{import_id}/{change}", tags=["imports"], summary="Pause, resume or cancel an import")

@@ -9,17 +9,20 @@ from console.api.errors import NotNow
 from console.projection import queries
 
 
-def enabled_link(session: Session, flow: str, named: str = "") -> FlowLink:
-    """The one that is named, or the only one of the flow that is on. Raises NotNow."""
+def enabled_link(session: Session, flow: str, named: str = "", *, also_off: bool = False) -> FlowLink:
+    """The one that is named, or the only one of the flow that is on; one that is off too, for what writes nothing.
+    Raises NotNow.
+    """
     links = [link for link in queries.flow_links(session) if link.flow == flow]
-    chosen = [link for link in links if link.id == named] if named else [link for link in links if link.enabled]
+    on = [link for link in links if link.enabled]
+    chosen = [link for link in links if link.id == named] if named else on or (links if also_off else [])
     if len(chosen) > 1:
         names = ", ".join(link.id for link in chosen)
         raise NotNow(f"several flow links could: {names}", "name one of them with --flow-link", code="several_links")
     if not chosen:
         what = f"there is no flow link {named}" if named else "no flow link is on"
         raise NotNow(f"{what} of the flow {flow}", "switch one on: `tandem flow-links list`", code="no_link")
-    if not chosen[0].enabled:
+    if not chosen[0].enabled and not also_off:
         raise NotNow(
             f"flow link {named} is off", f"switch it on first: `tandem flow-links enable {named}`", code="link_off"
         )

@@ -90,7 +90,7 @@ class RunItem(Model):
 
     id: str = Field(examples=["run_0c9a7b5d3e1f2a4b6c8d0e1f"])
     state: str = Field(
-        description="running, succeeded, in_sync, skipped, superseded, missed, parked, dead or discarded",
+        description="running, succeeded, in_sync, skipped, superseded, missed, parked, dead, discarded or previewed",
         examples=["succeeded"],
     )
     flow: str = Field(examples=["togai-account-to-stripe-customer"])

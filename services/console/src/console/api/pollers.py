@@ -46,13 +46,13 @@ async def ask(settings: Settings) -> Pollers | None:
     """None if no ingress can be asked from here, or if it knows no pollers."""
     async with own_machine(timeout=DEADLINE) as client:
         try:
-            answer = await client.get(f"{_address(settings)}/pollers")
+            answer = await client.get(f"{ingress_address(settings)}/pollers")
             return Pollers.model_validate_json(answer.content) if answer.status_code == HTTPStatus.OK else None
         except (httpx.HTTPError, ValidationError):
             return None
 
 
-def _address(settings: Settings) -> str:
+def ingress_address(settings: Settings) -> str:
     """Of the ingress that `tandem up` started, else of one on this machine."""
     urls = [part.pages for part in noted(settings) if part.name == "ingress" and part.pages]
     return (urls or [ingress_admin_url(settings)])[0].rstrip("/")

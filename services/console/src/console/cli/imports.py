@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import sys
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from shared.domains import import_kinds
+from shared.domains.model import ImportKind
+from shared.plain import plain
 
 from console.cli import client, tables
 from console.cli.terminal import say
@@ -23,11 +29,22 @@ FlowLink = Annotated[str, typer.Option("--flow-link", help="The flow link that h
 Ids = Annotated[list[str] | None, typer.Option("--id", help="Only this entity; several times for several.")]
 From = Annotated[str, typer.Option("--created-from", help="Only what was made from this time on, as 2026-11-01.")]
 Until = Annotated[str, typer.Option("--created-until", help="Only what was made before this time.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done with each, and write nothing.")]
+Choices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--choice",
+        metavar="CONFLICT=CHOICE",
+        help="What becomes of a kind of conflict, as same_email=decide.",
+    ),
+]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until all of it is handled.")]
 
 
-def _of_kind(name: str, title: str) -> None:
+def _of_kind(kind: ImportKind) -> None:
     def run(
+        dry_run: DryRun = False,
+        choice: Choices = None,
         flow_link: FlowLink = "",
         ids: Ids = None,
         created_from: From = "",
@@ -35,9 +52,10 @@ def _of_kind(name: str, title: str) -> None:
         wait: Wait = True,
         json: client.AsJson = False,
     ) -> None:
-        given = {"created_from": created_from, "created_until": created_until, "ids": ids or []}
+        given: dict[str, Any] = {"created_from": created_from, "created_until": created_until, "ids": ids or []}
+        given |= {"dry_run": dry_run, "choices": choices_of(choice or [])}
         payload = {key: value for key, value in given.items() if value}
-        body = {"kind": name, "payload": payload, "flow_link": flow_link}
+        body = {"kind": kind.name, "payload": payload, "flow_link": flow_link}
         asked = client.call("POST", "/api/imports", body=body)
         if wait:
             asked = follow(str(asked.json()["id"]), quiet=json)
@@ -47,11 +65,24 @@ def _of_kind(name: str, title: str) -> None:
             show_import(client.out(), asked.json())
         raise typer.Exit(1 if asked.json()["state"] == "failed" else 0)
 
-    run_app.command(name, help=f"Import {name}: {title}.")(run)
+    conflicts = "\n\n".join(f"{each.name}={'|'.join(each.choices)}: {each.title}." for each in kind.all_conflicts)
+    choices = f"What becomes of conflicts (--choice; the first if you say nothing):\n\n{conflicts}"
+    run_app.command(kind.name, help=f"Import {kind.name}: {kind.title}.\n\n{choices}")(run)
+
+
+def choices_of(given: list[str]) -> dict[str, str]:
+    """Raises typer.BadParameter for what is no choice."""
+    found = {}
+    for text in given:
+        name, equals, choice = text.partition("=")
+        if not (name and equals and choice):
+            raise typer.BadParameter(f"{text!r} is no choice: write it as same_email=decide", param_hint="--choice")
+        found[name.strip()] = choice.strip()
+    return found
 
 
 for _kind in import_kinds().values():
-    _of_kind(_kind.name, _kind.title)
+    _of_kind(_kind)
 
 
 def follow(import_id: str, *, quiet: bool) -> Any:
@@ -72,12 +103,16 @@ def progress(found: dict[str, Any]) -> str:
     """One line: how far it is."""
     counts = [f"{found[name]} {words}" for name, words in WORDS.items() if found[name]]
     problem = f"; {found['problem']}" if found["problem"] else ""
-    return f"{found['state']}: {found['listed']} listed, {', '.join(counts) or 'none handled'}{problem}"
+    speed = f"; {found['rate']:g}/s" if found["rate"] else ""
+    left = f", {found['eta_seconds']} s left" if found["eta_seconds"] is not None else ""
+    return f"{found['state']}: {found['listed']} listed, {', '.join(counts) or 'none handled'}{speed}{left}{problem}"
 
 
 WORDS = {
     "linked": "linked",
     "already": "linked before",
+    "new": "new",
+    "matched": "to be linked to what stands there",
     "waiting": "waiting",
     "conflicts": "in conflict",
     "left_out": "left out",
@@ -92,16 +127,44 @@ def show_import(out: Console, found: dict[str, Any]) -> None:
         out,
         {
             "import": found["id"],
-            "kind": found["kind"],
+            "kind": found["kind"] + (" (a preview: nothing is written)" if found["dry_run"] else ""),
             "state": found["state"],
             "flow link": found["flow_link"],
             "listed": found["listed"],
+            "written": found["written"],
             **{words: found[name] for name, words in WORDS.items() if found[name]},
             "asked for": f"{found['requested_at']} ({tables.since(found['requested_at'])})",
             "listed at": found["ended_at"],
+            "speed": f"{found['rate']:g} a second" if found["rate"] else "",
+            "left": f"{found['eta_seconds']} s" if found["eta_seconds"] is not None else "",
+            "quota": "\n".join(_use(each) for each in found["quota_use"]),
             "problem": found["problem"],
         },
     )
+    if found["conflict_kinds"]:
+        rows = ((k["name"], k["count"], k["title"], k["choice"], k["remedy"]) for k in found["conflict_kinds"])
+        out.print(tables.table(("Conflict", "How many", "What", "What becomes of them", "What ends it"), rows))
+    _say_what_to_do(found)
+
+
+def _use(found: dict[str, Any]) -> str:
+    rate = f"{found['rate']:g} calls a second" if found["rate"] else "no limit"
+    pause = f", pausing for {found['back_off']:g} s" if found["back_off"] else ""
+    return f"{found['app_account']}: {rate}, {found['under_way']} under way{pause}"
+
+
+def _say_what_to_do(found: dict[str, Any]) -> None:
+    if found["over_quota"]:
+        say(
+            f"{found['over_quota']} of the new ones would pass the limit of {found['quota']} at the other side, where "
+            f"{found['standing']} stand: ask for more there first, then set TANDEM_TOGAI_ACCOUNT_QUOTA"
+        )
+    if found["dry_run"]:
+        say(f"Each that would not be linked, and why: tandem imports report {found['id']}")
+        say(f"To import: tandem import {found['kind']}")
+        return
+    if found["left_out"] or found["failed"]:
+        say(f"Each that is not linked, why, and what to do: tandem imports report {found['id']}")
     if found["waiting"]:
         say("What waits, and for what: tandem runs list --state parked")
     if found["conflicts"]:
@@ -117,11 +180,12 @@ def list_imports(limit: client.Limit = 20, json: client.AsJson = False) -> None:
     if json:
         client.print_json(answer)
         return
-    counts = ("Listed", "Linked", "Linked before", "Waiting", "Conflicts", "Failed")
+    counts = ("Listed", "Linked", "Linked before", "Waiting", "Conflicts", "Left out", "Failed")
     columns = ("State", "Kind", *counts, "Asked for", "Import")
     rows = (
-        (i["state"], i["kind"], str(i["listed"]), str(i["linked"]), str(i["already"]), str(i["waiting"]),
-         str(i["conflicts"]), str(i["failed"]), tables.since(i["requested_at"]), i["id"])
+        (i["state"], i["kind"] + (", preview" if i["dry_run"] else ""), str(i["listed"]), str(i["linked"]),
+         str(i["already"]), str(i["waiting"]), str(i["conflicts"]), str(i["left_out"]), str(i["failed"]),
+         tables.since(i["requested_at"]), i["id"])
         for i in client.items(answer)
     )  # fmt: skip
     tables.show_page(client.out(), answer, tables.table(columns, rows), "Nothing was imported yet.")
@@ -132,6 +196,24 @@ def show(import_id: Annotated[str, typer.Argument(metavar="IMPORT")], json: clie
     """One import."""
     answer = client.call("GET", f"/api/imports/{import_id}")
     client.print_json(answer) if json else show_import(client.out(), answer.json())
+
+
+@app.command("report")
+def report(
+    import_id: Annotated[str, typer.Argument(metavar="IMPORT")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else it is printed.")] = None,
+) -> None:
+    """Every entity that is not linked, with why and what to do, as CSV."""
+    answer = client.call("GET", f"/api/imports/{import_id}/report")
+    if output is None:
+        sys.stdout.write(plain(answer.text.replace("\r\n", "\n")))
+        return
+    try:
+        output.write_bytes(answer.content)
+    except OSError as error:
+        raise typer.BadParameter(f"{output} cannot be written: {error.strerror}", param_hint="--output") from error
+    entities = max(0, sum(1 for _ in csv.reader(io.StringIO(answer.text, newline=""))) - 1)
+    say(f"{entities} that are not linked are in {output}")
 
 
 def _change(name: str, text: str) -> None:

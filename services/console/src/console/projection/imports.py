@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+from shared.errors import Conflict, ConnectionClosed
 from shared.flows.imports import ImportProgress, ImportRequest, decode
-from shared.flows.runs import TERMINAL_STATES
+from shared.flows.runs import TERMINAL_STATES, Run, decode_run
 from sqlalchemy import case, func, select
 from sqlmodel import Session, col
 
-from console.projection.pending import WAITING
+from console.projection.database import CHUNK
+from console.projection.pending import BLOCKED, HELD, HELD_OFF, WAITING
 from console.projection.tables import ImportRow, RunRow
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many entities of an import are in which state; of several runs of one entity the best counts."""
+    """How many entities of an import are in which state; of several runs of one entity the best counts. `new` and
+    `matched` are those that a dry run would make, or link to what stands there. `verdicts` counts by kind of conflict.
+    """
 
     linked: int = 0
     already: int = 0
+    new: int = 0
+    matched: int = 0
     waiting: int = 0
     conflicts: int = 0
     left_out: int = 0
     failed: int = 0
     going_on: int = 0
+    verdicts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def handled(self) -> int:
+        """Entities that an import is done with, or that wait."""
+        done = self.linked + self.already + self.new + self.matched
+        return done + self.waiting + self.conflicts + self.left_out + self.failed
 
     @property
     def known(self) -> int:
         """Entities of which a run is known."""
-        return self.linked + self.already + self.waiting + self.conflicts + self.left_out + self.failed + self.going_on
+        return self.handled + self.going_on
 
 
 @dataclass(frozen=True)
@@ -63,29 +78,55 @@ def _found(session: Session, import_id: str = "", limit: int = 1) -> list[Import
 
 BEST = {"succeeded": 0, "in_sync": 1, "parked": 2, "running": 3}
 """Of several runs of one entity: a page that is listed twice gives each of its entities two."""
+DONE = ("linked", "already", "new", "matched")
+"""Names of outcomes that a report leaves out."""
+JUDGED = {"new": "new", "linked": "matched", "already": "already", "left_out": "left_out", "failed": "failed"}
+"""The outcome by the verdict of a dry run; any other verdict is a conflict."""
 
 
-def _outcome(session: Session, import_id: str) -> Outcome:
+def _best(import_id: str, *columns: Any) -> Any:
+    """These columns of the best run of each entity of an import."""
     row = RunRow
     order = case(BEST, value=col(row.state), else_=4)
     rank = func.row_number().over(partition_by=col(row.aggregate), order_by=(order, col(row.at).desc()))
-    ranked = select(col(row.state), col(row.problem), rank.label("rank")).where(col(row.cause) == import_id).subquery()
-    state, problem = ranked.c.state, ranked.c.problem
-    counted = select(state, problem, func.count()).where(ranked.c.rank == 1).group_by(state, problem)
+    return select(*columns, rank.label("rank")).where(col(row.cause) == import_id).subquery()
+
+
+def _outcome(session: Session, import_id: str) -> Outcome:
+    ranked = _best(import_id, col(RunRow.state), col(RunRow.problem), col(RunRow.verdict))
+    columns = (ranked.c.state, ranked.c.problem, ranked.c.verdict)
+    counted = select(*columns, func.count()).where(ranked.c.rank == 1).group_by(*columns)
     sums: dict[str, int] = {}
-    for found, why, count in session.execute(counted):
-        name = _name(found, why)
+    verdicts: dict[str, int] = {}
+    for state, problem, verdict, count in session.execute(counted):
+        name = outcome_of(state, problem, verdict)
         sums[name] = sums.get(name, 0) + count
-    return Outcome(**sums)
+        if verdict and verdict not in JUDGED and name not in DONE:
+            verdicts[verdict] = verdicts.get(verdict, 0) + count
+    return Outcome(**sums, verdicts=verdicts)
 
 
-def _name(state: str, problem: str) -> str:
+def rest(session: Session, import_id: str) -> Iterator[tuple[str, Run]]:
+    """Every entity that is not linked, or would not be, with its best run, in the order of their ids."""
+    ranked = _best(import_id, col(RunRow.aggregate), col(RunRow.record))
+    query = select(ranked.c.record).where(ranked.c.rank == 1).order_by(ranked.c.aggregate)
+    for (record,) in session.execute(query.execution_options(yield_per=CHUNK)):
+        run = decode_run(record)
+        name = outcome_of(run.state, run.problem.error if run.problem else "", run.verdict)
+        if name not in DONE:
+            yield name, run
+
+
+def outcome_of(state: str, problem: str, verdict: str) -> str:
+    """What came of an entity, as a name of an Outcome."""
+    if state == "previewed":
+        return JUDGED.get(verdict, "conflicts")
     if state in ("succeeded", "in_sync"):
         return "linked" if state == "succeeded" else "already"
-    if state == "parked" and problem == "Conflict":
+    if state == "parked" and problem == Conflict.__name__:
         return "conflicts"
-    if state == "parked" and problem in WAITING:
+    if state == "parked" and problem in (*WAITING, *BLOCKED, *HELD, *HELD_OFF, ConnectionClosed.__name__):
         return "waiting"
-    if state in ("dead", "discarded"):
+    if state in ("dead", "discarded", "superseded"):  # superseded: it shares the dead letter of a newer run
         return "failed"
     return "left_out" if state in TERMINAL_STATES else "going_on"

@@ -49,7 +49,11 @@ class Search:
 
 
 def runs_page(session: Session, search: Search, *also: ColumnElement[bool]) -> tuple[list[Run], tuple[str, str] | None]:
-    """Newest first, and where the next page goes on. `also` narrows what the search finds."""
+    """Newest first, and where the next page goes on. `also` narrows what the search finds. Dry runs, of which a preview
+    leaves as many as there are entities, are found by an id or their state alone.
+    """
+    if not search.id and "state" not in search.equal:
+        also = (*also, col(RunRow.state) != "previewed")
     rows, after = _page(session, RunRow, search, *also)
     return [runs.decode_run(row.record) for row in rows], after
 

@@ -121,7 +121,7 @@ def pair_text(refs: Iterable[str], run: str) -> str:
 def _run(value: bytes) -> Read:
     run = runs.decode_run(value)
     row = {"id": run.id, "at": run.started_at, "state": run.state, "flow": run.flow, "event": run.event}
-    row |= {"flow_link": run.flow_link, "cause": run.cause}
+    row |= {"flow_link": run.flow_link, "cause": run.cause, "verdict": run.verdict}
     row |= {"aggregate": run.aggregate, "problem": run.problem.error if run.problem else ""}
     candidates = run.problem.candidates if run.problem else ()
     return Read(run, row | {"record": value}, (run.event, run.aggregate, run.superseded_by, *run.refs, *candidates))

@@ -9,12 +9,14 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "12"
+TABLES_VERSION = "13"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
 class RunRow(SQLModel, table=True):
-    """One run; `at` is when it started, `problem` the class of what keeps it from going on."""
+    """One run; `at` is when it started, `problem` the class of what keeps it from going on, `verdict` what an import
+    says of it.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -32,6 +34,7 @@ class RunRow(SQLModel, table=True):
     flow: str
     flow_link: str
     cause: str
+    verdict: str
     event: str = Field(index=True)
     aggregate: str
     record: bytes = Field(sa_type=LargeBinary)

@@ -67,6 +67,8 @@ async def other_side(context: Context, candidate: LinkCandidate) -> str:
     _await_index(context)
     others = _others(context, candidate, address)
     if not others:
+        if context.run.origin == "backfill" and (doubles := _doubles(context, candidate, address)):
+            raise _conflict(context, candidate, [], doubles)
         return ""
     for held in context.claims.index.open_under(candidate.match.value):
         if held.source != candidate.ref:
@@ -106,6 +108,17 @@ def _rivals(context: Context, candidate: LinkCandidate, address: str) -> list[st
     return [ref for ref in found if ref != candidate.ref and _holder(context, ref) is None]
 
 
+def _doubles(context: Context, candidate: LinkCandidate, address: str) -> list[str]:
+    """Who has the entity's address beside it, where nobody at the other side has it. An import finds both at once, and
+    which of them would be made first is chance; accounts of one customer share an address, and each gets its own.
+    """
+    rivals = _rivals(context, candidate, address)
+    if not candidate.parent:
+        return rivals
+    known = {entity.ref for entity in context.registry.index.children(candidate.parent)}
+    return [ref for ref in rivals if ref not in known]
+
+
 def _is_siblings(context: Context, candidate: LinkCandidate, ref: str) -> bool:
     holder = context.claims.index.pair(ref)
     return bool(holder and candidate.parent and candidate.parent in holder.also)
@@ -142,7 +155,8 @@ def _conflict(context: Context, candidate: LinkCandidate, others: list[str], riv
     app = candidate.other.title()
     if rivals:
         same = ", ".join(Ref.parse(ref).id for ref in rivals)
-        what = f"{names} in {app} and also {same} beside it have the address of this {candidate.noun}"
+        whose = f"{names} in {app} and also {same}" if others else same
+        what = f"{whose} beside it have the address of this {candidate.noun}"
     elif len(others) > 1:
         what = f"several in {app} have the address of this {candidate.noun}: {names}"
     else:
@@ -150,6 +164,7 @@ def _conflict(context: Context, candidate: LinkCandidate, others: list[str], riv
         what = f"{names} in {app} has the address of this {candidate.noun} and {state}"
     return Conflict(
         f"{what}: choose with `tandem mappings link`, or let it have its own with `tandem mappings separate`",
+        code="same_email",
         candidates=(*others, *rivals),
         separable=True,
     )

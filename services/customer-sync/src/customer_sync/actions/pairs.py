@@ -12,6 +12,7 @@ from shared.events import envelope as envelopes
 from shared.flows.recheck import replayed
 from shared.identity import Ref
 from shared.linking.claims import now
+from shared.linking.dry_run import end_if_dry, is_dry
 from shared.linking.mappings import Mapping
 from shared.linking.pairs import REMEMBERED_FOR
 from shared.runtime.actions import Context, Ended
@@ -102,6 +103,7 @@ async def leave_if_nothing_was_made(context: Context, held: Mapping) -> None:
 
 async def create_again(context: Context, ref: str) -> None:
     """The entity's creation as an event once more, for its run has ended and none waits for this."""
+    end_if_dry("changed", f"the creation of {ref} would be looked at again", ref)
     app = Ref.parse(ref).app
     what = "stripe.customer.created" if app == "stripe" else "togai.account.created"
     name, connection = f"{context.run.event}-created", context.connection(app)
@@ -122,5 +124,6 @@ async def free_for_a_person(context: Context, source: str) -> AsyncIterator[None
     try:
         yield
     except Conflict as conflict:
-        await context.claims.give_up_link(source, conflict.message)
+        if not is_dry.get():
+            await context.claims.give_up_link(source, conflict.message)
         raise

@@ -9,9 +9,10 @@ from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import NewCustomer, TogaiAccount
 from shared.domains.customers.togai import AccountId, CustomerAndAccount, NewTogaiCustomer
-from shared.errors import Conflict, NotFound, NotReady, Rejected, SyncError
+from shared.errors import Conflict, NotFound, NotReady, Rejected, SyncError, Waiting
 from shared.identity import LONGEST_ID, Ref, is_id, is_own_key
 from shared.linking.claims import Match
+from shared.linking.dry_run import is_dry
 from shared.linking.fields import Value
 from shared.linking.mappings import Mapping, Rule
 from shared.runtime.actions import Context, Ended, Result
@@ -36,6 +37,7 @@ from customer_sync.decide import (
     phone_of,
     stripe_address,
     togai_customer,
+    unpadded,
 )
 from customer_sync.fields import created_equal
 from customer_sync.values import METADATA
@@ -79,6 +81,7 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
         _check_free(context, new, stripe_ref, context.ref("togai", "account", named))
         return await _link(context, customer, named, "metadata", match)
     body, notes = _body(context, customer)
+    _check_padding(context, customer, body)
     candidate = LinkCandidate(stripe_ref, customer.email, "togai", match)
     if found := await _matched_by_email(context, candidate, context.ref("togai", "account", body.account.id)):
         return await _link(context, customer, context.id_of(found), "email", match)
@@ -91,6 +94,8 @@ async def _make(
     """Create both under a claim, or resume the one that was begun."""
     stripe_ref = context.ref("stripe", "customer", customer.id)
     account_ref = context.ref("togai", "account", body.account.id)
+    if _may_be_taken(context, stripe_ref, account_ref):
+        await _check_id_is_free(context, stripe_ref, account_ref)
     held = await context.claims.claim(
         stripe_ref,
         action=ACTION,
@@ -145,23 +150,46 @@ class _Account(Creation[str]):
         if error.status not in ALREADY_THERE:
             return None
         try:
-            await self._client.account(self._account)
-        except NotFound:
-            return None
-        if await self.is_named():
-            return "found under its id, from an earlier try"
-        await self._context.claims.withdraw(self._held, f"account {self._account} is somebody else's")
-        raise Conflict(
-            f"Togai has an account {self._account} that does not name {self._customer.id} in its Settings: set "
-            f"{self._context.settings.stripe_customer_setting} there to link them, or rename the account",
-            candidates=(self._held.source, self._held.target),
-        ) from error
+            there = await _check_id_is_free(self._context, self._held.source, self._held.target)
+        except Conflict as conflict:
+            await self._context.claims.withdraw(self._held, f"account {self._account} is somebody else's")
+            raise conflict from error
+        return "found under its id, from an earlier try" if there else None
 
     def refused(self, error: Rejected) -> SyncError:
         return refused(error, f"{self._customer.id} in Stripe")
 
     async def left_off(self, held: Mapping) -> None:
         await leave_if_nothing_was_made(self._context, held)
+
+
+def _may_be_taken(context: Context, stripe_ref: str, account_ref: str) -> bool:
+    """Whether somebody may stand under the id that nothing was claimed for yet. The index costs no call; where nobody
+    fills it the create itself tells, which a dry run does not make.
+    """
+    if context.claims.index.open_claim(stripe_ref):
+        return False
+    return context.registry.index.get(account_ref) is not None or (is_dry.get() and not context.settings.polling)
+
+
+async def _check_id_is_free(context: Context, stripe_ref: str, account_ref: str) -> bool:
+    """Whether an account stands under the id that a customer's would get and names it. Raises Conflict if it does not:
+    it is somebody else's.
+    """
+    client: TogaiApp = await context.client("togai")
+    account, customer = context.id_of(account_ref), context.id_of(stripe_ref)
+    try:
+        await client.account(account)
+    except NotFound:
+        return False
+    if await names_customer(context, client, account, customer):
+        return True
+    raise Conflict(
+        f"Togai has an account {account} that does not name {customer} in its Settings: set "
+        f"{context.settings.stripe_customer_setting} there to link them, or rename the account",
+        code="id_taken",
+        candidates=(stripe_ref, account_ref),
+    )
 
 
 async def _another_was_made(context: Context, customer: StripeCustomer) -> bool:
@@ -196,6 +224,12 @@ def _body(context: Context, customer: StripeCustomer) -> tuple[NewCustomer, tupl
     currencies = Currencies(settings.currency_by_country, settings.effective_default_currency)
     chosen = {key: value for key in settings.synced_metadata if (value := customer.metadata.get(key))}
     return togai_customer(customer, currencies, settings.stripe_customer_setting, chosen)
+
+
+def _check_padding(context: Context, customer: StripeCustomer, body: NewCustomer) -> None:
+    """Raises Waiting for a name that was padded, where an import is to leave such ones out."""
+    if unpadded(body.name) != body.name and context.leaves_out("short_name"):
+        raise Waiting(f"the name of {customer.id} is too short for Togai: {unpadded(body.name)!r}", code="short_name")
 
 
 async def _matched_by_email(context: Context, candidate: LinkCandidate, account_ref: str) -> str:

@@ -20,6 +20,7 @@ from shared.settings import Settings
 from shared.tasks import ended, forever, restarted
 
 from ingress.imports.importer import Importer, Source
+from ingress.imports.standing import standing_of
 from ingress.leader import Election, Leader, LeaderTask
 from shared import metrics
 
@@ -81,15 +82,18 @@ class ImportServer(LeaderTask):
             raise failed
 
     async def _run(self, request: ImportRequest, known: Imports, clients: Clients) -> None:
-        connection = self._deps.registry.connections.get(request.connection)
+        deps = self._deps
+        connection = deps.registry.connections.get(request.connection)
         app_account = connection.app_account if connection else ""
         importer = Importer(
             request,
             known.progress.get(request.id),
             Source(app_account, partial(clients.of, request.connection), clients.keep_refusals),
-            self._deps.kafka,
-            self._deps.topics,
+            deps.kafka,
+            deps.topics,
             partial(known.wanted, request.id),
+            side_by_side=deps.settings.import_slices,
+            standing=standing_of(request, deps.settings, deps.registry, clients),
         )
         await importer.run()
         known.progress[request.id] = importer.progress

@@ -48,6 +48,9 @@ class Togai(App):
     def quota(self, settings: Settings, mode: str) -> Quota:
         return Quota(settings.togai_quota, concurrency=settings.togai_concurrency)
 
+    def most(self, settings: Settings, noun: str) -> int:
+        return settings.togai_account_quota if noun == "account" else 0
+
     def poll_interval(self, spec: PollSpec, settings: Settings, mode: str) -> float:
         return settings.togai_poll_interval
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.domains.choices import ConflictKind
 from shared.domains.customers import stripe, togai, writes
 from shared.domains.customers.flows import FLOWS, LINKS_BY_HAND
 from shared.domains.model import ByHand, Domain, ImportKind, Kind, Relation, View
@@ -25,19 +26,80 @@ CUSTOMERS = View(
     empty="Make a customer in Stripe or an account in Togai: it appears here within seconds.",
 )
 
+SAME_EMAIL = ConflictKind(
+    "same_email",
+    title="several have the same e-mail address, or another pair has it",
+    codes=("same_email",),
+    choices=("leave_out", "decide"),
+    remedy="link it with `tandem mappings link`, or let it have its own with `tandem mappings separate`",
+)
+NAMED_OTHERWISE = ConflictKind(
+    "named_otherwise",
+    title="its metadata or Settings name another partner, or one that does not exist",
+    codes=("conflict",),
+    choices=("leave_out", "decide"),
+    remedy="correct the metadata or Settings",
+)
+DOES_NOT_FIT = ConflictKind(
+    "does_not_fit",
+    title="a value is too long for the other side",
+    codes=("too_long", "too_many_keys"),
+    choices=("wait", "leave_out"),
+    remedy="shorten it",
+)
+TO_TOGAI = (
+    ConflictKind(
+        "missing_email",
+        title="it has no e-mail address, which Togai demands",
+        codes=("no_email",),
+        choices=("wait", "leave_out"),
+        remedy="add an address in Stripe",
+    ),
+    ConflictKind(
+        "missing_currency",
+        title="no rule gives the invoice currency, which Togai never lets change",
+        codes=("no_currency",),
+        choices=("wait", "leave_out"),
+        remedy="write togai_invoice_currency to its metadata in Stripe, or set TANDEM_DEFAULT_CURRENCY",
+    ),
+    ConflictKind(
+        "id_taken",
+        title="somebody else's account stands under the id that it would get",
+        codes=("id_taken",),
+        choices=("leave_out", "decide"),
+        remedy="set StripeCustomerId in that account's Settings to link them, or rename the account",
+    ),
+    ConflictKind(
+        "short_name",
+        title="its name is shorter than Togai takes",
+        codes=("short_name",),
+        choices=("pad", "leave_out"),
+        remedy="give it a name of three characters in Stripe",
+    ),
+    SAME_EMAIL,
+    NAMED_OTHERWISE,
+    DOES_NOT_FIT,
+)
+"""The conflicts of Stripe's customers."""
+
 IMPORT = ImportKind(
     "customers",
     title="every customer in Stripe becomes a customer with an account in Togai",
     source=CUSTOMER.target,
+    target=CUSTOMER.source,
     flow="stripe-customer-to-togai-customer",
+    sliced=True,
+    conflicts=TO_TOGAI,
 )
 
 IMPORT_ACCOUNTS = ImportKind(
     "accounts",
     title="every account in Togai becomes a customer in Stripe",
     source=CUSTOMER.source,
+    target=CUSTOMER.target,
     flow="togai-account-to-stripe-customer",
     timed=False,
+    conflicts=(SAME_EMAIL, NAMED_OTHERWISE, DOES_NOT_FIT),
 )
 
 DOMAIN = Domain(

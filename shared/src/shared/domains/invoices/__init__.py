@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.domains.choices import ConflictKind
 from shared.domains.invoices import stripe, togai
 from shared.domains.invoices.flows import FLOWS
 from shared.domains.model import Domain, ImportKind, Kind, Relation, View
@@ -24,7 +25,24 @@ IMPORT = ImportKind(
     "invoices",
     title="every invoice that is due in Togai becomes an invoice in Stripe, also one that is older than the flow link",
     source=INVOICE.source,
+    target=INVOICE.target,
     flow="togai-invoice-to-stripe-invoice",
+    conflicts=(
+        ConflictKind(
+            "missing_customer",
+            title="no Stripe customer stands behind its account",
+            codes=("no_customer",),
+            choices=("wait", "leave_out"),
+            remedy="`tandem import accounts`, or `tandem customers link`",
+        ),
+        ConflictKind(
+            "missing_email",
+            title="its customer has no e-mail address to send it to",
+            codes=("no_email",),
+            choices=("wait", "leave_out"),
+            remedy="add an address",
+        ),
+    ),
 )
 
 DOMAIN = Domain(

@@ -1,0 +1,63 @@
+"""The report of an import: every entity that is not linked, with why, and what to do. As CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from shared.domains import import_kinds
+from shared.domains.choices import ConflictKind
+from shared.flows.imports import ImportRequest
+from shared.flows.runs import Run
+from shared.identity import Ref
+from sqlmodel import Session
+
+from console.api.state import State
+from console.projection import imports as imported
+
+COLUMNS = ("kind", "id", "what", "conflict", "why", "run", "what_to_do")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet would take for a formula."""
+
+
+def lines(state: State, request: ImportRequest) -> Iterator[str]:
+    """Line by line, the names of the columns first."""
+    kinds = {kind.name: kind for kind in import_kinds()[request.kind].all_conflicts}
+    yield _line(COLUMNS)
+    with Session(state.database.engine) as session:
+        for what, run in imported.rest(session, request.id):
+            ref, kind = Ref.parse(run.aggregate), kinds.get(run.verdict)
+            conflict, why = kind.name if kind else "", run.problem.reason if run.problem else run.reason
+            todo = to_do(request, what, run, kind)
+            yield _line((f"{ref.app} {ref.noun}", ref.id, what, conflict, why, run.id, todo))
+
+
+def to_do(request: ImportRequest, what: str, run: Run, kind: ConflictKind | None) -> str:
+    """What a person does about an entity that is not linked."""
+    entity = Ref.parse(run.aggregate).id
+    again = f"tandem import {request.kind} --id {entity}"
+    if what == "failed":
+        return f"tandem dead-letters list --id {entity}, then retry it" if not request.dry_run else "see why"
+    if what == "going_on":
+        return f"nothing yet; tandem runs show {run.id} says how far it is"
+    if kind is None and what == "waiting":
+        return f"tandem runs show {run.id} says what it waits for; it goes on by itself then"
+    if kind is None:
+        return f"nothing, or {again} if it should be linked"
+    if what == "waiting":
+        return f"{kind.remedy}; it goes on by itself then"
+    if what == "conflicts" and not request.dry_run:
+        return f"tandem conflicts show {run.id}, then decide"
+    return f"{kind.remedy}, then {again}"
+
+
+def _line(values: tuple[str, ...]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow([as_text(value) for value in values])
+    return out.getvalue()
+
+
+def as_text(value: str) -> str:
+    """What a spreadsheet shows and never computes: the texts are of whoever wrote them at a vendor."""
+    return f"'{value}" if value.lstrip().startswith(FORMULA) or value.startswith(FORMULA) else value

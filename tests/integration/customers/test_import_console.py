@@ -1,0 +1,153 @@
+"""An import from the request in the console to its report: real importer and worker, the sandbox at both ends."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.customers.conftest import Make
+from tests.stack.console import Console
+from tests.stack.imports import run_imports
+from tests.stack.in_process import InProcess
+
+ALL, WITHOUT = 45, 14
+
+
+@pytest.fixture
+def console(tandem: InProcess, tmp_path: Path) -> Iterator[Console]:
+    """What it shows is what the worker wrote."""
+    made = Console(tandem, tmp_path)
+    yield made
+    made.close()
+
+
+async def asked(tandem: InProcess, console: Console, kind: str = "customers", **payload: Any) -> dict[str, Any]:
+    """An import that a person asks for, when it has ended."""
+    body = {"kind": kind, "payload": payload}
+    answer = await asyncio.to_thread(console.ask, "POST", "/api/imports", json=body)
+    assert answer.status_code == 202, answer.text
+    await run_imports(tandem)
+    return dict((await asyncio.to_thread(console.ask, "GET", f"/api/imports/{answer.json()['id']}")).json())
+
+
+async def made_before(tandem: InProcess, count: int, without: int) -> list[str]:
+    """Customers at Stripe before Tandem came, the first ones without an address."""
+    found = [tandem.customer(name=f"Customer {n}", **({"email": ""} if n < without else {})) for n in range(count)]
+    await tandem.stood_before()
+    return found
+
+
+async def test_the_first_landing(tandem: InProcess, console: Console) -> None:
+    """45 customers, 14 without an address: a preview writes nothing, an import links 31, a second one nothing."""
+    await made_before(tandem, ALL, WITHOUT)
+    writes = tandem.writes()
+    preview = await asked(tandem, console, dry_run=True)
+    after_preview = tandem.writes() - writes
+    first = await asked(tandem, console)
+    writes = tandem.writes()
+    second = await asked(tandem, console)
+    kinds = {kind["name"]: kind["count"] for kind in preview["conflict_kinds"]}
+
+    assert (preview["state"], preview["new"], kinds, after_preview) == ("done", 31, {"missing_email": 14}, 0)
+    assert (first["state"], first["listed"], first["written"]) == ("done", ALL, ALL)
+    assert (first["linked"], first["waiting"], first["done"]) == (31, 14, 31)
+    assert (second["linked"], second["already"], second["waiting"], second["done"]) == (0, 31, 14, 31)
+    assert tandem.writes() == writes
+    assert tandem.letters() == []
+
+
+async def rows(console: Console, import_id: str) -> dict[str, dict[str, str]]:
+    """The report, by the id of each entity."""
+    answer = await asyncio.to_thread(console.ask, "GET", f"/api/imports/{import_id}/report")
+    assert answer.headers["content-type"].startswith("text/csv")
+    return {row["id"]: row for row in csv.DictReader(io.StringIO(answer.text, newline=""))}
+
+
+async def test_the_report_names_each_that_is_not_linked_and_what_to_do(tandem: InProcess, console: Console) -> None:
+    """With the conflict, why, and the run; who is linked is not in it."""
+    waits, linked = tandem.customer(email=""), tandem.customer()
+    twins = [tandem.customer(email="twin@x.test") for _ in range(2)]
+    deleted = tandem.customer()
+    tandem.call("stripe", "DELETE", f"/v1/customers/{deleted}")
+    await tandem.stood_before()
+    found = await asked(tandem, console, ids=[waits, linked, deleted, *twins])
+    preview = await asked(tandem, console, dry_run=True)
+    report = await rows(console, found["id"])
+    foreseen = await rows(console, preview["id"])
+
+    assert report.keys() == {waits, deleted, *twins}
+    assert (found["waiting"], found["left_out"], found["linked"]) == (1, 3, 1)
+    assert (report[waits]["what"], report[waits]["conflict"]) == ("waiting", "missing_email")
+    assert report[waits]["what_to_do"] == "add an address in Stripe; it goes on by itself then"
+    assert (report[twins[0]]["what"], report[twins[0]]["conflict"]) == ("left_out", "same_email")
+    assert f"tandem import customers --id {twins[0]}" in report[twins[0]]["what_to_do"]
+    assert twins[1] in report[twins[0]]["why"]
+    assert report[deleted]["why"] == f"{deleted} was deleted in Stripe before it was linked"
+    assert report[waits]["run"].startswith("run_")
+    assert {name: row["conflict"] for name, row in foreseen.items()} == {
+        waits: "missing_email", twins[0]: "same_email", twins[1]: "same_email"
+    }  # fmt: skip
+
+
+async def test_choices_are_of_the_conflicts_that_there_are(tandem: InProcess, console: Console) -> None:
+    """A wrong one is refused with those that there are; a right one is carried out."""
+    customer = tandem.customer(email="")
+    await tandem.stood_before()
+    wrong = [{"missing_mail": "wait"}, {"missing_email": "decide"}]
+    bodies = [{"kind": "customers", "payload": {"choices": choices}} for choices in wrong]
+    answers = [await asyncio.to_thread(console.ask, "POST", "/api/imports", json=body) for body in bodies]
+    found = await asked(tandem, console, choices={"missing_email": "leave_out"})
+
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert "there are missing_email" in answers[0].json()["error"]["message"]
+    assert "can be wait or leave_out" in answers[1].json()["error"]["message"]
+    assert (found["waiting"], found["left_out"]) == (0, 1)
+    assert (await rows(console, found["id"]))[customer]["what"] == "left_out"
+
+
+async def test_who_waited_before_the_import_is_counted_as_waiting(tandem: InProcess, console: Console) -> None:
+    """And as linked as soon as it is."""
+    customer = tandem.customer(email="")
+    await tandem.drain()
+    before = await asked(tandem, console)
+    tandem.change(customer, email="now@x.test")
+    await tandem.drain()
+    after = (await asyncio.to_thread(console.ask, "GET", f"/api/imports/{before['id']}")).json()
+
+    assert (before["waiting"], before["done"], before["state"]) == (1, 0, "done")
+    assert (after["waiting"], after["done"]) == (0, 1)
+
+
+async def test_a_preview_says_whether_togais_limit_would_be_passed(make: Make, tmp_path: Path) -> None:
+    """What stands there is counted no further than the limit."""
+    tandem = await make(default_currency="USD", togai_account_quota=3)
+    tandem.account("one")
+    tandem.account("two")
+    await made_before(tandem, 4, 0)
+    console = Console(tandem, tmp_path)
+    try:
+        found = await asked(tandem, console, dry_run=True)
+    finally:
+        console.close()
+
+    assert (found["standing"], found["quota"], found["new"], found["over_quota"]) == (2, 3, 4, 3)
+
+
+async def test_accounts_are_imported_the_same_way(tandem: InProcess, console: Console) -> None:
+    """Same preview, same report."""
+    for name in ("a", "b"):
+        tandem.account(name, primaryEmail=f"{name}@x.test")
+    tandem.customer(email="a@x.test")
+    await tandem.stood_before()
+    preview = await asked(tandem, console, kind="accounts", dry_run=True)
+    found = await asked(tandem, console, kind="accounts")
+
+    assert (preview["new"], preview["matched"], preview["conflicts"]) == (1, 1, 0)
+    assert (found["linked"], found["done"]) == (2, 2)
+    assert await rows(console, found["id"]) == {}

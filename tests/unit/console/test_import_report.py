@@ -1,0 +1,51 @@
+"""The report of an import says what to do, and no spreadsheet computes anything of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from console.api.import_report import _line, as_text, to_do
+from shared.domains import import_kinds
+from shared.flows.imports import ImportRequest
+
+from tests.integration.console import records
+
+REQUEST = ImportRequest(id="imp_1", kind="customers", flow_link="l", connection="c", requested_at="t", created_until=1)
+KINDS = {kind.name: kind for kind in import_kinds()["customers"].all_conflicts}
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", '=HYPERLINK("x")'])
+def test_what_begins_like_a_formula_is_text(text: str) -> None:
+    """The texts are of whoever wrote them at a vendor."""
+    [row] = csv.reader(io.StringIO(_line((text, "cus_1")), newline=""))
+
+    assert row == [f"'{text}", "cus_1"]
+
+
+@pytest.mark.parametrize("text", ["", "cus_1", "a=b", "it's -1", 'say "x", y\nz'])
+def test_any_other_text_stays(text: str) -> None:
+    """Commas, quotes and ends of lines too."""
+    [row] = csv.reader(io.StringIO(_line((as_text(text), "end")), newline=""))
+
+    assert row == [text, "end"]
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "said"),
+    [
+        ("waiting", "missing_email", "add an address in Stripe; it goes on by itself then"),
+        ("left_out", "same_email", "then tandem import customers --id cus_1"),
+        ("conflicts", "same_email", "tandem conflicts show run_1, then decide"),
+        ("failed", "", "tandem dead-letters list --id cus_1, then retry it"),
+        ("waiting", "", "tandem runs show run_1 says what it waits for"),
+        ("going_on", "", "tandem runs show run_1 says how far it is"),
+        ("left_out", "", "tandem import customers --id cus_1 if it should be linked"),
+    ],
+)
+def test_each_says_what_to_do(what: str, kind: str, said: str) -> None:
+    """With the exact command and id."""
+    run = records.run("1", id="run_1")
+
+    assert said in to_do(REQUEST, what, run, KINDS.get(kind))
