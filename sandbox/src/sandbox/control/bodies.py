@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sandbox.stripe_api import invoice_payments
+from sandbox.stripe_api import disputes, invoice_payments
 from sandbox.stripe_api.checkout import Outcome
 from sandbox.tenants import RESOURCES, Resource, Right
 from sandbox.togai_api.invoice_models import InvoiceClass, InvoiceType, Status
@@ -101,6 +101,22 @@ class InvoicePayment(Body):
     outcome: invoice_payments.Outcome
     amount: int | Amount | None = None
     shuffled: bool | int = False
+
+
+class Dispute(Body):
+    """What the payer's bank does with a charge: the first call disputes it, the second closes it with an outcome."""
+
+    account: str
+    charge: str = Field(min_length=1)
+    outcome: disputes.Outcome | None = None
+    shuffled: bool | int = False
+
+
+class RefundEnd(Body):
+    """What becomes of a refund."""
+
+    account: str
+    status: Literal["succeeded", "failed", "canceled"]
 
 
 class PricePlanVersion(Body):
