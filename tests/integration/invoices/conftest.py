@@ -97,6 +97,27 @@ class Invoices:
         body = {"account": self.tandem.accounts["stripe"]["id"], "outcome": outcome, "amount": amount}
         self.tandem.control.call("POST", f"/stripe/invoices/{invoice}/pay", body)
 
+    def intent(self, invoice: str) -> str:
+        """The payment intent that paid a Stripe invoice last."""
+        rows = self.tandem.call("stripe", "GET", "/v1/invoice_payments", params={"invoice": invoice})["data"]
+        return str(rows[0]["payment"]["payment_intent"])
+
+    def refund(self, invoice: str, amount: int | None = None) -> str:
+        """What a person gives back of a Stripe invoice's last payment. Returns the refund's id."""
+        data = {"payment_intent": self.intent(invoice)} | ({} if amount is None else {"amount": str(amount)})
+        return str(self.tandem.call("stripe", "POST", "/v1/refunds", data=data)["id"])
+
+    def end_refund(self, refund: str, status: str) -> None:
+        """What the bank says of a refund days later."""
+        body = {"account": self.tandem.accounts["stripe"]["id"], "status": status}
+        self.tandem.control.call("POST", f"/stripe/refunds/{refund}", body)
+
+    def dispute(self, invoice: str, outcome: str | None = None) -> None:
+        """What the payer's bank does: it disputes the payment, and with an outcome closes the dispute."""
+        charge = self.tandem.call("stripe", "GET", f"/v1/payment_intents/{self.intent(invoice)}")["latest_charge"]
+        body = {"account": self.tandem.accounts["stripe"]["id"], "charge": charge, "outcome": outcome}
+        self.tandem.control.call("POST", "/stripe/disputes", body)
+
     def payments(self) -> list[tuple[str, str]]:
         """Transaction number and amount of each payment in Togai, the oldest first."""
         rows = self.tandem.call("togai", "GET", "/payments")["data"]

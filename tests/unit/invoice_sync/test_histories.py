@@ -15,7 +15,7 @@ from shared.errors import NotReady
 
 Json = dict[str, Any]
 Event = tuple[Json, ...]
-"""What one event of Stripe tells: the objects that it changed, as they are after it."""
+"""What one event of Stripe shows: the objects that it changed, as they are after it."""
 TOTAL = 10_000
 
 
@@ -23,7 +23,7 @@ def invoice(status: str) -> Json:
     return {"object": "invoice", "id": "in_1", "status": status, "total": TOTAL}
 
 
-def told(kind: str, id: str, status: str, amount: int, **more: Any) -> Json:
+def thing(kind: str, id: str, status: str, amount: int, **more: Any) -> Json:
     return {"object": kind, "id": id, "status": status, "amount": amount, **more}
 
 
@@ -32,19 +32,19 @@ def part(amount: int, place: int = 1) -> Json:
 
 
 def refund(amount: int, status: str = "succeeded", place: int = 1) -> Event:
-    return (told("refund", f"re_{place}", status, amount),)
+    return (thing("refund", f"re_{place}", status, amount),)
 
 
 def dispute(status: str, amount: int = TOTAL) -> Event:
-    return (told("dispute", "du_1", status, amount),)
+    return (thing("dispute", "du_1", status, amount),)
 
 
 def note(amount: int, status: str = "issued", place: int = 1) -> Event:
-    return (told("credit_note", f"cn_{place}", status, amount),)
+    return (thing("credit_note", f"cn_{place}", status, amount),)
 
 
 def intent(status: str, **more: Any) -> Json:
-    return told("payment_intent", "pi_1", status, TOTAL, **more)
+    return thing("payment_intent", "pi_1", status, TOTAL, **more)
 
 
 SENT: Event = (invoice("open"),)
@@ -61,7 +61,7 @@ HALF, REST = (part(4_000),), (part(6_000, 2), invoice("paid"))
 HISTORIES: dict[str, tuple[Sequence[Event], tuple[str, str, int, str]]] = {
     "nothing yet": ([SENT], ("open", "DUE", 0, "")),
     "paid": ([SENT, WHOLE], ("paid", "PAID", 10_000, "")),
-    "told twice, by both events": ([SENT, (part(TOTAL),), WHOLE], ("paid", "PAID", 10_000, "")),
+    "reported twice, by both events": ([SENT, (part(TOTAL),), WHOLE], ("paid", "PAID", 10_000, "")),
     "in two parts": ([SENT, HALF, REST], ("paid", "PAID", 10_000, "")),
     "a part": ([SENT, HALF], ("partly paid", "PARTIALLY_PAID", 4_000, "")),
     "failed": ([SENT, FAILED], ("failed", "DUE", 0, "payment failed")),
@@ -174,7 +174,7 @@ def end_of(history: Sequence[Event], order: Sequence[int]) -> tuple[str, str, in
     togai, latest, outcome = Togai(), 0, Outcome("open")
     for event in order:
         latest = max(latest, event)
-        facts = gathered([found for told in history[: latest + 1] for found in told])
+        facts = gathered([found for shown in history[: latest + 1] for found in shown])
         outcome = outcome_of(facts, "USD")
         togai.count(facts)
         togai.record(outcome)
@@ -197,7 +197,7 @@ def test_there_are_thirty_of_at_most_five_events() -> None:
 
 
 OBJECTS = st.sampled_from([
-    told(kind, f"{kind}_{place}", status, 100 * place)
+    thing(kind, f"{kind}_{place}", status, 100 * place)
     for kind, statuses in ORDER.items() for status in statuses for place in (1, 2)
 ])  # fmt: skip
 
@@ -216,7 +216,7 @@ def test_facts_do_not_depend_on_the_order_in_which_they_come(objects: list[Json]
 def test_a_status_that_is_not_known_waits() -> None:
     """It is not taken for another one."""
     with pytest.raises(NotReady, match="refund re_9 is reversed"):
-        gathered([told("refund", "re_9", "reversed", 5)])
+        gathered([thing("refund", "re_9", "reversed", 5)])
 
 
 def test_what_togai_says_last_stays() -> None:

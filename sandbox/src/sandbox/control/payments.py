@@ -49,7 +49,7 @@ class Payments:
         """The routes below `/control`."""
         table: list[tuple[str, str, Run]] = [
             ("POST", "/stripe/checkout", self.checkout), ("POST", "/stripe/invoices/{id}/pay", self.pay_invoice),
-            ("POST", "/stripe/disputes", self.dispute), ("POST", "/stripe/refunds/{id}", self.settle_refund),
+            ("POST", "/stripe/disputes", self.dispute), ("POST", "/stripe/refunds/{id}", self.end_refund),
             ("GET", "/outbox", self.show_outbox),
         ]  # fmt: skip
         return [Route(path, answering(run), methods=[method]) for method, path, run in table]
@@ -90,18 +90,18 @@ class Payments:
         call = self._call(request, body.account)
         try:
             with self._world.store.transaction(), shuffled(call, chance(body.shuffled)):
-                found = disputes.play(call, body.charge, body.outcome)
+                found = disputes.act(call, body.charge, body.outcome)
         except LookupError as error:
             raise ControlError(404, str(error)) from error
         return {"dispute": found["id"], "status": found["status"], "amount": found["amount"]}
 
-    async def settle_refund(self, request: Request) -> Json:
+    async def end_refund(self, request: Request) -> Json:
         """Plays what becomes of a refund at the bank."""
         body, id = await read(request, bodies.RefundEnd), request.path_params["id"]
         call = self._call(request, body.account)
         try:
             with self._world.store.transaction():
-                return {"refund": id, "status": refunds.settle(call, id, body.status)["status"]}
+                return {"refund": id, "status": refunds.end(call, id, body.status)["status"]}
         except LookupError as error:
             raise ControlError(404, str(error)) from error
 

@@ -32,7 +32,7 @@ class Impossible(ValueError):
     """What no bank could do with this charge."""
 
 
-def play(call: Call, charge: str, outcome: Outcome | None) -> Body:
+def act(call: Call, charge: str, outcome: Outcome | None) -> Body:
     """What the payer's bank does: the first call disputes a charge, the second closes it with an outcome."""
     found = call.world.store.get(call.scope, payments.CHARGE, charge)
     if found is None or found.deleted:

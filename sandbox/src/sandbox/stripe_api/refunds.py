@@ -84,7 +84,7 @@ def make(call: Call, charge: Document, amount: int | None, **more: Any) -> Body:
     return documents.add(call, refund, lookup=charge.id, event="refund.created")
 
 
-def settle(call: Call, id: str, status: str) -> Body:
+def end(call: Call, id: str, status: str) -> Body:
     """What becomes of a refund that is pending; one that succeeded may come back from the bank days later."""
     found = call.world.store.get(call.scope, KIND, id)
     if found is None:

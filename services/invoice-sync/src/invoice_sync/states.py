@@ -1,7 +1,7 @@
 """What the payments, refunds, disputes and closings of one invoice come to: the written transition table. Pure.
 
 Facts are Stripe's objects. Each moves along its row of `ORDER` only, so that late, early and doubled ones come to the
-same; `outcome_of` reads off what the invoice is, and what Togai is told.
+same; `outcome_of` reads off what the invoice is, and what Togai has to show.
 
 | Stripe's invoice | money | it is | Togai's invoice |
 | --- | --- | --- | --- |
@@ -36,9 +36,9 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     "refund": ("requires_action", "pending", "succeeded", "canceled", "failed"),
     "credit_note": ("issued", "void"),
     "dispute": ("warning_needs_response", "warning_under_review", "warning_closed", "needs_response", "under_review",
-                "prevented", "lost", "won"),
+                "prevented", "appeal_needs_response", "appeal_under_review", "lost", "won"),
 }  # fmt: skip
-"""The statuses of each kind of object, in the order in which they come: of two that are told, the later one holds."""
+"""The statuses of each kind of object, in the order in which they come: the latest one holds."""
 
 BECOMES: Mapping[str, tuple[str, ...]] = {
     "VOID": ("DUE", "UN_COLLECTIBLE"), "UN_COLLECTIBLE": ("DUE",), "REFUND_INITIATED": ("PAID",),
