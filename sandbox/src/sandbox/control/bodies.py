@@ -203,6 +203,14 @@ class NewTogaiInvoice(Body):
         return Parts(self.currency or currency, lines, Decimal(self.tax), Decimal(self.discount), Decimal(self.credits))
 
 
+class BillingCycle(Body):
+    """One cycle of an account: what it used of each meter, or license, of its plan."""
+
+    account: str
+    togai_account: str
+    usage: dict[str, Annotated[Amount, Field(pattern="^[0-9]")]] = Field(default_factory=dict)
+
+
 class TogaiInvoiceChange(Body):
     """What becomes of a Togai invoice without any call of the API."""
 
