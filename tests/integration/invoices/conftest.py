@@ -18,6 +18,7 @@ from shared.domains.invoices import DOMAIN
 from shared.domains.invoices.flows import INVOICE_TO_STRIPE
 from shared.events.envelope import Origin
 from shared.flows.runs import Run
+from shared.identity import CONSOLE_SOURCE
 
 from tests.contract.sandbox.conftest import control as control
 from tests.contract.sandbox.conftest import process as process
@@ -62,6 +63,20 @@ class Invoices:
             subject_of=subject_of,
         )
         self.tandem.deliver(msgspec.structs.replace(made, origin=origin))
+
+    async def decide(self, change: str, invoice: str, reason: str = "asked by hand") -> None:
+        """What a person asks for in the console, and all that it causes."""
+        body = {"invoice_id": invoice, "change": change, "reason": reason}
+        made = togai_event(
+            "invoice.decision_requested",
+            json.dumps(body).encode(),
+            self.tandem.registry.connections["togai"],
+            event_id=f"req_{secrets.token_hex(8)}",
+            now=datetime.now(UTC),
+            subject_of=subject_of,
+        )
+        self.tandem.deliver(msgspec.structs.replace(made, source=CONSOLE_SOURCE))
+        await self.tandem.drain()
 
     async def bring(self, invoice: str, event: str = "invoice.generated", origin: Origin = "live") -> None:
         """The webhook comes in, and all that it causes comes to its end."""

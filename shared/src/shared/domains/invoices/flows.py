@@ -1,8 +1,9 @@
-"""The built-in flows of invoices, as data. Both move money: on a home with real keys a person switches them on."""
+"""The built-in flows of invoices, as data. Those that move money a person switches on, on a home with real keys."""
 
 from __future__ import annotations
 
 from shared.domains.flow import Flow, FlowStep
+from shared.domains.invoices.by_hand import INVOICES_BY_HAND
 from shared.domains.invoices.stripe import CHANGES, StripeInvoiceNamed
 from shared.domains.invoices.togai import InvoiceToRecord
 
@@ -129,4 +130,4 @@ CHANGED_TO_TOGAI = Flow(
     ),
 )
 
-FLOWS = (INVOICE_TO_STRIPE, CLOSED_TO_STRIPE, PAYMENT_TO_TOGAI, CHANGED_TO_TOGAI)
+FLOWS = (INVOICE_TO_STRIPE, CLOSED_TO_STRIPE, PAYMENT_TO_TOGAI, CHANGED_TO_TOGAI, INVOICES_BY_HAND)
