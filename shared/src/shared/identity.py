@@ -107,6 +107,11 @@ def unlink_id(relation: str, refs: Iterable[str]) -> str:
     return f"map_{_digest('unlinked', relation, *sorted(refs))}"
 
 
+def hold_id(relation: str, ref: str) -> str:
+    """The record of a person's decision that nothing more is made for an entity of a relation."""
+    return f"map_{_digest('held', relation, ref)}"
+
+
 def create_key(app_account: str, action: str, source: str, attempt: int) -> str:
     """Idempotency key of a create: the same until the claim's attempt is raised (design law 2)."""
     return f"{OWN_KEY_PREFIX}{action}-{_digest(app_account, action, source, size=16)}-{attempt}"

@@ -164,6 +164,10 @@ class Settings(BaseSettings):
     stripe_invoice_setting: str = Field(
         "StripeInvoiceId", description="name of the Settings of a Togai invoice that holds its Stripe invoice's id"
     )
+    stripe_invoice_state_setting: str = Field(
+        "StripeInvoiceState",
+        description="name of the Settings of a Togai invoice that says what Togai has no status for: refunds, disputes",
+    )
     invoice_days_until_due: int = Field(
         30, ge=0, le=365, description="days until a Stripe invoice is due whose Togai invoice tells no date to come"
     )

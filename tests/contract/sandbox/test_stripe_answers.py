@@ -102,6 +102,19 @@ def bills(shop: Shop) -> None:
     shop.get(f"refunds/{refund}", expand=["charge"])
     shop.post(f"refunds/{refund}", metadata={"a": "1"})
     shop.get("refunds")
+    charge = shop.get(f"refunds/{refund}")["charge"]
+    dispute = shop.control("POST", "/stripe/disputes", charge=charge)["dispute"]
+    shop.get(f"disputes/{dispute}", expand=["charge", "payment_intent"])
+    shop.get("disputes", charge=charge)
+    shop.post(f"disputes/{dispute}/close")
+    debit = shop.open_invoice()["id"]
+    for outcome in ("processing", "succeeded"):
+        shop.control("POST", f"/stripe/invoices/{debit}/pay", outcome=outcome)
+    intent = shop.get("invoice_payments", invoice=debit)["data"][0]["payment"]["payment_intent"]
+    shop.control(
+        "POST", f"/stripe/refunds/{shop.post('refunds', payment_intent=intent, amount=5)['id']}", status="succeeded"
+    )
+    shop.control("POST", f"/stripe/refunds/{shop.post('refunds', payment_intent=intent)['id']}", status="failed")
     lines = [{"type": "custom_line_item", "description": "x", "unit_amount": 30, "quantity": 2}]
     note = shop.post("credit_notes", invoice=draft.partition("/")[2], lines=lines, refund_amount=20, credit_amount=40)[
         "id"

@@ -180,6 +180,47 @@ def test_refunds(shop: Shop) -> None:
     assert shop.post(f"refunds/{first['id']}", metadata={"a": "1"})["metadata"] == {"a": "1"}
 
 
+@pytest.mark.parametrize(
+    ("outcome", "last"),
+    [("won", ["charge.dispute.closed", "charge.dispute.funds_reinstated"]), ("lost", ["charge.dispute.closed"])],
+)
+def test_a_dispute(shop: Shop, outcome: str, last: list[str]) -> None:
+    """The first call takes back what was not refunded, the second closes it; the invoice stays paid."""
+    invoice = shop.open_invoice()
+    pay(shop, invoice)
+    charge = shop.get("charges")["data"][0]["id"]
+    shop.post("refunds", charge=charge, amount=100)
+    first = shop.control("POST", "/stripe/disputes", charge=charge)
+    opened = shop.types()[-3:]
+    second = shop.control("POST", "/stripe/disputes", charge=charge, outcome=outcome)
+    again = shop.app.call("POST", "/control/stripe/disputes", json={"account": shop.account, "charge": charge})
+    found = shop.get("disputes", charge=charge)["data"]
+
+    assert opened == ["charge.updated", "charge.dispute.created", "charge.dispute.funds_withdrawn"]
+    assert (first["status"], first["amount"], second["status"]) == ("needs_response", 900, outcome)
+    assert shop.types()[-len(last) :] == last
+    assert sum(moved["amount"] for moved in found[0]["balance_transactions"]) == (0 if outcome == "won" else -900)
+    assert (again.status_code, shop.get(f"charges/{charge}")["disputed"]) == (409, True)
+    assert shop.get(f"invoices/{invoice['id']}")["status"] == "paid"
+
+
+@pytest.mark.parametrize(("status", "refunded"), [("succeeded", 400), ("failed", 0), ("canceled", 0)])
+def test_a_refund_that_takes_days(shop: Shop, status: str, refunded: int) -> None:
+    """Of a bank debit it is pending first; what does not arrive is with the charge again, and can be refunded again."""
+    invoice = shop.open_invoice()
+    for outcome in ("processing", "succeeded"):
+        pay(shop, invoice, outcome)
+    charge = shop.get("charges")["data"][0]["id"]
+    refund = shop.post("refunds", charge=charge, amount=400)
+    shop.control("POST", f"/stripe/refunds/{refund['id']}", status=status)
+    events = [type for type in shop.types() if "refund." in type]
+
+    assert (refund["status"], shop.get(f"refunds/{refund['id']}")["status"]) == ("pending", status)
+    assert shop.get(f"charges/{charge}")["amount_refunded"] == refunded
+    assert events[:3] == ["refund.created", "refund.updated", "charge.refund.updated"]
+    assert ("refund.failed" in events) == (status == "failed")
+
+
 def test_a_credit_note_before_the_payment(shop: Shop) -> None:
     """It lowers what is open, and can be taken back; over the whole the invoice is paid by it."""
     invoice = shop.open_invoice()

@@ -235,3 +235,73 @@ def test_an_invoice_of_a_group(org: Org) -> None:
     assert (made["ownerId"], made["invoiceDetails"]["invoiceGroup"]["invoiceCurrency"]) == ("group.1", "EUR")
     assert [item["id"] for item in org.good("GET", "/invoices?owner_id=group.1")["data"]] == [made["id"]]
     assert org.pay(made["id"], 100, currency="EUR").status_code == 201
+
+
+def card(model: str, *slabs: tuple[str, str, str]) -> dict[str, Any]:
+    """A usage rate card in USD: where each slab starts, how it is priced, and its rate."""
+    kinds = [
+        {"order": place, "startAfter": int(start), "priceType": kind, "slabConfig": {"packageSize": "10"}}
+        for place, (start, kind, _) in enumerate(slabs, 1)
+    ]
+    rates = [{"order": place, "rate": float(rate)} for place, (*_, rate) in enumerate(slabs, 1)]
+    return {
+        "usageMeterId": "um.calls", "displayName": "Calls", "ratePlan": {"pricingModel": model, "slabs": kinds},
+        "rateValues": [{"currency": "USD", "slabRates": rates}],
+    }  # fmt: skip
+
+
+def billed(org: Org, used: str, rate_card: dict[str, Any], **more: Any) -> Any:
+    """A cycle of an account whose plan has this card."""
+    details = {"supportedCurrencies": ["USD"], "usageRateCards": [rate_card], **more}
+    plan = org.plan(rates=None, details=details)["id"]
+    today = datetime.now(UTC).date().isoformat()
+    assert org.put_on(plan, today).is_success
+    body = {"account": org.account, "togai_account": "A1", "usage": {"um.calls": used}}
+    return org.app.control("POST", "/togai/billing_cycle", body)
+
+
+TIERS = (("0", "PER_UNIT", "0.5"), ("100", "PER_UNIT", "0.25"))
+
+
+@pytest.mark.parametrize(
+    ("used", "rate_card", "total"),
+    [
+        ("150", card("TIERED", *TIERS), "62.5"),
+        ("150", card("VOLUME", *TIERS), "37.5"),
+        ("100", card("TIERED", *TIERS), "50"),
+        ("0", card("TIERED", *TIERS), "0"),
+        ("21", card("TIERED", ("0", "PACKAGE", "3")), "9"),
+        ("1", card("TIERED", ("0", "FLAT", "7"), ("10", "PER_UNIT", "1")), "7"),
+        ("12.5", card("TIERED", ("0", "FLAT", "7"), ("10", "PER_UNIT", "1")), "9.5"),
+    ],
+)
+def test_a_billing_cycle(org: Org, used: str, rate_card: dict[str, Any], total: str) -> None:
+    """Usage is rated by the plan: slab after slab, or all by the slab that it reaches."""
+    made = billed(org, used, rate_card)
+
+    assert Decimal(str(made["totalAmount"])) == Decimal(total)
+    assert made["status"] == ("PAID" if total == "0" else "DUE")
+    assert adds_up(made["revenueInfo"])
+
+
+def test_a_billing_cycle_with_fees_and_a_minimum(org: Org) -> None:
+    """Fees are lines of their own, and what lacks to the minimum is too; it was a draft first."""
+    fee = {"id": "addon.x.fee", "displayName": "Fee", "enableProration": False, "invoiceTiming": "IN_ADVANCE",
+           "type": "RECURRING", "rateValues": [{"currency": "USD", "rate": 10}]}  # fmt: skip
+    least = {"displayName": "Minimum", "rateValues": [{"currency": "USD", "rate": 100}]}
+    made = billed(org, "150", card("TIERED", *TIERS), fixedFeeRateCards=[fee], minimumCommitment=least)
+    found = {line["type"]: Decimal(str(line["value"])) for line in leaves(made["revenueInfo"])}
+    before = org.app.control("GET", "/history", account=org.account)["versions"]
+
+    assert found["ADVANCED_FIXED_FEE"] == 10
+    assert found["TRUE_UP_AMOUNT"] == Decimal("27.5")
+    assert Decimal(str(made["totalAmount"])) == 100
+    assert [row["body"]["status"] for row in before if row["kind"] == "invoice"] == ["DRAFT", "DUE"]
+
+
+@pytest.mark.parametrize(("account", "usage", "status"), [("A1", {"um.x": "1"}, 409), ("A1", {}, 409), ("A9", {}, 404)])
+def test_a_billing_cycle_that_cannot_be(org: Org, account: str, usage: dict[str, str], status: int) -> None:
+    """Without a plan, and of an account that is not there."""
+    body = {"account": org.account, "togai_account": account, "usage": usage}
+
+    assert org.app.call("POST", "/control/togai/billing_cycle", json=body).status_code == status

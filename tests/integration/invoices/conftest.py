@@ -18,6 +18,7 @@ from shared.domains.invoices import DOMAIN
 from shared.domains.invoices.flows import INVOICE_TO_STRIPE
 from shared.events.envelope import Origin
 from shared.flows.runs import Run
+from shared.identity import CONSOLE_SOURCE
 
 from tests.contract.sandbox.conftest import control as control
 from tests.contract.sandbox.conftest import process as process
@@ -63,6 +64,20 @@ class Invoices:
         )
         self.tandem.deliver(msgspec.structs.replace(made, origin=origin))
 
+    async def decide(self, change: str, invoice: str, reason: str = "asked by hand") -> None:
+        """What a person asks for in the console, and all that it causes."""
+        body = {"invoice_id": invoice, "change": change, "reason": reason}
+        made = togai_event(
+            "invoice.decision_requested",
+            json.dumps(body).encode(),
+            self.tandem.registry.connections["togai"],
+            event_id=f"req_{secrets.token_hex(8)}",
+            now=datetime.now(UTC),
+            subject_of=subject_of,
+        )
+        self.tandem.deliver(msgspec.structs.replace(made, source=CONSOLE_SOURCE))
+        await self.tandem.drain()
+
     async def bring(self, invoice: str, event: str = "invoice.generated", origin: Origin = "live") -> None:
         """The webhook comes in, and all that it causes comes to its end."""
         self.tell(invoice, event, origin)
@@ -96,6 +111,27 @@ class Invoices:
         """What a customer does at a Stripe invoice's page."""
         body = {"account": self.tandem.accounts["stripe"]["id"], "outcome": outcome, "amount": amount}
         self.tandem.control.call("POST", f"/stripe/invoices/{invoice}/pay", body)
+
+    def intent(self, invoice: str) -> str:
+        """The payment intent that paid a Stripe invoice last."""
+        rows = self.tandem.call("stripe", "GET", "/v1/invoice_payments", params={"invoice": invoice})["data"]
+        return str(rows[0]["payment"]["payment_intent"])
+
+    def refund(self, invoice: str, amount: int | None = None) -> str:
+        """What a person gives back of a Stripe invoice's last payment. Returns the refund's id."""
+        data = {"payment_intent": self.intent(invoice)} | ({} if amount is None else {"amount": str(amount)})
+        return str(self.tandem.call("stripe", "POST", "/v1/refunds", data=data)["id"])
+
+    def end_refund(self, refund: str, status: str) -> None:
+        """What the bank says of a refund days later."""
+        body = {"account": self.tandem.accounts["stripe"]["id"], "status": status}
+        self.tandem.control.call("POST", f"/stripe/refunds/{refund}", body)
+
+    def dispute(self, invoice: str, outcome: str | None = None) -> None:
+        """What the payer's bank does: it disputes the payment, and with an outcome closes the dispute."""
+        charge = self.tandem.call("stripe", "GET", f"/v1/payment_intents/{self.intent(invoice)}")["latest_charge"]
+        body = {"account": self.tandem.accounts["stripe"]["id"], "charge": charge, "outcome": outcome}
+        self.tandem.control.call("POST", "/stripe/disputes", body)
 
     def payments(self) -> list[tuple[str, str]]:
         """Transaction number and amount of each payment in Togai, the oldest first."""

@@ -248,7 +248,7 @@ async def test_what_is_older_than_the_flow_link_stays(invoices: Invoices, tandem
 async def test_a_draft_that_is_older_than_the_flow_link_is_for_people(invoices: Invoices, tandem: InProcess) -> None:
     """Whether it became due since, or was only changed, nobody tells: it waits, and says how to send it."""
     invoice = invoices.generate("10", status="DRAFT")
-    await tandem.link(OUT, changed_at=datetime.now(UTC).isoformat())
+    await tandem.link(OUT, changed_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
     invoices.change(invoice, status="DUE")
     await invoices.bring(invoice, "invoice.updated")
     run = invoices.last_run(invoice)

@@ -81,8 +81,8 @@ class World:
         return unit.values.get(name) or above.get(name, "")
 
     def filled(self, unit: Unit) -> Value:
-        """The VAT number that an account's Stripe customer had before the two were linked; empty for none. People change
-        no such customer, so it has it still.
+        """The VAT number that an account's Stripe customer had before the two were linked; empty for none. Nobody
+        changes such a customer, so it has it still.
         """
         partner = self.units.get(unit.partner) if unit.must == "partner" else None
         return partner.values.get(VATN, "") if partner else ""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sandbox.stripe_api import invoice_payments
+from sandbox.stripe_api import disputes, invoice_payments
 from sandbox.stripe_api.checkout import Outcome
 from sandbox.tenants import RESOURCES, Resource, Right
 from sandbox.togai_api.invoice_models import InvoiceClass, InvoiceType, Status
@@ -103,6 +103,22 @@ class InvoicePayment(Body):
     shuffled: bool | int = False
 
 
+class Dispute(Body):
+    """What the payer's bank does with a charge: the first call disputes it, the second closes it with an outcome."""
+
+    account: str
+    charge: str = Field(min_length=1)
+    outcome: disputes.Outcome | None = None
+    shuffled: bool | int = False
+
+
+class RefundEnd(Body):
+    """What becomes of a refund."""
+
+    account: str
+    status: Literal["succeeded", "failed", "canceled"]
+
+
 class PricePlanVersion(Body):
     """What a Togai price plan costs: one fixed fee in each currency, or rate cards of any kind."""
 
@@ -185,6 +201,14 @@ class NewTogaiInvoice(Body):
         """What the invoice is made of."""
         lines = [line.line() for line in self.lines]
         return Parts(self.currency or currency, lines, Decimal(self.tax), Decimal(self.discount), Decimal(self.credits))
+
+
+class BillingCycle(Body):
+    """One cycle of an account: what it used of each meter, or license, of its plan."""
+
+    account: str
+    togai_account: str
+    usage: dict[str, Annotated[Amount, Field(pattern="^[0-9]")]] = Field(default_factory=dict)
 
 
 class TogaiInvoiceChange(Body):

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from sandbox.control import bodies
 from sandbox.control.requests import ControlError, Run, answering, read, tenant_of
 from sandbox.store import Json
-from sandbox.stripe_api import checkout, currencies, invoice_payments, invoices, outbox, sessions
+from sandbox.stripe_api import checkout, currencies, disputes, invoice_payments, invoices, outbox, refunds, sessions
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.checkout import Visitor
 from sandbox.stripe_api.events import shuffled
@@ -49,6 +49,7 @@ class Payments:
         """The routes below `/control`."""
         table: list[tuple[str, str, Run]] = [
             ("POST", "/stripe/checkout", self.checkout), ("POST", "/stripe/invoices/{id}/pay", self.pay_invoice),
+            ("POST", "/stripe/disputes", self.dispute), ("POST", "/stripe/refunds/{id}", self.end_refund),
             ("GET", "/outbox", self.show_outbox),
         ]  # fmt: skip
         return [Route(path, answering(run), methods=[method]) for method, path, run in table]
@@ -82,6 +83,27 @@ class Payments:
             raise ControlError(404, str(error)) from error
         names = ("status", "amount_paid", "amount_remaining", "amount_overpaid")
         return {"invoice": id, **{name: invoice[name] for name in names}}
+
+    async def dispute(self, request: Request) -> Json:
+        """Plays what the payer's bank does."""
+        body = await read(request, bodies.Dispute)
+        call = self._call(request, body.account)
+        try:
+            with self._world.store.transaction(), shuffled(call, chance(body.shuffled)):
+                found = disputes.act(call, body.charge, body.outcome)
+        except LookupError as error:
+            raise ControlError(404, str(error)) from error
+        return {"dispute": found["id"], "status": found["status"], "amount": found["amount"]}
+
+    async def end_refund(self, request: Request) -> Json:
+        """Plays what becomes of a refund at the bank."""
+        body, id = await read(request, bodies.RefundEnd), request.path_params["id"]
+        call = self._call(request, body.account)
+        try:
+            with self._world.store.transaction():
+                return {"refund": id, "status": refunds.end(call, id, body.status)["status"]}
+        except LookupError as error:
+            raise ControlError(404, str(error)) from error
 
     async def show_outbox(self, request: Request) -> Json:
         """The mails that Stripe would have sent, the newest first."""

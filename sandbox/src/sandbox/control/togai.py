@@ -12,7 +12,7 @@ from sandbox.control import bodies
 from sandbox.control.requests import Run, answering, read, tenant_of
 from sandbox.store import Json
 from sandbox.tenants import Tenant
-from sandbox.togai_api import accounts, invoices, price_plans
+from sandbox.togai_api import accounts, billing, invoices, price_plans
 from sandbox.togai_api.calls import Call
 from sandbox.world import World
 
@@ -46,6 +46,7 @@ class TogaiPages:
             ("POST", "/togai/price_plans", self.add_price_plan),
             ("PATCH", "/togai/price_plans/{id}", self.change_price_plan),
             ("POST", "/togai/invoices", self.add_invoice), ("PATCH", "/togai/invoices/{id}", self.change_invoice),
+            ("POST", "/togai/billing_cycle", self.bill),
         ]  # fmt: skip
         return [Route(path, answering(run), methods=[method]) for method, path, run in table]
 
@@ -78,6 +79,14 @@ class TogaiPages:
             if body.finalizing:
                 invoice["finalizingStatus"] = "FINALIZING"
             return invoices.add(call, invoice)
+
+    async def bill(self, request: Request) -> Json:
+        """Ends a billing cycle of an account: its usage is rated, its invoice is generated and becomes due."""
+        body = await read(request, bodies.BillingCycle)
+        call = call_of(self._world, tenant_of(self._world, body.account, "togai"), body.togai_account)
+        account = accounts.present(call).body
+        with self._world.store.transaction():
+            return billing.bill(call, account, {meter: Decimal(amount) for meter, amount in body.usage.items()})
 
     async def change_invoice(self, request: Request) -> Json:
         """Changes an invoice's status or what is paid of it, whatever it was."""

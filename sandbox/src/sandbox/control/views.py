@@ -74,7 +74,7 @@ def state_view(world: World, tenant: Tenant) -> Json:
             "checkout_sessions": "checkout.session", "payment_intents": "payment_intent", "charges": "charge",
             "subscriptions": "subscription", "invoices": "invoice", "invoice_items": "invoiceitem",
             "invoice_payments": "invoice_payment", "credit_notes": "credit_note", "refunds": "refund",
-            "balance_transactions": "customer_balance_transaction", "mails": "mail",
+            "disputes": "dispute", "balance_transactions": "customer_balance_transaction", "mails": "mail",
         }
         if tenant.app == "stripe"
         else {

@@ -93,6 +93,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "invoice": Field("invoice"), "customer": Field("customer"),
         "customer_balance_transaction": Field("customer_balance_transaction"),
     },
+    "dispute": {"charge": Field("charge"), "payment_intent": Field("payment_intent")},
     "refund": {"charge": Field("charge"), "payment_intent": Field("payment_intent"), "balance_transaction": Field()},
     "customer_balance_transaction": {
         "invoice": Field("invoice"), "credit_note": Field("credit_note"), "customer": Field("customer"),

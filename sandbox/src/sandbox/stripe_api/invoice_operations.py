@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.stripe_api import (
     balances,
     credit_notes,
+    disputes,
     invoice_items,
     invoice_lines,
     invoice_payments,
@@ -75,6 +76,10 @@ OPERATIONS = (
               right_on="charges"),
     Operation("refunds.update", "POST", "/v1/refunds/{id}", "RefundUpdateParams", refunds.update, "refund",
               right_on="charges"),
+    Operation("disputes.list", "GET", "/v1/disputes", "DisputeListParams", disputes.listed, "list:dispute",
+              lists.check_page),
+    Operation("disputes.retrieve", "GET", "/v1/disputes/{id}", "DisputeRetrieveParams", disputes.retrieve, "dispute"),
+    Operation("disputes.close", "POST", "/v1/disputes/{id}/close", "DisputeCloseParams", disputes.close, "dispute"),
     Operation("customers.create_balance_transaction", "POST", "/v1/customers/{id}/balance_transactions",
               "CustomerCreateBalanceTransactionParams", balances.create, "customer_balance_transaction",
               balances.check),

@@ -9,10 +9,16 @@ from sandbox.store import Document
 from sandbox.stripe_api import currencies, documents, lists, payments
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError, missing_object
+from sandbox.stripe_api.events import emit
 from sandbox.stripe_api.rules import check_metadata, merged_metadata
 
 KIND = "refund"
+BECOMES = {"pending": ("succeeded", "failed", "canceled"), "succeeded": ("failed",)}
 Body = dict[str, Any]
+
+
+class Impossible(ValueError):
+    """What cannot become of this refund."""
 
 
 def check(call: Call) -> None:
@@ -64,15 +70,44 @@ def make(call: Call, charge: Document, amount: int | None, **more: Any) -> Body:
         "id": stripe_id("re"), "object": KIND, "amount": given, "balance_transaction": stripe_id("txn"),
         "charge": charge.id, "created": int(call.world.clock.now()), "currency": body["currency"],
         "customer": body["customer"], "destination_details": {"type": "card", "card": {
-            "reference": None, "reference_status": "pending", "reference_type": "acquirer_reference_number",
-            "type": "refund",
+            "reference_status": "pending", "reference_type": "acquirer_reference_number", "type": "refund",
         }}, "metadata": {}, "payment_intent": body["payment_intent"], "payment_method": body["payment_method"],
         "reason": None, "receipt_number": None, "source_transfer_reversal": None, "status": "succeeded",
         "transfer_reversal": None, **more,
     }  # fmt: skip
-    refund["destination_details"]["card"].pop("reference")
+    if body["payment_method_details"]["type"] != "card":
+        # A bank takes days: it comes back or arrives.
+        refund |= {"status": "pending", "destination_details": {"type": "us_bank_transfer", "us_bank_transfer": {
+            "reference": None, "reference_status": "pending",
+        }}}  # fmt: skip
     documents.change(call, charge, new, event="charge.refunded")
     return documents.add(call, refund, lookup=charge.id, event="refund.created")
+
+
+def end(call: Call, id: str, status: str) -> Body:
+    """What becomes of a refund that is pending; one that succeeded may come back from the bank days later."""
+    found = call.world.store.get(call.scope, KIND, id)
+    if found is None:
+        raise LookupError(f"no refund {id!r}")
+    if status not in BECOMES.get(found.body["status"], ()):
+        raise Impossible(f"the refund {id} is {found.body['status']}: it cannot become {status}")
+    return _ended(call, found, status)
+
+
+def _ended(call: Call, old: Document, status: str) -> Body:
+    """Its money is with the charge again unless it arrived."""
+    new = {**old.body, "status": status}
+    if status != "succeeded":
+        charge = documents.named(call, payments.CHARGE, payments.CHARGE, old.body["charge"], "charge")
+        left = charge.body["amount_refunded"] - old.body["amount"]
+        documents.change(call, charge, {**charge.body, "amount_refunded": left, "refunded": False})
+    if status == "failed":
+        new |= {"failure_reason": "unknown", "failure_balance_transaction": stripe_id("txn")}
+    documents.change(call, old, new, event="refund.updated")
+    emit(call, "charge.refund.updated", new)
+    if status == "failed":
+        emit(call, "refund.failed", new)
+    return new
 
 
 def update(call: Call) -> Body:

@@ -197,11 +197,14 @@ def update(call: Call) -> Answer:
     if status is not None and status != new["status"]:
         if status not in BECOMES.get(new["status"], set()):
             raise TogaiError(400, f"Invoice {call.id} is {new['status']} and cannot become {status}")
-        new = _settled({**new, "status": status}, None)
-        if status == "DUE":
-            days = timedelta(days=new.get("netTermDays", 0)).total_seconds()
-            new.setdefault("dueDate", rfc3339(call.world.clock.now() + days))
+        new = due(call, new) if status == "DUE" else _settled({**new, "status": status}, None)
     return Answer.json(200, keep(call, old, new))
+
+
+def due(call: Call, body: Json) -> Json:
+    """A draft that becomes due: after its net terms, unless it says when."""
+    days = timedelta(days=body.get("netTermDays", 0)).total_seconds()
+    return _settled({"dueDate": rfc3339(call.world.clock.now() + days), **body, "status": "DUE"}, None)
 
 
 def _changed_draft(call: Call, old: Json, change: Json) -> Json:

@@ -16,7 +16,7 @@ import msgspec
 from shared.errors import Conflict, NotReady
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
-from shared.identity import create_key, link_id, unlink_id
+from shared.identity import create_key, hold_id, link_id, unlink_id
 from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.linking import mappings
@@ -244,6 +244,25 @@ class Claims:
         for decided in self._index.unlinked(pair.source):
             if set(decided.refs) == set(pair.refs):
                 await self.withdraw(decided, reason)
+
+    async def hold(self, entity: str, run: str, reason: str) -> Mapping:
+        """A person decided that nothing more is made for an entity: remember it until a person releases it."""
+        return await self._write(
+            Mapping(
+                id=hold_id(self._relation, entity),
+                relation=self._relation,
+                state="held",
+                source=entity,
+                at=timestamp(self._clock()),
+                run=run,
+                rule="manual",
+                reason=reason,
+            )
+        )
+
+    async def release(self, held: Mapping, run: str, reason: str) -> None:
+        """A person lets it go on: the decision to hold it is no more."""
+        await self.withdraw(msgspec.structs.replace(held, run=run), f"released by hand: {reason}")
 
     async def give_up_link(self, source: str, reason: str) -> None:
         """Withdraw an entity's own open claim for a link, if there is one: nothing was made under it. A create's claim

@@ -163,6 +163,10 @@ class RelationIndex:
         """The decisions of people that this entity and another are not one."""
         return [m for _, m in self._found(ref) if m.state == "unlinked" and ref in m.refs]
 
+    def held(self, ref: str) -> Mapping | None:
+        """The decision of a person that nothing more is made for this entity."""
+        return next((m for _, m in self._found(ref) if m.state == "held" and m.source == ref), None)
+
     def _holding(self, ref: str) -> list[tuple[int, Mapping]]:
         """Order and record of everything active that names a ref as one of its sides."""
         return [found for found in self._found(ref) if found[1].state in ACTIVE and ref in found[1].refs]

@@ -12,7 +12,7 @@ import msgspec
 
 from shared.events.envelope import SCHEMA_VERSION, check_version
 
-MappingState = Literal["claimed", "linked", "deleted", "withdrawn", "separate", "unlinked"]
+MappingState = Literal["claimed", "linked", "deleted", "withdrawn", "separate", "unlinked", "held"]
 Rule = Literal["", "created", "setting", "metadata", "natural-id", "email", "manual"]
 MAKING_RULES: frozenset[Rule] = frozenset({"created", "natural-id"})
 """Rules of pairs whose target Tandem made."""
@@ -22,9 +22,10 @@ NEXT: dict[MappingState, frozenset[MappingState]] = {
     "claimed": frozenset({"claimed", "linked", "withdrawn", "separate"}),
     "linked": frozenset({"linked", "deleted", "withdrawn"}),
     "deleted": frozenset({"deleted", "withdrawn"}),
-    "withdrawn": frozenset({"withdrawn", "claimed", "separate", "unlinked"}),
+    "withdrawn": frozenset({"withdrawn", "claimed", "separate", "unlinked", "held"}),
     "separate": frozenset({"separate", "claimed", "withdrawn"}),
     "unlinked": frozenset({"unlinked", "withdrawn"}),
+    "held": frozenset({"held", "withdrawn"}),
 }
 """The states that may follow each state of one record. `follows` says when."""
 
@@ -56,6 +57,7 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
     `origin_app` is the app where the customer was first, if Tandem made the other side: it outlasts an unlink.
     A `separate` record says that a person decided: its source matches none of those that have its address. An
     `unlinked` one is a person's decision too, a record of its own: these two are not one, no rule links them again.
+    So is a `held` one: nothing more is made for its source until a person releases it.
     """
 
     id: str

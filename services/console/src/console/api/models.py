@@ -38,7 +38,9 @@ class MappingItem(Model):
     """A pair of entities at both sides, from the claim on."""
 
     id: str = Field(examples=["map_8a1f0c2b3d4e5f6071829304"])
-    state: str = Field(description="claimed, linked, deleted, withdrawn, separate or unlinked", examples=["linked"])
+    state: str = Field(
+        description="claimed, linked, deleted, withdrawn, separate, unlinked or held", examples=["linked"]
+    )
     shown_as: str = Field(description="the state in words", examples=["Stripe customer deleted"])
     relation: str = Field(description="what kind of link it is", examples=["customer"])
     sides: list[Side] = Field(description="both sides, as far as they are known, then what they belong to")

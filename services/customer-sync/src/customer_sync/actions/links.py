@@ -131,7 +131,7 @@ async def _take_back(context: Context, pair: Mapping, reason: str, keep: tuple[s
                 client: StripeApp = await context.client("stripe")
                 await client.update_customer(entity, empty)
             else:
-                await _set_setting(context, entity, "")
+                await _write_setting(context, entity, "")
         except NotFound:
             continue  # gone at the vendor: that is why it is unlinked
     await context.claims.unlink(pair, context.run.id, reason)
@@ -141,19 +141,12 @@ async def _write_ids(context: Context, account_id: str, customer_id: str, stripe
     metadata = {TOGAI_CUSTOMER_ID: customer_id, TOGAI_ACCOUNT_ID: account_id}
     client: StripeApp = await context.client("stripe")
     await client.update_customer(stripe_customer_id, {"metadata": metadata})
-    await _set_setting(context, account_id, stripe_customer_id)
+    await _write_setting(context, account_id, stripe_customer_id)
 
 
-async def _set_setting(context: Context, account_id: str, value: str) -> None:
-    """Togai has no call that removes a setting: an empty value means none."""
+async def _write_setting(context: Context, account_id: str, value: str) -> None:
     client: TogaiApp = await context.client("togai")
-    name = context.settings.stripe_customer_setting
-    present = await client.setting(name, ACCOUNT, account_id)
-    if present is None:
-        if value:
-            await client.create_setting(name, value, ACCOUNT, account_id)
-    elif present.value != value:
-        await client.update_setting(name, value, ACCOUNT, account_id)
+    await client.set_setting(context.settings.stripe_customer_setting, value, ACCOUNT, account_id)
 
 
 async def _wake(context: Context, *refs: str) -> None:

@@ -6,16 +6,19 @@ from collections.abc import Mapping
 
 from shared.runtime.actions import Implementation
 
-from invoice_sync.actions import closing, drafts, invoices, payments
+from invoice_sync.actions import closing, drafts, holding, invoices, payments, states
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "togai.invoice.read": invoices.read,
     "togai.invoice.read_status": closing.read_status,
     "togai.invoice.write_stripe_id": invoices.write_stripe_id,
     "togai.invoice.pay": payments.pay,
+    "togai.invoice.decide": holding.decide,
+    "togai.invoice.record": states.record,
     "stripe.invoice.create": drafts.create,
     "stripe.invoice.finalize": drafts.finalize,
     "stripe.invoice.send": drafts.send,
     "stripe.invoice.close": closing.close,
     "stripe.invoice.read_payments": payments.read,
+    "stripe.invoice.read_state": states.read,
 }

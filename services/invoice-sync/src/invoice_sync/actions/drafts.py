@@ -28,6 +28,7 @@ from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
 
 from invoice_sync.actions.filling import INVOICES, fill
+from invoice_sync.actions.holding import check_not_held
 from invoice_sync.actions.invoices import OWNER
 from invoice_sync.actions.keys import under_key
 from invoice_sync.decide import due_params
@@ -64,6 +65,7 @@ async def create(context: Context, wanted: InvoiceFacts) -> Result:
     """Make the draft with its lines, or go on with the one that is there. Raises Ended for an invoice that needs none,
     Waiting for an account without a Stripe customer.
     """
+    check_not_held(context, wanted.invoice_id)
     claims, account = context.claims_of(INVOICE.name), context.account("stripe")
     source, client = context.ref("togai", "invoice", wanted.invoice_id), await context.client("stripe")
     known = claims.index.claim_of(source, account)
@@ -206,6 +208,7 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
 
     Raises AmountMismatch, with the difference line by line.
     """
+    check_not_held(context, wanted.invoice_id)
     client: StripeApp = await context.client("stripe")
     refs = (context.ref("stripe", "invoice", wanted.stripe_invoice_id),)
     try:
@@ -261,6 +264,7 @@ async def _check(client: StripeApp, invoice: dict[str, Any], wanted: InvoiceToFi
 
 async def send(context: Context, wanted: InvoiceToSend) -> Result:
     """Stripe sends it to its customer by e-mail, once: where an earlier call may have done it, its events tell."""
+    check_not_held(context, wanted.invoice_id)
     client: StripeApp = await context.client("stripe")
     refs = (context.ref("stripe", "invoice", wanted.stripe_invoice_id),)
     source = context.ref("togai", "invoice", wanted.invoice_id)

@@ -39,6 +39,16 @@ def data_object(body: Any) -> tuple[str, str] | None:
     return (noun, entity) if isinstance(noun, str) and isinstance(entity, str) and entity else None
 
 
+RELEASES = ("acacia", "basil", "clover", "dahlia", "endive")
+"""Stripe's named releases whose events this version reads; those before the first one have a date alone."""
+
+
+def unknown_version(body: Any) -> str:
+    """The API version of an event whose shape nobody here has seen; empty for one that can be read."""
+    version = str((body.get("api_version") if isinstance(body, dict) else None) or "")
+    return "" if version.partition(".")[2] in ("", *RELEASES) else version
+
+
 class _StripeEvent(msgspec.Struct):
     id: str
     type: str

@@ -111,6 +111,10 @@ class TogaiApp:
         found = await self._call("GET", "/invoices", params=params)
         return Page(_rows(found, "invoices"), str(found.get("nextToken") or ""))
 
+    async def update_invoice(self, invoice_id: str, status: str) -> None:
+        """PATCH /invoices/{id}: its status; the same one again changes nothing. Raises NotFound, Rejected."""
+        await self._call("PATCH", f"/invoices/{_part(invoice_id)}", json={"status": status})
+
     async def price_plan(self, plan_id: str) -> dict[str, Any]:
         """GET /price_plans/{id}: with every version and its rate cards, numbers as decimals. Raises NotFound."""
         return await self._call("GET", f"/price_plans/{_part(plan_id)}")
@@ -189,6 +193,19 @@ class TogaiApp:
                 return present.value
             await self.update_setting(name, value, entity_type, entity_id)
         return ""
+
+    async def set_setting(self, name: str, value: str, entity_type: str, entity_id: str) -> str | None:
+        """Give a setting a value; no call removes one, so an empty value means none. Returns what stood there before,
+        None where nothing was to be written.
+        """
+        present = await self.setting(name, entity_type, entity_id)
+        if (present.value if present else "") == value:
+            return None
+        if present is None:
+            await self.create_setting(name, value, entity_type, entity_id)
+            return ""
+        await self.update_setting(name, value, entity_type, entity_id)
+        return present.value
 
     async def update_setting(self, name: str, value: str, entity_type: str, entity_id: str) -> None:
         """PATCH /settings/{full id}: answers 201 or 204."""

@@ -1,8 +1,11 @@
-"""The built-in flows of invoices, as data. Both move money: on a home with real keys a person switches them on."""
+"""The built-in flows of invoices, as data. Those that move money a person switches on, on a home with real keys."""
 
 from __future__ import annotations
 
 from shared.domains.flow import Flow, FlowStep
+from shared.domains.invoices.by_hand import INVOICES_BY_HAND
+from shared.domains.invoices.stripe import CHANGES, StripeInvoiceNamed
+from shared.domains.invoices.togai import InvoiceToRecord
 
 _FACTS = (
     "invoice_id", "account_id", "number", "currency", "total", "lines", "due_date", "net_term_days"
@@ -87,7 +90,9 @@ PAYMENT_TO_TOGAI = Flow(
     moves_money=True,
     steps=(
         FlowStep(
-            id="paid", action="stripe.invoice.read_payments", input={"stripe_invoice_id": "{{ trigger.invoice_id }}"}
+            id="paid",
+            action="stripe.invoice.read_payments",
+            input={"stripe_invoice_id": "{{ trigger.invoice_id }}", "unknown_version": "{{ trigger.unknown_version }}"},
         ),
         FlowStep(
             id="payment",
@@ -100,4 +105,29 @@ PAYMENT_TO_TOGAI = Flow(
     ),
 )
 
-FLOWS = (INVOICE_TO_STRIPE, CLOSED_TO_STRIPE, PAYMENT_TO_TOGAI)
+CHANGED_TO_TOGAI = Flow(
+    id="stripe-invoice-changed-to-togai-invoice",
+    title="Stripe invoice changed -> Togai invoice",
+    description="What is voided, given up, refunded, disputed or credited in Stripe stands at Togai's invoice too. No "
+    "money moves.",
+    direction="inbound",
+    visibility="built-in",
+    trigger="stripe.invoice.voided",
+    # Paid after a failure: what Togai's Settings say of the failure goes.
+    more_triggers=(*(one.name for one in CHANGES if one.name != "stripe.invoice.voided"), "stripe.invoice.paid"),
+    moves_money=True,
+    steps=(
+        FlowStep(
+            id="state",
+            action="stripe.invoice.read_state",
+            input={name: f"{{{{ trigger.{name} }}}}" for name in StripeInvoiceNamed.model_fields},
+        ),
+        FlowStep(
+            id="recorded",
+            action="togai.invoice.record",
+            input={name: f"{{{{ steps.state.{name} }}}}" for name in InvoiceToRecord.model_fields},
+        ),
+    ),
+)
+
+FLOWS = (INVOICE_TO_STRIPE, CLOSED_TO_STRIPE, PAYMENT_TO_TOGAI, CHANGED_TO_TOGAI, INVOICES_BY_HAND)

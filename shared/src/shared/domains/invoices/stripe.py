@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from shared.apps.stripe.webhooks import data_object
-from shared.domains.invoices.togai import InvoiceFacts, InvoiceLine, InvoiceNamed, InvoicePaid, InvoiceStatus
+from shared.apps.stripe.webhooks import data_object, unknown_version
+from shared.domains.invoices.states import InvoiceState
+from shared.domains.invoices.togai import InvoiceFacts, InvoiceLine, InvoicePaid, InvoiceStatus, InvoiceToRecord
 from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
 from shared.identity import is_id
@@ -15,6 +16,18 @@ from shared.model import Model
 
 INVOICE_ID, ACCOUNT, ORGANIZATION, LINE = "togai_invoice_id", "togai_account_id", "togai_app_account", "togai_line"
 """Names in the metadata of an invoice, and of its lines."""
+
+
+class StripeInvoiceNamed(Model):
+    """The invoice that an event of Stripe tells of, or the payment by which it is found; what became of it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    invoice_id: str = Field("", description="empty where the event names a payment alone")
+    payment_intent: str = ""
+    charge: str = Field("", description="of a payment without a payment intent")
+    unknown_version: str = Field("", description="Stripe's API version of an event whose shape is not known")
+    paid_at_once: bool = Field(False, description="it tells that the invoice was paid at the first attempt")
 
 
 class DraftMade(Model):
@@ -73,23 +86,68 @@ class StripeInvoiceId(Model):
     model_config = ConfigDict(extra="forbid")
 
     stripe_invoice_id: str
+    unknown_version: str = Field("", description="Stripe's API version of an event whose shape is not known")
+
+
+class StripeFact(Model):
+    """One of Stripe's objects that belongs to an invoice; `amount` is in minor units."""
+
+    kind: str
+    id: str
+    status: str
+    amount: int
+
+
+class InvoiceSnapshot(InvoiceToRecord):
+    """Where an invoice stands in Stripe, with everything that belongs to it. Amounts are in minor units."""
+
+    currency: str
+    state: InvoiceState
+    number: str = ""
+    url: str = ""
+    total: int
+    paid: int
+    refunded: int
+    disputed: int = Field(description="lost by disputes")
+    credited: int
+    overpaid: int
+    facts: list[StripeFact]
+
+
+OF_A_PAYMENT = ("charge", "refund", "dispute")
+"""What does not name its invoice since 2025-03-31.basil: the payment does."""
 
 
 def invoice(body: Any) -> tuple[str, str] | None:
-    """The invoice that an event is about: its payments are part of it."""
+    """The invoice that an event is about: its payments, refunds, disputes and credit notes are part of it. Else the
+    payment intent or charge by which it is found.
+    """
     found = data_object(body)
-    if found and found[0] == "invoice_payment":
-        entity = body["data"]["object"].get("invoice")
-        return ("invoice", entity) if is_id(entity) else None
-    return found if found and found[0] == "invoice" else None
+    if not found or found[0] == "invoice":
+        return found
+    entity = body["data"]["object"]
+    named = [("invoice", entity.get("invoice"))]
+    if found[0] in OF_A_PAYMENT:
+        named += [(noun, entity.get(noun)) for noun in ("payment_intent", "charge")]
+        named += [found] if found[0] == "charge" else []
+    return next(((noun, name) for noun, name in named if is_id(name)), None)
 
 
-def invoice_named(body: Any) -> InvoiceNamed:
-    """Raises Malformed if the event shows no invoice."""
-    found = invoice(body)
-    if not found:
-        raise Malformed("the event shows no invoice")
-    return InvoiceNamed(invoice_id=found[1])
+def invoice_named(body: Any) -> StripeInvoiceNamed:
+    """Raises Malformed if the event shows neither an invoice nor a payment, though its shape is known."""
+    found, version = invoice(body), unknown_version(body)
+    if not found and not version:
+        raise Malformed("the event shows no invoice and no payment")
+    noun, entity = found or ("invoice", "")
+    return StripeInvoiceNamed.model_validate(
+        {{"invoice": "invoice_id"}.get(noun, noun): entity}
+        | {"unknown_version": version, "paid_at_once": _paid_at_once(body)}
+    )
+
+
+def _paid_at_once(body: Any) -> bool:
+    attempts = body["data"]["object"].get("attempt_count")
+    return body.get("type") == "invoice.paid" and isinstance(attempts, int) and attempts <= 1
 
 
 def recheck_body(invoice_id: str) -> dict[str, Any]:
@@ -102,7 +160,7 @@ def _trigger(name: str, title: str) -> Trigger:
         name=f"stripe.{name}",
         app="stripe",
         title=title,
-        output=InvoiceNamed,
+        output=StripeInvoiceNamed,
         subject=invoice,
         extract=invoice_named,
         recheck_body=recheck_body,
@@ -110,9 +168,31 @@ def _trigger(name: str, title: str) -> Trigger:
     )
 
 
+CHANGES = (
+    _trigger("invoice.payment_failed", "Payment of an invoice failed in Stripe"),
+    _trigger("invoice.finalization_failed", "Invoice could not be finalized in Stripe"),
+    _trigger("invoice.voided", "Invoice voided in Stripe"),
+    _trigger("invoice.marked_uncollectible", "Invoice given up in Stripe"),
+    _trigger("invoice.overdue", "Invoice overdue in Stripe"),
+    _trigger("invoice.overpaid", "Invoice overpaid in Stripe"),
+    _trigger("credit_note.created", "Credit note given in Stripe"),
+    _trigger("credit_note.updated", "Credit note changed in Stripe"),
+    _trigger("credit_note.voided", "Credit note voided in Stripe"),
+    _trigger("refund.created", "Refund begun in Stripe"),
+    _trigger("refund.updated", "Refund changed in Stripe"),
+    _trigger("refund.failed", "Refund failed in Stripe"),
+    _trigger("charge.refunded", "Charge refunded in Stripe"),
+    _trigger("charge.dispute.created", "Charge disputed in Stripe"),
+    _trigger("charge.dispute.updated", "Dispute changed in Stripe"),
+    _trigger("charge.dispute.funds_withdrawn", "Disputed money withdrawn in Stripe"),
+    _trigger("charge.dispute.funds_reinstated", "Disputed money given back in Stripe"),
+    _trigger("charge.dispute.closed", "Dispute closed in Stripe"),
+)
+"""What becomes of an invoice beside its payments."""
 TRIGGERS = (
     _trigger("invoice.paid", "Invoice paid in Stripe"),
     _trigger("invoice_payment.paid", "Part of an invoice paid in Stripe"),
+    *CHANGES,
 )
 
 ACTIONS = (
@@ -156,5 +236,20 @@ ACTIONS = (
         output=InvoicePaid,
         reads=True,
         rights=("Invoices: read",),
+    ),
+    Action(
+        name="stripe.invoice.read_state",
+        app="stripe",
+        title="Read where an invoice snapshot, with refunds, disputes and credit notes",
+        input=StripeInvoiceNamed,
+        output=InvoiceSnapshot,
+        reads=True,
+        rights=(
+            "Invoices: read",
+            "PaymentIntents: read",
+            "Charges and Refunds: read",
+            "Disputes: read",
+            "Credit notes: read",
+        ),
     ),
 )

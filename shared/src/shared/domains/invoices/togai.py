@@ -97,6 +97,24 @@ class Written(Model):
     written: bool
 
 
+class InvoiceToRecord(Model):
+    """What Togai has to show of an invoice beside its payments: a status where Togai has one, else words."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    invoice_id: str
+    stripe_invoice_id: str
+    recorded: str = Field(description="what stands in the invoice's Settings; empty for nothing")
+    status: str = Field(description="that the invoice shall have; empty: whatever it has")
+
+
+class Recorded(Model):
+    """Whether the Settings changed, and the invoice's new status, empty where it stays."""
+
+    written: bool
+    status: str = ""
+
+
 class InvoicePayment(Model):
     """What was paid under one transaction number, in minor units. `kind` tells money from what closed the rest."""
 
@@ -199,5 +217,12 @@ ACTIONS = (
         title="Count what was paid of an invoice in Togai",
         input=InvoicePaid,
         output=Counted,
+    ),
+    Action(
+        name="togai.invoice.record",
+        app="togai",
+        title="Write what became of an invoice in Stripe to Togai",
+        input=InvoiceToRecord,
+        output=Recorded,
     ),
 )

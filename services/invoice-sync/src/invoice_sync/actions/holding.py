@@ -1,0 +1,68 @@
+"""What a person decides about an invoice: held, nothing more is made of it in Stripe; released, it goes on at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from shared.apps.togai.client import TogaiApp
+from shared.domains.invoices import INVOICE
+from shared.domains.invoices.by_hand import InvoiceDecided, InvoiceDecision
+from shared.errors import NotFound, Waiting
+from shared.events import envelope as envelopes
+from shared.flows.recheck import replayed
+from shared.identity import Ref
+from shared.runtime.actions import Context, Ended, Result
+
+AGAIN = {"togai": "togai.invoice.updated", "stripe": "stripe.invoice.paid"}
+"""The event by which each side of an invoice is looked at again as a whole: it says nothing but which one."""
+
+
+def check_not_held(context: Context, invoice_id: str) -> None:
+    """Before each step that makes something of an invoice. Raises Waiting for one that a person holds."""
+    held = context.claims_of(INVOICE.name).index.held(context.ref("togai", "invoice", invoice_id))
+    if held:
+        raise Waiting(
+            f"held by hand since {held.at}: {held.reason}. `tandem invoices release {invoice_id} --reason ...` lets it "
+            "go on",
+            code="held",
+        )
+
+
+async def decide(context: Context, wanted: InvoiceDecision) -> Result:
+    """Remember the decision; what waits for it goes on, for this is an event of the invoice. Raises Ended where there
+    is nothing to decide.
+    """
+    ref = context.ref("togai", "invoice", wanted.invoice_id)
+    if wanted.flow_link not in ("", context.link.id):
+        raise Ended("skipped", f"flow link {wanted.flow_link} was asked to do it")
+    claims = context.claims_of(INVOICE.name)
+    held, pair = claims.index.held(ref), claims.index.pair(ref)
+    refs = (ref, *(pair.refs if pair else ()))
+    if wanted.change == "release":
+        if held is None:
+            raise Ended("in_sync", "nobody holds it", refs)
+        await claims.release(held, context.run.id, wanted.reason)
+    else:
+        client: TogaiApp = await context.client("togai")
+        try:
+            await client.invoice(wanted.invoice_id)
+        except NotFound as error:
+            raise Ended("skipped", f"nothing was done: {error.message}", refs) from error
+    if wanted.change == "hold":
+        await claims.hold(ref, context.run.id, wanted.reason)
+    if wanted.change == "resync":
+        await _recheck(context, refs)
+    decided = InvoiceDecided(invoice_id=wanted.invoice_id, change=wanted.change)
+    return Result(decided, True, (f"{wanted.change} by hand: {wanted.reason}",), refs)
+
+
+async def _recheck(context: Context, refs: tuple[str, ...]) -> None:
+    """Each side as a whole, as if its news had come again: a person means old invoices too."""
+    for ref in dict.fromkeys(refs):
+        app = Ref.parse(ref).app
+        connection = next(
+            (c.id for c in context.registry.connections.values() if c.app_account == Ref.parse(ref).account), ""
+        )
+        name = f"{context.run.event}-{app}"
+        event = replayed(ref, AGAIN[app], name, connection, datetime.now(UTC), cause=context.run.id)
+        await context.log.append(context.topics.replay(context.domain.noun), ref, envelopes.encode(event))

@@ -1,0 +1,156 @@
+"""Where an invoice stands in Stripe is read as a whole, and Togai's invoice says so. No money moves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from shared.apps.stripe.client import StripeApp
+from shared.apps.togai.client import TogaiApp
+from shared.domains.invoices import INVOICE
+from shared.domains.invoices.stripe import InvoiceSnapshot, StripeFact, StripeInvoiceNamed
+from shared.domains.invoices.togai import InvoiceToRecord, Recorded
+from shared.errors import NotFound, Waiting
+from shared.events import envelope as envelopes
+from shared.events.envelope import Origin
+from shared.flows.recheck import replayed
+from shared.identity import Ref
+from shared.runtime.actions import Context, Ended, Result
+
+from invoice_sync.actions.closing import INTENTS
+from invoice_sync.actions.invoices import BY_HAND, OWNER
+from invoice_sync.actions.payments import OPEN, check_version, pair_of, with_payments
+from invoice_sync.states import Facts, becomes, gathered, outcome_of
+
+OF_PAYMENTS = "/v1/invoice_payments"
+
+
+async def read(context: Context, wanted: StripeInvoiceNamed) -> Result:
+    """Everything that belongs to the invoice, as it is now. Raises Ended for one that none of Togai's stands behind,
+    and for an event that was appended again under its invoice.
+    """
+    check_version(wanted.unknown_version)
+    client: StripeApp = await context.client("stripe")
+    if not wanted.invoice_id:
+        await _append_again(context, client, wanted)
+    pair = pair_of(context, wanted.invoice_id)
+    if wanted.paid_at_once:
+        raise Ended("skipped", "paid at the first attempt: its payment says it all", pair.refs)
+    try:
+        invoice = await with_payments(client, wanted.invoice_id)
+    except NotFound as error:
+        raise Ended("skipped", f"draft {wanted.invoice_id} was deleted in Stripe", pair.refs) from error
+    snapshot = _snapshot(invoice, gathered([one async for one in _objects(client, invoice)]), Ref.parse(pair.source).id)
+    words = f": {snapshot.recorded}" if snapshot.recorded else ""
+    return Result(snapshot, False, (f"it is {snapshot.state}{words}",), pair.refs)
+
+
+def _snapshot(invoice: dict[str, Any], facts: Facts, invoice_id: str) -> InvoiceSnapshot:
+    currency, overpaid = str(invoice["currency"]).upper(), int(invoice.get("amount_overpaid") or 0)
+    refused = str((invoice.get("last_finalization_error") or {}).get("message") or "")
+    found = outcome_of(facts, currency, overpaid=overpaid, finalization_error=refused)
+    return InvoiceSnapshot(
+        invoice_id=invoice_id,
+        stripe_invoice_id=str(invoice["id"]),
+        recorded=found.recorded,
+        status=found.status,
+        currency=currency,
+        state=found.state,
+        number=str(invoice.get("number") or ""),
+        url=str(invoice.get("hosted_invoice_url") or ""),
+        total=int(invoice["total"]),
+        paid=found.paid,
+        refunded=found.refunded,
+        disputed=found.disputed,
+        credited=found.credited,
+        overpaid=overpaid,
+        facts=[StripeFact.model_validate(fact._asdict()) for fact in facts.values() if fact.kind != "invoice"],
+    )
+
+
+async def _append_again(context: Context, client: StripeApp, wanted: StripeInvoiceNamed) -> None:
+    """An event that names a payment goes on as the same event under the invoice that it paid: one invoice, one queue.
+    Raises Ended, whatever was found.
+    """
+    run, (kind, payment) = context.run, _payment_of(wanted)
+    params = {"payment[type]": kind, f"payment[{kind}]": payment}
+    found = {str(row["invoice"]): None async for row in client.listed(OF_PAYMENTS, params)}
+    if not found:
+        raise Ended("skipped", f"{payment} paid no invoice")
+    refs = [context.ref("stripe", "invoice", name) for name in found]
+    known = [ref for ref in refs if context.claims_of(INVOICE.name).index.pair(ref)]
+    if not known:
+        raise Ended("skipped", f"no invoice of Togai stands behind {', '.join(found)}", tuple(refs))
+    topics = context.topics
+    topic = (topics.replay if run.origin in BY_HAND else topics.events)(context.domain.noun)
+    for ref in known:
+        name, now = f"{run.event}-{Ref.parse(ref).id}", datetime.now(UTC)
+        again = replayed(ref, run.event_type, name, run.connection, now, cause=run.id, origin=cast(Origin, run.origin))
+        await context.log.append(topic, ref, envelopes.encode(again))
+    raise Ended("skipped", f"{payment} paid {', '.join(found)}: the event goes on under it", tuple(known))
+
+
+def _payment_of(wanted: StripeInvoiceNamed) -> tuple[str, str]:
+    if wanted.payment_intent:
+        return "payment_intent", wanted.payment_intent
+    return "charge", wanted.charge
+
+
+async def _objects(client: StripeApp, invoice: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    """The invoice and what belongs to it. Refunds and disputes are looked for where something was paid, attempts where
+    something was not.
+    """
+    yield invoice
+    if invoice.get("pre_payment_credit_notes_amount") or invoice.get("post_payment_credit_notes_amount"):
+        async for note in client.listed("/v1/credit_notes", {"invoice": invoice["id"]}):
+            yield note
+    for one in (invoice.get("payments") or {}).get("data") or ():
+        payment = one.get("payment") or {}
+        kind = str(payment.get("type"))
+        yield one
+        if one.get("status") == "open" and invoice["status"] == "open" and kind == "payment_intent":
+            yield await client.retrieve(INTENTS, str(payment[kind]))
+        if one.get("status") != "paid" or kind not in ("payment_intent", "charge"):
+            continue
+        for path in ("/v1/refunds", "/v1/disputes"):
+            async for found in client.listed(path, {kind: payment[kind]}):
+                yield {"object": path.removeprefix("/v1/").removesuffix("s"), **found}
+
+
+async def record(context: Context, news: InvoiceToRecord) -> Result:
+    """What Togai has no status for is written to the invoice's Settings, then its status is moved along the written
+    table. Raises Waiting where people decide, or where the payment is to be counted first.
+    """
+    client: TogaiApp = await context.client("togai")
+    name, refs = context.settings.stripe_invoice_state_setting, (context.ref("togai", "invoice", news.invoice_id),)
+    before = await client.set_setting(name, news.recorded, OWNER, news.invoice_id)
+    notes = [] if before is None else [f"{name}: {news.recorded or 'nothing'}" + (f", was: {before}" if before else "")]
+    status = ""
+    if news.status:
+        now = str((await client.invoice(news.invoice_id)).get("status"))
+        if becomes(now, news.status):
+            await client.update_invoice(news.invoice_id, news.status)
+            status = news.status
+            notes.append(f"{now} -> {status}")
+        else:
+            _check_is_no_matter(news, now)
+            notes.append(f"it is {now} in Togai, and stays so")
+    written = before is not None
+    return Result(Recorded(written=written, status=status), written or bool(status), tuple(notes), refs)
+
+
+def _check_is_no_matter(news: InvoiceToRecord, now: str) -> None:
+    """Raises Waiting where Togai's status cannot stay as it is, and is not ours to move."""
+    if news.status == "REFUND_INITIATED" and now in OPEN:
+        raise Waiting(
+            f"{news.stripe_invoice_id} was refunded, and its payment is not counted in Togai yet: this goes on when it "
+            "is",
+            code="not_counted",
+        )
+    if news.status == "VOID" and now == "PARTIALLY_PAID":
+        raise Waiting(
+            f"{news.stripe_invoice_id} was voided in Stripe, and a part of {news.invoice_id} is paid in Togai, which "
+            "voids no such invoice: close it there by hand",
+            code="void_and_paid",
+        )
