@@ -116,6 +116,19 @@ def _target(link: FlowLink, kind: ImportKind) -> str:
     return next((link.connections[alias] for alias, app in aliases.items() if app == kind.target.app), "")
 
 
+async def as_import(state: State, import_id: str, choices: dict[str, str]) -> ImportBody:
+    """What a preview looked at, to be done now. Raises Unknown."""
+    request = (await _found(state, import_id)).request
+    narrowed = request.created_until < int(datetime.fromisoformat(request.requested_at).timestamp())
+    payload = ImportPayload(
+        created_from=datetime.fromtimestamp(request.created_from, UTC) if request.created_from else None,
+        created_until=datetime.fromtimestamp(request.created_until, UTC) if narrowed else None,
+        ids=request.ids,
+        choices=request.choices | choices,
+    )
+    return ImportBody(kind=request.kind, payload=payload, flow_link=request.flow_link)
+
+
 @router.get("/imports", tags=["imports"], summary="List imports")
 async def list_imports(state: StateDep, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> ImportList:
     """Newest first, with what came of each."""
