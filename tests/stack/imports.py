@@ -6,8 +6,7 @@ import secrets
 from datetime import UTC, datetime
 from functools import partial
 
-from ingress.imports.importer import Importer, Source
-from ingress.imports.standing import standing_of
+from ingress.imports.importer import importer_of
 from shared.domains import BUILT_IN, import_kinds
 from shared.domains.choices import write_choices
 from shared.flows.imports import Imports
@@ -46,16 +45,7 @@ async def run_imports(tandem: InProcess, side_by_side: int = 3) -> None:
     """Everything that was asked for, to its end; then every event that it wrote."""
     known = known_of(tandem)
     for request in known.open():
-        account = tandem.registry.connections[request.connection].app_account
-        await Importer(
-            request,
-            known.progress.get(request.id),
-            Source(account, partial(tandem.clients.of, request.connection), tandem.clients.keep_refusals),
-            tandem.log,
-            tandem.topics,
-            partial(known.wanted, request.id),
-            again_after=0,
-            side_by_side=side_by_side,
-            standing=standing_of(request, tandem.settings, tandem.registry, tandem.clients),
-        ).run()
+        progress, wanted = known.progress.get(request.id), partial(known.wanted, request.id)
+        settings = tandem.settings.model_copy(update={"import_slices": side_by_side})
+        await importer_of(request, progress, settings, tandem.registry, tandem.clients, tandem.log, wanted).run()
     await tandem.work_off()

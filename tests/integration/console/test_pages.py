@@ -54,7 +54,7 @@ async def test_each_list_has_a_page_of_its_own(console: State, api: httpx.AsyncC
     await put(console, log, *(records.run(f"e{n:02}", n) for n in range(55)), records.run("last", 59, state="dead"))
     head = (await api.get("/")).text
 
-    for path in ("customers", "runs", "conflicts", "dead-letters", "differences", "mappings", "connections"):
+    for path in ("customers", "runs", "conflicts", "dead-letters", "differences", "mappings", "connections", "imports"):
         assert f'href="/{path}"' in head, path
         assert f'<a href="/{path}" aria-current="page">' in (await api.get(f"/{path}")).text, path
     assert (await api.get("/flow-links")).status_code == 200

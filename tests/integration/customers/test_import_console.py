@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.customers.conftest import Make
 from tests.stack.console import Console
-from tests.stack.imports import run_imports
+from tests.stack.imports import known_of, run_imports
 from tests.stack.in_process import InProcess
 
 ALL, WITHOUT = 45, 14
@@ -151,3 +151,63 @@ async def test_accounts_are_imported_the_same_way(tandem: InProcess, console: Co
     assert (preview["new"], preview["matched"], preview["conflicts"]) == (1, 1, 0)
     assert (found["linked"], found["done"]) == (2, 2)
     assert await rows(console, found["id"]) == {}
+
+
+async def pressed(console: Console, path: str, **fields: str) -> str:
+    """A button of a page, and the page that stands afterwards."""
+    answer = await asyncio.to_thread(console.ask, "POST", path, data=fields, headers={"Accept": "text/html"})
+    return answer.text
+
+
+async def test_a_person_previews_chooses_and_imports_in_the_console(tandem: InProcess, console: Console) -> None:
+    """From the flow link to what is linked, with a choice for a kind of conflict, and the report's link."""
+    await made_before(tandem, 2, 1)
+    links = (await asyncio.to_thread(console.ask, "GET", "/flow-links")).text
+    await pressed(console, "/flow-links/stripe-customer-to-togai-customer/import", payload="{}", do="preview")
+    await run_imports(tandem)
+    preview = (await asyncio.to_thread(console.ask, "GET", "/imports")).text
+    [request] = known_of(tandem).requests.values()
+    writes = tandem.writes()
+    await pressed(console, f"/imports/{request.id}/run", **{"choice-missing_email": "leave_out"})
+    await run_imports(tandem)
+    page = (await asyncio.to_thread(console.ask, "GET", "/imports")).text
+
+    assert links.index(">Preview</button>") < links.index(">Trigger now</button>")
+    assert "<b>1</b> new" in preview
+    assert 'name="choice-missing_email"' in preview
+    assert "Import now" in preview
+    assert tandem.writes() > writes
+    assert "<b>1</b> linked" in page
+    assert "<b>1</b> left out" in page
+    assert f'href="/api/imports/{request.id}/report"' in page
+
+
+async def test_trigger_now_takes_a_payload(tandem: InProcess, console: Console) -> None:
+    """What does not fit is refused with what does."""
+    one, _ = await made_before(tandem, 2, 0)
+    path = "/flow-links/stripe-customer-to-togai-customer/import"
+    wrong = await pressed(console, path, payload='{"idz": []}', do="run")
+    broken = await pressed(console, path, payload="{", do="run")
+    unknown = await pressed(console, "/flow-links/none/import", payload="{}", do="run")
+    await pressed(console, path, payload=f'{{"ids": ["{one}"]}}', do="run")
+    await run_imports(tandem)
+
+    assert "the payload does not fit: idz" in wrong
+    assert "the payload does not fit" in broken
+    assert "nothing can be imported by none" in unknown
+    assert [len(request.ids) for request in known_of(tandem).requests.values()] == [1]
+    assert tandem.pair(tandem.ref(one)) is not None
+
+
+async def test_an_import_is_paused_resumed_and_cancelled_in_the_console(tandem: InProcess, console: Console) -> None:
+    """Each button stands where it can be pressed."""
+    await made_before(tandem, 1, 0)
+    await pressed(console, "/flow-links/stripe-customer-to-togai-customer/import", payload="{}", do="run")
+    [request] = known_of(tandem).requests.values()
+    pages = [await pressed(console, f"/imports/{request.id}/{change}") for change in ("pause", "resume", "cancel")]
+    await run_imports(tandem)
+
+    assert [">Resume</button>" in page for page in pages] == [True, False, False]
+    assert [">Pause</button>" in page for page in pages] == [False, True, False]
+    assert known_of(tandem).progress[request.id].state == "cancelled"
+    assert tandem.log.on(tandem.topics.replay("customer")) == []

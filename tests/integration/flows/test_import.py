@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import signal
+import sys
 from typing import Any
 
 from tests.stack.processes import Stack, until
@@ -52,4 +55,45 @@ async def test_what_was_there_is_linked_once_and_the_rest_waits(stack: Stack) ->
     assert second["waiting"] == WITHOUT_ADDRESS
     assert [name for name in calls if name.endswith((".create", ".update"))] == []
     assert len((await tenant.togai_state())["accounts"]) == ALL - WITHOUT_ADDRESS
+    await tenant.leave()
+
+
+async def started(tenant: Tenant, *options: str) -> asyncio.subprocess.Process:
+    """The script, as a person starts it in the foreground."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ingress.bulk_import", "customers", "--flow-link", tenant.link_id(TO_TOGAI), *options,
+        env=tenant.stack.environment(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+async def test_the_script_is_paused_by_ctrl_c_and_goes_on_at_its_second_start(stack: Stack) -> None:
+    """The same import, to its end: everybody is linked once."""
+    tenant = await before_tandem(stack, 5, 1)
+    fault = await tenant.fault("stripe", "error_before", {"operation": "customers.list"})
+    first = await started(tenant)
+    assert first.stdout
+    said = b""
+    while b"; " not in said:  # the problem, which it waits out
+        said = await asyncio.wait_for(first.stdout.readline(), 60)
+        assert said, "the script ended by itself"
+    name = said.split()[0].decode()
+    first.send_signal(signal.SIGINT)
+    rest, _ = await asyncio.wait_for(first.communicate(), 60)
+    paused = await tenant.stack.api(f"/imports/{name}")
+    await stack.control("DELETE", f"/faults/{fault}")
+    second = await started(tenant)
+    shown, _ = await asyncio.wait_for(second.communicate(), 60)
+
+    async def done() -> dict[str, Any]:
+        found = await tenant.stack.api(f"/imports/{name}")
+        return found if found["state"] == "done" else {}
+
+    found = await until(done, f"import {name}", 60)
+
+    assert (first.returncode, second.returncode) == (130, 0)
+    assert b"start it again to go on" in rest
+    assert (paused["state"], paused["listed"]) == ("paused", 0)
+    assert f"tandem imports show {name}".encode() in shown
+    assert (found["linked"], found["waiting"]) == (4, 1)
+    assert len((await tenant.togai_state())["accounts"]) == 4
     await tenant.leave()

@@ -9,6 +9,7 @@ from console.api.bodies import BodyLimit
 from console.api.guard import Guard, check_locked
 from console.api.state import State
 from console.pages import decide, views
+from console.pages import imports as import_pages
 
 DESCRIPTION = """
 Which entity at one app is which at the other, what ran, what failed and why.
@@ -25,7 +26,21 @@ def create_app(state: State) -> FastAPI:
     app = FastAPI(title="Tandem console", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.tandem = state
     errors.install(app)
-    for part in (records, pending, plans, changes, catch_up, imports, links, setup, status, live, views, decide):
+    for part in (
+        records,
+        pending,
+        plans,
+        changes,
+        catch_up,
+        imports,
+        links,
+        setup,
+        status,
+        live,
+        views,
+        decide,
+        import_pages,
+    ):
         app.include_router(part.router)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, settings=state.settings)

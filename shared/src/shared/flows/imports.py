@@ -5,11 +5,18 @@ The console writes `<id>/request`, whoever runs the import writes `<id>/progress
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
-from shared.events.envelope import SCHEMA_VERSION, check_version
+from shared.connections import FlowLink
+from shared.domains import BUILT_IN, aliases_of, trigger_alias
+from shared.domains.model import ImportKind
+from shared.events.envelope import SCHEMA_VERSION, check_version, timestamp
 
 Wanted = Literal["run", "pause", "cancel"]
 ImportState = Literal["running", "paused", "cancelled", "listed", "failed"]
@@ -104,6 +111,37 @@ class ImportProgress(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tr
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a kind is imported, and how: everything, if nothing is said. Times are epoch seconds."""
+
+    created_from: int = 0
+    created_until: int = 0
+    ids: tuple[str, ...] = ()
+    dry_run: bool = False
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+
+def new_request(kind: ImportKind, link: FlowLink, selection: Selection, now: float, runner: str = "") -> ImportRequest:
+    """An import that begins now: what is made later comes as events. `now` is epoch seconds."""
+    until = int(now) + 1
+    connections = {app: link.connections[alias] for alias, app in aliases_of(BUILT_IN[kind.flow]).items()}
+    return ImportRequest(
+        id=f"imp_{uuid.uuid4().hex[:12]}",
+        kind=kind.name,
+        flow_link=link.id,
+        connection=link.connections[trigger_alias(BUILT_IN[kind.flow])],
+        requested_at=timestamp(datetime.fromtimestamp(now, UTC)),
+        created_from=selection.created_from,
+        created_until=min(selection.created_until or until, until),
+        ids=list(dict.fromkeys(selection.ids)),
+        dry_run=selection.dry_run,
+        choices=dict(selection.choices),
+        target=connections.get(kind.target.app, ""),
+        runner=runner,
+    )
 
 
 _decoder = msgspec.json.Decoder(ImportRequest | ImportProgress)

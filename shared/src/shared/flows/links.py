@@ -54,6 +54,15 @@ def missing_links(
     ]
 
 
+def able(links: Iterable[FlowLink], flow: str, named: str = "", *, also_off: bool = False) -> list[FlowLink]:
+    """The links that could do what a person asks of a flow: the named one, on or off, else those that are on. Where
+    none is on those that are off too, for what writes nothing (`also_off`).
+    """
+    found = [link for link in links if link.flow == flow and not is_removed(link)]
+    on = [link for link in found if link.enabled]
+    return [link for link in found if link.id == named] if named else on or (found if also_off else [])
+
+
 def link_id(flow: Flow) -> str:
     """Id of the link that set-up makes for a built-in flow."""
     return f"link_{flow.id}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from shared.flows.imports import ImportProgress, ImportRequest
 from shared.flows.runs import DeadLetter, Run
 from shared.linking.mappings import Mapping
 
@@ -80,4 +82,6 @@ def _change(folded: Folded) -> Change | None:
         return Change("mapping", shapes.mapping_item(record, datetime.now(UTC)).model_dump_json())
     if isinstance(record, DeadLetter):
         return Change("dead-letter", shapes.dead_letter_item(record).model_dump_json())
+    if isinstance(record, ImportRequest | ImportProgress):
+        return Change("import", json.dumps({"id": record.id}))
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -13,12 +12,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import ConfigDict, Field
 from shared.connections import FlowLink
-from shared.domains import BUILT_IN, aliases_of, import_kinds, trigger_alias
+from shared.domains import import_kinds
 from shared.domains.choices import BadChoice, check_choices
 from shared.domains.model import ImportKind
 from shared.events.envelope import timestamp
 from shared.flows import imports
-from shared.flows.imports import ImportRequest, Wanted
+from shared.flows.imports import ImportRequest, Selection, Wanted, new_request
 from shared.model import Model
 from sqlmodel import Session
 
@@ -86,21 +85,14 @@ async def request_import(state: StateDep, body: ImportBody) -> ImportItem:
     except BadChoice as error:
         raise BadRequest(str(error), "correct it, or leave it out for the safe choice") from error
     link = await asyncio.to_thread(_link_for, state, kind, body.flow_link, dry_run=payload.dry_run)
-    at = time.time()
-    until = int(payload.created_until.timestamp()) if payload.created_until else int(at) + 1
-    request = ImportRequest(
-        id=f"imp_{uuid.uuid4().hex[:12]}",
-        kind=kind.name,
-        flow_link=link.id,
-        connection=link.connections[trigger_alias(BUILT_IN[kind.flow])],
-        requested_at=_now(),
+    selection = Selection(
         created_from=int(payload.created_from.timestamp()) if payload.created_from else 0,
-        created_until=min(until, int(at) + 1),
-        ids=list(dict.fromkeys(payload.ids)),
+        created_until=int(payload.created_until.timestamp()) if payload.created_until else 0,
+        ids=tuple(payload.ids),
         dry_run=payload.dry_run,
         choices=payload.choices,
-        target=_target(link, kind),
     )
+    request = new_request(kind, link, selection, time.time())
     await _keep(state, request)
     return item(Imported(request, None))
 
@@ -110,10 +102,17 @@ def _link_for(state: State, kind: ImportKind, named: str, *, dry_run: bool) -> F
         return enabled_link(session, kind.flow, named, also_off=dry_run)
 
 
-def _target(link: FlowLink, kind: ImportKind) -> str:
-    """The link's connection to the app at the other side; empty if there is none."""
-    aliases = aliases_of(BUILT_IN[kind.flow])
-    return next((link.connections[alias] for alias, app in aliases.items() if app == kind.target.app), "")
+async def as_import(state: State, import_id: str, choices: dict[str, str]) -> ImportBody:
+    """What a preview looked at, to be done now. Raises Unknown."""
+    request = (await _found(state, import_id)).request
+    narrowed = request.created_until < int(datetime.fromisoformat(request.requested_at).timestamp())
+    payload = ImportPayload(
+        created_from=datetime.fromtimestamp(request.created_from, UTC) if request.created_from else None,
+        created_until=datetime.fromtimestamp(request.created_until, UTC) if narrowed else None,
+        ids=request.ids,
+        choices=request.choices | choices,
+    )
+    return ImportBody(kind=request.kind, payload=payload, flow_link=request.flow_link)
 
 
 @router.get("/imports", tags=["imports"], summary="List imports")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.connections import FlowLink
+from shared.flows.links import able
 from sqlmodel import Session
 
 from console.api.errors import NotNow
@@ -13,9 +14,7 @@ def enabled_link(session: Session, flow: str, named: str = "", *, also_off: bool
     """The one that is named, or the only one of the flow that is on; one that is off too, for what writes nothing.
     Raises NotNow.
     """
-    links = [link for link in queries.flow_links(session) if link.flow == flow]
-    on = [link for link in links if link.enabled]
-    chosen = [link for link in links if link.id == named] if named else on or (links if also_off else [])
+    chosen = able(queries.flow_links(session), flow, named, also_off=also_off)
     if len(chosen) > 1:
         names = ", ".join(link.id for link in chosen)
         raise NotNow(f"several flow links could: {names}", "name one of them with --flow-link", code="several_links")

@@ -53,6 +53,7 @@ async def health(state: StateDep) -> dict[str, Any]:
 @router.get("/api/stream", tags=["health"], summary="New and changed runs, mappings and dead letters as they come")
 async def stream(state: StateDep) -> EventSourceResponse:
     """Server-sent events `run`, `mapping` and `dead-letter`: `data` is the item as in the lists.
+    `import` names one that went on.
 
     `ready` tells that the stream stands; `reload` that too much came at once: read the lists again.
     """

@@ -17,6 +17,7 @@ from shared.plain import plain
 
 from console.cli import client, tables
 from console.cli.terminal import say
+from console.pages.words import IMPORT_COUNTS
 
 EVERY = 1.0
 """Seconds between two checks of an import."""
@@ -101,24 +102,11 @@ def follow(import_id: str, *, quiet: bool) -> Any:
 
 def progress(found: dict[str, Any]) -> str:
     """One line: how far it is."""
-    counts = [f"{found[name]} {words}" for name, words in WORDS.items() if found[name]]
+    counts = [f"{found[name]} {words}" for name, words in IMPORT_COUNTS.items() if found[name]]
     problem = f"; {found['problem']}" if found["problem"] else ""
     speed = f"; {found['rate']:g}/s" if found["rate"] else ""
     left = f", {found['eta_seconds']} s left" if found["eta_seconds"] is not None else ""
     return f"{found['state']}: {found['listed']} listed, {', '.join(counts) or 'none handled'}{speed}{left}{problem}"
-
-
-WORDS = {
-    "linked": "linked",
-    "already": "linked before",
-    "new": "new",
-    "matched": "to be linked to what stands there",
-    "waiting": "waiting",
-    "conflicts": "in conflict",
-    "left_out": "left out",
-    "failed": "failed",
-}
-"""What came of entities, as it is shown."""
 
 
 def show_import(out: Console, found: dict[str, Any]) -> None:
@@ -132,7 +120,7 @@ def show_import(out: Console, found: dict[str, Any]) -> None:
             "flow link": found["flow_link"],
             "listed": found["listed"],
             "written": found["written"],
-            **{words: found[name] for name, words in WORDS.items() if found[name]},
+            **{words: found[name] for name, words in IMPORT_COUNTS.items() if found[name]},
             "asked for": f"{found['requested_at']} ({tables.since(found['requested_at'])})",
             "listed at": found["ended_at"],
             "speed": f"{found['rate']:g} a second" if found["rate"] else "",

@@ -14,9 +14,12 @@ from shared.domains.model import View
 from sqlmodel import Session
 
 from console.api import connected, shapes
+from console.api import imported as api_imported
 from console.api import pending as api_pending
 from console.api.paging import next_cursor
+from console.pages import words
 from console.projection import echoes, pending, queries
+from console.projection import imports as imported
 from console.projection.queries import Search
 
 Read = Callable[[Session, Search], tuple[dict[str, Any], str | None]]
@@ -74,6 +77,14 @@ def flow_links(session: Session, _search: Search) -> tuple[dict[str, Any], str |
     return {"links": connected.flow_link_items(session)}, None
 
 
+def imports(session: Session, search: Search) -> tuple[dict[str, Any], str | None]:
+    """With what a person can do about each."""
+    one = imported.find(session, search.id) if search.id else None
+    found = ([one] if one else []) if search.id else imported.page(session, search.limit)
+    shown = [api_imported.item(each) for each in found]
+    return {"imports": shown, "counts": words.IMPORT_COUNTS, "changes": words.IMPORT_CHANGES}, None
+
+
 def _of_view(view: View) -> ListPage:
     def read(session: Session, search: Search) -> tuple[dict[str, Any], str | None]:
         return mappings(session, search, view)
@@ -93,7 +104,8 @@ OF_ONE_ID = {
 
 def pages() -> dict[str, ListPage]:
     """Every list with a page, by its address; a view's is that of its links."""
-    return {name: _of_view(view) for name, view in views().items()} | OF_ONE_ID
+    more = {"imports": ListPage("Imports", "imports.html", "imports", imports)}
+    return {name: _of_view(view) for name, view in views().items()} | OF_ONE_ID | more
 
 
 def titles() -> dict[str, str]:

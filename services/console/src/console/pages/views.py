@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode
 import jinja2
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
-from shared.domains import BUILT_IN, views
+from shared.domains import BUILT_IN, import_kinds, views
 from shared.errors import SyncError
 from shared.polls import webhooks_come_in
 from sqlmodel import Session
@@ -39,6 +39,8 @@ HEADERS = {
 NOTICES = {
     "retried": "Sent again: its run goes on below.",
     "discarded": "Discarded for good.",
+    "imported": "It is asked for: what comes of it stands first below.",
+    "changed": "It is so from the page in hand on.",
     "decided": "Your decision is in the log: the run that carries it out stands below.",
 }
 
@@ -100,7 +102,8 @@ def _read(state: State, wanted: dict[str, ListPage], search: Search) -> dict[str
                 query = urlencode({key: value for key, value in asked.items() if value})
                 values["more"][page.key] = f"/{name}?{query}"
         connections = connected.connection_items(session, webhooks=webhooks_come_in(state.settings))
-    return values | {"connections": connections}
+    kinds = {kind.flow: kind for kind in import_kinds().values()}
+    return values | {"connections": connections, "import_kinds": kinds}
 
 
 @router.get("/")

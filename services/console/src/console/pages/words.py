@@ -17,7 +17,11 @@ TONES = {
     "in_sync": "good",
     "ok": "good",
     "resolved": "good",
+    "done": "good",
     "running": "busy",
+    "working": "busy",
+    "requested": "busy",
+    "paused": "wait",
     "retried": "busy",
     "claimed": "wait",
     "waiting": "wait",
@@ -30,6 +34,29 @@ TONES = {
     "closed": "bad",
 }
 """Tone of a state; any other is quiet."""
+
+IMPORT_COUNTS = {
+    "linked": "linked",
+    "already": "linked before",
+    "new": "new",
+    "matched": "to be linked to what stands there",
+    "waiting": "waiting",
+    "conflicts": "in conflict",
+    "left_out": "left out",
+    "failed": "failed",
+}
+"""What came of an import's entities, as it is shown."""
+
+IMPORT_CHANGES = {
+    "requested": ("pause", "cancel"),
+    "running": ("pause", "cancel"),
+    "paused": ("resume", "cancel"),
+    "cancelled": (),
+    "failed": (),
+    "working": (),
+    "done": (),
+}
+"""What a person can do with an import, by its state."""
 
 
 def tone(state: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -29,9 +30,13 @@ from shared.flows.recheck import replayed
 from shared.identity import Ref
 from shared.kafka.log import Log
 from shared.log import get_logger
+from shared.runtime.clients import Clients
+from shared.runtime.registry import Registry
+from shared.settings import Settings
 from shared.tasks import ended
 
 from ingress.imports import slices
+from ingress.imports.standing import standing_of
 
 log = get_logger(__name__)
 
@@ -236,6 +241,31 @@ class Importer:
         self._change(**changes)
         async with self._in_order:
             await self._kafka.append(self._topics.imports, self.progress.key, imports.encode(self.progress))
+
+
+def importer_of(
+    request: ImportRequest,
+    progress: ImportProgress | None,
+    settings: Settings,
+    registry: Registry,
+    clients: Clients,
+    kafka: Log,
+    wanted: Callable[[], Wanted],
+) -> Importer:
+    """The importer of a request, as whoever runs it makes it: ingress, or a person in the foreground."""
+    connection = registry.connections.get(request.connection)
+    return Importer(
+        request,
+        progress,
+        Source(
+            connection.app_account if connection else "", partial(clients.of, request.connection), clients.keep_refusals
+        ),
+        kafka,
+        Topics(settings),
+        wanted,
+        side_by_side=settings.import_slices,
+        standing=standing_of(request, settings, registry, clients),
+    )
 
 
 def _now() -> str:

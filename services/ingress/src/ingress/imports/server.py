@@ -19,8 +19,7 @@ from shared.runtime.registry import Registry
 from shared.settings import Settings
 from shared.tasks import ended, forever, restarted
 
-from ingress.imports.importer import Importer, Source
-from ingress.imports.standing import standing_of
+from ingress.imports.importer import importer_of
 from ingress.leader import Election, Leader, LeaderTask
 from shared import metrics
 
@@ -74,7 +73,7 @@ class ImportServer(LeaderTask):
             stack.push_async_callback(_end, tasks)
             while not (failed := replica.failed or deps.replica.failed):
                 for request in known.open():
-                    if request.wanted != "pause" and not request.runner and request.id not in tasks:
+                    if is_ours(request) and request.id not in tasks:
                         tasks[request.id] = asyncio.create_task(self._run(request, known, clients))
                 for done in [name for name, task in tasks.items() if task.done()]:
                     tasks.pop(done).result()
@@ -83,20 +82,15 @@ class ImportServer(LeaderTask):
 
     async def _run(self, request: ImportRequest, known: Imports, clients: Clients) -> None:
         deps = self._deps
-        connection = deps.registry.connections.get(request.connection)
-        app_account = connection.app_account if connection else ""
-        importer = Importer(
-            request,
-            known.progress.get(request.id),
-            Source(app_account, partial(clients.of, request.connection), clients.keep_refusals),
-            deps.kafka,
-            deps.topics,
-            partial(known.wanted, request.id),
-            side_by_side=deps.settings.import_slices,
-            standing=standing_of(request, deps.settings, deps.registry, clients),
-        )
+        progress, wanted = known.progress.get(request.id), partial(known.wanted, request.id)
+        importer = importer_of(request, progress, deps.settings, deps.registry, clients, deps.kafka, wanted)
         await importer.run()
         known.progress[request.id] = importer.progress
+
+
+def is_ours(request: ImportRequest) -> bool:
+    """Whether ingress runs it. One of a person in the foreground it only ends: nobody may be there to be cancelled."""
+    return request.wanted == "cancel" if request.runner else request.wanted != "pause"
 
 
 async def _end(tasks: dict[str, asyncio.Task[None]]) -> None:

@@ -92,7 +92,7 @@ function later(pause = PAUSE) {
 
 if (document.querySelector("[data-live]")) {
   const stream = new EventSource("/api/stream");
-  for (const name of ["run", "mapping", "dead-letter", "reload"]) stream.addEventListener(name, () => later());
+  for (const name of ["run", "mapping", "dead-letter", "import", "reload"]) stream.addEventListener(name, () => later());
   // After a break nobody knows what was missed.
   let broken = false;
   stream.addEventListener("error", () => { broken = true; });
