@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from console.api import catch_up, changes, errors, imports, links, live, pending, plans, records, setup, status
+from console.api import (
+    catch_up,
+    changes,
+    errors,
+    imports,
+    invoices,
+    links,
+    live,
+    pending,
+    plans,
+    records,
+    setup,
+    status,
+)
 from console.api.bodies import BodyLimit
 from console.api.guard import Guard, check_locked
 from console.api.state import State
@@ -25,7 +38,21 @@ def create_app(state: State) -> FastAPI:
     app = FastAPI(title="Tandem console", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.tandem = state
     errors.install(app)
-    for part in (records, pending, plans, changes, catch_up, imports, links, setup, status, live, views, decide):
+    for part in (
+        records,
+        pending,
+        plans,
+        changes,
+        catch_up,
+        imports,
+        invoices,
+        links,
+        setup,
+        status,
+        live,
+        views,
+        decide,
+    ):
         app.include_router(part.router)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, settings=state.settings)

@@ -17,11 +17,15 @@ TONES = {
     "in_sync": "good",
     "ok": "good",
     "resolved": "good",
+    "paid": "good",
     "running": "busy",
     "retried": "busy",
     "claimed": "wait",
     "waiting": "wait",
     "parked": "wait",
+    "held": "wait",
+    "draft": "wait",
+    "partly paid": "wait",
     "warning": "wait",
     "alarm": "bad",
     "dead": "bad",
@@ -34,6 +38,11 @@ TONES = {
 
 def tone(state: str) -> str:
     return TONES.get(state, "quiet")
+
+
+def of_invoice(state: str) -> str:
+    """The state whose tone an invoice has: an open one is no fault, as an open dead letter is."""
+    return "waiting" if state == "open" else state
 
 
 def label(state: str) -> str:
