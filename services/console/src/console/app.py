@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from console.api import catch_up, changes, errors, imports, links, live, pending, plans, records, setup, status
+from console.api import (
+    catch_up,
+    changes,
+    errors,
+    imports,
+    invoices,
+    links,
+    live,
+    pending,
+    plans,
+    records,
+    setup,
+    status,
+)
 from console.api.bodies import BodyLimit
 from console.api.guard import Guard, check_locked
 from console.api.state import State
@@ -33,6 +46,7 @@ def create_app(state: State) -> FastAPI:
         changes,
         catch_up,
         imports,
+        invoices,
         links,
         setup,
         status,

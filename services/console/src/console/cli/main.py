@@ -21,6 +21,7 @@ from console.cli import (
     doctor,
     flow_links,
     imports,
+    invoices,
     kafka,
     mappings,
     plans,
@@ -48,6 +49,7 @@ for view in views().values():
     if view.relation == PRODUCT.name:
         command.command("offer")(plans.offer)
     app.add_typer(command, name=view.name)
+app.add_typer(invoices.app, name="invoices")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(differences.app, name="differences")

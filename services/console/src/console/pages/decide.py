@@ -11,7 +11,7 @@ from shared.errors import SyncError
 from shared.flows.runs import Run
 from sqlmodel import Session
 
-from console.api import asked, decisions, links, models, pending
+from console.api import asked, decisions, invoices, links, models, pending
 from console.api.errors import ApiError, BadRequest, NotNow, describe
 from console.api.state import State, StateDep
 from console.pages.views import back_to, form_of, render
@@ -19,6 +19,7 @@ from console.projection import pending as tables
 
 router = APIRouter(include_in_schema=False)
 MAKE_ITS_OWN = "separate"
+CHANGES: dict[str, invoices.Change] = {"hold": "hold", "release": "release", "resync": "resync"}
 
 
 @router.post("/conflicts/{run_id}")
@@ -31,6 +32,25 @@ async def decide(request: Request, state: StateDep, run_id: str) -> Response:
         code, _, message, what_to_do = describe(error)
         return render("problem.html", state, code, message=message, what_to_do=what_to_do)
     return back_to("conflicts", form, "decided")
+
+
+@router.post("/invoices/decide")
+async def decide_invoice(request: Request, state: StateDep) -> Response:
+    """Hold it, release it or look at it again, then show the page again."""
+    form = await form_of(request)
+    try:
+        change = CHANGES.get(form.get("change", ""))
+        if change is None:
+            raise BadRequest("nothing was chosen", "go back and hold the invoice, release it or look at it again")
+        body = invoices.DecisionBody(reason=form.get("reason", ""))
+        await invoices.decide(state, form.get("invoice", ""), change, body)
+    except ValidationError:
+        code, message, what = 400, "a decision needs a reason of 1 to 500 characters", "go back and say why"
+        return render("problem.html", state, code, message=message, what_to_do=what)
+    except (ApiError, SyncError) as error:
+        code, _, message, what_to_do = describe(error)
+        return render("problem.html", state, code, message=message, what_to_do=what_to_do)
+    return back_to("invoices", form, "decided")
 
 
 async def _decide(state: State, run_id: str, choice: str, reason: str) -> asked.LinkAsked:

@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from console.api import connected, shapes
 from console.api import imported as api_imported
+from console.api import invoices as api_invoices
 from console.api import pending as api_pending
 from console.api.paging import next_cursor
 from console.pages import words
@@ -72,6 +73,12 @@ def mappings(session: Session, search: Search, view: View | None = None) -> tupl
     return {"mappings": [shapes.mapping_detail(pair, now) for pair in found], "view": view}, next_cursor(after)
 
 
+def invoices(session: Session, search: Search) -> tuple[dict[str, Any], str | None]:
+    """Both sides of each, with what a person can decide."""
+    found = api_invoices.items(session, search)
+    return {"invoices": found.items}, found.next_cursor
+
+
 def flow_links(session: Session, _search: Search) -> tuple[dict[str, Any], str | None]:
     """Every one."""
     return {"links": connected.flow_link_items(session)}, None
@@ -92,6 +99,7 @@ def _of_view(view: View) -> ListPage:
     return ListPage(view.title, "mappings.html", "mappings", read, with_state=True)
 
 
+INVOICES = ListPage("Invoices", "invoices.html", "invoices", invoices, with_state=True)
 OF_ONE_ID = {
     "dead-letters": ListPage("Dead letters", "letters.html", "letters", letters, with_state=True),
     "conflicts": ListPage("Conflicts", "conflicts.html", "conflicts", conflicts),
@@ -104,8 +112,8 @@ OF_ONE_ID = {
 
 def pages() -> dict[str, ListPage]:
     """Every list with a page, by its address; a view's is that of its links."""
-    more = {"imports": ListPage("Imports", "imports.html", "imports", imports)}
-    return {name: _of_view(view) for name, view in views().items()} | OF_ONE_ID | more
+    more = {"invoices": INVOICES, "imports": ListPage("Imports", "imports.html", "imports", imports)}
+    return {name: _of_view(view) for name, view in views().items()} | more | OF_ONE_ID
 
 
 def titles() -> dict[str, str]:

@@ -56,7 +56,12 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     found.filters |= {"tone": words.tone, "label": words.label, "app": words.app_name, "entity": words.entity}
-    found.filters |= {"kind": words.entity_kind, "ticks": words.ticks, "value": words.value}
+    found.filters |= {
+        "kind": words.entity_kind,
+        "ticks": words.ticks,
+        "of_invoice": words.of_invoice,
+        "value": words.value,
+    }
     found.globals |= {
         "kind_name": words.kind_name,
         "between": words.between,

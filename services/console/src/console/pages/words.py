@@ -18,6 +18,7 @@ TONES = {
     "ok": "good",
     "resolved": "good",
     "done": "good",
+    "paid": "good",
     "running": "busy",
     "working": "busy",
     "requested": "busy",
@@ -26,6 +27,9 @@ TONES = {
     "claimed": "wait",
     "waiting": "wait",
     "parked": "wait",
+    "held": "wait",
+    "draft": "wait",
+    "partly paid": "wait",
     "warning": "wait",
     "alarm": "bad",
     "dead": "bad",
@@ -61,6 +65,11 @@ IMPORT_CHANGES = {
 
 def tone(state: str) -> str:
     return TONES.get(state, "quiet")
+
+
+def of_invoice(state: str) -> str:
+    """The state whose tone an invoice has: an open one is no fault, as an open dead letter is."""
+    return "waiting" if state == "open" else state
 
 
 def label(state: str) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "13"
+TABLES_VERSION = "14"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
 class RunRow(SQLModel, table=True):
     """One run; `at` is when it started, `problem` the class of what keeps it from going on, `verdict` what an import
-    says of it.
+    says of it. One that has learnt what an invoice is names it: `invoice_at` is when.
     """
 
     __tablename__ = "runs"
@@ -25,6 +25,8 @@ class RunRow(SQLModel, table=True):
         Index("runs_by_problem", "problem", "state", "at", "id"),
         Index("runs_by_link", "flow_link", "aggregate", "at", "id"),
         Index("runs_by_cause", "cause", "aggregate", "at"),
+        Index("runs_by_invoice", "invoice", "invoice_at", "id"),
+        Index("runs_by_invoice_newest", "invoice_at", "id"),
     )
 
     id: str = Field(primary_key=True)
@@ -37,6 +39,9 @@ class RunRow(SQLModel, table=True):
     verdict: str
     event: str = Field(index=True)
     aggregate: str
+    invoice: str
+    invoice_state: str
+    invoice_at: str
     record: bytes = Field(sa_type=LargeBinary)
 
 

@@ -5,21 +5,12 @@ from __future__ import annotations
 from shared.domains.choices import ConflictKind
 from shared.domains.invoices import by_hand, stripe, togai
 from shared.domains.invoices.flows import FLOWS
-from shared.domains.model import Domain, ImportKind, Kind, Relation, View
+from shared.domains.model import Domain, ImportKind, Kind, Relation
 
 INVOICE = Relation("invoice", source=Kind("togai", "invoice"), target=Kind("stripe", "invoice"))
 """An invoice of Togai, and the one at Stripe that collects it."""
 INVOICE_PAYMENT = Relation("invoice_payment", source=Kind("stripe", "payment"), target=Kind("togai", "payment"))
 """What was paid of an invoice under one transaction number, and the payment that says so in Togai."""
-
-INVOICES = View(
-    name="invoices",
-    title="Invoices",
-    help="Which invoice at Togai is which invoice at Stripe.",
-    relation=INVOICE.name,
-    columns=(INVOICE.source, INVOICE.target),
-    empty="Togai generates an invoice: it appears here as soon as it is due.",
-)
 
 IMPORT = ImportKind(
     "invoices",
@@ -52,6 +43,5 @@ DOMAIN = Domain(
     actions=(*togai.ACTIONS, *stripe.ACTIONS, by_hand.DECIDE),
     flows=FLOWS,
     relations=(INVOICE, INVOICE_PAYMENT),
-    views=(INVOICES,),
     imports=(IMPORT,),
 )

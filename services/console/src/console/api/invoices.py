@@ -1,0 +1,282 @@
+"""Invoices: both sides of each with what was paid, and what a person decides about one."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping as MappingOf
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Query
+from pydantic import ConfigDict, Field
+from shared.connections import Connection, FlowLink
+from shared.domains import TRIGGERS, noun_of
+from shared.domains.invoices.by_hand import INVOICES_BY_HAND, InvoiceDecision
+from shared.domains.invoices.progress import Known, known_of
+from shared.domains.invoices.states import STATES
+from shared.domains.invoices.togai import PREFIX
+from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope, timestamp
+from shared.identity import CONSOLE_SOURCE, Ref, is_id, run_id
+from shared.linking.mappings import Mapping
+from shared.model import Model
+from sqlmodel import Session
+
+from console.api import asked, models, shapes
+from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
+from console.api.paging import next_cursor
+from console.api.records import PlaceDep
+from console.api.relations import full_ref
+from console.api.state import SessionDep, State, StateDep, stamp
+from console.projection import invoices, queries
+from shared import money
+
+router = APIRouter(
+    prefix="/api",
+    tags=["invoices"],
+    responses={code: {"model": ErrorBody} for code in (400, 404, 409, 503)},
+)
+Change = Literal["hold", "release", "resync"]
+Amount = Annotated[str | None, Field(description="in whole units; null while it is not known", examples=["49.50"])]
+
+
+class InvoiceItem(Model):
+    """One invoice at both sides."""
+
+    id: str = Field(description="at Togai", examples=["inv.hkgkgyh.ghg"])
+    ref: str = Field(examples=["togai:test:org_1/invoice/inv.hkgkgyh.ghg"])
+    stripe_id: str | None = Field(examples=["in_1NG8Du2eZvKYlo2CUI79vXWy"])
+    state: str = Field(description=", ".join(STATES), examples=["open"])
+    reason: str = Field(description="why it waits, is held or failed")
+    account: str = Field(description="the account at Togai", examples=["acme"])
+    number: str
+    currency: str = Field(examples=["USD"])
+    total: Amount
+    paid: Amount
+    refunded: Amount
+    disputed: Amount
+    credited: Amount
+    overpaid: Amount
+    url: str = Field(description="where it is paid")
+    updated_at: str = Field(examples=["2026-11-23T10:00:00.000Z"])
+
+
+class InvoicePart(Model):
+    """A payment, refund, dispute or credit note at Stripe."""
+
+    kind: str = Field(examples=["refund"])
+    id: str
+    status: str
+    amount: Amount
+
+
+class InvoiceHold(Model):
+    """A person's decision that nothing more is made of it in Stripe."""
+
+    since: str
+    reason: str
+    run: str = Field(description="the run that carried it out")
+
+
+class InvoiceDetail(InvoiceItem):
+    """One invoice with everything that is known of it."""
+
+    togai_status: str = Field(description="as Tandem last saw or wrote it", examples=["PAID"])
+    stripe_status: str = Field(description="as Tandem last saw or wrote it", examples=["paid"])
+    payments: list[InvoicePart]
+    refunds: list[InvoicePart]
+    disputes: list[InvoicePart]
+    credit_notes: list[InvoicePart]
+    held: InvoiceHold | None
+    mapping: str | None = Field(description="its link; null until there is one")
+    sides: list[models.Side]
+    runs: list[models.RunItem] = Field(description="newest first")
+
+
+class InvoicePage(Model):
+    """A page of invoices."""
+
+    items: list[InvoiceItem]
+    next_cursor: str | None
+
+
+class DecisionBody(Model):
+    """Why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: asked.Reason
+    flow_link: str = Field("", max_length=300, description="the one that does it; needed only if several could")
+
+
+def item_fields(known: Known, held: Mapping | None, pair: Mapping | None = None) -> dict[str, Any]:
+    """What a list shows of an invoice: pure."""
+    amounts = {name: _amount(known.amounts.get(name), known.currency) for name in AMOUNTS}
+    return {
+        "id": Ref.parse(known.ref).id,
+        "ref": known.ref,
+        "stripe_id": (Ref.parse(pair.target).id if pair else known.stripe_id) or None,
+        "state": "held" if held else known.state or "waiting",
+        "reason": held.reason if held else known.reason,
+        "account": known.account,
+        "number": known.number,
+        "currency": known.currency,
+        "url": known.url,
+        "updated_at": max(known.at, held.at if held else ""),
+        **amounts,
+    }
+
+
+AMOUNTS = ("total", "paid", "refunded", "disputed", "credited", "overpaid")
+
+
+def _amount(minor: int | None, currency: str) -> str | None:
+    return None if minor is None or not currency else f"{money.major(minor, currency):f}"
+
+
+def items(session: Session, search: queries.Search) -> InvoicePage:
+    """A page of the list."""
+    held = invoices.holds(session)
+    found, after = invoices.page(session, search)
+    shown = [InvoiceItem.model_validate(item_fields(known, held.get(known.ref))) for known in found]
+    return InvoicePage(items=shown, next_cursor=next_cursor(after))
+
+
+def search_of_query(
+    search: PlaceDep,
+    state: Annotated[str, Query(description=f"only this state: {', '.join(STATES)}", examples=["open"])] = "",
+    account: Annotated[str, Query(max_length=300, description="only those of this account", examples=["acme"])] = "",
+) -> queries.Search:
+    """What the list takes."""
+    if state and state not in STATES:
+        raise BadRequest(f"invoices have no state {state[:50]!r}", f"there are: {', '.join(STATES)}")
+    return replace(search, equal={"state": state, "account": account})
+
+
+@router.get("/invoices", dependencies=[Depends(stamp)], summary="List invoices")
+def list_invoices(session: SessionDep, search: Annotated[queries.Search, Depends(search_of_query)]) -> InvoicePage:
+    """What Togai bills and Stripe collects, the last changed first."""
+    return items(session, search)
+
+
+@router.get("/invoices/{invoice:path}", dependencies=[Depends(stamp)], summary="One invoice")
+def show_invoice(session: SessionDep, invoice: str) -> InvoiceDetail:
+    """Both sides, what was paid, refunded and disputed, and what ran. By any id of either side."""
+    ref = _ref_of(session, invoice)
+    held, pair = invoices.holds(session).get(ref), invoices.pair_of(session, ref)
+    known = known_of(ref, invoices.runs_of(session, ref))
+    ran, _ = queries.runs_page(session, queries.Search(id=ref))
+    parts = _parts(known)
+    return InvoiceDetail.model_validate(
+        item_fields(known, held, pair)
+        | {name: parts[kind] for name, kind in KINDS.items()}
+        | {
+            "togai_status": known.togai_status,
+            "stripe_status": known.stripe_status,
+            "held": InvoiceHold(since=held.at, reason=held.reason, run=held.run) if held else None,
+            "mapping": pair.id if pair else None,
+            "sides": shapes.sides(pair) if pair else [side for side in [shapes.side(ref)] if side],
+            "runs": [shapes.run_item(run) for run in ran],
+        }
+    )
+
+
+KINDS = {"payments": "payment", "refunds": "refund", "disputes": "dispute", "credit_notes": "credit_note"}
+
+
+def _parts(known: Known) -> MappingOf[str, list[InvoicePart]]:
+    found: dict[str, list[InvoicePart]] = {kind: [] for kind in KINDS.values()}
+    for transaction, amount in known.payments.items():
+        part = InvoicePart(kind="payment", id=transaction, status="paid", amount=_amount(amount, known.currency))
+        found["payment"].append(part)
+    for fact in known.facts:
+        if fact["kind"] in found:
+            shown = _amount(fact["amount"], known.currency)
+            found[fact["kind"]].append(InvoicePart.model_validate(fact | {"amount": shown}))
+    return found
+
+
+def _ref_of(session: Session, text: str) -> str:
+    """The full ref of Togai's invoice to which an id leads. Raises Unknown, NotNow."""
+    found = sorted(invoices.refs_of(session, text) | ({text} & invoices.holds(session).keys()))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Unknown(
+            f"no invoice {text[:100]} is known here", "`tandem invoices list` shows those that Tandem has seen"
+        )
+    raise NotNow(f"{text[:100]} leads to several invoices: {', '.join(found[:10])}", "name one by its full ref")
+
+
+async def decide(state: State, invoice: str, change: Change, body: DecisionBody) -> asked.LinkAsked:
+    """Append a person's decision to the log. Raises BadRequest, NotNow, Unknown, Unavailable."""
+
+    def read() -> tuple[FlowLink, Connection, str]:
+        with Session(state.database.engine) as session:
+            return _who_does_it(session, invoice, body.flow_link)
+
+    link, connection, entity = await asyncio.to_thread(read)
+    wanted = InvoiceDecision(invoice_id=entity, change=change, reason=body.reason, flow_link=link.id)
+    event = Envelope(
+        id=f"req_{uuid.uuid4().hex}",
+        source=CONSOLE_SOURCE,
+        type=INVOICES_BY_HAND.trigger,
+        subject=entity,
+        time=timestamp(datetime.now(UTC)),
+        appaccount=connection.app_account,
+        connection=connection.id,
+        aggregate=str(Ref(connection.app_account, "invoice", entity)),
+        data=msgspec.Raw(wanted.model_dump_json().encode()),
+    )
+    topic = state.topics.events(noun_of(event.type))
+    place = await state.writer.append(topic, event.aggregate, envelopes.encode(event))
+    return asked.LinkAsked(run=run_id(link.id, event.appaccount, event.id, str(place)), event=event.id)
+
+
+def _who_does_it(session: Session, invoice: str, named: str) -> tuple[FlowLink, Connection, str]:
+    """The flow link that carries the decision out, its connection to Togai, and the invoice's id there. One that
+    nothing ran for yet is taken by Togai's own id. Raises Unknown, NotNow.
+    """
+    ref = full_ref(invoice) if invoice.startswith("togai:") else None
+    if ref is None and not (is_id(invoice) and invoice.startswith(PREFIX)):
+        ref = Ref.parse(_ref_of(session, invoice))
+    known = {c.id: c for c in queries.connections(session)}
+    app = TRIGGERS[INVOICES_BY_HAND.trigger].app
+    links = [one for one in queries.flow_links(session) if one.flow == INVOICES_BY_HAND.id and named in ("", one.id)]
+    able = [
+        (one, known[one.connections[app]])
+        for one in links
+        if one.enabled and one.connections[app] in known
+        and (ref is None or known[one.connections[app]].app_account == ref.account)
+    ]  # fmt: skip
+    if len(able) == 1:
+        return *able[0], ref.id if ref else invoice
+    if able:
+        names = ", ".join(one.id for one, _ in able)
+        raise NotNow(f"several flow links could: {names}", "name one of them with --flow-link", code="several_links")
+    raise NotNow(
+        f"no flow link of the flow {INVOICES_BY_HAND.id} is on{f' for {ref.account}' if ref else ''}",
+        "switch it on: `tandem flow-links list` shows its id, `tandem flow-links enable` does it",
+        code="no_flow_link",
+    )
+
+
+@router.post("/invoices/{invoice:path}/hold", status_code=202, summary="Hold an invoice")
+async def hold(state: StateDep, invoice: str, body: DecisionBody) -> asked.LinkAsked:
+    """Nothing more is made of it in Stripe until a person releases it; what was paid is still counted."""
+    return await decide(state, invoice, "hold", body)
+
+
+@router.post("/invoices/{invoice:path}/release", status_code=202, summary="Release a held invoice")
+async def release(state: StateDep, invoice: str, body: DecisionBody) -> asked.LinkAsked:
+    """What waits for it goes on at once."""
+    return await decide(state, invoice, "release", body)
+
+
+@router.post("/invoices/{invoice:path}/resync", status_code=202, summary="Look at an invoice again")
+async def resync(state: StateDep, invoice: str, body: DecisionBody) -> asked.LinkAsked:
+    """Both sides as they are now: also one that is older than its flow link is sent."""
+    return await decide(state, invoice, "resync", body)

@@ -1,0 +1,79 @@
+"""Pages of invoices, and what is known of one: found by any id of either side."""
+
+from __future__ import annotations
+
+from shared.domains.invoices import INVOICE
+from shared.domains.invoices.progress import Known, Progress, known_of
+from shared.flows import runs
+from shared.linking import mappings
+from shared.linking.mappings import Mapping
+from sqlalchemy import ColumnElement, and_, not_, select, tuple_
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+from console.projection.invoice_runs import progress_of
+from console.projection.queries import Search, found_by
+from console.projection.tables import MappingRow, RunRow
+
+MOST_RUNS = 200
+"""Runs of one invoice that are read for what is known of it."""
+
+
+def holds(session: Session) -> dict[str, Mapping]:
+    """The decisions to hold, by the full ref of the invoice."""
+    row = MappingRow
+    query = select(row).where(col(row.relation) == INVOICE.name, col(row.state) == "held")
+    found = [mappings.decode(one.record) for one in session.scalars(query)]
+    return {mapping.source: mapping for mapping in found}
+
+
+def pair_of(session: Session, ref: str) -> Mapping | None:
+    """The link of an invoice."""
+    row = MappingRow
+    query = select(row).where(
+        col(row.relation) == INVOICE.name, col(row.state).in_(("linked", "deleted")), found_by(session, row, ref)
+    )
+    found = session.scalars(query.limit(1)).first()
+    return mappings.decode(found.record) if found else None
+
+
+def refs_of(session: Session, text: str) -> set[str]:
+    """The full refs of Togai's invoices to which any id leads: of either side, of a run, an event or an account."""
+    row = RunRow
+    query = select(col(row.invoice)).where(col(row.invoice) != "", found_by(session, row, text)).distinct()
+    found = {str(ref) for ref in session.scalars(query)}
+    pairs = select(MappingRow).where(col(MappingRow.relation) == INVOICE.name, found_by(session, MappingRow, text))
+    return found | {mappings.decode(one.record).source for one in session.scalars(pairs)}
+
+
+def page(session: Session, search: Search) -> tuple[list[Known], tuple[str, str] | None]:
+    """Invoices, the last changed first, and where the next page goes on. `search.equal` may name `state`, `account`."""
+    row, held = RunRow, holds(session)
+    query = select(row).where(col(row.invoice) != "", _is_newest())
+    query = query.order_by(col(row.invoice_at).desc(), col(row.id).desc()).limit(search.limit + 1)
+    if state := search.equal.get("state"):
+        is_held = col(row.invoice).in_(held)
+        query = query.where(is_held if state == "held" else and_(col(row.invoice_state) == state, ~is_held))
+    for text in filter(None, (search.id, search.equal.get("account", ""))):
+        query = query.where(col(row.invoice).in_(refs_of(session, text)))
+    if search.since:
+        query = query.where(col(row.invoice_at) >= search.since)
+    if search.after:
+        query = query.where(tuple_(col(row.invoice_at), col(row.id)) < search.after)
+    rows = list(session.scalars(query))
+    more = rows[search.limit - 1] if len(rows) > search.limit else None
+    shown = [known_of(one.invoice, runs_of(session, one.invoice)) for one in rows[: search.limit]]
+    return shown, (more.invoice_at, more.id) if more else None
+
+
+def _is_newest() -> ColumnElement[bool]:
+    """Whether no later run tells of the same invoice."""
+    row, later = RunRow, aliased(RunRow)
+    newer = tuple_(col(later.invoice_at), col(later.id)) > tuple_(col(row.invoice_at), col(row.id))
+    return not_(select(col(later.id)).where(col(later.invoice) == col(row.invoice), newer).exists())
+
+
+def runs_of(session: Session, ref: str) -> list[Progress]:
+    """The last runs that tell of an invoice."""
+    query = select(RunRow).where(col(RunRow.invoice) == ref).order_by(col(RunRow.invoice_at).desc()).limit(MOST_RUNS)
+    return [progress_of(runs.decode_run(row.record)) for row in session.scalars(query)]

@@ -1,0 +1,144 @@
+"""What runs tell of an invoice: which one they are about, what it is after them, and its amounts. Pure.
+
+Every run that has learnt what an invoice is names it and its state; the newest such run holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.domains.invoices.states import STATES, InvoiceState
+from shared.identity import Ref
+
+STATE_OF_STATUS: dict[str, InvoiceState] = {
+    "draft": "draft",
+    "open": "open",
+    "paid": "paid",
+    "void": "void",
+    "uncollectible": "uncollectible",
+}
+"""By the status of the Stripe invoice."""
+MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere")
+"""Codes of runs that wait for what a person does with an invoice that Stripe has."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What of a run says something about an invoice. `ran` are its steps' actions, `done` what those that ended well
+    gave; `waits` is the code of what keeps it from going on.
+    """
+
+    at: str
+    state: str
+    ended: bool
+    waits: str
+    reason: str
+    refs: Sequence[str]
+    ran: Sequence[str]
+    done: Mapping[str, Mapping[str, Any]]
+
+
+def invoice_of(progress: Progress) -> str:
+    """The full ref of Togai's invoice that a run is about; empty if it is about none."""
+    refs = [ref for ref in progress.refs if ref.startswith("togai:") and ref.count("/") >= 2]
+    return next((ref for ref in refs if Ref.parse(ref).noun == "invoice"), "")
+
+
+def state_of(progress: Progress) -> InvoiceState | None:
+    """What an invoice is after a run; None where the run has learnt nothing of it."""
+    done = progress.done
+    if snapshot := done.get("stripe.invoice.read_state"):
+        return next((state for state in STATES if state == snapshot.get("state")), None)
+    if closed := done.get("stripe.invoice.close"):
+        return STATE_OF_STATUS.get(str(closed.get("status")))
+    if paid := done.get("stripe.invoice.read_payments"):
+        # One that found everything counted knows no more than was known.
+        counted = done.get("togai.invoice.pay", {}).get("payments")
+        return ("paid" if paid.get("status") == "paid" else "partly paid") if counted else None
+    if "stripe.invoice.finalize" in done:
+        return "open"
+    started = "togai.invoice.read" in progress.ran
+    if started and progress.state == "dead":
+        return "failed"
+    if not started or progress.ended or progress.waits in MADE_ALREADY:
+        return None
+    return "draft" if "stripe.invoice.create" in done else "waiting"
+
+
+@dataclass
+class Known:
+    """What is known of an invoice from its runs, the oldest first. Amounts are in minor units."""
+
+    ref: str
+    state: str = ""
+    at: str = ""
+    account: str = ""
+    currency: str = ""
+    number: str = ""
+    stripe_id: str = ""
+    togai_status: str = ""
+    stripe_status: str = ""
+    url: str = ""
+    reason: str = ""
+    amounts: dict[str, int] = field(default_factory=dict)
+    payments: dict[str, int] = field(default_factory=dict)
+    facts: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, progress: Progress) -> None:
+        """Take in what a later run tells."""
+        done = progress.done
+        for given in done.values():
+            self.currency = str(given.get("currency") or self.currency)
+            self.number = str(given.get("number") or self.number)
+            self.url = str(given.get("url") or self.url)
+            self.account = str(given.get("account_id") or self.account)
+            self.stripe_id = str(given.get("stripe_invoice_id") or self.stripe_id)
+        self._add_statuses(done)
+        if paid := done.get("stripe.invoice.read_payments"):
+            self.payments = {one["transaction"]: one["amount"] for one in paid["payments"]}
+            self.amounts |= {"paid": sum(self.payments.values()), "overpaid": paid["overpaid"]}
+        if facts := done.get("togai.invoice.read"):
+            self.amounts.setdefault("total", facts["total"])
+        if snapshot := done.get("stripe.invoice.read_state"):
+            names = ("total", "paid", "refunded", "disputed", "credited", "overpaid")
+            self.amounts |= {name: snapshot[name] for name in names}
+            self.facts = snapshot["facts"]
+        if state := state_of(progress):
+            self.state, self.at, self.reason = state, progress.at, progress.reason
+
+    def _add_statuses(self, done: Mapping[str, Mapping[str, Any]]) -> None:
+        """The last known status at each side."""
+        for action, given in done.items():
+            status = str(given.get("status") or "")
+            if action == "togai.invoice.read":
+                self.togai_status = "DUE"
+            elif action == "togai.invoice.pay" and given.get("payments"):
+                whole = done.get("stripe.invoice.read_payments", {}).get("status") == "paid"
+                self.togai_status = "PAID" if whole else "PARTIALLY_PAID"
+            elif action in ("togai.invoice.record", "togai.invoice.read_status"):
+                self.togai_status = status or self.togai_status
+            elif action in ("stripe.invoice.read_payments", "stripe.invoice.close"):
+                self.stripe_status = status or self.stripe_status
+            elif action == "stripe.invoice.create":
+                self.stripe_status = self.stripe_status or "draft"
+            elif action == "stripe.invoice.finalize":
+                self.stripe_status = "open"
+            elif action == "stripe.invoice.read_state":
+                self.stripe_status = STATUS_OF_STATE.get(str(given.get("state")), self.stripe_status)
+
+
+STATUS_OF_STATE = {
+    "draft": "draft", "open": "open", "failed": "open", "partly paid": "open", "paid": "paid", "refunded": "paid",
+    "void": "void", "uncollectible": "uncollectible",
+}  # fmt: skip
+"""By what a snapshot says: the status of the Stripe invoice."""
+
+
+def known_of(ref: str, of_one: Iterable[Progress]) -> Known:
+    """What the runs of an invoice tell, in whatever order they are given."""
+    known = Known(ref)
+    for progress in sorted(of_one, key=lambda one: one.at):
+        known.add(progress)
+    return known
