@@ -14,6 +14,7 @@ Right = Literal["none", "read", "write"]
 Resource = Literal[
     "account", "customers", "events", "webhook_endpoints", "products", "prices", "payment_links", "checkout_sessions",
     "payment_intents", "charges", "subscriptions", "invoices", "credit_notes",
+    "billing_meters",
 ]  # fmt: skip
 RESOURCES: tuple[Resource, ...] = get_args(Resource)
 
