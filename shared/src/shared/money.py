@@ -6,7 +6,7 @@ digits that must be zero.
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from typing import Any
 
 from shared.errors import Malformed
@@ -20,6 +20,8 @@ WHOLE_UNITS = frozenset({"isk", "ugx"})
 """Sent times 100; the last two digits must be 0."""
 MOST_DECIMALS = 12
 """Digits after the point of a minor unit that Stripe takes in `unit_amount_decimal`."""
+EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])
+"""For amounts of any length: the usual context rounds to 28 digits and says nothing."""
 
 
 class NotExpressible(Malformed):
@@ -45,7 +47,7 @@ def decimal(value: Any) -> Decimal:
 
 def minor(amount: Decimal, currency: str) -> Decimal:
     """An amount in Stripe's minor units, exactly."""
-    return amount.scaleb(digits(currency))
+    return EXACT.scaleb(amount, digits(currency))
 
 
 def unit_amount(amount: Decimal, currency: str) -> dict[str, int | str]:
@@ -54,13 +56,13 @@ def unit_amount(amount: Decimal, currency: str) -> dict[str, int | str]:
     """
     found = minor(amount, currency)
     code = currency.lower()
-    if code in WHOLE_UNITS and found % 100:
+    if code in WHOLE_UNITS and EXACT.remainder(found, Decimal(100)):
         raise NotExpressible(f"{amount} {currency.upper()}: Stripe takes whole units of {currency.upper()} only")
-    if code in THREE_DECIMAL and found % 10:
+    if code in THREE_DECIMAL and EXACT.remainder(found, Decimal(10)):
         raise NotExpressible(f"{amount} {currency.upper()}: Stripe takes two decimals of {currency.upper()} only")
     if found == found.to_integral_value():
         return {"unit_amount": int(found)}
-    text = format(found.normalize(), "f")
+    text = format(found.normalize(EXACT), "f")
     if len(text.partition(".")[2]) > MOST_DECIMALS:
         raise NotExpressible(f"{amount} {currency.upper()} has more decimals than Stripe takes")
     return {"unit_amount_decimal": text}

@@ -87,6 +87,14 @@ class Shop:
         product = more.pop("product", None) or self.post("products", name="Starter")["id"]
         return self.post("prices", **{"product": product, "currency": "usd", "unit_amount": amount, **more})
 
+    def meter(self, event: str = "calls") -> str:
+        """A meter that sums up, by its id."""
+        return str(
+            self.post("billing/meters", display_name="x", event_name=event, default_aggregation={"formula": "sum"})[
+                "id"
+            ]
+        )
+
     def customer(self) -> str:
         """A customer with an address."""
         return str(self.post("customers", name="ACME", email="a@example.com")["id"])

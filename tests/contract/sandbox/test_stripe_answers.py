@@ -38,6 +38,12 @@ def sales(shop: Shop) -> None:
               marketing_features=[{"name": "fast"}])  # fmt: skip
     shop.get("products", expand=["data.default_price"])
     shop.delete(f"products/{shop.post('products', name='x')['id']}")
+    meter = f"billing/meters/{shop.meter()}"
+    shop.post(meter, display_name="y")
+    shop.post(f"{meter}/deactivate")
+    shop.post(f"{meter}/reactivate")
+    shop.get("billing/meters", status="active")
+    shop.price(recurring={"interval": "month", "usage_type": "metered", "meter": shop.get(meter)["id"]})
     shop.get(f"prices/{price['id']}", expand=["product", "currency_options"])
     shop.get("prices", expand=["data.product", "data.tiers"])
     shop.post(f"prices/{price['id']}", nickname="x", currency_options={"gbp": {"unit_amount": 800}})

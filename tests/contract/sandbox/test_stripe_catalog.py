@@ -109,6 +109,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"unit_amount": 5, "recurring": {"interval": "year", "interval_count": 4}}, "recurring[interval_count]"),
     ({"unit_amount": 5, "recurring": {"interval": "month", "usage_type": "metered"}}, "recurring[meter]"),
     ({"unit_amount": 5, "recurring": {"interval": "month", "meter": "mtr_1"}}, "recurring[meter]"),
+    (
+        {"unit_amount": 5, "recurring": {"interval": "month", "usage_type": "metered", "meter": "mtr_1"}},
+        "recurring[meter]",
+    ),
     ({"unit_amount": 5, "currency_options": {"usd": {"unit_amount": 5}}}, "currency_options"),
     (
         {"unit_amount": 5, "currency_options": {"eur": {"tax_behavior": "exclusive"}}},
@@ -167,3 +171,25 @@ def test_rights_on_products_and_prices(shop: Shop) -> None:
     assert shop.call("GET", "products", {}, key).status_code == 200
     assert "rak_product_write" in shop.call("POST", "products", {"name": "A"}, key).json()["error"]["message"]
     assert "rak_plan_read" in shop.call("GET", "prices", {}, key).json()["error"]["message"]
+
+
+def test_life_of_a_meter(shop: Shop) -> None:
+    """One active meter for each event name; an inactive one backs no new price, and a metered price has no quantity."""
+    meter = shop.meter("calls")
+    metered = {"interval": "month", "usage_type": "metered", "meter": meter}
+    assert shop.error("POST", "billing/meters", display_name="x", event_name="calls",
+                      default_aggregation={"formula": "sum"})["param"] == "event_name"  # fmt: skip
+    price = shop.price(recurring=metered)
+    assert (price["recurring"]["meter"], price["recurring"]["usage_type"]) == (meter, "metered")
+    item = {"price": price["id"], "quantity": 1}
+    assert shop.error("POST", "payment_links", line_items=[item])["param"] == "line_items[0][quantity]"
+    shop.post(f"billing/meters/{meter}/deactivate")
+    wrong = {"product": price["product"], "currency": "usd", "unit_amount": 5, "recurring": metered}
+    assert shop.error("POST", "prices", **wrong)["param"] == "recurring[meter]"
+    assert shop.get("billing/meters", status="active")["data"] == []
+    second = shop.meter("calls")
+    assert (
+        shop.error("POST", f"billing/meters/{second}/reactivate")["message"] == f"The meter `{second}` is not inactive."
+    )
+    assert [body["id"] for body in shop.get("billing/meters")["data"]] == [second, meter]
+    assert shop.types()[-2:] == ["billing.meter.deactivated", "billing.meter.created"]

@@ -97,19 +97,22 @@ def pricing(given: Body, path: Path = ()) -> tuple[Body, list[Body] | None]:
 
 def line_total(price: Body, in_currency: Body, quantity: int) -> int:
     """What a quantity costs: units or tiers, rounded once, after the multiplication."""
-    counted = Decimal(quantity)
+    return currencies.rounded(exact_total(price, in_currency, Decimal(quantity)))
+
+
+def exact_total(price: Body, in_currency: Body, quantity: Decimal) -> Decimal:
+    """What a quantity costs in the smallest unit, before it is rounded; usage may be a fraction."""
+    counted = quantity
     transform = price.get("transform_quantity")
     if transform:
         way = ROUND_CEILING if transform["round"] == "up" else ROUND_FLOOR
         counted = (counted / transform["divide_by"]).to_integral_value(way)
     if in_currency.get("tiers"):
-        total = (_volume if price["tiers_mode"] == "volume" else _graduated)(in_currency["tiers"], counted)
-    elif in_currency.get("custom_unit_amount"):
+        return (_volume if price["tiers_mode"] == "volume" else _graduated)(in_currency["tiers"], counted)
+    if in_currency.get("custom_unit_amount"):
         custom = in_currency["custom_unit_amount"]
-        total = Decimal(custom["preset"] or custom["minimum"] or 0)
-    else:
-        total = Decimal(in_currency["unit_amount_decimal"]) * counted
-    return currencies.rounded(total)
+        return Decimal(custom["preset"] or custom["minimum"] or 0)
+    return Decimal(in_currency["unit_amount_decimal"]) * counted
 
 
 def _volume(found: list[Body], quantity: Decimal) -> Decimal:

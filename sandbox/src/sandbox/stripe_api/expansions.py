@@ -57,6 +57,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "tax": Field(show=_tax), "tax_ids": Field(show=_list_of("tax_ids")), "default_source": Field(),
         "discount": Field(), "invoice_settings.default_payment_method": Field(), "test_clock": Field(),
     },
+    "billing.meter": {},
     "product": {"default_price": Field("price"), "tax_code": Field()},
     "price": {
         "product": Field("product"), "tiers": Field(show=_hidden("tiers")),

@@ -59,11 +59,16 @@ def _price(call: Call, item: Body, place: str) -> Body:
 
 def _kept(call: Call, item: Body, price: Body, code: str, place: str) -> Body:
     product = documents.named(call, products.KIND, products.KIND, price["product"], f"{place}[price]").body
-    quantity = item.get("quantity", 1)
+    metered = (price["recurring"] or {}).get("usage_type") == "metered"
+    if metered and "quantity" in item:
+        message = f"The price `{price['id']}` is metered: a quantity cannot be given, its usage counts."
+        raise StripeError(400, message, param=place.replace("[price]", "") + "[quantity]")
+    quantity = None if metered else item.get("quantity", 1)
+    cost = prices.in_currency(call, price, code, f"{place}[price]")
     made: Body = {
         "id": stripe_id("li"), "price": price["id"], "quantity": quantity, "description": product["name"],
         "adjustable_quantity": adjustable(item.get("adjustable_quantity")), "free": False,
-        "subtotal": amounts.line_total(price, prices.in_currency(call, price, code, f"{place}[price]"), quantity),
+        "subtotal": 0 if quantity is None else amounts.line_total(price, cost, quantity),
     }  # fmt: skip
     return made
 

@@ -10,6 +10,7 @@ from sandbox.stripe_api import (
     events,
     invoice_operations,
     lists,
+    meters,
     payment_links,
     payments,
     prices,
@@ -94,6 +95,7 @@ OPERATIONS = (
     Operation("accounts.retrieve", "GET", "/v1/accounts/{id}", "AccountRetrieveCurrentParams", account.retrieve,
               right_on="account"),
     *invoice_operations.OPERATIONS,
+    *meters.OPERATIONS,
 )  # fmt: skip
 # Sub-paths of Stripe's own that are no ids; the sandbox does not serve them.
 _NOT_IDS = frozenset({"search", "create_preview", "preview"})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.identifiers import stripe_id
-from sandbox.stripe_api import amounts, documents, lists, products
+from sandbox.stripe_api import amounts, documents, lists, meters, products
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.currencies import currency
-from sandbox.stripe_api.errors import StripeError, missing_object
+from sandbox.stripe_api.errors import StripeError
 from sandbox.stripe_api.rules import check_metadata, check_texts, merged_metadata
 
 KIND = "price"
@@ -76,7 +76,7 @@ def make(call: Call, *, active: bool) -> Body:
     params = call.params
     product = _product(call)
     _take_lookup_key(call, None)
-    code, recurring = params["currency"].lower(), _recurring(params.get("recurring"))
+    code, recurring = params["currency"].lower(), _recurring(call, params.get("recurring"))
     cost, tiers = amounts.pricing(params)
     body: Body = {
         "id": stripe_id("price"), "object": KIND, "active": active,
@@ -98,17 +98,17 @@ def _option(tax_behavior: str, cost: Body, tiers: list[Body] | None) -> Body:
     return {**cost, "tax_behavior": tax_behavior, **({"tiers": tiers} if tiers else {})}
 
 
-def _recurring(given: Body | None) -> Body | None:
+def _recurring(call: Call, given: Body | None) -> Body | None:
     if not given:
         return None
-    if given.get("meter"):
-        raise missing_object("meter", given["meter"], param="recurring[meter]", status=400)
-    usage = given.get("usage_type", "licensed")
-    if usage == "metered":
-        message = "Metered prices must be backed by a meter: set recurring[meter]."
+    usage, meter = given.get("usage_type", "licensed"), given.get("meter") or None
+    if (usage == "metered") != (meter is not None):
+        message = "Metered prices must be backed by a meter, and only they: set recurring[meter]."
         raise StripeError(400, message, param="recurring[meter]")
+    if meter:
+        meters.usable(call, meter)
     return {
-        "interval": given["interval"], "interval_count": given.get("interval_count", 1), "meter": None,
+        "interval": given["interval"], "interval_count": given.get("interval_count", 1), "meter": meter,
         "trial_period_days": given.get("trial_period_days"), "usage_type": usage,
     }  # fmt: skip
 

@@ -1,0 +1,36 @@
+"""What one rate card of a plan becomes at Stripe: a price, as the actions pass it on."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from shared.model import Model
+
+CardKind = Literal["fixed_fee", "license", "usage", "entitlement", "overage", "credit_grant"]
+
+
+class Recurring(Model):
+    """How often a price is charged, in Stripe's words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    interval: Literal["week", "month", "year"]
+    interval_count: int
+
+
+class PlanPrice(Model):
+    """A price that asks for what a rate card asks. `costs` are Stripe's parameters by currency, in upper case."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    card: str
+    kind: CardKind
+    name: str
+    recurring: Recurring | None = None
+    meter: str = ""
+    """What Togai meters; empty for a price that is not metered."""
+    scheme: dict[str, Any] = {}
+    """Stripe's parameters that all currencies share."""
+    costs: dict[str, dict[str, Any]]
