@@ -257,8 +257,10 @@ class InProcess(Vendors):
                 self.deliver(envelope)
 
     def deliver(self, envelope: Envelope) -> None:
-        """An event that comes in, as ingress appends it."""
-        self._next.append((self.topics.events(noun_of(envelope.type) or "customer"), envelope))
+        """An event that comes in, as ingress appends it. Nobody reads those of a service that does not run."""
+        topic = self.topics.events(noun_of(envelope.type) or "customer")
+        if topic in self._processors:
+            self._next.append((topic, envelope))
 
     async def stood_before(self) -> None:
         """What is at both sides was there before Tandem: its index knows it, and no event tells of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -248,7 +249,9 @@ async def test_what_is_older_than_the_flow_link_stays(invoices: Invoices, tandem
 async def test_a_draft_that_is_older_than_the_flow_link_is_for_people(invoices: Invoices, tandem: InProcess) -> None:
     """Whether it became due since, or was only changed, nobody tells: it waits, and says how to send it."""
     invoice = invoices.generate("10", status="DRAFT")
+    await asyncio.sleep(0.002)  # times are milliseconds: made and switched on in one would count as made later
     await tandem.link(OUT, changed_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
+    await asyncio.sleep(0.002)
     invoices.change(invoice, status="DUE")
     await invoices.bring(invoice, "invoice.updated")
     run = invoices.last_run(invoice)
