@@ -138,7 +138,7 @@ def check_flow(flow: Flow) -> None:
         if name not in TRIGGERS:
             raise BadFlow(f"unknown trigger {name}; there are: {', '.join(sorted(TRIGGERS))}")
         first, other = TRIGGERS[flow.trigger], TRIGGERS[name]
-        if (first.app, first.output) != (other.app, other.output):
+        if (first.app, first.output, first.by_state) != (other.app, other.output, other.by_state):
             raise BadFlow(f"{name} does not tell what {flow.trigger} tells: it starts a flow of its own")
     known: set[str] = set()
     for step in flow.steps:

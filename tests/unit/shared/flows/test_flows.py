@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from shared.connections import Connection, FlowLink, check_modes
-from shared.domains import BUILT_IN, check_flow
+from shared.domains import BUILT_IN, TRIGGERS, check_flow
 from shared.domains.flow import Condition, Flow
 from shared.domains.templates import paths, render
 from shared.errors import Malformed, Misconfigured
@@ -136,3 +137,13 @@ def test_a_flow_that_cannot_work_is_refused_when_it_is_made(changes: dict[str, A
 
     with pytest.raises(ValueError, match=message):
         check_flow(Flow.model_validate(good | changes))
+
+
+def test_events_of_state_and_events_of_their_own_start_no_flow_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only the newest event of an entity counts, one that tells a fact of its own would be lost."""
+    created = TRIGGERS["togai.account.created"]
+    monkeypatch.setitem(TRIGGERS, "togai.account.noted", replace(created, name="togai.account.noted", by_state=False))
+    flow = {"id": "f", "title": "F", "direction": "inbound", "trigger": created.name, "steps": [step()]}
+
+    with pytest.raises(ValueError, match="starts a flow of its own"):
+        check_flow(Flow.model_validate(flow | {"more_triggers": ["togai.account.noted"]}))
