@@ -31,7 +31,6 @@ from shared.events.envelope import Envelope
 from shared.events.topics import Topics, is_delay
 from shared.flows.runs import DeadLetter, Run, decode_dead_letter, decode_run
 from shared.identity import CONSOLE_SOURCE, Ref
-from shared.kafka.log import Headers, Place
 from shared.linking import mappings
 from shared.linking.claims import Links
 from shared.linking.index import Entity, normalized_email
@@ -53,27 +52,12 @@ from shared.runtime.runner import Runner
 from shared.settings import Settings
 
 from tests.contract.sandbox.tools import Control
-from tests.fakes.log import FakeLog, Written
+from tests.fakes.log import Written
+from tests.stack.folding_log import FoldingLog
 from tests.stack.vendors import ON_HAND, Vendors
 
 Services = tuple[tuple[Domain, Mapping[str, Implementation]], ...]
 CUSTOMERS: Services = ((DOMAIN, IMPLEMENTATIONS),)
-
-
-class FoldingLog(FakeLog):
-    """A log whose compacted topics are folded as soon as they are written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folds: dict[str, Any] = {}
-
-    async def append(
-        self, topic: str, key: str, value: bytes | None, *, headers: Headers = (), deadline: float | None = None
-    ) -> Place:
-        place = await super().append(topic, key, value, headers=headers, deadline=deadline)
-        if fold := self.folds.get(topic):
-            fold(place.offset, key, value)
-        return place
 
 
 class _NoWait:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tests.contract.sandbox.conftest import control as control
 from tests.contract.sandbox.conftest import process as process
 from tests.contract.sandbox.tools import Control
+from tests.stack.console import Console
 from tests.stack.in_process import InProcess, in_process
 
 
@@ -33,3 +35,11 @@ async def make(control: Control) -> AsyncIterator[Make]:
 async def tandem(make: Make) -> InProcess:
     """A worker as it comes."""
     return await make(default_currency="USD", synced_metadata=["VATN"])
+
+
+@pytest.fixture
+def console(tandem: InProcess, tmp_path: Path) -> Iterator[Console]:
+    """A console that shows what the worker of `tandem` wrote."""
+    made = Console(tandem, tmp_path)
+    yield made
+    made.close()

@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.integration.customers.conftest import Make
 from tests.stack.console import Console
@@ -17,14 +14,6 @@ from tests.stack.imports import known_of, run_imports
 from tests.stack.in_process import InProcess
 
 ALL, WITHOUT = 45, 14
-
-
-@pytest.fixture
-def console(tandem: InProcess, tmp_path: Path) -> Iterator[Console]:
-    """What it shows is what the worker wrote."""
-    made = Console(tandem, tmp_path)
-    yield made
-    made.close()
 
 
 async def asked(tandem: InProcess, console: Console, kind: str = "customers", **payload: Any) -> dict[str, Any]:

@@ -3,21 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from tests.stack.console import Console
 from tests.stack.in_process import InProcess
-
-
-@pytest.fixture
-def console(tandem: InProcess, tmp_path: Path) -> Iterator[Console]:
-    """What it shows is what the worker wrote."""
-    made = Console(tandem, tmp_path)
-    yield made
-    made.close()
 
 
 async def test_what_a_person_changed_stays_as_the_preview_says(tandem: InProcess, console: Console) -> None:
