@@ -177,22 +177,21 @@ def decode_dead_letter(value: bytes) -> DeadLetter:
     return letter
 
 
-class _Peeked(msgspec.Struct):
+class Peeked(msgspec.Struct, frozen=True):
+    """What of an envelope decides how its record is queued."""
+
     type: str
     origin: str = "live"
+    flowlink: str = ""
     dryrun: bool = False
 
 
-_peek_decoder = msgspec.json.Decoder(_Peeked)
+_peek_decoder = msgspec.json.Decoder(Peeked)
 
 
-def peek(value: bytes) -> tuple[str, str, bool]:
-    """Type and origin of an envelope, and whether it asks for a dry run, without reading the rest.
-
-    Raises msgspec.DecodeError (a ValueError).
-    """
+def peek(value: bytes) -> Peeked:
+    """An envelope without the rest of it. Raises msgspec.DecodeError (a ValueError)."""
     try:
-        found = _peek_decoder.decode(value)
-        return found.type, found.origin, found.dryrun
+        return _peek_decoder.decode(value)
     except RecursionError as error:
         raise msgspec.DecodeError("nested too deeply") from error

@@ -36,8 +36,8 @@ class Work:
     """One record in hand. `acknowledge` tells Kafka; `due` is epoch seconds, 0 for now; `folded` are the events that
     this one represents; `known` is what is known of the entity; `lane` is that of its calls.
 
-    `foldable`: not an event of an import, whose conflicts end otherwise than those of other events. `quiet`: a dry
-    run, which is no news of its aggregate.
+    `foldable`: not an event for one flow link, of an import or a replay, which says nothing to the others. `quiet`: a
+    dry run, which is no news of its aggregate.
 
     `checked_at` is when a run that waits for news last read both sides (epoch seconds, else 0). `closed` is the
     connection or flow link that a parked run waits for, `blocked` the connection that must change.

@@ -8,7 +8,7 @@ from shared.domains import TRIGGERS
 from shared.errors import Blocked, ConnectionClosed
 from shared.events.topics import is_delay, is_replay
 from shared.flows import runs
-from shared.flows.runs import Parked, RunError
+from shared.flows.runs import Parked, Peeked, RunError
 from shared.ratelimit.lanes import Lane, WorkPriority
 from shared.runtime.known import Known
 from shared.runtime.pool import Partition, Work
@@ -29,24 +29,26 @@ def work_of(
     parked = headers.get(PARKED_HEADER)
     record = _decode_parked(parked) if parked else None
     problem = record.run.problem if record else None
-    kind, origin, dry = _peek(value)
-    trigger = TRIGGERS.get(kind)
+    found = _peek(value)
+    trigger = TRIGGERS.get(found.type)
+    # An event for one flow link says nothing to the others: it represents no event of all of them.
+    for_all = not found.flowlink and not found.dryrun
     return Work(
         partition=partition,
         offset=offset,
         aggregate=key.decode(errors="replace"),
-        kind=kind,
+        kind=found.type,
         value=value,
         parked=parked,
         acknowledge=acknowledge,
-        foldable=bool(trigger and trigger.by_state) and parked is None and origin != "backfill",
-        quiet=dry,
+        foldable=bool(trigger and trigger.by_state) and parked is None and for_all,
+        quiet=found.dryrun,
         due=record.due if record else 0.0,
         known=_known(record) if parked else Known.PRESENT,
         checked_at=record.checked_at if record else 0.0,
         closed=_closed(problem) if problem else "",
         blocked=problem.connection if problem and problem.error == Blocked.__name__ else "",
-        lane=WorkPriority(lane_of(partition[0], origin, record)),
+        lane=WorkPriority(lane_of(partition[0], found.origin, record)),
     )
 
 
@@ -69,12 +71,12 @@ def lane_of(topic: str, origin: str, parked: Parked | None) -> Lane:
     return again if origin in ("replay", "backfill") else "live"
 
 
-def _peek(value: bytes) -> tuple[str, str, bool]:
+def _peek(value: bytes) -> Peeked:
     """As `runs.peek`; empty for what cannot be read, which folds with nothing."""
     try:
         return runs.peek(value)
     except ValueError:
-        return "", "", False
+        return Peeked(type="", origin="")
 
 
 def _decode_parked(parked: bytes) -> Parked | None:

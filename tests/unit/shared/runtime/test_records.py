@@ -68,13 +68,16 @@ def test_the_lane_of_a_record(topic: str, origin: str, kept: str | None, lane: L
     assert (found.lane.lane, found.lane.initial_lane) == (lane, lane)
 
 
-def test_an_event_of_an_import_folds_with_no_other_one() -> None:
-    """What it does at a conflict is another matter than what a live event does; its dry run does nothing at all."""
-    live, imported = work(EVENTS), work(REPLAY, origin="backfill")
-    dry = work(REPLAY, origin="backfill", dryrun=True)
+def test_an_event_for_one_flow_link_folds_with_no_other_one() -> None:
+    """It would end the runs of all the others. What an import does at a conflict is another matter too, and a dry run
+    does nothing at all.
+    """
+    live, again = work(EVENTS), work(REPLAY, origin="replay")
+    imported, caught_up = (work(REPLAY, origin=origin, flowlink="link_1") for origin in ("backfill", "replay"))
+    dry = work(REPLAY, origin="replay", dryrun=True)
 
-    assert (live.foldable, imported.foldable, dry.foldable) == (True, False, False)
-    assert (live.quiet, imported.quiet, dry.quiet) == (False, False, True)
+    assert [one.foldable for one in (live, again, imported, caught_up, dry)] == [True, True, False, False, False]
+    assert [one.quiet for one in (live, imported, dry)] == [False, False, True]
 
 
 def test_an_older_tandems_header_is_read() -> None:
