@@ -22,6 +22,7 @@ from shared.domains.flow import Flow
 from shared.events.envelope import Envelope
 from shared.events.topics import DELAYS, Topic, Topics
 from shared.flows.imports import ImportProgress, ImportRequest, Slice
+from shared.flows.replays import ReplayProgress, ReplayRequest
 from shared.flows.runs import DeadLetter, Parked, Run, RunError, Step
 from shared.key_states import KeyState
 from shared.linking.index import Entity
@@ -220,6 +221,11 @@ def events_page() -> str:
         fields_of(ImportProgress),
         "Each of its slices:",
         fields_of(Slice),
+        "## Replay",
+        "Two records of one replay on the replays topic, as of an import. `request`:",
+        fields_of(ReplayRequest),
+        "`progress`:",
+        fields_of(ReplayProgress),
         "## Dead letter",
         "On the dead-letters topic, keyed by `id`.",
         fields_of(DeadLetter),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from shared.events.envelope import Envelope
 from shared.flows.imports import ImportProgress, ImportRequest, Slice
+from shared.flows.replays import ReplayProgress, ReplayRequest
 from shared.flows.runs import DeadLetter, Parked, Run, RunError, Step
 from shared.key_states import KeyState
 from shared.linking.index import Entity
@@ -280,6 +281,30 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "ended_at": "when all was listed, or it was cancelled or failed",
         "problem": "what holds it up, or why it failed",
     },
+    ReplayRequest: {
+        "id": "its id; the record's key is `<id>/request`",
+        "noun": "whose events are sent once more",
+        "flow_links": "the flow links that get them",
+        "requested_at": "when a person asked for it",
+        "since": "epoch milliseconds; what Tandem got before is left out",
+        "until": "epoch milliseconds; what Tandem got then or later is left out",
+        "types": "events of these types alone, if any are named",
+        "entities": "events of these ids alone, if any are named",
+        "dry_run": "it is judged what each would do, and nothing is written",
+        "wanted": "`run`, `pause` or `cancel`",
+        "changed_at": "when a person changed that last",
+    },
+    ReplayProgress: {
+        "id": "of the replay; the record's key is `<id>/progress`",
+        "state": "`running`, `paused`, `cancelled` or `listed`",
+        "read": "events that were read",
+        "written": "events that were sent again",
+        "offsets": "where it goes on, by partition",
+        "started_at": "when it was begun",
+        "updated_at": "time of this record",
+        "ended_at": "when all was sent, or it was cancelled",
+        "problem": "what holds it up",
+    },
     Slice: {
         "begin": "epoch seconds: what was made from then on",
         "end": "epoch seconds: what was made before then",
@@ -300,7 +325,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
 
 TOPIC_WORDS: Mapping[str, str] = {
     "events": "what happened, in the order of its arrival",
-    "replay": "dead letters that are tried again",
+    "replay": "what is handled behind live events: replays, imports, dead letters that are tried again",
     "delay": "parked runs, for {}",
     "other": "types that no trigger knows, which nobody reads yet; refused events, which the console counts",
     "mappings": "claims and mappings; its one partition decides who creates",
@@ -312,6 +337,7 @@ TOPIC_WORDS: Mapping[str, str] = {
     "index": "ids and e-mail addresses of both sides, as the pollers saw them",
     "polls": "how far each poller is",
     "imports": "what a person asked to import, and how far that is",
+    "replays": "which events a person asked to send once more, and how far that is",
     "pair_states": "what both sides of a pair agree on, and what differs",
     "limits_demand": "calls that wait, and what became of leases: workers to the allocator",
     "limits_leases": "leases for calls: the allocator to workers; silence after a 429: the refused one to all",

@@ -241,9 +241,10 @@ def test_refusals_of_ingress_are_listed() -> None:
 
 TOPIC_NAMES = {
     "mappings", "connections", "flows", "flow_links", "runs", "dead_letters", "other", "index", "polls", "pair_states",
-    "key_states", "imports",
+    "key_states", "imports", "replays",
 }  # fmt: skip
 TOPICS = Topics(Settings(_env_file=None, topic_prefix=""))
+ASKED = (TOPICS.imports, TOPICS.replays)
 WHO = ("ingress", "customer-sync", "plan-sync", "invoice-sync", "console")
 
 
@@ -288,7 +289,12 @@ def test_who_writes_and_reads_which_topic() -> None:
     registry = Registry()
     few = set(registry.folds(TOPICS, with_mappings=False, with_index=False))
     read = {
-        "ingress": {*registry.folds(TOPICS, with_mappings=False), *event_topics(TOPICS), TOPICS.imports},
+        "ingress": {
+            *registry.folds(TOPICS, with_mappings=False),
+            *event_topics(TOPICS),
+            TOPICS.imports,
+            TOPICS.replays,
+        },
         **{service: set(registry.folds(TOPICS)) | set(TOPICS.inputs(noun)) for service, noun in services().items()},
         "console": few | set(kinds(TOPICS)),
     }

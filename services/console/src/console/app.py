@@ -15,6 +15,7 @@ from console.api import (
     pending,
     plans,
     records,
+    replays,
     setup,
     status,
 )
@@ -23,6 +24,7 @@ from console.api.guard import Guard, check_locked
 from console.api.state import State
 from console.pages import decide, views
 from console.pages import imports as import_pages
+from console.pages import replays as replay_pages
 
 DESCRIPTION = """
 Which entity at one app is which at the other, what ran, what failed and why.
@@ -46,6 +48,7 @@ def create_app(state: State) -> FastAPI:
         changes,
         catch_up,
         imports,
+        replays,
         invoices,
         links,
         setup,
@@ -54,6 +57,7 @@ def create_app(state: State) -> FastAPI:
         views,
         decide,
         import_pages,
+        replay_pages,
     ):
         app.include_router(part.router)
     app.add_middleware(BodyLimit)

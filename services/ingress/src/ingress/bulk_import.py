@@ -25,7 +25,8 @@ from shared.domains.model import ImportKind
 from shared.errors import Misconfigured, SyncError
 from shared.events.topics import Topics
 from shared.flows import imports
-from shared.flows.imports import ImportProgress, ImportRequest, Imports, Selection, Wanted, new_request
+from shared.flows.asked import Wanted
+from shared.flows.imports import ImportProgress, ImportRequest, Imports, Selection, new_request
 from shared.flows.links import able
 from shared.kafka.log import Log
 from shared.kafka.replica import Replica

@@ -89,6 +89,7 @@ class Topics:
         self.polls = self._name("tandem.polls")
         self.pair_states = self._name("tandem.pair-states")
         self.imports = self._name("tandem.imports")
+        self.replays = self._name("tandem.replays")
         self.limits_demand = self._name("tandem.limits.demand")
         self.limits_leases = self._name("tandem.limits.leases")
         self.other = self._name("other.events")
@@ -133,6 +134,7 @@ class Topics:
                 self.polls,
                 self.pair_states,
                 self.imports,
+                self.replays,
             )
         ]
         shaped += [

@@ -1,7 +1,4 @@
-"""Bulk imports: what was asked for, and how far it is: two records of one import, each with one writer. Pure.
-
-The console writes `<id>/request`, whoever runs the import writes `<id>/progress`. Both are in one compacted topic.
-"""
+"""Bulk imports: what was asked for, and how far it is (see `asked`). Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
 
 import msgspec
 
@@ -17,11 +13,7 @@ from shared.connections import FlowLink
 from shared.domains import BUILT_IN, aliases_of, trigger_alias
 from shared.domains.model import ImportKind
 from shared.events.envelope import SCHEMA_VERSION, check_version, timestamp
-
-Wanted = Literal["run", "pause", "cancel"]
-ImportState = Literal["running", "paused", "cancelled", "listed", "failed"]
-ENDED: frozenset[ImportState] = frozenset({"cancelled", "listed", "failed"})
-"""States in which nothing more is listed."""
+from shared.flows.asked import ENDED, Asked, AskedState, Wanted
 
 
 class ImportRequest(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="record", tag="request"):
@@ -92,7 +84,7 @@ class ImportProgress(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tr
     """
 
     id: str
-    state: ImportState = "running"
+    state: AskedState = "running"
     listed: int = 0
     written: int = 0
     slices: list[Slice] = []
@@ -155,33 +147,8 @@ def decode(value: bytes) -> ImportRequest | ImportProgress:
     return found
 
 
-class Imports:
+class Imports(Asked[ImportRequest, ImportProgress]):
     """Every import's newest records."""
 
     def __init__(self) -> None:
-        self.requests: dict[str, ImportRequest] = {}
-        self.progress: dict[str, ImportProgress] = {}
-
-    def apply(self, _offset: int, _key: str, value: bytes | None) -> None:
-        """Fold one record."""
-        if value is None:
-            return
-        found = decode(value)
-        if isinstance(found, ImportRequest):
-            self.requests[found.id] = found
-        else:
-            self.progress[found.id] = found
-
-    def wanted(self, import_id: str) -> Wanted:
-        """What is to become of an import as far as is known; one that nobody asked for is cancelled."""
-        found = self.requests.get(import_id)
-        return found.wanted if found else "cancel"
-
-    def open(self) -> list[ImportRequest]:
-        """Those that are to run and have not ended, oldest first."""
-        found = [
-            request
-            for request in self.requests.values()
-            if not ((known := self.progress.get(request.id)) and known.ended)
-        ]
-        return sorted(found, key=lambda request: (request.requested_at, request.id))
+        super().__init__(decode, ImportRequest)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from shared.flows.imports import ImportProgress, ImportRequest
+from shared.flows.replays import ReplayProgress, ReplayRequest
 from shared.flows.runs import DeadLetter, Run
 from shared.linking.mappings import Mapping
 
@@ -84,4 +85,6 @@ def _change(folded: Folded) -> Change | None:
         return Change("dead-letter", shapes.dead_letter_item(record).model_dump_json())
     if isinstance(record, ImportRequest | ImportProgress):
         return Change("import", json.dumps({"id": record.id}))
+    if isinstance(record, ReplayRequest | ReplayProgress):
+        return Change("replay", json.dumps({"id": record.id}))
     return None

@@ -17,7 +17,8 @@ from shared.domains.choices import BadChoice, check_choices
 from shared.domains.model import ImportKind
 from shared.events.envelope import timestamp
 from shared.flows import imports
-from shared.flows.imports import ImportRequest, Selection, Wanted, new_request
+from shared.flows.asked import Wanted
+from shared.flows.imports import ImportRequest, Selection, new_request
 from shared.model import Model
 from sqlmodel import Session
 
@@ -132,7 +133,7 @@ async def show_import(state: StateDep, import_id: str) -> ImportItem:
     found = await _found(state, import_id)
     shown = item(found)
     if shown.state in ("running", "working"):
-        shown.quota_use = await quota_use(state, found.request)
+        shown.quota_use = await quota_use(state, (found.request.connection, found.request.target))
     return shown
 
 

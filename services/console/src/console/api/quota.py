@@ -1,14 +1,14 @@
-"""What the quotas of an import's two sides are used for, as the ingress reports that leases them."""
+"""What the quotas of connections are used for, as the ingress reports that leases them."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 from pydantic import ValidationError
-from shared.flows.imports import ImportRequest
 from sqlmodel import Session
 
 from console.api.imported import QuotaUse
@@ -19,13 +19,13 @@ from console.http import own_machine
 from console.projection import queries
 
 
-async def quota_use(state: State, request: ImportRequest) -> list[QuotaUse]:
-    """Of both app accounts; empty if no ingress can be asked from here."""
+async def quota_use(state: State, connections: Sequence[str]) -> list[QuotaUse]:
+    """Of the connections' app accounts; empty if no ingress can be asked from here."""
     async with own_machine(timeout=DEADLINE) as client:
         try:
             answer = await client.get(f"{ingress_address(state.settings)}/limits")
             by_account: dict[str, Any] = answer.json()["accounts"] if answer.status_code == HTTPStatus.OK else {}
-            accounts = await asyncio.to_thread(_accounts, state, request)
+            accounts = await asyncio.to_thread(_accounts, state, connections)
             return [
                 QuotaUse(app_account=account, **by_account[account]) for account in accounts if account in by_account
             ]
@@ -33,7 +33,7 @@ async def quota_use(state: State, request: ImportRequest) -> list[QuotaUse]:
             return []
 
 
-def _accounts(state: State, request: ImportRequest) -> list[str]:
+def _accounts(state: State, connections: Sequence[str]) -> list[str]:
     with Session(state.database.engine) as session:
         known = {connection.id: connection.app_account for connection in queries.connections(session)}
-    return [known[name] for name in (request.connection, request.target) if name in known]
+    return list(dict.fromkeys(known[name] for name in connections if name in known))

@@ -25,6 +25,7 @@ from console.cli import (
     kafka,
     mappings,
     plans,
+    replays,
     runs,
     setup,
     status,
@@ -59,6 +60,8 @@ app.add_typer(connections.app, name="connections")
 app.add_typer(flow_links.app, name="flow-links")
 app.add_typer(imports.run_app, name="import")
 app.add_typer(imports.app, name="imports")
+app.command("replay")(replays.replay)
+app.add_typer(replays.app, name="replays")
 app.add_typer(kafka.app, name="kafka")
 
 

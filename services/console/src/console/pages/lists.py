@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.domains import views
+from shared.domains import nouns, views
 from shared.domains.model import View
 from sqlmodel import Session
 
@@ -17,10 +17,12 @@ from console.api import connected, shapes
 from console.api import imported as api_imported
 from console.api import invoices as api_invoices
 from console.api import pending as api_pending
+from console.api import replayed as api_replayed
 from console.api.paging import next_cursor
 from console.pages import words
 from console.projection import echoes, pending, queries
 from console.projection import imports as imported
+from console.projection import replays as replayed
 from console.projection.queries import Search
 
 Read = Callable[[Session, Search], tuple[dict[str, Any], str | None]]
@@ -89,7 +91,20 @@ def imports(session: Session, search: Search) -> tuple[dict[str, Any], str | Non
     one = imported.find(session, search.id) if search.id else None
     found = ([one] if one else []) if search.id else imported.page(session, search.limit)
     shown = [api_imported.item(each) for each in found]
-    return {"imports": shown, "counts": words.IMPORT_COUNTS, "changes": words.IMPORT_CHANGES}, None
+    return {"imports": shown, "counts": words.IMPORT_COUNTS, "changes": words.CHANGES}, None
+
+
+def replays(session: Session, search: Search) -> tuple[dict[str, Any], str | None]:
+    """With what a person can do about each, and the form of a new one."""
+    one = replayed.find(session, search.id) if search.id else None
+    found = ([one] if one else []) if search.id else replayed.page(session, search.limit)
+    shown = [api_replayed.item(each, _calls(session, each)) for each in found]
+    return {"replays": shown, "counts": words.REPLAY_COUNTS, "changes": words.CHANGES, "nouns": nouns()}, None
+
+
+def _calls(session: Session, found: replayed.Replayed) -> list[api_replayed.CallsNeeded]:
+    # How long they take is known to ingress, which a page does not wait for.
+    return api_replayed.calls_of(session, found, {}) if found.request.dry_run else []
 
 
 def _of_view(view: View) -> ListPage:
@@ -112,7 +127,11 @@ OF_ONE_ID = {
 
 def pages() -> dict[str, ListPage]:
     """Every list with a page, by its address; a view's is that of its links."""
-    more = {"invoices": INVOICES, "imports": ListPage("Imports", "imports.html", "imports", imports)}
+    more = {
+        "invoices": INVOICES,
+        "imports": ListPage("Imports", "imports.html", "imports", imports),
+        "replays": ListPage("Replays", "replays.html", "replays", replays),
+    }
     return {name: _of_view(view) for name, view in views().items()} | more | OF_ONE_ID
 
 

@@ -40,6 +40,7 @@ NOTICES = {
     "retried": "Sent again: its run goes on below.",
     "discarded": "Discarded for good.",
     "imported": "It is asked for: what comes of it stands first below.",
+    "replayed": "It is asked for: what comes of it stands first below.",
     "changed": "It is so from the page in hand on.",
     "decided": "Your decision is in the log: the run that carries it out stands below.",
 }

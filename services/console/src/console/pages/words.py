@@ -51,7 +51,7 @@ IMPORT_COUNTS = {
 }
 """What came of an import's entities, as it is shown."""
 
-IMPORT_CHANGES = {
+CHANGES = {
     "requested": ("pause", "cancel"),
     "running": ("pause", "cancel"),
     "paused": ("resume", "cancel"),
@@ -60,7 +60,18 @@ IMPORT_CHANGES = {
     "working": (),
     "done": (),
 }
-"""What a person can do with an import, by its state."""
+"""What a person can do with an import or a replay, by its state."""
+
+
+REPLAY_COUNTS = {
+    "changed": "changed",
+    "in_sync": "in sync",
+    "waiting": "waiting",
+    "conflicts": "in conflict",
+    "left_out": "left out",
+    "failed": "failed",
+}
+"""What came of a replay's events, as it is shown."""
 
 
 def tone(state: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from shared.domains.invoices.progress import invoice_of, state_of
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
-from shared.flows import imports, runs
+from shared.flows import imports, replays, runs
 from shared.identity import Ref
 from shared.linking import mappings, pairs
 from sqlmodel import SQLModel
@@ -26,6 +26,7 @@ from console.projection.tables import (
     MappingRow,
     PairStateRow,
     RefusedEventRow,
+    ReplayRow,
     RunRow,
 )
 from shared import connections, key_states
@@ -172,6 +173,11 @@ def _import(value: bytes) -> Read:
     return Read(found, {"id": found.key, "of": found.id, "record": value})
 
 
+def _replay(value: bytes) -> Read:
+    found = replays.decode(value)
+    return Read(found, {"id": found.key, "of": found.id, "record": value})
+
+
 def _pair_state(value: bytes) -> Read:
     state = pairs.decode(value)
     parts = [
@@ -223,6 +229,7 @@ CONNECTION = Kind("connection", ConnectionRow, _connection, named=False)
 KEY_STATE = Kind("key-state", KeyStateRow, _key_state, named=False)
 REFUSED_EVENT = Kind("refused-event", RefusedEventRow, _refused_event, named=False)
 IMPORT = Kind("import", ImportRow, _import, named=False)
+REPLAY = Kind("replay", ReplayRow, _replay, named=False)
 FLOW_LINK = Kind("flow-link", FlowLinkRow, _flow_link, named=False)
 PAIR_STATE = Kind("pair-state", PairStateRow, _pair_state, named=False, parts=DifferenceRow, placed=True)
 
@@ -239,4 +246,5 @@ def kinds(topics: Topics) -> dict[str, Kind]:
         topics.flow_links: FLOW_LINK,
         topics.pair_states: PAIR_STATE,
         topics.imports: IMPORT,
+        topics.replays: REPLAY,
     }

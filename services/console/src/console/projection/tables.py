@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "14"
+TABLES_VERSION = "15"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
@@ -110,6 +110,16 @@ class ImportRow(SQLModel, table=True):
     """One record of an import: its request or its progress."""
 
     __tablename__ = "imports"
+
+    id: str = Field(primary_key=True)
+    of: str = Field(index=True)
+    record: bytes = Field(sa_type=LargeBinary)
+
+
+class ReplayRow(SQLModel, table=True):
+    """One record of a replay: its request or its progress."""
+
+    __tablename__ = "replays"
 
     id: str = Field(primary_key=True)
     of: str = Field(index=True)

@@ -25,7 +25,8 @@ from shared.events import envelope as envelopes
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.flows import imports
-from shared.flows.imports import ImportProgress, ImportRequest, ImportState, Wanted
+from shared.flows.asked import Wanted, ends_as
+from shared.flows.imports import ImportProgress, ImportRequest
 from shared.flows.recheck import replayed
 from shared.identity import Ref
 from shared.kafka.log import Log
@@ -121,7 +122,7 @@ class Importer:
 
     async def _all_slices(self) -> None:
         """Pages of several slices at a time, each a task. What one raises ends all."""
-        while (state := self._ends_as()) is None:
+        while (state := ends_as(self._wanted())) is None:
             self._begin_pages()
             if not self._busy:
                 log.info("import.listed", id=self._request.id, written=self.progress.written)
@@ -148,15 +149,6 @@ class Importer:
         await asyncio.wait(self._busy.values(), return_when=asyncio.FIRST_COMPLETED)
         for index in [index for index, task in self._busy.items() if task.done()]:
             self._busy.pop(index).result()
-
-    def _ends_as(self) -> ImportState | None:
-        match self._wanted():
-            case "pause":
-                return "paused"
-            case "cancel":
-                return "cancelled"
-            case _:
-                return None
 
     async def _page_or_report(self, index: int) -> None:
         """One page of a slice; what passes by itself is said, and waited out. Raises Permanent."""

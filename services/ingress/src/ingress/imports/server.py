@@ -1,4 +1,4 @@
-"""Imports that a person asked the console for: the one ingress that is elected runs them, side by side."""
+"""Imports and replays that a person asked the console for: the one ingress that is elected runs them, side by side."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 from shared.connections import Vault
 from shared.events.topics import Topics
 from shared.flows.imports import ImportRequest, Imports
+from shared.flows.replays import ReplayRequest, Replays
 from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.log import get_logger
@@ -21,6 +22,8 @@ from shared.tasks import ended, forever, restarted
 
 from ingress.imports.importer import importer_of
 from ingress.leader import Election, Leader, LeaderTask
+from ingress.replays.reader import EventReader
+from ingress.replays.replayer import Replayer
 from shared import metrics
 
 log = get_logger(__name__)
@@ -60,9 +63,10 @@ class ImportServer(LeaderTask):
         self._leader = Leader(settings, election, partial(forever, self._serve, restarted("imports")))
 
     async def _serve(self) -> None:
-        deps, known = self._deps, Imports()
+        deps, known, replays = self._deps, Imports(), Replays()
+        folds = {deps.topics.imports: known.apply, deps.topics.replays: replays.apply}
         async with AsyncExitStack() as stack:
-            replica = await stack.enter_async_context(Replica(deps.settings, {deps.topics.imports: known.apply}))
+            replica = await stack.enter_async_context(Replica(deps.settings, folds))
             gate = gate_of(deps.settings, deps.limits)
             clients = await stack.enter_async_context(
                 Clients(deps.settings, deps.registry, deps.vault, gate, deps.kafka, deps.topics)
@@ -75,6 +79,9 @@ class ImportServer(LeaderTask):
                 for request in known.open():
                     if is_ours(request) and request.id not in tasks:
                         tasks[request.id] = asyncio.create_task(self._run(request, known, clients))
+                for replay in replays.open():
+                    if replay.wanted != "pause" and replay.id not in tasks:
+                        tasks[replay.id] = asyncio.create_task(self._replay(replay, replays))
                 for done in [name for name, task in tasks.items() if task.done()]:
                     tasks.pop(done).result()
                 await asyncio.sleep(CHECK_EVERY)
@@ -86,6 +93,13 @@ class ImportServer(LeaderTask):
         importer = importer_of(request, progress, deps.settings, deps.registry, clients, deps.kafka, wanted)
         await importer.run()
         known.progress[request.id] = importer.progress
+
+    async def _replay(self, request: ReplayRequest, known: Replays) -> None:
+        deps, wanted = self._deps, partial(known.wanted, request.id)
+        progress, reader = known.progress.get(request.id), partial(EventReader, deps.settings)
+        replayer = Replayer(request, progress, reader, deps.registry, deps.kafka, deps.topics, wanted)
+        await replayer.run()
+        known.progress[request.id] = replayer.progress
 
 
 def is_ours(request: ImportRequest) -> bool:

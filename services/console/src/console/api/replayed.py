@@ -1,0 +1,136 @@
+"""What the API says of a replay."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import ceil
+from typing import Literal
+
+from pydantic import Field
+from shared.connections import FlowLink
+from shared.domains import ACTIONS, BUILT_IN
+from shared.flows.replays import ReplayRequest
+from shared.model import Model
+from sqlmodel import Session
+
+from console.projection import queries
+from console.projection.replays import Replayed
+
+ReplayStateName = Literal["requested", "running", "paused", "cancelled", "failed", "working", "done"]
+
+
+class CallsNeeded(Model):
+    """How many calls a replay would make at an app account, by the steps of its flows."""
+
+    app_account: str = Field(examples=["stripe:test:acct_1"])
+    calls: int = Field(description="a step that acts counts as one, for what would change; one that reads for each")
+    seconds: int | None = Field(description="how long they take at the account's quota; null: no limit is known")
+
+
+class ReplayItem(Model):
+    """One replay, how far it is, and what came of its events."""
+
+    id: str = Field(examples=["rpl_4c6e0b1f2a3d"])
+    noun: str = Field(examples=["customer"])
+    flow_links: list[str]
+    since: str = Field(description="Tandem got the events from this time on")
+    until: str = Field(description="and before this one")
+    types: list[str]
+    entities: list[str]
+    dry_run: bool = Field(description="it says what would be done, and nothing is written")
+    state: ReplayStateName = Field(description="`running`: it reads; `working`: all is sent and not all is handled")
+    read: int = Field(description="events of the log that were read")
+    sent: int = Field(description="events that were sent again, one for each entity and type where they say no more")
+    changed: int = Field(description="events that did something, or would")
+    in_sync: int = Field(description="events after which there was nothing to do")
+    waiting: int
+    conflicts: int
+    left_out: int = Field(description="events that do nothing, or that a newer one replaced; their runs say why")
+    failed: int = Field(description="events with a dead letter")
+    calls: list[CallsNeeded] = Field([], description="of one dry run: the calls that a replay would make")
+    requested_at: str
+    ended_at: str = Field(description="when all was sent, or it was cancelled; empty before")
+    problem: str = Field(description="what holds it up")
+
+
+class ReplayList(Model):
+    """Replays, newest first."""
+
+    items: list[ReplayItem]
+
+
+def item(found: Replayed, calls: list[CallsNeeded] | None = None) -> ReplayItem:
+    """As it is shown."""
+    request, progress, outcomes = found.request, found.progress, found.outcomes
+    names = ("changed", "in_sync", "waiting", "conflicts", "left_out", "failed")
+    return ReplayItem(
+        id=request.id,
+        noun=request.noun,
+        flow_links=request.flow_links,
+        since=_time(request.since),
+        until=_time(request.until),
+        types=request.types,
+        entities=request.entities,
+        dry_run=request.dry_run,
+        state=state_of(found),
+        read=progress.read if progress else 0,
+        sent=progress.written if progress else 0,
+        **{name: outcomes[name] for name in names},
+        calls=calls or [],
+        requested_at=request.requested_at,
+        ended_at=progress.ended_at if progress else "",
+        problem=progress.problem if progress else "",
+    )
+
+
+def state_of(found: Replayed) -> ReplayStateName:
+    """Where it is."""
+    progress, outcomes = found.progress, found.outcomes
+    if progress is None:
+        states: dict[str, ReplayStateName] = {"run": "requested", "pause": "paused", "cancel": "cancelled"}
+        return states[found.request.wanted]
+    if progress.state != "listed":
+        return progress.state
+    handled = outcomes.total() - outcomes["going_on"]
+    return "done" if handled >= progress.written else "working"
+
+
+def calls_of(session: Session, found: Replayed, rates: dict[str, float]) -> list[CallsNeeded]:
+    """What a replay costs, from what its dry run found: an estimate, for an action may need a further call, or none.
+
+    `rates` are calls per second by app account. Where nobody else calls, a replay may use them whole.
+    """
+    accounts = {connection.id: connection.app_account for connection in queries.connections(session)}
+    needed: dict[str, int] = {}
+    for name, outcomes in found.by_link.items():
+        if link := queries.flow_link(session, name):
+            for account, reads, writes in _steps(link, accounts):
+                calls = reads * outcomes.total() + writes * outcomes["changed"]
+                needed[account] = needed.get(account, 0) + calls
+    return [
+        CallsNeeded(
+            app_account=account, calls=calls, seconds=ceil(calls / rates[account]) if rates.get(account) else None
+        )
+        for account, calls in sorted(needed.items())
+    ]
+
+
+def _steps(link: FlowLink, accounts: dict[str, str]) -> list[tuple[str, int, int]]:
+    """By step of a link's flow: its app account, and whether it reads or writes."""
+    found = []
+    for step in BUILT_IN[link.flow].steps:
+        action = ACTIONS[step.action]
+        connection = link.connections[step.connections.get(action.app, action.app)]
+        if connection in accounts:
+            found.append((accounts[connection], int(action.reads), int(not action.reads)))
+    return found
+
+
+def connections_of(request: ReplayRequest, links: list[FlowLink]) -> list[str]:
+    """The connections of all its flow links."""
+    mine = [link for link in links if link.id in request.flow_links]
+    return sorted({connection for link in mine for connection in link.connections.values()})
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

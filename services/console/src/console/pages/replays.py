@@ -1,0 +1,67 @@
+"""The forms of replays: a dry run is asked for, becomes a replay, one is paused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from shared.errors import SyncError
+
+from console.api import replays
+from console.api.errors import ApiError, BadRequest, describe
+from console.api.replays import ReplayBody
+from console.api.state import State, StateDep
+from console.pages.views import back_to, form_of, render
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post("/replays")
+async def ask(request: Request, state: StateDep) -> Response:
+    """See what a replay would do. It is done from there."""
+    form = await form_of(request)
+    try:
+        body = ReplayBody.model_validate(
+            {"noun": form.get("noun", ""), "from": _time(form, "from"), "until": _time(form, "until")}
+        )
+        entities = form.get("entities", "").replace(",", " ").split()
+        await replays.request_replay(state, body.model_copy(update={"entities": entities, "dry_run": True}))
+    except (ApiError, SyncError) as error:
+        return _refused(state, error)
+    return back_to("replays", {}, "replayed")
+
+
+@router.post("/replays/{replay_id}/run")
+async def run(state: StateDep, replay_id: str) -> Response:
+    """Do what a dry run showed."""
+    try:
+        await replays.run_again(state, replay_id)
+    except (ApiError, SyncError) as error:
+        return _refused(state, error)
+    return back_to("replays", {}, "replayed")
+
+
+@router.post("/replays/{replay_id}/{change}")
+async def change(state: StateDep, replay_id: str, change: Literal["pause", "resume", "cancel"]) -> Response:
+    """The other buttons of a replay."""
+    try:
+        await replays.change_replay(state, replay_id, change)
+    except (ApiError, SyncError) as error:
+        return _refused(state, error)
+    return back_to("replays", {}, "changed")
+
+
+def _time(form: dict[str, str], name: str) -> datetime | None:
+    """As the browser writes it. Raises BadRequest."""
+    text = form.get(name, "").strip()
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+    except ValueError as error:
+        raise BadRequest(f"{text!r} is no time", "write it as 2026-11-01T12:00") from error
+
+
+def _refused(state: State, error: Exception) -> Response:
+    code, _, message, what_to_do = describe(error)
+    return render("problem.html", state, code, message=message, what_to_do=what_to_do)

@@ -1,0 +1,70 @@
+"""Replays, and what became of the events that they sent again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from shared.flows.replays import ReplayProgress, ReplayRequest, decode
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from console.projection.imports import outcome_of
+from console.projection.tables import ReplayRow, RunRow
+
+Outcome = str
+"""What came of an event: `changed`, `in_sync`, `waiting`, `conflicts`, `left_out`, `failed` or `going_on`."""
+NAMES: dict[str, Outcome] = {"linked": "changed", "new": "changed", "matched": "changed", "already": "in_sync"}
+"""Of an import's outcomes those that a replay calls otherwise."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One replay with its progress, None before it was begun, and how many runs came to what, by flow link."""
+
+    request: ReplayRequest
+    progress: ReplayProgress | None
+    by_link: dict[str, Counter[Outcome]] = field(default_factory=dict)
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """The sum over all flow links."""
+        return sum(self.by_link.values(), Counter())
+
+
+def find(session: Session, replay_id: str) -> Replayed | None:
+    """One replay; None if there is none."""
+    return next(iter(_found(session, replay_id)), None)
+
+
+def page(session: Session, limit: int) -> list[Replayed]:
+    """The newest ones, newest first."""
+    return _found(session, limit=limit)
+
+
+def _found(session: Session, replay_id: str = "", limit: int = 1) -> list[Replayed]:
+    query = select(ReplayRow)
+    if replay_id:
+        query = query.where(col(ReplayRow.of) == replay_id)
+    records = [decode(row.record) for row in session.scalars(query)]
+    progress = {found.id: found for found in records if isinstance(found, ReplayProgress)}
+    requests = [found for found in records if isinstance(found, ReplayRequest)]
+    newest = sorted(requests, key=lambda request: (request.requested_at, request.id), reverse=True)
+    return [Replayed(request, progress.get(request.id), _by_link(session, request.id)) for request in newest[:limit]]
+
+
+def _by_link(session: Session, replay_id: str) -> dict[str, Counter[Outcome]]:
+    row = RunRow
+    columns = (col(row.flow_link), col(row.state), col(row.problem), col(row.verdict))
+    query = select(*columns, func.count()).where(col(row.cause) == replay_id).group_by(*columns)
+    found: dict[str, Counter[Outcome]] = {}
+    for link, state, problem, verdict, count in session.execute(query):
+        found.setdefault(link, Counter())[_name(state, problem, verdict)] += count
+    return found
+
+
+def _name(state: str, problem: str, verdict: str) -> Outcome:
+    if state == "previewed" and verdict == "changed":
+        return "changed"
+    name = outcome_of(state, problem, verdict)
+    return NAMES.get(name, name)
