@@ -17,7 +17,8 @@ from ingress.polling.scheduler import event_topics
 from shared.apps import APPS
 from shared.apps.stripe.client import API_VERSION
 from shared.connections import ConnectionState
-from shared.domains import ACTIONS, TRIGGERS, nouns, services
+from shared.domains import ACTIONS, TRIGGERS, import_kinds, nouns, services
+from shared.domains.choices import GENERAL
 from shared.events.topics import Topics
 from shared.flows.recent import REMEMBERED
 from shared.flows.runs import TERMINAL_STATES, RunState
@@ -380,3 +381,18 @@ def test_decisions_are_numbered_without_gaps_and_listed() -> None:
         assert text.startswith(f"# {file.name[:4]} · ")
         assert 15 <= len(text.splitlines()) <= 30
         assert f"]({file.name}) | {text.splitlines()[0].partition(' · ')[2]} |" in index
+
+
+def test_every_conflict_of_an_import_is_explained() -> None:
+    """With all that a person can choose, the first one first."""
+    text = USING
+    general = {kind.name for kind in GENERAL}
+    kinds = {kind for each in import_kinds().values() for kind in each.conflicts}
+
+    assert all(f"`{name}`" in text for name in general)
+    missing = [k.name for k in kinds if not _row_of(text, k.name, " | " + ", ".join(f"`{c}`" for c in k.choices))]
+    assert missing == []
+
+
+def _row_of(text: str, name: str, choices: str) -> bool:
+    return any(line.startswith(f"| `{name}` |") and choices in line for line in text.splitlines())

@@ -52,7 +52,7 @@ def test_a_second_start_goes_on_with_the_first_one() -> None:
 
 
 def test_an_earlier_import_is_not_taken_for_another_one() -> None:
-    """Who asks for something else is told of the one that has not ended."""
+    """Who asks for something else reads the name of the one that has not ended."""
     first = request_for(parsed(["customers", "--id", "cus_1"]), Imports(), LINKS, NOW)
 
     with pytest.raises(Misconfigured, match=f"tandem imports cancel {first.id}"):

@@ -86,7 +86,7 @@ def _seconds(text: str) -> int:
 
 
 def request_for(asked: Asked, known: Imports, links: Mapping[str, FlowLink], now: float) -> ImportRequest:
-    """The import that an earlier start left, or a new one. Raises Misconfigured if it cannot be told which is meant."""
+    """The import that an earlier start left, or a new one. Raises Misconfigured if it is not clear which is meant."""
     own = [request for request in known.open() if request.runner == RUNNER and request.wanted != "cancel"]
     left = [request for request in own if request.kind == asked.kind.name]
     if left:

@@ -79,7 +79,8 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
     counts = ("linked", "already", "new", "matched", "waiting", "conflicts", "left_out", "failed")
     listed, written = (progress.listed, progress.written) if progress else (0, 0)
     standing, quota = (progress.standing, progress.quota) if progress else (0, 0)
-    state = state_of(found)
+    state, kinds = state_of(found), _kinds(found)
+    made = outcome.new + sum(kind.count for kind in kinds if kind.choice == "pad")
     rate = _rate(found, now or datetime.now(UTC)) if state in ("running", "working") else None
     return ImportItem(
         id=request.id,
@@ -91,10 +92,10 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
         written=written,
         **{name: getattr(outcome, name) for name in counts},
         done=outcome.linked + outcome.already,
-        conflict_kinds=_kinds(found),
+        conflict_kinds=kinds,
         standing=standing,
         quota=quota,
-        over_quota=max(0, min(outcome.new, standing + outcome.new - quota)) if quota else 0,
+        over_quota=max(0, min(made, standing + made - quota)) if quota else 0,
         rate=rate,
         eta_seconds=int((written - outcome.handled) / rate) if rate and state == "working" else None,
         requested_at=request.requested_at,
