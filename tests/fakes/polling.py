@@ -109,7 +109,7 @@ class Memory:
 
     def events(self, subject: str = "", kind: str = "") -> list[dict[str, Any]]:
         """The events in the log, by subject and end of type."""
-        topics = (self.topics.events("customer"), self.topics.events("invoice"), self.topics.other)
+        topics = (*(self.topics.events(noun) for noun in ("customer", "invoice", "plan")), self.topics.other)
         found = [json.loads(r.value) for r in self.log.written if r.topic in topics]
         return [e for e in found if subject in (e["subject"], "") and e["type"].endswith(kind)]
 
@@ -231,6 +231,11 @@ class FakeTogai(TogaiApp):
     async def invoices(self, status: str, token: str = "") -> Page:
         """It bills nobody."""
         self.calls.append(f"invoices {status}")
+        return Page([], "")
+
+    async def price_plans(self, status: str, token: str = "") -> Page:
+        """It sells nothing."""
+        self.calls.append(f"price_plans {status}")
         return Page([], "")
 
     async def account(self, account_id: str) -> TogaiAccount:

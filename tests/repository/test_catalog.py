@@ -89,4 +89,6 @@ def test_endpoints_are_made_for_the_events_that_have_a_trigger() -> None:
     of = {app: {name.partition(".")[2] for name, t in sent.items() if t.app == app} for app in APPS}
 
     assert set(events_of("stripe")) == of["stripe"]
-    assert of["togai"] == {EVENT, "invoice.generated", "invoice.updated", "order.generated"}
+    assert of["togai"] == {
+        EVENT, "invoice.generated", "invoice.updated", "order.generated", "price_plan.created"
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -10,9 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 from plan_sync.actions import IMPLEMENTATIONS
+from shared.apps.togai.webhooks import togai_event
+from shared.domains import subject_of
 from shared.domains.plans import DOMAIN
+from shared.domains.plans.flows import PLAN_TO_PRICES
 from shared.domains.plans.togai import Offer, offer_id
-from shared.events.envelope import Envelope, timestamp
+from shared.events.envelope import Envelope, Origin, timestamp
+from shared.flows.runs import Run
 from shared.identity import CONSOLE_SOURCE, Ref
 
 from tests.contract.sandbox.conftest import control as control
@@ -37,6 +42,28 @@ class Plans:
         """An active plan with one fee that is paid in advance."""
         body = {"account": self.organization, "name": name, "rates": {"USD": rate}} | more
         return str(self.tandem.control.call("POST", "/togai/price_plans", body)["id"])
+
+    def change(self, plan: str, rate: str = "49", **more: Any) -> None:
+        """A person makes the plan's next version in Togai's pages."""
+        body = {"account": self.organization, "rates": {"USD": rate}} | more
+        self.tandem.control.call("PATCH", f"/togai/price_plans/{plan}", body)
+
+    async def tell(self, plan: str, event: str = "updated") -> Run:
+        """An event of the plan comes, and is worked off. Returns its run of the catalog's flow."""
+        event_id = f"tgi_{secrets.token_hex(8)}"
+        made = togai_event(
+            f"price_plan.{event}",
+            json.dumps({"payload": {"id": plan}}).encode(),
+            self.tandem.registry.connections["togai"],
+            event_id=event_id,
+            now=datetime.now(UTC),
+            subject_of=subject_of,
+        )
+        origin: Origin = "poll" if event == "updated" else "live"
+        self.tandem.deliver(msgspec.structs.replace(made, origin=origin))
+        await self.tandem.drain()
+        [run] = [run for run in self.tandem.runs() if run.event == event_id and run.flow == PLAN_TO_PRICES.id]
+        return run
 
     def offer(self, plan: str, account: str = ACCOUNT) -> Envelope:
         """A person offers it."""

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 from shared.runtime.actions import Implementation
 
-from plan_sync.actions import checkouts, payment_links, plans, products
+from plan_sync.actions import catalog, checkouts, payment_links, plans, products
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "togai.price_plan.read": plans.read,
+    "togai.price_plan.translate": catalog.translate,
+    "stripe.product.create_prices": catalog.create_prices,
+    "stripe.product.retire_prices": catalog.retire_prices,
     "togai.account.write_payment_link": payment_links.write_setting,
     "togai.price_plan.attach": checkouts.attach,
     "togai.payment.post": checkouts.post_payment,

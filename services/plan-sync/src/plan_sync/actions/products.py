@@ -40,28 +40,35 @@ class _Product(Creation[str]):
 
 async def create_product(context: Context, plan: PlanFacts) -> Result:
     """Make the plan's product, or find the one that is there."""
-    claims, source = context.claims_of(PRODUCT.name), context.ref("togai", "price_plan", plan.plan_id)
-    target = context.ref("stripe", "product", plan.plan_id)
-    body: dict[str, Any] = {"id": plan.plan_id, "name": plan.name, "metadata": {PLAN: plan.plan_id}}
-    if plan.description:
-        body["description"] = plan.description
+    product, how, refs = await product_of(context, plan.plan_id, plan.name, plan.description)
+    return Result(ProductMade(product_id=product), bool(how), (how or "linked already",), refs)
+
+
+async def product_of(context: Context, plan: str, name: str, description: str) -> tuple[str, str, tuple[str, ...]]:
+    """A plan's product, how it was made (empty for one that was linked already), and what the run is found by."""
+    claims, source = context.claims_of(PRODUCT.name), context.ref("togai", "price_plan", plan)
+    target = context.ref("stripe", "product", plan)
+    body: dict[str, Any] = {"id": plan, "name": name, "metadata": {PLAN: plan}}
+    if description:
+        body["description"] = description
     account = context.account("stripe")
     held = await claims.claim(
         source, action="stripe.product.create", app_account=account, body=body, run=context.run.id, target=target
     )
     if held.state != "claimed":
-        return Result(ProductMade(product_id=context.id_of(held.target)), False, ("linked already",), held.refs)
-    product, how = await create(claims, held, account, _Product(await context.client("stripe"), plan.plan_id))
+        return context.id_of(held.target), "", held.refs
+    product, how = await create(claims, held, account, _Product(await context.client("stripe"), plan))
     pair = await claims.link(held, target, "created")
-    return Result(ProductMade(product_id=product), True, (how,), pair.refs)
+    return product, how, pair.refs
 
 
 class _Price(Creation[str]):
-    """Its lookup key is made of plan, version and rate card: an active price under it is the one."""
+    """An active price under its lookup key is the one, if it is of the same version of the plan."""
 
-    def __init__(self, client: StripeApp, lookup_key: str) -> None:
+    def __init__(self, client: StripeApp, body: dict[str, Any]) -> None:
         self._client = client
-        self._lookup_key = lookup_key
+        self._lookup_key = str(body["lookup_key"])
+        self._version = body["metadata"][VERSION]
 
     async def send(self, body: dict[str, Any], key: str) -> str:
         return str((await self._client.create(PRICES, body, key))["id"])
@@ -72,7 +79,8 @@ class _Price(Creation[str]):
     async def find(self, since: int) -> str | None:
         params = {"lookup_keys[]": self._lookup_key, "active": "true"}
         async for price in self._client.listed(PRICES, params):
-            return str(price["id"])
+            if (price.get("metadata") or {}).get(VERSION) == self._version:
+                return str(price["id"])
         return None
 
 
@@ -92,9 +100,16 @@ async def create_prices(context: Context, wanted: NewPrices) -> Result:
 
 
 async def _price(context: Context, wanted: NewPrices, fee: Fee) -> tuple[str, str, tuple[str, ...]]:
-    claims, account = context.claims_of(PRICE.name), context.account("stripe")
     card = f"{wanted.plan_id}:{wanted.version}:{fee.card}"
     body = price_params(fee, wanted.product_id, f"togai:{card}", {PLAN: wanted.plan_id, VERSION: str(wanted.version)})
+    return await price_of(context, card, body)
+
+
+async def price_of(context: Context, card: str, body: dict[str, Any]) -> tuple[str, str, tuple[str, ...]]:
+    """The price of a rate card of one version, how it was made (empty for one that was linked already), and what the
+    run is found by.
+    """
+    claims, account = context.claims_of(PRICE.name), context.account("stripe")
     held = await claims.claim(
         context.ref("togai", "rate_card", card),
         action="stripe.price.create",
@@ -104,6 +119,6 @@ async def _price(context: Context, wanted: NewPrices, fee: Fee) -> tuple[str, st
     )
     if held.state != "claimed":
         return context.id_of(held.target), "", held.refs
-    price, how = await create(claims, held, account, _Price(await context.client("stripe"), f"togai:{card}"))
+    price, how = await create(claims, held, account, _Price(await context.client("stripe"), body))
     pair = await claims.link(held, context.ref("stripe", "price", price), "created")
     return price, how, pair.refs

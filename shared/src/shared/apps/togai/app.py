@@ -24,7 +24,7 @@ class Togai(App):
 
     name, title = "togai", "Togai"
     connector = TogaiConnector()
-    polls = (polls.CUSTOMERS, polls.ACCOUNTS, polls.INVOICES)
+    polls = (polls.CUSTOMERS, polls.ACCOUNTS, polls.INVOICES, polls.PRICE_PLANS)
 
     # That Togai sends a second time is nowhere written: its only attempt waits longer for Kafka before it gets 503.
     append_patience = 4.0
@@ -60,14 +60,15 @@ class Togai(App):
         return await listing.page(client, noun, window, after)
 
     def pollers_of(self, context: PollContext) -> Iterable[Poller]:
-        from shared.apps.togai.readers.invoices import InvoiceReader
+        from shared.apps.togai.readers.changes import INVOICE_CHANGES, PLAN_CHANGES, ChangeReader
         from shared.apps.togai.readers.lists import ListReader
 
         interval = context.settings.togai_poll_interval
-        lists, invoices = ListReader(context, interval), InvoiceReader(context, interval)
+        readers: list[ListReader | ChangeReader] = [ListReader(context, interval)]
+        readers += [ChangeReader(context, interval, changes) for changes in (INVOICE_CHANGES, PLAN_CHANGES)]
 
         async def poll_once(connection: Connection, client: Any) -> float:
             # One after the other: Togai locks an address after a few calls with a wrong key.
-            return min(await lists.poll_once(connection, client), await invoices.poll_once(connection, client))
+            return min([await reader.poll_once(connection, client) for reader in readers])
 
         yield Poller(tuple(self.polls), poll_once)

@@ -115,6 +115,12 @@ class TogaiApp:
         """PATCH /invoices/{id}: its status; the same one again changes nothing. Raises NotFound, Rejected."""
         await self._call("PATCH", f"/invoices/{_part(invoice_id)}", json={"status": status})
 
+    async def price_plans(self, status: str, token: str = "") -> Page:
+        """GET /price_plans: one page of those in a status, their newest version without rate cards."""
+        params = {"nextToken": token} if token else {"status": status, "pageSize": "50"}
+        found = await self._call("GET", "/price_plans", params=params)
+        return Page(_rows(found, "price_plans"), str(found.get("nextToken") or ""))
+
     async def price_plan(self, plan_id: str) -> dict[str, Any]:
         """GET /price_plans/{id}: with every version and its rate cards, numbers as decimals. Raises NotFound."""
         return await self._call("GET", f"/price_plans/{_part(plan_id)}")

@@ -10,6 +10,8 @@ PRODUCT = Relation("product", source=Kind("togai", "price_plan"), target=Kind("s
 """A plan and the product that represents it."""
 PRICE = Relation("price", source=Kind("togai", "rate_card"), target=Kind("stripe", "price"))
 """What one version of a plan asks for one thing, and the price that says the same."""
+METER = Relation("meter", source=Kind("togai", "billable"), target=Kind("stripe", "billing.meter"))
+"""What Togai meters, and the meter behind the prices that ask for it."""
 OFFER = Relation("offer", source=Kind("togai", "offer"), target=Kind("stripe", "payment_link"))
 """A plan that is offered to an account, and the link by which it is paid."""
 ATTACHED = Relation("attached", source=Kind("stripe", "checkout.session"), target=Kind("togai", "schedule"))
@@ -42,6 +44,6 @@ DOMAIN = Domain(
     triggers=(*togai.TRIGGERS, *stripe.TRIGGERS),
     actions=(*togai.ACTIONS, *stripe.ACTIONS),
     flows=FLOWS,
-    relations=(PRODUCT, PRICE, OFFER, ATTACHED, CHECKOUT_PAYMENT),
+    relations=(PRODUCT, PRICE, METER, OFFER, ATTACHED, CHECKOUT_PAYMENT),
     views=(PLANS, OFFERS),
 )

@@ -1,4 +1,4 @@
-"""The built-in flows of plans, as data. Both move money: on a home with real keys a person switches them on."""
+"""The built-in flows of plans, as data. All move money: on a home with real keys a person switches them on."""
 
 from __future__ import annotations
 
@@ -117,4 +117,37 @@ CHECKOUT_TO_PLAN = Flow(
     ),
 )
 
-FLOWS = (PLAN_TO_LINK, CHECKOUT_TO_PLAN)
+PLAN_TO_PRICES = Flow(
+    id="togai-plan-to-stripe-prices",
+    title="Togai price plan -> Stripe product and prices",
+    description="An active plan has a product with a price for each rate card; a new version replaces its prices.",
+    direction="outbound",
+    visibility="built-in",
+    trigger="togai.price_plan.created",
+    more_triggers=("togai.price_plan.updated",),
+    moves_money=True,
+    steps=(
+        FlowStep(id="plan", action="togai.price_plan.translate", input={"plan_id": "{{ trigger.plan_id }}"}),
+        FlowStep(
+            id="catalog",
+            action="stripe.product.create_prices",
+            input={
+                name: f"{{{{ steps.plan.{name} }}}}"
+                for name in ("plan_id", "version", "name", "description", "archived", "prices", "not_expressed")
+            },
+        ),
+        FlowStep(
+            id="former",
+            action="stripe.product.retire_prices",
+            input={
+                "plan_id": "{{ steps.plan.plan_id }}",
+                "version": "{{ steps.plan.version }}",
+                "archived": "{{ steps.plan.archived }}",
+                "product_id": "{{ steps.catalog.product_id }}",
+                "prices": "{{ steps.catalog.prices }}",
+            },
+        ),
+    ),
+)
+
+FLOWS = (PLAN_TO_LINK, CHECKOUT_TO_PLAN, PLAN_TO_PRICES)

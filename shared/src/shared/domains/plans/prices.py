@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from shared.model import Model
 
@@ -34,3 +34,42 @@ class PlanPrice(Model):
     scheme: dict[str, Any] = {}
     """Stripe's parameters that all currencies share."""
     costs: dict[str, dict[str, Any]]
+
+
+class PlanCatalog(Model):
+    """What of a plan's present version is sold in Stripe; nothing of an archived one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan_id: str
+    version: int
+    name: str
+    description: str
+    archived: bool
+    prices: list[PlanPrice]
+    not_expressed: list[str] = Field(description="what no price can say, a sentence each")
+
+
+class CatalogMade(Model):
+    """The product, and the price of each rate card. Both are empty for an archived plan."""
+
+    product_id: str = ""
+    prices: dict[str, str] = {}
+
+
+class FormerPrices(Model):
+    """The prices that a version of a plan has; those of former ones are to be sold no more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan_id: str
+    version: int
+    archived: bool
+    product_id: str
+    prices: dict[str, str]
+
+
+class Retired(Model):
+    """What is sold no more: prices, links and the product itself."""
+
+    retired: list[str]

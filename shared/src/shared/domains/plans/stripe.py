@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from shared.apps.stripe.webhooks import data_object
 from shared.domains.model import Action, Trigger
+from shared.domains.plans.prices import CatalogMade, FormerPrices, PlanCatalog, Retired
 from shared.domains.plans.togai import Done, Fee, PlanFacts
 from shared.errors import Malformed
 from shared.model import Model
@@ -19,6 +20,8 @@ PLAN, ACCOUNT, VERSION, ORGANIZATION = (
     "togai_app_account",
 )
 """Names in the metadata of a payment link, which Stripe copies to each of its sessions."""
+CARD = "togai_rate_card"
+"""In the metadata of a price that stands in the catalog: what it is the price of."""
 
 
 class Checkout(Model):
@@ -169,6 +172,22 @@ ACTIONS = (
         input=NewPrices,
         output=PricesMade,
         rights=("Prices: write",),
+    ),
+    Action(
+        name="stripe.product.create_prices",
+        app="stripe",
+        title="Make or find a plan's product, meters and prices",
+        input=PlanCatalog,
+        output=CatalogMade,
+        rights=("Products: write", "Prices: write", "Billing Meters: write"),
+    ),
+    Action(
+        name="stripe.product.retire_prices",
+        app="stripe",
+        title="Archive what a new version of a plan replaced, or an archived plan",
+        input=FormerPrices,
+        output=Retired,
+        rights=("Products: write", "Prices: write", "Payment Links: write"),
     ),
     Action(
         name="stripe.payment_link.create",

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from shared.apps.togai.bodies import WRAPPERS, objects
 from shared.domains.model import Action, Trigger
+from shared.domains.plans.prices import PlanCatalog
 from shared.errors import Malformed
-from shared.identity import LONGEST_ID
+from shared.identity import LONGEST_ID, is_id
 from shared.model import Model
 
 SEPARATOR = "~"
 """Between plan and account in an offer's id: no id of Togai's holds it."""
+
+
+WRAPPED = (*WRAPPERS, "pricePlan", "price_plan")
+PREFIX = "pp."
+"""Begins the id of every price plan: an `id` in a webhook's body may as well be the event's own."""
+
+
+class PlanNamed(Model):
+    """A price plan that an event tells of; what it costs is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    plan_id: str = Field(min_length=1)
 
 
 class Offer(Model):
@@ -127,7 +142,46 @@ def _subject(body: Any) -> tuple[str, str] | None:
     return ("offer", offer_id(found.plan_id, found.account_id))
 
 
+def price_plan(body: Any) -> tuple[str, str] | None:
+    """The plan that a webhook is about, by probing: `pricePlanId` anywhere first, then the `id` of a plan."""
+    found = list(objects(body, WRAPPED))
+    named = [one.get("pricePlanId") for one in found]
+    own = [one.get("id") for one in found if "pricingSchedule" in one or str(one.get("id")).startswith(PREFIX)]
+    return next((("price_plan", entity) for entity in (*named, *own) if is_id(entity)), None)
+
+
+def plan_named(body: Any) -> PlanNamed:
+    """Raises Malformed if the body names no price plan."""
+    found = price_plan(body)
+    if not found:
+        raise Malformed(
+            "the webhook from Togai names no price plan: check that the flow's action payload is exactly "
+            '{"payload": "request"}; the poller finds the plan too'
+        )
+    return PlanNamed(plan_id=found[1])
+
+
+def recheck_body(plan_id: str) -> dict[str, Any]:
+    """The body of an event that only names a price plan."""
+    return {"pricePlanId": plan_id}
+
+
+def _trigger(name: str, title: str, brought: Literal["webhook", "poll"]) -> Trigger:
+    return Trigger(
+        name=f"togai.price_plan.{name}",
+        app="togai",
+        title=title,
+        output=PlanNamed,
+        subject=price_plan,
+        extract=plan_named,
+        recheck_body=recheck_body,
+        brought=brought,
+    )
+
+
 TRIGGERS = (
+    _trigger("created", "Price plan created in Togai", "webhook"),
+    _trigger("updated", "Price plan activated, changed or archived in Togai", "poll"),
     Trigger(
         name="togai.price_plan.offered",
         app="togai",
@@ -141,6 +195,14 @@ TRIGGERS = (
 )
 
 ACTIONS = (
+    Action(
+        name="togai.price_plan.translate",
+        app="togai",
+        title="Read a price plan as Stripe's prices",
+        input=PlanNamed,
+        output=PlanCatalog,
+        reads=True,
+    ),
     Action(
         name="togai.price_plan.read",
         app="togai",

@@ -1,4 +1,4 @@
-"""The poll of invoices, against an organization in memory: what becomes an event, and what it costs."""
+"""The polls of invoices and price plans, against an organization in memory: what becomes an event, and its cost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 from shared.apps.togai.client import Page, TogaiApp
-from shared.apps.togai.readers.invoices import STATUSES, InvoiceReader
+from shared.apps.togai.readers.changes import INVOICE_CHANGES, PLAN_CHANGES, STATUSES, ChangeReader
 from shared.errors import Rejected
 
 from tests.fakes.polling import NOW, TOGAI, Clock, Memory, connection, moment
@@ -59,7 +59,7 @@ class Polled:
 
     def live(self) -> None:
         self.memory = Memory(self.memory)
-        self.reader = InvoiceReader(self.memory.context(TOGAI, self.clock, budget=self.calls), INTERVAL)
+        self.reader = ChangeReader(self.memory.context(TOGAI, self.clock, budget=self.calls), INTERVAL, INVOICE_CHANGES)
 
     async def poll(self, times: int = 1) -> list[str]:
         """Polls, an interval apart. Returns whose events all of them appended, each once or more."""
@@ -164,3 +164,27 @@ async def test_a_row_without_an_id_holds_nothing_up() -> None:
     polled.org.put("", NOW + 500)
 
     assert await polled.poll() == ["inv.1"]
+
+
+async def test_price_plans_are_polled_alike() -> None:
+    """What was there before makes no event; an activation, a new version and the archive make one each."""
+    polled = Polled()
+    plans: dict[str, dict[str, Any]] = {}
+
+    class Plans:
+        async def price_plans(self, status: str, token: str = "") -> Page:
+            return Page([row for row in plans.values() if row["status"] == status], "")
+
+    reader = ChangeReader(polled.memory.context(TOGAI, polled.clock, budget=polled.calls), INTERVAL, PLAN_CHANGES)
+    found = []
+    states = [("pp.old", "ACTIVE", 1), ("pp.1", "DRAFT", 1), ("pp.1", "ACTIVE", 1), ("pp.1", "ACTIVE", 2)]
+    for name, status, version in [*states, ("pp.1", "ARCHIVED", 2)]:
+        at = NOW - 500 if name == "pp.old" else polled.clock.now
+        plans[name] = {"id": name, "status": status, "version": version, "updatedAt": moment(at)}
+        polled.clock.now += INTERVAL
+        before = len(polled.memory.events())
+        for _ in range(2):
+            await reader.poll_once(connection("togai"), cast(TogaiApp, Plans()))
+        found.append([(event["type"], event["subject"]) for event in polled.memory.events()[before:]])
+
+    assert found == [[], [], *[[("togai.price_plan.updated", "pp.1")]] * 3]

@@ -1,18 +1,21 @@
-"""The poll of the invoices of one Togai organization: what became due or was closed since the last one makes an event.
+"""The polls of the invoices and of the price plans of one Togai organization: what changed since the last one makes an
+event.
 
-The list tells when each was changed last, so a poll ends where the last one began. A list that is not in that order is
+Such a list tells when each was changed last, so a poll ends where the last one began. A list in another order is
 read whole, from poll to poll as far as the share of the quota goes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 
-from shared.apps.polling import PollContext, started_poll
+from shared.apps.polling import PollContext, PollSpec, started_poll
 from shared.apps.togai.client import Page, TogaiApp
-from shared.apps.togai.polls import INVOICES
+from shared.apps.togai.polls import INVOICES, PRICE_PLANS
 from shared.apps.togai.readers.paginator import leads_on, sorted_by_change
 from shared.apps.togai.readers.rows import Row, entity_id, seconds
 from shared.connections import Connection
@@ -26,14 +29,44 @@ log = get_logger(__name__)
 
 STATUSES = ("DUE", "PARTIALLY_PAID", "VOID", "UN_COLLECTIBLE", "PAID")
 """Each is listed apart. What is partly paid may never have been seen as due."""
+PLAN_STATUSES = ("ACTIVE", "ARCHIVED")
+"""Nothing is made of a draft: its activation changes it."""
 OVERLAP = 120.0
 """Seconds that a poll goes back behind the newest change that the last one saw."""
 
 
-class InvoiceReader:
-    """The poll of one organization."""
+@dataclass(frozen=True)
+class Changes:
+    """A list that is polled for changes: what an event is called, and by which fields two states differ."""
 
-    def __init__(self, context: PollContext, interval: float) -> None:
+    poll: PollSpec
+    noun: str
+    statuses: tuple[str, ...]
+    shown: tuple[str, ...]
+    page: Callable[[TogaiApp, str, str], Awaitable[Page]]
+
+
+INVOICE_CHANGES = Changes(
+    INVOICES,
+    "invoice",
+    STATUSES,
+    ("status", "totalAmount", "paidAmount", "updatedAt"),
+    lambda client, status, token: client.invoices(status, token),
+)
+PLAN_CHANGES = Changes(
+    PRICE_PLANS,
+    "price_plan",
+    PLAN_STATUSES,
+    ("status", "version", "updatedAt"),
+    lambda client, status, token: client.price_plans(status, token),
+)
+
+
+class ChangeReader:
+    """The poll of one list of one organization."""
+
+    def __init__(self, context: PollContext, interval: float, changes: Changes) -> None:
+        self._changes = changes
         self._context = context
         self._account = context.app_account
         self._store = context.store
@@ -44,10 +77,11 @@ class InvoiceReader:
 
     async def poll_once(self, connection: Connection, client: TogaiApp) -> float:
         """One poll. Returns the seconds after which the next one is due. Raises the client's errors, Unavailable."""
-        poll = await started_poll(self._context, INVOICES.kind, connection)
+        poll = await started_poll(self._context, self._changes.poll.kind, connection)
         since, newest, found = self._from(poll), epoch(poll.position), 0
         status, _, token = poll.cursor.partition(" ")
-        left = list(STATUSES[STATUSES.index(status) :] if status in STATUSES else STATUSES)
+        statuses = self._changes.statuses
+        left = list(statuses[statuses.index(status) :] if status in statuses else statuses)
         for _ in range(self._budget.calls_in(self._account, self._interval)):
             page, token = await self._page(client, left[0], token)
             for row in page.rows:
@@ -83,21 +117,24 @@ class InvoiceReader:
     async def _page(self, client: TogaiApp, status: str, token: str) -> tuple[Page, str]:
         """A page, and its token: one that the vendor does not take any more begins the list again."""
         try:
-            return await client.invoices(status, token), token
+            return await self._changes.page(client, status, token), token
         except Rejected:
             if not token:
                 raise
-            return await client.invoices(status), ""
+            return await self._changes.page(client, status, ""), ""
 
     async def _take(self, row: Row, since: float, connection: Connection) -> int:
-        """Append an event for an invoice that was changed since. Returns how many were appended."""
+        """Append an event for a row that was changed since. Returns how many were appended."""
+        noun = self._changes.noun
         changed = seconds(row, "updatedAt")
         try:
-            ref = str(Ref(self._account, "invoice", entity_id(row)))
+            ref = str(Ref(self._account, noun, entity_id(row)))
         except Malformed as error:
-            log.error("poll.unusable_row", app_account=self._account, list="invoices", reason=error.message)
+            log.error(
+                "poll.unusable_row", app_account=self._account, list=self._changes.poll.title, reason=error.message
+            )
             return 0
-        shown = [str(row.get(name)) for name in ("status", "totalAmount", "paidAmount", "updatedAt")]
+        shown = [str(row.get(name)) for name in self._changes.shown]
         event_id = f"tgp_{digest(ref)}_{digest(shown)}"
         if changed < since or event_id in self._appended:
             return 0
@@ -105,13 +142,13 @@ class InvoiceReader:
             Envelope(
                 id=event_id,
                 source=source_of(self._account),
-                type="togai.invoice.updated",
+                type=f"togai.{noun}.updated",
                 subject=Ref.parse(ref).id,
                 time=timestamp(datetime.fromtimestamp(self._clock(), UTC)),
                 appaccount=self._account,
                 connection=connection.id,
                 aggregate=ref,
-                data=msgspec.Raw(msgspec.json.encode({"invoice": row})),
+                data=msgspec.Raw(msgspec.json.encode({noun: row})),
                 origin="poll",
             )
         )

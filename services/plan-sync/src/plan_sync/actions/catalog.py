@@ -1,0 +1,175 @@
+"""A plan's product with a price for each rate card; what a new version replaced, or an archived plan, sells no more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from shared.apps.stripe.client import StripeApp
+from shared.apps.togai.client import TogaiApp
+from shared.domains.plans import METER, OFFER, PRICE, PRODUCT
+from shared.domains.plans.prices import CatalogMade, FormerPrices, PlanCatalog, PlanPrice, Retired
+from shared.domains.plans.stripe import CARD, ORGANIZATION, PLAN, VERSION
+from shared.domains.plans.togai import PlanNamed
+from shared.errors import NotFound, Rejected
+from shared.runtime.actions import Context, Ended, Result
+from shared.runtime.creating import Creation, create
+
+from plan_sync.actions.payment_links import LINKS
+from plan_sync.actions.products import PRICES, PRODUCTS, price_of, product_of
+from plan_sync.decide import present_version
+from plan_sync.translation import terms_of, translated
+from plan_sync.translation.prices import params_of
+
+METERS = "/v1/billing/meters"
+SUM = {"formula": "sum"}
+
+
+async def translate(context: Context, wanted: PlanNamed) -> Result:
+    """The prices of the plan's present version. Raises Ended for a draft, and where there is nothing to sell."""
+    client: TogaiApp = await context.client("togai")
+    ref = context.ref("togai", "price_plan", wanted.plan_id)
+    try:
+        plan = await client.price_plan(wanted.plan_id)
+    except NotFound as error:
+        raise Ended("skipped", f"nothing is made: {error.message}", (ref,)) from error
+    if plan.get("status") == "DRAFT":
+        raise Ended("skipped", f"price plan {wanted.plan_id} is a draft: its prices are made once it is active", (ref,))
+    archived, linked = plan.get("status") == "ARCHIVED", context.claims_of(PRODUCT.name).index.pair(ref)
+    if archived and not linked:
+        raise Ended("skipped", f"price plan {wanted.plan_id} is archived, and nothing of it is in Stripe", (ref,))
+    version = present_version(plan, datetime.now(ZoneInfo(context.settings.togai_time_zone)).date())
+    details = version.get("pricePlanDetails") or {}
+    found = translated(terms_of(details), details.get("supportedCurrencies") or ())
+    if not (archived or linked or found.prices):
+        why = ". ".join(found.not_expressed) or "it has no rate card"
+        raise Ended("skipped", f"nothing of price plan {wanted.plan_id} can be sold in Stripe: {why}", (ref,))
+    catalog = PlanCatalog(
+        plan_id=wanted.plan_id,
+        version=int(version.get("version") or 1),
+        name=str(plan.get("name") or wanted.plan_id),
+        description=str(plan.get("description") or ""),
+        archived=archived,
+        prices=[] if archived else list(found.prices),
+        not_expressed=[] if archived else list(found.not_expressed),
+    )
+    return Result(catalog, False, () if archived else (*found.not_expressed, *found.notes), (ref,))
+
+
+async def create_prices(context: Context, plan: PlanCatalog) -> Result:
+    """Make the product, its meters and its prices, or find those that are there."""
+    if plan.archived:
+        return Result(CatalogMade(), False)
+    product, how, refs = await product_of(context, plan.plan_id, plan.name, plan.description)
+    client: StripeApp = await context.client("stripe")
+    if not (await client.retrieve(PRODUCTS, product)).get("active"):
+        why = f"product {product} is archived in Stripe: nothing is made for it. Unarchive it there, then retry the run"
+        raise Ended("skipped", why, refs)
+    made, notes, effect = {}, [f"product: {how or 'linked already'}"], bool(how)
+    for price in plan.prices:
+        meter = await _meter(context, price) if price.meter else ""
+        found, how, pair = await price_of(context, _card(plan, price), _body(plan, price, product, meter))
+        made[price.card] = found
+        effect |= bool(how)
+        notes.append(f"{price.name}: {how or 'linked already'}")
+        refs += pair
+    return Result(CatalogMade(product_id=product, prices=made), effect, tuple(notes), refs)
+
+
+def _card(plan: PlanCatalog, price: PlanPrice) -> str:
+    """The rate card of one version. A fee's one-time price may have been made by an offer: it has the same name."""
+    return f"{plan.plan_id}:{plan.version}:{price.card}" + (":recurring" if price.recurring else "")
+
+
+def _body(plan: PlanCatalog, price: PlanPrice, product: str, meter: str) -> dict[str, Any]:
+    metadata = {PLAN: plan.plan_id, VERSION: str(plan.version), CARD: price.card}
+    body = params_of(price, product, f"togai:{plan.plan_id}:{price.card}", metadata, meter)
+    return body | {"transfer_lookup_key": "true"}
+
+
+class _Meter(Creation[str]):
+    """There is one active meter for each event name."""
+
+    def __init__(self, client: StripeApp, event: str) -> None:
+        self._client = client
+        self._event = event
+
+    async def send(self, body: dict[str, Any], key: str) -> str:
+        return str((await self._client.create(METERS, body, key))["id"])
+
+    async def taken(self, error: Rejected) -> str | None:
+        return await self.find(0)
+
+    async def find(self, since: int) -> str | None:
+        async for meter in self._client.listed(METERS, {"status": "active"}):
+            if meter.get("event_name") == self._event:
+                return str(meter["id"])
+        return None
+
+
+async def _meter(context: Context, price: PlanPrice) -> str:
+    """The meter behind the prices of what Togai meters, for all plans."""
+    claims, account = context.claims_of(METER.name), context.account("stripe")
+    event = f"togai_{price.meter}"
+    body = {"display_name": price.name[:250], "event_name": event, "default_aggregation": SUM}
+    held = await claims.claim(
+        context.ref("togai", "billable", price.meter),
+        action="stripe.product.create_prices",
+        app_account=account,
+        body=body,
+        run=context.run.id,
+    )
+    if held.state != "claimed":
+        return context.id_of(held.target)
+    meter, _ = await create(claims, held, account, _Meter(await context.client("stripe"), event))
+    await claims.link(held, context.ref("stripe", "billing.meter", meter), "created")
+    return meter
+
+
+async def retire_prices(context: Context, former: FormerPrices) -> Result:
+    """Move the product's default away from former prices, then archive these; all of an archived plan."""
+    client: StripeApp = await context.client("stripe")
+    if former.archived:
+        return await _archive(context, client, former)
+    old = [price async for price in client.listed(PRICES, {"product": former.product_id, "active": "true"})
+           if _is_former(context, price, former)]  # fmt: skip
+    default = (await client.retrieve(PRODUCTS, former.product_id)).get("default_price") if old else None
+    notes, retired = [], []
+    for price in old:
+        if price["id"] == default:
+            successor = former.prices.get(price["metadata"][CARD]) or next(iter(former.prices.values()), None)
+            if successor is None:
+                notes.append(f"{default} stays: it is the product's default price, and the new version has none")
+                continue
+            await client.update(PRODUCTS, former.product_id, {"default_price": successor})
+        await client.update(PRICES, price["id"], {"active": "false"})
+        retired.append(str(price["id"]))
+    return Result(Retired(retired=retired), bool(retired), tuple(notes))
+
+
+def _is_former(context: Context, price: dict[str, Any], former: FormerPrices) -> bool:
+    """Whether a price is one that Tandem made for an earlier version: any other is a person's."""
+    metadata = price.get("metadata") or {}
+    number = str(metadata.get(VERSION) or "")
+    earlier = metadata.get(PLAN) == former.plan_id and number.isdecimal() and int(number) < former.version
+    ours = context.claims_of(PRICE.name).index.holders_of(context.ref("stripe", "price", str(price["id"])))
+    return earlier and CARD in metadata and bool(ours)
+
+
+async def _archive(context: Context, client: StripeApp, former: FormerPrices) -> Result:
+    """The product and the open links of an archived plan."""
+    source = context.ref("togai", "price_plan", former.plan_id)
+    pair = context.claims_of(PRODUCT.name).index.pair(source)
+    product = context.id_of(pair.target) if pair else former.plan_id
+    retired, offers = [], context.claims_of(OFFER.name).index
+    async for link in client.listed(LINKS, {"active": "true"}):
+        metadata = link.get("metadata") or {}
+        of_plan = (metadata.get(PLAN), metadata.get(ORGANIZATION)) == (former.plan_id, context.account("togai"))
+        if of_plan and offers.holders_of(context.ref("stripe", "payment_link", str(link["id"]))):
+            await client.update(LINKS, link["id"], {"active": "false"})
+            retired.append(str(link["id"]))
+    if (await client.retrieve(PRODUCTS, product)).get("active"):
+        await client.update(PRODUCTS, product, {"active": "false"})
+        retired.append(product)
+    return Result(Retired(retired=retired), bool(retired), (), pair.refs if pair else (source,))
