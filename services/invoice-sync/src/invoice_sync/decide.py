@@ -106,6 +106,15 @@ def balance_of(stripe_invoice_id: str, rest: int) -> InvoicePayment:
     return InvoicePayment(transaction=f"{stripe_invoice_id}:balance", amount=rest, kind="balance")
 
 
+def too_much(invoice: Mapping[str, Any], rest: int) -> int:
+    """By how much an open Stripe invoice asks for more than the rest that Togai does: a part was paid elsewhere. What
+    the customer's balance at Stripe put on it, or took off, is no part of that. Never more than is open.
+    """
+    open_there = int(invoice.get("amount_remaining") or 0)
+    by_balance = int(invoice.get("starting_balance") or 0) - int(invoice.get("ending_balance") or 0)
+    return min(open_there - by_balance - rest, open_there) if invoice.get("status") == "open" else 0
+
+
 def closing_of(invoice: Mapping[str, Any], status: str) -> tuple[str, dict[str, str], str]:
     """What is done with a Stripe invoice that Togai closed: the call's verb and parameters, and a note where there is
     nothing to do. Raises Waiting where money came for an invoice that nobody owes any more.

@@ -31,6 +31,7 @@ from invoice_sync.actions.filling import INVOICES, fill
 from invoice_sync.actions.holding import check_not_held
 from invoice_sync.actions.invoices import OWNER
 from invoice_sync.actions.keys import under_key
+from invoice_sync.actions.lowering import lower
 from invoice_sync.decide import due_params
 from shared import money
 
@@ -180,27 +181,14 @@ async def _present(context: Context, client: StripeApp, held: Mapping, wanted: I
             code="closed_in_stripe",
         )
     if status == "open":
-        _check_not_paid_elsewhere(invoice, wanted)
+        lowered = await lower(context, invoice, held, wanted)
         togai: TogaiApp = await context.client("togai")
         setting = await togai.setting(context.settings.stripe_invoice_setting, OWNER, wanted.invoice_id)
         if setting and setting.value == invoice["id"]:
+            if lowered:
+                raise Ended("succeeded", lowered, held.refs)
             raise Ended("in_sync", f"Stripe invoice {invoice['id']} is open and collects it", held.refs)
     return invoice
-
-
-def _check_not_paid_elsewhere(invoice: dict[str, Any], wanted: InvoiceFacts) -> None:
-    """Raises Waiting for an open invoice that asks for more than Togai: a part was paid elsewhere. What the customer's
-    balance at Stripe put on it, or took off, is no part of that.
-    """
-    by_balance = int(invoice.get("starting_balance") or 0) - int(invoice.get("ending_balance") or 0)
-    over = int(invoice.get("amount_remaining") or 0) - by_balance - wanted.total
-    if over > 0:
-        amount = money.major(over, wanted.currency)
-        raise Waiting(
-            f"{amount} {wanted.currency} were paid elsewhere, and Stripe invoice {invoice['id']} still asks for them: "
-            "give a credit note of that amount in Stripe",
-            code="paid_elsewhere",
-        )
 
 
 async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
