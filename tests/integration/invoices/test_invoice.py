@@ -333,3 +333,15 @@ async def test_what_the_customers_balance_did_is_said(
     run = invoices.last_run(await invoices.generated(amount))
 
     assert any(words in note for step in run.steps for note in step.notes)
+
+
+async def test_a_second_currency_names_what_holds_the_first(invoices: Invoices, tandem: InProcess) -> None:
+    """Nothing is converted, and no draft is left."""
+    await invoices.generated("10")
+    [first] = invoices.stripe()
+    run = invoices.last_run(await invoices.generated("10", currency="EUR"))
+    [letter] = tandem.letters()
+
+    assert (run.state, [made["id"] for made in invoices.stripe()]) == ("dead", [first["id"]])
+    assert "is in EUR" in letter.problem.reason
+    assert f"is in USD, held by open invoice {first['id']}" in letter.problem.reason

@@ -27,6 +27,7 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
 
+from invoice_sync.actions import second_currency
 from invoice_sync.actions.filling import INVOICES, fill
 from invoice_sync.actions.holding import check_not_held
 from invoice_sync.actions.invoices import OWNER
@@ -84,7 +85,8 @@ async def create(context: Context, wanted: InvoiceFacts) -> Result:
         run=context.run.id,
     )
     if held.state == "claimed":
-        draft, how = await made_under(claims, held, account, _Draft(client, customer, metadata))
+        async with second_currency.named(client, customer, wanted.currency):
+            draft, how = await made_under(claims, held, account, _Draft(client, customer, metadata))
         held = await claims.link(held, context.ref("stripe", "invoice", str(draft["id"])), "created")
     else:
         draft, how = await _present(context, client, held, wanted), "linked already"
