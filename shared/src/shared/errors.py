@@ -9,7 +9,8 @@
     │   ├── Blocked                   a right lacks (403), or secrets do not open: parked until the connection changes
     │   ├── Held(blocker)             a person allows it first
     │   │   ├── FlowLinkOff           the flow link is switched off
-    │   │   └── OverwritesHeld        first contacts would replace values of many pairs
+    │   │   ├── OverwritesHeld        first contacts would replace values of many pairs
+    │   │   └── NotLinked             another entity has no other side yet
     │   ├── Unsettled                 the pair was written too often: it looks again when that is past
     │   └── Waiting                   only a change at the other side helps: parked at once, not retried in place
     │       └── Conflict(candidates)  several things could be one; a person decides, then the run goes on by itself
@@ -169,6 +170,17 @@ class OverwritesHeld(Held):
             code="confirm_overwrites",
             blocker=link + OVERWRITES,
         )
+
+
+LINKED = "linked/"
+"""Begins the name of a link that a run waits for: the relation and the entity's full ref follow."""
+
+
+class NotLinked(Held):
+    """An entity has no link of a relation yet: the run goes on as soon as it has one."""
+
+    def __init__(self, message: str, relation: str, ref: str, *, code: str) -> None:
+        super().__init__(message, code=code, blocker=f"{LINKED}{relation}/{ref}")
 
 
 class Waiting(Retryable):

@@ -38,18 +38,85 @@ async def test_what_was_paid_and_is_void_is_for_people(invoices: Invoices, tande
     assert {run.problem.code for run in parked if run.problem} == {"paid_and_void", "not_open"}
 
 
-async def test_what_was_paid_elsewhere_in_part_is_shown(invoices: Invoices, tandem: InProcess) -> None:
-    """Stripe still asks for it: the run waits for a credit note, and goes on by it."""
+def notes(tandem: InProcess, invoice: str) -> list[int]:
+    """The amounts of an invoice's credit notes, the newest first."""
+    found = tandem.call("stripe", "GET", "/v1/credit_notes", params={"invoice": invoice})
+    return [row["amount"] for row in found["data"]]
+
+
+async def test_what_was_paid_elsewhere_in_part_is_asked_for_no_more(invoices: Invoices, tandem: InProcess) -> None:
+    """To the cent, each part once, without a mail; what Stripe still asks for closes both when it is paid."""
+    invoice = await invoices.generated("50")
+    [made] = invoices.stripe()
+    seen = []
+    for paid in ("20.01", "20.01", "30"):
+        invoices.change(invoice, status="PARTIALLY_PAID", paid=paid)
+        await invoices.bring(invoice, "invoice.updated")
+        await invoices.bring(invoice, "invoice.updated")
+        seen.append((invoices.stripe()[0]["amount_remaining"], notes(tandem, made["id"])))
+    invoices.pay(made["id"])
+    await tandem.drain()
+
+    assert seen == [(2999, [2001]), (2999, [2001]), (2000, [999, 2001])]
+    assert [amount for _, amount in invoices.payments()] == ["20"]
+    assert (invoices.togai(invoice)["status"], len(invoices.mails()), tandem.letters()) == ("PAID", 1, [])
+
+
+async def test_a_part_paid_here_and_a_part_elsewhere(invoices: Invoices, tandem: InProcess) -> None:
+    """What was paid in Stripe stays paid: only what is still open is lowered."""
+    invoice = await invoices.generated("50")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"], amount=3000)
+    await tandem.drain()
+    invoices.change(invoice, status="PARTIALLY_PAID", paid="45")
+    await invoices.bring(invoice, "invoice.updated")
+    [after] = invoices.stripe()
+
+    assert (after["amount_paid"], after["amount_remaining"], notes(tandem, made["id"])) == (3000, 500, [1500])
+
+
+async def test_a_credit_note_that_somebody_gave_before_is_enough(invoices: Invoices, tandem: InProcess) -> None:
+    """It is not given again."""
+    invoice = await invoices.generated("50")
+    [made] = invoices.stripe()
+    tandem.call("stripe", "POST", "/v1/credit_notes", data={"invoice": made["id"], "amount": "2000"})
+    invoices.change(invoice, status="PARTIALLY_PAID", paid="20")
+    await invoices.bring(invoice, "invoice.updated")
+
+    assert (notes(tandem, made["id"]), invoices.last_run(invoice).state) == ([2000], "in_sync")
+
+
+@pytest.mark.parametrize("kind", ["error_after", "cut_after"])
+async def test_a_credit_note_whose_answer_was_lost_is_given_once(
+    invoices: Invoices, tandem: InProcess, kind: str
+) -> None:
+    """Whether Stripe stored the error or not."""
     invoice = await invoices.generated("50")
     [made] = invoices.stripe()
     invoices.change(invoice, status="PARTIALLY_PAID", paid="20")
-    await invoices.bring(invoice, "invoice.updated")
-    waiting = invoices.last_run(invoice)
-    tandem.call("stripe", "POST", "/v1/credit_notes", data={"invoice": made["id"], "amount": "2000"})
+    match = {"account": tandem.accounts["stripe"]["id"], "operation": "credit_notes.create"}
+    with tandem.control.fault(app="stripe", kind=kind, match=match, times=1):
+        await invoices.bring(invoice, "invoice.updated")
     await tandem.recheck()
 
-    assert (waiting.state, waiting.problem and waiting.problem.code) == ("parked", "paid_elsewhere")
-    assert invoices.last_run(invoice).state == "in_sync"
+    assert notes(tandem, made["id"]) == [2000]
+
+
+async def test_a_payment_that_is_under_way_comes_first(invoices: Invoices, tandem: InProcess) -> None:
+    """It may pay what was paid elsewhere too: nothing is lowered until it has arrived or failed."""
+    invoice = await invoices.generated("50")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"], "processing")
+    invoices.change(invoice, status="PARTIALLY_PAID", paid="20")
+    await invoices.bring(invoice, "invoice.updated")
+    waiting = invoices.last_run(invoice)
+    before = notes(tandem, made["id"])
+    invoices.pay(made["id"], "failed")
+    await tandem.drain()
+    await tandem.recheck()
+
+    assert (waiting.problem and waiting.problem.code, waiting.state, before) == ("payment_under_way", "parked", [])
+    assert notes(tandem, made["id"]) == [2000]
 
 
 @pytest.mark.parametrize("balance", [30, -30])

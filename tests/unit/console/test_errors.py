@@ -21,6 +21,7 @@ MADE: dict[type[SyncError], Callable[[], SyncError]] = {
     ConnectionClosed: lambda: ConnectionClosed("con_1", "401"),
     Blocked: lambda: Blocked("con_1", "401"),
     errors.Held: lambda: errors.Held("it went wrong", code="held", blocker="link_1"),
+    errors.NotLinked: lambda: errors.NotLinked("it went wrong", "customer", "togai:test:o/account/a", code="x"),
     errors.FlowLinkOff: lambda: errors.FlowLinkOff("link_1"),
     errors.OverwritesHeld: lambda: errors.OverwritesHeld("link_1", 20, 600.0),
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from shared.domains.invoices.togai import InvoicePayment
+from shared.domains.invoices.stripe import LINE
+from shared.domains.invoices.togai import InvoiceLine, InvoicePayment
 from shared.errors import Malformed, Waiting
 from shared.polls import epoch
 
@@ -104,6 +105,44 @@ def payments_of(invoice: Mapping[str, Any]) -> list[InvoicePayment]:
 def balance_of(stripe_invoice_id: str, rest: int) -> InvoicePayment:
     """What closed the rest of a paid invoice without a payment: customer balance, credit note, out of band."""
     return InvoicePayment(transaction=f"{stripe_invoice_id}:balance", amount=rest, kind="balance")
+
+
+def differences(present: Sequence[Mapping[str, Any]], wanted: Sequence[InvoiceLine], currency: str) -> Iterator[str]:
+    """What differs between the lines of a draft and those that it should have, line by line."""
+    known = {(row.get("metadata") or {}).get(LINE): row for row in present}
+    for line in wanted:
+        row = known.get(line.id)
+        here, there = (money.major(amount, currency) for amount in (int(row["amount"]) if row else 0, line.amount))
+        if row is None:
+            yield f"{line.description}: missing in Stripe, {there} in Togai"
+        elif here != there:
+            yield f"{line.description}: {here} in Stripe, {there} in Togai"
+    ids = {line.id for line in wanted}
+    for row in present:
+        if (row.get("metadata") or {}).get(LINE) not in ids:
+            yield f"{row.get('description')}: {money.major(int(row['amount']), currency)} in Stripe, not in Togai"
+
+
+def by_balance_of(invoice: Mapping[str, Any], currency: str) -> list[str]:
+    """What the customer's balance at Stripe did to a finalized invoice, in words."""
+    starting, ending = (int(invoice.get(f"{when}_balance") or 0) for when in ("starting", "ending"))
+    moved = money.major(abs(starting - ending), currency)
+    if starting == ending:
+        return []
+    if ending > starting and invoice.get("status") == "paid":
+        return [f"{moved} {currency} are below Stripe's minimum charge: the customer owes them with the next invoice"]
+    if starting < 0:
+        return [f"{moved} {currency} of it are paid from the customer's balance at Stripe"]
+    return [f"{moved} {currency} of the customer's balance at Stripe are asked for with it"]
+
+
+def too_much(invoice: Mapping[str, Any], rest: int) -> int:
+    """By how much an open Stripe invoice asks for more than the rest that Togai does: a part was paid elsewhere. What
+    the customer's balance at Stripe put on it, or took off, is no part of that. Never more than is open.
+    """
+    open_there = int(invoice.get("amount_remaining") or 0)
+    by_balance = int(invoice.get("starting_balance") or 0) - int(invoice.get("ending_balance") or 0)
+    return min(open_there - by_balance - rest, open_there) if invoice.get("status") == "open" else 0
 
 
 def closing_of(invoice: Mapping[str, Any], status: str) -> tuple[str, dict[str, str], str]:

@@ -15,7 +15,7 @@ from shared.apps import APPS
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
 from shared.domains import BUILT_IN, BadFlow, check_flow, linked_kinds
 from shared.domains.flow import Flow
-from shared.errors import OVERWRITES, Misconfigured, UnreadableRecord
+from shared.errors import LINKED, OVERWRITES, Misconfigured, UnreadableRecord
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
 from shared.flows.dead_letters import StandingLetters
@@ -147,8 +147,12 @@ class Registry:
 
     def is_open(self, name: str) -> bool:
         """Whether what a parked run waits for is there: a connection that is open, a flow link that is on, or one that
-        may overwrite (`<link>/overwrites`).
+        may overwrite (`<link>/overwrites`), or the link of an entity (`linked/<relation>/<ref>`).
         """
+        if name.startswith(LINKED):
+            relation, _, ref = name.removeprefix(LINKED).partition("/")
+            pair = self.mappings.of(relation).pair(ref)
+            return pair is not None and pair.state == "linked"
         if found := self.connections.get(name):
             return found.state == "open" and self.key_states.refusal(found) is None
         link = self.links.get(name.removesuffix(OVERWRITES))
@@ -196,7 +200,11 @@ class Registry:
         return self._versions.get(flow_key(flow_id, version)) or self.flows.get(flow_id)
 
     def _mapping(self, offset: int, _key: str, value: bytes) -> None:
-        self.mappings.apply(offset, mappings.decode(value))
+        mapping = mappings.decode(value)
+        self.mappings.apply(offset, mapping)
+        for ref in mapping.refs if mapping.state == "linked" else ():
+            for tell in self.on_open:
+                tell(f"{LINKED}{mapping.relation}/{ref}")
 
     def _pair_state(self, offset: int, key: str, value: bytes) -> None:
         state = pairs.decode(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "15"
+TABLES_VERSION = "16"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 

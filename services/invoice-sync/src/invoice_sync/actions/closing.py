@@ -46,7 +46,7 @@ async def close(context: Context, wanted: InvoiceStatus) -> Result:
     verb, params, note = closing_of(invoice, wanted.status)
     if not verb:
         return Result(InvoiceClosed(status=str(invoice["status"])), False, (note,) if note else (), refs)
-    await _check_nothing_under_way(client, invoice, wanted)
+    await check_nothing_under_way(client, invoice, f"Togai's invoice is {wanted.status}")
     what = f"{wanted.stripe_invoice_id} {verb}"
     closed = await under_key(
         context,
@@ -57,7 +57,7 @@ async def close(context: Context, wanted: InvoiceStatus) -> Result:
     return Result(InvoiceClosed(status=str(closed["status"])), True, (f"it is {closed['status']} now",), refs)
 
 
-async def _check_nothing_under_way(client: StripeApp, invoice: dict[str, Any], wanted: InvoiceStatus) -> None:
+async def check_nothing_under_way(client: StripeApp, invoice: dict[str, Any], but: str) -> None:
     """Raises Waiting for an invoice whose payment was begun: it may arrive in spite of what is done here."""
     for one in (invoice.get("payments") or {}).get("data") or ():
         intent = (one.get("payment") or {}).get("payment_intent")
@@ -65,7 +65,6 @@ async def _check_nothing_under_way(client: StripeApp, invoice: dict[str, Any], w
             continue
         if (await client.retrieve(INTENTS, str(intent))).get("status") == UNDER_WAY:
             raise Waiting(
-                f"{intent} is on its way for {invoice['id']}, and Togai's invoice is {wanted.status}: this goes on "
-                "when it has arrived or failed",
+                f"{intent} is on its way for {invoice['id']}, and {but}: this goes on when it has arrived or failed",
                 code="payment_under_way",
             )

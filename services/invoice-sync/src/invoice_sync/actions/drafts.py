@@ -20,18 +20,20 @@ from shared.domains.invoices.stripe import (
     InvoiceToSend,
 )
 from shared.domains.invoices.togai import InvoiceFacts
-from shared.errors import AmountMismatch, NotFound, Rejected, SyncError, Waiting
+from shared.errors import AmountMismatch, NotFound, NotLinked, Rejected, SyncError, Waiting
 from shared.linking.claims import Claims
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
 
+from invoice_sync.actions import second_currency
 from invoice_sync.actions.filling import INVOICES, fill
 from invoice_sync.actions.holding import check_not_held
 from invoice_sync.actions.invoices import OWNER
 from invoice_sync.actions.keys import under_key
-from invoice_sync.decide import due_params
+from invoice_sync.actions.lowering import lower
+from invoice_sync.decide import by_balance_of, differences, due_params
 from shared import money
 
 NO_EMAIL = "Missing email"
@@ -63,7 +65,7 @@ class _Draft(Creation[dict[str, Any]]):
 
 async def create(context: Context, wanted: InvoiceFacts) -> Result:
     """Make the draft with its lines, or go on with the one that is there. Raises Ended for an invoice that needs none,
-    Waiting for an account without a Stripe customer.
+    NotLinked for an account without a Stripe customer.
     """
     check_not_held(context, wanted.invoice_id)
     claims, account = context.claims_of(INVOICE.name), context.account("stripe")
@@ -83,7 +85,8 @@ async def create(context: Context, wanted: InvoiceFacts) -> Result:
         run=context.run.id,
     )
     if held.state == "claimed":
-        draft, how = await made_under(claims, held, account, _Draft(client, customer, metadata))
+        async with second_currency.named(client, customer, wanted.currency):
+            draft, how = await made_under(claims, held, account, _Draft(client, customer, metadata))
         held = await claims.link(held, context.ref("stripe", "invoice", str(draft["id"])), "created")
     else:
         draft, how = await _present(context, client, held, wanted), "linked already"
@@ -115,16 +118,20 @@ def _params(context: Context, wanted: InvoiceFacts, customer: str, metadata: dic
 
 
 def _customer_of(context: Context, account_id: str) -> str:
-    """Raises Waiting for an account that no Stripe customer stands behind."""
-    pair = context.claims_of(CUSTOMER.name).index.pair(context.ref("togai", "account", account_id))
+    """Raises NotLinked for an account that no Stripe customer stands behind."""
+    account = context.ref("togai", "account", account_id)
+    pair = context.claims_of(CUSTOMER.name).index.pair(account)
     if pair is None:
-        raise Waiting(
+        raise NotLinked(
             f"account {account_id} has no Stripe customer: `tandem import accounts --id {account_id}` makes or finds "
             "one, `tandem customers link` links one",
+            CUSTOMER.name,
+            account,
             code="no_customer",
         )
     if pair.state == "deleted":
-        raise Waiting(f"the Stripe customer of {account_id} is deleted: link another one", code="no_customer")
+        why = f"the Stripe customer of {account_id} is deleted: link another one"
+        raise NotLinked(why, CUSTOMER.name, account, code="no_customer")
     return context.id_of(next(ref for ref in pair.refs if ref.startswith("stripe:")))
 
 
@@ -180,27 +187,14 @@ async def _present(context: Context, client: StripeApp, held: Mapping, wanted: I
             code="closed_in_stripe",
         )
     if status == "open":
-        _check_not_paid_elsewhere(invoice, wanted)
+        lowered = await lower(context, invoice, held, wanted)
         togai: TogaiApp = await context.client("togai")
         setting = await togai.setting(context.settings.stripe_invoice_setting, OWNER, wanted.invoice_id)
         if setting and setting.value == invoice["id"]:
+            if lowered:
+                raise Ended("succeeded", lowered, held.refs)
             raise Ended("in_sync", f"Stripe invoice {invoice['id']} is open and collects it", held.refs)
     return invoice
-
-
-def _check_not_paid_elsewhere(invoice: dict[str, Any], wanted: InvoiceFacts) -> None:
-    """Raises Waiting for an open invoice that asks for more than Togai: a part was paid elsewhere. What the customer's
-    balance at Stripe put on it, or took off, is no part of that.
-    """
-    by_balance = int(invoice.get("starting_balance") or 0) - int(invoice.get("ending_balance") or 0)
-    over = int(invoice.get("amount_remaining") or 0) - by_balance - wanted.total
-    if over > 0:
-        amount = money.major(over, wanted.currency)
-        raise Waiting(
-            f"{amount} {wanted.currency} were paid elsewhere, and Stripe invoice {invoice['id']} still asks for them: "
-            "give a credit note of that amount in Stripe",
-            code="paid_elsewhere",
-        )
 
 
 async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
@@ -240,6 +234,7 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
         stripe_invoice_id=wanted.stripe_invoice_id, url=page, is_new=status == "draft", finalized_at=at
     )
     notes += [f"{invoice.get('number')} is paid at {page}"] if page else []
+    notes += by_balance_of(invoice, wanted.currency)
     return Result(done, status == "draft", tuple(notes), refs)
 
 
@@ -252,13 +247,12 @@ async def _check(client: StripeApp, invoice: dict[str, Any], wanted: InvoiceToFi
         return
     currency, total = str(invoice.get("currency")).upper(), int(invoice.get("total") or 0)
     lines = [line async for line in client.listed(f"{INVOICES}/{invoice['id']}/lines", {})]
-    shown = "; ".join(f"{line.get('description')} {money.major(line['amount'], currency)}" for line in lines)
-    expected = "; ".join(f"{line.description} {money.major(line.amount, wanted.currency)}" for line in wanted.lines)
+    differing = "; ".join(differences(lines, wanted.lines, wanted.currency)) or "no line, but tax or a discount"
     await client.update(INVOICES, invoice["id"], {"metadata": {"togai_held": f"Togai {wanted.total}, here {total}"}})
     raise AmountMismatch(
         f"draft {invoice['id']} comes to {money.major(total, currency)} {currency} in Stripe, and "
         f"{money.major(wanted.total, wanted.currency)} {wanted.currency} is to be collected: it stays a draft. "
-        f"Stripe has: {shown}. Togai has: {expected}. Correct the draft or the invoice; a retry puts back Togai's lines"
+        f"What differs: {differing}. Correct the draft or the invoice; a retry puts back Togai's lines"
     )
 
 

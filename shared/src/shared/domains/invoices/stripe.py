@@ -202,7 +202,13 @@ ACTIONS = (
         title="Make a draft invoice with its lines",
         input=InvoiceFacts,
         output=DraftMade,
-        rights=("Invoices: write",),
+        rights=(
+            "Invoices: write",
+            "Credit notes: write",
+            "PaymentIntents: read",
+            "Customers: read",
+            "Subscriptions: read",
+        ),
     ),
     Action(
         name="stripe.invoice.finalize",
