@@ -1,18 +1,20 @@
-"""Plans: offered to an account by a person."""
+"""Plans: both sides of each with its prices and offers, and an offer that a person makes."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Query
 from pydantic import ConfigDict, Field
 from shared.connections import Connection, FlowLink
 from shared.domains import TRIGGERS, noun_of
 from shared.domains.plans.flows import PLAN_TO_LINK
+from shared.domains.plans.progress import STATES, known_of
 from shared.domains.plans.togai import Offer, offer_id
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
@@ -20,14 +22,17 @@ from shared.identity import CONSOLE_SOURCE, Ref, is_id, run_id
 from shared.model import Model
 from sqlmodel import Session
 
-from console.api import asked
-from console.api.errors import BadRequest, ErrorBody
+from console.api import asked, plan_items, shapes
+from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
 from console.api.links_of_flow import enabled_link
-from console.api.state import State, StateDep
-from console.projection import queries
+from console.api.paging import next_cursor
+from console.api.plan_items import PlanDetail, PlanItem, PlanPage, item_fields
+from console.api.records import PlaceDep
+from console.api.state import SessionDep, State, StateDep, stamp
+from console.projection import plans, queries
 
 router = APIRouter(
-    prefix="/api", responses={400: {"model": ErrorBody}, 409: {"model": ErrorBody}, 503: {"model": ErrorBody}}
+    prefix="/api", tags=["plans"], responses={code: {"model": ErrorBody} for code in (400, 404, 409, 503)}
 )
 
 
@@ -40,7 +45,62 @@ class OfferBody(Model):
     flow_link: str = Field("", max_length=300, description="the one that does it; needed only if several could")
 
 
-@router.post("/plans/{plan:path}/offers", status_code=202, tags=["plans"], summary="Offer a price plan to an account")
+def items(session: Session, search: queries.Search) -> PlanPage:
+    """A page of the list."""
+    found, after = plans.page(session, search)
+    return PlanPage(
+        items=[PlanItem.model_validate(item_fields(known)) for known in found], next_cursor=next_cursor(after)
+    )
+
+
+def search_of_query(
+    search: PlaceDep,
+    state: Annotated[str, Query(description=f"only this state: {', '.join(STATES)}", examples=["active"])] = "",
+) -> queries.Search:
+    """What the list takes."""
+    if state and state not in STATES:
+        raise BadRequest(f"plans have no state {state[:50]!r}", f"there are: {', '.join(STATES)}")
+    return replace(search, equal={"state": state} if state else {})
+
+
+@router.get("/plans", dependencies=[Depends(stamp)], summary="List price plans")
+def list_plans(session: SessionDep, search: Annotated[queries.Search, Depends(search_of_query)]) -> PlanPage:
+    """What Togai sells and which product of Stripe it is, the last changed first."""
+    return items(session, search)
+
+
+@router.get("/plans/{plan:path}", dependencies=[Depends(stamp)], summary="One price plan")
+def show_plan(session: SessionDep, plan: str) -> PlanDetail:
+    """Both sides, each version's prices and what could not be expressed, offers with their links, and the accounts that
+    have it by a checkout. By any id of either side.
+    """
+    ref = _ref_of(session, plan)
+    pair, known = plans.pair_of(session, ref), known_of(ref, plans.runs_of(session, ref))
+    more = {
+        "description": known.description,
+        "mapping": pair.id if pair else None,
+        "sides": shapes.sides(pair) if pair else [side for side in [shapes.side(ref)] if side],
+        "versions": plan_items.versions(known),
+        "offered": plan_items.offers(known),
+        "associations": plan_items.associations(known),
+        "runs": [shapes.run_item(run) for run in plans.ran(session, ref)],
+    }
+    return PlanDetail.model_validate(item_fields(known, pair) | more)
+
+
+def _ref_of(session: Session, text: str) -> str:
+    """The full ref of Togai's plan to which an id leads. Raises Unknown, NotNow."""
+    found = sorted(plans.refs_of(session, text))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Unknown(
+            f"no price plan {text[:100]} is known here", "`tandem plans list` shows those that Tandem has seen"
+        )
+    raise NotNow(f"{text[:100]} leads to several price plans: {', '.join(found[:10])}", "name one by its full ref")
+
+
+@router.post("/plans/{plan:path}/offers", status_code=202, summary="Offer a price plan to an account")
 async def offer(state: StateDep, plan: str, body: OfferBody) -> asked.LinkAsked:
     """Its product, its prices and a payment link are made in Stripe, as far as they are not there; the link stands in
     the account's Settings. Watch the run that does it: `GET /api/runs/{run}`.

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from shared.domains import views
-from shared.domains.plans import PRODUCT
 from shared.private import keep_private
 
 from console.cli import (
@@ -46,10 +45,8 @@ app.command("setup")(setup.setup)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 for view in views().values():
-    command = mappings.of_view(view)
-    if view.relation == PRODUCT.name:
-        command.command("offer")(plans.offer)
-    app.add_typer(command, name=view.name)
+    app.add_typer(mappings.of_view(view), name=view.name)
+app.add_typer(plans.app, name="plans")
 app.add_typer(invoices.app, name="invoices")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(conflicts.app, name="conflicts")

@@ -1,16 +1,114 @@
-"""`tandem plans offer`."""
+"""`tandem plans`: what Togai sells, its prices in Stripe, and offers to accounts."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from console.cli import client
+from console.cli import client, tables
 from console.cli.links import ask
+from console.pages.words import of_plan
+
+app = typer.Typer(help="Which price plan at Togai is which product at Stripe; offers.", no_args_is_help=True)
+
+COLUMNS = (
+    *("State", "Togai", "Stripe", "Name", "Version", "Prices"),
+    *("Not expressed", "Offers", "Accounts", "Why", "Changed"),
+)
 
 
+def _row(found: dict[str, Any]) -> tuple[object, ...]:
+    counts = (found["version"] or "", found["prices"], found["not_expressed"])
+    offers = f"{found['offers']}, {found['open_offers']} open" if found["open_offers"] else str(found["offers"])
+    return (
+        tables.state(of_plan(found["state"]), found["state"]),
+        *(found[name] for name in ("id", "stripe_id", "name")),
+        *map(str, counts),
+        offers,
+        str(found["accounts"]),
+        found["reason"],
+        tables.since(found["updated_at"]),
+    )
+
+
+@app.command("list")
+def list_(
+    id: client.AnyId = "",
+    state: client.State = "",
+    since: client.Since = "",
+    limit: client.Limit = 50,
+    json: client.AsJson = False,
+) -> None:
+    """List price plans, the last changed first."""
+    answer = client.call("GET", "/api/plans", params={"id": id, "state": state, "since": since, "limit": limit})
+    if json:
+        client.print_json(answer)
+        return
+    empty = (
+        "No plan of this kind." if id or state else "No plan yet: offer one to an account with `tandem plans offer`."
+    )
+    tables.show_page(client.out(), answer, tables.table(COLUMNS, map(_row, client.items(answer))), empty)
+
+
+@app.command()
+def show(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="Any id of either side.")], json: client.AsJson = False
+) -> None:
+    """Show one plan with its prices, what Stripe cannot express, its offers, and the accounts that have it."""
+    answer = client.call("GET", f"/api/plans/{quote(plan, safe='')}")
+    if json:
+        client.print_json(answer)
+        return
+    found, out = answer.json(), client.out()
+    tables.facts(
+        out,
+        {
+            "state": tables.state(of_plan(found["state"]), found["state"]),
+            "Togai": found["id"],
+            "Stripe": found["stripe_id"] or "",
+            "name": found["name"],
+            "why": found["reason"],
+            "mapping": found["mapping"],
+        },
+    )
+    for version in found["versions"]:
+        _show_version(version)
+    if found["offered"]:
+        out.print(tables.table(("Offered to", "State", "Links", "Why", "Changed"), map(_offer, found["offered"])))
+    if found["associations"]:
+        names = ("account", "since", "schedule_id", "session", "payment_id")
+        rows = ([one[name] for name in names] for one in found["associations"])
+        out.print(tables.table(("Account", "Since", "Schedule", "Checkout", "Counted in Togai"), rows))
+    runs = ((tables.state(run["state"]), run["flow"], run["reason"], tables.since(run["started_at"]), run["id"])
+            for run in found["runs"])  # fmt: skip
+    out.print(tables.table(("State", "Flow", "Result", "Started", "Run"), runs))
+
+
+def _show_version(version: dict[str, Any]) -> None:
+    out = client.out()
+    columns = (f"Price of version {version['version']}", "Kind", "Every", "Amounts", "Stripe")
+    out.print(tables.table(columns, map(_price, version["prices"])))
+    for sentence in (*version["not_expressed"], *version["not_in_link"]):
+        out.print(sentence, markup=False)
+
+
+def _price(found: dict[str, Any]) -> tuple[object, ...]:
+    amounts = ", ".join(f"{amount} {code}" for code, amount in found["amounts"].items()) or "by quantity"
+    billed = ", billed by Togai" if found["meter"] else ""
+    price = f"{found['stripe_id'] or ''}{' (archived)' if found['retired'] else ''}"
+    return (found["name"], f"{found['kind'].replace('_', ' ')}{billed}", found["interval"] or "once", amounts, price)
+
+
+def _offer(found: dict[str, Any]) -> tuple[object, ...]:
+    links = "\n".join(f"{one['id']} {one['state']}{': ' + one['url'] if one['state'] == 'open' else ''}"
+                      for one in found["links"])  # fmt: skip
+    state = tables.state(of_plan(found["state"]), found["state"])
+    return (found["account"], state, links, found["reason"], tables.since(found["updated_at"]))
+
+
+@app.command()
 def offer(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="The price plan's id at Togai.")],
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id at Togai.")],

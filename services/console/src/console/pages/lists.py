@@ -17,6 +17,7 @@ from console.api import connected, shapes
 from console.api import imported as api_imported
 from console.api import invoices as api_invoices
 from console.api import pending as api_pending
+from console.api import plans as api_plans
 from console.api import replayed as api_replayed
 from console.api.paging import next_cursor
 from console.pages import words
@@ -81,6 +82,13 @@ def invoices(session: Session, search: Search) -> tuple[dict[str, Any], str | No
     return {"invoices": found.items}, found.next_cursor
 
 
+def plans(session: Session, search: Search) -> tuple[dict[str, Any], str | None]:
+    """Both sides of each; with an id, the prices, offers and associations of what it leads to."""
+    found = api_plans.items(session, search)
+    shown = [api_plans.show_plan(session, item.ref) for item in found.items] if search.id else []
+    return {"plans": found.items, "details": shown}, found.next_cursor
+
+
 def flow_links(session: Session, _search: Search) -> tuple[dict[str, Any], str | None]:
     """Every one."""
     return {"links": connected.flow_link_items(session)}, None
@@ -114,6 +122,7 @@ def _of_view(view: View) -> ListPage:
     return ListPage(view.title, "mappings.html", "mappings", read, with_state=True)
 
 
+PLANS = ListPage("Plans", "plans.html", "plans", plans, with_state=True)
 INVOICES = ListPage("Invoices", "invoices.html", "invoices", invoices, with_state=True)
 OF_ONE_ID = {
     "dead-letters": ListPage("Dead letters", "letters.html", "letters", letters, with_state=True),
@@ -128,6 +137,7 @@ OF_ONE_ID = {
 def pages() -> dict[str, ListPage]:
     """Every list with a page, by its address; a view's is that of its links."""
     more = {
+        "plans": PLANS,
         "invoices": INVOICES,
         "imports": ListPage("Imports", "imports.html", "imports", imports),
         "replays": ListPage("Replays", "replays.html", "replays", replays),

@@ -61,6 +61,7 @@ def _environment() -> jinja2.Environment:
         "kind": words.entity_kind,
         "ticks": words.ticks,
         "of_invoice": words.of_invoice,
+        "of_plan": words.of_plan,
         "value": words.value,
     }
     found.globals |= {

@@ -30,6 +30,9 @@ TONES = {
     "held": "wait",
     "draft": "wait",
     "partly paid": "wait",
+    "not sold": "wait",
+    "active": "good",
+    "not attached": "bad",
     "warning": "wait",
     "alarm": "bad",
     "dead": "bad",
@@ -81,6 +84,11 @@ def tone(state: str) -> str:
 def of_invoice(state: str) -> str:
     """The state whose tone an invoice has: an open one is no fault, as an open dead letter is."""
     return "waiting" if state == "open" else state
+
+
+def of_plan(state: str) -> str:
+    """The state whose tone a plan, an offer or a link has: an open one is no fault, and a closed one is at rest."""
+    return {"open": "running", "closed": "archived"}.get(state, state)
 
 
 def label(state: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shared.domains.invoices import INVOICE
-from shared.domains.invoices.progress import Known, Progress, known_of
+from shared.domains.invoices.progress import Known, known_of
+from shared.domains.progress import Progress
 from shared.flows import runs
 from shared.linking import mappings
 from shared.linking.mappings import Mapping
@@ -11,8 +12,8 @@ from sqlalchemy import ColumnElement, and_, not_, select, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-from console.projection.invoice_runs import progress_of
 from console.projection.queries import Search, found_by
+from console.projection.run_progress import progress_of
 from console.projection.tables import MappingRow, RunRow
 
 MOST_RUNS = 200

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
-from shared.domains.invoices.progress import invoice_of, state_of
+from shared.domains.invoices import progress as invoices
+from shared.domains.plans import progress as plans
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
 from shared.flows import imports, replays, runs
@@ -15,7 +16,7 @@ from shared.identity import Ref
 from shared.linking import mappings, pairs
 from sqlmodel import SQLModel
 
-from console.projection.invoice_runs import progress_of
+from console.projection.run_progress import progress_of
 from console.projection.tables import (
     ConnectionRow,
     DeadLetterRow,
@@ -127,9 +128,11 @@ def _run(value: bytes) -> Read:
     row |= {"flow_link": run.flow_link, "cause": run.cause, "verdict": run.verdict}
     row |= {"aggregate": run.aggregate, "problem": run.problem.error if run.problem else ""}
     progress = progress_of(run)
-    state = state_of(progress)
-    row |= {"invoice": invoice_of(progress) if state else ""}
+    state, plan = invoices.state_of(progress), plans.plan_of(progress)
+    row |= {"invoice": invoices.invoice_of(progress) if state else ""}
     row |= {"invoice_state": state or "", "invoice_at": run.updated_at if state else ""}
+    row |= {"plan": plan, "plan_state": (plans.state_of(progress) or "") if plan else ""}
+    row |= {"plan_at": run.updated_at if plan else ""}
     candidates = run.problem.candidates if run.problem else ()
     return Read(run, row | {"record": value}, (run.event, run.aggregate, run.superseded_by, *run.refs, *candidates))
 

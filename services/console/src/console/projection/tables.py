@@ -9,13 +9,14 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "16"
+TABLES_VERSION = "17"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
 class RunRow(SQLModel, table=True):
     """One run; `at` is when it started, `problem` the class of what keeps it from going on, `verdict` what an import
-    says of it. One that has learnt what an invoice is names it: `invoice_at` is when.
+    says of it. One that has learnt what an invoice is names it: `invoice_at` is when. One about a price plan names
+    that, with its state where it has learnt it.
     """
 
     __tablename__ = "runs"
@@ -27,6 +28,8 @@ class RunRow(SQLModel, table=True):
         Index("runs_by_cause", "cause", "aggregate", "at"),
         Index("runs_by_invoice", "invoice", "invoice_at", "id"),
         Index("runs_by_invoice_newest", "invoice_at", "id"),
+        Index("runs_by_plan", "plan", "plan_at", "id"),
+        Index("runs_by_plan_newest", "plan_at", "id"),
     )
 
     id: str = Field(primary_key=True)
@@ -42,6 +45,9 @@ class RunRow(SQLModel, table=True):
     invoice: str
     invoice_state: str
     invoice_at: str
+    plan: str
+    plan_state: str
+    plan_at: str
     record: bytes = Field(sa_type=LargeBinary)
 
 

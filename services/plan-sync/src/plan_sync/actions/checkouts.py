@@ -10,7 +10,7 @@ from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT
 from shared.domains.plans.stripe import ACCOUNT, Paid, PaymentLeft
-from shared.domains.plans.togai import Attach, Attached, CheckoutPayment, Posted
+from shared.domains.plans.togai import Attach, Attached, CheckoutPayment, Posted, offer_id
 from shared.errors import Conflict, Rejected, Unavailable
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, UnkeyedCreation, create
@@ -26,18 +26,28 @@ async def read_payment(context: Context, paid: Paid) -> Result:
     """What is left of the payment: an event that comes late, or again, may be older than a refund. Raises Ended where
     all was given back.
     """
+    refs = _refs_of(context, paid)
     if context.shows_present or not paid.payment_intent:
-        return Result(PaymentLeft(amount=paid.amount), False)
+        return Result(PaymentLeft(amount=paid.amount), False, refs=refs)
     client: StripeApp = await context.client("stripe")
-    ref = context.ref("stripe", "payment_intent", paid.payment_intent)
     intent = await client.retrieve(PAYMENT_INTENTS, paid.payment_intent)
     if not intent.get("latest_charge"):
-        return Result(PaymentLeft(amount=paid.amount), False, refs=(ref,))
+        return Result(PaymentLeft(amount=paid.amount), False, refs=refs)
     refunded = int((await client.retrieve(CHARGES, str(intent["latest_charge"])))["amount_refunded"])
     if 0 < paid.amount <= refunded:
-        raise Ended("skipped", f"the payment {paid.payment_intent} was refunded: nothing is attached", (ref,))
+        raise Ended("skipped", f"the payment {paid.payment_intent} was refunded: nothing is attached", refs)
     notes = (f"{refunded} of {paid.amount} minor units were refunded",) if refunded else ()
-    return Result(PaymentLeft(amount=paid.amount - refunded), False, notes, (ref,))
+    return Result(PaymentLeft(amount=paid.amount - refunded), False, notes, refs)
+
+
+def _refs_of(context: Context, paid: Paid) -> tuple[str, ...]:
+    """The payment, the link, and the offer: the run is found by them also where the plan cannot be attached."""
+    refs = [context.ref("stripe", "payment_intent", paid.payment_intent)] if paid.payment_intent else []
+    if paid.payment_link:
+        refs.append(context.ref("stripe", "payment_link", paid.payment_link))
+    if paid.plan_id and paid.account_id and paid.organization in ("", context.account("togai")):
+        refs.append(context.ref("togai", "offer", offer_id(paid.plan_id, paid.account_id)))
+    return tuple(refs)
 
 
 class _Association(Creation[dict[str, Any]]):

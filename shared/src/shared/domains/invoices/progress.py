@@ -5,12 +5,12 @@ Every run that has learnt what an invoice is names it and its state; the newest 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from shared.domains.invoices.states import STATES, InvoiceState
-from shared.identity import Ref
+from shared.domains.progress import Progress
 
 STATE_OF_STATUS: dict[str, InvoiceState] = {
     "draft": "draft",
@@ -24,26 +24,9 @@ MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere")
 """Codes of runs that wait for what a person does with an invoice that Stripe has."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What of a run says something about an invoice. `ran` are its steps' actions, `done` what those that ended well
-    gave; `waits` is the code of what keeps it from going on.
-    """
-
-    at: str
-    state: str
-    ended: bool
-    waits: str
-    reason: str
-    refs: Sequence[str]
-    ran: Sequence[str]
-    done: Mapping[str, Mapping[str, Any]]
-
-
 def invoice_of(progress: Progress) -> str:
     """The full ref of Togai's invoice that a run is about; empty if it is about none."""
-    refs = [ref for ref in progress.refs if ref.startswith("togai:") and ref.count("/") >= 2]
-    return next((ref for ref in refs if Ref.parse(ref).noun == "invoice"), "")
+    return progress.of_kind("togai", "invoice")
 
 
 def state_of(progress: Progress) -> InvoiceState | None:

@@ -21,14 +21,6 @@ CHECKOUT_PAYMENT = Relation(
 )
 """What was paid at a checkout, and the payment that counts it in Togai."""
 
-PLANS = View(
-    name="plans",
-    title="Plans",
-    help="Which price plan at Togai is which product at Stripe.",
-    relation=PRODUCT.name,
-    columns=(PRODUCT.source, PRODUCT.target),
-    empty="Offer a plan to an account: it appears here.",
-)
 OFFERS = View(
     name="offers",
     title="Offers",
@@ -45,5 +37,5 @@ DOMAIN = Domain(
     actions=(*togai.ACTIONS, *stripe.ACTIONS),
     flows=FLOWS,
     relations=(PRODUCT, PRICE, METER, OFFER, ATTACHED, CHECKOUT_PAYMENT),
-    views=(PLANS, OFFERS),
+    views=(OFFERS,),
 )

@@ -85,7 +85,14 @@ CHECKOUT_TO_PLAN = Flow(
         FlowStep(
             id="paid",
             action="stripe.payment_intent.read",
-            input={"payment_intent": "{{ trigger.payment_intent }}", "amount": "{{ trigger.amount_total }}"},
+            input={
+                "payment_intent": "{{ trigger.payment_intent }}",
+                "amount": "{{ trigger.amount_total }}",
+                "payment_link": "{{ trigger.payment_link }}",
+                "plan_id": "{{ trigger.plan_id }}",
+                "account_id": "{{ trigger.account_id }}",
+                "organization": "{{ trigger.organization }}",
+            },
         ),
         FlowStep(
             id="attach",

@@ -41,12 +41,16 @@ class Checkout(Model):
 
 
 class Paid(Model):
-    """What a checkout paid, in minor units."""
+    """What a checkout paid, in minor units, and for which offer."""
 
     model_config = ConfigDict(extra="forbid")
 
     payment_intent: str = Field("", description="empty: there was nothing to pay")
     amount: int
+    payment_link: str = ""
+    plan_id: str = ""
+    account_id: str = ""
+    organization: str = ""
 
 
 class PaymentLeft(Model):

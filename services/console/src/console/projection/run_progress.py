@@ -1,13 +1,13 @@
-"""What of a run says something about an invoice. Pure."""
+"""What of a run says something about what it was for: an invoice, a plan. Pure."""
 
 from __future__ import annotations
 
-from shared.domains.invoices.progress import Progress
+from shared.domains.progress import Progress
 from shared.flows.runs import Run
 
 
 def progress_of(run: Run) -> Progress:
-    """A run as the domain reads it."""
+    """A run as the domains read it."""
     return Progress(
         at=run.updated_at,
         state=run.state,
