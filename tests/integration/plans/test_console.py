@@ -88,7 +88,7 @@ async def test_offers_links_and_associations(plans: Plans, tandem: InProcess, co
     assert {account: offer["state"] for account, offer in offers.items()} == {ACCOUNT: "paid", "other": "open"}
     assert [(link["id"], link["state"]) for link in offers[ACCOUNT]["links"]] == [(paid, "paid")]
     assert [(link["id"], link["state"]) for link in offers["other"]["links"]] == [(opened, "open")]
-    assert (one["account"], one["schedule_id"], one["session"]) == (ACCOUNT, schedule["id"], session)
+    assert (one["account"], one["schedule_id"], one["session_id"]) == (ACCOUNT, schedule["id"], session)
     assert (one["payment_id"], found["accounts"], found["open_offers"]) == (payment["id"], 1, 1)
 
 

@@ -95,7 +95,7 @@ class PlanAssociation(Model):
     account: str
     schedule_id: str
     since: str = Field(description="its first day; empty where Togai did not show it")
-    session: str
+    session_id: str
     payment_intent: str
     payment_id: str = Field(description="the payment that counts it in Togai; empty where nothing was paid")
 

@@ -78,7 +78,7 @@ def show(
     if found["offered"]:
         out.print(tables.table(("Offered to", "State", "Links", "Why", "Changed"), map(_offer, found["offered"])))
     if found["associations"]:
-        names = ("account", "since", "schedule_id", "session", "payment_id")
+        names = ("account", "since", "schedule_id", "session_id", "payment_id")
         rows = ([one[name] for name in names] for one in found["associations"])
         out.print(tables.table(("Account", "Since", "Schedule", "Checkout", "Counted in Togai"), rows))
     runs = ((tables.state(run["state"]), run["flow"], run["reason"], tables.since(run["started_at"]), run["id"])

@@ -116,7 +116,7 @@ class KnownAssociation:
     schedule_id: str
     account: str
     since: str = ""
-    session: str = ""
+    session_id: str = ""
     payment_intent: str = ""
     payment_id: str = ""
 
@@ -216,7 +216,7 @@ class KnownPlan:
     def _associate(self, account: str, schedule: str, progress: Progress) -> None:
         known = self.associations.setdefault(schedule, KnownAssociation(schedule, account))
         known.since = str(progress.done[ATTACH].get("since") or known.since)
-        known.session = known.session or _id(progress, "stripe", "checkout.session")
+        known.session_id = known.session_id or _id(progress, "stripe", "checkout.session")
         known.payment_intent = known.payment_intent or _id(progress, "stripe", "payment_intent")
         known.payment_id = known.payment_id or str(progress.done.get(POST, {}).get("payment_id") or "")
 
