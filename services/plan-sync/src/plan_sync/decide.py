@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from shared.domains.plans.togai import Fee
 from shared.errors import Malformed
@@ -21,6 +23,10 @@ KINDS = {
 }
 """Parts of a plan that a payment link does not sell yet, in words."""
 FOREVER = "9999-01-01"
+MOST_ITEMS = 20
+"""Prices of one payment link."""
+REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,200}")
+"""What Stripe takes as `client_reference_id` in an address; it drops anything else without a word."""
 
 
 def present_version(plan: Mapping[str, Any], today: date) -> Mapping[str, Any]:
@@ -60,6 +66,26 @@ def not_sold(details: Mapping[str, Any], fees: Iterable[Fee]) -> list[str]:
     found = [f"Togai bills {words}: the payment link does not ask for it" for words in parts]
     late = [fee.name for fee in fees if not fee.in_advance]
     return found + [f"Togai bills {name} in arrears: the payment link does not ask for it" for name in late]
+
+
+def fitting(fees: list[Fee]) -> tuple[list[Fee], list[str]]:
+    """The fees that one link can ask for, and a sentence for each of the others."""
+    left = [f"Togai bills {fee.name}: a payment link asks for {MOST_ITEMS} prices at most" for fee in fees[MOST_ITEMS:]]
+    return fees[:MOST_ITEMS], left
+
+
+def address_of(url: str, account: str, email: str) -> str:
+    """A payment link's address for one account: what the page knows of it, as far as Stripe's alphabet allows. Both are
+    the visitor's to change; whom a checkout is for is what the link's metadata say.
+    """
+    known = {"client_reference_id": account if REFERENCE.fullmatch(account) else "", "prefilled_email": email}
+    query = urlencode({name: value for name, value in known.items() if value})
+    return f"{url}?{query}" if query else url
+
+
+def is_address_of(address: str, url: str) -> bool:
+    """Whether an address opens a link, for whomever it is."""
+    return address.partition("?")[0] == url
 
 
 def price_params(fee: Fee, product: str, lookup_key: str, metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
@@ -18,11 +19,16 @@ from shared.domains.plans.stripe import (
 )
 from shared.domains.plans.togai import Done, PaymentLinkOf, offer_id
 from shared.errors import NotFound, NotReady, Rejected
+from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
 
-LINKS = "/v1/payment_links"
+from plan_sync.decide import address_of, is_address_of
+
+LINKS, SESSIONS, PAYMENT_INTENTS = "/v1/payment_links", "/v1/checkout/sessions", "/v1/payment_intents"
+FAILED = ("requires_payment_method", "canceled")
+"""States of a payment intent to which no money comes any more by itself."""
 OWNER = "ACCOUNT"
 
 
@@ -45,62 +51,122 @@ class _Link(Creation[dict[str, Any]]):
 
 
 async def create(context: Context, wanted: NewPaymentLink) -> Result:
-    """Make the link of an offer, or find the one that is open."""
+    """Make the link of an offer, or find the one that is open. It replaces the link of an earlier version, and one
+    whose payment failed. Raises Ended where one was paid, or closed by a person.
+    """
     claims, account = context.claims_of(OFFER.name), context.account("stripe")
-    source = context.ref("togai", "offer", offer_id(wanted.plan_id, wanted.account_id))
+    client: StripeApp = await context.client("stripe")
+    base = context.ref("togai", "offer", offer_id(wanted.plan_id, wanted.account_id))
+    former = await former_links(context, client, base)
+    failed = ""
+    for link in former[-1:]:
+        version = int((link.get("metadata") or {}).get(VERSION) or 0)
+        if link.get("active") and version >= wanted.version:
+            closed = await _close(client, former[:-1])
+            notes = ("linked already", *closed, f"it is paid at {_shown(link, wanted).url}")
+            return Result(_shown(link, wanted), bool(closed), notes, _refs(context, link, base, wanted))
+        failed = "" if link.get("active") else await failed_checkout(context, client, link, version, wanted.version)
+    source = context.ref("togai", "offer", offer_id(wanted.plan_id, wanted.account_id, str(wanted.version), failed))
+    body = _body(context, wanted)
+    held = await claims.claim(
+        source, action="stripe.payment_link.create", app_account=account, body=body, run=context.run.id
+    )
+    if held.state != "claimed":
+        raise NotReady(f"run {held.run} has just made a link for {base}: looking again", code="moved")
+    link, how = await made_under(claims, held, account, _Link(client, body["metadata"]))
+    refs = _refs(context, link, base, wanted)
+    await claims.link(held, context.ref("stripe", "payment_link", str(link["id"])), "created", also=refs[1:])
+    closed = await _close(client, former)
+    return Result(_shown(link, wanted), True, (how, *closed, f"it is paid at {_shown(link, wanted).url}"), refs)
+
+
+def _body(context: Context, wanted: NewPaymentLink) -> dict[str, Any]:
     metadata = {
         PLAN: wanted.plan_id,
         ACCOUNT: wanted.account_id,
         VERSION: str(wanted.version),
         ORGANIZATION: context.account("togai"),
     }
-    body: dict[str, Any] = {
+    return {
         "line_items": [{"price": price, "quantity": 1} for price in wanted.prices.values()],
         "currency": wanted.currency.lower(),
         "metadata": metadata,
         "payment_intent_data": {"metadata": metadata},
         "restrictions": {"completed_sessions": {"limit": 1}},
     }
-    held = await claims.claim(
-        source, action="stripe.payment_link.create", app_account=account, body=body, run=context.run.id
-    )
-    client: StripeApp = await context.client("stripe")
-    if held.state != "claimed":
-        link = await client.retrieve(LINKS, context.id_of(held.target))
-        if not link.get("active"):
-            raise Ended(
-                "skipped", f"its link {link['id']} was paid, or closed by a person: it is not made again", held.refs
-            )
-        return Result(_shown(link), False, ("linked already", f"it is paid at {link['url']}"), held.refs)
-    link, how = await made_under(claims, held, account, _Link(client, metadata))
-    target, buyer = (
-        context.ref("stripe", "payment_link", str(link["id"])),
-        context.ref("togai", "account", wanted.account_id),
-    )
-    pair = await claims.link(held, target, "created", also=(buyer,))
-    return Result(_shown(link), True, (how, f"it is paid at {link['url']}"), (*pair.refs, buyer))
 
 
-def _shown(link: dict[str, Any]) -> PaymentLinkMade:
-    return PaymentLinkMade(payment_link=str(link["id"]), url=str(link["url"]))
+def _refs(context: Context, link: dict[str, Any], base: str, wanted: NewPaymentLink) -> tuple[str, ...]:
+    """The link, and what it and its run are found by: the offer, the plan, the account."""
+    plan = context.ref("togai", "price_plan", wanted.plan_id)
+    buyer = context.ref("togai", "account", wanted.account_id)
+    return context.ref("stripe", "payment_link", str(link["id"])), base, plan, buyer
+
+
+def _shown(link: dict[str, Any], wanted: NewPaymentLink) -> PaymentLinkMade:
+    url = address_of(str(link["url"]), wanted.account_id, wanted.email)
+    return PaymentLinkMade(payment_link=str(link["id"]), url=url)
+
+
+async def former_links(context: Context, client: StripeApp, base: str) -> list[dict[str, Any]]:
+    """Every link that Tandem made for an offer, the newest last. Raises Ended for one at another Stripe account."""
+    pairs = sorted(context.claims_of(OFFER.name).index.under(base), key=lambda pair: pair.at)
+    return [await client.retrieve(LINKS, context.id_of(pair.target)) for pair in pairs]
+
+
+async def failed_checkout(context: Context, client: StripeApp, link: dict[str, Any], version: int, wanted: int) -> str:
+    """The checkout of a closed link whose payment failed, empty for none. Raises Ended where it was paid, where its
+    payment may still come, and where a person closed the link of this version.
+    """
+    ref = (context.ref("stripe", "payment_link", str(link["id"])),)
+    failed = ""
+    async for session in client.listed(SESSIONS, {"payment_link": link["id"], "status": "complete"}):
+        if session.get("payment_status") != "unpaid":
+            raise Ended("skipped", f"its link {link['id']} was paid: no other one is made", ref)
+        intent = session.get("payment_intent")
+        state = (await client.retrieve(PAYMENT_INTENTS, str(intent))).get("status") if intent else ""
+        if state not in FAILED:
+            raise Ended("skipped", f"the payment of {session['id']} is on its way: no other link is made", ref)
+        failed = failed or str(session["id"])
+    if not failed and version >= wanted:
+        raise Ended("skipped", f"its link {link['id']} was closed by a person: it is not made again", ref)
+    return failed
+
+
+async def _close(client: StripeApp, links: Iterable[dict[str, Any]]) -> list[str]:
+    """What was closed, a sentence each. A checkout that was begun there can still be paid: it attaches the plan."""
+    closed = []
+    for link in links:
+        if link.get("active"):
+            await client.update(LINKS, str(link["id"]), {"active": "false"})
+            closed.append(f"{link['id']} is closed: another link takes its place")
+    return closed
 
 
 async def deactivate(context: Context, closed: ClosedLink) -> Result:
-    """A link of ours that was paid sells nothing more; one that a person made is theirs."""
+    """A link of ours that was paid sells nothing more, nor does another one of its offer; one that a person made is
+    theirs.
+    """
     if not closed.payment_link:
         return Result(Done(written=False), False, ("the checkout came by no payment link",))
     refs = (context.ref("stripe", "payment_link", closed.payment_link),)
-    if not context.claims_of(OFFER.name).index.holders_of(refs[0]):
+    index = context.claims_of(OFFER.name).index
+    if not (held := index.holders_of(refs[0])):
         return Result(Done(written=False), False, ("the link is none of Tandem's: it stays open",), refs)
     client: StripeApp = await context.client("stripe")
-    try:
-        link = await client.retrieve(LINKS, closed.payment_link)
-        if not link.get("active"):
-            return Result(Done(written=False), False, ("closed already",), refs)
-        await client.update(LINKS, closed.payment_link, {"active": "false"})
-    except NotFound:
-        return Result(Done(written=False), False, ("Stripe does not know the link",), refs)
-    return Result(Done(written=True), True, (), refs)
+    offers = [ref for pair in held for ref in pair.also if Ref.parse(ref).noun == "offer"]
+    links = {closed.payment_link} | {context.id_of(pair.target) for ref in offers for pair in index.under(ref)}
+    done, notes = False, []
+    for link in sorted(links):
+        try:
+            if (await client.retrieve(LINKS, link)).get("active"):
+                await client.update(LINKS, link, {"active": "false"})
+                done = True
+            else:
+                notes.append(f"{link} is closed already")
+        except NotFound:
+            notes.append(f"Stripe does not know the link {link}")
+    return Result(Done(written=done), done, tuple(notes), refs)
 
 
 async def write_setting(context: Context, wanted: PaymentLinkOf) -> Result:
@@ -128,7 +194,7 @@ async def _is_ours(context: Context, url: str) -> bool:
     index = context.claims_of(OFFER.name).index
     client: StripeApp = await context.client("stripe")
     async for link in client.listed(LINKS, {}):
-        if link.get("url") == url:
+        if is_address_of(url, str(link.get("url"))):
             return bool(index.holders_of(context.ref("stripe", "payment_link", str(link["id"]))))
     return False
 

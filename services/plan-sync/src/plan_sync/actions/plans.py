@@ -6,19 +6,19 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from shared.apps.togai.client import TogaiApp
-from shared.domains.plans.togai import Offer, PlanFacts, offer_id
+from shared.domains.plans import OFFER
+from shared.domains.plans.togai import Offer, OfferRead, PlanFacts, offer_id
 from shared.errors import NotFound, Waiting
 from shared.runtime.actions import Context, Ended, Result
 
-from plan_sync.decide import fees_of, not_sold, other_plan, present_version
+from plan_sync.decide import ends_after, fees_of, fitting, not_sold, other_plan, present_version
 
 ARCHIVED = "ARCHIVED"
 
 
-async def read(context: Context, offer: Offer) -> Result:
+async def read(context: Context, offer: OfferRead) -> Result:
     """The plan's present version and the account's currency. Raises Ended where nothing can be offered."""
-    if offer.flow_link not in ("", context.link.id):
-        raise Ended("skipped", f"flow link {offer.flow_link} was asked to do it")
+    _check_asked(context, offer)
     client: TogaiApp = await context.client("togai")
     ref = context.ref("togai", "offer", offer_id(offer.plan_id, offer.account_id))
     try:
@@ -34,6 +34,7 @@ async def read(context: Context, offer: Offer) -> Result:
     version = present_version(plan, today)
     details = version.get("pricePlanDetails") or {}
     fees = fees_of(details)
+    sold, left = fitting([fee for fee in fees if fee.in_advance])
     currency = (account.invoice_currency or "").upper()
     facts = PlanFacts(
         plan_id=offer.plan_id,
@@ -43,9 +44,9 @@ async def read(context: Context, offer: Offer) -> Result:
         description=str(plan.get("description") or ""),
         currency=currency,
         interval=str((details.get("pricingCycleConfig") or {}).get("interval") or ""),
-        fees=[fee for fee in fees if fee.in_advance],
-        not_sold=not_sold(details, fees),
-        email=account.primary_email or "",
+        fees=sold,
+        not_sold=[*not_sold(details, fees), *left],
+        email=account.primary_email or (await client.customer(account.customer_id)).primary_email or "",
     )
     lacking = [fee.name for fee in facts.fees if currency not in fee.rates]
     if not facts.fees or lacking:
@@ -57,8 +58,24 @@ async def read(context: Context, offer: Offer) -> Result:
     return Result(facts, False, tuple(facts.not_sold), (ref, context.ref("togai", "price_plan", offer.plan_id)))
 
 
+def _check_asked(context: Context, offer: OfferRead) -> None:
+    """Raises Ended for what another flow link was asked to do, or what came of a link that a person made."""
+    if offer.flow_link not in ("", context.link.id):
+        raise Ended("skipped", f"flow link {offer.flow_link} was asked to do it")
+    if offer.organization not in ("", context.account("togai")):
+        why = f"it is an offer of {offer.organization}, and {context.link.id} works on {context.account('togai')}"
+        raise Ended("skipped", why)
+    link = context.ref("stripe", "payment_link", offer.failed_link) if offer.failed_link else ""
+    if link and not context.claims_of(OFFER.name).index.holders_of(link):
+        raise Ended("skipped", f"payment link {offer.failed_link} is none of Tandem's: no other one is made", (link,))
+
+
 async def _check_free(client: TogaiApp, offer: Offer, today: date, ref: str) -> None:
-    """Raises Ended for an account that has another plan: what nobody could attach must not be paid for."""
-    other = other_plan(await client.pricing_schedules(offer.account_id), offer.plan_id, today.isoformat())
+    """Raises Ended for an account that has the plan, or another one: what nobody could attach must not be paid for."""
+    schedules = await client.pricing_schedules(offer.account_id)
+    if any(one.get("pricePlanId") == offer.plan_id and ends_after(one, today.isoformat()) for one in schedules):
+        why = f"account {offer.account_id} has price plan {offer.plan_id} already: it was paid, or attached in Togai"
+        raise Ended("skipped", why, (ref,))
+    other = other_plan(schedules, offer.plan_id, today.isoformat())
     if other is not None:
         raise Ended("skipped", f"account {offer.account_id} has {other}: end it in Togai, then offer again", (ref,))

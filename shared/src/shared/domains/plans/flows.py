@@ -4,6 +4,56 @@ from __future__ import annotations
 
 from shared.domains.flow import Condition, Flow, FlowStep
 
+_MAKE_LINK = (
+    FlowStep(
+        id="product",
+        action="stripe.product.create",
+        input={
+            name: f"{{{{ steps.plan.{name} }}}}"
+            for name in (
+                "plan_id",
+                "account_id",
+                "version",
+                "name",
+                "description",
+                "currency",
+                "interval",
+                "fees",
+                "not_sold",
+                "email",
+            )  # fmt: skip
+        },
+    ),
+    FlowStep(
+        id="prices",
+        action="stripe.price.create",
+        input={
+            "plan_id": "{{ steps.plan.plan_id }}",
+            "version": "{{ steps.plan.version }}",
+            "product_id": "{{ steps.product.product_id }}",
+            "fees": "{{ steps.plan.fees }}",
+        },
+    ),
+    FlowStep(
+        id="link",
+        action="stripe.payment_link.create",
+        input={
+            "plan_id": "{{ steps.plan.plan_id }}",
+            "version": "{{ steps.plan.version }}",
+            "account_id": "{{ steps.plan.account_id }}",
+            "currency": "{{ steps.plan.currency }}",
+            "prices": "{{ steps.prices.prices }}",
+            "email": "{{ steps.plan.email }}",
+        },
+    ),
+    FlowStep(
+        id="setting",
+        action="togai.account.write_payment_link",
+        input={"account_id": "{{ steps.plan.account_id }}", "url": "{{ steps.link.url }}"},
+    ),
+)
+"""From what was read of plan and account to the link in the account's Settings."""
+
 PLAN_TO_LINK = Flow(
     id="togai-plan-to-stripe-payment-link",
     title="Togai price plan -> Stripe payment link",
@@ -22,54 +72,33 @@ PLAN_TO_LINK = Flow(
                 "flow_link": "{{ trigger.flow_link }}",
             },
         ),
-        FlowStep(
-            id="product",
-            action="stripe.product.create",
-            input={
-                name: f"{{{{ steps.plan.{name} }}}}"
-                for name in (
-                    "plan_id",
-                    "account_id",
-                    "version",
-                    "name",
-                    "description",
-                    "currency",
-                    "interval",
-                    "fees",
-                    "not_sold",
-                    "email",
-                )  # fmt: skip
-            },
-        ),
-        FlowStep(
-            id="prices",
-            action="stripe.price.create",
-            input={
-                "plan_id": "{{ steps.plan.plan_id }}",
-                "version": "{{ steps.plan.version }}",
-                "product_id": "{{ steps.product.product_id }}",
-                "fees": "{{ steps.plan.fees }}",
-            },
-        ),
-        FlowStep(
-            id="link",
-            action="stripe.payment_link.create",
-            input={
-                "plan_id": "{{ steps.plan.plan_id }}",
-                "version": "{{ steps.plan.version }}",
-                "account_id": "{{ steps.plan.account_id }}",
-                "currency": "{{ steps.plan.currency }}",
-                "prices": "{{ steps.prices.prices }}",
-            },
-        ),
-        FlowStep(
-            id="setting",
-            action="togai.account.write_payment_link",
-            input={"account_id": "{{ steps.plan.account_id }}", "url": "{{ steps.link.url }}"},
-        ),
+        *_MAKE_LINK,
     ),
 )
 
+FAILED_TO_LINK = Flow(
+    id="stripe-failed-checkout-to-payment-link",
+    title="Stripe checkout that failed -> new payment link",
+    description="A payment link whose payment failed days later sells no more: the same plan is offered by a new one.",
+    direction="inbound",
+    visibility="built-in",
+    trigger="stripe.checkout.session.async_payment_failed",
+    moves_money=True,
+    conditions=(Condition(path="plan_id", operator="not_equals", value=""),),
+    steps=(
+        FlowStep(
+            id="plan",
+            action="togai.price_plan.read",
+            input={
+                "plan_id": "{{ trigger.plan_id }}",
+                "account_id": "{{ trigger.account_id }}",
+                "organization": "{{ trigger.organization }}",
+                "failed_link": "{{ trigger.payment_link }}",
+            },
+        ),
+        *_MAKE_LINK,
+    ),
+)
 
 CHECKOUT_TO_PLAN = Flow(
     id="stripe-checkout-to-togai-plan",
@@ -157,4 +186,4 @@ PLAN_TO_PRICES = Flow(
     ),
 )
 
-FLOWS = (PLAN_TO_LINK, CHECKOUT_TO_PLAN, PLAN_TO_PRICES)
+FLOWS = (PLAN_TO_LINK, CHECKOUT_TO_PLAN, FAILED_TO_LINK, PLAN_TO_PRICES)

@@ -93,10 +93,11 @@ class NewPaymentLink(Model):
     account_id: str
     currency: str
     prices: dict[str, str]
+    email: str = Field("", description="stands in the page that the link opens")
 
 
 class PaymentLinkMade(Model):
-    """The link."""
+    """The link. Its address names whom it is for."""
 
     payment_link: str
     url: str
@@ -149,6 +150,7 @@ def _trigger(name: str, title: str) -> Trigger:
 TRIGGERS = (
     _trigger("completed", "Checkout completed"),
     _trigger("async_payment_succeeded", "Checkout paid later"),
+    _trigger("async_payment_failed", "Checkout whose payment failed later"),
 )
 
 ACTIONS = (
@@ -199,7 +201,7 @@ ACTIONS = (
         title="Make or find the payment link of an offer",
         input=NewPaymentLink,
         output=PaymentLinkMade,
-        rights=("Payment Links: write",),
+        rights=("Payment Links: write", "Checkout Sessions: read", "PaymentIntents: read"),
     ),
     Action(
         name="stripe.payment_link.deactivate",

@@ -40,6 +40,13 @@ class Offer(Model):
     flow_link: str = ""
 
 
+class OfferRead(Offer):
+    """An offer that is read. One that a failed checkout renews names the link that it was made by."""
+
+    organization: str = Field("", description="Togai's app account, as the metadata name it; empty: the flow link's")
+    failed_link: str = ""
+
+
 class Fee(Model):
     """A fixed fee of a plan: its rates by currency, as decimal strings."""
 
@@ -121,9 +128,11 @@ class Done(Model):
     written: bool
 
 
-def offer_id(plan: str, account: str) -> str:
-    """The id of an offer, made of both."""
-    return f"{plan}{SEPARATOR}{account}"
+def offer_id(plan: str, account: str, *more: str) -> str:
+    """The id of an offer, made of both; of one of its links with the version, and with the checkout whose payment
+    failed before.
+    """
+    return SEPARATOR.join(filter(None, (plan, account, *more)))
 
 
 def offered(body: Any) -> Offer:
@@ -207,7 +216,7 @@ ACTIONS = (
         name="togai.price_plan.read",
         app="togai",
         title="Read a plan that is offered, and the account",
-        input=Offer,
+        input=OfferRead,
         output=PlanFacts,
         reads=True,
     ),
