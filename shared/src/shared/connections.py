@@ -65,6 +65,7 @@ class FlowLink(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """A flow bound to a connection for every app that it uses. A record keyed by `id`.
 
     `overwrites_confirmed_at`: epoch seconds at which a person allowed first contacts to replace values of many pairs.
+    `options`: what a person chose of its flow's options; one that is not named has its flow's first value.
     """
 
     id: str
@@ -73,6 +74,7 @@ class FlowLink(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     enabled: bool = True
     changed_at: str = ""
     overwrites_confirmed_at: float = 0.0
+    options: dict[str, str] = {}
     schemaversion: str = SCHEMA_VERSION
 
     def overwrites_allowed(self, now: float) -> bool:

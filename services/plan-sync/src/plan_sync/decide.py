@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
+from shared.domains.plans.prices import PlanPrice, Recurring
 from shared.domains.plans.togai import Fee
 from shared.errors import Malformed
 
@@ -72,6 +73,30 @@ def fitting(fees: list[Fee]) -> tuple[list[Fee], list[str]]:
     """The fees that one link can ask for, and a sentence for each of the others."""
     left = [f"Togai bills {fee.name}: a payment link asks for {MOST_ITEMS} prices at most" for fee in fees[MOST_ITEMS:]]
     return fees[:MOST_ITEMS], left
+
+
+CERTAIN = ("fixed_fee", "entitlement", "credit_grant")
+"""Kinds of rate cards that ask for one amount, whatever the account uses."""
+
+
+def subscribed(
+    prices: Iterable[PlanPrice], currency: str, cycle: Recurring | None
+) -> tuple[list[PlanPrice], list[str]]:
+    """The prices that a payment link for a subscription can ask for, and a sentence for each of the others."""
+    sold: list[PlanPrice] = []
+    left: list[str] = []
+    for price in prices:
+        if price.meter or price.kind not in CERTAIN:
+            left.append(f"Togai bills {price.name}: how much of it is used is not known at the checkout")
+        elif currency not in price.costs:
+            left.append(f"{price.name} has no rate in {currency}: the payment link does not ask for it")
+        elif price.recurring not in (None, cycle):
+            left.append(f"Togai bills {price.name}: it comes at another interval than the plan's")
+        elif len(sold) == MOST_ITEMS:
+            left.append(f"Togai bills {price.name}: a payment link asks for {MOST_ITEMS} prices at most")
+        else:
+            sold.append(price)
+    return sold, left
 
 
 def address_of(url: str, account: str, email: str) -> str:

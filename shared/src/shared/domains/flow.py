@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -34,6 +35,16 @@ class FlowStep(Model):
     connections: dict[str, str] = Field(default_factory=dict)
 
 
+class FlowOption(Model):
+    """A choice that each flow link of a flow makes: one of `values`, the first unless a person sets another."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern="^[a-z][a-z_]*$")
+    title: str
+    values: tuple[str, ...] = Field(min_length=2)
+
+
 class Flow(Model):
     """If one of these triggers, then these actions. A private one is a record, the built-in are in the catalog."""
 
@@ -56,6 +67,7 @@ class Flow(Model):
     moves_money: bool = Field(False, description="bills, charges or pays: it changes what somebody owes or gets")
     sends_email: bool = Field(False, description="the vendor writes to a customer because of it")
     conditions: tuple[Condition, ...] = ()
+    options: tuple[FlowOption, ...] = ()
     steps: tuple[FlowStep, ...] = Field(min_length=1)
     schemaversion: str = "1.0"
 
@@ -63,6 +75,20 @@ class Flow(Model):
     def triggers(self) -> tuple[str, ...]:
         """Every trigger that starts it."""
         return (self.trigger, *self.more_triggers)
+
+    def chosen(self, options: Mapping[str, str]) -> dict[str, str]:
+        """What a flow link with these options has chosen, by the name of each option of the flow."""
+        return {option.name: options.get(option.name, option.values[0]) for option in self.options}
+
+    def fault_of(self, options: Mapping[str, str]) -> str:
+        """What does not fit of options that are to be set; empty for nothing."""
+        known = {option.name: option.values for option in self.options}
+        for name, value in options.items():
+            if name not in known:
+                return f"flow {self.id} has no option {name[:50]!r}; it has: {', '.join(known) or 'none'}"
+            if value not in known[name]:
+                return f"{name} cannot be {value[:50]!r}; it can be: {', '.join(known[name])}"
+        return ""
 
     @property
     def starts_off(self) -> bool:

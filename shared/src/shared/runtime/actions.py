@@ -113,6 +113,17 @@ class Context:
             raise Misconfigured(f"connection {name} is none to {app}: link {self.link.flow} again", connection=name)
         return await self.clients.of(name)
 
+    def option(self, name: str) -> str:
+        """What the flow link has chosen; empty where its flow has no such option. Raises Misconfigured for a value that
+        its flow does not have (any more).
+        """
+        flow = self.registry.flows[self.link.flow]
+        if fault := flow.fault_of(self.link.options):
+            raise Misconfigured(
+                f"flow link {self.link.id}: {fault}. Set it with `tandem flow-links set {self.link.id}`"
+            )
+        return flow.chosen(self.link.options).get(name, "")
+
     def leaves_out(self, kind: str) -> bool:
         """Whether the run is to end at a conflict of a kind that its action can mend itself."""
         self.met.append(kind)

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 from fastapi import APIRouter
 from shared.connections import FlowLink
+from shared.domains import BUILT_IN
 from shared.errors import NotReady
 from shared.events.envelope import timestamp
 from shared.flows import runs
@@ -22,7 +23,7 @@ from shared.runtime.records import PARKED_HEADER
 from sqlmodel import Session
 
 from console.api import connected, models, shapes
-from console.api.errors import ErrorBody, NotNow, Unknown
+from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
 from console.api.state import State, StateDep
 from console.projection import queries
 from shared import connections
@@ -134,6 +135,17 @@ def _check_may_be_on(state: State, link: FlowLink) -> None:
         )
 
 
+async def set_options(state: State, link_id: str, options: dict[str, str]) -> FlowLink:
+    """Choose what a flow link does. Raises BadRequest, Unknown, Unavailable."""
+    link = await _flow_link(state, link_id)
+    flow = BUILT_IN.get(link.flow)
+    if flow is None:
+        raise BadRequest(f"flow {link.flow} has no options", "only built-in flows have some")
+    if fault := flow.fault_of(options):
+        raise BadRequest(fault, f"`tandem flow-links list` shows what {link_id} has chosen")
+    return await _keep_link(state, msgspec.structs.replace(link, options=link.options | options))
+
+
 async def confirm_overwrites(state: State, link_id: str) -> FlowLink:
     """Let first contacts replace values of many pairs, for a day. Raises Unknown, Unavailable."""
     link = await _flow_link(state, link_id)
@@ -187,6 +199,12 @@ async def disable(state: StateDep, link_id: str) -> models.FlowLinkItem:
     return await _shown(state, await switch_flow_link(state, link_id, enabled=False))
 
 
+@router.post("/flow-links/{link_id}/options", tags=["flows"], summary="Choose what a flow link does")
+async def choose(state: StateDep, link_id: str, body: models.FlowLinkOptions) -> models.FlowLinkItem:
+    """It holds for what begins from now on; what is made already stays as it is."""
+    return await _shown(state, await set_options(state, link_id, body.options))
+
+
 @router.post("/flow-links/{link_id}/remove", tags=["flows"], summary="Remove a flow link")
 async def remove(state: StateDep, link_id: str) -> models.FlowLinkItem:
     """It is gone from every list, and no start or update makes it again; `tandem flow-links add` does."""
@@ -207,6 +225,7 @@ async def _shown(state: State, link: FlowLink) -> models.FlowLinkItem:
     found = {item.id: item for item in await asyncio.to_thread(read)}
     # The tables may be a moment behind, or know a removed one no more: what was decided is what is shown.
     decided = {"enabled": link.enabled, "changed_at": link.changed_at, "connections": link.connections}
+    decided["options"] = connected.chosen_of(link)
     present = found.get(link.id) or models.FlowLinkItem(
         id=link.id, flow=link.flow, **decided, new=False, missed=0, waiting=0, off=""
     )

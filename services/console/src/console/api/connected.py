@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from shared.apps import APPS
 from shared.connections import Connection, FlowLink
+from shared.domains import BUILT_IN
 from shared.flows.links import gone_connections, is_new, removal
 from shared.key_states import KeyStates
 from sqlmodel import Session
@@ -86,9 +87,16 @@ def flow_link_items(session: Session) -> list[models.FlowLinkItem]:
                 waiting=waiting.get(link.id, 0),
                 off=_why_off(link, removal(gone)),
                 removed=gone,
+                options=chosen_of(link),
             )
         )
     return found
+
+
+def chosen_of(link: FlowLink) -> dict[str, str]:
+    """What a flow link has chosen of its flow's options."""
+    flow = BUILT_IN.get(link.flow)
+    return flow.chosen(link.options) if flow else link.options
 
 
 def _why_off(link: FlowLink, gone: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from shared.model import Model
 
 CUS = "cus_NffrFeUfNV2Hib"
@@ -241,7 +241,16 @@ class FlowLinkItem(Model):
     )
     waiting: int = Field(description="entities whose runs wait until it is on again")
     off: str = Field(description="why it is off and what switches it on; empty while it is on")
+    options: dict[str, str] = Field({}, description="what it has chosen", examples=[{"mode": "first_payment"}])
     removed: dict[str, str] = Field({}, description="its connections that a person removed, and the app of each")
+
+
+class FlowLinkOptions(Model):
+    """What is to be chosen; what is not named stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    options: dict[str, str] = Field(max_length=20, examples=[{"mode": "subscription"}])
 
 
 class CatchUpRequest(Model):

@@ -16,7 +16,7 @@ from console.pages.words import counted
 
 app = typer.Typer(help="Which flows are on, for which connections.", no_args_is_help=True)
 
-COLUMNS = ("Flow link", "State", "Missed", "Waiting", "Flow", "Connections")
+COLUMNS = ("Flow link", "State", "Missed", "Waiting", "Flow", "Options", "Connections")
 
 
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
@@ -27,6 +27,7 @@ def _row(found: dict[str, Any]) -> tuple[object, ...]:
         str(found["missed"] or ""),
         str(found["waiting"] or ""),
         found["flow"],
+        ", ".join(f"{name}={value}" for name, value in found["options"].items()),
         ", ".join(f"{app}: {connection}" for app, connection in found["connections"].items()),
     )
 
@@ -89,6 +90,19 @@ def disable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
         f"{link} is off: it writes nothing, its runs wait, and what its events would have changed is counted as missed."
     )
     say(f"`tandem flow-links enable {link}` switches it on again.")
+
+
+@app.command("set")
+def set_(
+    link: Annotated[str, typer.Argument(metavar="ID")],
+    options: Annotated[list[str], typer.Argument(metavar="NAME=VALUE", help="As mode=subscription.")],
+) -> None:
+    """Choose what a flow link does, for what begins from now on."""
+    if wrong := [text for text in options if not all(text.partition("=")[::2])]:
+        raise typer.BadParameter(f"{wrong[0]}: write it as mode=subscription", param_hint="NAME=VALUE")
+    wanted = dict(text.partition("=")[::2] for text in options)
+    chosen = client.call("POST", f"/api/flow-links/{link}/options", body={"options": wanted}).json()["options"]
+    say(f"{link}: {', '.join(f'{name}={value}' for name, value in chosen.items())}")
 
 
 @app.command("remove")

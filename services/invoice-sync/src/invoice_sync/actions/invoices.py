@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices.togai import InvoiceFacts, InvoiceId, InvoiceLine, StripeIdsOf, Written
+from shared.domains.plans import ATTACHED
 from shared.errors import Waiting
+from shared.events.envelope import timestamp
+from shared.identity import Ref
 from shared.polls import epoch
 from shared.runtime.actions import Context, Ended, Result
 
@@ -29,6 +34,7 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         raise Ended("skipped", why, refs)
     if context.run.origin not in BY_HAND:
         _check_age(context, invoice, refs)
+    await _check_not_subscribed(context, invoice)
     _check_carried(invoice)
     facts = InvoiceFacts(
         invoice_id=wanted.invoice_id,
@@ -53,6 +59,23 @@ def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...])
     if was_before(invoice, link.changed_at, "generatedAt", "invoiceDate"):
         why = f"it was made before flow link {link.id} was switched on, and changed since"
         raise Waiting(f"{why}: {by_hand}, discard this if it is not to be sent", code="older")
+
+
+async def _check_not_subscribed(context: Context, invoice: dict[str, Any]) -> None:
+    """Nothing is billed twice. Raises Waiting for an account whose plan a subscription at Stripe bills, or did when the
+    invoice was made.
+    """
+    account = str(invoice.get("ownerId") or "")
+    pairs = context.claims_of(ATTACHED.name).index.under(context.ref("togai", "account", account))
+    for found in (Ref.parse(ref) for pair in pairs for ref in pair.also):
+        if found.noun != "subscription":
+            continue
+        client: StripeApp = await context.client("stripe")
+        ended = (await client.retrieve("/v1/subscriptions", context.id_of(str(found)))).get("ended_at")
+        end = timestamp(datetime.fromtimestamp(ended, UTC)) if ended else ""
+        if not end or was_before(invoice, end, "generatedAt", "invoiceDate"):
+            why = f"Stripe bills account {account} by its subscription {found.id}: this invoice asks for the same"
+            raise Waiting(f"{why}. Mark it paid or void it in Togai", code="subscribed")
 
 
 def _check_carried(invoice: dict[str, Any]) -> None:

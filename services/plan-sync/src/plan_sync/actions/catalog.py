@@ -17,10 +17,9 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
 from plan_sync.actions.payment_links import LINKS
-from plan_sync.actions.products import PRICES, PRODUCTS, price_of, product_of
+from plan_sync.actions.products import PRICES, PRODUCTS, card_of, price_of, product_of
 from plan_sync.decide import present_version
 from plan_sync.translation import terms_of, translated
-from plan_sync.translation.prices import params_of
 
 METERS = "/v1/billing/meters"
 SUM = {"formula": "sum"}
@@ -69,23 +68,12 @@ async def create_prices(context: Context, plan: PlanCatalog) -> Result:
     made, notes, effect = {}, [f"product: {how or 'linked already'}"], bool(how)
     for price in plan.prices:
         meter = await _meter(context, price) if price.meter else ""
-        found, how, pair = await price_of(context, _card(plan, price), _body(plan, price, product, meter))
+        found, how, pair = await price_of(context, *card_of(plan.plan_id, plan.version, price, product, meter))
         made[price.card] = found
         effect |= bool(how)
         notes.append(f"{price.name}: {how or 'linked already'}")
         refs += pair
     return Result(CatalogMade(product_id=product, prices=made), effect, tuple(notes), refs)
-
-
-def _card(plan: PlanCatalog, price: PlanPrice) -> str:
-    """The rate card of one version. A fee's one-time price may have been made by an offer: it has the same name."""
-    return f"{plan.plan_id}:{plan.version}:{price.card}" + (":recurring" if price.recurring else "")
-
-
-def _body(plan: PlanCatalog, price: PlanPrice, product: str, meter: str) -> dict[str, Any]:
-    metadata = {PLAN: plan.plan_id, VERSION: str(plan.version), CARD: price.card}
-    body = params_of(price, product, f"togai:{plan.plan_id}:{price.card}", metadata, meter)
-    return body | {"transfer_lookup_key": "true"}
 
 
 class _Meter(Creation[str]):

@@ -98,7 +98,8 @@ async def attach(context: Context, wanted: Attach) -> Result:
     claims, account = context.claims_of(ATTACHED.name), context.account("togai")
     client: TogaiApp = await context.client("togai")
     association = _Association(client, wanted, _today(context))
-    if not claims.index.holders_of(session) and (known := await association.find(0)):
+    subscription = (context.ref("stripe", "subscription", wanted.subscription),) if wanted.subscription else ()
+    if not subscription and not claims.index.holders_of(session) and (known := await association.find(0)):
         return _attached(known, False, ("the account has the plan already",), (session, account_ref))
     await _check_free(client, wanted, _today(context))
     held = await claims.claim(
@@ -109,7 +110,7 @@ async def attach(context: Context, wanted: Attach) -> Result:
         return Result(done, False, ("attached already",), held.refs)
     schedule, how = await create(claims, held, account, association)
     target = context.ref("togai", "schedule", str(schedule["id"]))
-    pair = await claims.link(held, target, "created", also=(account_ref,))
+    pair = await claims.link(held, target, "created", also=(account_ref, *subscription))
     return _attached(schedule, True, (how,), (*pair.refs, account_ref))
 
 
@@ -138,7 +139,7 @@ async def _check_free(client: TogaiApp, wanted: Attach, today: date) -> None:
 async def post_payment(context: Context, paid: CheckoutPayment) -> Result:
     """Count what was paid as the account's wallet credit, once: Togai's invoice of the same fees is less by it."""
     if not paid.payment_intent or paid.amount <= 0:
-        return Result(Posted(), False, ("nothing was paid",))
+        return Result(Posted(), False, ("nothing was paid outside a subscription",))
     claims, account = context.claims_of(CHECKOUT_PAYMENT.name), context.account("togai")
     amount = money.major(paid.amount, paid.currency)
     body = {

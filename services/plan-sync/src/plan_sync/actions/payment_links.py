@@ -17,7 +17,7 @@ from shared.domains.plans.stripe import (
     NewPaymentLink,
     PaymentLinkMade,
 )
-from shared.domains.plans.togai import Done, PaymentLinkOf, offer_id
+from shared.domains.plans.togai import SUBSCRIPTION, Done, PaymentLinkOf, offer_id
 from shared.errors import NotFound, NotReady, Rejected
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
@@ -91,7 +91,7 @@ def _body(context: Context, wanted: NewPaymentLink) -> dict[str, Any]:
         "line_items": [{"price": price, "quantity": 1} for price in wanted.prices.values()],
         "currency": wanted.currency.lower(),
         "metadata": metadata,
-        "payment_intent_data": {"metadata": metadata},
+        "subscription_data" if wanted.mode == SUBSCRIPTION else "payment_intent_data": {"metadata": metadata},
         "restrictions": {"completed_sessions": {"limit": 1}},
     }
 

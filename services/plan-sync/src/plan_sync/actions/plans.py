@@ -7,11 +7,22 @@ from zoneinfo import ZoneInfo
 
 from shared.apps.togai.client import TogaiApp
 from shared.domains.plans import OFFER
-from shared.domains.plans.togai import Offer, OfferRead, PlanFacts, offer_id
+from shared.domains.plans.prices import PlanPrice
+from shared.domains.plans.togai import FIRST_PAYMENT, SUBSCRIPTION, Offer, OfferRead, PlanFacts, offer_id
 from shared.errors import NotFound, Waiting
 from shared.runtime.actions import Context, Ended, Result
 
-from plan_sync.decide import ends_after, fees_of, fitting, not_sold, other_plan, present_version
+from plan_sync.decide import (
+    ends_after,
+    fees_of,
+    fitting,
+    not_sold,
+    other_plan,
+    present_version,
+    subscribed,
+)
+from plan_sync.translation import terms_of, translated
+from plan_sync.translation.prices import interval_of
 
 ARCHIVED = "ARCHIVED"
 
@@ -36,6 +47,12 @@ async def read(context: Context, offer: OfferRead) -> Result:
     fees = fees_of(details)
     sold, left = fitting([fee for fee in fees if fee.in_advance])
     currency = (account.invoice_currency or "").upper()
+    mode = offer.mode or context.option("mode") or FIRST_PAYMENT
+    prices: list[PlanPrice] = []
+    if mode == SUBSCRIPTION:
+        found = translated(terms_of(details), details.get("supportedCurrencies") or ())
+        sold, (prices, more) = [], subscribed(found.prices, currency, interval_of(details))
+        left = [*found.not_expressed, *more]
     facts = PlanFacts(
         plan_id=offer.plan_id,
         account_id=offer.account_id,
@@ -45,11 +62,16 @@ async def read(context: Context, offer: OfferRead) -> Result:
         currency=currency,
         interval=str((details.get("pricingCycleConfig") or {}).get("interval") or ""),
         fees=sold,
-        not_sold=[*not_sold(details, fees), *left],
+        not_sold=left if prices else [*not_sold(details, fees), *left],
+        mode=mode,
+        prices=prices,
         email=account.primary_email or (await client.customer(account.customer_id)).primary_email or "",
     )
     lacking = [fee.name for fee in facts.fees if currency not in fee.rates]
-    if not facts.fees or lacking:
+    if mode == SUBSCRIPTION and not any(price.recurring for price in prices):
+        why = f"nothing of price plan {offer.plan_id} recurs that a payment link can ask {offer.account_id} for"
+        raise Ended("skipped", ". ".join([why, *left]), (ref,))
+    if lacking or not (facts.fees or prices):
         no_rate = f"{', '.join(lacking)} has no rate in {currency}"
         what = no_rate if lacking else "it has no fee that is paid in advance"
         raise Ended(

@@ -6,13 +6,15 @@ from typing import Any
 
 from shared.apps.stripe.client import StripeApp
 from shared.domains.plans import PRICE, PRODUCT
-from shared.domains.plans.stripe import PLAN, VERSION, NewPrices, PricesMade, ProductMade
+from shared.domains.plans.prices import PlanPrice
+from shared.domains.plans.stripe import CARD, PLAN, VERSION, NewPrices, PricesMade, ProductMade
 from shared.domains.plans.togai import Fee, PlanFacts
 from shared.errors import Rejected
 from shared.runtime.actions import Context, Result
 from shared.runtime.creating import Creation, create
 
 from plan_sync.decide import price_params
+from plan_sync.translation.prices import params_of
 
 PRODUCTS, PRICES = "/v1/products", "/v1/prices"
 TAKEN = "resource_already_exists"
@@ -96,7 +98,22 @@ async def create_prices(context: Context, wanted: NewPrices) -> Result:
         effect |= bool(how)
         notes.append(f"{fee.name}: {how or 'linked already'}")
         refs += pair
+    for asked in wanted.prices:
+        found = card_of(wanted.plan_id, wanted.version, asked, wanted.product_id)
+        price, how, pair = await price_of(context, *found)
+        made[asked.card] = price
+        effect |= bool(how)
+        notes.append(f"{asked.name}: {how or 'linked already'}")
+        refs += pair
     return Result(PricesMade(prices=made), effect, tuple(notes), tuple(refs))
+
+
+def card_of(plan: str, version: int, price: PlanPrice, product: str, meter: str = "") -> tuple[str, dict[str, Any]]:
+    """The rate card of one version, and its price's body. A fee's one-time price has the same name in an offer."""
+    metadata = {PLAN: plan, VERSION: str(version), CARD: price.card}
+    body = params_of(price, product, f"togai:{plan}:{price.card}", metadata, meter)
+    card = f"{plan}:{version}:{price.card}" + (":recurring" if price.recurring else "")
+    return card, body | {"transfer_lookup_key": "true"}
 
 
 async def _price(context: Context, wanted: NewPrices, fee: Fee) -> tuple[str, str, tuple[str, ...]]:

@@ -94,6 +94,14 @@ def _granted(card: Card, code: str) -> dict[str, Any]:
     return {**money.unit_amount(amount, code)}
 
 
+def interval_of(details: Mapping[str, Any]) -> Recurring | None:
+    """The pricing cycle of a version in Stripe's words; None for one that Stripe does not have."""
+    try:
+        return _recurring(str((details.get("pricingCycleConfig") or {}).get("interval") or ""), 1)
+    except Inexpressible:
+        return None
+
+
 def _recurring(interval: str, every: int) -> Recurring:
     if interval not in INTERVALS:
         raise Inexpressible(f"Stripe has no pricing cycle {interval or 'of nothing'}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shared.domains.flow import Condition, Flow, FlowStep
+from shared.domains.flow import Condition, Flow, FlowOption, FlowStep
+from shared.domains.plans.togai import FIRST_PAYMENT, SUBSCRIPTION
 
 _MAKE_LINK = (
     FlowStep(
@@ -21,6 +22,8 @@ _MAKE_LINK = (
                 "fees",
                 "not_sold",
                 "email",
+                "mode",
+                "prices",
             )  # fmt: skip
         },
     ),
@@ -32,6 +35,7 @@ _MAKE_LINK = (
             "version": "{{ steps.plan.version }}",
             "product_id": "{{ steps.product.product_id }}",
             "fees": "{{ steps.plan.fees }}",
+            "prices": "{{ steps.plan.prices }}",
         },
     ),
     FlowStep(
@@ -44,6 +48,7 @@ _MAKE_LINK = (
             "currency": "{{ steps.plan.currency }}",
             "prices": "{{ steps.prices.prices }}",
             "email": "{{ steps.plan.email }}",
+            "mode": "{{ steps.plan.mode }}",
         },
     ),
     FlowStep(
@@ -62,6 +67,7 @@ PLAN_TO_LINK = Flow(
     visibility="built-in",
     trigger="togai.price_plan.offered",
     moves_money=True,
+    options=(FlowOption(name="mode", title="What a payment link asks for", values=(FIRST_PAYMENT, SUBSCRIPTION)),),
     steps=(
         FlowStep(
             id="plan",
@@ -94,6 +100,7 @@ FAILED_TO_LINK = Flow(
                 "account_id": "{{ trigger.account_id }}",
                 "organization": "{{ trigger.organization }}",
                 "failed_link": "{{ trigger.payment_link }}",
+                "mode": "{{ trigger.mode }}",
             },
         ),
         *_MAKE_LINK,
@@ -132,6 +139,7 @@ CHECKOUT_TO_PLAN = Flow(
                 "account_id": "{{ trigger.account_id }}",
                 "organization": "{{ trigger.organization }}",
                 "payment_status": "{{ trigger.payment_status }}",
+                "subscription": "{{ trigger.subscription }}",
             },
         ),
         FlowStep(

@@ -163,11 +163,7 @@ class KnownPlan:
             return
         version, ids = self._version(catalog["version"]), done.get(MADE, {}).get("prices") or {}
         version.not_expressed = list(catalog["not_expressed"])
-        for given in catalog["prices"]:
-            names = ("card", "kind", "name", "costs", "recurring", "meter")
-            price = KnownPrice(**{name: given[name] for name in names if name in given})
-            price.price_id = str(ids.get(price.card) or "")
-            version.prices[price.card, price.kind] = price
+        _put(version, catalog["prices"], ids)
 
     def _add_offer(self, progress: Progress) -> None:
         """An offer, and the prices that were made for it."""
@@ -179,6 +175,7 @@ class KnownPlan:
         if facts:
             version, ids = self._version(facts["version"]), done.get(PRICES, {}).get("prices") or {}
             version.not_in_link = list(facts["not_sold"])
+            _put(version, facts.get("prices") or (), ids)
             for fee in facts["fees"]:
                 costs = {code: {"amount": rate} for code, rate in fee["rates"].items()}
                 price = KnownPrice(fee["card"], FIRST_PAYMENT, fee["name"], costs, price_id=ids.get(fee["card"], ""))
@@ -229,6 +226,14 @@ class KnownPlan:
                 link.state = "closed"
             if closed and offer.state == "open":
                 offer.tell("closed", progress, "the plan was archived in Togai")
+
+
+def _put(version: KnownVersion, prices: Iterable[Mapping[str, Any]], ids: Mapping[str, str]) -> None:
+    names = ("card", "kind", "name", "costs", "recurring", "meter")
+    for given in prices:
+        price = KnownPrice(**{name: given[name] for name in names if name in given})
+        price.price_id = str(ids.get(price.card) or "")
+        version.prices[price.card, price.kind] = price
 
 
 def _id(progress: Progress, app: str, noun: str) -> str:

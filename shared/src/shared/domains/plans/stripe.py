@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field
 
 from shared.apps.stripe.webhooks import data_object
 from shared.domains.model import Action, Trigger
-from shared.domains.plans.prices import CatalogMade, FormerPrices, PlanCatalog, Retired
-from shared.domains.plans.togai import Done, Fee, PlanFacts
+from shared.domains.plans.prices import CatalogMade, FormerPrices, PlanCatalog, PlanPrice, Retired
+from shared.domains.plans.togai import FIRST_PAYMENT, SUBSCRIPTION, Done, Fee, PlanFacts
 from shared.errors import Malformed
 from shared.model import Model
 
@@ -38,6 +38,8 @@ class Checkout(Model):
     payment_intent: str = ""
     currency: str = ""
     amount_total: int = 0
+    mode: str = FIRST_PAYMENT
+    subscription: str = ""
 
 
 class Paid(Model):
@@ -74,6 +76,7 @@ class NewPrices(Model):
     version: int
     product_id: str
     fees: list[Fee]
+    prices: list[PlanPrice] = []
 
 
 class PricesMade(Model):
@@ -93,6 +96,7 @@ class NewPaymentLink(Model):
     account_id: str
     currency: str
     prices: dict[str, str]
+    mode: str = FIRST_PAYMENT
     email: str = Field("", description="stands in the page that the link opens")
 
 
@@ -129,6 +133,8 @@ def checkout(body: Any) -> Checkout:
             payment_intent=session.get("payment_intent") or "",
             currency=session.get("currency") or "",
             amount_total=session.get("amount_total") or 0,
+            mode=SUBSCRIPTION if session.get("mode") == "subscription" else FIRST_PAYMENT,
+            subscription=session.get("subscription") or "",
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Malformed(f"the event's checkout session cannot be read: {error}") from error

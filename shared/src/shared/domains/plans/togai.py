@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from shared.apps.togai.bodies import WRAPPERS, objects
 from shared.domains.model import Action, Trigger
-from shared.domains.plans.prices import PlanCatalog
+from shared.domains.plans.prices import PlanCatalog, PlanPrice
 from shared.errors import Malformed
 from shared.identity import LONGEST_ID, is_id
 from shared.model import Model
@@ -17,6 +17,8 @@ SEPARATOR = "~"
 """Between plan and account in an offer's id: no id of Togai's holds it."""
 
 
+FIRST_PAYMENT, SUBSCRIPTION = "first_payment", "subscription"
+"""What a payment link asks for: the first amount of each fee, once; or all that recurs, which Stripe bills then."""
 WRAPPED = (*WRAPPERS, "pricePlan", "price_plan")
 PREFIX = "pp."
 """Begins the id of every price plan: an `id` in a webhook's body may as well be the event's own."""
@@ -45,6 +47,7 @@ class OfferRead(Offer):
 
     organization: str = Field("", description="Togai's app account, as the metadata name it; empty: the flow link's")
     failed_link: str = ""
+    mode: Literal["", "first_payment", "subscription"] = Field("", description="empty: as the flow link has chosen")
 
 
 class Fee(Model):
@@ -74,6 +77,8 @@ class PlanFacts(Model):
     fees: list[Fee]
     not_sold: list[str] = Field(description="what the plan holds that no payment link can sell, a sentence each")
     email: str = ""
+    mode: str = FIRST_PAYMENT
+    prices: list[PlanPrice] = Field([], description="what a subscription asks for; there are no fees then")
 
 
 class PaymentLinkOf(Model):
@@ -95,6 +100,7 @@ class Attach(Model):
     account_id: str = Field(min_length=1)
     organization: str = Field("", description="Togai's app account that the offer was of; empty: it is not known")
     payment_status: str
+    subscription: str = Field("", description="the one at Stripe that bills the plan from now on")
 
 
 class Attached(Model):
