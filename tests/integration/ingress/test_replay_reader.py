@@ -22,9 +22,9 @@ def _now() -> int:
 async def _append(log: Log, topic: str, *values: bytes) -> None:
     """On one partition, in this order, and in milliseconds of their own."""
     for value in values:
-        begun = _now()
+        before = _now()
         await log.append(topic, "one key", value)
-        while _now() == begun:
+        while _now() == before:
             pass
 
 

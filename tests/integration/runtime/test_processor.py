@@ -285,7 +285,7 @@ async def test_after_an_assignment_nothing_is_taken_for_finished() -> None:
     assert [run.state for run in harness.runs()[before:]][-1] in runs.TERMINAL_STATES
 
 
-async def test_a_run_that_a_dead_worker_had_begun_for_the_same_event_comes_to_an_end() -> None:
+async def test_a_run_that_a_dead_worker_had_started_for_the_same_event_comes_to_an_end() -> None:
     """One event stood twice in the log, and the second record represented the first one when the worker died. The next
     one handles the first record, and takes the second for a duplicate.
     """

@@ -19,8 +19,8 @@ from shared.settings import Settings
 
 SAFE_REPLICATION = 3
 MIN_IN_SYNC = 2
-LED_WITHIN, LOOK_EVERY = 30.0, 0.1
-"""Seconds for new topics to have leaders, and between two looks."""
+LED_WITHIN, CHECK_EVERY = 30.0, 0.1
+"""Seconds for new topics to have leaders, and between two checks."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ async def _wait_led(admin: AIOKafkaAdminClient, names: list[str]) -> None:
     while names and not all(_is_led(topic) for topic in await admin.describe_topics(names)):
         if time.monotonic() > deadline:
             raise Unavailable(f"Kafka made topics and does not show all of them after {LED_WITHIN:.0f} s")
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(CHECK_EVERY)
 
 
 def _is_led(topic: dict[str, Any]) -> bool:

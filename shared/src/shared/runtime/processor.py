@@ -121,7 +121,7 @@ class Processor:
         if event in self._finished and not work.folded and envelope.type != HANDED_OVER:
             metrics.DUPLICATES.inc()
             if work.came_at < self._assigned_at:
-                await self._end_begun(work, envelope)
+                await self._end_started(work, envelope)
             return
         matched = await self._matching(work, envelope)
         live = envelope.origin in ("live", "poll") and self._age(envelope) < SNAPSHOT_VALID_FOR
@@ -134,9 +134,9 @@ class Processor:
         if all(outcome.what in ("ended", "handed_over") for outcome in outcomes):
             self._finished.add(event)
 
-    async def _end_begun(self, work: Work, envelope: Envelope) -> None:
+    async def _end_started(self, work: Work, envelope: Envelope) -> None:
         """An event that stands twice in the log was handled where it stands first. Where a worker that died had begun
-        it at the second place, for it stood for the first one too, its run there would go on for ever.
+        it at the second place, for it represented the first one too, its run there would go on for ever.
         """
         for run in [run for run in await self._matching(work, envelope) if not run.ended]:
             run.state, run.ended_at = "skipped", _now()

@@ -48,7 +48,7 @@ async def test_it_returns_when_the_broker_shows_all_topics(settings: Settings, m
     """Whoever subscribes then finds them: a client that does not see a topic leaves it out for minutes."""
     cluster = SlowCluster(looks=4)
     monkeypatch.setattr(admin, "AIOKafkaAdminClient", lambda **_: cluster)
-    monkeypatch.setattr(admin, "LOOK_EVERY", 0)
+    monkeypatch.setattr(admin, "CHECK_EVERY", 0)
 
     assert await admin.ensure_topics(settings) == []
     assert (cluster.looks, len(cluster.made) > 20) == (0, True)
@@ -58,7 +58,7 @@ async def test_a_broker_that_never_shows_them_is_said(settings: Settings, monkey
     """Nothing starts on topics that nobody can write to."""
     monkeypatch.setattr(admin, "AIOKafkaAdminClient", lambda **_: SlowCluster(looks=10**9))
     monkeypatch.setattr(admin, "LED_WITHIN", 0.0)
-    monkeypatch.setattr(admin, "LOOK_EVERY", 0)
+    monkeypatch.setattr(admin, "CHECK_EVERY", 0)
 
     with pytest.raises(Unavailable, match="does not show all of them"):
         await admin.ensure_topics(settings)
