@@ -93,6 +93,7 @@ class InProcess(Vendors):
         self.log = FoldingLog()
         self.vault = Vault([Fernet.generate_key().decode()])
         self._next: deque[tuple[str, Any]] = deque()
+        self.delivered: list[Envelope] = []
         self._read = 0
         self._known: dict[str, set[str]] = {}
         self._rows: dict[str, Entity] = {}
@@ -243,6 +244,7 @@ class InProcess(Vendors):
     def deliver(self, envelope: Envelope) -> None:
         """An event that comes in, as ingress appends it. Nobody reads those of a service that does not run."""
         topic = self.topics.events(noun_of(envelope.type) or "customer")
+        self.delivered.append(envelope)
         if topic in self._processors:
             self._next.append((topic, envelope))
 

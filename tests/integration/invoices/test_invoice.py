@@ -127,7 +127,7 @@ async def test_a_draft_that_somebody_changed_is_not_finalized(invoices: Invoices
     assert (made["status"], made["auto_advance"], invoices.mails()) == ("draft", False, [])
     assert made["metadata"]["togai_held"] == "Togai 1000, here 1100"
     assert "comes to 11.00 USD" in str(letter)
-    assert "Extra 1.00" in str(letter)
+    assert "What differs: Extra: 1.00 in Stripe, not in Togai." in str(letter)
 
 
 async def test_nothing_of_the_customer_comes_in(invoices: Invoices, tandem: InProcess) -> None:
@@ -295,3 +295,55 @@ async def test_an_account_without_customer_waits(control: Control) -> None:
 
         assert (run.state, run.problem and run.problem.code) == ("parked", "no_customer")
         assert invoices.stripe() == []
+
+
+async def test_an_account_that_gets_its_customer_lets_its_invoices_go_on(control: Control) -> None:
+    """The link itself opens what waited for it: no event of the invoice is needed."""
+    async with in_process(control, services=SERVICES, default_currency="USD") as tandem:
+        await tandem.link("togai-account-to-stripe-customer", enabled=False)
+        tandem.account("acme")
+        await tandem.drain()
+        invoices = Invoices(tandem)
+        waiting = invoices.last_run(await invoices.generated("10"))
+        blocker = waiting.problem.blocker if waiting.problem else ""
+        opened: list[str] = []
+        before = tandem.registry.is_open(blocker)
+        tandem.registry.on_open.append(opened.append)
+        customer = tandem.customer(name="Acme", email="acme@x.test")
+        tandem.by_hand("link", "acme", customer)
+        await tandem.drain()
+
+        assert (before, tandem.registry.is_open(blocker), blocker in opened) == (False, True, True)
+
+
+@pytest.mark.parametrize(
+    ("balance", "amount", "words"),
+    [
+        (0, "0.18", "0.18 USD are below Stripe's minimum charge"),
+        (-300, "10", "3.00 USD of it are paid from the customer's balance"),
+        (300, "10", "3.00 USD of the customer's balance at Stripe are asked for with it"),
+    ],
+)
+async def test_what_the_customers_balance_did_is_said(
+    invoices: Invoices, tandem: InProcess, balance: int, amount: str, words: str
+) -> None:
+    """A person sees why Stripe asks for another amount."""
+    [customer] = tandem.customers()
+    if balance:
+        body = {"amount": balance, "currency": "usd"}
+        tandem.call("stripe", "POST", f"/v1/customers/{customer['id']}/balance_transactions", data=body)
+    run = invoices.last_run(await invoices.generated(amount))
+
+    assert any(words in note for step in run.steps for note in step.notes)
+
+
+async def test_a_second_currency_names_what_holds_the_first(invoices: Invoices, tandem: InProcess) -> None:
+    """Nothing is converted, and no draft is left."""
+    await invoices.generated("10")
+    [first] = invoices.stripe()
+    run = invoices.last_run(await invoices.generated("10", currency="EUR"))
+    [letter] = tandem.letters()
+
+    assert (run.state, [made["id"] for made in invoices.stripe()]) == ("dead", [first["id"]])
+    assert "is in EUR" in letter.problem.reason
+    assert f"is in USD, held by open invoice {first['id']}" in letter.problem.reason

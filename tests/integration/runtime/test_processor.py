@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -282,6 +283,32 @@ async def test_after_an_assignment_nothing_is_taken_for_finished() -> None:
     await harness.handle(event())
 
     assert [run.state for run in harness.runs()[before:]][-1] in runs.TERMINAL_STATES
+
+
+async def test_a_run_that_a_dead_worker_had_started_for_the_same_event_comes_to_an_end() -> None:
+    """One event stood twice in the log, and the second record represented the first one when the worker died. The next
+    one handles the first record, and takes the second for a duplicate.
+    """
+    harness = Harness()
+    first, again = harness.work(event(), offset=1), harness.work(event(), offset=2)
+    again.folded = [first]
+    harness.answer = _die
+    with pytest.raises(asyncio.CancelledError):
+        await harness.processor.handle(again)
+    harness.answer = lambda: None
+    harness.processor.on_partitions_assigned()
+    for offset in (1, 2):
+        await harness.handle(event(), offset=offset)
+    written = len(harness.runs())
+    await harness.handle(event(), offset=3, came_at=harness.now + 1)
+
+    last = {run.id: run.state for run in harness.runs()}
+    assert sorted(last.values()) == ["skipped", "succeeded"]
+    assert len(harness.runs()) == written  # one that came since then was begun by nobody
+
+
+def _die() -> None:
+    raise asyncio.CancelledError
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9"])

@@ -177,8 +177,8 @@ def _written_back(facts: CustomerFacts, unit: Unit) -> Iterator[Broken]:
 def _is_filling(facts: CustomerFacts, unit: Unit, before: dict[str, Any], after: dict[str, Any]) -> bool:
     """Whether a write gave an account the VAT number that its Stripe customer had before the two were linked."""
     had, has = ((body.get("metadata") or {}).get("VATN", "") for body in (before, after))
-    only = {"primaryEmail": before.get("primaryEmail"), "address": before.get("address"), "name": before.get("name")}
-    return not had and bool(has) and has == facts.world.filled(unit) and only.items() <= after.items()
+    same = all(before.get(name) == after.get(name) for name in ("name", "primaryEmail", "address"))
+    return same and not had and bool(has) and has == facts.world.filled(unit)
 
 
 def _changed(unit: Unit, before: dict[str, object], after: dict[str, object]) -> list[str]:

@@ -21,8 +21,9 @@ from console.projection.rows import (
 from shared.errors import StopWorker
 from shared.events import envelope as envelopes
 from shared.events.topics import Topics
-from shared.flows import imports, runs
+from shared.flows import imports, replays, runs
 from shared.flows.imports import ImportProgress
+from shared.flows.replays import ReplayProgress
 from shared.linking import mappings, pairs
 from shared.settings import Settings
 
@@ -155,6 +156,7 @@ def test_every_kind_refuses_another_major_schema_version() -> None:
         "flow-link": connections.encode(records.flow_link(schemaversion="2.0")),
         "pair-state": pairs.encode(records.pair_state(records.mapping("e"), "togai", schemaversion="2.0")),
         "import": imports.encode(ImportProgress(id="imp_1", schemaversion="2.0")),
+        "replay": replays.encode(ReplayProgress(id="rpl_1", schemaversion="2.0")),
     }
 
     for kind in kinds(Topics(Settings())).values():

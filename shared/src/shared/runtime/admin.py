@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -16,6 +19,8 @@ from shared.settings import Settings
 
 SAFE_REPLICATION = 3
 MIN_IN_SYNC = 2
+LED_WITHIN, CHECK_EVERY = 30.0, 0.1
+"""Seconds for new topics to have leaders, and between two checks."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,9 @@ async def ensure_topics(settings: Settings) -> list[Mismatch]:
         try:
             replication = _replication(len((await admin.describe_cluster())["brokers"]), settings)
             present = set(await admin.list_topics())
-            await _create(admin, [t for t in wanted if t.name not in present], replication)
+            missing = [t for t in wanted if t.name not in present]
+            await _create(admin, missing, replication)
+            await _wait_led(admin, [t.name for t in missing])
             return await _compare(admin, [t for t in wanted if t.name in present], replication)
         finally:
             await admin.close()
@@ -74,6 +81,22 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[Topic], replication: 
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise Misconfigured(f"Kafka refused to create topic {name}: {rest[0] if rest else error.__name__}")
+
+
+async def _wait_led(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """Until the broker shows topics that were made just now: a worker that starts before then subscribes to none of
+    them, and has nothing to do until its client asks again, minutes later. Raises Unavailable.
+    """
+    deadline = time.monotonic() + LED_WITHIN
+    while names and not all(_is_led(topic) for topic in await admin.describe_topics(names)):
+        if time.monotonic() > deadline:
+            raise Unavailable(f"Kafka made topics and does not show all of them after {LED_WITHIN:.0f} s")
+        await asyncio.sleep(CHECK_EVERY)
+
+
+def _is_led(topic: dict[str, Any]) -> bool:
+    partitions = topic["partitions"]
+    return not topic["error_code"] and bool(partitions) and all(part["leader"] >= 0 for part in partitions)
 
 
 async def _compare(admin: AIOKafkaAdminClient, topics: list[Topic], replication: int) -> list[Mismatch]:

@@ -138,7 +138,8 @@ class Consuming:
         self._last[partition] = message.offset
         self.progress_at = time.monotonic()
         key, value, headers = message.key or b"", message.value or b"", dict(message.headers or {})
-        pool.submit(work_of(partition, message.offset, key, value, headers, partial(self._consumer.done, message)))
+        done = partial(self._consumer.done, message)
+        pool.submit(work_of(partition, message.offset, key, value, headers, done, message.timestamp or 0.0))
 
     def _is_present(self, message: Message) -> bool:
         return bool(message.generation_id == self.app.consumer_generation_id)

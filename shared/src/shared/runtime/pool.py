@@ -33,8 +33,9 @@ Partition = tuple[str, int]
 
 @dataclass(eq=False)
 class Work:
-    """One record in hand. `acknowledge` tells Kafka; `due` is epoch seconds, 0 for now; `folded` are the events that
-    this one represents; `known` is what is known of the entity; `lane` is that of its calls.
+    """One record in hand. `acknowledge` tells Kafka; `came_at` (when the record was written) and `due` (0 for now) are
+    epoch seconds; `folded` are the events that this one represents; `known` is what is known of the entity; `lane` is
+    that of its calls.
 
     `foldable`: not an event for one flow link, of an import or a replay, which says nothing to the others. `quiet`: a
     dry run, which is no news of its aggregate.
@@ -52,6 +53,7 @@ class Work:
     acknowledge: Callable[[], object]
     foldable: bool = False
     quiet: bool = False
+    came_at: float = 0.0
     due: float = 0.0
     done: bool = False
     known: Known = Known.PRESENT

@@ -72,6 +72,7 @@ class Processor:
         self._runner = runner
         self._kafka = kafka
         self._clock = clock
+        self._assigned_at = 0.0
         self._parked_runs = ParkedRunDedup()
         self._watch = watch
         writes = Writes(self._record, self._write_letter, _now)
@@ -112,12 +113,15 @@ class Processor:
         self._parked_runs.forget()
         self._finished.clear()
         self._watch.forget()
+        self._assigned_at = self._clock()
 
     async def _start(self, work: Work, envelope: Envelope) -> None:
         event = (envelope.source, envelope.id)
         # Whoever hands over once more has recorded the run as running: its end must be the last word.
         if event in self._finished and not work.folded and envelope.type != HANDED_OVER:
             metrics.DUPLICATES.inc()
+            if work.came_at < self._assigned_at:
+                await self._end_started(work, envelope)
             return
         matched = await self._matching(work, envelope)
         live = envelope.origin in ("live", "poll") and self._age(envelope) < SNAPSHOT_VALID_FOR
@@ -129,6 +133,15 @@ class Processor:
             await self._supersede(folded, envelope)
         if all(outcome.what in ("ended", "handed_over") for outcome in outcomes):
             self._finished.add(event)
+
+    async def _end_started(self, work: Work, envelope: Envelope) -> None:
+        """An event that stands twice in the log was handled where it stands first. Where a worker that died had begun
+        it at the second place, for it represented the first one too, its run there would go on for ever.
+        """
+        for run in [run for run in await self._matching(work, envelope) if not run.ended]:
+            run.state, run.ended_at = "skipped", _now()
+            run.reason = "the same event stands in the log before, and was handled there"
+            await self._record(run)
 
     async def _go_on(self, work: Work, envelope: Envelope, parked: Parked) -> None:
         """A parked or retried run: it looks at the present state, unless it waits for news and none came."""

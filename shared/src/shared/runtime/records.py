@@ -24,6 +24,7 @@ def work_of(
     value: bytes,
     headers: Mapping[str, bytes],
     acknowledge: Callable[[], object],
+    came_at: float = 0.0,
 ) -> Work:
     """One record as work. What cannot be read is work too: whoever does it makes it a dead letter."""
     parked = headers.get(PARKED_HEADER)
@@ -43,6 +44,7 @@ def work_of(
         acknowledge=acknowledge,
         foldable=bool(trigger and trigger.by_state) and parked is None and for_all,
         quiet=found.dryrun,
+        came_at=came_at,
         due=record.due if record else 0.0,
         known=_known(record) if parked else Known.PRESENT,
         checked_at=record.checked_at if record else 0.0,

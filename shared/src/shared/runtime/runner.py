@@ -343,9 +343,7 @@ def _has_acted(run: Run) -> bool:
 
 def judged(run: Run, found: WouldWrite) -> tuple[str, str]:
     """The verdict of a dry run that came to a write, and why: a conflict that its action mends stays one to look at."""
-    if run.verdict:
-        return run.verdict, found.how
-    return ("already" if found.what == "changed" else found.what), found.how
+    return run.verdict or found.what, found.how
 
 
 def _trigger(envelope: Envelope) -> dict[str, Any]:

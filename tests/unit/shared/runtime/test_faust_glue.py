@@ -43,8 +43,16 @@ class Reading:
             )
             self._stream.channel.queue.put_nowait(await self.topic.decode(message))
 
-    async def read(self, seconds: float = 0.2) -> None:
-        """Let the stream go on for a moment."""
+    async def read(self, upto: int) -> None:
+        """Let the stream go on until so many events are taken. Raises TimeoutError."""
+        async with asyncio.timeout(10):
+            async for event in self._stream.noack().events():
+                self.taken.append(event)
+                if len(self.taken) == upto:
+                    return
+
+    async def read_for(self, seconds: float = 0.2) -> None:
+        """Let the stream go on for a moment, whatever comes."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 async for event in self._stream.noack().events():
@@ -69,13 +77,13 @@ async def test_what_is_skipped_at_a_rebalance_is_not_committed(reading: Reading)
     again.
     """
     await reading.fetched(0, 1)
-    await reading.read()
+    await reading.read(2)
     for event in reading.taken:
         reading.consumer.done(event.message)
     await reading.fetched(2, 3)
 
     reading.app.flow_control.suspend()
-    await reading.read()
+    await reading.read_for()
 
     assert [event.message.offset for event in reading.taken] == [0, 1]
     assert reading.to_commit() == 2
@@ -84,7 +92,7 @@ async def test_what_is_skipped_at_a_rebalance_is_not_committed(reading: Reading)
 async def test_only_what_is_acknowledged_is_committed(reading: Reading) -> None:
     """`noack` streams give events that nobody has acknowledged."""
     await reading.fetched(0, 1)
-    await reading.read()
+    await reading.read(2)
 
     assert reading.to_commit() is None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import ceil
 from typing import Literal
@@ -23,7 +25,7 @@ class CallsNeeded(Model):
     """How many calls a replay would make at an app account, by the steps of its flows."""
 
     app_account: str = Field(examples=["stripe:test:acct_1"])
-    calls: int = Field(description="a step that acts counts as one, for what would change; one that reads for each")
+    calls: int = Field(description="about: reads for each event, and one for each step that acts where it would change")
     seconds: int | None = Field(description="how long they take at the account's quota; null: no limit is known")
 
 
@@ -115,15 +117,17 @@ def calls_of(session: Session, found: Replayed, rates: dict[str, float]) -> list
     ]
 
 
-def _steps(link: FlowLink, accounts: dict[str, str]) -> list[tuple[str, int, int]]:
-    """By step of a link's flow: its app account, and whether it reads or writes."""
-    found = []
+def _steps(link: FlowLink, accounts: dict[str, str]) -> Iterator[tuple[str, int, int]]:
+    """By app account of a link: reads for each event, one at least, for an action looks at both sides before it acts;
+    and the steps that act there.
+    """
+    reads, writes = Counter[str](), Counter[str]()
     for step in BUILT_IN[link.flow].steps:
         action = ACTIONS[step.action]
-        connection = link.connections[step.connections.get(action.app, action.app)]
-        if connection in accounts:
-            found.append((accounts[connection], int(action.reads), int(not action.reads)))
-    return found
+        account = accounts.get(link.connections[step.connections.get(action.app, action.app)], "")
+        (reads if action.reads else writes)[account] += 1
+    for account in {accounts[name] for name in link.connections.values() if name in accounts}:
+        yield account, max(1, reads[account]), writes[account]
 
 
 def connections_of(request: ReplayRequest, links: list[FlowLink]) -> list[str]:

@@ -103,7 +103,9 @@ def _new_id() -> str:
 def _links(state: State, body: ReplayBody) -> list[FlowLink]:
     """The flow links that get the events. Raises BadRequest, Unknown, NotNow."""
     if bool(body.noun) == bool(body.flow_link):
-        raise BadRequest("name a noun, or one flow link", f"nouns are {', '.join(nouns())}; see /api/flow-links")
+        raise BadRequest(
+            "name a noun, or one flow link", f"nouns are {', '.join(nouns())}; see `tandem flow-links list`"
+        )
     with Session(state.database.engine) as session:
         found = [link for link in queries.flow_links(session) if replayed_types(link)]
     if body.flow_link:

@@ -80,8 +80,9 @@ BEST = {"succeeded": 0, "in_sync": 1, "parked": 2, "running": 3}
 """Of several runs of one entity: a page that is listed twice gives each of its entities two."""
 DONE = ("linked", "already", "new", "matched")
 """Names of outcomes that a report leaves out."""
-JUDGED = {"new": "new", "linked": "matched", "already": "already", "left_out": "left_out", "failed": "failed"}
-"""The outcome by the verdict of a dry run; any other verdict is a conflict."""
+JUDGED = {"new": "new", "linked": "matched", "already": "already", "changed": "already", "left_out": "left_out",
+          "failed": "failed"}  # fmt: skip
+"""The outcome by the verdict of a dry run, where a pair that would be written is linked; any other is a conflict."""
 
 
 def _best(import_id: str, *columns: Any) -> Any:
