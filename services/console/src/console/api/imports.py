@@ -81,14 +81,17 @@ async def request_import(state: StateDep, body: ImportBody) -> ImportItem:
     payload = body.payload
     if not kind.timed and (payload.created_from or payload.created_until):
         raise BadRequest(f"nobody tells when {kind.name} were made", "leave the times out, or name ids")
+    begin, end = seconds_of(payload.created_from), seconds_of(payload.created_until)
+    if begin >= (end or int(time.time()) + 1):
+        raise BadRequest("no time lies between `created_from` and `created_until`", "correct one of them")
     try:
         check_choices(kind.all_conflicts, payload.choices)
     except BadChoice as error:
         raise BadRequest(str(error), "correct it, or leave it out for the safe choice") from error
     link = await asyncio.to_thread(_link_for, state, kind, body.flow_link, dry_run=payload.dry_run)
     selection = Selection(
-        created_from=int(payload.created_from.timestamp()) if payload.created_from else 0,
-        created_until=int(payload.created_until.timestamp()) if payload.created_until else 0,
+        created_from=begin,
+        created_until=end,
         ids=tuple(payload.ids),
         dry_run=payload.dry_run,
         choices=payload.choices,
@@ -96,6 +99,13 @@ async def request_import(state: StateDep, body: ImportBody) -> ImportItem:
     request = new_request(kind, link, selection, time.time())
     await _keep(state, request)
     return item(Imported(request, None))
+
+
+def seconds_of(when: datetime | None) -> int:
+    """Epoch seconds; a time that does not say is in UTC, as everywhere here, whatever this machine's own zone is."""
+    if when is None:
+        return 0
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 
 def _link_for(state: State, kind: ImportKind, named: str, *, dry_run: bool) -> FlowLink:
@@ -155,6 +165,12 @@ async def report(state: StateDep, import_id: str) -> StreamingResponse:
 async def change_import(state: StateDep, import_id: str, change: Literal["pause", "resume", "cancel"]) -> ImportItem:
     """It stops after the page in hand. What is in the log already is handled all the same."""
     found = await _found(state, import_id)
+    if found.progress and found.progress.state == "listed":
+        raise NotNow(
+            f"all of import {import_id} is listed already, and in the log: what of it is left is handled all the same",
+            f"to hold that up: `tandem flow-links disable {found.request.flow_link}`, until you enable it again",
+            code="ended",
+        )
     if found.progress and found.progress.ended:
         raise NotNow(
             f"import {import_id} has ended: it is {found.progress.state}",
