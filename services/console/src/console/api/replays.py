@@ -11,11 +11,11 @@ import msgspec
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, ConfigDict, Field
 from shared.connections import FlowLink
-from shared.domains import BUILT_IN, TRIGGERS, noun_of, nouns
+from shared.domains import BUILT_IN, noun_of, nouns
 from shared.events.envelope import timestamp
 from shared.flows import replays
 from shared.flows.asked import Wanted
-from shared.flows.replays import ReplayRequest
+from shared.flows.replays import ReplayRequest, types_for
 from shared.model import Model
 from sqlmodel import Session
 
@@ -107,7 +107,7 @@ def _links(state: State, body: ReplayBody) -> list[FlowLink]:
             "name a noun, or one flow link", f"nouns are {', '.join(nouns())}; see `tandem flow-links list`"
         )
     with Session(state.database.engine) as session:
-        found = [link for link in queries.flow_links(session) if replayed_types(link)]
+        found = [link for link in queries.flow_links(session) if types_for(link)]
     if body.flow_link:
         return [_one_link(found, body)]
     if body.noun not in nouns():
@@ -132,14 +132,8 @@ def _one_link(found: list[FlowLink], body: ReplayBody) -> FlowLink:
     return link
 
 
-def replayed_types(link: FlowLink) -> list[str]:
-    """The events of a vendor that start a link's flow: what a person asked for, a person asks for again."""
-    flow = BUILT_IN.get(link.flow)
-    return [name for name in (flow.triggers if flow else ()) if TRIGGERS[name].brought != "person"]
-
-
 def _types(named: list[str], links: list[FlowLink]) -> list[str]:
-    known = sorted({name for link in links for name in replayed_types(link)})
+    known = sorted({name for link in links for name in types_for(link)})
     if wrong := [name for name in named if name not in known]:
         raise BadRequest(f"{', '.join(wrong)} starts none of these flow links", f"there is: {', '.join(known)}")
     return list(dict.fromkeys(named))
