@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import ConfigDict, Field
@@ -15,9 +14,7 @@ from shared.connections import FlowLink
 from shared.domains import import_kinds
 from shared.domains.choices import BadChoice, check_choices
 from shared.domains.model import ImportKind
-from shared.events.envelope import timestamp
 from shared.flows import imports
-from shared.flows.asked import Wanted
 from shared.flows.imports import ImportRequest, Selection, new_request
 from shared.model import Model
 from sqlmodel import Session
@@ -29,6 +26,7 @@ from console.api.imported import ImportItem, ImportList, item
 from console.api.links_of_flow import enabled_link
 from console.api.quota import quota_use
 from console.api.state import State, StateDep
+from console.api.stoppable import Change, changed
 from console.projection import imports as imported
 from console.projection.imports import Imported
 
@@ -162,7 +160,7 @@ async def report(state: StateDep, import_id: str) -> StreamingResponse:
 
 
 @router.post("/imports/{import_id}/{change}", tags=["imports"], summary="Pause, resume or cancel an import")
-async def change_import(state: StateDep, import_id: str, change: Literal["pause", "resume", "cancel"]) -> ImportItem:
+async def change_import(state: StateDep, import_id: str, change: Change) -> ImportItem:
     """It stops after the page in hand. What is in the log already is handled all the same."""
     found = await _found(state, import_id)
     if found.progress and found.progress.state == "listed":
@@ -171,15 +169,7 @@ async def change_import(state: StateDep, import_id: str, change: Literal["pause"
             f"to hold that up: `tandem flow-links disable {found.request.flow_link}`, until you enable it again",
             code="ended",
         )
-    if found.progress and found.progress.ended:
-        raise NotNow(
-            f"import {import_id} has ended: it is {found.progress.state}",
-            f"see `tandem imports show {import_id}`",
-            code="ended",
-        )
-    wanted: dict[str, Wanted] = {"pause": "pause", "resume": "run", "cancel": "cancel"}
-    request = msgspec.structs.replace(found.request, wanted=wanted[change], changed_at=_now())
-    await _keep(state, request)
+    await _keep(state, changed("import", found.request, found.progress, change))
     return item(await _found(state, import_id))
 
 
@@ -196,7 +186,3 @@ async def _found(state: State, import_id: str) -> Imported:
 
 async def _keep(state: State, request: ImportRequest) -> None:
     await seen(state, await state.writer.append(state.topics.imports, request.key, imports.encode(request)))
-
-
-def _now() -> str:
-    return timestamp(datetime.now(UTC))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query
@@ -14,7 +14,6 @@ from shared.connections import FlowLink
 from shared.domains import BUILT_IN, noun_of, nouns
 from shared.events.envelope import timestamp
 from shared.flows import replays
-from shared.flows.asked import Wanted
 from shared.flows.replays import ReplayRequest, types_for
 from shared.model import Model
 from sqlmodel import Session
@@ -24,6 +23,7 @@ from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
 from console.api.quota import quota_use
 from console.api.replayed import CallsNeeded, ReplayItem, ReplayList, calls_of, connections_of, item
 from console.api.state import State, StateDep
+from console.api.stoppable import Change, changed
 from console.projection import queries
 from console.projection import replays as replayed
 from console.projection.replays import Replayed
@@ -187,18 +187,10 @@ async def _calls(state: State, found: Replayed) -> list[CallsNeeded]:
 
 
 @router.post("/replays/{replay_id}/{change}", tags=["replays"], summary="Pause, resume or cancel a replay")
-async def change_replay(state: StateDep, replay_id: str, change: Literal["pause", "resume", "cancel"]) -> ReplayItem:
+async def change_replay(state: StateDep, replay_id: str, change: Change) -> ReplayItem:
     """It stops after the page in hand. What is sent already is handled all the same."""
     found = await _found(state, replay_id)
-    if found.progress and found.progress.ended:
-        raise NotNow(
-            f"replay {replay_id} has ended: it is {found.progress.state}",
-            f"see `tandem replays show {replay_id}`",
-            code="ended",
-        )
-    wanted: dict[str, Wanted] = {"pause": "pause", "resume": "run", "cancel": "cancel"}
-    changed = timestamp(datetime.now(UTC))
-    await _keep(state, msgspec.structs.replace(found.request, wanted=wanted[change], changed_at=changed))
+    await _keep(state, changed("replay", found.request, found.progress, change))
     return item(await _found(state, replay_id))
 
 

@@ -6,7 +6,6 @@ import csv
 import io
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from shared.domains import import_kinds
 from shared.domains.model import ImportKind
 from shared.plain import plain
 
-from console.cli import client, tables
+from console.cli import client, stoppable, tables
 from console.cli.terminal import say
 from console.pages.words import IMPORT_COUNTS
 
@@ -61,7 +60,7 @@ def _of_kind(kind: ImportKind) -> None:
         body = {"kind": kind.name, "payload": payload, "flow_link": flow_link}
         asked = client.call("POST", "/api/imports", body=body)
         if wait:
-            asked = follow(str(asked.json()["id"]), quiet=json)
+            asked = stoppable.follow(f"/api/imports/{asked.json()['id']}", progress, quiet=json)
         if json:
             client.print_json(asked)
         else:
@@ -86,20 +85,6 @@ def choices_of(given: list[str]) -> dict[str, str]:
 
 for _kind in import_kinds().values():
     _of_kind(_kind)
-
-
-def follow(import_id: str, *, quiet: bool) -> Any:
-    """Look again until it has ended, or waits for a person. A line for each change."""
-    shown = ""
-    while True:
-        answer = client.call("GET", f"/api/imports/{import_id}")
-        line = progress(answer.json())
-        if line != shown and not quiet:
-            say(line)
-        shown = line
-        if answer.json()["state"] in ENDED:
-            return answer
-        time.sleep(EVERY)
 
 
 def progress(found: dict[str, Any]) -> str:
@@ -216,13 +201,4 @@ def report(
     say(f"{entities} that are not linked are in {output}")
 
 
-def _change(name: str, text: str) -> None:
-    def change(import_id: Annotated[str, typer.Argument(metavar="IMPORT")]) -> None:
-        show_import(client.out(), client.call("POST", f"/api/imports/{import_id}/{name}").json())
-
-    app.command(name, help=text)(change)
-
-
-_change("pause", "Stop listing after the page in hand; what is in the log already is handled all the same.")
-_change("resume", "Go on where it was paused.")
-_change("cancel", "Stop for good; what is in the log already is handled all the same.")
+stoppable.add_changes(app, "import", show_import, does="listing", done="in the log")
