@@ -22,7 +22,9 @@ from tests.stack.sides import with_ids
 TO_STRIPE = "togai-account-to-stripe-customer"
 TO_TOGAI = "stripe-customer-to-togai-customer"
 POLLS = tuple(spec.kind for app in ("stripe", "togai") for spec in APPS[app].polls)
-POLLED = ("stripe:events.list", "togai:accounts.list", "togai:customers.list", "togai:invoices.list")
+POLLED = (
+    "stripe:events.list", "togai:accounts.list", "togai:customers.list", "togai:invoices.list", "togai:price_plans.list"
+)  # fmt: skip
 """What pollers call, and nobody else."""
 SET_UP_WITHIN = 60.0
 """Seconds for a record that a test's own set-up writes: how soon Kafka confirms is no subject there."""

@@ -125,7 +125,8 @@ async def test_an_import_is_followed_to_its_end(
         other.id: "failed",
     }
     assert (late.returncode, late.stderr.count("\n")) == (1, 1)
-    assert f"import {request.id} has ended" in late.stderr
+    assert f"all of import {request.id} is listed already" in late.stderr
+    assert f"tandem flow-links disable {request.flow_link}" in late.stderr
 
 
 async def test_an_import_is_paused_resumed_and_cancelled(
@@ -145,3 +146,12 @@ async def test_an_import_is_paused_resumed_and_cancelled(
     assert json.loads(shown.stdout)["state"] == "cancelled"
     assert unknown.returncode == 1
     assert "see `tandem imports list`" in unknown.stderr
+
+
+async def test_an_import_of_no_time_is_refused(asked: None, tandem: Tandem) -> None:
+    """Else it ends at once, and looks as if nobody had been made then."""
+    turned = ("--created-from", "2026-11-02", "--created-until", "2026-11-01")
+    found = await asyncio.to_thread(tandem, "import", "customers", *turned)
+
+    assert found.returncode == 1
+    assert "no time lies between" in found.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from shared.runtime import creating
 
@@ -64,6 +65,22 @@ async def test_refunds_of_a_paid_invoice(invoices: Invoices, tandem: InProcess) 
     ]
     assert [amount for _, amount in invoices.payments()] == ["100"]
     assert (tandem.writes(), tandem.letters()) == (writes, [])
+
+
+async def test_a_dry_run_of_a_refund_writes_nothing(invoices: Invoices, tandem: InProcess) -> None:
+    """Not the event either that would go on under its invoice: whoever got that would write to Togai."""
+    invoice, made = await paid(invoices, tandem)
+    before = shown(invoices, invoice)
+    invoices.refund(made, None)
+    await tandem.stood_before()
+    [refund] = [event for event in tandem.delivered if event.type == "stripe.refund.created"]
+    written, writes = len(tandem.log.written), tandem.writes()
+    tandem.deliver(msgspec.structs.replace(refund, id="again", dryrun=True))
+    await tandem.work_off()
+
+    assert {record.topic for record in tandem.log.written[written:]} == {tandem.topics.runs}
+    assert [run.state for run in tandem.runs() if run.event == "again"] == ["previewed"]
+    assert (shown(invoices, invoice), tandem.writes()) == (before, writes)
 
 
 @pytest.mark.parametrize(

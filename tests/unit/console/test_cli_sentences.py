@@ -11,7 +11,7 @@ import httpx
 import pytest
 import typer
 from console.api.connected import connection_item
-from console.cli import client, conflicts, connections, differences, flow_links, links
+from console.cli import client, conflicts, connections, differences, flow_links, imports, links
 from shared.key_states import KeyStates
 
 from tests.integration.console import records
@@ -138,3 +138,18 @@ def test_refusals_name_commands_and_no_requests() -> None:
     """They reach people by the command and the pages; whoever writes a program has the API's own page."""
     assert len(refusals()) > 20
     assert [place for place, text in refusals() if "/api/" in text] == []
+
+
+def test_a_preview_is_imported_as_narrow_as_it_was() -> None:
+    """The command that it ends with is pasted: without the options it would import everything."""
+    payload = {
+        "dry_run": True,
+        "ids": ["cus_1", "cus_2"],
+        "created_from": "2026-11-01",
+        "choices": {"same_email": "decide"},
+    }
+
+    assert imports.options_of(payload, "link_1") == (
+        " --flow-link link_1 --created-from 2026-11-01 --id cus_1 --id cus_2 --choice same_email=decide"
+    )
+    assert imports.options_of({"dry_run": True}, "") == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+import msgspec
 import pytest
 from console.api.import_report import _line, as_text, to_do
 from shared.domains import import_kinds
@@ -49,3 +50,12 @@ def test_each_says_what_to_do(what: str, kind: str, said: str) -> None:
     run = records.run("1", id="run_1")
 
     assert said in to_do(REQUEST, what, run, KINDS.get(kind))
+
+
+def test_a_preview_asks_nobody_to_mend_what_would_be_made() -> None:
+    """A short name is padded, unless a person chose to leave it out."""
+    run, preview = records.run("1", id="run_1"), msgspec.structs.replace(REQUEST, dry_run=True)
+    left_out = msgspec.structs.replace(preview, choices={"short_name": "leave_out"})
+
+    assert to_do(preview, "conflicts", run, KINDS["short_name"]).startswith("nothing: it would be made")
+    assert "then tandem import customers --id cus_1" in to_do(left_out, "conflicts", run, KINDS["short_name"])

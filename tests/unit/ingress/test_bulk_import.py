@@ -86,6 +86,23 @@ def test_options_that_do_not_fit_are_refused(options: list[str], capsys: pytest.
     assert "error:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["same_email", "same_email:decide", "same_email=", "=decide", "a=b,same_email", ""])
+def test_a_choice_that_is_none_is_never_left_out_silently(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else the import would run with the choice that its person did not want."""
+    with pytest.raises(SystemExit):
+        parsed(["customers", "--choice", text])
+
+    assert "same_email=decide" in capsys.readouterr().err
+
+
+def test_a_time_that_is_none_says_how_one_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a person's words."""
+    with pytest.raises(SystemExit):
+        parsed(["customers", "--created-from", "yesterday"])
+
+    assert "'yesterday' is no time: write it as 2026-11-01" in capsys.readouterr().err
+
+
 def test_two_starts_do_not_run_at_once(tmp_path: Path) -> None:
     """The second one is refused until the first one is gone."""
     with (

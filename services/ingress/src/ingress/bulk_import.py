@@ -69,6 +69,9 @@ def parsed(arguments: list[str]) -> Asked:
     parser.add_argument("--flow-link", default="", help="the one that handles it; needed only if several could")
     given = parser.parse_args(arguments)
     kind, choices = import_kinds()[given.kind], read_choices(",".join(given.choice))
+    for text in ",".join(given.choice).split(",") if given.choice else ():
+        if not all(text.partition("=")):
+            parser.error(f"{text!r} is no choice: write it as same_email=decide")
     try:
         check_choices(kind.all_conflicts, choices)
     except BadChoice as error:
@@ -81,7 +84,10 @@ def parsed(arguments: list[str]) -> Asked:
 
 def _seconds(text: str) -> int:
     """Epoch seconds of a time as 2026-11-01; in UTC if it does not say."""
-    when = datetime.fromisoformat(text)
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write it as 2026-11-01") from error
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 

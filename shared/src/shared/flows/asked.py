@@ -6,7 +6,11 @@ The console writes `<id>/request`, whoever does it writes `<id>/progress`. Both 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+
+from shared.events.envelope import SCHEMA_VERSION, check_version
 
 Wanted = Literal["run", "pause", "cancel"]
 AskedState = Literal["running", "paused", "cancelled", "listed", "failed"]
@@ -14,24 +18,56 @@ ENDED: frozenset[AskedState] = frozenset({"cancelled", "listed", "failed"})
 """States in which nothing more is read."""
 
 
-class _Request(Protocol):
+class AskedRequest(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="record", tag="request"):
+    """What a person asked for.
+
+    - `dry_run`: it is judged what each would become, or do, and nothing is written.
+    - `wanted`: what is to become of it; a person changes it.
+    """
+
+    id: str
+    requested_at: str
+    dry_run: bool = False
+    wanted: Wanted = "run"
+    changed_at: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
     @property
-    def id(self) -> str: ...
-    @property
-    def requested_at(self) -> str: ...
-    @property
-    def wanted(self) -> Wanted: ...
+    def key(self) -> str:
+        return f"{self.id}/request"
 
 
-class _Progress(Protocol):
+class AskedProgress(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="record", tag="progress"):
+    """How far it is. `written`: events that are in the log; `problem`: why it does not go on just now, or failed."""
+
+    id: str
+    state: AskedState = "running"
+    written: int = 0
+    started_at: str = ""
+    updated_at: str = ""
+    ended_at: str = ""
+    problem: str = ""
+    schemaversion: str = SCHEMA_VERSION
+
     @property
-    def id(self) -> str: ...
+    def key(self) -> str:
+        return f"{self.id}/progress"
+
     @property
-    def ended(self) -> bool: ...
+    def ended(self) -> bool:
+        return self.state in ENDED
 
 
-R = TypeVar("R", bound=_Request)
-P = TypeVar("P", bound=_Progress)
+R = TypeVar("R", bound=AskedRequest)
+P = TypeVar("P", bound=AskedProgress)
+Record = TypeVar("Record", bound=AskedRequest | AskedProgress)
+
+
+def read(decoder: msgspec.json.Decoder[Record], value: bytes) -> Record:
+    """A record. Raises msgspec.DecodeError, and StopWorker for another major schema version."""
+    found = decoder.decode(value)
+    check_version(found.schemaversion)
+    return found
 
 
 class Asked(Generic[R, P]):

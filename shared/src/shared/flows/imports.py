@@ -12,42 +12,30 @@ import msgspec
 from shared.connections import FlowLink
 from shared.domains import BUILT_IN, aliases_of, trigger_alias
 from shared.domains.model import ImportKind
-from shared.events.envelope import SCHEMA_VERSION, check_version, timestamp
-from shared.flows.asked import ENDED, Asked, AskedState, Wanted
+from shared.events.envelope import timestamp
+from shared.flows.asked import Asked, AskedProgress, AskedRequest, read
 
 
-class ImportRequest(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="record", tag="request"):
+class ImportRequest(AskedRequest, kw_only=True, frozen=True):
     """What a person asked for, `tandem.import.requested`.
 
     - `kind`: what is imported, as `customers`; `flow_link`: the one that handles what is found.
     - `created_from`, `created_until`: epoch seconds, the second one exclusive; what was made outside is left out. The
       end is at most the time of the request: what is made later comes as events.
     - `ids`: these alone, if any are named.
-    - `dry_run`: it is judged what each would become, and nothing is written; `choices`: what becomes of conflicts, by
-      their kind; `target`: the connection at the other side.
-    - `wanted`: what is to become of it; a person changes it.
+    - `choices`: what becomes of conflicts, by their kind; `target`: the connection at the other side.
     - `runner`: the process that runs it in the foreground; empty: ingress does.
     """
 
-    id: str
     kind: str
     flow_link: str
     connection: str
-    requested_at: str
     created_until: int
     created_from: int = 0
     ids: list[str] = []
-    dry_run: bool = False
     choices: dict[str, str] = {}
     target: str = ""
-    wanted: Wanted = "run"
-    changed_at: str = ""
     runner: str = ""
-    schemaversion: str = SCHEMA_VERSION
-
-    @property
-    def key(self) -> str:
-        return f"{self.id}/request"
 
 
 class Slice(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -75,34 +63,17 @@ class Slice(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
         return 0 if self.done else (self.reached or self.end) - self.begin
 
 
-class ImportProgress(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="record", tag="progress"):
-    """How far an import is. `listed`: read from the vendor; `written`: events that are in the log.
+class ImportProgress(AskedProgress, kw_only=True, frozen=True):
+    """How far an import is. `listed`: read from the vendor.
 
     - `slices`: the parts that are listed side by side, each with how far it is.
     - `standing`, `quota`: of a dry run how many stand at the other side already, counted up to the quota there.
-    - `problem`: why it does not go on just now, or why it failed.
     """
 
-    id: str
-    state: AskedState = "running"
     listed: int = 0
-    written: int = 0
     slices: list[Slice] = []
     standing: int = 0
     quota: int = 0
-    started_at: str = ""
-    updated_at: str = ""
-    ended_at: str = ""
-    problem: str = ""
-    schemaversion: str = SCHEMA_VERSION
-
-    @property
-    def key(self) -> str:
-        return f"{self.id}/progress"
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ENDED
 
 
 @dataclass(frozen=True)
@@ -136,15 +107,13 @@ def new_request(kind: ImportKind, link: FlowLink, selection: Selection, now: flo
     )
 
 
-_decoder = msgspec.json.Decoder(ImportRequest | ImportProgress)
+_decoder: msgspec.json.Decoder[ImportRequest | ImportProgress] = msgspec.json.Decoder(ImportRequest | ImportProgress)
 encode = msgspec.json.Encoder().encode
 
 
 def decode(value: bytes) -> ImportRequest | ImportProgress:
     """Either record. Raises msgspec.DecodeError, and StopWorker for another major schema version."""
-    found: ImportRequest | ImportProgress = _decoder.decode(value)
-    check_version(found.schemaversion)
-    return found
+    return read(_decoder, value)
 
 
 class Imports(Asked[ImportRequest, ImportProgress]):

@@ -12,11 +12,14 @@ from shared.connections import FlowLink
 from shared.domains.flow import FlowStep
 from shared.domains.model import Domain
 from shared.errors import Misconfigured
+from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope
 from shared.events.topics import Topics
 from shared.flows.runs import Run, RunState
 from shared.identity import Ref
 from shared.kafka.log import Log
 from shared.linking.claims import Claims, Links
+from shared.linking.dry_run import end_if_dry
 from shared.linking.pair_writes import PairWrites
 from shared.runtime.clients import Clients
 from shared.runtime.known import Known
@@ -123,6 +126,11 @@ class Context:
                 f"flow link {self.link.id}: {fault}. Set it with `tandem flow-links set {self.link.id}`"
             )
         return flow.chosen(self.link.options).get(name, "")
+
+    async def send_event(self, topic: str, event: Envelope) -> None:
+        """A further event, under its aggregate. A dry run ends here: whoever handles it would write."""
+        end_if_dry("changed", f"an event {event.type} of {event.aggregate} would follow", event.aggregate)
+        await self.log.append(topic, event.aggregate, envelopes.encode(event))
 
     def leaves_out(self, kind: str) -> bool:
         """Whether the run is to end at a conflict of a kind that its action can mend itself."""

@@ -49,6 +49,8 @@ def to_do(request: ImportRequest, what: str, run: Run, kind: ConflictKind | None
         return f"{kind.remedy}; it goes on by itself then"
     if what == "conflicts" and not request.dry_run:
         return f"tandem conflicts show {run.id}, then decide"
+    if request.dry_run and request.choices.get(kind.name, kind.choices[0]) == "pad":
+        return f"nothing: it would be made with its id behind its name; or {kind.remedy} first"
     return f"{kind.remedy}, then {again}"
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
 
 from pydantic import Field
 from shared.domains import import_kinds
 from shared.domains.choices import Choice
 from shared.model import Model
 
+from console.api.stoppable import StateName, state_of
 from console.projection.imports import Imported
-
-ImportStateName = Literal["requested", "running", "paused", "cancelled", "failed", "working", "done"]
 
 
 class ConflictCount(Model):
@@ -43,7 +41,7 @@ class ImportItem(Model):
     kind: str = Field(examples=["customers"])
     flow_link: str = Field(examples=["link_stripe-customer-to-togai-customer"])
     dry_run: bool = Field(description="a preview: it says what would be done, and nothing is written")
-    state: ImportStateName = Field(description="`running`: it lists; `working`: all is listed and not all is handled")
+    state: StateName = Field(description="`running`: it lists; `working`: all is listed and not all is handled")
     listed: int = Field(description="entities read from the vendor")
     written: int = Field(description="events that are in the log")
     linked: int = Field(description="entities that are linked by it")
@@ -79,7 +77,8 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
     counts = ("linked", "already", "new", "matched", "waiting", "conflicts", "left_out", "failed")
     listed, written = (progress.listed, progress.written) if progress else (0, 0)
     standing, quota = (progress.standing, progress.quota) if progress else (0, 0)
-    state, kinds = state_of(found), _kinds(found)
+    handled = outcome.known >= written and not outcome.going_on
+    state, kinds = state_of(request, progress, handled=handled), _kinds(found)
     made = outcome.new + sum(kind.count for kind in kinds if kind.choice == "pad")
     rate = _rate(found, now or datetime.now(UTC)) if state in ("running", "working") else None
     return ImportItem(
@@ -118,19 +117,6 @@ def _kinds(found: Imported) -> list[ConflictCount]:
         for kind in import_kinds()[found.request.kind].all_conflicts
         if kind.name in found.outcome.verdicts
     ]
-
-
-def state_of(found: Imported) -> ImportStateName:
-    """Where it is."""
-    progress, outcome = found.progress, found.outcome
-    if progress is None:
-        states: dict[str, ImportStateName] = {"run": "requested", "pause": "paused", "cancel": "cancelled"}
-        return states[found.request.wanted]
-    if progress.state == "running":
-        return "running"
-    if progress.state == "listed":
-        return "done" if outcome.known >= progress.written and not outcome.going_on else "working"
-    return progress.state
 
 
 def _rate(found: Imported, now: datetime) -> float | None:

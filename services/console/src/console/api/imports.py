@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import ConfigDict, Field
@@ -15,9 +14,7 @@ from shared.connections import FlowLink
 from shared.domains import import_kinds
 from shared.domains.choices import BadChoice, check_choices
 from shared.domains.model import ImportKind
-from shared.events.envelope import timestamp
 from shared.flows import imports
-from shared.flows.asked import Wanted
 from shared.flows.imports import ImportRequest, Selection, new_request
 from shared.model import Model
 from sqlmodel import Session
@@ -29,6 +26,7 @@ from console.api.imported import ImportItem, ImportList, item
 from console.api.links_of_flow import enabled_link
 from console.api.quota import quota_use
 from console.api.state import State, StateDep
+from console.api.stoppable import Change, changed
 from console.projection import imports as imported
 from console.projection.imports import Imported
 
@@ -81,14 +79,17 @@ async def request_import(state: StateDep, body: ImportBody) -> ImportItem:
     payload = body.payload
     if not kind.timed and (payload.created_from or payload.created_until):
         raise BadRequest(f"nobody tells when {kind.name} were made", "leave the times out, or name ids")
+    begin, end = seconds_of(payload.created_from), seconds_of(payload.created_until)
+    if begin >= (end or int(time.time()) + 1):
+        raise BadRequest("no time lies between `created_from` and `created_until`", "correct one of them")
     try:
         check_choices(kind.all_conflicts, payload.choices)
     except BadChoice as error:
         raise BadRequest(str(error), "correct it, or leave it out for the safe choice") from error
     link = await asyncio.to_thread(_link_for, state, kind, body.flow_link, dry_run=payload.dry_run)
     selection = Selection(
-        created_from=int(payload.created_from.timestamp()) if payload.created_from else 0,
-        created_until=int(payload.created_until.timestamp()) if payload.created_until else 0,
+        created_from=begin,
+        created_until=end,
         ids=tuple(payload.ids),
         dry_run=payload.dry_run,
         choices=payload.choices,
@@ -96,6 +97,13 @@ async def request_import(state: StateDep, body: ImportBody) -> ImportItem:
     request = new_request(kind, link, selection, time.time())
     await _keep(state, request)
     return item(Imported(request, None))
+
+
+def seconds_of(when: datetime | None) -> int:
+    """Epoch seconds; a time that does not say is in UTC, as everywhere here, whatever this machine's own zone is."""
+    if when is None:
+        return 0
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 
 def _link_for(state: State, kind: ImportKind, named: str, *, dry_run: bool) -> FlowLink:
@@ -152,18 +160,16 @@ async def report(state: StateDep, import_id: str) -> StreamingResponse:
 
 
 @router.post("/imports/{import_id}/{change}", tags=["imports"], summary="Pause, resume or cancel an import")
-async def change_import(state: StateDep, import_id: str, change: Literal["pause", "resume", "cancel"]) -> ImportItem:
+async def change_import(state: StateDep, import_id: str, change: Change) -> ImportItem:
     """It stops after the page in hand. What is in the log already is handled all the same."""
     found = await _found(state, import_id)
-    if found.progress and found.progress.ended:
+    if found.progress and found.progress.state == "listed":
         raise NotNow(
-            f"import {import_id} has ended: it is {found.progress.state}",
-            f"see `tandem imports show {import_id}`",
+            f"all of import {import_id} is listed already, and in the log: what of it is left is handled all the same",
+            f"to hold that up: `tandem flow-links disable {found.request.flow_link}`, until you enable it again",
             code="ended",
         )
-    wanted: dict[str, Wanted] = {"pause": "pause", "resume": "run", "cancel": "cancel"}
-    request = msgspec.structs.replace(found.request, wanted=wanted[change], changed_at=_now())
-    await _keep(state, request)
+    await _keep(state, changed("import", found.request, found.progress, change))
     return item(await _found(state, import_id))
 
 
@@ -180,7 +186,3 @@ async def _found(state: State, import_id: str) -> Imported:
 
 async def _keep(state: State, request: ImportRequest) -> None:
     await seen(state, await state.writer.append(state.topics.imports, request.key, imports.encode(request)))
-
-
-def _now() -> str:
-    return timestamp(datetime.now(UTC))

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import ceil
-from typing import Literal
 
 from pydantic import Field
 from shared.connections import FlowLink
@@ -15,10 +14,9 @@ from shared.flows.replays import ReplayRequest
 from shared.model import Model
 from sqlmodel import Session
 
+from console.api.stoppable import StateName, state_of
 from console.projection import queries
 from console.projection.replays import Replayed
-
-ReplayStateName = Literal["requested", "running", "paused", "cancelled", "failed", "working", "done"]
 
 
 class CallsNeeded(Model):
@@ -40,7 +38,7 @@ class ReplayItem(Model):
     types: list[str]
     entities: list[str]
     dry_run: bool = Field(description="it says what would be done, and nothing is written")
-    state: ReplayStateName = Field(description="`running`: it reads; `working`: all is sent and not all is handled")
+    state: StateName = Field(description="`running`: it reads; `working`: all is sent and not all is handled")
     read: int = Field(description="events of the log that were read")
     sent: int = Field(description="events that were sent again, one for each entity and type where they say no more")
     changed: int = Field(description="events that did something, or would")
@@ -64,6 +62,8 @@ class ReplayList(Model):
 def item(found: Replayed, calls: list[CallsNeeded] | None = None) -> ReplayItem:
     """As it is shown."""
     request, progress, outcomes = found.request, found.progress, found.outcomes
+    written = progress.written if progress else 0
+    handled = outcomes.total() - outcomes["going_on"] >= written
     names = ("changed", "in_sync", "waiting", "conflicts", "left_out", "failed")
     return ReplayItem(
         id=request.id,
@@ -74,27 +74,15 @@ def item(found: Replayed, calls: list[CallsNeeded] | None = None) -> ReplayItem:
         types=request.types,
         entities=request.entities,
         dry_run=request.dry_run,
-        state=state_of(found),
+        state=state_of(request, progress, handled=handled),
         read=progress.read if progress else 0,
-        sent=progress.written if progress else 0,
+        sent=written,
         **{name: outcomes[name] for name in names},
         calls=calls or [],
         requested_at=request.requested_at,
         ended_at=progress.ended_at if progress else "",
         problem=progress.problem if progress else "",
     )
-
-
-def state_of(found: Replayed) -> ReplayStateName:
-    """Where it is."""
-    progress, outcomes = found.progress, found.outcomes
-    if progress is None:
-        states: dict[str, ReplayStateName] = {"run": "requested", "pause": "paused", "cancel": "cancelled"}
-        return states[found.request.wanted]
-    if progress.state != "listed":
-        return progress.state
-    handled = outcomes.total() - outcomes["going_on"]
-    return "done" if handled >= progress.written else "working"
 
 
 def calls_of(session: Session, found: Replayed, rates: dict[str, float]) -> list[CallsNeeded]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, ConfigDict, Field
 from shared.connections import FlowLink
-from shared.domains import BUILT_IN, TRIGGERS, noun_of, nouns
+from shared.domains import BUILT_IN, noun_of, nouns
 from shared.events.envelope import timestamp
 from shared.flows import replays
-from shared.flows.asked import Wanted
-from shared.flows.replays import ReplayRequest
+from shared.flows.replays import ReplayRequest, types_for
 from shared.model import Model
 from sqlmodel import Session
 
@@ -24,6 +23,7 @@ from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
 from console.api.quota import quota_use
 from console.api.replayed import CallsNeeded, ReplayItem, ReplayList, calls_of, connections_of, item
 from console.api.state import State, StateDep
+from console.api.stoppable import Change, changed
 from console.projection import queries
 from console.projection import replays as replayed
 from console.projection.replays import Replayed
@@ -107,7 +107,7 @@ def _links(state: State, body: ReplayBody) -> list[FlowLink]:
             "name a noun, or one flow link", f"nouns are {', '.join(nouns())}; see `tandem flow-links list`"
         )
     with Session(state.database.engine) as session:
-        found = [link for link in queries.flow_links(session) if replayed_types(link)]
+        found = [link for link in queries.flow_links(session) if types_for(link)]
     if body.flow_link:
         return [_one_link(found, body)]
     if body.noun not in nouns():
@@ -132,14 +132,8 @@ def _one_link(found: list[FlowLink], body: ReplayBody) -> FlowLink:
     return link
 
 
-def replayed_types(link: FlowLink) -> list[str]:
-    """The events of a vendor that start a link's flow: what a person asked for, a person asks for again."""
-    flow = BUILT_IN.get(link.flow)
-    return [name for name in (flow.triggers if flow else ()) if TRIGGERS[name].brought != "person"]
-
-
 def _types(named: list[str], links: list[FlowLink]) -> list[str]:
-    known = sorted({name for link in links for name in replayed_types(link)})
+    known = sorted({name for link in links for name in types_for(link)})
     if wrong := [name for name in named if name not in known]:
         raise BadRequest(f"{', '.join(wrong)} starts none of these flow links", f"there is: {', '.join(known)}")
     return list(dict.fromkeys(named))
@@ -193,18 +187,10 @@ async def _calls(state: State, found: Replayed) -> list[CallsNeeded]:
 
 
 @router.post("/replays/{replay_id}/{change}", tags=["replays"], summary="Pause, resume or cancel a replay")
-async def change_replay(state: StateDep, replay_id: str, change: Literal["pause", "resume", "cancel"]) -> ReplayItem:
+async def change_replay(state: StateDep, replay_id: str, change: Change) -> ReplayItem:
     """It stops after the page in hand. What is sent already is handled all the same."""
     found = await _found(state, replay_id)
-    if found.progress and found.progress.ended:
-        raise NotNow(
-            f"replay {replay_id} has ended: it is {found.progress.state}",
-            f"see `tandem replays show {replay_id}`",
-            code="ended",
-        )
-    wanted: dict[str, Wanted] = {"pause": "pause", "resume": "run", "cancel": "cancel"}
-    changed = timestamp(datetime.now(UTC))
-    await _keep(state, msgspec.structs.replace(found.request, wanted=wanted[change], changed_at=changed))
+    await _keep(state, changed("replay", found.request, found.progress, change))
     return item(await _found(state, replay_id))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +15,13 @@ from shared.domains import import_kinds
 from shared.domains.model import ImportKind
 from shared.plain import plain
 
-from console.cli import client, tables
+from console.cli import client, stoppable, tables
 from console.cli.terminal import say
 from console.pages.words import IMPORT_COUNTS
 
 EVERY = 1.0
 """Seconds between two checks of an import."""
+RANGE = ("created_from", "created_until")
 ENDED = ("done", "cancelled", "failed", "paused")
 
 run_app = typer.Typer(help="Import everything of a kind that a vendor holds.", no_args_is_help=True)
@@ -59,11 +60,11 @@ def _of_kind(kind: ImportKind) -> None:
         body = {"kind": kind.name, "payload": payload, "flow_link": flow_link}
         asked = client.call("POST", "/api/imports", body=body)
         if wait:
-            asked = follow(str(asked.json()["id"]), quiet=json)
+            asked = stoppable.follow(f"/api/imports/{asked.json()['id']}", progress, quiet=json)
         if json:
             client.print_json(asked)
         else:
-            show_import(client.out(), asked.json())
+            show_import(client.out(), asked.json(), options_of(payload, flow_link))
         raise typer.Exit(1 if asked.json()["state"] == "failed" else 0)
 
     conflicts = "\n\n".join(f"{each.name}={'|'.join(each.choices)}: {each.title}." for each in kind.all_conflicts)
@@ -86,20 +87,6 @@ for _kind in import_kinds().values():
     _of_kind(_kind)
 
 
-def follow(import_id: str, *, quiet: bool) -> Any:
-    """Look again until it has ended, or waits for a person. A line for each change."""
-    shown = ""
-    while True:
-        answer = client.call("GET", f"/api/imports/{import_id}")
-        line = progress(answer.json())
-        if line != shown and not quiet:
-            say(line)
-        shown = line
-        if answer.json()["state"] in ENDED:
-            return answer
-        time.sleep(EVERY)
-
-
 def progress(found: dict[str, Any]) -> str:
     """One line: how far it is."""
     counts = [f"{found[name]} {words}" for name, words in IMPORT_COUNTS.items() if found[name]]
@@ -109,8 +96,17 @@ def progress(found: dict[str, Any]) -> str:
     return f"{found['state']}: {found['listed']} listed, {', '.join(counts) or 'none handled'}{speed}{left}{problem}"
 
 
-def show_import(out: Console, found: dict[str, Any]) -> None:
-    """One import whole, with where to look at what is not done."""
+def options_of(payload: dict[str, Any], flow_link: str) -> str:
+    """What a preview was narrowed by, as it is typed: the import is narrowed by the same."""
+    given = [("--flow-link", flow_link)] if flow_link else []
+    given += [(f"--{name.replace('_', '-')}", payload[name]) for name in RANGE if name in payload]
+    given += [("--id", each) for each in payload.get("ids", ())]
+    given += [("--choice", f"{name}={choice}") for name, choice in payload.get("choices", {}).items()]
+    return "".join(f" {name} {shlex.quote(value)}" for name, value in given)
+
+
+def show_import(out: Console, found: dict[str, Any], options: str | None = None) -> None:
+    """One import whole, with where to look at what is not done. `options`: what a preview was asked with, if known."""
     tables.facts(
         out,
         {
@@ -132,7 +128,7 @@ def show_import(out: Console, found: dict[str, Any]) -> None:
     if found["conflict_kinds"]:
         rows = ((k["name"], k["count"], k["title"], k["choice"], k["remedy"]) for k in found["conflict_kinds"])
         out.print(tables.table(("Conflict", "How many", "What", "What becomes of them", "What ends it"), rows))
-    _say_what_to_do(found)
+    _say_what_to_do(found, options)
 
 
 def _use(found: dict[str, Any]) -> str:
@@ -141,7 +137,7 @@ def _use(found: dict[str, Any]) -> str:
     return f"{found['app_account']}: {rate}, {found['under_way']} under way{pause}"
 
 
-def _say_what_to_do(found: dict[str, Any]) -> None:
+def _say_what_to_do(found: dict[str, Any], options: str | None) -> None:
     if found["over_quota"]:
         say(
             f"{found['over_quota']} of the new ones would pass the limit of {found['quota']} at the other side, where "
@@ -149,7 +145,8 @@ def _say_what_to_do(found: dict[str, Any]) -> None:
         )
     if found["dry_run"]:
         say(f"Each that would not be linked, and why: tandem imports report {found['id']}")
-        say(f"To import: tandem import {found['kind']}")
+        same = " and the options of this preview" if options is None else options
+        say(f"To import: tandem import {found['kind']}{same}")
         return
     if found["left_out"] or found["failed"]:
         say(f"Each that is not linked, why, and what to do: tandem imports report {found['id']}")
@@ -204,13 +201,4 @@ def report(
     say(f"{entities} that are not linked are in {output}")
 
 
-def _change(name: str, text: str) -> None:
-    def change(import_id: Annotated[str, typer.Argument(metavar="IMPORT")]) -> None:
-        show_import(client.out(), client.call("POST", f"/api/imports/{import_id}/{name}").json())
-
-    app.command(name, help=text)(change)
-
-
-_change("pause", "Stop listing after the page in hand; what is in the log already is handled all the same.")
-_change("resume", "Go on where it was paused.")
-_change("cancel", "Stop for good; what is in the log already is handled all the same.")
+stoppable.add_changes(app, "import", show_import, does="listing", done="in the log")

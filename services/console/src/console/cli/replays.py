@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from console.cli import client, tables
+from console.cli import client, stoppable, tables
 from console.cli.terminal import say
 from console.pages.words import REPLAY_COUNTS
-
-EVERY = 1.0
-"""Seconds between two checks of a replay."""
-ENDED = ("done", "cancelled", "failed", "paused")
 
 app = typer.Typer(help="Replays: how far they are, and what came of them.", no_args_is_help=True)
 
@@ -41,7 +36,7 @@ def replay(
     given |= {"entities": entities or [], "types": types or [], "dry_run": dry_run}
     asked = client.call("POST", "/api/replays", body={key: value for key, value in given.items() if value})
     if wait:
-        asked = follow(str(asked.json()["id"]), quiet=json)
+        asked = stoppable.follow(f"/api/replays/{asked.json()['id']}", progress, quiet=json)
     client.print_json(asked) if json else show_replay(client.out(), asked.json())
     raise typer.Exit(1 if asked.json()["state"] == "failed" else 0)
 
@@ -49,20 +44,6 @@ def replay(
 def _time(text: str) -> str:
     """A day alone begins at midnight, UTC."""
     return f"{text}T00:00:00Z" if len(text) == len("2026-11-01") else text
-
-
-def follow(replay_id: str, *, quiet: bool) -> Any:
-    """Look again until it has ended, or waits for a person. A line for each change."""
-    shown = ""
-    while True:
-        answer = client.call("GET", f"/api/replays/{replay_id}")
-        line = progress(answer.json())
-        if line != shown and not quiet:
-            say(line)
-        shown = line
-        if answer.json()["state"] in ENDED:
-            return answer
-        time.sleep(EVERY)
 
 
 def progress(found: dict[str, Any]) -> str:
@@ -128,13 +109,4 @@ def show(replay_id: ReplayId, json: client.AsJson = False) -> None:
     client.print_json(answer) if json else show_replay(client.out(), answer.json())
 
 
-def _change(name: str, text: str) -> None:
-    def change(replay_id: ReplayId) -> None:
-        show_replay(client.out(), client.call("POST", f"/api/replays/{replay_id}/{name}").json())
-
-    app.command(name, help=text)(change)
-
-
-_change("pause", "Stop sending after the page in hand; what is sent already is handled all the same.")
-_change("resume", "Go on where it was paused.")
-_change("cancel", "Stop for good; what is sent already is handled all the same.")
+stoppable.add_changes(app, "replay", show_replay, does="sending", done="sent")

@@ -12,9 +12,9 @@ from shared.flows.runs import Run
 from sqlmodel import Session
 
 from console.api import asked, decisions, invoices, links, models, pending
-from console.api.errors import ApiError, BadRequest, NotNow, describe
+from console.api.errors import ApiError, BadRequest, NotNow
 from console.api.state import State, StateDep
-from console.pages.views import back_to, form_of, render
+from console.pages.views import back_to, form_of, refused, render
 from console.projection import pending as tables
 
 router = APIRouter(include_in_schema=False)
@@ -29,8 +29,7 @@ async def decide(request: Request, state: StateDep, run_id: str) -> Response:
     try:
         await _decide(state, run_id, form.get("choice", ""), form.get("reason", ""))
     except (ApiError, SyncError) as error:
-        code, _, message, what_to_do = describe(error)
-        return render("problem.html", state, code, message=message, what_to_do=what_to_do)
+        return refused(state, error)
     return back_to("conflicts", form, "decided")
 
 
@@ -48,8 +47,7 @@ async def decide_invoice(request: Request, state: StateDep) -> Response:
         code, message, what = 400, "a decision needs a reason of 1 to 500 characters", "go back and say why"
         return render("problem.html", state, code, message=message, what_to_do=what)
     except (ApiError, SyncError) as error:
-        code, _, message, what_to_do = describe(error)
-        return render("problem.html", state, code, message=message, what_to_do=what_to_do)
+        return refused(state, error)
     return back_to("invoices", form, "decided")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -13,10 +12,11 @@ from shared.errors import SyncError
 from sqlmodel import Session
 
 from console.api import imports
-from console.api.errors import ApiError, BadRequest, Unknown, describe
+from console.api.errors import ApiError, BadRequest, Unknown
 from console.api.imports import ImportBody, ImportPayload
 from console.api.state import State, StateDep
-from console.pages.views import back_to, form_of, render
+from console.api.stoppable import Change
+from console.pages.views import back_to, form_of, refused
 from console.projection import queries
 
 router = APIRouter(include_in_schema=False)
@@ -31,7 +31,7 @@ async def trigger(request: Request, state: StateDep, link_id: str) -> Response:
     try:
         await imports.request_import(state, await asyncio.to_thread(_body, state, link_id, form))
     except (ApiError, SyncError) as error:
-        return _refused(state, error)
+        return refused(state, error)
     return back_to("imports", {}, "imported")
 
 
@@ -43,17 +43,17 @@ async def run(request: Request, state: StateDep, import_id: str) -> Response:
     try:
         await imports.request_import(state, await imports.as_import(state, import_id, choices))
     except (ApiError, SyncError) as error:
-        return _refused(state, error)
+        return refused(state, error)
     return back_to("imports", {}, "imported")
 
 
 @router.post("/imports/{import_id}/{change}")
-async def change(state: StateDep, import_id: str, change: Literal["pause", "resume", "cancel"]) -> Response:
+async def change(state: StateDep, import_id: str, change: Change) -> Response:
     """The other buttons of an import."""
     try:
         await imports.change_import(state, import_id, change)
     except (ApiError, SyncError) as error:
-        return _refused(state, error)
+        return refused(state, error)
     return back_to("imports", {}, "changed")
 
 
@@ -74,8 +74,3 @@ def _body(state: State, link_id: str, form: dict[str, str]) -> ImportBody:
     if form.get("do") == "preview":
         payload = payload.model_copy(update={"dry_run": True})
     return ImportBody(kind=kind.name, payload=payload, flow_link=link.id)
-
-
-def _refused(state: State, error: Exception) -> Response:
-    code, _, message, what_to_do = describe(error)
-    return render("problem.html", state, code, message=message, what_to_do=what_to_do)

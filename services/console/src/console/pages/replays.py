@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from shared.errors import SyncError
 
 from console.api import replays
-from console.api.errors import ApiError, BadRequest, describe
+from console.api.errors import ApiError, BadRequest
 from console.api.replays import ReplayBody
-from console.api.state import State, StateDep
-from console.pages.views import back_to, form_of, render
+from console.api.state import StateDep
+from console.api.stoppable import Change
+from console.pages.views import back_to, form_of, refused
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,7 +29,7 @@ async def ask(request: Request, state: StateDep) -> Response:
         entities = form.get("entities", "").replace(",", " ").split()
         await replays.request_replay(state, body.model_copy(update={"entities": entities, "dry_run": True}))
     except (ApiError, SyncError) as error:
-        return _refused(state, error)
+        return refused(state, error)
     return back_to("replays", {}, "replayed")
 
 
@@ -39,17 +39,17 @@ async def run(state: StateDep, replay_id: str) -> Response:
     try:
         await replays.run_again(state, replay_id)
     except (ApiError, SyncError) as error:
-        return _refused(state, error)
+        return refused(state, error)
     return back_to("replays", {}, "replayed")
 
 
 @router.post("/replays/{replay_id}/{change}")
-async def change(state: StateDep, replay_id: str, change: Literal["pause", "resume", "cancel"]) -> Response:
+async def change(state: StateDep, replay_id: str, change: Change) -> Response:
     """The other buttons of a replay."""
     try:
         await replays.change_replay(state, replay_id, change)
     except (ApiError, SyncError) as error:
-        return _refused(state, error)
+        return refused(state, error)
     return back_to("replays", {}, "changed")
 
 
@@ -60,8 +60,3 @@ def _time(form: dict[str, str], name: str) -> datetime | None:
         return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
     except ValueError as error:
         raise BadRequest(f"{text!r} is no time", "write it as 2026-11-01T12:00") from error
-
-
-def _refused(state: State, error: Exception) -> Response:
-    code, _, message, what_to_do = describe(error)
-    return render("problem.html", state, code, message=message, what_to_do=what_to_do)

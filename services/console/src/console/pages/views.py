@@ -181,9 +181,14 @@ async def change(request: Request, state: StateDep, letter_id: str, what: str) -
         else:
             raise BadRequest(f"a dead letter cannot be {what}ed", "go back and retry or discard it")
     except (BadRequest, NotNow, Unknown, SyncError) as error:
-        code, _, message, what_to_do = describe(error)
-        return render("problem.html", state, code, message=message, what_to_do=what_to_do)
+        return refused(state, error)
     return back_to("dead-letters", form, "retried" if what == "retry" else "discarded")
+
+
+def refused(state: State, error: Exception) -> HTMLResponse:
+    """The page that says why a form was refused, and what to do."""
+    code, _, message, what_to_do = describe(error)
+    return render("problem.html", state, code, message=message, what_to_do=what_to_do)
 
 
 def back_to(page: str, form: dict[str, str], done: str) -> RedirectResponse:

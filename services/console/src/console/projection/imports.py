@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.errors import Conflict, ConnectionClosed
-from shared.flows.imports import ImportProgress, ImportRequest, decode
+from shared.flows.imports import ImportProgress, ImportRequest, Imports
 from shared.flows.runs import TERMINAL_STATES, Run, decode_run
 from sqlalchemy import case, func, select
 from sqlmodel import Session, col
 
+from console.projection.asked import newest
 from console.projection.database import CHUNK
 from console.projection.pending import BLOCKED, HELD, HELD_OFF, WAITING
 from console.projection.tables import ImportRow, RunRow
@@ -66,14 +67,8 @@ def page(session: Session, limit: int) -> list[Imported]:
 
 
 def _found(session: Session, import_id: str = "", limit: int = 1) -> list[Imported]:
-    query = select(ImportRow)
-    if import_id:
-        query = query.where(col(ImportRow.of) == import_id)
-    records = [decode(row.record) for row in session.scalars(query)]
-    progress = {found.id: found for found in records if isinstance(found, ImportProgress)}
-    requests = [found for found in records if isinstance(found, ImportRequest)]
-    newest = sorted(requests, key=lambda request: (request.requested_at, request.id), reverse=True)
-    return [Imported(request, progress.get(request.id), _outcome(session, request.id)) for request in newest[:limit]]
+    found = newest(session, ImportRow, Imports(), import_id, limit)
+    return [Imported(request, progress, _outcome(session, request.id)) for request, progress in found]
 
 
 BEST = {"succeeded": 0, "in_sync": 1, "parked": 2, "running": 3}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from shared.flows.replays import ReplayProgress, ReplayRequest, decode
+from shared.flows.replays import ReplayProgress, ReplayRequest, Replays
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
+from console.projection.asked import newest
 from console.projection.imports import outcome_of
 from console.projection.tables import ReplayRow, RunRow
 
@@ -43,14 +44,8 @@ def page(session: Session, limit: int) -> list[Replayed]:
 
 
 def _found(session: Session, replay_id: str = "", limit: int = 1) -> list[Replayed]:
-    query = select(ReplayRow)
-    if replay_id:
-        query = query.where(col(ReplayRow.of) == replay_id)
-    records = [decode(row.record) for row in session.scalars(query)]
-    progress = {found.id: found for found in records if isinstance(found, ReplayProgress)}
-    requests = [found for found in records if isinstance(found, ReplayRequest)]
-    newest = sorted(requests, key=lambda request: (request.requested_at, request.id), reverse=True)
-    return [Replayed(request, progress.get(request.id), _by_link(session, request.id)) for request in newest[:limit]]
+    found = newest(session, ReplayRow, Replays(), replay_id, limit)
+    return [Replayed(request, progress, _by_link(session, request.id)) for request, progress in found]
 
 
 def _by_link(session: Session, replay_id: str) -> dict[str, Counter[Outcome]]:

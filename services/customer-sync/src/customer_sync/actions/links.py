@@ -10,7 +10,6 @@ from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import TogaiAccount
 from shared.domains.customers.stripe import LinkChange, LinkChanged
 from shared.errors import Malformed, NotFound, NotReady
-from shared.events import envelope as envelopes
 from shared.flows.recheck import recheck_requested
 from shared.identity import Ref
 from shared.linking.claims import now
@@ -154,4 +153,4 @@ async def _wake(context: Context, *refs: str) -> None:
     for ref in refs:
         event_id = f"{context.run.event}-{Ref.parse(ref).app}"
         recheck = recheck_requested(ref, event_id, context.run.connection, now(), cause=context.run.id)
-        await context.log.append(context.topics.events("customer"), ref, envelopes.encode(recheck))
+        await context.send_event(context.topics.events("customer"), recheck)

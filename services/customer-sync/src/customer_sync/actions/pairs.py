@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.errors import Conflict, Rejected, Waiting
-from shared.events import envelope as envelopes
 from shared.flows.recheck import replayed
 from shared.identity import Ref
 from shared.linking.claims import now
-from shared.linking.dry_run import end_if_dry, is_dry
+from shared.linking.dry_run import is_dry
 from shared.linking.mappings import Mapping
 from shared.linking.pairs import REMEMBERED_FOR
 from shared.runtime.actions import Context, Ended
@@ -103,12 +102,11 @@ async def leave_if_nothing_was_made(context: Context, held: Mapping) -> None:
 
 async def create_again(context: Context, ref: str) -> None:
     """The entity's creation as an event once more, for its run has ended and none waits for this."""
-    end_if_dry("changed", f"the creation of {ref} would be looked at again", ref)
     app = Ref.parse(ref).app
     what = "stripe.customer.created" if app == "stripe" else "togai.account.created"
     name, connection = f"{context.run.event}-created", context.connection(app)
     event = replayed(ref, what, name, connection, now(), cause=context.run.id)
-    await context.log.append(context.topics.replay("customer"), ref, envelopes.encode(event))
+    await context.send_event(context.topics.replay("customer"), event)
 
 
 def refused(error: Rejected, entity: str) -> Waiting:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 from shared.connections import FlowLink
-from shared.domains import BUILT_IN, TRIGGERS, trigger_alias
+from shared.domains import BUILT_IN, trigger_alias
 from shared.errors import Malformed, SyncError
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
@@ -123,7 +123,7 @@ class Replayer:
             return
         for name in self._request.flow_links:
             link = self._registry.links.get(name)
-            if link and self._request.wants(event, replayed_types(link)) and (found := self._for_link(event, link)):
+            if link and self._request.wants(event, link) and (found := self._for_link(event, link)):
                 yield found
 
     def _for_link(self, event: Envelope, link: FlowLink) -> Envelope | None:
@@ -151,12 +151,6 @@ class Replayer:
     async def _keep(self, **changes: Any) -> None:
         self.progress = msgspec.structs.replace(self.progress, updated_at=_now(), **changes)
         await self._kafka.append(self._topics.replays, self.progress.key, replays.encode(self.progress))
-
-
-def replayed_types(link: FlowLink) -> frozenset[str]:
-    """The events that start a link's flow, but for what a person asked for: that is asked for again by a person."""
-    flow = BUILT_IN.get(link.flow)
-    return frozenset(name for name in (flow.triggers if flow else ()) if TRIGGERS[name].brought != "person")
 
 
 def _now() -> str:

@@ -8,7 +8,6 @@ from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices import INVOICE
 from shared.domains.invoices.by_hand import InvoiceDecided, InvoiceDecision
 from shared.errors import NotFound, Waiting
-from shared.events import envelope as envelopes
 from shared.flows.recheck import replayed
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
@@ -65,4 +64,4 @@ async def _recheck(context: Context, refs: tuple[str, ...]) -> None:
         )
         name = f"{context.run.event}-{app}"
         event = replayed(ref, AGAIN[app], name, connection, datetime.now(UTC), cause=context.run.id)
-        await context.log.append(context.topics.replay(context.domain.noun), ref, envelopes.encode(event))
+        await context.send_event(context.topics.replay(context.domain.noun), event)

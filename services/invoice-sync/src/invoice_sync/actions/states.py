@@ -12,7 +12,6 @@ from shared.domains.invoices import INVOICE
 from shared.domains.invoices.stripe import InvoiceSnapshot, StripeFact, StripeInvoiceNamed
 from shared.domains.invoices.togai import InvoiceToRecord, Recorded
 from shared.errors import NotFound, Waiting
-from shared.events import envelope as envelopes
 from shared.events.envelope import Origin
 from shared.flows.recheck import replayed
 from shared.identity import Ref
@@ -87,7 +86,7 @@ async def _append_again(context: Context, client: StripeApp, wanted: StripeInvoi
     for ref in known:
         name, now = f"{run.event}-{Ref.parse(ref).id}", datetime.now(UTC)
         again = replayed(ref, run.event_type, name, run.connection, now, cause=run.id, origin=cast(Origin, run.origin))
-        await context.log.append(topic, ref, envelopes.encode(again))
+        await context.send_event(topic, again)
     raise Ended("skipped", f"{payment} paid {', '.join(found)}: the event goes on under it", tuple(known))
 
 

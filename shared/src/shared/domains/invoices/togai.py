@@ -6,10 +6,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from shared.apps.togai.bodies import WRAPPERS, objects
+from shared.apps.togai.bodies import WRAPPERS, entity_in, names_no
 from shared.domains.model import Action, Trigger
-from shared.errors import Malformed
-from shared.identity import is_id
 from shared.model import Model
 
 WRAPPED = (*WRAPPERS, "invoice", "order")
@@ -147,20 +145,15 @@ class Counted(Model):
 
 def invoice(body: Any) -> tuple[str, str] | None:
     """The invoice that a webhook is about, by probing: `invoiceId` anywhere first, then the `id` of an invoice."""
-    found = list(objects(body, WRAPPED))
-    named = [one.get(name) for one in found for name in ("invoiceId", "orderId")]
-    own = [one.get("id") for one in found if "invoiceClass" in one or str(one.get("id")).startswith(PREFIX)]
-    return next((("invoice", entity) for entity in (*named, *own) if is_id(entity)), None)
+    found = entity_in(body, WRAPPED, ("invoiceId", "orderId"), mark="invoiceClass", prefix=PREFIX)
+    return ("invoice", found) if found else None
 
 
 def invoice_named(body: Any) -> InvoiceNamed:
     """Raises Malformed if the body names no invoice."""
     found = invoice(body)
     if not found:
-        raise Malformed(
-            "the webhook from Togai names no invoice: check that the flow's action payload is exactly "
-            '{"payload": "request"}; the poller finds the invoice too'
-        )
+        raise names_no("invoice")
     return InvoiceNamed(invoice_id=found[1])
 
 

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from shared.apps.togai.bodies import WRAPPERS, objects
+from shared.apps.togai.bodies import WRAPPERS, entity_in, names_no
 from shared.domains.model import Action, Trigger
 from shared.domains.plans.prices import PlanCatalog, PlanPrice
 from shared.errors import Malformed
-from shared.identity import LONGEST_ID, is_id
+from shared.identity import LONGEST_ID
 from shared.model import Model
 
 SEPARATOR = "~"
@@ -159,20 +159,15 @@ def _subject(body: Any) -> tuple[str, str] | None:
 
 def price_plan(body: Any) -> tuple[str, str] | None:
     """The plan that a webhook is about, by probing: `pricePlanId` anywhere first, then the `id` of a plan."""
-    found = list(objects(body, WRAPPED))
-    named = [one.get("pricePlanId") for one in found]
-    own = [one.get("id") for one in found if "pricingSchedule" in one or str(one.get("id")).startswith(PREFIX)]
-    return next((("price_plan", entity) for entity in (*named, *own) if is_id(entity)), None)
+    found = entity_in(body, WRAPPED, ("pricePlanId",), mark="pricingSchedule", prefix=PREFIX)
+    return ("price_plan", found) if found else None
 
 
 def plan_named(body: Any) -> PlanNamed:
     """Raises Malformed if the body names no price plan."""
     found = price_plan(body)
     if not found:
-        raise Malformed(
-            "the webhook from Togai names no price plan: check that the flow's action payload is exactly "
-            '{"payload": "request"}; the poller finds the plan too'
-        )
+        raise names_no("price plan")
     return PlanNamed(plan_id=found[1])
 
 
