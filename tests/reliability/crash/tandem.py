@@ -131,6 +131,10 @@ class Tandem:
         found = passings(self.stack.home / "journal", self._journal_start)
         return [passing for passing in found if passing.plan == self._plan.id]
 
+    def done_by_others(self) -> set[str]:
+        """Labels of all that other processes than the victim have ever done."""
+        return {p.point.label for p in passings(self.stack.home / "journal") if p.process != self.victim}
+
     @property
     def life(self) -> Forked:
         """The process that shall die."""
