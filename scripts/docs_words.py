@@ -203,6 +203,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "digest": "of its content",
         "seq": "counts its changes; of a Stripe customer the time of the last event",
         "newcomer": "of an account: it was made since the organization is ours, and is to have its Stripe customer",
+        "names": "the id at the other app that it names: a setting for its account, a Stripe customer in its metadata",
     },
     Poll: {
         "app_account": "`app:mode:account` that is asked",

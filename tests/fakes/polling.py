@@ -192,6 +192,7 @@ class FakeTogai(TogaiApp):
         self.rows: dict[str, dict[str, dict[str, Any]]] = {"customers": {}, "accounts": {}}
         self.calls: list[str] = []
         self.refused: set[str] = set()
+        self.named: dict[str, str] = {}
         self.ordered = True
         self.during: Callable[[], None] = lambda: None
         self._changed: dict[tuple[str, str], int] = {}
@@ -237,6 +238,16 @@ class FakeTogai(TogaiApp):
         """It sells nothing."""
         self.calls.append(f"price_plans {status}")
         return Page([], "")
+
+    async def settings_named(self, name: str, token: str = "") -> Page:
+        """The accounts that name a customer, in the order in which they did first."""
+        self.calls.append("settings")
+        if token in self.refused:
+            raise Rejected("Invalid nextToken", status=400)
+        start = int(token or 0)
+        page = list(self.named.items())[start : start + self.size]
+        rows = [{"id": name, "value": value, "entityType": "ACCOUNT", "entityId": account} for account, value in page]
+        return Page(rows, str(start + self.size) if rows else "")
 
     async def account(self, account_id: str) -> TogaiAccount:
         self.calls.append("account")

@@ -18,8 +18,10 @@ import msgspec
 from cryptography.fernet import Fernet
 from customer_sync.actions import IMPLEMENTATIONS
 from shared.apps import APPS
+from shared.apps.stripe.readers.entities import from_event
 from shared.apps.stripe.webhooks import stripe_event
 from shared.apps.togai.readers.rows import Change, account_entity, customer_entity, events
+from shared.apps.togai.readers.settings import setting_entity
 from shared.apps.togai.webhooks import togai_event
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection
@@ -33,7 +35,7 @@ from shared.flows.runs import DeadLetter, Run, decode_dead_letter, decode_run
 from shared.identity import CONSOLE_SOURCE, Ref
 from shared.linking import mappings
 from shared.linking.claims import Links
-from shared.linking.index import Entity, normalized_email
+from shared.linking.index import Entity
 from shared.linking.index import encode as encode_entity
 from shared.linking.mapping_index import RelationIndex
 from shared.linking.pair_writes import PairWrites
@@ -214,14 +216,9 @@ class InProcess(Vendors):
         for body in reversed([event for event in found if event["id"] not in known]):
             known.add(body["id"])
             envelope = stripe_event(json.dumps(body).encode(), connection, subject_of)
-            entity = body["data"]["object"]
-            if entity.get("object") == "customer":
-                await self._index(envelope.aggregate, entity.get("email"), gone=bool(entity.get("deleted")))
+            if entity := from_event(connection.app_account, json.dumps(body).encode()):
+                await self.log.append(self.topics.index, entity.ref, encode_entity(entity))
             self.deliver(envelope)
-
-    async def _index(self, ref: str, email: str | None, *, gone: bool = False) -> None:
-        entity = Entity(ref=ref, state="deleted" if gone else "active", email=normalized_email(email))
-        await self.log.append(self.topics.index, ref, encode_entity(entity))
 
     async def _poll_togai(self) -> None:
         connection = self.registry.connections["togai"]
@@ -240,6 +237,10 @@ class InProcess(Vendors):
             change = Change(found, row, customers[row["customerId"]], made=made and found.state == "active")
             for envelope in events(change, connection, datetime.now(UTC)):
                 self.deliver(envelope)
+        for row in state["settings"]:
+            setting = setting_entity(connection.app_account, self.settings.stripe_customer_setting, row)
+            if setting and self.registry.index.get(setting.ref) != setting:
+                await self.log.append(self.topics.index, setting.ref, encode_entity(setting))
 
     def deliver(self, envelope: Envelope) -> None:
         """An event that comes in, as ingress appends it. Nobody reads those of a service that does not run."""

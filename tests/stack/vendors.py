@@ -72,6 +72,16 @@ class Vendors:
         assert answer.is_success, answer.text
         return str(answer.json()["value"])
 
+    def name(self, account: str, customer: str) -> None:
+        """A person lets an account's Settings name a Stripe customer, or nobody."""
+        setting = {"id": "StripeCustomerId", "name": "Stripe", "value": customer, "dataType": "STRING"}
+        body = setting | {"entityType": "ACCOUNT", "entityId": account, "namespace": "USER"}
+        self.call("togai", "POST", "/settings", json=body)
+
+    def organization(self) -> list[str]:
+        """Ids of the accounts at Togai."""
+        return sorted(row["id"] for row in self.call("togai", "GET", "/accounts", params={"pageSize": 100})["data"])
+
     def writes(self) -> int:
         """Calls at both sides that were no reads."""
         return sum(

@@ -11,13 +11,13 @@ from shared.runtime.registry import Registry
 from shared.settings import Settings
 
 
-def test_an_app_account_is_indexed_when_both_its_lists_were_read_once() -> None:
+def test_an_app_account_is_indexed_when_all_its_lists_were_read_once() -> None:
     """Before that an address that is not found says nothing."""
-    registry, kinds = Registry(), ("togai-customers", "togai-accounts")
+    registry, kinds = Registry(), ("togai-customers", "togai-accounts", "togai-settings")
     assert [poll.kind for poll in registry.not_indexed("togai:test:o")] == list(kinds)
 
     kind: PollKind
-    for kind in ("togai-customers", "togai-accounts"):
+    for kind in kinds:
         registry.polls.apply(Poll(app_account="togai:test:o", kind=kind, complete=True))
     assert registry.not_indexed("togai:test:o") == []
     assert registry.not_indexed("togai:test:other") != []

@@ -15,7 +15,7 @@ from typing import Any
 
 from countryguess import guess_country
 from shared.apps.stripe import models as stripe
-from shared.apps.stripe.models import StripeAddress, StripeCustomer
+from shared.apps.stripe.models import TOGAI_ACCOUNT_ID, StripeAddress, StripeCustomer
 from shared.apps.togai import models as togai
 from shared.apps.togai.models import NewAccount, NewCustomer, NewSetting, TogaiAccount, TogaiAddress, TogaiCustomer
 from shared.domains.customers.stripe import NewStripeCustomer
@@ -24,7 +24,6 @@ from shared.domains.customers.writes import ADDRESS_FIELDS
 from shared.errors import Waiting
 
 TOGAI_CUSTOMER_ID = "togai_customer_id"
-TOGAI_ACCOUNT_ID = "togai_account_id"
 INVOICE_CURRENCY = "togai_invoice_currency"
 """Names in a Stripe customer's metadata; the last is a person's choice for an account that is yet to be made."""
 

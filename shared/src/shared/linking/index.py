@@ -23,7 +23,9 @@ class Entity(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What was last seen of an entity. A record keyed by `ref`.
 
     - `email`: normalized, of an account without one that of its customer; empty if there is none.
-    - `parent`: the Togai customer of an account.
+    - `parent`: the Togai customer of an account, the account of a setting.
+    - `names`: the id at the other app that it names as its partner, as a Stripe customer's metadata do, and a setting
+      for its account.
     - `digest`: of the content, to see a change by; `seq` counts the changes and makes the ids of their events.
     - `newcomer`: an account that was made since its organization is ours: it is to have its other side.
     """
@@ -35,6 +37,7 @@ class Entity(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     digest: str = ""
     seq: int = 0
     newcomer: bool = False
+    names: str = ""
     schemaversion: str = SCHEMA_VERSION
 
 
@@ -71,6 +74,7 @@ class EntityIndex:
         self._by_ref: dict[str, Entity] = {}
         self._by_email: dict[tuple[str, str], dict[str, None]] = {}
         self._children: dict[str, dict[str, None]] = {}
+        self._naming: dict[tuple[str, str], dict[str, None]] = {}
 
     def __len__(self) -> int:
         return len(self._by_ref)
@@ -83,6 +87,8 @@ class EntityIndex:
             self._by_email.setdefault(_place(entity), {})[entity.ref] = None
         if entity.parent:
             self._children.setdefault(entity.parent, {})[entity.ref] = None
+        if entity.names and entity.state != "deleted":
+            self._naming.setdefault(_named(entity), {})[entity.ref] = None
 
     def _is_linked(self, ref: str) -> bool:
         found = Ref.parse(ref)
@@ -93,6 +99,7 @@ class EntityIndex:
             return
         _remove(self._by_email, _place(known), known.ref)
         _remove(self._children, known.parent, known.ref)
+        _remove(self._naming, _named(known), known.ref)
 
     def get(self, ref: str) -> Entity | None:
         return self._by_ref.get(ref)
@@ -105,6 +112,11 @@ class EntityIndex:
         """What stands under an entity, as the accounts of a Togai customer."""
         return [self._by_ref[ref] for ref in self._children.get(parent, ())]
 
+    def naming(self, app_account: str, named: str) -> list[str]:
+        """Refs of those of an app account that name an id at the other app."""
+        found = (self._by_ref[ref] for ref in self._naming.get((app_account, named), ()))
+        return [entity.parent or entity.ref for entity in found]
+
     def of(self, app_account: str, noun: str) -> list[Entity]:
         """Everything of one kind at one app account."""
         start = f"{app_account}/{noun}/"
@@ -113,6 +125,10 @@ class EntityIndex:
 
 def _place(entity: Entity) -> tuple[str, str]:
     return (entity.ref.partition("/")[0], entity.email)
+
+
+def _named(entity: Entity) -> tuple[str, str]:
+    return (entity.ref.partition("/")[0], entity.names)
 
 
 def _remove(places: dict[K, dict[str, None]], place: K, ref: str) -> None:

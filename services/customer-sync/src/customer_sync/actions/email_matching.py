@@ -64,7 +64,7 @@ async def other_side(context: Context, candidate: LinkCandidate) -> str:
     held = claim_of(context, candidate.ref)
     if not candidate.match.value or (held and held.state == "separate"):
         return ""
-    _await_index(context)
+    await_index(context)
     others = _others(context, candidate, address)
     if not others:
         if context.run.origin == "backfill" and (doubles := _doubles(context, candidate, address)):
@@ -75,13 +75,14 @@ async def other_side(context: Context, candidate: LinkCandidate) -> str:
             # What it has just made at the other side may be the candidate, which its claim does not name yet.
             raise NotReady(f"run {held.run} is about to link {held.source}: looking again", code="claimed")
     rivals = _rivals(context, candidate, address)
-    free = len(others) == 1 and not rivals and _holder(context, others[0]) is None
+    free = len(others) == 1 and not rivals and holder(context, others[0]) is None
     if free and not context.claims.index.unlinked(others[0]):
         return others[0] if await _has_address(context, others[0], address) else ""
     raise _conflict(context, candidate, others, rivals)
 
 
-def _await_index(context: Context) -> None:
+def await_index(context: Context) -> None:
+    """Raises NotReady until the index of both sides has been filled once."""
     for app in ("togai", "stripe"):
         for poll in context.registry.not_indexed(context.account(app)):
             raise NotReady(
@@ -105,7 +106,7 @@ def _rivals(context: Context, candidate: LinkCandidate, address: str) -> list[st
     """Unlinked objects on the entity's own side that have its address too, its siblings among them."""
     own = candidate.ref.partition("/")[0]
     found = [entity.ref for entity in context.registry.index.with_email(own, address)]
-    return [ref for ref in found if ref != candidate.ref and _holder(context, ref) is None]
+    return [ref for ref in found if ref != candidate.ref and holder(context, ref) is None]
 
 
 def _doubles(context: Context, candidate: LinkCandidate, address: str) -> list[str]:
@@ -124,7 +125,7 @@ def _is_siblings(context: Context, candidate: LinkCandidate, ref: str) -> bool:
     return bool(holder and candidate.parent and candidate.parent in holder.also)
 
 
-def _holder(context: Context, ref: str) -> Mapping | None:
+def holder(context: Context, ref: str) -> Mapping | None:
     """Who holds a candidate. Raises NotReady while that is a claim: it may yet be withdrawn."""
     for mapping in context.claims.index.holders_of(ref):
         if mapping.state == "claimed":
@@ -150,7 +151,7 @@ async def _has_address(context: Context, ref: str, address: str) -> bool:
 
 
 def _conflict(context: Context, candidate: LinkCandidate, others: list[str], rivals: list[str]) -> Conflict:
-    linked = [ref for ref in others if _holder(context, ref)]
+    linked = [ref for ref in others if holder(context, ref)]
     names = ", ".join(Ref.parse(ref).id for ref in others)
     app = candidate.other.title()
     if rivals:

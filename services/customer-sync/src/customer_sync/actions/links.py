@@ -6,6 +6,7 @@ The ids at the vendors follow the link, and what waited for the decision goes on
 from __future__ import annotations
 
 from shared.apps.stripe.client import StripeApp
+from shared.apps.stripe.models import TOGAI_ACCOUNT_ID
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import TogaiAccount
 from shared.domains.customers.stripe import LinkChange, LinkChanged
@@ -19,7 +20,7 @@ from shared.runtime.actions import Context, Ended, Result
 from customer_sync.actions.pairs import create_again, end_if_of_others, is_unlinked
 from customer_sync.actions.revert import revert
 from customer_sync.actions.togai_settings import ACCOUNT
-from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID
+from customer_sync.decide import TOGAI_CUSTOMER_ID
 
 
 async def change_link(context: Context, wanted: LinkChange) -> Result:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
-from shared.apps.stripe.models import StripeCustomer
+from shared.apps.stripe.models import TOGAI_ACCOUNT_ID, StripeCustomer
 from shared.errors import Conflict, Rejected, Waiting
 from shared.flows.recheck import replayed
 from shared.identity import Ref
@@ -15,8 +15,6 @@ from shared.linking.dry_run import is_dry
 from shared.linking.mappings import Mapping
 from shared.linking.pairs import REMEMBERED_FOR
 from shared.runtime.actions import Context, Ended
-
-from customer_sync.decide import TOGAI_ACCOUNT_ID
 
 
 def end_if_made_elsewhere(context: Context, pair: Mapping, subject: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from shared.apps.stripe.client import StripeApp
-from shared.apps.stripe.models import StripeCustomer
+from shared.apps.stripe.models import TOGAI_ACCOUNT_ID, StripeCustomer
 from shared.domains.customers.stripe import CustomerMade, NewStripeCustomer, TogaiIds, Written
 from shared.errors import (
     Conflict,
@@ -25,6 +25,7 @@ from shared.runtime.creating import Creation, create, since
 from shared.setting_values import METADATA_KEYS_LIMIT
 
 from customer_sync.actions.email_matching import LinkCandidate, match_of, other_side
+from customer_sync.actions.naming import naming
 from customer_sync.actions.pairs import (
     check_named_account,
     end_if_linked_elsewhere,
@@ -35,7 +36,7 @@ from customer_sync.actions.pairs import (
     leave_if_nothing_was_made,
     refused,
 )
-from customer_sync.decide import TOGAI_ACCOUNT_ID, TOGAI_CUSTOMER_ID, stripe_customer
+from customer_sync.decide import TOGAI_CUSTOMER_ID, stripe_customer
 from customer_sync.fields import created_equal, is_same
 from customer_sync.values import ARCHIVED, METADATA, STATUS
 
@@ -62,6 +63,9 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
     if named and not another:
         why = f"the Settings of account {new.togai_account_id} name {new.stripe_customer_id}"
         return await _link(context, new, named, "setting", why, match)
+    if customer := await _naming(context, new.togai_account_id):
+        why = f"the metadata of {context.id_of(customer)} name account {new.togai_account_id}"
+        return await _link(context, new, customer, "metadata", why, match)
     candidate = LinkCandidate(account_ref, new.email, "stripe", match, customer_ref)
     if found := await _matched_by_email(context, candidate):
         what = f"{Ref.parse(found).id} is the only unlinked customer with the address {new.email}"
@@ -103,6 +107,20 @@ async def _another_was_made(context: Context, new: NewStripeCustomer) -> StripeC
         return None
     made = await _Customer(context, await context.client("stripe"), new.togai_account_id).find(since(held))
     return made if made and made.id != new.stripe_customer_id else None
+
+
+async def _naming(context: Context, account: str) -> str:
+    """The ref of the customer whose metadata name the account; empty for none."""
+
+    async def names(customer: str) -> bool:
+        client: StripeApp = await context.client("stripe")
+        try:
+            found = await client.retrieve_customer(customer)
+        except NotFound:
+            return False
+        return not found.deleted and found.metadata.get(TOGAI_ACCOUNT_ID) == account
+
+    return await naming(context, context.ref("togai", "account", account), "stripe", names)
 
 
 async def _matched_by_email(context: Context, candidate: LinkCandidate) -> str:

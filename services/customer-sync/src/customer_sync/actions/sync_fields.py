@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydantic import ValidationError
+from shared.apps.stripe.models import TOGAI_ACCOUNT_ID
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
 from shared.domains.customers.stripe import ChangedAccount, FieldsSynced
 from shared.domains.customers.togai import ChangedCustomer
@@ -14,7 +15,6 @@ from shared.runtime.sync_fields import sync_fields
 
 from customer_sync.actions.field_writes import CustomerPair, Shown, gone
 from customer_sync.actions.pairs import create_again, end_if_of_others
-from customer_sync.decide import TOGAI_ACCOUNT_ID
 from customer_sync.fields import may_fit_now, watched
 from customer_sync.values import METADATA
 

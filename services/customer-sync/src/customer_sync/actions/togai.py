@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
-from shared.apps.stripe.models import StripeCustomer
+from shared.apps.stripe.models import TOGAI_ACCOUNT_ID, StripeCustomer
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import NewCustomer, TogaiAccount
 from shared.domains.customers.togai import AccountId, CustomerAndAccount, NewTogaiCustomer
@@ -19,6 +19,7 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
 from customer_sync.actions.email_matching import LinkCandidate, match_of, other_side
+from customer_sync.actions.naming import naming
 from customer_sync.actions.pairs import (
     check_named_account,
     end_if_made_elsewhere,
@@ -31,7 +32,6 @@ from customer_sync.actions.pairs import (
 )
 from customer_sync.actions.togai_settings import ACCOUNT, names_customer, put_setting
 from customer_sync.decide import (
-    TOGAI_ACCOUNT_ID,
     Currencies,
     account_facts,
     phone_of,
@@ -46,6 +46,11 @@ ACTION = "togai.customer.create"
 ALREADY_THERE = (400, 409)
 """What Togai answers for a taken id is not documented: these may say so, and a read tells."""
 MADE = "made"
+WHY: dict[Rule, str] = {
+    "metadata": "the customer's metadata name it",
+    "setting": "its Settings name the customer",
+    "email": "nobody else has this address",
+}
 
 
 async def read_account(context: Context, wanted: AccountId) -> Result:
@@ -82,6 +87,8 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
         return await _link(context, customer, named, "metadata", match)
     body, notes = _body(context, customer)
     _check_padding(context, customer, body)
+    if account := await _naming(context, stripe_ref):
+        return await _link(context, customer, account, "setting", match)
     candidate = LinkCandidate(stripe_ref, customer.email, "togai", match)
     if found := await _matched_by_email(context, candidate, context.ref("togai", "account", body.account.id)):
         return await _link(context, customer, context.id_of(found), "email", match)
@@ -232,6 +239,16 @@ def _check_padding(context: Context, customer: StripeCustomer, body: NewCustomer
         raise Waiting(f"the name of {customer.id} is too short for Togai: {unpadded(body.name)!r}", code="short_name")
 
 
+async def _naming(context: Context, stripe_ref: str) -> str:
+    """The account whose Settings name the customer; empty for none."""
+
+    async def names(account: str) -> bool:
+        return await names_customer(context, await context.client("togai"), account, context.id_of(stripe_ref))
+
+    found = await naming(context, stripe_ref, "togai", names)
+    return context.id_of(found) if found else ""
+
+
 async def _matched_by_email(context: Context, candidate: LinkCandidate, account_ref: str) -> str:
     """Whom the e-mail rule links, unless the create was begun already."""
     if held := context.claims.index.open_claim(candidate.ref):
@@ -295,8 +312,7 @@ async def _link(context: Context, customer: StripeCustomer, account_id: str, rul
         await put_setting(context, client, account.id, customer.id)
         customer_ref = context.ref("togai", "customer", account.customer_id)
         await context.claims.link(held, account_ref, rule, also=(customer_ref,))
-    why = f"the metadata of {customer.id} names it" if rule == "metadata" else "nobody else has this address"
-    notes = (f"account {account_id} linked: {why}",)
+    notes = (f"account {account_id} linked: {WHY[rule]}",)
     return _made(account.customer_id, account.id, False, notes, stripe_ref, account_ref)
 
 

@@ -15,6 +15,8 @@ EMAIL_LIMIT = 512
 PHONE_LIMIT = 20
 DESCRIPTION_LIMIT = 5000
 METADATA_VALUE_LIMIT = 500
+TOGAI_ACCOUNT_ID = "togai_account_id"
+"""Name in a customer's metadata of the Togai account that it is linked to, or is to be."""
 
 
 class StripeAddress(Model):

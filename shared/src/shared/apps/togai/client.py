@@ -178,6 +178,13 @@ class TogaiApp:
         except NotFound:
             return None
 
+    async def settings_named(self, name: str, token: str = "") -> Page:
+        """GET /settings: one page of the accounts' settings of a name, as they stand."""
+        filters = {"entity_type": "ACCOUNT", "setting_id": name, "namespace": USER_NAMESPACE}
+        params = {"nextToken": token} if token else filters | {"pageSize": str(LARGEST_PAGE)}
+        found = await self._call("GET", "/settings", params=params)
+        return Page(_rows(found, "settings"), str(found.get("nextToken") or ""))
+
     async def create_setting(self, name: str, value: str, entity_type: str, entity_id: str) -> None:
         """POST /settings: answers 201, or 204 without a body. Raises Rejected if it stands already."""
         new = NewSetting(id=name, value=value, name=name)

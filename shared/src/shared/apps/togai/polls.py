@@ -6,5 +6,6 @@ from shared.apps.polling import PollSpec
 
 CUSTOMERS = PollSpec("togai-customers", "customers", fills_index=True)
 ACCOUNTS = PollSpec("togai-accounts", "accounts", fills_index=True)
+SETTINGS = PollSpec("togai-settings", "settings that name customers", fills_index=True)
 INVOICES = PollSpec("togai-invoices", "invoices")
 PRICE_PLANS = PollSpec("togai-price-plans", "price plans")

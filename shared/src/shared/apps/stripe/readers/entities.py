@@ -5,9 +5,12 @@ An entry's `seq` is the `created` of the event that it was taken from, in epoch 
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from shared.identity import Ref
+from shared.apps.stripe.models import TOGAI_ACCOUNT_ID
+from shared.identity import Ref, is_id
 from shared.linking.index import Entity, normalized_email
 
 CUSTOMER_EVENTS = frozenset({"customer.created", "customer.updated", "customer.deleted"})
@@ -20,6 +23,7 @@ and what events show afterwards is taken in their order anyway.
 class _Customer(msgspec.Struct):
     id: str
     email: str | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class _Data(msgspec.Struct):
@@ -58,7 +62,9 @@ def _entity(app_account: str, customer: _Customer, seq: int, *, deleted: bool = 
     ref = str(Ref(app_account, "customer", customer.id))
     # Nobody asks for the address of one that is gone, and its entry stays for ever.
     email = "" if deleted else normalized_email(customer.email)
-    return Entity(ref=ref, state="deleted" if deleted else "active", email=email, seq=seq)
+    named = None if deleted else (customer.metadata or {}).get(TOGAI_ACCOUNT_ID)
+    names = named if is_id(named) else ""
+    return Entity(ref=ref, state="deleted" if deleted else "active", email=email, names=names, seq=seq)
 
 
 def supersedes(new: Entity, known: Entity | None, *, ties: bool) -> bool:
@@ -79,7 +85,7 @@ def listed_supersedes(new: Entity, known: Entity | None) -> bool:
     """Whether a list's state replaces what the index has: not if an event has shown a newer one, or the same."""
     if known is None:
         return True
-    return known.state != "deleted" and known.seq < new.seq and known.email != new.email
+    return known.state != "deleted" and known.seq < new.seq and (known.email, known.names) != (new.email, new.names)
 
 
 def keep_newest(found: dict[str, Entity], older: Entity) -> None:

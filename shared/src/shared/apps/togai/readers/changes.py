@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
 from shared.apps.polling import PollContext, PollSpec, started_poll
 from shared.apps.togai.client import Page, TogaiApp
 from shared.apps.togai.polls import INVOICES, PRICE_PLANS
-from shared.apps.togai.readers.paginator import leads_on, sorted_by_change
+from shared.apps.togai.readers.paginator import leads_on, page_at, sorted_by_change
 from shared.apps.togai.readers.rows import Row, entity_id, seconds
 from shared.connections import Connection
-from shared.errors import Malformed, Rejected
+from shared.errors import Malformed
 from shared.events.envelope import Envelope, timestamp
 from shared.identity import Ref, digest, source_of
 from shared.log import get_logger
@@ -83,7 +84,8 @@ class ChangeReader:
         statuses = self._changes.statuses
         left = list(statuses[statuses.index(status) :] if status in statuses else statuses)
         for _ in range(self._budget.calls_in(self._account, self._interval)):
-            page, token = await self._page(client, left[0], token)
+            ask = partial(self._changes.page, client, left[0])
+            page, token = await page_at(ask, token)
             for row in page.rows:
                 found += await self._take(row, since, connection)
                 newest = max(newest, seconds(row, "updatedAt"))
@@ -113,15 +115,6 @@ class ChangeReader:
     def _from(self, poll: Poll) -> float:
         """From which change on the list makes events (epoch seconds): never from before the organization was ours."""
         return max(epoch(poll.position) - OVERLAP, epoch(poll.since))
-
-    async def _page(self, client: TogaiApp, status: str, token: str) -> tuple[Page, str]:
-        """A page, and its token: one that the vendor does not take any more begins the list again."""
-        try:
-            return await self._changes.page(client, status, token), token
-        except Rejected:
-            if not token:
-                raise
-            return await self._changes.page(client, status, ""), ""
 
     async def _take(self, row: Row, since: float, connection: Connection) -> int:
         """Append an event for a row that was changed since. Returns how many were appended."""

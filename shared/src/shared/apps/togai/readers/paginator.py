@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from shared.apps.togai.client import TogaiApp
+from shared.apps.togai.client import Page, TogaiApp
 from shared.apps.togai.readers.rows import Row, seconds
 from shared.errors import Rejected
 from shared.log import get_logger
@@ -86,6 +86,16 @@ async def first_pages(client: TogaiApp, noun: Noun, go_on: Callable[[list[Row]],
                 break
             token = page.token
     return calls
+
+
+async def page_at(ask: Callable[[str], Awaitable[Page]], token: str) -> tuple[Page, str]:
+    """A page, and its token: one that the vendor does not take any more begins the list again."""
+    try:
+        return await ask(token), token
+    except Rejected:
+        if not token:
+            raise
+        return await ask(""), ""
 
 
 def leads_on(token: str, rows: list[Row], before: str) -> bool:
