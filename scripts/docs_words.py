@@ -229,6 +229,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "differences": "by field, what differs and stays so, the record below",
         "link": "the run that linked the two: what a former link agreed on says nothing",
         "overwrites": "epoch seconds of a first contact that replaced filled values by others",
+        "shown": "by side, digest of what the last look saw or wrote there: an event that shows the same is its echo",
         "settled": "a counter: the record with the higher one tells what was agreed on last and what differs",
         "at": "time of this record",
     },

@@ -227,3 +227,10 @@ def fits(text: str, limit: int, what: str, app: str) -> str:
             code="too_long",
         )
     return text
+
+
+def left_out(customer: StripeCustomer) -> str:
+    """What of a customer's address Togai does not take, in words; empty if nothing."""
+    notes: list[str] = []
+    togai_address(customer, notes)
+    return "; ".join(notes)

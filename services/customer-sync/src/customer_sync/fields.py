@@ -14,7 +14,7 @@ from shared.linking.mappings import app_of
 from shared.linking.pairs import Difference, Known, Side
 from shared.setting_values import OWNED_FIELDS
 
-from customer_sync.decide import togai_address, togai_name
+from customer_sync.decide import left_out, togai_name
 from customer_sync.values import (
     METADATA,
     STATUS,
@@ -91,10 +91,7 @@ class CustomerFields(FieldPolicy):
         return customers_own(name, seen.customer) == there
 
     def left_out(self, name: str) -> str:
-        notes: list[str] = []
-        if name == "address":
-            togai_address(self.seen.stripe, notes)
-        return "; ".join(notes)
+        return left_out(self.seen.stripe) if name == "address" else ""
 
     def refusal(self, to: Side, value: Value) -> str:
         if to == "stripe":
@@ -152,3 +149,10 @@ def created_equal(pair: Pair, owners: Mapping[str, str], values: Mapping[str, Va
     """What a pair that is just being made agrees on: the fields that its source owns, as they are written."""
     made = msgspec.structs.replace(pair, origin_app=app_of(pair.source))
     return {name: digest(value) for name, value in values.items() if owner_of(name, made, owners) == made.origin_app}
+
+
+def settles_all(agreed: Iterable[str], synced_metadata: Iterable[str]) -> bool:
+    """Whether a pair that was just made agrees on every field: what is left to agree on waits for a look at both. The
+    archive mark agrees with what is not archived.
+    """
+    return not {*names(synced_metadata), STATUS} - {*agreed, STATUS}

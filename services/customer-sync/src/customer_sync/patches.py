@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from shared.apps.stripe.models import StripeCustomer
+from shared.apps.stripe.models import StripeAddress, StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiAddress, TogaiCustomer
 from shared.domains.customers.writes import ADDRESS_FIELDS, TOGAI_STATUS
 from shared.linking.fields import Decision, Value
@@ -20,6 +20,7 @@ from customer_sync.values import (
     togai_value,
 )
 
+M = TypeVar("M", TogaiAccount, TogaiCustomer)
 ADDRESS = frozenset({"phone", "address"})
 """Fields that stand in the address at Togai."""
 
@@ -100,10 +101,24 @@ def former_params(params: Mapping[str, Any], customer: StripeCustomer) -> dict[s
     return found
 
 
+def after_params(customer: StripeCustomer, params: Mapping[str, Any]) -> StripeCustomer:
+    """A Stripe customer as an update is meant to leave it: an empty metadata value removes its key."""
+    metadata = customer.metadata | params.get("metadata", {})
+    plain = {name: params[name] or None for name in params if name not in ("metadata", "address")}
+    if "address" in params:
+        plain["address"] = StripeAddress.model_validate(params["address"]) if params["address"] else None
+    return customer.model_copy(update=plain | {"metadata": {key: value for key, value in metadata.items() if value}})
+
+
 def former_fields(changes: Mapping[str, Any], present: TogaiAccount | TogaiCustomer) -> dict[str, Any]:
     """What a PATCH at Togai replaces, in the same shape; None for what stood nowhere."""
     there = present.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {name: there.get(name) for name in changes}
+
+
+def after_changes(present: M, changes: Mapping[str, Any]) -> M:
+    """An account or a customer as a PATCH at Togai is meant to leave it."""
+    return type(present).model_validate(present.model_dump(mode="json", by_alias=True) | dict(changes))
 
 
 def carried(decision: Decision, seen: PairSnapshot, metadata: Iterable[str]) -> dict[str, Value]:

@@ -15,7 +15,7 @@ from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.linking import pairs
 from shared.linking.claims import now
-from shared.linking.dry_run import end_if_dry
+from shared.linking.dry_run import end_if_dry, is_dry
 from shared.linking.mappings import Mapping as Pair
 from shared.linking.pairs import (
     REMEMBERED_FOR,
@@ -37,6 +37,7 @@ OVERWRITES = 20
 """Pairs whose first contact may replace filled values within the same time before a person is asked."""
 
 Clock = Callable[[], float]
+EMPTY: Mapping[Side, str] = {}
 
 
 class PairWrites:
@@ -123,14 +124,17 @@ class PairWrites:
         agreed: Mapping[str, str],
         differences: Mapping[str, Difference],
         written: bool,
+        shown: Mapping[Side, str] = EMPTY,
     ) -> None:
-        """Record what both sides agree on now and what stays different, if it is not what is known. `written` tells
-        that all calls of the last announcement were answered.
+        """Record what both sides agree on now, what stays different and what they show, if it is not what is known.
+        `written` tells that all calls of the last announcement were answered.
 
         Raises NotReady if the other side's record moved meanwhile: the next comparison sees both.
         """
         own = self._own(pair, side)
-        if not written and dict(agreed) == seen.agreed and dict(differences) == seen.differences:
+        settled = not written and dict(agreed) == seen.agreed and dict(differences) == seen.differences
+        # That it was looked at is nothing that a dry run would change.
+        if settled and (dict(shown) == seen.shown or is_dry.get()):
             return
         unseen = self._unseen(_without_last(own, run) if written else own.open)
         at = self._clock()
@@ -143,12 +147,15 @@ class PairWrites:
             open=unseen,
             agreed=dict(agreed),
             differences=dict(differences),
+            shown=dict(shown),
             settled=self._next(pair),
             writes=[*kept, at] if written else kept,
         )
 
-    async def created(self, pair: Pair, side: Side, agreed: Mapping[str, str]) -> None:
-        """A pair is being made with equal values: remember them, before it is linked."""
+    async def created(
+        self, pair: Pair, side: Side, agreed: Mapping[str, str], shown: Mapping[Side, str] = EMPTY
+    ) -> None:
+        """A pair is being made with equal values: remember them, and what each side shows, before it is linked."""
         await self._append(
             PairState(
                 mapping=pair.id,
@@ -156,6 +163,7 @@ class PairWrites:
                 pair=list(pair.refs),
                 link=pair.run,
                 agreed=dict(agreed),
+                shown=dict(shown),
                 settled=self._next(pair),
                 at=self._now(),
             )

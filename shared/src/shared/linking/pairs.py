@@ -52,8 +52,9 @@ class PairState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     - `writes`: epoch seconds of the last writes to the pair; `overwrites`: of the first contact that replaced filled
       values by others, 0 if none did.
     - `differences`: by field.
-    - `settled`: a counter: each comparison sets it above both': `agreed` and `differences` of the record with the
-      higher one hold. Its place in the log does not tell, for a write is announced and taken back with older ones.
+    - `shown`: by side, digest of what the comparison saw or wrote there; none where that is not certain.
+    - `settled`: a counter: each comparison sets it above both': `agreed`, `differences` and `shown` of the record with
+      the higher one hold. Its place in the log does not tell, for a write is announced and taken back with older ones.
     """
 
     mapping: str
@@ -65,6 +66,7 @@ class PairState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     writes: list[float] = []
     overwrites: float = 0.0
     differences: dict[str, Difference] = {}
+    shown: dict[Side, str] = {}
     settled: int = 0
     at: str = ""
     schemaversion: str = SCHEMA_VERSION
@@ -103,7 +105,12 @@ class Known:
     open: tuple[Write, ...] = ()
     writes: tuple[float, ...] = ()
     differences: dict[str, Difference] = field(default_factory=dict)
+    shown: dict[Side, str] = field(default_factory=dict)
     records: dict[Side, PairState] = field(default_factory=dict)
+
+    def is_as_seen(self, side: Side, content: str) -> bool:
+        """Whether a side shows what the last comparison left there, and no write of ours may still land."""
+        return not self.open and self.shown.get(side) == content
 
 
 class PairStates:
@@ -150,6 +157,7 @@ class PairStates:
             open=tuple(write for _, state in records for write in state.open),
             writes=tuple(sorted(when for _, state in records for when in state.writes)),
             differences=records[-1][1].differences,
+            shown=records[-1][1].shown,
             records={state.side: state for _, state in records},
         )
 

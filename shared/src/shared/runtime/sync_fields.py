@@ -1,7 +1,8 @@
 """A linked pair is looked at: both sides are read, and where the owner of a field changed it, it is written.
 
 The event's own snapshot saves a read as long as nothing is to be written or shown: if it is stale, a later event
-follows. What is written is decided on what both sides said just before.
+follows. What is written is decided on what both sides said just before. An event that shows its side as the last look
+left it is the echo of that look, and asks for none.
 
 A write is announced before it is sent. Of a refused one the field that the vendor refused is left out and shown, the
 rest is sent again. What a write replaces stands in the run.
@@ -31,6 +32,15 @@ class PairFields(ABC):
     is_shown: bool = False
     """Whether a side is as the event showed it, and not as its vendor said just now."""
 
+    @property
+    @abstractmethod
+    def left(self) -> FieldPolicy:
+        """Both sides as they are meant to be after what was sent."""
+
+    @abstractmethod
+    def content(self, side: Side) -> str:
+        """Digest of all that the fields of a side are made of, as `left` has it."""
+
     @abstractmethod
     async def read_shown(self) -> None:
         """Ask for the side that the event showed: something is about to be written or shown. Raises Ended if it is
@@ -39,7 +49,9 @@ class PairFields(ABC):
 
     @abstractmethod
     async def send(self, to: Side, values: Mapping[str, Value]) -> list[FieldWrite]:
-        """Write values to a side. Raises Rejected if the vendor refused them, Ended if the side is gone."""
+        """Write values to a side, which `left` shows from then on. Raises Rejected if the vendor refused them, Ended if
+        the side is gone.
+        """
 
     async def read_again(self, to: Side) -> None:
         """One of several values was sent to a side: the next body must carry what it wrote."""
@@ -81,6 +93,11 @@ async def sync_fields(context: Context, pair: Pair, side: Side, fields: PairFiel
         decision = decide(fields.policy)
     written = decision.writes
     writes = await _write(context, pair, side, fields, decision) if written else []
+    left = decide(fields.left) if written else decision
+    certain = not left.writes
+    if certain:
+        # What a write had to leave out is shown at once: its echo asks for no look.
+        decision.agreed, decision.different = left.agreed, left.different
     await context.pairs.commit(
         pair,
         side,
@@ -89,6 +106,7 @@ async def sync_fields(context: Context, pair: Pair, side: Side, fields: PairFiel
         agreed=decision.agreed,
         differences=differences(decision, known, at),
         written=written,
+        shown={side: fields.content(side) for side in fields.policy.sides} if certain else {},
     )
     return Synced(decision, writes)
 

@@ -18,9 +18,19 @@ from shared.linking.mappings import Mapping
 from shared.linking.pairs import Known, Side
 from shared.runtime.actions import Context, Ended
 from shared.runtime.sync_fields import PairFields
+from shared.settings import Settings
 
+from customer_sync.content import stripe_content, togai_content
 from customer_sync.fields import CustomerFields
-from customer_sync.patches import carried, former_fields, former_params, stripe_params, togai_changes
+from customer_sync.patches import (
+    after_changes,
+    after_params,
+    carried,
+    former_fields,
+    former_params,
+    stripe_params,
+    togai_changes,
+)
 from customer_sync.values import METADATA, STATUS, PairSnapshot, is_archived
 
 
@@ -30,6 +40,12 @@ class Shown:
 
     togai: tuple[TogaiAccount, TogaiCustomer] | None = None
     stripe: StripeCustomer | None = None
+
+    def content(self, settings: Settings) -> str:
+        """Digest of the side that was shown; empty for none."""
+        if self.stripe:
+            return stripe_content(self.stripe, settings)
+        return togai_content(*self.togai, settings) if self.togai else ""
 
 
 class CustomerPair(PairFields):
@@ -49,9 +65,22 @@ class CustomerPair(PairFields):
         return cls(context, pair, known, shown, await read_pair(context, pair, shown))
 
     def _see(self, seen: PairSnapshot) -> None:
+        self._seen = self._left = seen
+        self.policy = self._policy(seen)
+
+    def _policy(self, seen: PairSnapshot) -> CustomerFields:
         settings = self._context.settings
-        self._seen = seen
-        self.policy = CustomerFields(seen, self._pair, self._known, settings.field_owners, settings.synced_metadata)
+        return CustomerFields(seen, self._pair, self._known, settings.field_owners, settings.synced_metadata)
+
+    @property
+    def left(self) -> CustomerFields:
+        return self._policy(self._left)
+
+    def content(self, side: Side) -> str:
+        left, settings = self._left, self._context.settings
+        if side == "stripe":
+            return stripe_content(left.stripe, settings)
+        return togai_content(left.account, left.customer, settings)
 
     async def read_shown(self) -> None:
         account_ref, customer_ref = sides(self._pair)
@@ -89,6 +118,7 @@ class CustomerPair(PairFields):
         try:
             client: StripeApp = await self._context.client("stripe")
             await client.update_customer(customer.id, params)
+            self._left = replace(self._left, stripe=after_params(customer, params))
         except NotFound as error:
             raise await gone(self._context, self._pair, customer.id) from error
         ref = self._context.ref("stripe", "customer", customer.id)
@@ -103,10 +133,12 @@ class CustomerPair(PairFields):
         try:
             if customer:
                 await client.update_customer(seen.customer.id, customer)
+                self._left = replace(self._left, customer=after_changes(seen.customer, customer))
                 ref = context.ref("togai", "customer", seen.customer.id)
                 made.append(FieldWrite(entity=ref, set=customer, former=former_fields(customer, seen.customer)))
             if account:
                 await client.update_account(seen.account.id, account)
+                self._left = replace(self._left, account=after_changes(seen.account, account))
                 ref = context.ref("togai", "account", seen.account.id)
                 made.append(FieldWrite(entity=ref, set=account, former=former_fields(account, seen.account)))
         except Rejected as error:

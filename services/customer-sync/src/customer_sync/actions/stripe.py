@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as Dict
 from typing import Any
 
@@ -36,8 +37,9 @@ from customer_sync.actions.pairs import (
     leave_if_nothing_was_made,
     refused,
 )
+from customer_sync.content import stripe_content
 from customer_sync.decide import TOGAI_CUSTOMER_ID, stripe_customer
-from customer_sync.fields import created_equal, is_same
+from customer_sync.fields import created_equal, is_same, settles_all
 from customer_sync.values import ARCHIVED, METADATA, STATUS
 
 ACTION = "stripe.customer.create"
@@ -92,8 +94,13 @@ async def _make(context: Context, new: NewStripeCustomer, another: StripeCustome
         return await _link(context, new, held.target, "manual", f"run {held.run} began this link", match)
     made, how = (another, "found by list (a person named another)") if another else await _create(context, held, new)
     stripe_ref = context.ref("stripe", "customer", made.id)
-    equal = created_equal(held, context.settings.field_owners, _values(_sent(held)))
-    await context.pairs.created(msgspec.structs.replace(held, target=stripe_ref), "togai", equal)
+    settings, sent = context.settings, _sent(held)
+    equal = created_equal(held, settings.field_owners, _values(sent, settings.synced_metadata))
+    shown = {"stripe": stripe_content(StripeCustomer.model_validate({"id": made.id, **sent}), settings)}
+    if sent == params and new.content and settles_all(equal, settings.synced_metadata):
+        # Who goes on with a claim that another run began may know more of the account than was sent.
+        shown["togai"] = new.content
+    await context.pairs.created(msgspec.structs.replace(held, target=stripe_ref), "togai", equal, shown)
     await context.claims.link(held, stripe_ref, "created", also=(customer_ref,))
     return _made(made.id, True, (*notes, how), account_ref, stripe_ref, customer_ref)
 
@@ -136,10 +143,9 @@ def _sent(held: Mapping) -> Dict[str, Any]:
     return held.claim.body
 
 
-def _values(params: Dict[str, Any]) -> dict[str, Value]:
+def _values(params: Dict[str, Any], synced_metadata: Iterable[str]) -> dict[str, Value]:
     """The fields of a create as they are compared."""
-    own = (TOGAI_CUSTOMER_ID, TOGAI_ACCOUNT_ID)
-    chosen = {f"{METADATA}{key}": value for key, value in params["metadata"].items() if key not in own}
+    chosen = {f"{METADATA}{key}": params["metadata"].get(key, "") for key in synced_metadata}
     plain: dict[str, Value] = {name: params.get(name, "") for name in ("name", "email", "phone")}
     return plain | {"address": params.get("address", {}), STATUS: ""} | chosen
 

@@ -79,6 +79,8 @@ def _pair(context: Context, ref: str) -> Mapping:
 
 async def _compare(context: Context, pair: Mapping, side: Side, shown: Shown) -> Result:
     known = context.pairs.known(pair, side)
+    if (content := shown.content(context.settings)) and known.is_as_seen(side, content):
+        raise Ended("in_sync", "as the last look at the pair left it", pair.refs)
     found = await sync_fields(context, pair, side, await CustomerPair.read(context, pair, known, shown))
     decision = found.decision
     output = FieldsSynced(

@@ -31,15 +31,17 @@ from customer_sync.actions.pairs import (
     refused,
 )
 from customer_sync.actions.togai_settings import ACCOUNT, names_customer, put_setting
+from customer_sync.content import created_content, togai_content
 from customer_sync.decide import (
     Currencies,
     account_facts,
+    left_out,
     phone_of,
     stripe_address,
     togai_customer,
     unpadded,
 )
-from customer_sync.fields import created_equal
+from customer_sync.fields import created_equal, settles_all
 from customer_sync.values import METADATA
 
 ACTION = "togai.customer.create"
@@ -59,7 +61,9 @@ async def read_account(context: Context, wanted: AccountId) -> Result:
     account = await client.account(wanted.account_id)
     customer = await client.customer(account.customer_id)
     setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, account.id)
+    content = togai_content(account, customer, context.settings)
     facts = account_facts(account, customer, setting.value if setting else None, context.settings.synced_metadata)
+    facts = facts.model_copy(update={"content": content})
     refs = (context.ref("togai", "account", account.id), context.ref("togai", "customer", account.customer_id))
     return Result(facts, False, (), refs)
 
@@ -120,7 +124,10 @@ async def _make(
     how, _ = await create(context.claims, held, context.account("togai"), creation)
     customer_ref = context.ref("togai", "customer", body.id)
     equal = created_equal(held, context.settings.field_owners, _values(context, held))
-    await context.pairs.created(held, "stripe", equal)
+    # What an address had to leave out a look at both shows.
+    settled = not left_out(customer) and settles_all(equal, context.settings.synced_metadata)
+    shown = {"togai": created_content(_sent(held), context.settings)} if settled else {}
+    await context.pairs.created(held, "stripe", equal, shown)
     await context.claims.link(held, account_ref, "created" if how == MADE else "natural-id", also=(customer_ref,))
     check_named_account(customer, body.account.id)
     return _made(body.id, body.account.id, True, (*notes, how), stripe_ref, account_ref, customer_ref)
@@ -256,10 +263,15 @@ async def _matched_by_email(context: Context, candidate: LinkCandidate, account_
     return await other_side(context, candidate)
 
 
+def _sent(held: Mapping) -> NewCustomer:
+    # Whoever resumes a claim sends its body, whatever the customer looks like by now.
+    assert held.claim
+    return NewCustomer.model_validate(held.claim.body)
+
+
 def _values(context: Context, held: Mapping) -> dict[str, Value]:
     """The fields of a create as they are compared: of the body that was sent, whatever the customer is by now."""
-    assert held.claim
-    sent = NewCustomer.model_validate(held.claim.body)
+    sent = _sent(held)
     values: dict[str, Value] = {
         "name": sent.name,
         "email": sent.primary_email,

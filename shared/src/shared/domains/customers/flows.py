@@ -6,7 +6,7 @@ from shared.domains.flow import Flow, FlowStep
 
 ACCOUNT_TO_CUSTOMER = Flow(
     id="togai-account-to-stripe-customer",
-    version=2,
+    version=3,
     title="Togai account -> Stripe customer",
     description="Every account made in Togai becomes a customer in Stripe, each knowing the other's id.",
     direction="outbound",
@@ -29,6 +29,7 @@ ACCOUNT_TO_CUSTOMER = Flow(
                 "metadata": "{{ steps.account.metadata }}",
                 "status": "{{ steps.account.status }}",
                 "stripe_customer_id": "{{ steps.account.stripe_customer_id }}",
+                "content": "{{ steps.account.content }}",
             },
         ),
         FlowStep(

@@ -81,6 +81,7 @@ class NewStripeCustomer(Model):
     metadata: dict[str, str] = Field(default_factory=dict, description="the chosen keys of the account's metadata")
     stripe_customer_id: str | None = Field(None, description="the customer that the account names already")
     status: str = "ACTIVE"
+    content: str = Field("", description="digest of what was read of both in Togai, as their next event may show it")
 
 
 class CustomerMade(Model):

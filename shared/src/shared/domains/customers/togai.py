@@ -111,6 +111,7 @@ class AccountFacts(Model):
     metadata: dict[str, str] = {}
     status: str
     stripe_customer_id: str | None
+    content: str = Field("", description="digest of all that was read of both")
 
 
 class StripeId(Model):
