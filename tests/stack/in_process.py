@@ -249,6 +249,14 @@ class InProcess(Vendors):
         if topic in self._processors:
             self._next.append((topic, envelope))
 
+    def reported(self, account: str) -> None:
+        """Togai's webhook of a new account, whether or not a poller has seen it."""
+        body, connection = json.dumps({"accountId": account}).encode(), self.registry.connections["togai"]
+        event_id, now = f"tgi_{account}", datetime.now(UTC)
+        self.deliver(
+            togai_event("account.created", body, connection, event_id=event_id, now=now, subject_of=subject_of)
+        )
+
     async def stood_before(self) -> None:
         """What is at both sides was there before Tandem: its index knows it, and no event tells of it."""
         await self._poll_stripe("stripe")

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from shared.apps.togai.webhooks import togai_event
-from shared.domains import subject_of
 
 from tests.integration.customers.conftest import Make
 from tests.integration.customers.test_first_contact import TO_STRIPE, TO_TOGAI
@@ -101,26 +97,16 @@ async def test_a_connection_that_was_removed_and_added_again_goes_on(make: Make)
     assert tandem.stripe(str(customer["id"]))["name"] == "Acme II"
 
 
-def reported(tandem: InProcess, account: str) -> None:
-    """Togai's webhook: the pollers have not seen the account yet."""
-    body, connection = json.dumps({"accountId": account}).encode(), tandem.registry.connections["togai"]
-    tandem.deliver(
-        togai_event(
-            "account.created", body, connection, event_id=f"tgi_{account}", now=datetime.now(UTC), subject_of=subject_of
-        )
-    )
-
-
 async def test_a_sibling_waits_while_the_first_ones_customer_is_being_made(tandem: InProcess) -> None:
     """Stripe made it and its answer was lost: it has the address and is linked to nobody, and is no candidate."""
     match = {"account": tandem.accounts["stripe"]["id"], "operation": "customers.create"}
     tandem.account("east", {"id": "acme"}, primaryEmail="same@acme.test")
-    reported(tandem, "east")
+    tandem.reported("east")
     with tandem.control.fault(app="stripe", kind="error_after", match=match, times=1):
         await tandem.drain("stripe")
     west = {"id": "west", "name": "West", "customerId": "acme", "primaryEmail": "same@acme.test", "address": {}}
     tandem.call("togai", "POST", "/accounts", json=west)
-    reported(tandem, "west")
+    tandem.reported("west")
     await tandem.drain("stripe")
     meanwhile = tandem.runs(tandem.ref("west", "togai"), "created")[-1]
     await tandem.recheck()

@@ -38,6 +38,18 @@ async def test_an_account_costs_five_calls(tandem: InProcess) -> None:
     }
 
 
+async def test_an_account_that_a_webhook_and_a_poll_tell_of_is_made_once(tandem: InProcess) -> None:
+    """The second event of its creation costs no call."""
+    account = tandem.account()
+    await tandem.drain()
+    before = calls(tandem)
+    tandem.reported(account)
+    await tandem.work_off()
+
+    assert calls(tandem) == before
+    assert tandem.runs(tandem.ref(account, "togai"), "togai.account.created")[-1].state == "in_sync"
+
+
 async def test_a_customer_costs_two_calls(tandem: InProcess) -> None:
     """One write at each side: the event shows the customer."""
     tandem.customer()

@@ -57,6 +57,12 @@ WHY: dict[Rule, str] = {
 
 async def read_account(context: Context, wanted: AccountId) -> Result:
     """Fetch before acting: the account, its customer (whose name it is), and the Stripe customer that it names."""
+    ref = context.ref("togai", "account", wanted.account_id)
+    pair = context.claims.index.pair(ref)
+    if wanted.unlinked and context.shows_present and pair and pair.run != context.run.id:
+        # A webhook and a poll tell of the same account. The run that links it writes both ids, and tries until it has.
+        end_if_of_others(context, pair)
+        raise Ended("in_sync", f"linked already by run {pair.run} ({pair.id})", pair.refs)
     client: TogaiApp = await context.client("togai")
     account = await client.account(wanted.account_id)
     customer = await client.customer(account.customer_id)
@@ -64,7 +70,7 @@ async def read_account(context: Context, wanted: AccountId) -> Result:
     content = togai_content(account, customer, context.settings)
     facts = account_facts(account, customer, setting.value if setting else None, context.settings.synced_metadata)
     facts = facts.model_copy(update={"content": content})
-    refs = (context.ref("togai", "account", account.id), context.ref("togai", "customer", account.customer_id))
+    refs = (ref, context.ref("togai", "customer", account.customer_id))
     return Result(facts, False, (), refs)
 
 

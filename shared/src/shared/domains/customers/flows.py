@@ -14,7 +14,11 @@ ACCOUNT_TO_CUSTOMER = Flow(
     trigger="togai.account.created",
     makes="customer",
     steps=(
-        FlowStep(id="account", action="togai.account.read", input={"account_id": "{{ trigger.account_id }}"}),
+        FlowStep(
+            id="account",
+            action="togai.account.read",
+            input={"account_id": "{{ trigger.account_id }}", "unlinked": True},
+        ),
         FlowStep(
             id="customer",
             action="stripe.customer.create",

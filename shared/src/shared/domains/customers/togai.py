@@ -96,6 +96,7 @@ class AccountId(Model):
     model_config = ConfigDict(extra="forbid")
 
     account_id: str = Field(min_length=1)
+    unlinked: bool = Field(False, description="the run ends if another one has linked the account")
 
 
 class AccountFacts(Model):
