@@ -54,6 +54,7 @@ class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One flow link handling one event. A record on the runs topic, keyed by `id`.
 
+    `event_at`: RFC 3339 time of the event.
     `verdict`: of an import's run the kind of conflict that it met, of a dry run what it would do.
     """
 
@@ -64,6 +65,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     aggregate: str
     connection: str
     started_at: str
+    event_at: str = ""
     flow_link: str = ""
     flow: str = ""
     flow_version: int = 0

@@ -18,6 +18,7 @@ from shared.linking.claims import now
 from shared.linking.dry_run import end_if_dry, is_dry
 from shared.linking.mappings import Mapping as Pair
 from shared.linking.pairs import (
+    CLOCKS_APART,
     REMEMBERED_FOR,
     Difference,
     Known,
@@ -25,6 +26,7 @@ from shared.linking.pairs import (
     PairStates,
     Side,
     Write,
+    later,
     other_side,
     sides_of,
 )
@@ -37,7 +39,8 @@ OVERWRITES = 20
 """Pairs whose first contact may replace filled values within the same time before a person is asked."""
 
 Clock = Callable[[], float]
-EMPTY: Mapping[Side, str] = {}
+NOTHING: Mapping[Side, str] = {}
+NEVER: Mapping[Side, float] = {}
 
 
 class PairWrites:
@@ -124,17 +127,17 @@ class PairWrites:
         agreed: Mapping[str, str],
         differences: Mapping[str, Difference],
         written: bool,
-        shown: Mapping[Side, str] = EMPTY,
+        shown: Mapping[Side, str] = NOTHING,
+        seen_at: Mapping[Side, float] = NEVER,
     ) -> None:
-        """Record what both sides agree on now, what stays different and what they show, if it is not what is known.
-        `written` tells that all calls of the last announcement were answered.
+        """Record what both sides agree on now, what stays different, what they show and when they were seen, if it is
+        not what is known. `written` tells that all calls of the last announcement were answered.
 
         Raises NotReady if the other side's record moved meanwhile: the next comparison sees both.
         """
         own = self._own(pair, side)
         settled = not written and dict(agreed) == seen.agreed and dict(differences) == seen.differences
-        # That it was looked at is nothing that a dry run would change.
-        if settled and (dict(shown) == seen.shown or is_dry.get()):
+        if settled and is_dry.get():  # that it was looked at is nothing that a dry run would change
             return
         unseen = self._unseen(_without_last(own, run) if written else own.open)
         at = self._clock()
@@ -148,12 +151,13 @@ class PairWrites:
             agreed=dict(agreed),
             differences=dict(differences),
             shown=dict(shown),
+            seen_at=later(seen.seen_at, seen_at),
             settled=self._next(pair),
             writes=[*kept, at] if written else kept,
         )
 
     async def created(
-        self, pair: Pair, side: Side, agreed: Mapping[str, str], shown: Mapping[Side, str] = EMPTY
+        self, pair: Pair, side: Side, agreed: Mapping[str, str], shown: Mapping[Side, str] = NOTHING
     ) -> None:
         """A pair is being made with equal values: remember them, and what each side shows, before it is linked."""
         await self._append(
@@ -164,10 +168,17 @@ class PairWrites:
                 link=pair.run,
                 agreed=dict(agreed),
                 shown=dict(shown),
+                seen_at=dict.fromkeys(sides_of(pair), self._clock() + CLOCKS_APART),
                 settled=self._next(pair),
                 at=self._now(),
             )
         )
+
+    async def saw(self, pair: Pair, side: Side, at: float) -> None:
+        """An event of a side, dated `at`, showed it as it was: none that is older shows anything new."""
+        own, known = self._own(pair, side), self._states.known(pair)
+        if known.is_newer(side, at) and not is_dry.get():
+            await self._append(msgspec.structs.replace(own, at=self._now(), seen_at=later(own.seen_at, {side: at})))
 
     def _unseen(self, writes: Sequence[Write]) -> list[Write]:
         """Of the writes that were begun, those that may still land, the last of equal ones."""

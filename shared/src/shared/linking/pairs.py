@@ -7,6 +7,7 @@ record has one writer. Both together are the pair's state. Pure.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -17,6 +18,8 @@ from shared.linking.mappings import app_of
 
 Side = str
 """The app of one of the two entities of a pair."""
+CLOCKS_APART = 5.0
+"""Seconds by which a vendor's clock and ours may differ: what a vendor dates earlier may have happened before."""
 REMEMBERED_FOR = 600.0
 """Seconds after which a write whose end nobody saw is not expected to land any more."""
 
@@ -53,6 +56,8 @@ class PairState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
       values by others, 0 if none did.
     - `differences`: by field.
     - `shown`: by side, digest of what the comparison saw or wrote there; none where that is not certain.
+    - `seen_at`: by side, epoch seconds of the last look at it, by the clock of its events: what they date earlier may
+      be older than that look.
     - `settled`: a counter: each comparison sets it above both': `agreed`, `differences` and `shown` of the record with
       the higher one hold. Its place in the log does not tell, for a write is announced and taken back with older ones.
     """
@@ -67,6 +72,7 @@ class PairState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     overwrites: float = 0.0
     differences: dict[str, Difference] = {}
     shown: dict[Side, str] = {}
+    seen_at: dict[Side, float] = {}
     settled: int = 0
     at: str = ""
     schemaversion: str = SCHEMA_VERSION
@@ -106,11 +112,16 @@ class Known:
     writes: tuple[float, ...] = ()
     differences: dict[str, Difference] = field(default_factory=dict)
     shown: dict[Side, str] = field(default_factory=dict)
+    seen_at: dict[Side, float] = field(default_factory=dict)
     records: dict[Side, PairState] = field(default_factory=dict)
 
     def is_as_seen(self, side: Side, content: str) -> bool:
         """Whether a side shows what the last comparison left there, and no write of ours may still land."""
         return not self.open and self.shown.get(side) == content
+
+    def is_newer(self, side: Side, at: float) -> bool:
+        """Whether an event of a side from that time shows it later than the last look did."""
+        return side in self.seen_at and at > self.seen_at[side]
 
 
 class PairStates:
@@ -158,8 +169,15 @@ class PairStates:
             writes=tuple(sorted(when for _, state in records for when in state.writes)),
             differences=records[-1][1].differences,
             shown=records[-1][1].shown,
+            seen_at=later(*(state.seen_at for _, state in records)),
             records={state.side: state for _, state in records},
         )
+
+
+def later(*times: Mapping[Side, float]) -> dict[Side, float]:
+    """By side the latest of several times."""
+    sides = {side for known in times for side in known}
+    return {side: max(known.get(side, 0.0) for known in times) for side in sides}
 
 
 def _is_of(state: PairState, pair: Pair) -> bool:

@@ -381,6 +381,7 @@ def new_run(run_id: str, link: FlowLink, flow: Flow, envelope: Envelope, place: 
         aggregate=envelope.aggregate,
         connection=envelope.connection,
         started_at=_now(),
+        event_at=envelope.time,
         flow_link=link.id,
         flow=flow.id,
         flow_version=flow.version,

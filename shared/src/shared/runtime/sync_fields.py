@@ -1,8 +1,8 @@
 """A linked pair is looked at: both sides are read, and where the owner of a field changed it, it is written.
 
-The event's own snapshot saves a read as long as nothing is to be written or shown: if it is stale, a later event
-follows. What is written is decided on what both sides said just before. An event that shows its side as the last look
-left it is the echo of that look, and asks for none.
+The event's own snapshot saves a read where it is later than the last look, or where nothing is to be written or shown:
+if it is stale, a later event follows. Else what is written is decided on what both sides said just before. An event
+that shows its side as the last look left it is the echo of that look, and asks for none.
 
 A write is announced before it is sent. Of a refused one the field that the vendor refused is left out and shown, the
 rest is sent again. What a write replaces stands in the run.
@@ -31,6 +31,10 @@ class PairFields(ABC):
     policy: FieldPolicy
     is_shown: bool = False
     """Whether a side is as the event showed it, and not as its vendor said just now."""
+    is_newest: bool = False
+    """Whether that is later than the last look at the side, so that nothing goes back by it."""
+    seen_at: dict[Side, float]
+    """When each side was looked at, epoch seconds by the clock of its events: what they date earlier may be older."""
 
     @property
     @abstractmethod
@@ -88,7 +92,8 @@ async def sync_fields(context: Context, pair: Pair, side: Side, fields: PairFiel
     at = timestamp(now())
     decision, known = decide(fields.policy), fields.policy.known
     news = decision.writes or differences(decision, known, at) != known.differences
-    if news and fields.is_shown:
+    # What a first contact would overwrite is never decided on an event alone.
+    if news and fields.is_shown and (decision.overwrites or not fields.is_newest):
         await fields.read_shown()
         decision = decide(fields.policy)
     written = decision.writes
@@ -107,6 +112,7 @@ async def sync_fields(context: Context, pair: Pair, side: Side, fields: PairFiel
         differences=differences(decision, known, at),
         written=written,
         shown={side: fields.content(side) for side in fields.policy.sides} if certain else {},
+        seen_at=fields.seen_at,
     )
     return Synced(decision, writes)
 

@@ -13,9 +13,10 @@ from shared.domains.customers.writes import TOGAI_STATUS
 from shared.domains.writes import FieldWrite
 from shared.errors import NotFound, NotReady, Rejected
 from shared.identity import Ref
+from shared.linking.claims import now
 from shared.linking.fields import Decision, Value
 from shared.linking.mappings import Mapping
-from shared.linking.pairs import Known, Side
+from shared.linking.pairs import CLOCKS_APART, Known, Side
 from shared.runtime.actions import Context, Ended
 from shared.runtime.sync_fields import PairFields
 from shared.settings import Settings
@@ -36,10 +37,17 @@ from customer_sync.values import METADATA, STATUS, PairSnapshot, is_archived
 
 @dataclass(frozen=True)
 class Shown:
-    """What the event showed of a side, None where it showed nothing that may be taken for the present state."""
+    """What the event showed of a side, None where it showed nothing that may be taken for the present state. `at` is
+    when it was so, epoch seconds; 0 where the event does not tell.
+    """
 
+    at: float = 0.0
     togai: tuple[TogaiAccount, TogaiCustomer] | None = None
     stripe: StripeCustomer | None = None
+
+    @property
+    def side(self) -> Side:
+        return "stripe" if self.stripe else "togai"
 
     def content(self, settings: Settings) -> str:
         """Digest of the side that was shown; empty for none."""
@@ -57,6 +65,11 @@ class CustomerPair(PairFields):
         self._known = known
         self._shown = shown
         self.is_shown = bool(shown.stripe or shown.togai)
+        self.is_newest = self.is_shown and known.is_newer(shown.side, shown.at)
+        now_ = now().timestamp() + CLOCKS_APART
+        self.seen_at = dict.fromkeys(CustomerFields.sides, now_)
+        if shown.at:
+            self.seen_at[shown.side] = shown.at + CLOCKS_APART
         self._see(seen)
 
     @classmethod
@@ -87,6 +100,7 @@ class CustomerPair(PairFields):
         if self._shown.stripe:
             customer = await stripe_customer(self._context, self._pair, self._context.id_of(customer_ref))
             self._see(replace(self._seen, stripe=customer))
+            self._looked("stripe")
         else:
             await self._read_togai(self._context.id_of(account_ref))
 
@@ -97,6 +111,10 @@ class CustomerPair(PairFields):
     async def _read_togai(self, account_id: str) -> None:
         account, customer = await togai_account(self._context, self._pair, account_id)
         self._see(replace(self._seen, account=account, customer=customer))
+        self._looked("togai")
+
+    def _looked(self, side: Side) -> None:
+        self.seen_at[side] = now().timestamp() + CLOCKS_APART
 
     def sets(self, decision: Decision) -> Dict[Side, Dict[str, Value]]:
         return decision.write | {"togai": carried(decision, self._seen, self._context.settings.synced_metadata)}
@@ -111,7 +129,9 @@ class CustomerPair(PairFields):
         return found or (names if len(names) == 1 else [])
 
     async def send(self, to: Side, values: Dict[str, Value]) -> list[FieldWrite]:
-        return await (self._send_stripe(values) if to == "stripe" else self._send_togai(values))
+        made = await (self._send_stripe(values) if to == "stripe" else self._send_togai(values))
+        self._looked(to)
+        return made
 
     async def _send_stripe(self, values: Dict[str, Value]) -> list[FieldWrite]:
         params, customer = stripe_params(values), self._seen.stripe

@@ -37,7 +37,8 @@ async def revert(context: Context, wanted: LinkChange) -> Result:
         if back := _back(write, seen, notes):
             await _send(context, back)
             made.append(back)
-    policy = (await CustomerPair.read(context, pair, known)).policy
+    present = await CustomerPair.read(context, pair, known)
+    policy = present.policy
     agreed = known.agreed | present_marks(policy)
     policy.known = Known(agreed=agreed)
     decision = decide(policy)
@@ -51,6 +52,7 @@ async def revert(context: Context, wanted: LinkChange) -> Result:
         agreed=agreed,
         differences=differences(decision, known, timestamp(now())),
         written=bool(made),
+        seen_at=present.seen_at,
     )
     return Result(_changed(pair, wanted, made), bool(made), tuple(notes), pair.refs)
 

@@ -9,7 +9,8 @@ from shared.domains.customers.stripe import ChangedAccount, FieldsSynced
 from shared.domains.customers.togai import ChangedCustomer
 from shared.errors import NotReady
 from shared.linking.mappings import Mapping
-from shared.linking.pairs import Side
+from shared.linking.pairs import CLOCKS_APART, Side
+from shared.polls import epoch
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.sync_fields import sync_fields
 
@@ -28,7 +29,9 @@ async def after_togai(context: Context, changed: ChangedAccount) -> Result:
     if context.shows_present and changed.account and changed.customer:
         try:
             account = TogaiAccount.model_validate(changed.account)
-            shown = Shown(togai=(account, TogaiCustomer.model_validate(changed.customer)))
+            # A webhook tells when it came, not when Togai looked.
+            at = epoch(context.run.event_at) if context.run.origin == "poll" else 0.0
+            shown = Shown(at, togai=(account, TogaiCustomer.model_validate(changed.customer)))
         except ValidationError:
             shown = Shown()  # a hint that cannot be read is none
     return await _compare(context, pair, "togai", shown)
@@ -46,7 +49,7 @@ async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
     if changed.changed is not None and not _concerns(context, pair, changed.changed):
         raise Ended("in_sync", "nothing that travels was changed", pair.refs)
     snapshot = changed.customer if context.shows_present and changed.unchanged is not False else None
-    return await _compare(context, pair, "stripe", Shown(stripe=snapshot))
+    return await _compare(context, pair, "stripe", Shown(epoch(context.run.event_at), stripe=snapshot))
 
 
 async def _end_if_named_now(context: Context, ref: str, changed: ChangedCustomer) -> None:
@@ -80,6 +83,8 @@ def _pair(context: Context, ref: str) -> Mapping:
 async def _compare(context: Context, pair: Mapping, side: Side, shown: Shown) -> Result:
     known = context.pairs.known(pair, side)
     if (content := shown.content(context.settings)) and known.is_as_seen(side, content):
+        if shown.at:
+            await context.pairs.saw(pair, side, shown.at + CLOCKS_APART)
         raise Ended("in_sync", "as the last look at the pair left it", pair.refs)
     found = await sync_fields(context, pair, side, await CustomerPair.read(context, pair, known, shown))
     decision = found.decision

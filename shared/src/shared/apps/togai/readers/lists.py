@@ -70,6 +70,7 @@ class ListReader:
         self._index.since, self._index.baseline = epoch(accounts.since), not accounts.complete
         self._since = epoch(customers.position) - OVERLAP
         self._index.customers.clear()
+        self._index.polled_at = self._clock()
         if not accounts.complete:
             await self._first_pass(client, connection, customers, accounts)
             return 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
@@ -39,19 +38,20 @@ CLOCKS_APART = 60.0
 
 class OrganizationIndex:
     """`since` is when the organization was first seen, in epoch seconds: what was made before is not ours to create.
+    `polled_at` is when the poll began that shows its rows: no row is older.
 
     `baseline` is on until a first full pass has shown what there was.
     """
 
-    def __init__(self, app_account: str, store: Store, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, app_account: str, store: Store) -> None:
         self.app_account = app_account
         self.since = 0.0
+        self.polled_at = 0.0
         self.baseline = True
         self.found = 0
         self.customers: dict[str, Row] = {}
         self.stale: set[str] = set()
         self._store = store
-        self._now = now
         self._newcomers: set[str] = set()
         self._reported: set[str] = set()
 
@@ -122,7 +122,7 @@ class OrganizationIndex:
     async def write(self, changes: list[Change], connection: Connection) -> None:
         """The events of changes, one after the other, then their entries."""
         for change in changes:
-            for envelope in events(change, connection, self._now()):
+            for envelope in events(change, connection, datetime.fromtimestamp(self.polled_at, UTC)):
                 try:
                     await self._store.event(envelope)
                 except (Refused, Malformed) as error:
