@@ -43,7 +43,7 @@ class Delivered:
         return Page(self._events[begin:end], end)
 
 
-async def run_replays(tandem: InProcess) -> None:
+async def run_replays(tandem: InProcess, *, handle: bool = True) -> None:
     """Everything that was asked for, to its end; then every event that it sent."""
     known = Replays()
     for record in tandem.log.on(tandem.topics.replays):
@@ -57,7 +57,8 @@ async def run_replays(tandem: InProcess) -> None:
         progress, log = known.progress.get(request.id), cast(Log, tandem.log)
         wanted = partial(known.wanted, request.id)
         await Replayer(request, progress, reader, tandem.registry, log, tandem.topics, wanted).run()
-    await tandem.work_off()
+    if handle:
+        await tandem.work_off()
 
 
 async def ask(console: Console, method: str, path: str, **what: Any) -> httpx.Response:

@@ -92,6 +92,11 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
         return self.state in TERMINAL_STATES
 
 
+def is_sent_again(run: Run) -> bool:
+    """Whether its event was sent by a person's import or replay, or to catch up, which its `cause` then names."""
+    return run.origin in ("replay", "backfill")
+
+
 def finish(run: Run, at: str) -> None:
     """Make a run that has ended say so in all its parts: no step goes on, and nothing but a death, or a dry
     run that met one, has a problem.

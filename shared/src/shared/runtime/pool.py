@@ -7,7 +7,7 @@
 - What stands before a live event of the same aggregate counts as live for the limits: it must not be held up behind it.
 - Records of delay topics are held until they are due; an event of the same aggregate wakes them at once, also one that
   came between their last check and their being held. What waits for a closed
-  connection, or a flow link that is off, wakes when that is open again.
+  connection, a flow link that is off, or a paused import wakes when that is open again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Work:
     dry run, which is no news of its aggregate.
 
     `checked_at` is when a run that waits for news last read both sides (epoch seconds, else 0). `closed` is the
-    connection or flow link that a parked run waits for, `blocked` the connection that must change.
+    connection, flow link, import or replay that a parked run waits for, `blocked` the connection that must change,
+    `cancelled` what says that the run is not wanted any more.
     """
 
     partition: Partition
@@ -63,6 +64,7 @@ class Work:
     checked_at: float = 0.0
     closed: str = ""
     blocked: str = ""
+    cancelled: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,13 +148,16 @@ class Pool:
         if news:
             work.known = Known.CHANGED
         wait = work.due - self._clock()
-        if wait > 0 and not news and not (work.closed and self._is_open(work.closed)):
+        if wait > 0 and not news and not self._may_go_on(work):
             timer = asyncio.get_running_loop().call_later(wait, self._ripe, work)
             self._held[work.aggregate][work] = timer
         else:
             self._enqueue(work)
             if not work.quiet:
                 self.wake(work.aggregate)
+
+    def _may_go_on(self, work: Work) -> bool:
+        return any(name and self._is_open(name) for name in (work.closed, work.cancelled))
 
     def wake(self, aggregate: str) -> None:
         """There is news of the aggregate: its held records are worked on now, after what is queued."""
@@ -167,10 +172,10 @@ class Pool:
         self.wake(aggregate)
 
     def opened(self, name: str) -> None:
-        """A connection or flow link is open again, or has changed: what waits for it goes on."""
+        """A connection, flow link or import is open again, or has changed: what waits for it goes on."""
         for held in list(self._held.values()):
             for work, timer in list(held.items()):
-                if name in (work.closed, work.blocked):
+                if name in (work.closed, work.blocked, work.cancelled):
                     timer.cancel()
                     self._ripe(work)
 

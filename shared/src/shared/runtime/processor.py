@@ -37,9 +37,10 @@ from shared.runtime.giving_up import DeadLetters, Writes, letter_of
 from shared.runtime.known import Known
 from shared.runtime.parked_run_dedup import ParkedRunDedup
 from shared.runtime.pool import Work
+from shared.runtime.problems import problem_of
 from shared.runtime.records import PARKED_HEADER
 from shared.runtime.registry import Registry
-from shared.runtime.runner import Outcome, Runner, new_run, problem_of
+from shared.runtime.runner import Outcome, Runner, new_run
 from shared.settings import Settings
 
 log = get_logger(__name__)
@@ -148,7 +149,8 @@ class Processor:
         if is_delay(work.partition[0]) and not self._parked_runs.take(parked.run):
             metrics.DUPLICATES.inc()
             return
-        if work.known is Known.UNCHANGED and self._clock() - parked.checked_at < self._check_every:
+        cancelled = work.cancelled and self._registry.is_open(work.cancelled)
+        if work.known is Known.UNCHANGED and self._clock() - parked.checked_at < self._check_every and not cancelled:
             await self._park(work, parked.run, checked_at=parked.checked_at)
             return
         try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from shared.domains import TRIGGERS
-from shared.errors import Blocked, ConnectionClosed
+from shared.errors import CANCELLED, Blocked, ConnectionClosed
 from shared.events.topics import is_delay, is_replay
 from shared.flows import runs
-from shared.flows.runs import Parked, Peeked, RunError
+from shared.flows.runs import Parked, Peeked, RunError, is_sent_again
 from shared.ratelimit.lanes import Lane, WorkPriority
 from shared.runtime.known import Known
 from shared.runtime.pool import Partition, Work
@@ -50,6 +50,7 @@ def work_of(
         checked_at=record.checked_at if record else 0.0,
         closed=_closed(problem) if problem else "",
         blocked=problem.connection if problem and problem.error == Blocked.__name__ else "",
+        cancelled=record.run.cause + CANCELLED if record and is_sent_again(record.run) else "",
         lane=WorkPriority(lane_of(partition[0], found.origin, record)),
     )
 
@@ -59,7 +60,7 @@ def _known(record: Parked | None) -> Known:
 
 
 def _closed(problem: RunError) -> str:
-    """The connection or flow link that must be open before a run goes on; empty for none."""
+    """The connection, flow link, import or replay that must be open before a run goes on; empty for none."""
     return problem.connection if problem.error == ConnectionClosed.__name__ else problem.blocker
 
 

@@ -6,7 +6,6 @@ The runner tells what became of the run; acknowledging, parking and giving up is
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,13 +21,10 @@ from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Domain
 from shared.domains.templates import render
 from shared.errors import (
-    LONGEST_MESSAGE,
-    Blocked,
     Conflict,
-    ConnectionClosed,
     FlowLinkOff,
-    Held,
     Malformed,
+    Paused,
     Retryable,
     StopWorker,
     SyncError,
@@ -39,7 +35,7 @@ from shared.events.own import HANDED_OVER
 from shared.events.topics import Topics
 from shared.flows import hand_over, runs
 from shared.flows.hand_over import HandOver, handed_over
-from shared.flows.runs import Run, RunError, RunState, Step, StepState
+from shared.flows.runs import Run, RunState, Step, StepState
 from shared.identity import Ref
 from shared.kafka.log import Log
 from shared.linking.claims import Links
@@ -50,8 +46,8 @@ from shared.retries import in_place
 from shared.runtime.actions import Context, Ended, Implementation, Result, connection_of
 from shared.runtime.clients import Clients, acting_for
 from shared.runtime.known import Known
+from shared.runtime.problems import problem_of
 from shared.runtime.registry import Registry
-from shared.scrub import scrub
 from shared.settings import Settings
 
 log = get_logger(__name__)
@@ -108,6 +104,7 @@ class Runner:
         run.state, run.worker, run.next_attempt_at = "running", self._worker, ""
         if run.problem and run.problem.error != Conflict.__name__:
             run.problem = None  # a conflict stays one, and on its list, while it is looked at again
+        by_hand = bool(run.ended_at)
         run.ended_at = ""  # a retried one had ended
         run.noun = self._domain.noun
         run.attempts += 1
@@ -115,8 +112,11 @@ class Runner:
         acting_for.set(link.id)
         is_dry.set(envelope.dryrun)
         try:
-            if not link.enabled and not envelope.dryrun and not self.has_begun(run.id, run.aggregate):
-                raise FlowLinkOff(link.id)
+            if not self.has_begun(run.id, run.aggregate):
+                if not link.enabled and not envelope.dryrun:
+                    raise FlowLinkOff(link.id)
+                if not by_hand and (stopped := self._stopped_by_person(run)):
+                    return stopped
             await self._end_if_echo(run, flow, envelope)
             context = {"trigger": _trigger(envelope), "steps": {}}
             acted = False
@@ -144,6 +144,17 @@ class Runner:
         except Exception as error:
             return self._bug(run, error)
         return self._ended(run, "succeeded" if acted else "in_sync", "")
+
+    def _stopped_by_person(self, run: Run) -> Outcome | None:
+        """The end of a run whose import or replay is cancelled, or its parking while that is paused. None to go on,
+        also where it has done something already; what came live is of neither.
+        """
+        if not runs.is_sent_again(run) or _has_acted(run):
+            return None
+        noun, wanted = "import" if run.origin == "backfill" else "replay", self._registry.wanted(run.cause)
+        if wanted == "cancel":
+            return self._ended(run, "skipped", f"{noun} {run.cause} was cancelled")
+        return self._stopped(run, Paused(noun, run.cause)) if wanted == "pause" else None
 
     def has_begun(self, run: str, subject: str) -> bool:
         """Whether a run holds an open claim for its subject: of a link that is off it only looks up what was made."""
@@ -301,27 +312,6 @@ class Runner:
     async def _record(self, run: Run) -> None:
         run.updated_at = _now()
         await self._kafka.append(self._topics.runs, run.id, runs.encode(run))
-
-
-def problem_of(error: BaseException) -> RunError:
-    """Why, as data. A bug keeps its traceback."""
-    if isinstance(error, SyncError):
-        return RunError(
-            error=type(error).__name__,
-            reason=error.message,
-            code=error.code,
-            retryable=isinstance(error, Retryable),
-            candidates=list(error.candidates) if isinstance(error, Conflict) else [],
-            separable=isinstance(error, Conflict) and error.separable,
-            connection=error.connection if isinstance(error, ConnectionClosed | Blocked) else "",
-            blocker=error.blocker if isinstance(error, Held) else "",
-        )
-    text = scrub("".join(traceback.format_exception(error)))
-    return RunError(error=type(error).__name__, reason=_shown(str(error) or repr(error)), traceback=text[-8000:])
-
-
-def _shown(text: str) -> str:
-    return scrub(text)[:LONGEST_MESSAGE]
 
 
 def _input(step: FlowStep, context: dict[str, Any]) -> BaseModel:

@@ -74,6 +74,7 @@ class Harness:
         checked_at: float = 0.0,
         closed: str = "",
         blocked: str = "",
+        cancelled: str = "",
         quiet: bool = False,
     ) -> Work:
         offset = self.offsets[partition]
@@ -82,7 +83,7 @@ class Harness:
             partition, offset, aggregate, kind, b"x", b"p" if checked_at else None,
             lambda: self.acked.append((partition, offset)), foldable=bool(kind), due=due, checked_at=checked_at,
             known=Known.UNCHANGED if checked_at else Known.PRESENT,
-            lane=WorkPriority(lane), closed=closed, blocked=blocked, quiet=quiet,
+            lane=WorkPriority(lane), closed=closed, blocked=blocked, cancelled=cancelled, quiet=quiet,
         )  # fmt: skip
         self.pool.submit(work)
         return work

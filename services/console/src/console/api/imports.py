@@ -21,7 +21,7 @@ from sqlmodel import Session
 
 from console.api import import_report
 from console.api.changes import seen
-from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
+from console.api.errors import BadRequest, ErrorBody, Unknown
 from console.api.imported import ImportItem, ImportList, item
 from console.api.links_of_flow import enabled_link
 from console.api.quota import quota_use
@@ -161,15 +161,13 @@ async def report(state: StateDep, import_id: str) -> StreamingResponse:
 
 @router.post("/imports/{import_id}/{change}", tags=["imports"], summary="Pause, resume or cancel an import")
 async def change_import(state: StateDep, import_id: str, change: Change) -> ImportItem:
-    """It stops after the page in hand. What is in the log already is handled all the same."""
+    """It stops after the page in hand, and nothing more of what it wrote is begun: while it is paused that waits, and
+    ends as skipped once it is cancelled. What is linked stays linked.
+    """
     found = await _found(state, import_id)
-    if found.progress and found.progress.state == "listed":
-        raise NotNow(
-            f"all of import {import_id} is listed already, and in the log: what of it is left is handled all the same",
-            f"to hold that up: `tandem flow-links disable {found.request.flow_link}`, until you enable it again",
-            code="ended",
-        )
-    await _keep(state, changed("import", found.request, found.progress, change))
+    shown, links = item(found), (found.request.flow_link,)
+    waiting = shown.waiting + shown.conflicts
+    await _keep(state, changed("import", found.request, shown.state, change, waiting=waiting, flow_links=links))
     return item(await _found(state, import_id))
 
 

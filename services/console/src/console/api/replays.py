@@ -188,9 +188,13 @@ async def _calls(state: State, found: Replayed) -> list[CallsNeeded]:
 
 @router.post("/replays/{replay_id}/{change}", tags=["replays"], summary="Pause, resume or cancel a replay")
 async def change_replay(state: StateDep, replay_id: str, change: Change) -> ReplayItem:
-    """It stops after the page in hand. What is sent already is handled all the same."""
+    """It stops after the page in hand, and nothing more of what it sent is begun: while it is paused that waits, and
+    ends as skipped once it is cancelled. What was changed stays changed.
+    """
     found = await _found(state, replay_id)
-    await _keep(state, changed("replay", found.request, found.progress, change))
+    shown, links = item(found), found.request.flow_links
+    waiting = shown.waiting + shown.conflicts
+    await _keep(state, changed("replay", found.request, shown.state, change, waiting=waiting, flow_links=links))
     return item(await _found(state, replay_id))
 
 
