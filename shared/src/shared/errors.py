@@ -7,6 +7,7 @@
     │   ├── NotReady                  something that we depend on has not arrived yet
     │   ├── ConnectionClosed          its key was refused (401): parked until it is open again
     │   ├── Blocked                   a right lacks (403), or secrets do not open: parked until the connection changes
+    │   │   └── QuotaUsed             as many stand there as the vendor allows (403): parked until it allows more
     │   ├── Held(blocker)             a person allows it first
     │   │   ├── FlowLinkOff           the flow link is switched off
     │   │   ├── Paused                the import or replay that it is of is paused
@@ -136,6 +137,10 @@ class Blocked(Retryable):
         self.connection = connection
         self.operation = operation
         self.fingerprint = fingerprint
+
+
+class QuotaUsed(Blocked):
+    """As many objects stand there as the vendor lets stand: somebody asks it for more, and the run goes on then."""
 
 
 OVERWRITES = "/overwrites"

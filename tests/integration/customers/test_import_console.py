@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from shared.events.envelope import timestamp
+from shared.key_states import KeyState, encode
 
 from tests.integration.customers.conftest import Make
 from tests.stack.console import Console
@@ -200,3 +204,23 @@ async def test_an_import_is_paused_resumed_and_cancelled_in_the_console(tandem: 
     assert [">Pause</button>" in page for page in pages] == [False, True, False]
     assert known_of(tandem).progress[request.id].state == "cancelled"
     assert tandem.log.on(tandem.topics.replay("customer")) == []
+
+
+async def test_togais_quota_is_shown_in_plain_words(tandem: InProcess, console: Console) -> None:
+    """In the report and at the connection, which the status shows: whom to ask, and with Togai's own text."""
+    [customer] = await made_before(tandem, 1, 0)
+    says = "Togai: POST /customers answered 403: The quota of 100 customers is used up"
+    refused = KeyState(
+        connection="togai", fingerprint=tandem.registry.connections["togai"].fingerprint, state="refused",
+        operation="customers.post", quota=True, reason=says, at=timestamp(datetime.now(UTC)),
+    )  # fmt: skip
+    await tandem.log.append(tandem.topics.key_states, refused.key, encode(refused))
+    found = await asked(tandem, console)
+    [row] = (await rows(console, found["id"])).values()
+    connections = (await asyncio.to_thread(console.ask, "GET", "/api/connections")).json()["items"]
+    problem = next(each["problems"][0] for each in connections if each["id"] == "togai")
+
+    assert (found["waiting"], row["id"], row["what"], row["why"]) == (1, customer, "waiting", says)
+    assert row["what_to_do"] == "ask Togai for more; it goes on by itself within a minute then"
+    assert problem.startswith("has used up a quota: ask Togai for more")
+    assert problem.endswith(says)

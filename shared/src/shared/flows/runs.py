@@ -118,13 +118,15 @@ class Parked(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `checked_at` is when a run that only a change at the other side lets go on looked last. It looks again when an event
     of its aggregate comes, else once a day; it is 0 for any other run, which is tried again when it is due. `lane` is
-    the one in which the event came, empty in records of an older Tandem.
+    the one in which the event came, empty in records of an older Tandem. `outage` is the call that has to succeed
+    first, a connection and an operation; one of the runs that it keeps tries it from time to time.
     """
 
     run: Run
     due: float
     checked_at: float = msgspec.field(default=0.0, name="looked_at")
     lane: Lane | Literal[""] = ""
+    outage: str = ""
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -189,13 +189,17 @@ class Processor:
                 outcome = await self._timed(run, flow, link.id, envelope, Known.CHANGED)
         metrics.RUNS.labels(run.flow, run.state if outcome.what == "ended" else outcome.what).inc()
         self._count_bugs(work, outcome.run.reason if outcome.bug else "")
-        if outcome.what == "later" and outcome.gives_up and run.failures >= LAST_PARKING:
+        # Whoever looks before it is due, for an outage may have ended, is given up on no sooner, and due as before.
+        early = work.due if work.outage and work.due > began else 0.0
+        if outcome.what == "later" and outcome.gives_up and run.failures >= LAST_PARKING and not early:
             # Whoever tries it again gives it a whole day again.
             run.state, run.ended_at, run.failures = "dead", _now(), 0
             outcome = Outcome(run, "dead")
         if outcome.what == "later":
-            run.failures = run.failures + 1 if outcome.gives_up else 0
-            await self._park(work, run, checked_at=began if outcome.waits_for_news else 0.0)
+            if not (early and outcome.gives_up):
+                run.failures = run.failures + 1 if outcome.gives_up else 0
+            checked_at = began if outcome.waits_for_news else 0.0
+            await self._park(work, run, checked_at=checked_at, outage=outcome.outage, due=early)
             return outcome
         if outcome.what == "dead":
             await self._dead_letter(work, run, None)
@@ -239,15 +243,15 @@ class Processor:
             matched.append(run)
         return matched
 
-    async def _park(self, work: Work, run: Run, *, checked_at: float) -> None:
+    async def _park(self, work: Work, run: Run, *, checked_at: float, outage: str = "", due: float = 0.0) -> None:
         """The run waits on a delay topic. Its record comes first: after a crash in between the event is run again."""
         # A failure after days of waiting is tried again as soon as any other.
         delay = delay_for(run.failures - 1 if run.failures else run.parked)
-        due = due_at(delay, float(self._settings.delay_scale), self._clock())
+        due = due or due_at(delay, float(self._settings.delay_scale), self._clock())
         run.state, run.parked = "parked", run.parked + 1
         run.next_attempt_at = timestamp(datetime.fromtimestamp(due, UTC))
         await self._record(run)
-        parked = Parked(run=run, due=due, checked_at=checked_at, lane=work.lane.initial_lane)
+        parked = Parked(run=run, due=due, checked_at=checked_at, lane=work.lane.initial_lane, outage=outage)
         await self._write(self._topics.delay(self._domain.noun, delay), work.aggregate, work.value, runs.encode(parked))
         self._parked_runs.parked(run)
         self._watch.waits(run, checked_at)

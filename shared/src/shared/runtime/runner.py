@@ -62,13 +62,14 @@ class Outcome:
     (a dead letter).
 
     Of a run that is parked, by its error's policy: `waits_for_news` if only a change at the other side helps,
-    `gives_up` if it is given up on after a day of parkings.
+    `gives_up` if it is given up on after a day of parkings; `outage` is the call that failed, if that kept it.
     """
 
     run: Run
     what: Literal["ended", "handed_over", "later", "dead"]
     waits_for_news: bool = False
     gives_up: bool = True
+    outage: str = ""
     bug: bool = False
 
 
@@ -111,6 +112,7 @@ class Runner:
         run.verdict = ""
         acting_for.set(link.id)
         is_dry.set(envelope.dryrun)
+        calling = self._clients.outages.begin()
         try:
             if not self.has_begun(run.id, run.aggregate):
                 if not link.enabled and not envelope.dryrun:
@@ -138,7 +140,8 @@ class Runner:
             run.refs = _merged(run.refs, found.refs)
             return self._previewed(run, *judged(run, found))
         except (Retryable, SyncError) as error:
-            return self._at_conflict(run, error, envelope) or self._stopped(run, error)
+            outage = self._clients.outages.cause(error, calling)
+            return self._at_conflict(run, error, envelope) or self._stopped(run, error, outage)
         except (asyncio.CancelledError, StopWorker):
             raise
         except Exception as error:
@@ -292,10 +295,10 @@ class Runner:
         run.state, run.reason, run.ended_at = state, reason, _now()
         return Outcome(run, "ended")
 
-    def _stopped(self, run: Run, error: SyncError) -> Outcome:
+    def _stopped(self, run: Run, error: SyncError, outage: str = "") -> Outcome:
         run.problem, run.reason = problem_of(error), error.message
         if isinstance(error, Retryable):
-            return Outcome(run, "later", waits_for_news=error.policy.wakes_on_news, gives_up=error.policy.gives_up)
+            return Outcome(run, "later", error.policy.wakes_on_news, error.policy.gives_up, outage)
         run.state, run.ended_at = "dead", _now()
         return Outcome(run, "dead")
 

@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 
 from console.projection.asked import newest
 from console.projection.database import CHUNK
-from console.projection.pending import BLOCKED, HELD, HELD_OFF, WAITING
+from console.projection.pending import BLOCKED, HELD, HELD_OFF, QUOTA_USED, WAITING
 from console.projection.tables import ImportRow, RunRow
 
 
@@ -121,7 +121,7 @@ def outcome_of(state: str, problem: str, verdict: str) -> str:
         return "linked" if state == "succeeded" else "already"
     if state == "parked" and problem == Conflict.__name__:
         return "conflicts"
-    if state == "parked" and problem in (*WAITING, *BLOCKED, *HELD, *HELD_OFF, ConnectionClosed.__name__):
+    if state == "parked" and problem in (*WAITING, *BLOCKED, *QUOTA_USED, *HELD, *HELD_OFF, ConnectionClosed.__name__):
         return "waiting"
     if state in ("dead", "discarded", "superseded"):  # superseded: it shares the dead letter of a newer run
         return "failed"
