@@ -134,6 +134,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "place": "topic, partition and offset of the event",
         "cause": "id of the import or run that made the event; empty for the outside's own",
         "verdict": "of an import: the kind of conflict that it met; of a dry run: what it would do",
+        "calls": "of a dry run: how many calls it made, by connection",
     },
     Step: {
         "id": "its name in the flow",

@@ -72,6 +72,13 @@ class Vendors:
         assert answer.is_success, answer.text
         return str(answer.json()["value"])
 
+    def calls(self) -> dict[str, int]:
+        """Calls at each side."""
+        return {
+            name: len(self.control.call("GET", "/calls", account=self.accounts[name]["id"])["calls"])
+            for name in ON_HAND
+        }
+
     def writes(self) -> int:
         """Calls at both sides that were no reads."""
         return sum(

@@ -98,12 +98,14 @@ async def test_a_dry_run_says_what_a_replay_does(tandem: InProcess, console: Con
     await tandem.stood_before()
     writes, link = tandem.writes(), "togai-account-changes"
     dry = await asked(tandem, console, flow_link=link, dry_run=True)
-    between = tandem.writes()
+    between, before = tandem.writes(), tandem.calls()
     done = await asked(tandem, console, flow_link=link, entities=["acme"])
+    made = {name: count - before[name] for name, count in tandem.calls().items()}
     again = await asked(tandem, console, flow_link=link)
 
     assert (dry["changed"], between) == (1, writes)
-    assert {each["app_account"].partition(":")[0]: each["calls"] for each in dry["calls"]} == {"stripe": 2, "togai": 1}
+    assert {each["app_account"].partition(":")[0]: each["calls"] for each in dry["calls"]} == made
+    assert [each["estimated"] for each in dry["calls"]] == [1, 0]
     assert (done["changed"], again["changed"], again["in_sync"]) == (1, 0, 1)
     assert tandem.customers()[-1]["email"] == "after@x.test"
     assert tandem.writes() == writes + 1
@@ -153,3 +155,32 @@ async def test_the_page_asks_for_a_dry_run_that_becomes_a_replay(tandem: InProce
     assert (dry["dry_run"], newest["dry_run"], newest["state"]) == (True, False, "done")
     assert wrong.status_code == 400
     assert "is no time" in wrong.text
+
+
+@pytest.mark.parametrize(
+    ("flow", "type_", "at"),
+    [
+        ("stripe-customer-to-togai-customer", "stripe.customer.created", "stripe"),
+        ("togai-account-to-stripe-customer", "togai.account.created", "togai"),
+    ],
+)
+async def test_a_dry_run_counts_the_calls_behind_its_first_write(
+    tandem: InProcess, console: Console, flow: str, type_: str, at: str
+) -> None:
+    """What makes the other side calls more often than the one time that the dry run sees; the estimate is near it."""
+    for name in ("a", "b", "c"):
+        if at == "togai":
+            tandem.account(name, primaryEmail=f"{name}@x.test")
+        else:
+            tandem.customer(email=f"{name}@x.test")
+    await ask(console, "POST", f"/api/flow-links/{flow}/disable")
+    await tandem.drain()
+    await ask(console, "POST", f"/api/flow-links/{flow}/enable")
+    dry = await asked(tandem, console, flow_link=flow, types=[type_], dry_run=True)
+    before = tandem.calls()
+    await asked(tandem, console, flow_link=flow, types=[type_])
+    made = {name: count - before[name] for name, count in tandem.calls().items()}
+    said = {each["app_account"].partition(":")[0]: each["calls"] for each in dry["calls"]}
+
+    assert dry["changed"] == 3
+    assert said == made

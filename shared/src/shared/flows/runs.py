@@ -54,7 +54,8 @@ class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One flow link handling one event. A record on the runs topic, keyed by `id`.
 
-    `verdict`: of an import's run the kind of conflict that it met, of a dry run what it would do.
+    `verdict`: of an import's run the kind of conflict that it met, of a dry run what it would do. `calls`: of a dry run
+    how many calls it made, by connection.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     noun: str = ""
     cause: str = ""
     verdict: str = ""
+    calls: dict[str, int] = {}
     schemaversion: str = SCHEMA_VERSION
 
     @property

@@ -7,9 +7,10 @@ nobody's call of that operation has succeeded since the run began; a 429 is neve
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.errors import RateLimited, SyncError, Unavailable
 
@@ -19,10 +20,13 @@ LOCKED = "lock_timeout"
 
 @dataclass
 class Calling:
-    """The call that a run makes just now, or failed at; `began` is when the run began."""
+    """The call that a run makes just now, or failed at; `began` is when the run began, `made` how many calls it made,
+    by connection.
+    """
 
     began: float
     name: str = ""
+    made: Counter[str] = field(default_factory=Counter)
 
 
 _calling: ContextVar[Calling | None] = ContextVar("calling", default=None)
@@ -46,6 +50,7 @@ class Outages:
         """A call is sent."""
         if calling := _calling.get():
             calling.name = f"{connection} {operation}"
+            calling.made[connection] += 1
 
     def answered(self, connection: str, operation: str) -> None:
         """A call succeeded."""

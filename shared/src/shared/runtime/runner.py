@@ -6,6 +6,7 @@ The runner tells what became of the run; acknowledging, parking and giving up is
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -146,6 +147,9 @@ class Runner:
             raise
         except Exception as error:
             return self._bug(run, error)
+        finally:
+            if envelope.dryrun:
+                run.calls = dict(Counter(run.calls) + calling.made)
         return self._ended(run, "succeeded" if acted else "in_sync", "")
 
     def _stopped_by_person(self, run: Run) -> Outcome | None:

@@ -83,7 +83,8 @@ def show_replay(out: Console, found: dict[str, Any]) -> None:
 
 def _calls(found: dict[str, Any]) -> str:
     took = f", about {found['seconds']} s at its quota" if found["seconds"] is not None else ""
-    return f"{found['app_account']}: about {found['calls']}{took}"
+    estimated = f", {found['estimated']} of them estimated: those from the first write on" if found["estimated"] else ""
+    return f"{found['app_account']}: about {found['calls']}{took}{estimated}"
 
 
 @app.command("list")
