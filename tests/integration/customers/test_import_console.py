@@ -224,3 +224,20 @@ async def test_togais_quota_is_shown_in_plain_words(tandem: InProcess, console: 
     assert row["what_to_do"] == "ask Togai for more; it goes on by itself within a minute then"
     assert problem.startswith("has used up a quota: ask Togai for more")
     assert problem.endswith(says)
+
+
+async def test_a_second_import_adds_no_waiting_run(tandem: InProcess, console: Console) -> None:
+    """The one that waits stands for it: it is counted and reported as waiting, and as linked once the other is."""
+    [customer] = await made_before(tandem, 1, 1)
+    imports = [await asked(tandem, console) for _ in range(3)]
+    waiting = [run.id for run in tandem.runs() if run.state == "parked"]
+    [row] = (await rows(console, imports[-1]["id"])).values()
+    tandem.change(customer, email="now@x.test")
+    await tandem.drain()
+    later = [(await asyncio.to_thread(console.ask, "GET", f"/api/imports/{each['id']}")).json() for each in imports]
+
+    assert len(waiting) == 1
+    assert [(each["waiting"], each["left_out"], each["state"]) for each in imports] == [(1, 0, "done")] * 3
+    assert (row["what"], row["conflict"]) == ("waiting", "missing_email")
+    assert row["why"].startswith(f"run {waiting[0]} waits for the same already: ")
+    assert [(each["waiting"], each["done"]) for each in later] == [(0, 1)] * 3

@@ -106,7 +106,7 @@ class _News:
 class Pool:
     """`handle` does the work and raises only to stop the worker; `pause` and `resume` stop and start reading.
     `flush` waits until nothing that was begun is on its way to the log. `is_open` tells whether a connection or flow
-    link may be used; call `opened` when one may be again.
+    link may be used; call `opened` when one may be again. `on_held` gets each parked run that is held.
     """
 
     def __init__(
@@ -119,6 +119,7 @@ class Pool:
         flush: Callable[[], Awaitable[None]],
         on_restart: Callable[[], None] = lambda: None,
         is_open: Callable[[str], bool] = lambda connection: False,
+        on_held: Callable[[Work], None] = lambda work: None,
         bounds: Bounds = Bounds(),
         probe_every: float = PROBE_EVERY,
         clock: Callable[[], float] = time.time,
@@ -131,6 +132,7 @@ class Pool:
         self._on_restart = on_restart
         self._flush = flush
         self._is_open = is_open
+        self._on_held = on_held
         self._bounds = bounds
         self._clock = clock
         self._order: dict[Partition, deque[Work]] = defaultdict(deque)
@@ -167,6 +169,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         self._held[work.aggregate][work] = None if work.outage else loop.call_later(wait, self._ripe, work)
         self._probes.held(work)
+        self._on_held(work)
 
     def _may_go_on(self, work: Work) -> bool:
         return any(name and self._is_open(name) for name in (work.closed, work.cancelled))

@@ -41,6 +41,7 @@ from shared.runtime.problems import problem_of
 from shared.runtime.records import PARKED_HEADER
 from shared.runtime.registry import Registry
 from shared.runtime.runner import Outcome, Runner, new_run
+from shared.runtime.waiting_runs import WaitingRuns
 from shared.settings import Settings
 
 log = get_logger(__name__)
@@ -76,6 +77,7 @@ class Processor:
         self._assigned_at = 0.0
         self._parked_runs = ParkedRunDedup()
         self._watch = watch
+        self._waiting = WaitingRuns()
         writes = Writes(self._record, self._write_letter, _now)
         self._dead_letters = DeadLetters(registry.letters, writes, mark_patience)
         # The events that ended since the assignment: a duplicate of one of these is not run again.
@@ -114,6 +116,7 @@ class Processor:
         self._parked_runs.forget()
         self._finished.clear()
         self._watch.forget()
+        self._waiting.forget()
         self._assigned_at = self._clock()
 
     async def _start(self, work: Work, envelope: Envelope) -> None:
@@ -195,6 +198,10 @@ class Processor:
             # Whoever tries it again gives it a whole day again.
             run.state, run.ended_at, run.failures = "dead", _now(), 0
             outcome = Outcome(run, "dead")
+        if outcome.what == "later" and (other := self._waits_already(outcome)):
+            run.state, run.superseded_by, run.ended_at = "skipped", other, _now()
+            run.reason = f"run {other} waits for the same already: {run.reason}"
+            outcome = Outcome(run, "ended")
         if outcome.what == "later":
             if not (early and outcome.gives_up):
                 run.failures = run.failures + 1 if outcome.gives_up else 0
@@ -209,7 +216,18 @@ class Processor:
                 await self._dead_letters.resolve(work, run)
         self._parked_runs.ended(run)
         self._watch.ended(run)
+        self._waiting.ended(run)
         return outcome
+
+    def on_held(self, work: Work) -> None:
+        """A parked run is held: what waits for news of an entity is known from then on, also after a restart."""
+        if work.checked_at and work.parked:
+            self._waiting.waits(_parked(work.parked).run)
+
+    def _waits_already(self, outcome: Outcome) -> str:
+        """The run that stands for an import's, whose entity waits for the same already; empty if none does."""
+        run = outcome.run
+        return self._waiting.beside(run) if outcome.waits_for_news and run.origin == "backfill" else ""
 
     async def _timed(self, run: Run, flow: Flow, link: str, envelope: Envelope, known: Known) -> Outcome:
         with metrics.RUN_SECONDS.labels(flow.id).time():
@@ -255,6 +273,7 @@ class Processor:
         await self._write(self._topics.delay(self._domain.noun, delay), work.aggregate, work.value, runs.encode(parked))
         self._parked_runs.parked(run)
         self._watch.waits(run, checked_at)
+        (self._waiting.waits if checked_at else self._waiting.ended)(run)
 
     async def _skip(self, work: Work, envelope: Envelope) -> None:
         metrics.SKIPPED.inc()

@@ -132,6 +132,7 @@ class Worker:
             on_restart=processor.on_partitions_assigned,
             flush=kafka.flush,
             is_open=registry.is_open,
+            on_held=processor.on_held,
             probe_every=PROBE_EVERY * float(self.settings.delay_scale),
         )
         registry.on_open.append(pool.opened)

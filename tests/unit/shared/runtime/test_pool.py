@@ -33,6 +33,7 @@ class Harness:
         self.now = 1000.0
         self.offsets: dict[Partition, int] = defaultdict(int)
         self.open: set[str] = set()
+        self.held: list[Work] = []
         self.pool = Pool(
             self.handle,
             pause=self.paused.add,
@@ -41,6 +42,7 @@ class Harness:
             flush=self.reach,
             bounds=bounds,
             is_open=lambda connection: connection in self.open,
+            on_held=self.held.append,
             clock=lambda: self.now,
         )
 

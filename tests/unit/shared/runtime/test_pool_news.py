@@ -53,3 +53,13 @@ async def test_what_waits_of_an_import_ends_when_that_is_cancelled() -> None:
     await reach(lambda: len(harness.handled) == 2)
 
     assert harness.handled == [held, late]
+
+
+async def test_whoever_is_held_is_reported() -> None:
+    """After a restart too: an import then adds no second run that waits for the same."""
+    harness = Harness()
+    held = harness.submit("a", partition=DELAY, due=harness.now + 3600, checked_at=harness.now)
+    harness.submit("b")
+    await reach(lambda: len(harness.handled) == 1)
+
+    assert harness.held == [held]
