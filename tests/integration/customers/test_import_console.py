@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.events.envelope import timestamp
 from shared.key_states import KeyState, encode
 
 from tests.integration.customers.conftest import Make
@@ -212,7 +210,7 @@ async def test_togais_quota_is_shown_in_plain_words(tandem: InProcess, console: 
     says = "Togai: POST /customers answered 403: The quota of 100 customers is used up"
     refused = KeyState(
         connection="togai", fingerprint=tandem.registry.connections["togai"].fingerprint, state="refused",
-        operation="customers.post", quota=True, reason=says, at=timestamp(datetime.now(UTC)),
+        operation="customers.post", quota=True, reason=says, at="2100-01-01T00:00:00Z",
     )  # fmt: skip
     await tandem.log.append(tandem.topics.key_states, refused.key, encode(refused))
     found = await asked(tandem, console)
@@ -241,3 +239,32 @@ async def test_a_second_import_adds_no_waiting_run(tandem: InProcess, console: C
     assert (row["what"], row["conflict"]) == ("waiting", "missing_email")
     assert row["why"].startswith(f"run {waiting[0]} waits for the same already: ")
     assert [(each["waiting"], each["done"]) for each in later] == [(0, 1)] * 3
+
+
+async def test_a_preview_counts_what_the_import_makes_with_a_longer_name(tandem: InProcess, console: Console) -> None:
+    """As new, with the choice still offered; left out, it is a conflict. Only a preview can be carried out."""
+    short = tandem.customer(name="Al")
+    await tandem.stood_before()
+    preview = await asked(tandem, console, dry_run=True)
+    left_out = await asked(tandem, console, dry_run=True, choices={"short_name": "leave_out"})
+    run = await asyncio.to_thread(console.ask, "POST", f"/api/imports/{preview['id']}/run")
+    await run_imports(tandem)
+    done = (await asyncio.to_thread(console.ask, "GET", f"/api/imports/{run.json()['id']}")).json()
+    again = await asyncio.to_thread(console.ask, "POST", f"/api/imports/{done['id']}/run")
+
+    assert (preview["new"], preview["conflicts"], done["linked"]) == (1, 0, 1)
+    assert [(kind["name"], kind["count"], kind["choice"]) for kind in preview["conflict_kinds"]] == [
+        ("short_name", 1, "pad")
+    ]
+    assert (left_out["new"], left_out["conflicts"]) == (0, 1)
+    assert tandem.pair(tandem.ref(short)) is not None
+    assert (again.status_code, "is no preview" in again.json()["error"]["message"]) == (409, True)
+
+
+async def test_a_wrong_flow_link_is_refused_with_those_that_there_are(tandem: InProcess, console: Console) -> None:
+    """Whoever mistyped it need not look it up."""
+    body = {"kind": "customers", "flow_link": "stripe-customer"}
+    answer = await asyncio.to_thread(console.ask, "POST", "/api/imports", json=body)
+
+    assert answer.status_code == 409
+    assert "stripe-customer-to-togai-customer (on)" in answer.json()["error"]["what_to_do"]

@@ -128,12 +128,18 @@ async def test_what_cannot_be_replayed_is_refused(tandem: InProcess, console: Co
         for status, bodies in wanted.items()
     }
     dry = await ask(console, "POST", "/api/replays", json={"flow_link": off, "dry_run": True})
+    wrong = await ask(console, "POST", "/api/replays", json={"noun": "customer", "from": "soon"})
+    zoneless = {"flow_link": off, "dry_run": True, "from": datetime.now(UTC).strftime("%Y-%m-%dT00:00:00")}
+    in_utc = await ask(console, "POST", "/api/replays", json=zoneless)
 
     assert {status: [one.status_code for one in found] for status, found in answers.items()} == {
         status: [status] * len(bodies) for status, bodies in wanted.items()
     }
     assert "a replay is possible from" in answers[400][3].json()["error"]["message"]
     assert dry.status_code == 202
+    assert "'soon' is no time: write it as 2026-11-01, or as 2026-11-01T12:00:00Z" in wrong.json()["error"]["message"]
+    assert in_utc.json()["since"] == f"{zoneless['from']}Z"
+    assert off in answers[404][0].json()["error"]["what_to_do"]
 
 
 async def test_the_page_asks_for_a_dry_run_that_becomes_a_replay(tandem: InProcess, console: Console) -> None:
@@ -184,3 +190,15 @@ async def test_a_dry_run_counts_the_calls_behind_its_first_write(
 
     assert dry["changed"] == 3
     assert said == made
+
+
+async def test_nothing_that_was_sent_has_a_reason(tandem: InProcess, console: Console) -> None:
+    """An id that no event is about; and what was carried out already is no dry run."""
+    tandem.account("acme", primaryEmail="acme@x.test")
+    await tandem.drain()
+    found = await asked(tandem, console, noun="customer", entities=["acm"])
+    again = await ask(console, "POST", f"/api/replays/{found['id']}/run")
+
+    assert found["sent"] == 0
+    assert "is about acm: name ids as the vendor has them" in found["nothing_sent"]
+    assert (again.status_code, "is no dry run" in again.json()["error"]["message"]) == (409, True)

@@ -10,7 +10,7 @@ from pydantic import Field
 from shared.connections import FlowLink
 from shared.domains import BUILT_IN
 from shared.flows.estimates import calls_after
-from shared.flows.replays import ReplayRequest
+from shared.flows.replays import ReplayProgress, ReplayRequest
 from shared.model import Model
 from sqlmodel import Session
 
@@ -52,6 +52,7 @@ class ReplayItem(Model):
     requested_at: str
     ended_at: str = Field(description="when all was sent, or it was cancelled; empty before")
     problem: str = Field(description="what holds it up")
+    nothing_sent: str = Field(description="why nothing was sent, of one that is done")
 
 
 class ReplayList(Model):
@@ -83,7 +84,18 @@ def item(found: Replayed, calls: list[CallsNeeded] | None = None) -> ReplayItem:
         requested_at=request.requested_at,
         ended_at=progress.ended_at if progress else "",
         problem=progress.problem if progress else "",
+        nothing_sent=_why_nothing(request, progress) if progress and progress.state == "listed" and not written else "",
     )
+
+
+def _why_nothing(request: ReplayRequest, progress: ReplayProgress) -> str:
+    if not progress.read:
+        return "Tandem got no event in that time"
+    types = f" of the types {', '.join(request.types)}" if request.types else ""
+    if request.entities:
+        ids = ", ".join(request.entities[:5]) + (", …" if len(request.entities) > 5 else "")
+        return f"none of the {progress.read} events of that time{types} is about {ids}: name ids as the vendor has them"
+    return f"none of the {progress.read} events of that time{types} starts one of these flow links"
 
 
 def calls_of(session: Session, found: Replayed, rates: dict[str, float]) -> list[CallsNeeded]:

@@ -104,7 +104,7 @@ def _outcome(session: Session, import_id: str) -> Outcome:
     for state, problem, verdict, count in session.execute(counted):
         name = outcome_of(state, problem, verdict)
         sums[name] = sums.get(name, 0) + count
-        if verdict and verdict not in JUDGED and name not in DONE:
+        if verdict and verdict not in JUDGED and (state == "previewed" or name not in DONE):
             verdicts[verdict] = verdicts.get(verdict, 0) + count
     return Outcome(**sums, verdicts=verdicts)
 
@@ -123,8 +123,8 @@ def rest(session: Session, import_id: str) -> Iterator[tuple[str, Run]]:
 
 def outcome_of(state: str, problem: str, verdict: str) -> str:
     """What came of an entity, as a name of an Outcome."""
-    if state == "previewed":
-        return JUDGED.get(verdict, "conflicts")
+    if state == "previewed":  # with a conflict that is no problem, for the import ends it: what is short is padded
+        return JUDGED.get(verdict, "conflicts" if problem else "new")
     if state in ("succeeded", "in_sync"):
         return "linked" if state == "succeeded" else "already"
     if state == "parked" and problem == Conflict.__name__:
