@@ -135,6 +135,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "place": "topic, partition and offset of the event",
         "cause": "id of the import or run that made the event; empty for the outside's own",
         "verdict": "of an import: the kind of conflict that it met; of a dry run: what it would do",
+        "calls": "of a dry run: how many calls it made, by connection",
     },
     Step: {
         "id": "its name in the flow",
@@ -246,6 +247,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "fingerprint": "which key, without telling it; as in the connection's record",
         "state": "the vendor's last word",
         "operation": "what was refused with a 403, as `customers.create`; empty for the whole key (401)",
+        "quota": "the vendor lets no more objects stand; else a right lacks",
         "reason": "the vendor's words",
         "at": "time of the last refusal, or of the first success after it",
     },
@@ -324,6 +326,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "due": "epoch seconds at which it goes on",
         "looked_at": "epoch seconds of the last check of a run that waits for the other side to change; else 0",
         "lane": "the lane in which its event came: its calls keep it",
+        "outage": "the call that has to succeed first, a connection and an operation; one run at a time tries it",
     },
 }
 

@@ -337,6 +337,12 @@ class InProcess(Vendors):
             work.known = Known.CHANGED
             await self._processors[topic].handle(work)
 
+    async def go_on_unchanged(self) -> None:
+        """Everything that waits is taken up, with no news of its entity."""
+        for key in list(self.parked):
+            for topic, record in self.parked.pop(key):
+                await self._processors[topic].handle(self._work(topic, key, record.value, record.headers))
+
     async def recheck(self) -> None:
         """Everything that waits looks again, as after a day."""
         await self.work_off()

@@ -82,6 +82,13 @@ class Vendors:
         """Ids of the accounts at Togai."""
         return sorted(row["id"] for row in self.call("togai", "GET", "/accounts", params={"pageSize": 100})["data"])
 
+    def calls(self) -> dict[str, int]:
+        """Calls at each side."""
+        return {
+            name: len(self.control.call("GET", "/calls", account=self.accounts[name]["id"])["calls"])
+            for name in ON_HAND
+        }
+
     def writes(self) -> int:
         """Calls at both sides that were no reads."""
         return sum(

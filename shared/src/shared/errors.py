@@ -7,8 +7,10 @@
     │   ├── NotReady                  something that we depend on has not arrived yet
     │   ├── ConnectionClosed          its key was refused (401): parked until it is open again
     │   ├── Blocked                   a right lacks (403), or secrets do not open: parked until the connection changes
+    │   │   └── QuotaUsed             as many stand there as the vendor allows (403): parked until it allows more
     │   ├── Held(blocker)             a person allows it first
     │   │   ├── FlowLinkOff           the flow link is switched off
+    │   │   ├── Paused                the import or replay that it is of is paused
     │   │   ├── OverwritesHeld        first contacts would replace values of many pairs
     │   │   └── NotLinked             another entity has no other side yet
     │   ├── Unsettled                 the pair was written too often: it looks again when that is past
@@ -137,6 +139,10 @@ class Blocked(Retryable):
         self.fingerprint = fingerprint
 
 
+class QuotaUsed(Blocked):
+    """As many objects stand there as the vendor lets stand: somebody asks it for more, and the run goes on then."""
+
+
 OVERWRITES = "/overwrites"
 """What is put to a flow link's id to name its permission to overwrite at many first contacts."""
 
@@ -160,6 +166,14 @@ class FlowLinkOff(Held):
         super().__init__(f"flow link {link} is off: the run goes on when it is on again", code="link_off", blocker=link)
 
 
+class Paused(Held):
+    """A person paused the import or replay, `noun`, that the event is of: it waits until that is resumed."""
+
+    def __init__(self, noun: str, name: str) -> None:
+        what = f"{noun} {name} is paused: this goes on after `tandem {noun}s resume {name}`"
+        super().__init__(what, code="paused", blocker=name)
+
+
 class OverwritesHeld(Held):
     """First contacts replaced filled values of `count` pairs within `window` seconds: a person confirms that first."""
 
@@ -172,6 +186,8 @@ class OverwritesHeld(Held):
         )
 
 
+CANCELLED = "/cancelled"
+"""What is put to the id of an import or replay to name that it is cancelled, which ends what waits of it."""
 LINKED = "linked/"
 """Begins the name of a link that a run waits for: the relation and the entity's full ref follow."""
 

@@ -18,6 +18,7 @@ class KeyState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One key, or one operation with it (a 403). A record keyed by `key`.
 
     - `fingerprint`: which key; `operation`: as `customers.create`, empty for the whole key (a 401).
+    - `quota`: the operation would pass a quota of the vendor; else a right lacks.
     - `reason`: the vendor's words; `at`: RFC 3339 time of the last refusal, or of the first success after it.
     """
 
@@ -25,6 +26,7 @@ class KeyState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     fingerprint: str
     state: Literal["good", "refused"]
     operation: str = ""
+    quota: bool = False
     reason: str = ""
     at: str = ""
     schemaversion: str = SCHEMA_VERSION

@@ -23,6 +23,11 @@ LAST_PARKING = 2 + 24
 CHECK_EVERY = 24 * 3600.0
 """Seconds after which a waiting run looks again even if there was no news of its entity."""
 
+PROBE_EVERY = 30.0
+"""Seconds after which one of the runs that an outage or a quota keeps looks whether that has ended."""
+QUOTA_EVERY = 25.0
+"""Seconds between two tries, over all workers, of what a quota refused: less than a probe waits."""
+
 T = TypeVar("T")
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 from cryptography.fernet import Fernet
 from shared.connections import Connection, Secrets, Vault
-from shared.errors import Blocked, ConnectionClosed, KeyRefused
+from shared.errors import Blocked, ConnectionClosed, KeyRefused, QuotaUsed
+from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.identity import key_fingerprint
 from shared.key_states import KeyState, decode
@@ -218,3 +221,23 @@ async def test_a_client_that_was_made_before_the_record_changed_is_not_used(
         await client.organization()
 
     assert len(togai_side.calls()) == before
+
+
+async def test_a_quota_that_is_used_up_is_tried_by_one_call_at_a_time(harness: Harness, togai_side: TogaiSide) -> None:
+    """The others wait for what comes of it; its success lets them go on. Until the next try is due nobody calls."""
+    harness.registry.key_states = Registry().key_states
+    fingerprint, operation = key_fingerprint(togai_side.key), "customers.get"
+    state = KeyState(
+        connection="con", fingerprint=fingerprint, state="refused", operation=operation, quota=True,
+        reason="The quota of 100 customers is used up", at=LONG_AGO,
+    )  # fmt: skip
+    client = await harness.clients.of("con")
+    harness.registry.keep_key_state(msgspec.structs.replace(state, at=timestamp(datetime.now(UTC))))
+    with pytest.raises(QuotaUsed, match="The quota of 100 customers"):
+        await client.customer("c1")
+    early = len(togai_side.calls())
+    harness.registry.keep_key_state(state)
+    found = await asyncio.gather(*(client.customer(f"c{n}") for n in range(5)), return_exceptions=True)
+
+    assert (early, len(togai_side.calls())) == (0, 1)
+    assert [type(each) for each in found].count(QuotaUsed) == 4

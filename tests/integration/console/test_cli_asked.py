@@ -112,7 +112,7 @@ async def test_an_import_is_followed_to_its_end(
     failed, other = await asyncio.gather(command, run_it(3, state="failed", problem="the key was refused"))
     listed, late = await asyncio.gather(
         asyncio.to_thread(tandem, "imports", "list", "--json"),
-        asyncio.to_thread(tandem, "imports", "pause", request.id),
+        asyncio.to_thread(tandem, "imports", "pause", other.id),
     )
 
     assert (done.returncode, request.ids, request.connection) == (0, ["cus_1", "cus_2"], "stripe")
@@ -125,8 +125,8 @@ async def test_an_import_is_followed_to_its_end(
         other.id: "failed",
     }
     assert (late.returncode, late.stderr.count("\n")) == (1, 1)
-    assert f"all of import {request.id} is listed already" in late.stderr
-    assert f"tandem flow-links disable {request.flow_link}" in late.stderr
+    assert f"import {other.id} has ended: it is failed" in late.stderr
+    assert f"tandem flow-links disable {other.flow_link}" in late.stderr
 
 
 async def test_an_import_is_paused_resumed_and_cancelled(

@@ -8,6 +8,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+from shared.key_states import KeyState, encode
+
 from tests.integration.customers.conftest import Make
 from tests.stack.console import Console
 from tests.stack.imports import known_of, run_imports
@@ -200,3 +202,69 @@ async def test_an_import_is_paused_resumed_and_cancelled_in_the_console(tandem: 
     assert [">Pause</button>" in page for page in pages] == [False, True, False]
     assert known_of(tandem).progress[request.id].state == "cancelled"
     assert tandem.log.on(tandem.topics.replay("customer")) == []
+
+
+async def test_togais_quota_is_shown_in_plain_words(tandem: InProcess, console: Console) -> None:
+    """In the report and at the connection, which the status shows: whom to ask, and with Togai's own text."""
+    [customer] = await made_before(tandem, 1, 0)
+    says = "Togai: POST /customers answered 403: The quota of 100 customers is used up"
+    refused = KeyState(
+        connection="togai", fingerprint=tandem.registry.connections["togai"].fingerprint, state="refused",
+        operation="customers.post", quota=True, reason=says, at="2100-01-01T00:00:00Z",
+    )  # fmt: skip
+    await tandem.log.append(tandem.topics.key_states, refused.key, encode(refused))
+    found = await asked(tandem, console)
+    [row] = (await rows(console, found["id"])).values()
+    connections = (await asyncio.to_thread(console.ask, "GET", "/api/connections")).json()["items"]
+    problem = next(each["problems"][0] for each in connections if each["id"] == "togai")
+
+    assert (found["waiting"], row["id"], row["what"], row["why"]) == (1, customer, "waiting", says)
+    assert row["what_to_do"] == "ask Togai for more; it goes on by itself within a minute then"
+    assert problem.startswith("has used up a quota: ask Togai for more")
+    assert problem.endswith(says)
+
+
+async def test_a_second_import_adds_no_waiting_run(tandem: InProcess, console: Console) -> None:
+    """The one that waits stands for it: it is counted and reported as waiting, and as linked once the other is."""
+    [customer] = await made_before(tandem, 1, 1)
+    imports = [await asked(tandem, console) for _ in range(3)]
+    waiting = [run.id for run in tandem.runs() if run.state == "parked"]
+    [row] = (await rows(console, imports[-1]["id"])).values()
+    tandem.change(customer, email="now@x.test")
+    await tandem.drain()
+    later = [(await asyncio.to_thread(console.ask, "GET", f"/api/imports/{each['id']}")).json() for each in imports]
+
+    assert len(waiting) == 1
+    assert [(each["waiting"], each["left_out"], each["state"]) for each in imports] == [(1, 0, "done")] * 3
+    assert (row["what"], row["conflict"]) == ("waiting", "missing_email")
+    assert row["why"].startswith(f"run {waiting[0]} waits for the same already: ")
+    assert [(each["waiting"], each["done"]) for each in later] == [(0, 1)] * 3
+
+
+async def test_a_preview_counts_what_the_import_makes_with_a_longer_name(tandem: InProcess, console: Console) -> None:
+    """As new, with the choice still offered; left out, it is a conflict. Only a preview can be carried out."""
+    short = tandem.customer(name="Al")
+    await tandem.stood_before()
+    preview = await asked(tandem, console, dry_run=True)
+    left_out = await asked(tandem, console, dry_run=True, choices={"short_name": "leave_out"})
+    run = await asyncio.to_thread(console.ask, "POST", f"/api/imports/{preview['id']}/run")
+    await run_imports(tandem)
+    done = (await asyncio.to_thread(console.ask, "GET", f"/api/imports/{run.json()['id']}")).json()
+    again = await asyncio.to_thread(console.ask, "POST", f"/api/imports/{done['id']}/run")
+
+    assert (preview["new"], preview["conflicts"], done["linked"]) == (1, 0, 1)
+    assert [(kind["name"], kind["count"], kind["choice"]) for kind in preview["conflict_kinds"]] == [
+        ("short_name", 1, "pad")
+    ]
+    assert (left_out["new"], left_out["conflicts"]) == (0, 1)
+    assert tandem.pair(tandem.ref(short)) is not None
+    assert (again.status_code, "is no preview" in again.json()["error"]["message"]) == (409, True)
+
+
+async def test_a_wrong_flow_link_is_refused_with_those_that_there_are(tandem: InProcess, console: Console) -> None:
+    """Whoever mistyped it need not look it up."""
+    body = {"kind": "customers", "flow_link": "stripe-customer"}
+    answer = await asyncio.to_thread(console.ask, "POST", "/api/imports", json=body)
+
+    assert answer.status_code == 409
+    assert "stripe-customer-to-togai-customer (on)" in answer.json()["error"]["what_to_do"]

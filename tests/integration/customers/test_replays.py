@@ -43,7 +43,7 @@ class Delivered:
         return Page(self._events[begin:end], end)
 
 
-async def run_replays(tandem: InProcess) -> None:
+async def run_replays(tandem: InProcess, *, handle: bool = True) -> None:
     """Everything that was asked for, to its end; then every event that it sent."""
     known = Replays()
     for record in tandem.log.on(tandem.topics.replays):
@@ -57,7 +57,8 @@ async def run_replays(tandem: InProcess) -> None:
         progress, log = known.progress.get(request.id), cast(Log, tandem.log)
         wanted = partial(known.wanted, request.id)
         await Replayer(request, progress, reader, tandem.registry, log, tandem.topics, wanted).run()
-    await tandem.work_off()
+    if handle:
+        await tandem.work_off()
 
 
 async def ask(console: Console, method: str, path: str, **what: Any) -> httpx.Response:
@@ -97,12 +98,14 @@ async def test_a_dry_run_says_what_a_replay_does(tandem: InProcess, console: Con
     await tandem.stood_before()
     writes, link = tandem.writes(), "togai-account-changes"
     dry = await asked(tandem, console, flow_link=link, dry_run=True)
-    between = tandem.writes()
+    between, before = tandem.writes(), tandem.calls()
     done = await asked(tandem, console, flow_link=link, entities=["acme"])
+    made = {name: count - before[name] for name, count in tandem.calls().items()}
     again = await asked(tandem, console, flow_link=link)
 
     assert (dry["changed"], between) == (1, writes)
-    assert {each["app_account"].partition(":")[0]: each["calls"] for each in dry["calls"]} == {"stripe": 2, "togai": 1}
+    assert {each["app_account"].partition(":")[0]: each["calls"] for each in dry["calls"]} == made
+    assert [each["estimated"] for each in dry["calls"]] == [1, 0]
     assert (done["changed"], again["changed"], again["in_sync"]) == (1, 0, 1)
     assert tandem.customers()[-1]["email"] == "after@x.test"
     assert tandem.writes() == writes + 1
@@ -125,12 +128,18 @@ async def test_what_cannot_be_replayed_is_refused(tandem: InProcess, console: Co
         for status, bodies in wanted.items()
     }
     dry = await ask(console, "POST", "/api/replays", json={"flow_link": off, "dry_run": True})
+    wrong = await ask(console, "POST", "/api/replays", json={"noun": "customer", "from": "soon"})
+    zoneless = {"flow_link": off, "dry_run": True, "from": datetime.now(UTC).strftime("%Y-%m-%dT00:00:00")}
+    in_utc = await ask(console, "POST", "/api/replays", json=zoneless)
 
     assert {status: [one.status_code for one in found] for status, found in answers.items()} == {
         status: [status] * len(bodies) for status, bodies in wanted.items()
     }
     assert "a replay is possible from" in answers[400][3].json()["error"]["message"]
     assert dry.status_code == 202
+    assert "'soon' is no time: write it as 2026-11-01, or as 2026-11-01T12:00:00Z" in wrong.json()["error"]["message"]
+    assert in_utc.json()["since"] == f"{zoneless['from']}Z"
+    assert off in answers[404][0].json()["error"]["what_to_do"]
 
 
 async def test_the_page_asks_for_a_dry_run_that_becomes_a_replay(tandem: InProcess, console: Console) -> None:
@@ -152,3 +161,44 @@ async def test_the_page_asks_for_a_dry_run_that_becomes_a_replay(tandem: InProce
     assert (dry["dry_run"], newest["dry_run"], newest["state"]) == (True, False, "done")
     assert wrong.status_code == 400
     assert "is no time" in wrong.text
+
+
+@pytest.mark.parametrize(
+    ("flow", "type_", "at"),
+    [
+        ("stripe-customer-to-togai-customer", "stripe.customer.created", "stripe"),
+        ("togai-account-to-stripe-customer", "togai.account.created", "togai"),
+    ],
+)
+async def test_a_dry_run_counts_the_calls_behind_its_first_write(
+    tandem: InProcess, console: Console, flow: str, type_: str, at: str
+) -> None:
+    """What makes the other side calls more often than the one time that the dry run sees; the estimate is near it."""
+    for name in ("a", "b", "c"):
+        if at == "togai":
+            tandem.account(name, primaryEmail=f"{name}@x.test")
+        else:
+            tandem.customer(email=f"{name}@x.test")
+    await ask(console, "POST", f"/api/flow-links/{flow}/disable")
+    await tandem.drain()
+    await ask(console, "POST", f"/api/flow-links/{flow}/enable")
+    dry = await asked(tandem, console, flow_link=flow, types=[type_], dry_run=True)
+    before = tandem.calls()
+    await asked(tandem, console, flow_link=flow, types=[type_])
+    made = {name: count - before[name] for name, count in tandem.calls().items()}
+    said = {each["app_account"].partition(":")[0]: each["calls"] for each in dry["calls"]}
+
+    assert dry["changed"] == 3
+    assert said == made
+
+
+async def test_nothing_that_was_sent_has_a_reason(tandem: InProcess, console: Console) -> None:
+    """An id that no event is about; and what was carried out already is no dry run."""
+    tandem.account("acme", primaryEmail="acme@x.test")
+    await tandem.drain()
+    found = await asked(tandem, console, noun="customer", entities=["acm"])
+    again = await ask(console, "POST", f"/api/replays/{found['id']}/run")
+
+    assert found["sent"] == 0
+    assert "is about acm: name ids as the vendor has them" in found["nothing_sent"]
+    assert (again.status_code, "is no dry run" in again.json()["error"]["message"]) == (409, True)

@@ -23,6 +23,7 @@ from shared.linking.pair_writes import PairWrites
 from shared.runtime.actions import Context, Result
 from shared.runtime.clients import Clients
 from shared.runtime.conflict_watch import ConflictWatch
+from shared.runtime.outages import Outages
 from shared.runtime.pool import Work
 from shared.runtime.processor import Processor
 from shared.runtime.records import PARKED_HEADER, work_of
@@ -60,6 +61,7 @@ class ScriptedClients(Clients):
 
     def __init__(self) -> None:
         self.refused: list[str] = []
+        self.outages = Outages()
 
     async def close(self, error: KeyRefused) -> ConnectionClosed:
         self.refused.append("")

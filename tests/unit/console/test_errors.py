@@ -23,6 +23,8 @@ MADE: dict[type[SyncError], Callable[[], SyncError]] = {
     errors.Held: lambda: errors.Held("it went wrong", code="held", blocker="link_1"),
     errors.NotLinked: lambda: errors.NotLinked("it went wrong", "customer", "togai:test:o/account/a", code="x"),
     errors.FlowLinkOff: lambda: errors.FlowLinkOff("link_1"),
+    errors.QuotaUsed: lambda: errors.QuotaUsed("con_1", "403"),
+    errors.Paused: lambda: errors.Paused("import", "imp_1"),
     errors.OverwritesHeld: lambda: errors.OverwritesHeld("link_1", 20, 600.0),
 }
 """How those are made that take more than a message."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from ingress.bulk_import import RUNNER, alone, parsed, request_for
+from ingress.bulk_import import RUNNER, alone, going_on, parsed, request_for
 from ingress.imports.server import is_ours
 from shared.connections import FlowLink
 from shared.errors import Misconfigured
@@ -113,3 +113,16 @@ def test_two_starts_do_not_run_at_once(tmp_path: Path) -> None:
         pass
     with alone(tmp_path, "customers"), alone(tmp_path, "accounts"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("options", "what"), [([], "the import of customers"), (["--dry-run"], "the preview of customers")]
+)
+def test_a_start_says_what_it_goes_on_with(options: list[str], what: str) -> None:
+    """A dry run that was left is not taken for the import."""
+    request = request_for(parsed(["customers", *options]), Imports(), LINKS, NOW)
+    says = going_on(request, ImportProgress(id=request.id, state="paused", listed=30))
+
+    assert says.startswith(f"going on with {request.id}, {what}")
+    assert "30 listed so far" in says
+    assert f"tandem imports cancel {request.id}" in says

@@ -13,7 +13,7 @@ from shared.domains.customers.togai import link_requested
 from shared.errors import Malformed, Rejected
 from shared.log import get_logger
 from shared.model import Model
-from shared.runtime.runner import problem_of
+from shared.runtime.problems import problem_of
 from shared.scrub import scrub, scrub_for_log
 from shared.settings import Settings
 from sqlmodel import SQLModel

@@ -111,6 +111,18 @@ def request_for(asked: Asked, known: Imports, links: Mapping[str, FlowLink], now
     return new_request(asked.kind, chosen[0], asked.selection, now, RUNNER)
 
 
+def going_on(request: ImportRequest, progress: ImportProgress | None) -> str:
+    """What an earlier start left, which this one goes on with."""
+    what = (
+        f"the preview of {request.kind}, which writes nothing" if request.dry_run else f"the import of {request.kind}"
+    )
+    listed = f"{progress.listed} listed so far" if progress else "nothing listed so far"
+    return (
+        f"going on with {request.id}, {what}, of {request.requested_at}: {listed}. To begin anew: "
+        f"`tandem imports cancel {request.id}`, then start again"
+    )
+
+
 def _selection_of(request: ImportRequest) -> Selection:
     # The end of a request is at most its own time: what was asked for cannot be seen any more.
     return Selection(request.created_from, 0, tuple(request.ids), request.dry_run, request.choices)
@@ -129,6 +141,8 @@ async def serve(settings: Settings, asked: Asked, stop: asyncio.Event) -> Import
         gate = gate_of(settings, limits)
         clients = await stack.enter_async_context(Clients(settings, registry, vault, gate, kafka, topics))
         request = request_for(asked, known, registry.links, time.time())
+        if request.id in known.requests:
+            print(plain(going_on(request, known.progress.get(request.id))), flush=True)  # noqa: T201
         place = await kafka.append(topics.imports, request.key, imports.encode(request))
         await replica.wait_for(topics.imports, place.offset)
 

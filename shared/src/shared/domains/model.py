@@ -49,6 +49,7 @@ class Action:
     - `subject`: the entity in whose queue an input is worked on, as (app, noun, id); None where that is what the run is
       about.
     - `reads`: without effect: a run that is resumed reads again instead of acting on what was true then.
+    - `calls`: about how many calls it makes at each app where it acts, in a run that has read before; for estimates.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Action:
     rights: tuple[str, ...] = ()
     subject: Callable[[Any], tuple[str, str, str]] | None = None
     reads: bool = False
+    calls: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)

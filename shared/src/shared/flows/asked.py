@@ -104,6 +104,33 @@ class Asked(Generic[R, P]):
         return sorted(found, key=lambda request: (request.requested_at, request.id))
 
 
+class Stops:
+    """What is to become of everything that was asked for on one topic, and of the events that it wrote."""
+
+    def __init__(self, decode: Callable[[bytes], AskedRequest | AskedProgress]) -> None:
+        self._decode = decode
+        self._wanted: dict[str, Wanted] = {}
+
+    def apply(self, value: bytes) -> AskedRequest | None:
+        """Fold one record. Returns the request of which something else is wanted than before."""
+        found = self._decode(value)
+        if not isinstance(found, AskedRequest) or self.of(found.id) == found.wanted:
+            return None
+        self._wanted[found.id] = found.wanted
+        return found
+
+    def of(self, name: str) -> Wanted | None:
+        """What is wanted of one; None if nobody asked for it."""
+        return self._wanted.get(name)
+
+    def drop(self, key: str) -> None:
+        """The record of this key is gone."""
+        self._wanted.pop(key.removesuffix("/request"), None)
+
+    def __len__(self) -> int:
+        return len(self._wanted)
+
+
 def ends_as(wanted: Wanted) -> AskedState | None:
     """The state in which it stops, as a person wants it to; None to go on."""
     states: dict[Wanted, AskedState] = {"pause": "paused", "cancel": "cancelled"}

@@ -55,7 +55,8 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One flow link handling one event. A record on the runs topic, keyed by `id`.
 
     `event_at`: RFC 3339 time of the event.
-    `verdict`: of an import's run the kind of conflict that it met, of a dry run what it would do.
+    `verdict`: of an import's run the kind of conflict that it met, of a dry run what it would do. `calls`: of a dry run
+    how many calls it made, by connection.
     """
 
     id: str
@@ -87,11 +88,17 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     noun: str = ""
     cause: str = ""
     verdict: str = ""
+    calls: dict[str, int] = {}
     schemaversion: str = SCHEMA_VERSION
 
     @property
     def ended(self) -> bool:
         return self.state in TERMINAL_STATES
+
+
+def is_sent_again(run: Run) -> bool:
+    """Whether its event was sent by a person's import or replay, or to catch up, which its `cause` then names."""
+    return run.origin in ("replay", "backfill")
 
 
 def finish(run: Run, at: str) -> None:
@@ -115,13 +122,15 @@ class Parked(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `checked_at` is when a run that only a change at the other side lets go on looked last. It looks again when an event
     of its aggregate comes, else once a day; it is 0 for any other run, which is tried again when it is due. `lane` is
-    the one in which the event came, empty in records of an older Tandem.
+    the one in which the event came, empty in records of an older Tandem. `outage` is the call that has to succeed
+    first, a connection and an operation; one of the runs that it keeps tries it from time to time.
     """
 
     run: Run
     due: float
     checked_at: float = msgspec.field(default=0.0, name="looked_at")
     lane: Lane | Literal[""] = ""
+    outage: str = ""
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):

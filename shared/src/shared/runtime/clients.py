@@ -18,7 +18,16 @@ from shared.apps import APPS
 from shared.apps.hooks import After, Before, nothing_after, nothing_before
 from shared.apps.model import Access
 from shared.connections import Connection, Vault
-from shared.errors import Blocked, ConnectionClosed, FlowLinkOff, KeyRefused, Misconfigured, SyncError, Unavailable
+from shared.errors import (
+    Blocked,
+    ConnectionClosed,
+    FlowLinkOff,
+    KeyRefused,
+    Misconfigured,
+    QuotaUsed,
+    SyncError,
+    Unavailable,
+)
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
 from shared.kafka.log import Log
@@ -26,6 +35,8 @@ from shared.key_states import KeyState, encode, good_again
 from shared.linking.dry_run import end_if_dry
 from shared.log import get_logger
 from shared.ratelimit import CallGate
+from shared.retries import QUOTA_EVERY
+from shared.runtime.outages import Outages
 from shared.runtime.registry import Registry
 from shared.settings import Settings
 
@@ -60,6 +71,8 @@ class Clients:
         self._sessions: dict[str, Any] = {}
         self._stack = AsyncExitStack()
         self._probing = asyncio.Lock()
+        self._tried_at: dict[str, float] = {}
+        self.outages = Outages()
 
     async def __aenter__(self) -> Self:
         for app in APPS.values():
@@ -97,14 +110,22 @@ class Clients:
     async def block(self, error: Blocked) -> None:
         """A vendor refused an operation with a key: tell all workers. Of secrets that do not open all know."""
         if error.operation:
-            await self._refused(error.connection, error.fingerprint, error.operation, error.message)
+            quota = isinstance(error, QuotaUsed)
+            await self._refused(error.connection, error.fingerprint, error.operation, error.message, quota=quota)
 
-    async def _refused(self, connection: str, fingerprint: str, operation: str, reason: str) -> None:
+    async def _refused(
+        self, connection: str, fingerprint: str, operation: str, reason: str, *, quota: bool = False
+    ) -> None:
         if not self._is_news(connection, fingerprint, operation):
             return
         await self._record(
             KeyState(
-                connection=connection, fingerprint=fingerprint, state="refused", operation=operation, reason=reason
+                connection=connection,
+                fingerprint=fingerprint,
+                state="refused",
+                operation=operation,
+                quota=quota,
+                reason=reason,
             )
         )
         log.error("connection.refused", connection=connection, operation=operation, reason=reason)
@@ -151,11 +172,13 @@ class Clients:
         states = self._registry.key_states
         if refusal := states.refusal(made_for):
             raise ConnectionClosed(made_for.id, refusal.reason)
-        if (refusal := states.refusal(made_for, operation)) and not self._probe_is_due(refusal):
-            raise Blocked(made_for.id, refusal.reason)
+        if (refusal := states.refusal(made_for, operation)) and not self._may_try(refusal):
+            raise (QuotaUsed if refusal.quota else Blocked)(made_for.id, refusal.reason)
+        self.outages.called(made_for.id, operation)
 
     async def _after(self, connection: Connection, operation: str) -> None:
         """A call succeeded: what was refused is allowed again."""
+        self.outages.answered(connection.id, operation)
         if refusal := self._registry.key_states.refusal(connection, operation):
             try:
                 await self._record(good_again(refusal, ""))
@@ -165,14 +188,26 @@ class Clients:
             else:
                 log.info("connection.allowed", connection=connection.id, operation=operation)
 
-    def _probe_is_due(self, refusal: KeyState) -> bool:
+    def _probe_is_due(self, refusal: KeyState, stretch: float = 1.0) -> bool:
         age = time.time() - datetime.fromisoformat(refusal.at).timestamp()
-        return age >= PROBE_EVERY * float(self._settings.delay_scale) * random.uniform(1, 1.1)
+        return age >= self._probe_every(refusal) * stretch
+
+    def _probe_every(self, refusal: KeyState) -> float:
+        return (QUOTA_EVERY if refusal.quota else PROBE_EVERY) * float(self._settings.delay_scale)
+
+    def _may_try(self, refusal: KeyState) -> bool:
+        """Whether it is time to try what was refused; one call of this worker does, and the others wait for its end."""
+        now, before = time.time(), self._tried_at.get(refusal.key, 0.0)
+        stretch = 1.0 if refusal.quota else random.uniform(1, 1.1)
+        if not self._probe_is_due(refusal, stretch) or now - before < self._probe_every(refusal):
+            return False
+        self._tried_at[refusal.key] = now
+        return True
 
     async def _probe(self, connection: Connection, refusal: KeyState) -> None:
         """One harmless call after a while; it reopens the connection or postpones the next probe for all workers."""
         closed = ConnectionClosed(connection.id, refusal.reason)
-        if self._probing.locked() or not self._probe_is_due(refusal):
+        if self._probing.locked() or not self._probe_is_due(refusal, random.uniform(1, 1.1)):
             raise closed
         async with self._probing:
             client = self._make(connection, nothing_before, nothing_after)

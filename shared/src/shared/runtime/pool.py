@@ -5,9 +5,9 @@
 - Read-ahead is bounded per partition (reading pauses) and per aggregate: beyond that an event folds into the last one
   of its type, which then looks at the present state for all of them.
 - What stands before a live event of the same aggregate counts as live for the limits: it must not be held up behind it.
-- Records of delay topics are held until they are due; an event of the same aggregate wakes them at once, also one that
-  came between their last check and their being held. What waits for a closed
-  connection, or a flow link that is off, wakes when that is open again.
+- Records of delay topics are held until they are due, or an outage that keeps them has ended; an event of the same
+  aggregate wakes them at once, also one that came between their last check and their being held. What waits for a
+  closed connection, a flow link that is off, or a paused import wakes when that is open again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from shared.events.topics import is_delay
 from shared.flows.recent import REMEMBERED
 from shared.log import get_logger
 from shared.ratelimit.lanes import WorkPriority
+from shared.retries import PROBE_EVERY
 from shared.runtime.known import Known
+from shared.runtime.probes import Probes
 from shared.tasks import unless_cancelled
 
 log = get_logger(__name__)
@@ -41,7 +43,9 @@ class Work:
     dry run, which is no news of its aggregate.
 
     `checked_at` is when a run that waits for news last read both sides (epoch seconds, else 0). `closed` is the
-    connection or flow link that a parked run waits for, `blocked` the connection that must change.
+    connection, flow link, import or replay that a parked run waits for, `blocked` the connection that must change,
+    `cancelled` what says that the run is not wanted any more, `outage` what one run at a time tries; `since` is when
+    the run began.
     """
 
     partition: Partition
@@ -63,6 +67,9 @@ class Work:
     checked_at: float = 0.0
     closed: str = ""
     blocked: str = ""
+    cancelled: str = ""
+    outage: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ class _News:
 class Pool:
     """`handle` does the work and raises only to stop the worker; `pause` and `resume` stop and start reading.
     `flush` waits until nothing that was begun is on its way to the log. `is_open` tells whether a connection or flow
-    link may be used; call `opened` when one may be again.
+    link may be used; call `opened` when one may be again. `on_held` gets each parked run that is held.
     """
 
     def __init__(
@@ -112,9 +119,12 @@ class Pool:
         flush: Callable[[], Awaitable[None]],
         on_restart: Callable[[], None] = lambda: None,
         is_open: Callable[[str], bool] = lambda connection: False,
+        on_held: Callable[[Work], None] = lambda work: None,
         bounds: Bounds = Bounds(),
+        probe_every: float = PROBE_EVERY,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._probes = Probes(probe_every, self._held_for, self._go_on)
         self._handle = handle
         self._pause = pause
         self._resume = resume
@@ -122,6 +132,7 @@ class Pool:
         self._on_restart = on_restart
         self._flush = flush
         self._is_open = is_open
+        self._on_held = on_held
         self._bounds = bounds
         self._clock = clock
         self._order: dict[Partition, deque[Work]] = defaultdict(deque)
@@ -129,7 +140,7 @@ class Pool:
         self._paused: set[Partition] = set()
         self._queues: dict[str, deque[Work]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._held: dict[str, dict[Work, asyncio.TimerHandle]] = defaultdict(dict)
+        self._held: dict[str, dict[Work, asyncio.TimerHandle | None]] = defaultdict(dict)
         self._news = _News(clock())
         self._stopped = False
 
@@ -146,18 +157,27 @@ class Pool:
         if news:
             work.known = Known.CHANGED
         wait = work.due - self._clock()
-        if wait > 0 and not news and not (work.closed and self._is_open(work.closed)):
-            timer = asyncio.get_running_loop().call_later(wait, self._ripe, work)
-            self._held[work.aggregate][work] = timer
-        else:
+        if news or self._may_go_on(work) or (wait <= 0 and not work.outage):
             self._enqueue(work)
             if not work.quiet:
                 self.wake(work.aggregate)
+        else:
+            self._hold(work, wait)
+
+    def _hold(self, work: Work, wait: float) -> None:
+        """Until it is due, or one of those that an outage keeps has gone through: they are not due each for itself."""
+        loop = asyncio.get_running_loop()
+        self._held[work.aggregate][work] = None if work.outage else loop.call_later(wait, self._ripe, work)
+        self._probes.held(work)
+        self._on_held(work)
+
+    def _may_go_on(self, work: Work) -> bool:
+        return any(name and self._is_open(name) for name in (work.closed, work.cancelled))
 
     def wake(self, aggregate: str) -> None:
         """There is news of the aggregate: its held records are worked on now, after what is queued."""
         for work, timer in list(self._held.pop(aggregate, {}).items()):
-            timer.cancel()
+            _cancel(timer)
             work.known = Known.CHANGED
             self._enqueue(work)
 
@@ -167,12 +187,22 @@ class Pool:
         self.wake(aggregate)
 
     def opened(self, name: str) -> None:
-        """A connection or flow link is open again, or has changed: what waits for it goes on."""
-        for held in list(self._held.values()):
-            for work, timer in list(held.items()):
-                if name in (work.closed, work.blocked):
-                    timer.cancel()
-                    self._ripe(work)
+        """A connection, flow link or import is open again, or has changed: what waits for it goes on."""
+        for work in sorted(self._held_for(name), key=lambda held: held.since):
+            self._go_on(work)
+
+    def answered(self, call: str) -> None:
+        """A call succeeded: what was parked because it did not goes on, the oldest first."""
+        if call in self._probes:
+            self.opened(call)
+
+    def _held_for(self, name: str) -> list[Work]:
+        works = [work for held in self._held.values() for work in held]
+        return [work for work in works if name in (work.closed, work.blocked, work.cancelled, work.outage)]
+
+    def _go_on(self, work: Work) -> None:
+        _cancel(self._held[work.aggregate][work])
+        self._ripe(work)
 
     def oldest(self) -> float:
         """Seconds since the longest running event was begun, 0 if none runs."""
@@ -191,8 +221,9 @@ class Pool:
         self._stopped = True
         for held in self._held.values():
             for timer in held.values():
-                timer.cancel()
+                _cancel(timer)
         self._held.clear()
+        self._probes.stop()
         for queue in self._queues.values():
             while len(queue) > 1:
                 queue.pop()
@@ -296,6 +327,11 @@ class Pool:
         elif count <= limit // 2 and partition in self._paused:
             self._paused.discard(partition)
             self._resume(partition)
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    if timer:
+        timer.cancel()
 
 
 def contiguous(last: int | None, offset: int) -> bool:

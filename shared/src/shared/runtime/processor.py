@@ -37,9 +37,11 @@ from shared.runtime.giving_up import DeadLetters, Writes, letter_of
 from shared.runtime.known import Known
 from shared.runtime.parked_run_dedup import ParkedRunDedup
 from shared.runtime.pool import Work
+from shared.runtime.problems import problem_of
 from shared.runtime.records import PARKED_HEADER
 from shared.runtime.registry import Registry
-from shared.runtime.runner import Outcome, Runner, new_run, problem_of
+from shared.runtime.runner import Outcome, Runner, new_run
+from shared.runtime.waiting_runs import WaitingRuns
 from shared.settings import Settings
 
 log = get_logger(__name__)
@@ -75,6 +77,7 @@ class Processor:
         self._assigned_at = 0.0
         self._parked_runs = ParkedRunDedup()
         self._watch = watch
+        self._waiting = WaitingRuns()
         writes = Writes(self._record, self._write_letter, _now)
         self._dead_letters = DeadLetters(registry.letters, writes, mark_patience)
         # The events that ended since the assignment: a duplicate of one of these is not run again.
@@ -113,6 +116,7 @@ class Processor:
         self._parked_runs.forget()
         self._finished.clear()
         self._watch.forget()
+        self._waiting.forget()
         self._assigned_at = self._clock()
 
     async def _start(self, work: Work, envelope: Envelope) -> None:
@@ -148,7 +152,8 @@ class Processor:
         if is_delay(work.partition[0]) and not self._parked_runs.take(parked.run):
             metrics.DUPLICATES.inc()
             return
-        if work.known is Known.UNCHANGED and self._clock() - parked.checked_at < self._check_every:
+        cancelled = work.cancelled and self._registry.is_open(work.cancelled)
+        if work.known is Known.UNCHANGED and self._clock() - parked.checked_at < self._check_every and not cancelled:
             await self._park(work, parked.run, checked_at=parked.checked_at)
             return
         try:
@@ -187,13 +192,21 @@ class Processor:
                 outcome = await self._timed(run, flow, link.id, envelope, Known.CHANGED)
         metrics.RUNS.labels(run.flow, run.state if outcome.what == "ended" else outcome.what).inc()
         self._count_bugs(work, outcome.run.reason if outcome.bug else "")
-        if outcome.what == "later" and outcome.gives_up and run.failures >= LAST_PARKING:
+        # Whoever looks before it is due, for an outage may have ended, is given up on no sooner, and due as before.
+        early = work.due if work.outage and work.due > began else 0.0
+        if outcome.what == "later" and outcome.gives_up and run.failures >= LAST_PARKING and not early:
             # Whoever tries it again gives it a whole day again.
             run.state, run.ended_at, run.failures = "dead", _now(), 0
             outcome = Outcome(run, "dead")
+        if outcome.what == "later" and (other := self._waits_already(outcome)):
+            run.state, run.superseded_by, run.ended_at = "skipped", other, _now()
+            run.reason = f"run {other} waits for the same already: {run.reason}"
+            outcome = Outcome(run, "ended")
         if outcome.what == "later":
-            run.failures = run.failures + 1 if outcome.gives_up else 0
-            await self._park(work, run, checked_at=began if outcome.waits_for_news else 0.0)
+            if not (early and outcome.gives_up):
+                run.failures = run.failures + 1 if outcome.gives_up else 0
+            checked_at = began if outcome.waits_for_news else 0.0
+            await self._park(work, run, checked_at=checked_at, outage=outcome.outage, due=early)
             return outcome
         if outcome.what == "dead":
             await self._dead_letter(work, run, None)
@@ -203,7 +216,18 @@ class Processor:
                 await self._dead_letters.resolve(work, run)
         self._parked_runs.ended(run)
         self._watch.ended(run)
+        self._waiting.ended(run)
         return outcome
+
+    def on_held(self, work: Work) -> None:
+        """A parked run is held: what waits for news of an entity is known from then on, also after a restart."""
+        if work.checked_at and work.parked:
+            self._waiting.waits(_parked(work.parked).run)
+
+    def _waits_already(self, outcome: Outcome) -> str:
+        """The run that stands for an import's, whose entity waits for the same already; empty if none does."""
+        run = outcome.run
+        return self._waiting.beside(run) if outcome.waits_for_news and run.origin == "backfill" else ""
 
     async def _timed(self, run: Run, flow: Flow, link: str, envelope: Envelope, known: Known) -> Outcome:
         with metrics.RUN_SECONDS.labels(flow.id).time():
@@ -237,18 +261,19 @@ class Processor:
             matched.append(run)
         return matched
 
-    async def _park(self, work: Work, run: Run, *, checked_at: float) -> None:
+    async def _park(self, work: Work, run: Run, *, checked_at: float, outage: str = "", due: float = 0.0) -> None:
         """The run waits on a delay topic. Its record comes first: after a crash in between the event is run again."""
         # A failure after days of waiting is tried again as soon as any other.
         delay = delay_for(run.failures - 1 if run.failures else run.parked)
-        due = due_at(delay, float(self._settings.delay_scale), self._clock())
+        due = due or due_at(delay, float(self._settings.delay_scale), self._clock())
         run.state, run.parked = "parked", run.parked + 1
         run.next_attempt_at = timestamp(datetime.fromtimestamp(due, UTC))
         await self._record(run)
-        parked = Parked(run=run, due=due, checked_at=checked_at, lane=work.lane.initial_lane)
+        parked = Parked(run=run, due=due, checked_at=checked_at, lane=work.lane.initial_lane, outage=outage)
         await self._write(self._topics.delay(self._domain.noun, delay), work.aggregate, work.value, runs.encode(parked))
         self._parked_runs.parked(run)
         self._watch.waits(run, checked_at)
+        (self._waiting.waits if checked_at else self._waiting.ended)(run)
 
     async def _skip(self, work: Work, envelope: Envelope) -> None:
         metrics.SKIPPED.inc()

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from shared.domains import TRIGGERS
-from shared.errors import Blocked, ConnectionClosed
+from shared.errors import CANCELLED, Blocked, ConnectionClosed, QuotaUsed
 from shared.events.topics import is_delay, is_replay
 from shared.flows import runs
-from shared.flows.runs import Parked, Peeked, RunError
+from shared.flows.runs import Parked, Peeked, RunError, is_sent_again
 from shared.ratelimit.lanes import Lane, WorkPriority
 from shared.runtime.known import Known
 from shared.runtime.pool import Partition, Work
 
 PARKED_HEADER = "parked"
 """The header in which a run travels with its event: on the delay topics, and on the replay topic if it is resumed."""
+
+
+BLOCKED = (Blocked.__name__, QuotaUsed.__name__)
 
 
 def work_of(
@@ -49,7 +52,10 @@ def work_of(
         known=_known(record) if parked else Known.PRESENT,
         checked_at=record.checked_at if record else 0.0,
         closed=_closed(problem) if problem else "",
-        blocked=problem.connection if problem and problem.error == Blocked.__name__ else "",
+        blocked=problem.connection if problem and problem.error in BLOCKED else "",
+        outage=_outage(record) if record else "",
+        since=record.run.started_at if record else "",
+        cancelled=record.run.cause + CANCELLED if record and is_sent_again(record.run) else "",
         lane=WorkPriority(lane_of(partition[0], found.origin, record)),
     )
 
@@ -59,8 +65,14 @@ def _known(record: Parked | None) -> Known:
 
 
 def _closed(problem: RunError) -> str:
-    """The connection or flow link that must be open before a run goes on; empty for none."""
+    """The connection, flow link, import or replay that must be open before a run goes on; empty for none."""
     return problem.connection if problem.error == ConnectionClosed.__name__ else problem.blocker
+
+
+def _outage(parked: Parked) -> str:
+    """What is tried from time to time to see whether it works again; empty for none."""
+    problem = parked.run.problem
+    return problem.connection if problem and problem.error == QuotaUsed.__name__ else parked.outage
 
 
 def lane_of(topic: str, origin: str, parked: Parked | None) -> Lane:

@@ -15,9 +15,11 @@ from shared.apps import APPS
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
 from shared.domains import BUILT_IN, BadFlow, check_flow, linked_kinds
 from shared.domains.flow import Flow
-from shared.errors import LINKED, OVERWRITES, Misconfigured, UnreadableRecord
+from shared.errors import CANCELLED, LINKED, OVERWRITES, Misconfigured, UnreadableRecord
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
+from shared.flows import imports, replays
+from shared.flows.asked import Stops, Wanted
 from shared.flows.dead_letters import StandingLetters
 from shared.flows.links import is_removed
 from shared.kafka.replica import Apply
@@ -42,7 +44,7 @@ class Registry:
     """In-memory state of the compacted topics. Give `folds` to a Replica.
 
     - `on_open` get each connection that is open again, has another key, or may do again what was refused to it,
-      and of each flow link that is on again.
+      of each flow link that is on again, and of each import or replay that is resumed or cancelled.
     - `on_entity` get each entity of the index: as it was (None if unknown), and as it is.
     """
 
@@ -58,6 +60,8 @@ class Registry:
         self.index = EntityIndex(linked_kinds())
         self.polls = Polls()
         self.letters = StandingLetters()
+        self.imports = Stops(imports.decode)
+        self.replays = Stops(replays.decode)
         self.on_open: list[Callable[[str], None]] = []
         self.on_entity: list[Callable[[Entity | None, Entity], None]] = []
 
@@ -75,6 +79,7 @@ class Registry:
         if with_mappings:
             takes |= {topics.mappings: self._mapping, topics.pair_states: self._pair_state}
             takes[topics.dead_letters] = self.letters.apply
+            takes |= {topics.imports: self._stop(self.imports), topics.replays: self._stop(self.replays)}
         if with_index:
             takes |= {topics.index: self._entity, topics.polls: self._poll}
         return {topic: self._fold(topic, take) for topic, take in takes.items()}
@@ -108,7 +113,8 @@ class Registry:
         return fold
 
     def _drop(self, key: str) -> None:
-        self.letters.drop(key)
+        for asked in (self.letters, self.imports, self.replays):
+            asked.drop(key)
         for known in (self.connections, self.links, self.removed_links):
             known.pop(key, None)
         gone = self._versions.pop(key, None)
@@ -147,18 +153,35 @@ class Registry:
 
     def is_open(self, name: str) -> bool:
         """Whether what a parked run waits for is there: a connection that is open, a flow link that is on, or one that
-        may overwrite (`<link>/overwrites`), or the link of an entity (`linked/<relation>/<ref>`).
+        may overwrite (`<link>/overwrites`), the link of an entity (`linked/<relation>/<ref>`), or an import or replay
+        that goes on, or was cancelled (`<id>/cancelled`).
         """
         if name.startswith(LINKED):
             relation, _, ref = name.removeprefix(LINKED).partition("/")
             pair = self.mappings.of(relation).pair(ref)
             return pair is not None and pair.state == "linked"
+        if wanted := self.wanted(name.removesuffix(CANCELLED)):
+            return wanted == "cancel" if name.endswith(CANCELLED) else wanted != "pause"
         if found := self.connections.get(name):
             return found.state == "open" and self.key_states.refusal(found) is None
         link = self.links.get(name.removesuffix(OVERWRITES))
         if link is None or not name.endswith(OVERWRITES):
             return link is not None and link.enabled
         return self.may_overwrite(link, time.time())
+
+    def wanted(self, asked: str) -> Wanted | None:
+        """What a person wants of an import or replay, and of the events that it wrote; None if it is neither."""
+        return self.imports.of(asked) or self.replays.of(asked)
+
+    def _stop(self, stops: Stops) -> Callable[[int, str, bytes], None]:
+        def take(_offset: int, _key: str, value: bytes) -> None:
+            changed = stops.apply(value)
+            names = (changed.id, changed.id + CANCELLED) if changed else ()
+            for name in filter(self.is_open, names):
+                for tell in self.on_open:
+                    tell(name)
+
+        return take
 
     def may_overwrite(self, link: FlowLink, now: float) -> bool:
         """Whether a person allowed first contacts to overwrite values of many pairs: one confirmation holds for every

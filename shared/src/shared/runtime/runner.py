@@ -6,7 +6,7 @@ The runner tells what became of the run; acknowledging, parking and giving up is
 from __future__ import annotations
 
 import asyncio
-import traceback
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,13 +22,10 @@ from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Domain
 from shared.domains.templates import render
 from shared.errors import (
-    LONGEST_MESSAGE,
-    Blocked,
     Conflict,
-    ConnectionClosed,
     FlowLinkOff,
-    Held,
     Malformed,
+    Paused,
     Retryable,
     StopWorker,
     SyncError,
@@ -39,7 +36,7 @@ from shared.events.own import HANDED_OVER
 from shared.events.topics import Topics
 from shared.flows import hand_over, runs
 from shared.flows.hand_over import HandOver, handed_over
-from shared.flows.runs import Run, RunError, RunState, Step, StepState
+from shared.flows.runs import Run, RunState, Step, StepState
 from shared.identity import Ref
 from shared.kafka.log import Log
 from shared.linking.claims import Links
@@ -50,8 +47,8 @@ from shared.retries import in_place
 from shared.runtime.actions import Context, Ended, Implementation, Result, connection_of
 from shared.runtime.clients import Clients, acting_for
 from shared.runtime.known import Known
+from shared.runtime.problems import problem_of
 from shared.runtime.registry import Registry
-from shared.scrub import scrub
 from shared.settings import Settings
 
 log = get_logger(__name__)
@@ -66,13 +63,14 @@ class Outcome:
     (a dead letter).
 
     Of a run that is parked, by its error's policy: `waits_for_news` if only a change at the other side helps,
-    `gives_up` if it is given up on after a day of parkings.
+    `gives_up` if it is given up on after a day of parkings; `outage` is the call that failed, if that kept it.
     """
 
     run: Run
     what: Literal["ended", "handed_over", "later", "dead"]
     waits_for_news: bool = False
     gives_up: bool = True
+    outage: str = ""
     bug: bool = False
 
 
@@ -108,15 +106,20 @@ class Runner:
         run.state, run.worker, run.next_attempt_at = "running", self._worker, ""
         if run.problem and run.problem.error != Conflict.__name__:
             run.problem = None  # a conflict stays one, and on its list, while it is looked at again
+        by_hand = bool(run.ended_at)
         run.ended_at = ""  # a retried one had ended
         run.noun = self._domain.noun
         run.attempts += 1
         run.verdict = ""
         acting_for.set(link.id)
         is_dry.set(envelope.dryrun)
+        calling = self._clients.outages.begin()
         try:
-            if not link.enabled and not envelope.dryrun and not self.has_begun(run.id, run.aggregate):
-                raise FlowLinkOff(link.id)
+            if not self.has_begun(run.id, run.aggregate):
+                if not link.enabled and not envelope.dryrun:
+                    raise FlowLinkOff(link.id)
+                if not by_hand and (stopped := self._stopped_by_person(run)):
+                    return stopped
             await self._end_if_echo(run, flow, envelope)
             context = {"trigger": _trigger(envelope), "steps": {}}
             acted = False
@@ -138,12 +141,27 @@ class Runner:
             run.refs = _merged(run.refs, found.refs)
             return self._previewed(run, *judged(run, found))
         except (Retryable, SyncError) as error:
-            return self._at_conflict(run, error, envelope) or self._stopped(run, error)
+            outage = self._clients.outages.cause(error, calling)
+            return self._at_conflict(run, error, envelope) or self._stopped(run, error, outage)
         except (asyncio.CancelledError, StopWorker):
             raise
         except Exception as error:
             return self._bug(run, error)
+        finally:
+            if envelope.dryrun:
+                run.calls = dict(Counter(run.calls) + calling.made)
         return self._ended(run, "succeeded" if acted else "in_sync", "")
+
+    def _stopped_by_person(self, run: Run) -> Outcome | None:
+        """The end of a run whose import or replay is cancelled, or its parking while that is paused. None to go on,
+        also where it has done something already; what came live is of neither.
+        """
+        if not runs.is_sent_again(run) or _has_acted(run):
+            return None
+        noun, wanted = "import" if run.origin == "backfill" else "replay", self._registry.wanted(run.cause)
+        if wanted == "cancel":
+            return self._ended(run, "skipped", f"{noun} {run.cause} was cancelled")
+        return self._stopped(run, Paused(noun, run.cause)) if wanted == "pause" else None
 
     def has_begun(self, run: str, subject: str) -> bool:
         """Whether a run holds an open claim for its subject: of a link that is off it only looks up what was made."""
@@ -281,10 +299,10 @@ class Runner:
         run.state, run.reason, run.ended_at = state, reason, _now()
         return Outcome(run, "ended")
 
-    def _stopped(self, run: Run, error: SyncError) -> Outcome:
+    def _stopped(self, run: Run, error: SyncError, outage: str = "") -> Outcome:
         run.problem, run.reason = problem_of(error), error.message
         if isinstance(error, Retryable):
-            return Outcome(run, "later", waits_for_news=error.policy.wakes_on_news, gives_up=error.policy.gives_up)
+            return Outcome(run, "later", error.policy.wakes_on_news, error.policy.gives_up, outage)
         run.state, run.ended_at = "dead", _now()
         return Outcome(run, "dead")
 
@@ -301,27 +319,6 @@ class Runner:
     async def _record(self, run: Run) -> None:
         run.updated_at = _now()
         await self._kafka.append(self._topics.runs, run.id, runs.encode(run))
-
-
-def problem_of(error: BaseException) -> RunError:
-    """Why, as data. A bug keeps its traceback."""
-    if isinstance(error, SyncError):
-        return RunError(
-            error=type(error).__name__,
-            reason=error.message,
-            code=error.code,
-            retryable=isinstance(error, Retryable),
-            candidates=list(error.candidates) if isinstance(error, Conflict) else [],
-            separable=isinstance(error, Conflict) and error.separable,
-            connection=error.connection if isinstance(error, ConnectionClosed | Blocked) else "",
-            blocker=error.blocker if isinstance(error, Held) else "",
-        )
-    text = scrub("".join(traceback.format_exception(error)))
-    return RunError(error=type(error).__name__, reason=_shown(str(error) or repr(error)), traceback=text[-8000:])
-
-
-def _shown(text: str) -> str:
-    return scrub(text)[:LONGEST_MESSAGE]
 
 
 def _input(step: FlowStep, context: dict[str, Any]) -> BaseModel:

@@ -24,6 +24,7 @@ from shared.linking.claims import Links
 from shared.linking.pair_writes import PairWrites
 from shared.private import keep_private
 from shared.ratelimit import CallGate, SharedLimits
+from shared.retries import PROBE_EVERY
 from shared.runtime.actions import Implementation
 from shared.runtime.clients import Clients
 from shared.runtime.conflict_watch import ConflictWatch
@@ -131,8 +132,11 @@ class Worker:
             on_restart=processor.on_partitions_assigned,
             flush=kafka.flush,
             is_open=registry.is_open,
+            on_held=processor.on_held,
+            probe_every=PROBE_EVERY * float(self.settings.delay_scale),
         )
         registry.on_open.append(pool.opened)
+        clients.outages.on_answer.append(pool.answered)
         watch.on_news.append(pool.on_news)
         registry.on_entity.append(watch.entity)
         return pool

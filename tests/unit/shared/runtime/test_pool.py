@@ -33,6 +33,7 @@ class Harness:
         self.now = 1000.0
         self.offsets: dict[Partition, int] = defaultdict(int)
         self.open: set[str] = set()
+        self.held: list[Work] = []
         self.pool = Pool(
             self.handle,
             pause=self.paused.add,
@@ -41,6 +42,7 @@ class Harness:
             flush=self.reach,
             bounds=bounds,
             is_open=lambda connection: connection in self.open,
+            on_held=self.held.append,
             clock=lambda: self.now,
         )
 
@@ -74,6 +76,7 @@ class Harness:
         checked_at: float = 0.0,
         closed: str = "",
         blocked: str = "",
+        cancelled: str = "",
         quiet: bool = False,
     ) -> Work:
         offset = self.offsets[partition]
@@ -82,7 +85,7 @@ class Harness:
             partition, offset, aggregate, kind, b"x", b"p" if checked_at else None,
             lambda: self.acked.append((partition, offset)), foldable=bool(kind), due=due, checked_at=checked_at,
             known=Known.UNCHANGED if checked_at else Known.PRESENT,
-            lane=WorkPriority(lane), closed=closed, blocked=blocked, quiet=quiet,
+            lane=WorkPriority(lane), closed=closed, blocked=blocked, cancelled=cancelled, quiet=quiet,
         )  # fmt: skip
         self.pool.submit(work)
         return work

@@ -11,6 +11,9 @@ from shared.connections import FlowLink, encode
 from shared.domains.flow import Flow
 from shared.errors import Misconfigured, StopWorker, UnreadableRecord
 from shared.events.topics import Topics
+from shared.flows.asked import Wanted
+from shared.flows.imports import ImportRequest
+from shared.flows.replays import ReplayRequest
 from shared.kafka.replica import Replica
 from shared.key_states import KeyState
 from shared.linking.index import Entity
@@ -45,6 +48,10 @@ RECORDS: dict[str, Any] = {
     TOPICS.dead_letters: {"id": "dead_1", "state": "open"},
     TOPICS.index: Entity(ref=CUSTOMER, email="a@example.test"),
     TOPICS.polls: Poll(app_account=STRIPE, kind="stripe-events"),
+    TOPICS.imports: ImportRequest(
+        id="imp_1", requested_at="", kind="customers", flow_link="l", connection="c", created_until=1
+    ),
+    TOPICS.replays: ReplayRequest(id="rpl_1", requested_at="", noun="customer", flow_links=["l"], since=0, until=1),
 }
 """A good record of every topic that a worker decides by."""
 
@@ -109,6 +116,8 @@ def _size(registry: Registry) -> int:
         registry.polls.all(),
         registry.letters,
         registry.key_states,
+        registry.imports,
+        registry.replays,
     )
     return sum(len(state) for state in (*states, *more))
 
@@ -175,3 +184,20 @@ def test_a_removed_connection_is_not_called_unknown() -> None:
         registry.connection("c")
     with pytest.raises(Misconfigured, match="connection d is unknown"):
         registry.connection("d")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"), [("pause", []), ("run", ["imp_1"]), ("cancel", ["imp_1", "imp_1/cancelled"])]
+)
+def test_what_an_import_wrote_goes_on_as_a_person_wants(wanted: Wanted, told: list[str]) -> None:
+    """What waits for it is told when it is resumed, and all that is of it when it is cancelled."""
+    registry, heard = Registry(), list[str]()
+    registry.on_open.append(heard.append)
+    fold, request = registry.folds(TOPICS)[TOPICS.imports], RECORDS[TOPICS.imports]
+    for offset, each in enumerate(("run", "pause")):
+        fold(offset, request.key, msgspec.json.encode(msgspec.structs.replace(request, wanted=each)))
+    heard.clear()
+    fold(2, request.key, msgspec.json.encode(msgspec.structs.replace(request, wanted=wanted)))
+
+    assert (registry.wanted("imp_1"), heard) == (wanted, told)
+    assert [name for name in ("imp_1", "imp_1/cancelled") if registry.is_open(name)] == told

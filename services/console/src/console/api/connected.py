@@ -33,7 +33,7 @@ def connection_item(connection: Connection, states: KeyStates, *, webhooks: bool
         state=state,
         reason=reason,
         refused=[
-            models.RefusedOperation(operation=s.operation, reason=s.reason, since=s.at)
+            models.RefusedOperation(operation=s.operation, quota=s.quota, reason=s.reason, since=s.at)
             for s in states.refusals(connection)
             if s.operation
         ],
@@ -55,9 +55,14 @@ def _problems(item: models.ConnectionItem, unverified: bool) -> list[str]:
         return []
     if item.state == "closed":
         return [f"is closed: {item.reason}"]
-    found = [f"may not {one.operation}, runs that need it wait: {one.reason}" for one in item.refused]
+    app = APPS[item.app].title if item.app in APPS else item.app
+    found = [
+        f"has used up a quota: ask {app} for more; what waits goes on within a minute then. It says: {one.reason}"
+        if one.quota
+        else f"may not {one.operation}, runs that need it wait: {one.reason}"
+        for one in item.refused
+    ]
     if unverified:
-        app = APPS[item.app].title if item.app in APPS else item.app
         found.append(
             f"has no signing secret, so every webhook to it is refused: make an endpoint for it in {app} if there is "
             f"none, and give its secret with `tandem connections add {item.app} {item.id} --webhook-secret -`"

@@ -83,7 +83,12 @@ def describe(error: Exception) -> tuple[int, str, str, str]:
     if isinstance(error, RequestValidationError):
         fault = error.errors()[0]
         where = " ".join(str(part) for part in fault["loc"])
-        return 422, "invalid", f"{where}: {fault['msg']}", "correct it; /docs lists every parameter"
+        return (
+            422,
+            "invalid",
+            f"{where}: {fault['msg'].removeprefix('Value error, ')}",
+            "correct it; /docs lists every parameter",
+        )
     if isinstance(error, HTTPException):
         status = error.status_code
         return status, HTTP_CODES.get(status, "http"), str(error.detail), "see /docs for what there is"

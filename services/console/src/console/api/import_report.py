@@ -6,8 +6,10 @@ import csv
 import io
 from collections.abc import Iterator
 
+from shared.apps import APPS
 from shared.domains import import_kinds
 from shared.domains.choices import ConflictKind
+from shared.errors import QuotaUsed
 from shared.flows.imports import ImportRequest
 from shared.flows.runs import Run
 from shared.identity import Ref
@@ -41,6 +43,9 @@ def to_do(request: ImportRequest, what: str, run: Run, kind: ConflictKind | None
         return f"tandem dead-letters list --id {entity}, then retry it" if not request.dry_run else "see why"
     if what == "going_on":
         return f"nothing yet; tandem runs show {run.id} says how far it is"
+    if run.problem and run.problem.error == QuotaUsed.__name__:
+        target = APPS[import_kinds()[request.kind].target.app].title
+        return f"ask {target} for more; it goes on by itself within a minute then"
     if kind is None and what == "waiting":
         return f"tandem runs show {run.id} says what it waits for; it goes on by itself then"
     if kind is None:

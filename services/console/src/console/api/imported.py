@@ -79,7 +79,7 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
     standing, quota = (progress.standing, progress.quota) if progress else (0, 0)
     handled = outcome.known >= written and not outcome.going_on
     state, kinds = state_of(request, progress, handled=handled), _kinds(found)
-    made = outcome.new + sum(kind.count for kind in kinds if kind.choice == "pad")
+    made = outcome.new
     rate = _rate(found, now or datetime.now(UTC)) if state in ("running", "working") else None
     return ImportItem(
         id=request.id,

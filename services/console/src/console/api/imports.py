@@ -27,6 +27,7 @@ from console.api.links_of_flow import enabled_link
 from console.api.quota import quota_use
 from console.api.state import State, StateDep
 from console.api.stoppable import Change, changed
+from console.api.times import When
 from console.projection import imports as imported
 from console.projection.imports import Imported
 
@@ -43,8 +44,8 @@ class ImportPayload(Model):
 
     model_config = ConfigDict(extra="forbid")
 
-    created_from: datetime | None = Field(None, description="only what was made from this time on")
-    created_until: datetime | None = Field(None, description="only what was made before this time")
+    created_from: When | None = Field(None, description="only what was made from this time on")
+    created_until: When | None = Field(None, description="only what was made before this time")
     ids: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(
         [], max_length=MOST_IDS, description="only these", examples=[["cus_QMylrPLZfCwDH8"]]
     )
@@ -112,8 +113,11 @@ def _link_for(state: State, kind: ImportKind, named: str, *, dry_run: bool) -> F
 
 
 async def as_import(state: State, import_id: str, choices: dict[str, str]) -> ImportBody:
-    """What a preview looked at, to be done now. Raises Unknown."""
+    """What a preview looked at, to be done now. Raises Unknown, NotNow."""
     request = (await _found(state, import_id)).request
+    if not request.dry_run:
+        what = f"see `tandem imports show {import_id}`; to import again: `tandem import {request.kind}`"
+        raise NotNow(f"import {import_id} is no preview: it was carried out when it was asked for", what)
     narrowed = request.created_until < int(datetime.fromisoformat(request.requested_at).timestamp())
     payload = ImportPayload(
         created_from=datetime.fromtimestamp(request.created_from, UTC) if request.created_from else None,
@@ -122,6 +126,20 @@ async def as_import(state: State, import_id: str, choices: dict[str, str]) -> Im
         choices=request.choices | choices,
     )
     return ImportBody(kind=request.kind, payload=payload, flow_link=request.flow_link)
+
+
+class PreviewChoices(Model):
+    """What becomes of the conflicts that a preview found."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    choices: dict[str, str] = Field({}, max_length=50, description="by kind; nothing named: as the preview was asked")
+
+
+@router.post("/imports/{import_id}/run", status_code=202, tags=["imports"], summary="Do what a preview showed")
+async def run_import(state: StateDep, import_id: str, body: PreviewChoices | None = None) -> ImportItem:
+    """A new import of the same selection."""
+    return await request_import(state, await as_import(state, import_id, body.choices if body else {}))
 
 
 @router.get("/imports", tags=["imports"], summary="List imports")
@@ -161,15 +179,13 @@ async def report(state: StateDep, import_id: str) -> StreamingResponse:
 
 @router.post("/imports/{import_id}/{change}", tags=["imports"], summary="Pause, resume or cancel an import")
 async def change_import(state: StateDep, import_id: str, change: Change) -> ImportItem:
-    """It stops after the page in hand. What is in the log already is handled all the same."""
+    """It stops after the page in hand, and nothing more of what it wrote is begun: while it is paused that waits, and
+    ends as skipped once it is cancelled. What is linked stays linked.
+    """
     found = await _found(state, import_id)
-    if found.progress and found.progress.state == "listed":
-        raise NotNow(
-            f"all of import {import_id} is listed already, and in the log: what of it is left is handled all the same",
-            f"to hold that up: `tandem flow-links disable {found.request.flow_link}`, until you enable it again",
-            code="ended",
-        )
-    await _keep(state, changed("import", found.request, found.progress, change))
+    shown, links = item(found), (found.request.flow_link,)
+    waiting = shown.waiting + shown.conflicts
+    await _keep(state, changed("import", found.request, shown.state, change, waiting=waiting, flow_links=links))
     return item(await _found(state, import_id))
 
 

@@ -19,8 +19,13 @@ def enabled_link(session: Session, flow: str, named: str = "", *, also_off: bool
         names = ", ".join(link.id for link in chosen)
         raise NotNow(f"several flow links could: {names}", "name one of them with --flow-link", code="several_links")
     if not chosen:
+        mine = [link for link in queries.flow_links(session) if link.flow == flow]
+        there = ", ".join(f"{link.id} ({'on' if link.enabled else 'off'})" for link in mine)
         what = f"there is no flow link {named}" if named else "no flow link is on"
-        raise NotNow(f"{what} of the flow {flow}", "switch one on: `tandem flow-links list`", code="no_link")
+        to_do = f"there is: {there}" if there else "make one: `tandem flow-links list`"
+        if there and not named:
+            to_do += f"; switch it on with `tandem flow-links enable {mine[0].id}`"
+        raise NotNow(f"{what} of the flow {flow}", to_do, code="no_link")
     if not chosen[0].enabled and not also_off:
         raise NotNow(
             f"flow link {named} is off", f"switch it on first: `tandem flow-links enable {named}`", code="link_off"

@@ -207,6 +207,7 @@ class RefusedOperation(Model):
     """An operation that the vendor refuses to a connection's key: a right that lacks, or a quota that is used up."""
 
     operation: str = Field(examples=["customers.create"])
+    quota: bool = Field(description="the vendor lets no more stand: ask it for more; else a right lacks")
     reason: str = Field(description="the vendor's own words; Stripe's name the right that lacks")
     since: str = Field(description="time of the last refusal", examples=["2026-11-23T10:00:00.000Z"])
 

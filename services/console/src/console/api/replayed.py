@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import ceil
 
 from pydantic import Field
 from shared.connections import FlowLink
-from shared.domains import ACTIONS, BUILT_IN
-from shared.flows.replays import ReplayRequest
+from shared.domains import BUILT_IN
+from shared.flows.estimates import calls_after
+from shared.flows.replays import ReplayProgress, ReplayRequest
 from shared.model import Model
 from sqlmodel import Session
 
 from console.api.stoppable import StateName, state_of
-from console.projection import queries
+from console.projection import queries, replays
 from console.projection.replays import Replayed
 
 
 class CallsNeeded(Model):
-    """How many calls a replay would make at an app account, by the steps of its flows."""
+    """How many calls a replay would make at an app account, without those that its own writes bring about."""
 
     app_account: str = Field(examples=["stripe:test:acct_1"])
-    calls: int = Field(description="about: reads for each event, and one for each step that acts where it would change")
+    calls: int = Field(description="those that its dry run made up to the first write of each run, and `estimated`")
+    estimated: int = Field(description="of these, about so many from the first write on, which a dry run does not make")
     seconds: int | None = Field(description="how long they take at the account's quota; null: no limit is known")
 
 
@@ -51,6 +52,7 @@ class ReplayItem(Model):
     requested_at: str
     ended_at: str = Field(description="when all was sent, or it was cancelled; empty before")
     problem: str = Field(description="what holds it up")
+    nothing_sent: str = Field(description="why nothing was sent, of one that is done")
 
 
 class ReplayList(Model):
@@ -82,40 +84,45 @@ def item(found: Replayed, calls: list[CallsNeeded] | None = None) -> ReplayItem:
         requested_at=request.requested_at,
         ended_at=progress.ended_at if progress else "",
         problem=progress.problem if progress else "",
+        nothing_sent=_why_nothing(request, progress) if progress and progress.state == "listed" and not written else "",
     )
 
 
+def _why_nothing(request: ReplayRequest, progress: ReplayProgress) -> str:
+    if not progress.read:
+        return "Tandem got no event in that time"
+    types = f" of the types {', '.join(request.types)}" if request.types else ""
+    if request.entities:
+        ids = ", ".join(request.entities[:5]) + (", …" if len(request.entities) > 5 else "")
+        return f"none of the {progress.read} events of that time{types} is about {ids}: name ids as the vendor has them"
+    return f"none of the {progress.read} events of that time{types} starts one of these flow links"
+
+
 def calls_of(session: Session, found: Replayed, rates: dict[str, float]) -> list[CallsNeeded]:
-    """What a replay costs, from what its dry run found: an estimate, for an action may need a further call, or none.
+    """What a replay costs: the calls that its dry run made up to the first write of each run, for it makes them too,
+    and an estimate of what comes from there on.
 
     `rates` are calls per second by app account. Where nobody else calls, a replay may use them whole.
     """
     accounts = {connection.id: connection.app_account for connection in queries.connections(session)}
-    needed: dict[str, int] = {}
-    for name, outcomes in found.by_link.items():
+    made, estimated = Counter[str](), Counter[str]()
+    for name, calls in replays.calls_by_link(session, found.request.id).items():
         if link := queries.flow_link(session, name):
-            for account, reads, writes in _steps(link, accounts):
-                calls = reads * outcomes.total() + writes * outcomes["changed"]
-                needed[account] = needed.get(account, 0) + calls
+            for connection, count in calls.made.items():
+                made[accounts.get(connection, "")] += count
+            for step, runs in calls.ended_at.items():
+                for alias, count in calls_after(BUILT_IN[link.flow], step).items():
+                    estimated[accounts.get(link.connections[alias], "")] += runs * count
+    total = made + estimated
     return [
         CallsNeeded(
-            app_account=account, calls=calls, seconds=ceil(calls / rates[account]) if rates.get(account) else None
+            app_account=account,
+            calls=calls,
+            estimated=estimated[account],
+            seconds=ceil(calls / rates[account]) if rates.get(account) else None,
         )
-        for account, calls in sorted(needed.items())
+        for account, calls in sorted(total.items())
     ]
-
-
-def _steps(link: FlowLink, accounts: dict[str, str]) -> Iterator[tuple[str, int, int]]:
-    """By app account of a link: reads for each event, one at least, for an action looks at both sides before it acts;
-    and the steps that act there.
-    """
-    reads, writes = Counter[str](), Counter[str]()
-    for step in BUILT_IN[link.flow].steps:
-        action = ACTIONS[step.action]
-        account = accounts.get(link.connections[step.connections.get(action.app, action.app)], "")
-        (reads if action.reads else writes)[account] += 1
-    for account in {accounts[name] for name in link.connections.values() if name in accounts}:
-        yield account, max(1, reads[account]), writes[account]
 
 
 def connections_of(request: ReplayRequest, links: list[FlowLink]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from shared.connections import FlowLink
 from shared.domains import BUILT_IN, noun_of, nouns
 from shared.events.envelope import timestamp
@@ -24,6 +24,7 @@ from console.api.quota import quota_use
 from console.api.replayed import CallsNeeded, ReplayItem, ReplayList, calls_of, connections_of, item
 from console.api.state import State, StateDep
 from console.api.stoppable import Change, changed
+from console.api.times import When
 from console.projection import queries
 from console.projection import replays as replayed
 from console.projection.replays import Replayed
@@ -43,10 +44,8 @@ class ReplayBody(Model):
 
     noun: str = Field("", description="its events, for each of its flow links that is on", examples=["customer"])
     flow_link: str = Field("", max_length=300, description="the events that start it, for it alone")
-    since: AwareDatetime | None = Field(
-        None, alias="from", description="when Tandem got them; else as far back as kept"
-    )
-    until: AwareDatetime | None = Field(None, description="before this time; else until now")
+    since: When | None = Field(None, alias="from", description="when Tandem got them; else as far back as kept")
+    until: When | None = Field(None, description="before this time; else until now")
     types: list[str] = Field([], max_length=100, examples=[["stripe.customer.updated"]])
     entities: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field(
         [], max_length=MOST, description="ids of the vendor", examples=[["cus_QMylrPLZfCwDH8"]]
@@ -80,6 +79,9 @@ async def request_replay(state: StateDep, body: ReplayBody) -> ReplayItem:
 async def run_again(state: State, replay_id: str) -> ReplayItem:
     """What a dry run looked at, to be done now, by the flow links that are on. Raises Unknown, NotNow."""
     found = (await _found(state, replay_id)).request
+    if not found.dry_run:
+        what = f"see `tandem replays show {replay_id}`; to send them once more: `tandem replay`"
+        raise NotNow(f"replay {replay_id} is no dry run: it was carried out when it was asked for", what)
 
     def on() -> list[str]:
         with Session(state.database.engine) as session:
@@ -124,7 +126,7 @@ def _one_link(found: list[FlowLink], body: ReplayBody) -> FlowLink:
     if link is None:
         raise Unknown(
             f"there is no flow link {body.flow_link} that events of a vendor start",
-            "see `tandem flow-links list` for those that there are",
+            f"there is: {', '.join(sorted(link.id for link in found)) or 'none'}",
         )
     if not link.enabled and not body.dry_run:
         what = f"switch it on first: `tandem flow-links enable {link.id}`"
@@ -186,11 +188,21 @@ async def _calls(state: State, found: Replayed) -> list[CallsNeeded]:
     return await asyncio.to_thread(counted)
 
 
+@router.post("/replays/{replay_id}/run", status_code=202, tags=["replays"], summary="Do what a dry run showed")
+async def run_replay(state: StateDep, replay_id: str) -> ReplayItem:
+    """By the flow links that are on."""
+    return await run_again(state, replay_id)
+
+
 @router.post("/replays/{replay_id}/{change}", tags=["replays"], summary="Pause, resume or cancel a replay")
 async def change_replay(state: StateDep, replay_id: str, change: Change) -> ReplayItem:
-    """It stops after the page in hand. What is sent already is handled all the same."""
+    """It stops after the page in hand, and nothing more of what it sent is begun: while it is paused that waits, and
+    ends as skipped once it is cancelled. What was changed stays changed.
+    """
     found = await _found(state, replay_id)
-    await _keep(state, changed("replay", found.request, found.progress, change))
+    shown, links = item(found), found.request.flow_links
+    waiting = shown.waiting + shown.conflicts
+    await _keep(state, changed("replay", found.request, shown.state, change, waiting=waiting, flow_links=links))
     return item(await _found(state, replay_id))
 
 

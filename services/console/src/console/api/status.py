@@ -36,6 +36,7 @@ class Counts(Model):
     dead_letters: dict[str, int] = Field(examples=[{"open": 1}])
     waiting: int = Field(description="entities that wait for a change which only a person can make at a vendor")
     blocked: int = Field(description="entities that wait until a connection is mended")
+    over_quota: int = Field(description="entities that wait until a vendor lets more objects stand")
     held: dict[str, int] = Field(
         description="entities that wait for a person's leave to overwrite values, by flow link"
     )
@@ -81,6 +82,7 @@ def counts_of(session: Session) -> Counts:
         dead_letters=queries.counts(session, DeadLetterRow),
         waiting=pending.parked_count(session, pending.WAITING),
         blocked=pending.parked_count(session, pending.BLOCKED),
+        over_quota=pending.parked_count(session, pending.QUOTA_USED),
         held=pending.parked_by_link(session, pending.HELD),
         held_off=pending.parked_count(session, pending.HELD_OFF),
         refused=pending.refused_count(session),
@@ -125,6 +127,7 @@ def _to_do(status: Status) -> list[str]:
         (counts.conflicts, "1 conflict waits", "{} conflicts wait", "for a decision: see `tandem conflicts list`"),
         (counts.waiting, waits, wait, f"for a change at {any_app()}: {parked}"),
         (counts.blocked, waits, wait, f"until a connection is mended: {parked}, and `tandem connections list`"),
+        (counts.over_quota, waits, wait, "for room at a vendor: ask it for more, and all goes on within a minute then"),
         (counts.refused, "1 value was", "{} values were", "refused by a vendor: see `tandem differences list`"),
     )
     found = [f"{one if n == 1 else several.format(n)} {what}" for n, one, several, what in work if n]
@@ -191,6 +194,7 @@ def metrics(state: StateDep, session: SessionDep) -> Response:
     for name, text, waiting in (
         ("tandem_waiting", "entities that wait for a change which only a person can make", counts.waiting),
         ("tandem_blocked", "entities that wait until a connection is mended", counts.blocked),
+        ("tandem_over_quota", "entities that wait until a vendor lets more objects stand", counts.over_quota),
         ("tandem_held", "entities that wait for a person's leave to overwrite values", sum(counts.held.values())),
         ("tandem_held_off", "entities whose runs wait for a flow link that is off", counts.held_off),
         ("tandem_refused", "values that a vendor refused", counts.refused),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -17,21 +18,27 @@ WANTED: dict[Change, Wanted] = {"pause": "pause", "resume": "run", "cancel": "ca
 
 
 def state_of(request: AskedRequest, progress: AskedProgress | None, *, handled: bool) -> StateName:
-    """Where it is. `handled`: whether all that was written is."""
+    """Where it is. `handled`: whether all that was written is. What was written is stopped too."""
     if progress is None:
         states: dict[Wanted, StateName] = {"run": "requested", "pause": "paused", "cancel": "cancelled"}
         return states[request.wanted]
     if progress.state != "listed":
         return progress.state
+    if request.wanted != "run":
+        return "paused" if request.wanted == "pause" else "cancelled"
     return "done" if handled else "working"
 
 
-def changed(what: str, request: R, progress: AskedProgress | None, change: Change) -> R:
-    """The request as a person wants it from now on. Raises NotNow for one that has ended; `what` is its noun."""
-    if progress and progress.ended:
+def changed(what: str, request: R, state: StateName, change: Change, *, waiting: int, flow_links: Sequence[str]) -> R:
+    """The request as a person wants it from now on. `what` is its noun, `waiting` how many of its runs wait.
+
+    Raises NotNow where nothing of it is left to stop.
+    """
+    if state in ("cancelled", "failed") or request.wanted == "cancel" or (state == "done" and not waiting):
+        off = " or ".join(f"`tandem flow-links disable {name}`" for name in flow_links)
         raise NotNow(
-            f"{what} {request.id} has ended: it is {progress.state}",
-            f"see `tandem {what}s show {request.id}`",
+            f"{what} {request.id} has ended: it is {'cancelled' if request.wanted == 'cancel' else state}",
+            f"see `tandem {what}s show {request.id}`; what its flow link does with new events stops with {off}",
             code="ended",
         )
     return msgspec.structs.replace(request, wanted=WANTED[change], changed_at=timestamp(datetime.now(UTC)))

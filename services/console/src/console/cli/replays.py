@@ -19,7 +19,10 @@ ReplayId = Annotated[str, typer.Argument(metavar="REPLAY")]
 def replay(
     noun: Annotated[str, typer.Option("--noun", help="Events of this noun, for each flow link that is on.")] = "",
     flow_link: Annotated[str, typer.Option("--flow-link", help="Events that start this flow link, for it alone.")] = "",
-    since: Annotated[str, typer.Option("--from", help="Only what Tandem got from this time on, as 2026-11-01.")] = "",
+    since: Annotated[
+        str,
+        typer.Option("--from", help="Only what Tandem got from this time on, as 2026-11-01 or 2026-11-01T12:00:00Z."),
+    ] = "",
     until: Annotated[str, typer.Option("--until", help="Only what Tandem got before this time.")] = "",
     entities: Annotated[list[str] | None, typer.Option("--entity", help="Only of this id; several times.")] = None,
     types: Annotated[list[str] | None, typer.Option("--type", help="Only events of this type; several times.")] = None,
@@ -32,18 +35,13 @@ def replay(
     A dead letter is sent by `tandem dead-letters retry`, what a flow link missed while it was off by `tandem flow-links
     catch-up`.
     """
-    given: dict[str, Any] = {"noun": noun, "flow_link": flow_link, "from": _time(since), "until": _time(until)}
+    given: dict[str, Any] = {"noun": noun, "flow_link": flow_link, "from": since, "until": until}
     given |= {"entities": entities or [], "types": types or [], "dry_run": dry_run}
     asked = client.call("POST", "/api/replays", body={key: value for key, value in given.items() if value})
     if wait:
         asked = stoppable.follow(f"/api/replays/{asked.json()['id']}", progress, quiet=json)
     client.print_json(asked) if json else show_replay(client.out(), asked.json())
     raise typer.Exit(1 if asked.json()["state"] == "failed" else 0)
-
-
-def _time(text: str) -> str:
-    """A day alone begins at midnight, UTC."""
-    return f"{text}T00:00:00Z" if len(text) == len("2026-11-01") else text
 
 
 def progress(found: dict[str, Any]) -> str:
@@ -68,7 +66,7 @@ def show_replay(out: Console, found: dict[str, Any]) -> None:
             "types": "\n".join(found["types"]),
             "entities": "\n".join(found["entities"]),
             "read": found["read"],
-            "sent": found["sent"],
+            "sent": f"{found['sent']}: {found['nothing_sent']}" if found["nothing_sent"] else found["sent"],
             **{words: found[name] for name, words in REPLAY_COUNTS.items() if found[name]},
             "calls": "\n".join(_calls(each) for each in found["calls"]),
             "asked for": f"{found['requested_at']} ({tables.since(found['requested_at'])})",
@@ -83,7 +81,8 @@ def show_replay(out: Console, found: dict[str, Any]) -> None:
 
 def _calls(found: dict[str, Any]) -> str:
     took = f", about {found['seconds']} s at its quota" if found["seconds"] is not None else ""
-    return f"{found['app_account']}: about {found['calls']}{took}"
+    estimated = f", {found['estimated']} of them estimated: those from the first write on" if found["estimated"] else ""
+    return f"{found['app_account']}: about {found['calls']}{took}{estimated}"
 
 
 @app.command("list")

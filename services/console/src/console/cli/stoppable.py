@@ -34,7 +34,7 @@ def follow(path: str, progress: Callable[[dict[str, Any]], str], *, quiet: bool)
 def add_changes(
     app: typer.Typer, noun: str, show: Callable[[Console, dict[str, Any]], None], *, does: str, done: str
 ) -> None:
-    """`pause`, `resume` and `cancel` of a noun, which `does` something page by page; what is `done` is handled."""
+    """`pause`, `resume` and `cancel` of a noun, which `does` something page by page; what is `done` stops too."""
 
     def add(name: str, text: str) -> None:
         def change(name_of_one: Annotated[str, typer.Argument(metavar=noun.upper())]) -> None:
@@ -42,7 +42,6 @@ def add_changes(
 
         app.command(name, help=text)(change)
 
-    handled = f"what is {done} already is handled all the same."
-    add("pause", f"Stop {does} after the page in hand; {handled}")
+    add("pause", f"Stop {does} after the page in hand; what is {done} and not begun waits.")
     add("resume", "Go on where it was paused.")
-    add("cancel", f"Stop for good; {handled}")
+    add("cancel", f"Stop for good, also what is {done} and not begun, or waits.")

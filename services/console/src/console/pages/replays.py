@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -13,6 +13,7 @@ from console.api.errors import ApiError, BadRequest
 from console.api.replays import ReplayBody
 from console.api.state import StateDep
 from console.api.stoppable import Change
+from console.api.times import parsed
 from console.pages.views import back_to, form_of, refused
 
 router = APIRouter(include_in_schema=False)
@@ -57,6 +58,6 @@ def _time(form: dict[str, str], name: str) -> datetime | None:
     """As the browser writes it. Raises BadRequest."""
     text = form.get(name, "").strip()
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+        return parsed(text) if text else None
     except ValueError as error:
-        raise BadRequest(f"{text!r} is no time", "write it as 2026-11-01T12:00") from error
+        raise BadRequest(f"{name}: {error}", "correct it, or leave it empty") from error

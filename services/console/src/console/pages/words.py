@@ -60,7 +60,7 @@ CHANGES = {
     "paused": ("resume", "cancel"),
     "cancelled": (),
     "failed": (),
-    "working": (),
+    "working": ("pause", "cancel"),
     "done": (),
 }
 """What a person can do with an import or a replay, by its state."""

@@ -10,11 +10,12 @@ from shared.errors import Conflict, ConnectionClosed
 from shared.flows.imports import ImportProgress, ImportRequest, Imports
 from shared.flows.runs import TERMINAL_STATES, Run, decode_run
 from sqlalchemy import case, func, select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from console.projection.asked import newest
 from console.projection.database import CHUNK
-from console.projection.pending import BLOCKED, HELD, HELD_OFF, WAITING
+from console.projection.pending import BLOCKED, HELD, HELD_OFF, QUOTA_USED, WAITING
 from console.projection.tables import ImportRow, RunRow
 
 
@@ -81,15 +82,21 @@ JUDGED = {"new": "new", "linked": "matched", "already": "already", "changed": "a
 
 
 def _best(import_id: str, *columns: Any) -> Any:
-    """These columns of the best run of each entity of an import."""
-    row = RunRow
-    order = case(BEST, value=col(row.state), else_=4)
+    """These columns of the best run of each entity of an import, with `state` and `problem`: where another run waits in
+    its place, those of that one.
+    """
+    row, other = RunRow, aliased(RunRow)
+    state = func.coalesce(col(other.state), col(row.state))
+    problem = func.coalesce(col(other.problem), col(row.problem))
+    order = case(BEST, value=state, else_=4)
     rank = func.row_number().over(partition_by=col(row.aggregate), order_by=(order, col(row.at).desc()))
-    return select(*columns, rank.label("rank")).where(col(row.cause) == import_id).subquery()
+    query = select(*columns, state.label("state"), problem.label("problem"), rank.label("rank"))
+    joined = query.outerjoin_from(row, other, col(row.waits_in) == col(other.id))
+    return joined.where(col(row.cause) == import_id).subquery()
 
 
 def _outcome(session: Session, import_id: str) -> Outcome:
-    ranked = _best(import_id, col(RunRow.state), col(RunRow.problem), col(RunRow.verdict))
+    ranked = _best(import_id, col(RunRow.verdict))
     columns = (ranked.c.state, ranked.c.problem, ranked.c.verdict)
     counted = select(*columns, func.count()).where(ranked.c.rank == 1).group_by(*columns)
     sums: dict[str, int] = {}
@@ -97,7 +104,7 @@ def _outcome(session: Session, import_id: str) -> Outcome:
     for state, problem, verdict, count in session.execute(counted):
         name = outcome_of(state, problem, verdict)
         sums[name] = sums.get(name, 0) + count
-        if verdict and verdict not in JUDGED and name not in DONE:
+        if verdict and verdict not in JUDGED and (state == "previewed" or name not in DONE):
             verdicts[verdict] = verdicts.get(verdict, 0) + count
     return Outcome(**sums, verdicts=verdicts)
 
@@ -105,23 +112,24 @@ def _outcome(session: Session, import_id: str) -> Outcome:
 def rest(session: Session, import_id: str) -> Iterator[tuple[str, Run]]:
     """Every entity that is not linked, or would not be, with its best run, in the order of their ids."""
     ranked = _best(import_id, col(RunRow.aggregate), col(RunRow.record))
-    query = select(ranked.c.record).where(ranked.c.rank == 1).order_by(ranked.c.aggregate)
-    for (record,) in session.execute(query.execution_options(yield_per=CHUNK)):
+    columns = (ranked.c.record, ranked.c.state, ranked.c.problem)
+    query = select(*columns).where(ranked.c.rank == 1).order_by(ranked.c.aggregate)
+    for record, state, problem in session.execute(query.execution_options(yield_per=CHUNK)):
         run = decode_run(record)
-        name = outcome_of(run.state, run.problem.error if run.problem else "", run.verdict)
+        name = outcome_of(state, problem, run.verdict)
         if name not in DONE:
             yield name, run
 
 
 def outcome_of(state: str, problem: str, verdict: str) -> str:
     """What came of an entity, as a name of an Outcome."""
-    if state == "previewed":
-        return JUDGED.get(verdict, "conflicts")
+    if state == "previewed":  # with a conflict that is no problem, for the import ends it: what is short is padded
+        return JUDGED.get(verdict, "conflicts" if problem else "new")
     if state in ("succeeded", "in_sync"):
         return "linked" if state == "succeeded" else "already"
     if state == "parked" and problem == Conflict.__name__:
         return "conflicts"
-    if state == "parked" and problem in (*WAITING, *BLOCKED, *HELD, *HELD_OFF, ConnectionClosed.__name__):
+    if state == "parked" and problem in (*WAITING, *BLOCKED, *QUOTA_USED, *HELD, *HELD_OFF, ConnectionClosed.__name__):
         return "waiting"
     if state in ("dead", "discarded", "superseded"):  # superseded: it shares the dead letter of a newer run
         return "failed"

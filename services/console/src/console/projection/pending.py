@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from shared.errors import Blocked, Conflict, FlowLinkOff, OverwritesHeld, Waiting
+from shared.errors import Blocked, Conflict, FlowLinkOff, OverwritesHeld, QuotaUsed, Waiting
 from shared.flows import runs
 from shared.flows.runs import Run
 from shared.linking import mappings, pairs
@@ -35,6 +35,8 @@ WAITING = tuple(
 """Classes of problems that only a change at the other side ends, without the conflicts."""
 BLOCKED = (Blocked.__name__,)
 """Those that only a change of a connection ends."""
+QUOTA_USED = (QuotaUsed.__name__,)
+"""Those that end when a vendor lets more objects stand."""
 HELD = (OverwritesHeld.__name__,)
 """Those that a person's permission ends. A run of a flow link that is off waits as somebody wanted it to."""
 

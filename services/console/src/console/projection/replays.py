@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import msgspec
 from shared.flows.replays import ReplayProgress, ReplayRequest, Replays
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from console.projection.asked import newest
+from console.projection.database import CHUNK
 from console.projection.imports import outcome_of
 from console.projection.tables import ReplayRow, RunRow
 
+WOULD_WRITE = ("new", "linked", "changed")
+"""Verdicts of a dry run that came to a write."""
 Outcome = str
 """What came of an event: `changed`, `in_sync`, `waiting`, `conflicts`, `left_out`, `failed` or `going_on`."""
 NAMES: dict[str, Outcome] = {"linked": "changed", "new": "changed", "matched": "changed", "already": "in_sync"}
@@ -55,6 +59,40 @@ def _by_link(session: Session, replay_id: str) -> dict[str, Counter[Outcome]]:
     found: dict[str, Counter[Outcome]] = {}
     for link, state, problem, verdict, count in session.execute(query):
         found.setdefault(link, Counter())[_name(state, problem, verdict)] += count
+    return found
+
+
+@dataclass
+class Calls:
+    """Of a dry run's runs of one flow link: the calls that they made, by connection, and how many ended at the write of
+    each step.
+    """
+
+    made: Counter[str] = field(default_factory=Counter)
+    ended_at: Counter[str] = field(default_factory=Counter)
+
+
+class _Step(msgspec.Struct):
+    id: str
+
+
+class _Run(msgspec.Struct):
+    calls: dict[str, int] = {}
+    steps: list[_Step] = []
+
+
+_run_decoder = msgspec.json.Decoder(_Run)
+
+
+def calls_by_link(session: Session, replay_id: str) -> dict[str, Calls]:
+    """What the runs of a dry run called, and where those ended that would go on to write."""
+    row, found = RunRow, dict[str, Calls]()
+    query = select(col(row.flow_link), col(row.verdict), col(row.record)).where(col(row.cause) == replay_id)
+    for link, verdict, record in session.execute(query.execution_options(yield_per=CHUNK)):
+        run, calls = _run_decoder.decode(record), found.setdefault(link, Calls())
+        calls.made.update(run.calls)
+        if verdict in WOULD_WRITE and run.steps:
+            calls.ended_at[run.steps[-1].id] += 1
     return found
 
 

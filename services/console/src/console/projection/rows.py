@@ -126,6 +126,7 @@ def _run(value: bytes) -> Read:
     run = runs.decode_run(value)
     row = {"id": run.id, "at": run.started_at, "state": run.state, "flow": run.flow, "event": run.event}
     row |= {"flow_link": run.flow_link, "cause": run.cause, "verdict": run.verdict}
+    row |= {"waits_in": run.superseded_by if run.state == "skipped" else ""}
     row |= {"aggregate": run.aggregate, "problem": run.problem.error if run.problem else ""}
     progress = progress_of(run)
     state, plan = invoices.state_of(progress), plans.plan_of(progress)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "17"
+TABLES_VERSION = "18"
 """Raise it with any change below: older tables are dropped and folded again."""
 
 
 class RunRow(SQLModel, table=True):
     """One run; `at` is when it started, `problem` the class of what keeps it from going on, `verdict` what an import
-    says of it. One that has learnt what an invoice is names it: `invoice_at` is when. One about a price plan names
-    that, with its state where it has learnt it.
+    says of it; `waits_in` the run that waits in its place. One that has learnt what an invoice is names it:
+    `invoice_at` is when. One about a price plan names that, with its state where it has learnt it.
     """
 
     __tablename__ = "runs"
@@ -40,6 +40,7 @@ class RunRow(SQLModel, table=True):
     flow_link: str
     cause: str
     verdict: str
+    waits_in: str
     event: str = Field(index=True)
     aggregate: str
     invoice: str

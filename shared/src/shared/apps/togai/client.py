@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
@@ -19,12 +20,24 @@ from pydantic import BaseModel, ValidationError
 
 from shared.apps.model import Access
 from shared.apps.togai.models import USER_NAMESPACE, NewCustomer, NewSetting, Setting, TogaiAccount, TogaiCustomer
-from shared.errors import Blocked, KeyRefused, Malformed, NotFound, RateLimited, Rejected, SyncError, Unavailable
+from shared.errors import (
+    Blocked,
+    KeyRefused,
+    Malformed,
+    NotFound,
+    QuotaUsed,
+    RateLimited,
+    Rejected,
+    SyncError,
+    Unavailable,
+)
 from shared.identity import LONGEST_ID, key_fingerprint
 
 M = TypeVar("M", bound=BaseModel)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 LARGEST_PAGE = 100
+QUOTA = re.compile(r"quota|limit|exceed|maximum", re.IGNORECASE)
+"""What Togai's text of a 403 names where it is no right that lacks."""
 LONGEST_SETTING = 3 * LONGEST_ID
 """Characters of a setting's full id, which holds its name and an entity's id."""
 
@@ -261,7 +274,8 @@ class TogaiApp:
             return KeyRefused(message, code=code, connection=self.connection, fingerprint=self._fingerprint)
         if status == 403:
             # A right that lacks or a quota of resources that is used up: Togai's text alone tells which.
-            return Blocked(self.connection, message, code=code, operation=operation, fingerprint=self._fingerprint)
+            kind = QuotaUsed if QUOTA.search(message) else Blocked
+            return kind(self.connection, message, code=code, operation=operation, fingerprint=self._fingerprint)
         if status == 404:
             return NotFound(message, code=code, status=status)
         return Rejected(message, code=code, status=status)

@@ -182,6 +182,7 @@ TRIGGERS = (
 ACTIONS = (
     Action(
         name="stripe.customer.create",
+        calls={"stripe": 1},
         app="stripe",
         title="Create customer in Stripe",
         input=NewStripeCustomer,
@@ -191,6 +192,7 @@ ACTIONS = (
     ),
     Action(
         name="stripe.customer.write_togai_ids",
+        calls={"stripe": 2},
         app="stripe",
         title="Write the Togai ids to a Stripe customer's metadata",
         input=TogaiIds,
@@ -200,6 +202,7 @@ ACTIONS = (
     ),
     Action(
         name="stripe.customer.sync_fields",
+        calls={},
         app="stripe",
         title="Bring a pair in step after a change in Togai",
         input=ChangedAccount,

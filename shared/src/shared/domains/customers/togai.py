@@ -194,6 +194,7 @@ ACTIONS = (
     ),
     Action(
         name="togai.account.write_stripe_id",
+        calls={"togai": 1},
         app="togai",
         title="Write the Stripe customer's id to an account's Settings",
         input=StripeId,
@@ -210,6 +211,7 @@ ACTIONS = (
     ),
     Action(
         name="togai.account.sync_fields",
+        calls={"togai": 2, "stripe": 1},
         app="togai",
         title="Bring a pair in step after a change in Stripe",
         input=ChangedCustomer,
