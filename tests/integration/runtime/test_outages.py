@@ -35,6 +35,7 @@ class World:
         self.harness.processor._clock = lambda: self.now
         self.error: Callable[[str], SyncError | None] = lambda subject: None
         self.calls: list[float] = []
+        self.needed = True
         self.succeeded: list[str] = []
         self.subject = ""
         self.pool = Pool(
@@ -57,6 +58,9 @@ class World:
         raise error
 
     def answer(self) -> SyncError | None:
+        if not self.needed:
+            self.succeeded.append(self.subject)
+            return None
         self.calls.append(self.now)
         self.outages.called(*CALL)
         if error := self.error(self.subject):
@@ -119,6 +123,24 @@ def test_what_was_parked_goes_on_within_a_minute(kind: str, lasts: float) -> Non
     assert len(world.runs()) == len(world.succeeded) == MANY
     assert len(before) <= MANY + math.ceil(lasts / PROBE_EVERY)
     assert [run.started_at for run in world.runs().values()] == sorted(run.started_at for run in world.runs().values())
+
+
+def test_who_ends_without_the_call_lets_the_others_go_on_too() -> None:
+    """Both sides are equal by now, say: nobody makes the call that failed, so its success tells nobody."""
+    loop = JumpingLoop()
+
+    async def scene() -> World:
+        world = World(loop)
+        world.error = ERRORS["outage"]
+        await world.events(MANY)
+        world.needed = False
+        await asyncio.sleep(3 * PROBE_EVERY)
+        return world
+
+    world = loop.run_until_complete(scene())
+    loop.close()
+
+    assert {run.state for run in world.runs().values()} == {"succeeded"}
 
 
 def test_who_fails_alone_is_tried_at_the_ladders_pace() -> None:

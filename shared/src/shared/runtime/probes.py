@@ -1,6 +1,7 @@
 """Which parked run looks whether what keeps it has ended: one at a time for each cause, who looked longest ago.
 
-If it goes through, all others of the cause go on; until then they make no call for nothing. Knows no Kafka.
+If it goes through, all others of the cause go on, also where it did not make the call that failed; until then they make
+no call for nothing. Knows no Kafka.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ class Probes:
         before, held = self._under_way.get(cause), self._held(cause)
         if before and not before.done:
             self._wait(cause)
+        elif before and held and all(work.aggregate != before.aggregate for work in held):
+            del self._under_way[cause]
+            self._wait(cause)
+            for work in sorted(held, key=lambda work: work.since):
+                self._go(work)
         elif held:
             self._under_way[cause] = probe = min(held, key=lambda work: (work.came_at, work.since))
             self._wait(cause)
