@@ -178,3 +178,16 @@ async def test_the_address_by_command_and_in_the_offer(
 
     assert [("Gold" in page.text, page.status_code) for page in pages] == [(True, 200)] * 2
     assert (unknown.status_code, "tandem plans offer" in unknown.text) == (409, True)
+
+
+async def test_many_requests_hide_nothing_of_the_offer(
+    plans: Plans, tandem: InProcess, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the address can load the page as often as he likes."""
+    monkeypatch.setattr("console.projection.plans.MOST_OFFER_RUNS", 3)
+    plan = plans.plan("Gold")
+    await offer(plans, plan)
+    await portal.address(plan)
+    secrets = {await portal.secret() for _ in range(4)}
+
+    assert (len(secrets), "" in secrets, "Gold" in (await portal.page()).text) == (1, False, True)
