@@ -71,7 +71,7 @@ def _is_newest() -> ColumnElement[bool]:
 
 def runs_of(session: Session, ref: str) -> list[Progress]:
     """The last runs about a plan itself, and the last ones about its offers: many of these hide none of those. Requests
-    for sessions, of which anybody with an offer's address can make as many as he likes, are left out: they tell nothing.
+    for sessions, of which anybody with an offer's address can make as many as he likes, are left out.
     """
     row, found = RunRow, []
     for of_kind, most in (
