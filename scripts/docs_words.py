@@ -21,6 +21,7 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         (
             "stripe_api_key", "stripe_webhook_secrets", "stripe_api_base", "togai_api_token", "togai_webhook_tokens",
             "togai_api_base", "togai_mode", "togai_organization", "sandbox", "public_url",
+            "portal_url",
         ),
     ),
     "What flows do": (

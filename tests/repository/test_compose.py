@@ -131,7 +131,7 @@ def test_which_secrets_each_container_gets() -> None:
         "customer-sync": {"TANDEM_ENCRYPTION_KEYS"},
         "plan-sync": {"TANDEM_ENCRYPTION_KEYS"},
         "invoice-sync": {"TANDEM_ENCRYPTION_KEYS"},
-        "console": {"TANDEM_CONSOLE_TOKEN", "DATABASE_URL"},
+        "console": {"TANDEM_CONSOLE_TOKEN", "DATABASE_URL", "TANDEM_ENCRYPTION_KEYS"},
     }  # fmt: skip
 
 

@@ -125,6 +125,7 @@ MAY_NAME_A_VENDOR = (
     "services/console/src/console/api/",
     "services/console/src/console/cli/",
     "services/console/src/console/pages/",
+    "services/console/src/console/portal/",  # its page is Stripe's checkout of Togai's plan
     "services/console/src/console/demo.py",
 )
 

@@ -40,8 +40,8 @@ _PAYS = [
 _ENDS = [("succeeded", "The bank debit arrives"), ("failed", "The bank debit comes back")]
 _WAITING = [("async_succeeded", "The bank debit arrives"), ("async_failed", "The bank debit comes back")]
 _SCRIPT = """window.Stripe = () => {
-  const createEmbeddedCheckoutPage = async ({ fetchClientSecret, onComplete }) => {
-    const secret = await fetchClientSecret();
+  const createEmbeddedCheckoutPage = async ({ fetchClientSecret, clientSecret, onComplete }) => {
+    const secret = clientSecret ?? await fetchClientSecret();
     const frame = document.createElement("iframe");
     frame.src = "%sembedded/" + encodeURIComponent(secret);
     frame.title = "Checkout";

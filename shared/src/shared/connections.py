@@ -44,7 +44,7 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
     `sealed` holds its Secrets, encrypted together with BOUND; `fingerprint` tells which key, and `verifies` whether a
     webhook can be verified by them (None in records of an older Tandem). What a vendor says of the key stands apart, in
-    a KeyState.
+    a KeyState. `publishable_key` is Stripe's, for pages: everybody may see it.
     """
 
     id: str
@@ -56,6 +56,7 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     fingerprint: str = ""
     verifies: bool | None = None
     title: str = ""
+    publishable_key: str = ""
     state: ConnectionState = "open"
     changed_at: str = ""
     schemaversion: str = SCHEMA_VERSION

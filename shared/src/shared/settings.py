@@ -140,6 +140,11 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "", description="address under which the vendors reach ingress, as https://hooks.example.com"
     )
+    portal_url: str = Field(
+        "",
+        description="address under which customers reach the pages of offers, as https://pay.example.com; empty: "
+        "the console's, on this machine",
+    )
 
     encryption_keys: Annotated[list[SecretStr], NoDecode] = Field(
         default_factory=list,

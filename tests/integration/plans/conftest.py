@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.fernet import Fernet
 from plan_sync.actions import IMPLEMENTATIONS
 from shared.apps.togai.webhooks import togai_event
 from shared.domains import subject_of
 from shared.domains.plans import DOMAIN
 from shared.domains.plans.flows import PLAN_TO_PRICES
+from shared.domains.plans.sessions import TRIGGER, SessionRequest
 from shared.domains.plans.togai import Offer, offer_id
 from shared.events.envelope import Envelope, Origin, timestamp
 from shared.flows.runs import Run
@@ -26,6 +28,7 @@ from tests.contract.sandbox.tools import Control
 from tests.stack.in_process import CUSTOMERS, InProcess, in_process
 
 ACCOUNT = "acme"
+KEY = Fernet.generate_key().decode()
 
 
 class Plans:
@@ -83,6 +86,32 @@ class Plans:
         self.tandem.deliver(event)
         return event
 
+    async def ask_session(self, plan: str, account: str = ACCOUNT) -> Run:
+        """The offer's page asks for a session. Returns the run that came of it."""
+        connection = self.tandem.registry.connections["togai"]
+        entity = Ref(connection.app_account, "offer", offer_id(plan, account))
+        wanted = SessionRequest(plan_id=plan, account_id=account, return_url="https://portal.test/back")
+        event = Envelope(
+            id=f"req_{secrets.token_hex(8)}",
+            source=CONSOLE_SOURCE,
+            type=TRIGGER.name,
+            subject=entity.id,
+            time=timestamp(datetime.now(UTC)),
+            appaccount=connection.app_account,
+            connection=connection.id,
+            aggregate=str(entity),
+            data=msgspec.Raw(wanted.model_dump_json().encode()),
+        )
+        self.tandem.deliver(event)
+        await self.tandem.drain()
+        [run] = [run for run in self.tandem.runs() if run.event == event.id]
+        return run
+
+    def sessions(self, **wanted: str) -> list[dict[str, Any]]:
+        """Checkout sessions, newest first."""
+        params = {"limit": 100} | wanted
+        return list(self.tandem.call("stripe", "GET", "/v1/checkout/sessions", params=params)["data"])
+
     def pay(self, link: str, outcome: str = "paid", **more: Any) -> str:
         """What a customer does at the link's page."""
         body = {"account": self.tandem.accounts["stripe"]["id"], "payment_link": link, "outcome": outcome} | more
@@ -119,7 +148,7 @@ class Plans:
 async def tandem(control: Control) -> AsyncIterator[InProcess]:
     """Both workers, with one account in Togai."""
     services = (*CUSTOMERS, (DOMAIN, IMPLEMENTATIONS))
-    async with in_process(control, services=services, default_currency="USD") as made:
+    async with in_process(control, services=services, default_currency="USD", encryption_keys=KEY) as made:
         made.account(ACCOUNT)
         await made.drain()
         yield made

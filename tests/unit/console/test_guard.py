@@ -240,3 +240,22 @@ async def test_no_answer_is_sniffed_or_read_by_another_site(path: str, origin: s
 
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/portal/abc", 200), ("/portal/abc/session", 200), ("/portal", 401), ("/portals/abc", 401), ("/api/plans", 401)],
+)
+async def test_offers_pages_are_open_and_nothing_beside_them(path: str, expected: int) -> None:
+    """Their own token is their lock: who has the address needs no other one, and comes through a proxy."""
+    locked = Settings(host="0.0.0.0", console_token=SecretStr(TOKEN))
+
+    assert await _send(locked, path=path) == expected
+
+
+async def test_an_offers_page_is_reached_through_a_proxy() -> None:
+    """A console without a lock still answers to none."""
+    headers = {"x_forwarded_for": "203.0.113.9", "host": "pay.example.com"}
+
+    assert await _send(Settings(), path="/portal/abc", **headers) == 200
+    assert await _send(Settings(), path="/api/runs", **headers) == 403

@@ -14,6 +14,7 @@ from console.api import (
     live,
     pending,
     plans,
+    portal,
     records,
     replays,
     setup,
@@ -25,6 +26,7 @@ from console.api.state import State
 from console.pages import decide, views
 from console.pages import imports as import_pages
 from console.pages import replays as replay_pages
+from console.portal import routes as portal_pages
 
 DESCRIPTION = """
 Which entity at one app is which at the other, what ran, what failed and why.
@@ -53,7 +55,9 @@ def create_app(state: State) -> FastAPI:
         links,
         setup,
         status,
+        portal,
         live,
+        portal_pages,
         views,
         decide,
         import_pages,

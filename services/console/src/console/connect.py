@@ -68,6 +68,7 @@ async def connect(wanted: Wanted, settings: Settings, vault: Vault, present: Con
         api_base=wanted.api_base,
         sealed="",
         title=wanted.title or wanted.id,
+        publishable_key=present.publishable_key if present else "",
         changed_at=timestamp(datetime.now(UTC)),
     )
     return vault.seal(made, secrets)

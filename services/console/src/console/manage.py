@@ -115,6 +115,16 @@ async def renew_webhook_token(settings: Settings, connection_id: str, *, finish:
         return renewed
 
 
+async def set_publishable_key(settings: Settings, connection_id: str, key: str) -> Connection:
+    """Tell which key Stripe's script gets on pages that customers see; empty: none. Raises Misconfigured."""
+    async with config_store(settings) as found:
+        connection = found.connection(connection_id)
+        APPS[connection.app].connector.check_publishable(connection, key)
+        changed = msgspec.structs.replace(connection, publishable_key=key, changed_at=_now())
+        await found.keep_connection(changed)
+        return changed
+
+
 async def remove_connection(settings: Settings, connection_id: str) -> tuple[Connection, list[str]]:
     """Switch off the connection and every flow link that uses it, and forget its secrets.
 

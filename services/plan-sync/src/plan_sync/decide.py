@@ -108,6 +108,25 @@ def address_of(url: str, account: str, email: str) -> str:
     return f"{url}?{query}" if query else url
 
 
+def session_body(
+    link: Mapping[str, Any], items: Iterable[Mapping[str, Any]], customer: str, account: str, return_url: str
+) -> dict[str, Any]:
+    """A session that asks a customer for what a payment link asks anybody for, with the same metadata."""
+    sold = [(item["price"], item["quantity"]) for item in items]
+    recurs = any(price.get("recurring") for price, _ in sold)
+    return {
+        "ui_mode": "embedded_page",
+        "mode": "subscription" if recurs else "payment",
+        "customer": customer,
+        "line_items": [{"price": price["id"], "quantity": quantity} for price, quantity in sold],
+        "currency": link["currency"],
+        "metadata": dict(link["metadata"]),
+        "subscription_data" if recurs else "payment_intent_data": {"metadata": dict(link["metadata"])},
+        "return_url": return_url,
+        **({"client_reference_id": account} if REFERENCE.fullmatch(account) else {}),
+    }
+
+
 def is_address_of(address: str, url: str) -> bool:
     """Whether an address opens a link, for whomever it is."""
     return address.partition("?")[0] == url

@@ -65,6 +65,10 @@ class Connector:
         """The secrets of the connection; `kept` are those so far. Raises Misconfigured for what cannot be one."""
         return Secrets(api_key=wanted.key, webhook_secrets=list(wanted.webhook_secrets) or kept.webhook_secrets)
 
+    def check_publishable(self, connection: Connection, key: str) -> None:
+        """Raises Misconfigured for what is no key that everybody may see; empty takes a former one away."""
+        raise Misconfigured(f"connection {connection.id} has no publishable key: see `tandem connections list`")
+
     def missing(self, secrets: Secrets) -> str:
         """What the connection lacks before its webhooks are taken, and what to do; empty if nothing."""
         return ""

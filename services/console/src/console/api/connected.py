@@ -22,7 +22,7 @@ def connection_item(connection: Connection, states: KeyStates, *, webhooks: bool
 
     `webhooks`: whether the vendors can reach ingress at all.
     """
-    same = ("id", "app", "app_account", "mode", "title", "api_base", "changed_at")
+    same = ("id", "app", "app_account", "mode", "title", "api_base", "publishable_key", "changed_at")
     if connection.state == "removed":
         state, reason = "removed", _again(connection)
     else:

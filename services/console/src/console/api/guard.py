@@ -16,6 +16,8 @@ from console.api.errors import NO_SNIFFING, error_body
 from console.api.token import SHORTEST_TOKEN, WINDOW, TokenLock
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", identity.PATH})
+PORTAL = "/portal/"
+"""Begins the addresses that customers open: the token behind it is their lock, see `console.portal`."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 ALWAYS = {**NO_SNIFFING, "Cross-Origin-Resource-Policy": "same-origin"}
 """Headers of every answer."""
@@ -51,7 +53,7 @@ class Guard:
         self._check_host = is_loopback(settings.host) and not self._token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        guarded = scope["type"] == "http" and scope["path"] not in OPEN_PATHS
+        guarded = scope["type"] == "http" and not _is_open(scope["path"])
         refused = await self._refusal(scope) if guarded else None
         await (refused or self._app)(scope, receive, _with_headers(send))
 
@@ -90,6 +92,10 @@ class Guard:
         )
         answer.headers["WWW-Authenticate"] = 'Basic realm="Tandem: any name, the token as password"'
         return answer
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(PORTAL)
 
 
 def _host_name(host: str) -> str:

@@ -225,6 +225,7 @@ class ConnectionItem(Model):
     refused: list[RefusedOperation] = Field(description="what an open one may not do; the runs that need it wait")
     problems: list[str] = Field(description="what is not well, with what to do, to be read after the connection's name")
     api_base: str
+    publishable_key: str = Field(description="Stripe's, for pages that customers see; empty for none")
     changed_at: str
 
 

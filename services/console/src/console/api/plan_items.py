@@ -87,6 +87,7 @@ class PlanOffer(Model):
     reason: str
     updated_at: str
     links: list[PlanLink] = Field(description="the newest last")
+    portal: str = Field(description="the page where its customer pays an open one, for 7 days; for nobody else's eyes")
 
 
 class PlanAssociation(Model):
@@ -182,14 +183,18 @@ def _amount(cost: dict[str, Any], code: str) -> str:
     return "" if minor is None else f"{money.major(Decimal(str(minor)), code):f}"
 
 
-def offers(known: KnownPlan) -> list[PlanOffer]:
-    """The last changed first."""
-    return [_offer(one) for one in sorted(known.offers.values(), key=lambda offer: offer.at, reverse=True)]
+def offers(known: KnownPlan, pages: dict[str, str]) -> list[PlanOffer]:
+    """The last changed first. `pages`: where its customer pays each open one, by account."""
+    return [
+        _offer(one, pages.get(one.account, ""))
+        for one in sorted(known.offers.values(), key=lambda offer: offer.at, reverse=True)
+    ]
 
 
-def _offer(offer: KnownOffer) -> PlanOffer:
+def _offer(offer: KnownOffer, page: str) -> PlanOffer:
     links = [PlanLink(id=one.id, url=one.url, state=one.state, version=one.version) for one in offer.links.values()]
-    return PlanOffer(account=offer.account, state=offer.state, reason=offer.reason, updated_at=offer.at, links=links)
+    found = {"account": offer.account, "state": offer.state, "reason": offer.reason, "updated_at": offer.at}
+    return PlanOffer.model_validate(found | {"links": links, "portal": page})
 
 
 def associations(known: KnownPlan) -> list[PlanAssociation]:

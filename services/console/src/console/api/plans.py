@@ -20,6 +20,7 @@ from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope, timestamp
 from shared.identity import CONSOLE_SOURCE, Ref, is_id, run_id
 from shared.model import Model
+from shared.settings import Settings
 from sqlmodel import Session
 
 from console.api import asked, plan_items, shapes
@@ -29,6 +30,7 @@ from console.api.paging import next_cursor
 from console.api.plan_items import PlanDetail, PlanItem, PlanPage, item_fields
 from console.api.records import PlaceDep
 from console.api.state import SessionDep, State, StateDep, stamp
+from console.portal import tokens
 from console.projection import plans, queries
 
 router = APIRouter(
@@ -70,25 +72,30 @@ def list_plans(session: SessionDep, search: Annotated[queries.Search, Depends(se
 
 
 @router.get("/plans/{plan:path}", dependencies=[Depends(stamp)], summary="One price plan")
-def show_plan(session: SessionDep, plan: str) -> PlanDetail:
+def show_plan(state: StateDep, session: SessionDep, plan: str) -> PlanDetail:
     """Both sides, each version's prices and what could not be expressed, offers with their links, and the accounts that
     have it by a checkout. By any id of either side.
     """
-    ref = _ref_of(session, plan)
+    return plan_detail(session, plan, state.settings)
+
+
+def plan_detail(session: Session, plan: str, settings: Settings | None = None) -> PlanDetail:
+    """Everything that is known of a plan; with the settings, the page of each open offer. Raises Unknown, NotNow."""
+    ref = plan_ref(session, plan)
     pair, known = plans.pair_of(session, ref), known_of(ref, plans.runs_of(session, ref))
     more = {
         "description": known.description,
         "mapping": pair.id if pair else None,
         "sides": shapes.sides(pair) if pair else [side for side in [shapes.side(ref)] if side],
         "versions": plan_items.versions(known),
-        "offered": plan_items.offers(known),
+        "offered": plan_items.offers(known, tokens.addresses(settings, known) if settings else {}),
         "associations": plan_items.associations(known),
         "runs": [shapes.run_item(run) for run in plans.ran(session, ref)],
     }
     return PlanDetail.model_validate(item_fields(known, pair) | more)
 
 
-def _ref_of(session: Session, text: str) -> str:
+def plan_ref(session: Session, text: str) -> str:
     """The full ref of Togai's plan to which an id leads. Raises Unknown, NotNow."""
     found = sorted(plans.refs_of(session, text))
     if len(found) == 1:

@@ -123,6 +123,19 @@ def renew_webhook(
     )
 
 
+@app.command("set")
+def set_(
+    connection_id: Annotated[str, typer.Argument(metavar="ID")],
+    option: Annotated[str, typer.Argument(metavar="publishable_key=KEY", help="As publishable_key=pk_live_...")],
+) -> None:
+    """Give a Stripe connection its publishable key: the pages where customers pay need it. It is no secret."""
+    name, between, value = option.partition("=")
+    if name != "publishable_key" or not between:
+        raise typer.BadParameter("write it as publishable_key=pk_...", param_hint="publishable_key=KEY")
+    changed = asyncio.run(manage.set_publishable_key(read_settings(), connection_id, value.strip()))
+    say(f"{changed.id}: publishable_key={changed.publishable_key or '(none)'}")
+
+
 @app.command("remove")
 def remove(connection_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Switch a connection off, with every flow link that uses it. Nothing is deleted at the vendor."""

@@ -109,6 +109,24 @@ def _offer(found: dict[str, Any]) -> tuple[object, ...]:
 
 
 @app.command()
+def portal(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="Any id of either side.")],
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id at Togai.")],
+    days: Annotated[int, typer.Option(help="How long the address holds.")] = 7,
+    json: client.AsJson = False,
+) -> None:
+    """Give the address of an offer's page, where the account's own people pay it. Send it to nobody else."""
+    body = {"account": account, "days": days}
+    answer = client.call("POST", f"/api/plans/{quote(plan, safe='')}/portal", body=body)
+    if json:
+        client.print_json(answer)
+        return
+    found = answer.json()
+    client.out().print(found["url"], markup=False, soft_wrap=True)
+    client.out().print(f"It holds until {found['expires_at']}.", markup=False)
+
+
+@app.command()
 def offer(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="The price plan's id at Togai.")],
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id at Togai.")],

@@ -85,7 +85,7 @@ def invoices(session: Session, search: Search) -> tuple[dict[str, Any], str | No
 def plans(session: Session, search: Search) -> tuple[dict[str, Any], str | None]:
     """Both sides of each; with an id, the prices, offers and associations of what it leads to."""
     found = api_plans.items(session, search)
-    shown = [api_plans.show_plan(session, item.ref) for item in found.items] if search.id else []
+    shown = [api_plans.plan_detail(session, item.ref) for item in found.items] if search.id else []
     return {"plans": found.items, "details": shown}, found.next_cursor
 
 

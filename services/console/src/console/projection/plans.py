@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.domains.plans import PRODUCT
 from shared.domains.plans.progress import KnownPlan, known_of
+from shared.domains.plans.sessions import FLOW as SESSION_FLOW
 from shared.domains.progress import Progress
 from shared.flows import runs
 from shared.flows.runs import Run
@@ -69,13 +70,20 @@ def _is_newest() -> ColumnElement[bool]:
 
 
 def runs_of(session: Session, ref: str) -> list[Progress]:
-    """The last runs about a plan itself, and the last ones about its offers: many of these hide none of those."""
+    """The last runs about a plan itself, and the last ones about its offers: many of these hide none of those. Requests
+    for sessions, of which anybody with an offer's address can make as many as he likes, are left out.
+    """
     row, found = RunRow, []
     for of_kind, most in (
         (col(row.aggregate) == ref, MOST_CATALOG_RUNS),
         (col(row.aggregate) != ref, MOST_OFFER_RUNS),
     ):
-        query = select(row).where(col(row.plan) == ref, of_kind).order_by(col(row.plan_at).desc()).limit(most)
+        query = (
+            select(row)
+            .where(col(row.plan) == ref, of_kind, col(row.flow) != SESSION_FLOW.id)
+            .order_by(col(row.plan_at).desc())
+            .limit(most)
+        )
         found += [progress_of(runs.decode_run(one.record)) for one in session.scalars(query)]
     return found
 

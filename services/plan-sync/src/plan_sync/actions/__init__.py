@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from shared.runtime.actions import Implementation
 
-from plan_sync.actions import catalog, checkouts, payment_links, plans, products
+from plan_sync.actions import catalog, checkouts, payment_links, plans, products, sessions
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "togai.price_plan.read": plans.read,
@@ -20,5 +20,6 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "stripe.product.create": products.create_product,
     "stripe.price.create": products.create_prices,
     "stripe.payment_link.create": payment_links.create,
-    "stripe.payment_link.deactivate": payment_links.deactivate,
+    "stripe.payment_link.deactivate": sessions.close_others,
+    "stripe.checkout_session.create": sessions.create,
 }

@@ -16,6 +16,7 @@ from shared.errors import NotFound, Rejected
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
+from plan_sync.actions import sessions
 from plan_sync.actions.payment_links import LINKS
 from plan_sync.actions.products import PRICES, PRODUCTS, card_of, price_of, product_of
 from plan_sync.decide import present_version
@@ -146,7 +147,7 @@ def _is_former(context: Context, price: dict[str, Any], former: FormerPrices) ->
 
 
 async def _archive(context: Context, client: StripeApp, former: FormerPrices) -> Result:
-    """The product and the open links of an archived plan."""
+    """The product, the open links and the open sessions of an archived plan."""
     source = context.ref("togai", "price_plan", former.plan_id)
     pair = context.claims_of(PRODUCT.name).index.pair(source)
     product = context.id_of(pair.target) if pair else former.plan_id
@@ -157,6 +158,7 @@ async def _archive(context: Context, client: StripeApp, former: FormerPrices) ->
         if of_plan and offers.holders_of(context.ref("stripe", "payment_link", str(link["id"]))):
             await client.update(LINKS, link["id"], {"active": "false"})
             retired.append(str(link["id"]))
+    retired += await sessions.expire_of_plan(context, client, former.plan_id)
     if (await client.retrieve(PRODUCTS, product)).get("active"):
         await client.update(PRODUCTS, product, {"active": "false"})
         retired.append(product)

@@ -13,13 +13,11 @@ from shared.domains.plans.stripe import (
     ORGANIZATION,
     PLAN,
     VERSION,
-    ClosedLink,
     NewPaymentLink,
     PaymentLinkMade,
 )
 from shared.domains.plans.togai import SUBSCRIPTION, Done, PaymentLinkOf, offer_id
-from shared.errors import NotFound, NotReady, Rejected
-from shared.identity import Ref
+from shared.errors import NotReady, Rejected
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
@@ -121,16 +119,21 @@ async def failed_checkout(context: Context, client: StripeApp, link: dict[str, A
     ref = (context.ref("stripe", "payment_link", str(link["id"])),)
     failed = ""
     async for session in client.listed(SESSIONS, {"payment_link": link["id"], "status": "complete"}):
-        if session.get("payment_status") != "unpaid":
-            raise Ended("skipped", f"its link {link['id']} was paid: no other one is made", ref)
-        intent = session.get("payment_intent")
-        state = (await client.retrieve(PAYMENT_INTENTS, str(intent))).get("status") if intent else ""
-        if state not in FAILED:
-            raise Ended("skipped", f"the payment of {session['id']} is on its way: no other link is made", ref)
+        await check_failed(client, session, f"its link {link['id']}", ref)
         failed = failed or str(session["id"])
     if not failed and version >= wanted:
         raise Ended("skipped", f"its link {link['id']} was closed by a person: it is not made again", ref)
     return failed
+
+
+async def check_failed(client: StripeApp, session: dict[str, Any], what: str, refs: tuple[str, ...]) -> None:
+    """Raises Ended for a completed checkout that was paid, or whose payment may still come."""
+    if session.get("payment_status") != "unpaid":
+        raise Ended("skipped", f"{what} was paid: no other one is made", refs)
+    intent = session.get("payment_intent")
+    state = (await client.retrieve(PAYMENT_INTENTS, str(intent))).get("status") if intent else ""
+    if state not in FAILED:
+        raise Ended("skipped", f"the payment of {session['id']} is on its way: no other link is made", refs)
 
 
 async def _close(client: StripeApp, links: Iterable[dict[str, Any]]) -> list[str]:
@@ -141,32 +144,6 @@ async def _close(client: StripeApp, links: Iterable[dict[str, Any]]) -> list[str
             await client.update(LINKS, str(link["id"]), {"active": "false"})
             closed.append(f"{link['id']} is closed: another link takes its place")
     return closed
-
-
-async def deactivate(context: Context, closed: ClosedLink) -> Result:
-    """A link of ours that was paid sells nothing more, nor does another one of its offer; one that a person made is
-    theirs.
-    """
-    if not closed.payment_link:
-        return Result(Done(written=False), False, ("the checkout came by no payment link",))
-    refs = (context.ref("stripe", "payment_link", closed.payment_link),)
-    index = context.claims_of(OFFER.name).index
-    if not (held := index.holders_of(refs[0])):
-        return Result(Done(written=False), False, ("the link is none of Tandem's: it stays open",), refs)
-    client: StripeApp = await context.client("stripe")
-    offers = [ref for pair in held for ref in pair.also if Ref.parse(ref).noun == "offer"]
-    links = {closed.payment_link} | {context.id_of(pair.target) for ref in offers for pair in index.under(ref)}
-    done, notes = False, []
-    for link in sorted(links):
-        try:
-            if (await client.retrieve(LINKS, link)).get("active"):
-                await client.update(LINKS, link, {"active": "false"})
-                done = True
-            else:
-                notes.append(f"{link} is closed already")
-        except NotFound:
-            notes.append(f"Stripe does not know the link {link}")
-    return Result(Done(written=done), done, tuple(notes), refs)
 
 
 async def write_setting(context: Context, wanted: PaymentLinkOf) -> Result:

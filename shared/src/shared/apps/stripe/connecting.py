@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.apps.connecting import Connector, Wanted
-from shared.connections import Secrets
+from shared.connections import Connection, Secrets
 from shared.errors import Misconfigured
 from shared.settings import SANDBOX_STRIPE_KEY, Mode, Settings
 
@@ -51,6 +51,14 @@ class StripeConnector(Connector):
                 connection=wanted.id,
             )
         return super().secrets_of(wanted, kept)
+
+    def check_publishable(self, connection: Connection, key: str) -> None:
+        if key and not re.fullmatch(rf"pk_{connection.mode}_[A-Za-z0-9_]{{8,250}}", key):
+            raise Misconfigured(
+                f"that is no publishable key of {connection.mode} mode: it begins with pk_{connection.mode}_. Copy it "
+                "from the Dashboard's page of API keys; a secret key must not stand here",
+                connection=connection.id,
+            )
 
     def missing(self, secrets: Secrets) -> str:
         if secrets.webhook_secrets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.model import Domain, Kind, Relation, View
-from shared.domains.plans import stripe, togai
+from shared.domains.plans import sessions, stripe, togai
 from shared.domains.plans.flows import FLOWS
 
 PRODUCT = Relation("product", source=Kind("togai", "price_plan"), target=Kind("stripe", "product"))
@@ -14,6 +14,8 @@ METER = Relation("meter", source=Kind("togai", "billable"), target=Kind("stripe"
 """What Togai meters, and the meter behind the prices that ask for it."""
 OFFER = Relation("offer", source=Kind("togai", "offer"), target=Kind("stripe", "payment_link"))
 """A plan that is offered to an account, and the link by which it is paid."""
+CHECKOUT = Relation("checkout", source=Kind("togai", "offer"), target=Kind("stripe", "checkout.session"))
+"""An offer, and a session that Tandem made for it: its page lets the account's own Stripe customer pay."""
 ATTACHED = Relation("attached", source=Kind("stripe", "checkout.session"), target=Kind("togai", "schedule"))
 """A paid checkout, and the schedule by which the account has the plan."""
 CHECKOUT_PAYMENT = Relation(
@@ -33,9 +35,9 @@ OFFERS = View(
 DOMAIN = Domain(
     noun="plan",
     service="plan-sync",
-    triggers=(*togai.TRIGGERS, *stripe.TRIGGERS),
-    actions=(*togai.ACTIONS, *stripe.ACTIONS),
-    flows=FLOWS,
-    relations=(PRODUCT, PRICE, METER, OFFER, ATTACHED, CHECKOUT_PAYMENT),
+    triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, sessions.TRIGGER),
+    actions=(*togai.ACTIONS, *stripe.ACTIONS, sessions.ACTION),
+    flows=(*FLOWS, sessions.FLOW),
+    relations=(PRODUCT, PRICE, METER, OFFER, CHECKOUT, ATTACHED, CHECKOUT_PAYMENT),
     views=(OFFERS,),
 )

@@ -128,6 +128,7 @@ CHECKOUT_TO_PLAN = Flow(
                 "plan_id": "{{ trigger.plan_id }}",
                 "account_id": "{{ trigger.account_id }}",
                 "organization": "{{ trigger.organization }}",
+                "payment_status": "{{ trigger.payment_status }}",
             },
         ),
         FlowStep(
@@ -156,7 +157,12 @@ CHECKOUT_TO_PLAN = Flow(
         FlowStep(
             id="close",
             action="stripe.payment_link.deactivate",
-            input={"payment_link": "{{ trigger.payment_link }}"},
+            input={
+                "payment_link": "{{ trigger.payment_link }}",
+                "session_id": "{{ trigger.session_id }}",
+                "plan_id": "{{ trigger.plan_id }}",
+                "account_id": "{{ trigger.account_id }}",
+            },
         ),
     ),
 )

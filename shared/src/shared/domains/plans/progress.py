@@ -15,8 +15,8 @@ from shared.identity import Ref
 
 STATES = ("active", "archived", "not sold", "waiting", "failed")
 """`not sold`: nothing of it is made in Stripe, and the reason says why."""
-OFFER_STATES = ("waiting", "open", "not attached", "paid", "closed", "not sold", "failed")
-"""`not attached`: it was paid, and the account does not have the plan yet."""
+OFFER_STATES = ("waiting", "open", "confirming", "not attached", "paid", "closed", "not sold", "failed")
+"""`confirming`: its payment is on its way. `not attached`: it was paid, and the account does not have the plan yet."""
 TRANSLATE, MADE, RETIRE = (
     "togai.price_plan.translate",
     "stripe.product.create_prices",
@@ -92,6 +92,8 @@ class KnownLink:
     url: str
     version: int
     state: str = "open"
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What was read of plan and account when it was made."""
 
 
 @dataclass
@@ -181,7 +183,7 @@ class KnownPlan:
                 price = KnownPrice(fee["card"], FIRST_PAYMENT, fee["name"], costs, price_id=ids.get(fee["card"], ""))
                 version.prices[price.card, price.kind] = price
         if facts and (link := done.get(LINK)):
-            self._open(offer, KnownLink(link["payment_link"], link["url"], facts["version"]), progress)
+            self._open(offer, KnownLink(link["payment_link"], link["url"], facts["version"], facts=facts), progress)
         elif offer.state in ("", "waiting", "not sold", "failed"):
             ends = {"dead": "failed", "skipped": "not sold"}
             offer.tell(ends.get(progress.state, "waiting"), progress, progress.reason)
@@ -191,8 +193,9 @@ class KnownPlan:
         for other in offer.links.values():
             if other.id != link.id and other.state == "open":
                 other.state = "closed"
-        if link.id not in offer.links:
-            offer.links[link.id] = link
+        failed = offer.state == "confirming" and bool(_id(progress, "stripe", "checkout.session"))
+        if link.id not in offer.links or failed:
+            offer.links.setdefault(link.id, link)
             offer.tell("open", progress)
 
     def _add_checkout(self, progress: Progress) -> None:
@@ -209,6 +212,8 @@ class KnownPlan:
                 link.state = "paid"
         elif ATTACH in progress.ran and (not progress.ended or progress.state == "dead"):
             offer.tell("not attached", progress, progress.reason)
+        elif ATTACH in progress.ran and done.get(PAYMENT, {}).get("payment_status") == "unpaid":
+            offer.tell("confirming", progress, progress.reason)
 
     def _associate(self, account: str, schedule: str, progress: Progress) -> None:
         known = self.associations.setdefault(schedule, KnownAssociation(schedule, account))

@@ -53,12 +53,16 @@ class Paid(Model):
     plan_id: str = ""
     account_id: str = ""
     organization: str = ""
+    payment_status: str = ""
 
 
 class PaymentLeft(Model):
-    """What is left of a payment, in minor units: what was paid less what was given back."""
+    """What is left of a payment, in minor units: what was paid less what was given back. `payment_status` is the
+    checkout's: an unpaid one is on its way.
+    """
 
     amount: int
+    payment_status: str = ""
 
 
 class ProductMade(Model):
@@ -108,11 +112,14 @@ class PaymentLinkMade(Model):
 
 
 class ClosedLink(Model):
-    """A link that is to sell nothing more."""
+    """A link, or a session, by which an offer was paid: nothing else is to sell the same."""
 
     model_config = ConfigDict(extra="forbid")
 
     payment_link: str = ""
+    session_id: str = ""
+    plan_id: str = ""
+    account_id: str = ""
 
 
 def checkout(body: Any) -> Checkout:
@@ -199,7 +206,7 @@ ACTIONS = (
         title="Archive what a new version of a plan replaced, or an archived plan",
         input=FormerPrices,
         output=Retired,
-        rights=("Products: write", "Prices: write", "Payment Links: write"),
+        rights=("Products: write", "Prices: write", "Payment Links: write", "Checkout Sessions: write"),
     ),
     Action(
         name="stripe.payment_link.create",
@@ -212,9 +219,9 @@ ACTIONS = (
     Action(
         name="stripe.payment_link.deactivate",
         app="stripe",
-        title="Close a payment link",
+        title="Close every other way to pay what was paid",
         input=ClosedLink,
         output=Done,
-        rights=("Payment Links: write",),
+        rights=("Payment Links: write", "Checkout Sessions: write"),
     ),
 )

@@ -1,0 +1,194 @@
+"""What the page of an offer shows, out of the tables alone: no vendor is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from shared.apps.stripe.client import API_VERSION
+from shared.connections import Connection, FlowLink
+from shared.domains.customers import CUSTOMER
+from shared.domains.plans.progress import KnownLink, KnownOffer, KnownPlan, known_of
+from shared.domains.plans.sessions import FLOW
+from shared.domains.plans.togai import SEPARATOR, SUBSCRIPTION
+from shared.identity import Ref
+from shared.linking import mappings
+from shared.settings import STRIPE_API
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from console.projection import plans, queries
+from console.projection.tables import MappingRow
+from shared import money
+
+OfferState = Literal["open", "preparing", "confirming", "paid", "closed"]
+STRIPE_HOSTS = {
+    "script-src": "https://js.stripe.com https://*.js.stripe.com https://checkout.stripe.com",
+    "frame-src": "https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com https://checkout.stripe.com",
+    "connect-src": "https://api.stripe.com https://checkout.stripe.com",
+    "img-src": "https://*.stripe.com",
+}
+"""What Stripe.js and the embedded page load: docs.stripe.com/security/guide, content security policy."""
+SANDBOX_KEY = "pk_test_sandbox"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of what is bought."""
+
+    name: str
+    amount: str
+    every: str
+
+
+@dataclass(frozen=True)
+class Till:
+    """How the page opens a session: which flow link makes it, and whose script shows it."""
+
+    link: FlowLink
+    connection: Connection
+    account: str
+    script: str
+    key: str
+    hosts: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An offer as its customer sees it."""
+
+    state: OfferState
+    name: str
+    description: str = ""
+    items: list[Item] = field(default_factory=list)
+    total: str = ""
+    subscription: bool = False
+    link: str = ""
+    till: Till | None = None
+
+
+def sides(offer: Ref) -> tuple[str, str]:
+    """Plan and account of an offer."""
+    plan, _, account = offer.id.partition(SEPARATOR)
+    return plan, account
+
+
+def known_offer(session: Session, offer: Ref) -> tuple[KnownPlan, KnownOffer | None]:
+    """What the runs tell of it."""
+    plan, account = sides(offer)
+    ref = str(Ref(offer.account, "price_plan", plan))
+    known = known_of(ref, plans.runs_of(session, ref))
+    return known, known.offers.get(account)
+
+
+def shown(session: Session, offer: Ref) -> Shown | None:
+    """None for an offer of which the tables know nothing (any more)."""
+    known, found = known_offer(session, offer)
+    if found is None:
+        return None
+    state = _state(found)
+    link = next((one for one in reversed(found.links.values()) if one.state == "open"), None)
+    newest = link or next(reversed(found.links.values()), None)
+    facts = newest.facts if newest else {}
+    items, total = _items(newest) if newest else ([], "")
+    return Shown(
+        state="preparing" if state == "open" and link is None else state,
+        name=str(facts.get("name") or known.name or sides(offer)[0]),
+        description=str(facts.get("description") or ""),
+        items=items,
+        total=total,
+        subscription=facts.get("mode") == SUBSCRIPTION,
+        link=link.url if link and state == "open" else "",
+        till=till(session, offer) if link and state == "open" else None,
+    )
+
+
+def _state(offer: KnownOffer) -> OfferState:
+    """In the customer's terms: what is paid is paid, whatever has still to be done about it here."""
+    if offer.state in ("paid", "not attached"):
+        return "paid"
+    if offer.state == "confirming":
+        return "confirming"
+    if offer.state == "open":
+        return "open"
+    return "preparing" if offer.state == "waiting" else "closed"
+
+
+def _items(link: KnownLink) -> tuple[list[Item], str]:
+    """The lines and what is paid now, in the account's currency; the sum is empty where a line has no one amount."""
+    facts, currency = link.facts, str(link.facts["currency"])
+    found: list[tuple[str, Decimal | None, str]] = [
+        (fee["name"], money.decimal(fee["rates"][currency]), "") for fee in facts["fees"]
+    ]
+    for price in facts.get("prices") or ():
+        cost = price["costs"][currency]
+        minor = cost.get("unit_amount", cost.get("unit_amount_decimal"))
+        amount = None if minor is None else money.major(money.decimal(minor), currency)
+        found.append((price["name"], amount, _every(price.get("recurring"))))
+    items = [Item(name, _words(amount, currency), every) for name, amount, every in found]
+    amounts = [amount for _, amount, _ in found if amount is not None]
+    return items, _words(sum(amounts, Decimal(0)), currency) if len(amounts) == len(found) else ""
+
+
+def _words(amount: Decimal | None, currency: str) -> str:
+    if amount is None:
+        return "by quantity"
+    least = Decimal(1).scaleb(-money.digits(currency))
+    rounded = amount.quantize(least)
+    return f"{rounded if rounded == amount else amount.normalize():,f} {currency}"
+
+
+def _every(recurring: dict[str, Any] | None) -> str:
+    if not recurring:
+        return ""
+    unit, count = recurring["interval"], recurring["interval_count"]
+    return f"every {unit}" if count == 1 else f"every {count} {unit}s"
+
+
+def till(session: Session, offer: Ref) -> Till | None:
+    """None where the account has no Stripe customer, no flow link makes sessions, or no publishable key is known:
+    the payment link is the way then.
+    """
+    account = str(Ref(offer.account, "account", sides(offer)[1]))
+    known = {connection.id: connection for connection in queries.connections(session)}
+    customers = {Ref.parse(ref).account for ref in _customers(session, account)}
+    for link in queries.flow_links(session):
+        togai, at = (known.get(link.connections.get(app, "")) for app in ("togai", "stripe"))
+        wanted = link.flow == FLOW.id and link.enabled and togai and togai.app_account == offer.account
+        if wanted and at and at.app_account in customers and (script := _script(at)):
+            key = at.publishable_key or SANDBOX_KEY
+            return Till(link, at, at.app_account, script, key, _hosts(at))
+    return None
+
+
+def _customers(session: Session, account: str) -> list[str]:
+    """The Stripe customers of an account, by full ref."""
+    query = select(MappingRow).where(
+        col(MappingRow.relation) == CUSTOMER.name,
+        col(MappingRow.state) == "linked",
+        queries.found_by(session, MappingRow, account),
+    )
+    pairs = [mappings.decode(row.record) for row in session.scalars(query)]
+    return [ref for pair in pairs if account in pair.refs for ref in pair.refs if ref.startswith("stripe:")]
+
+
+def _script(connection: Connection) -> str:
+    """Stripe.js of the release that our API version names, or its stand-in beside the sandbox's API; empty where a page
+    at Stripe would lack the publishable key.
+    """
+    if connection.api_base.rstrip("/") != STRIPE_API:
+        return f"{_origin(connection)}/js/v3/"
+    release = API_VERSION.partition(".")[2]
+    return f"https://js.stripe.com/{release}/stripe.js" if connection.publishable_key else ""
+
+
+def _hosts(connection: Connection) -> dict[str, str]:
+    own = connection.api_base.rstrip("/") == STRIPE_API
+    return STRIPE_HOSTS if own else dict.fromkeys(STRIPE_HOSTS, _origin(connection))
+
+
+def _origin(connection: Connection) -> str:
+    found = urlsplit(connection.api_base)
+    return f"{found.scheme}://{found.netloc}"

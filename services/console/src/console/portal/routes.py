@@ -1,0 +1,183 @@
+"""The routes of the public page: the token in the address is all that a visitor has, and all that is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from shared.connections import encryption_keys
+from shared.domains import noun_of
+from shared.domains.plans.sessions import ACTION, TRIGGER, SessionRequest
+from shared.events import envelope as envelopes
+from shared.events.envelope import Envelope, timestamp
+from shared.flows.runs import Run
+from shared.identity import CONSOLE_SOURCE, Ref, run_id
+from shared.sealed_texts import CHECKOUT_SECRETS, TextSeal
+from sqlmodel import Session
+
+from console.api.errors import error_body
+from console.api.state import State, StateDep
+from console.portal import offers
+from console.portal.offers import Shown
+from console.portal.tokens import Expired, NoToken, Tokens
+from console.projection import queries
+
+HERE = Path(__file__).parent
+ASSETS = {"portal.css": "text/css", "portal.js": "text/javascript"}
+HEADERS = {"Referrer-Policy": "strict-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
+_OWN = {
+    "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "connect-src": "'self'",
+    "img-src": "'self'", "frame-src": "", "form-action": "'self'", "base-uri": "'none'", "frame-ancestors": "'none'",
+}  # fmt: skip
+GONE = (410, "This page has expired", "Ask whoever sent it to you for a new address.")
+NOWHERE = (404, "There is no such page", "Look whether the address is whole, or ask whoever sent it to you.")
+
+router = APIRouter(prefix="/portal", include_in_schema=False)
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+@router.get("/assets/{name}")
+async def asset(name: str) -> Response:
+    """Style and script."""
+    if name not in ASSETS:
+        return Response(status_code=404)
+    return FileResponse(HERE / "static" / name, media_type=ASSETS[name], headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/{token}")
+async def page(state: StateDep, token: str) -> HTMLResponse:
+    """What is bought, and paying it; once it is paid, that it is."""
+    return await _page(state, token, "")
+
+
+@router.get("/{token}/done")
+async def done(state: StateDep, token: str) -> HTMLResponse:
+    """The customer comes back from a checkout: the payment's event may be still on its way to us."""
+    return await _page(state, token, "done")
+
+
+@router.get("/{token}/cancel")
+async def cancel(state: StateDep, token: str) -> HTMLResponse:
+    """The customer does not pay now."""
+    return await _page(state, token, "cancel")
+
+
+async def _page(state: State, token: str, place: str) -> HTMLResponse:
+    try:
+        offer = Tokens(state.settings).offer_of(token)
+        shown = await asyncio.to_thread(_shown, state, offer)
+    except Expired:
+        return _plain(*GONE)
+    except NoToken:
+        return _plain(*NOWHERE)
+    if shown is None:
+        return _plain(*NOWHERE)
+    view = place if place and shown.state == "open" else shown.state
+    hosts = shown.till.hosts if shown.till and view == "open" else {}
+    text = _templates.get_template("offer.html").render(offer=shown, view=view, here=f"/portal/{token}")
+    return HTMLResponse(text, headers=_headers(hosts))
+
+
+def _shown(state: State, offer: Ref) -> Shown | None:
+    with Session(state.database.engine) as session:
+        return offers.shown(session, offer)
+
+
+def _plain(status: int, title: str, what: str) -> HTMLResponse:
+    text = _templates.get_template("plain.html").render(title=title, what=what)
+    return HTMLResponse(text, status, headers=_headers({}))
+
+
+def _headers(hosts: dict[str, str]) -> dict[str, str]:
+    """The policy names our own host and the till's, and no other."""
+    joined = {name: " ".join(filter(None, (own, hosts.get(name, "")))) or "'none'" for name, own in _OWN.items()}
+    return HEADERS | {"Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in joined.items())}
+
+
+@router.get("/{token}/state")
+async def follow(state: StateDep, token: str, run: str = "") -> Response:
+    """How the offer stands now; with the run that a request for a session started, what that needs to be shown."""
+    try:
+        offer = Tokens(state.settings).offer_of(token)
+    except Expired:
+        return _refused(GONE, "expired")
+    except NoToken:
+        return _refused(NOWHERE, "not_found")
+    found = await asyncio.to_thread(_followed, state, offer, run)
+    return _refused(NOWHERE, "not_found") if found is None else JSONResponse(found, headers=HEADERS)
+
+
+def _followed(state: State, offer: Ref, run: str) -> dict[str, Any] | None:
+    with Session(state.database.engine) as session:
+        shown = offers.shown(session, offer)
+        asked = queries.run(session, run) if run else None
+    if shown is None:
+        return None
+    found: dict[str, Any] = {"state": shown.state}
+    # A run of another offer is none to this visitor.
+    if shown.state == "open" and asked and asked.aggregate == str(offer) and asked.event_type == TRIGGER.name:
+        found |= {"ended": asked.ended, "client_secret": _secret(state, asked)}
+    return found
+
+
+def _secret(state: State, run: Run) -> str:
+    """Empty while there is no open session yet, and where none came of it."""
+    seal = TextSeal(encryption_keys(state.settings), CHECKOUT_SECRETS)
+    for step in run.steps:
+        output = step.output if step.action == ACTION.name and step.state in ("succeeded", "in_sync") else {}
+        if output and output["expires_at"] > time.time():
+            return seal.open(str(output["sealed"])) or ""
+    return ""
+
+
+def _refused(what: tuple[int, str, str], code: str) -> JSONResponse:
+    status, message, to_do = what
+    return JSONResponse(error_body(code, message, to_do), status, headers=HEADERS)
+
+
+@router.post("/{token}/session", status_code=202)
+async def ask(request: Request, state: StateDep, token: str) -> Response:
+    """A session is asked for by an event; whoever handles it makes one, or takes the one that is open."""
+    tokens = Tokens(state.settings)
+    try:
+        offer, back = tokens.offer_of(token), tokens.return_address(token)
+    except Expired:
+        return _refused(GONE, "expired")
+    except NoToken:
+        return _refused(NOWHERE, "not_found")
+    shown = await asyncio.to_thread(_shown, state, offer)
+    if shown is None or shown.till is None:
+        return _refused((409, "This offer is paid by its payment link", "Load the page again."), "no_session")
+    plan, account = offers.sides(offer)
+    link = shown.till.link
+    wanted = SessionRequest(plan_id=plan, account_id=account, flow_link=link.id, return_url=back)
+    event = Envelope(
+        id=f"req_{uuid.uuid4().hex}",
+        source=CONSOLE_SOURCE,
+        type=TRIGGER.name,
+        subject=offer.id,
+        time=timestamp(datetime.now(UTC)),
+        appaccount=offer.account,
+        connection=link.connections[TRIGGER.app],
+        aggregate=str(offer),
+        data=msgspec.Raw(wanted.model_dump_json().encode()),
+    )
+    place = await state.writer.append(
+        state.topics.events(noun_of(event.type)), event.aggregate, envelopes.encode(event)
+    )
+    run = run_id(link.id, event.appaccount, event.id, str(place))
+    return JSONResponse({"run": run}, 202, headers=HEADERS)

@@ -1,0 +1,129 @@
+"""The page of an offer in a real browser, before a whole Tandem: paid in the embedded page, and paid days later."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from console.http import own_machine
+from console.local.ports import free_port
+from playwright.async_api import Page, expect
+
+from tests.engines.browser import browser_page
+from tests.stack.processes import Stack, until
+
+TIMEOUT = 30_000
+
+
+class Shop:
+    """A vendor that offers plans to an account."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.connections: dict[str, dict[str, Any]] = {}
+
+    async def start(self) -> None:
+        port = free_port()
+        self.stack.ports["worker-plan"] = port
+        more = {"TANDEM_WORKER_PORT": str(port), "TANDEM_WORKER_ID": "worker-plan"}
+        self.stack.launch_as("worker-plan", ("plan_sync",), self.stack.environment() | more)
+        await self.stack.ready("worker-plan")
+        found = (await self.stack.api("/connections"))["items"]
+        self.connections = {one["app"]: one for one in found}
+
+    def vendor(self, app: str) -> str:
+        return str(self.connections[app]["app_account"]).rpartition(":")[2]
+
+    async def customer(self, account: str) -> None:
+        """An account in Togai, whose Stripe customer Tandem makes."""
+        body = {
+            "id": f"c_{account}", "name": account, "primaryEmail": f"{account}@example.test", "address": {},
+            "account": {"id": account, "name": account, "invoiceCurrency": "USD"},
+        }  # fmt: skip
+        await self.togai("POST", "/customers", json=body)
+
+        async def linked() -> bool:
+            found = (await self.stack.api("/mappings", id=account))["items"]
+            return any(one["state"] == "linked" for one in found)
+
+        await until(linked, f"a Stripe customer of {account}")
+
+    async def togai(self, method: str, path: str, **what: Any) -> dict[str, Any]:
+        headers = {"Authorization": "Bearer togai_sandbox"}
+        async with own_machine(base_url=self.stack.url("sandbox", "/togai"), timeout=10) as http:
+            answer = await http.request(method, self.stack.url("sandbox", f"/togai{path}"), headers=headers, **what)
+            assert answer.is_success, answer.text
+            return dict(answer.json())
+
+    async def offered(self, account: str) -> tuple[str, str]:
+        """A plan that is offered to it; the plan, and the address of the offer's page."""
+        body = {"account": self.vendor("togai"), "name": "Gold", "rates": {"USD": "49.5"}}
+        plan = str((await self.stack.control("POST", "/togai/price_plans", json=body))["id"])
+        async with own_machine(base_url=self.stack.url("console"), timeout=10) as http:
+            (await http.post(f"/api/plans/{plan}/offers", json={"account": account})).raise_for_status()
+
+            async def ready() -> str:
+                made = await http.post(f"/api/plans/{plan}/portal", json={"account": account})
+                if not made.is_success:
+                    return ""
+                url = str(made.json()["url"])
+                return url if (await http.get(f"{url}/state")).json()["state"] == "open" else ""
+
+            return plan, str(await until(ready, f"an open offer of {plan}"))
+
+    async def has(self, plan: str, account: str) -> bool:
+        found = await self.togai("GET", f"/accounts/{account}/pricing_schedules")
+        rows = found.get("pricingSchedules", found.get("data", []))
+        return any(one["pricePlanId"] == plan for one in rows)
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, kafka_bootstrap: str) -> AsyncIterator[Shop]:
+    stack = await Stack.start(tmp_path, kafka_bootstrap)
+    try:
+        made = Shop(stack)
+        await made.start()
+        yield made
+    finally:
+        await stack.stop()
+
+
+async def pay(page: Page, url: str, choice: str) -> list[str]:
+    """Open the address and choose in the embedded page; what the browser refused."""
+    refused: list[str] = []
+    page.on("console", lambda said: refused.append(said.text) if "Content Security" in said.text else None)
+    await page.goto(url)
+    frame = page.frame_locator("#checkout iframe")
+    await frame.get_by_role("button", name=choice).click(timeout=TIMEOUT)
+    return refused
+
+
+@pytest.mark.long("tests/integration/plans/test_portal.py: the same page without a browser")
+async def test_a_customer_pays_in_the_embedded_page(shop: Shop) -> None:
+    """The plan is active in Togai, and the page says so by itself; a bank debit is confirmed when it arrives."""
+    await shop.customer("acme")
+    await shop.customer("later")
+    plan, url = await shop.offered("acme")
+    slow, address = await shop.offered("later")
+    async with browser_page() as page:
+        refused = await pay(page, url, "Pay 49.50 USD")
+        await expect(page.get_by_role("heading", name="Paid. Thank you")).to_be_visible(timeout=TIMEOUT)
+        assert await shop.has(plan, "acme")
+        refused += await pay(page, address, "Pay by bank debit")
+        await expect(page.get_by_text("Your bank was asked to pay")).to_be_visible(timeout=TIMEOUT)
+        assert not await shop.has(slow, "later")
+        [waiting] = [one for one in await sessions(shop) if one["payment_status"] == "unpaid"]
+        body = {"account": shop.vendor("stripe"), "session": waiting["id"], "outcome": "async_succeeded"}
+        await shop.stack.control("POST", "/stripe/checkout", json=body)
+        await expect(page.get_by_role("heading", name="Paid. Thank you")).to_be_visible(timeout=TIMEOUT)
+        assert await shop.has(slow, "later")
+    assert refused == []
+
+
+async def sessions(shop: Shop) -> list[dict[str, Any]]:
+    async with own_machine(timeout=10) as http:
+        url = shop.stack.url("sandbox", "/stripe/v1/checkout/sessions?limit=100")
+        answer = await http.get(url, headers={"Authorization": "Bearer sk_test_sandbox"})
+        return list(answer.json()["data"])
