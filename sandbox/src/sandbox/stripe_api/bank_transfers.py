@@ -16,7 +16,7 @@ _OPTIONS = "payment_settings[payment_method_options][customer_balance]"
 
 
 def check(settings: Any, currency: str) -> None:
-    """Refuses `customer_balance` without a kind of transfer, and a kind that the invoice's currency does not go with."""
+    """Refuses `customer_balance` without a kind of transfer, and one that does not go with the currency."""
     settings = settings or {}
     if "customer_balance" not in (settings.get("payment_method_types") or ()):
         return

@@ -11,7 +11,7 @@ Body = dict[str, Any]
 
 
 def finalize(call: Call) -> Body:
-    """POST /v1/invoices/{id}/finalize: the answer is the open invoice; what is charged is told by events."""
+    """POST /v1/invoices/{id}/finalize: the answer is the open invoice; events report what is charged."""
     body = invoices.finalize(call)
     if body["status"] == "open" and body["auto_advance"] and body["collection_method"] == "charge_automatically":
         _charge(call, body)
