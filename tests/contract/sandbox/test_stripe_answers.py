@@ -89,6 +89,10 @@ def sales(shop: Shop) -> None:
     shop.get(f"payment_intents/{intent}")
     subscription = shop.get("subscriptions", expand=["data.latest_invoice.payments"])["data"][0]["id"]
     shop.get(f"subscriptions/{subscription}", expand=["customer"])
+    trial = {"items": [{"price": price["id"], "quantity": 2}], "trial_period_days": 3, "metadata": {"a": "1"}}
+    started = shop.post("subscriptions", customer=shop.customer(), **trial)
+    assert started["status"] == "trialing"
+    assert shop.delete(f"subscriptions/{started['id']}")["status"] == "canceled"
 
 
 def bills(shop: Shop) -> None:

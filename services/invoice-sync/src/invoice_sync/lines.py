@@ -6,7 +6,7 @@ a sum. What is below that one, as the slabs of a rate card, is in it already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
 from itertools import groupby
@@ -75,6 +75,11 @@ def leaves(node: Mapping[str, Any], path: str = "0", prefix: str = "") -> Iterat
     value = money.decimal(node.get("value"))
     if value:
         yield Leaf(path, prefix + name, kind, value, _amount(node, "quantity"), _amount(node, "valuePerQuantity"))
+
+
+def covered_paths(tree: Mapping[str, Any], names: Collection[str]) -> frozenset[str]:
+    """Where the parts of these names are in a tree."""
+    return frozenset(leaf.path for leaf in leaves(tree) if leaf.name in names)
 
 
 def _amount(node: Mapping[str, Any], name: str) -> Decimal | None:

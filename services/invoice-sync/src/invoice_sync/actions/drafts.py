@@ -29,6 +29,7 @@ from shared.runtime.creating import create as made_under
 
 from invoice_sync.actions import second_currency
 from invoice_sync.actions.collection import TERMS_REFUSED, Terms, refused, terms_of
+from invoice_sync.actions.covering import covered_names
 from invoice_sync.actions.filling import INVOICES, fill
 from invoice_sync.actions.holding import check_not_held
 from invoice_sync.actions.invoices import OWNER
@@ -210,6 +211,9 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
         raise Waiting(why, code="closed_in_stripe") from error
     status, notes = invoice.get("status"), list[str]()
     if status == "draft":
+        if context.run.attempts > 1:  # what was read for this run may be old: a subscription may bill it since
+            togai: TogaiApp = await context.client("togai")
+            await covered_names(context, await togai.invoice(wanted.invoice_id))
         if context.run.attempts > 1 and not _is_right(invoice, wanted):
             # What was corrected in Togai since the draft was filled comes into it.
             notes = await fill(context, client, wanted.stripe_invoice_id, wanted.lines, is_new=False)

@@ -29,6 +29,9 @@ INVOICE_TO_STRIPE = Flow(
             values=("hold", "charge_automatically"),
         ),
         FlowOption(name="bank_transfer", title="Whether a bank transfer may pay it", values=("off", "on")),
+        FlowOption(
+            name="covered", title="What becomes of what a subscription at Stripe bills", values=("hold", "exclude")
+        ),
         FlowOption(name="number", title="Whether Togai's number becomes Stripe's", values=("off", "on")),
     ),
     steps=(
