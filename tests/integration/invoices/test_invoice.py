@@ -81,7 +81,23 @@ async def test_what_was_paid_already_is_a_line_of_its_own(invoices: Invoices) ->
     [made] = invoices.stripe()
 
     assert made["total"] == 6490
-    assert sorted(invoices.lines(made["id"])) == [("Discount", -500), ("Paid already", -3010), ("Part 1", 10000)]
+    assert sorted(invoices.lines(made["id"])) == [
+        ("Discount", -500), ("Paid already, by wallet or earlier payments", -3010), ("Part 1", 10000),
+    ]  # fmt: skip
+
+
+async def test_what_is_no_plain_part_has_a_line_of_its_own(invoices: Invoices) -> None:
+    """Credits with a minus; charges, advanced fees and what lacks to a minimum commitment; what the wallet paid."""
+    kinds = {"Setup": "MISCELLANEOUS_CHARGE", "Next month": "ADVANCED_FIXED_FEE", "Minimum": "TRUE_UP_AMOUNT"}
+    lines = [{"name": name, "amount": "10", "type": kind} for name, kind in kinds.items()]
+    await invoices.generated(lines=lines, credits="4.50", paid="0.01", status="PARTIALLY_PAID")
+    [made] = invoices.stripe()
+
+    assert made["total"] == 2549
+    assert sorted(invoices.lines(made["id"])) == [
+        ("Credits", -450), ("Minimum", 1000), ("Next month", 1000),
+        ("Paid already, by wallet or earlier payments", -1), ("Setup", 1000),
+    ]  # fmt: skip
 
 
 async def test_tax_is_shown_as_tax(invoices: Invoices) -> None:
