@@ -175,7 +175,14 @@ class InProcess(Vendors):
         self.gate.before[operation] = call
 
     async def link(
-        self, flow: str, *, stripe: str = "stripe", enabled: bool = True, suffix: str = "", changed_at: str = ""
+        self,
+        flow: str,
+        *,
+        stripe: str = "stripe",
+        enabled: bool = True,
+        suffix: str = "",
+        changed_at: str = "",
+        **options: str,
     ) -> None:
         """A flow link, on or off."""
         link = FlowLink(
@@ -184,6 +191,7 @@ class InProcess(Vendors):
             connections={"stripe": stripe, "togai": "togai"},
             enabled=enabled,
             changed_at=changed_at,
+            options=options,
         )
         await self.log.append(self.topics.flow_links, link.id, encode_connection(link))
 

@@ -19,6 +19,10 @@ def basics(shop: Shop) -> None:
     shop.get("customers")
     shop.post(f"{customer}/balance_transactions", amount=-5, currency="usd")
     shop.get(f"{customer}/balance_transactions", expand=["data.customer"])
+    method = shop.post("payment_methods/pm_card_visa/attach", customer=customer.partition("/")[2])["id"]
+    shop.get(f"payment_methods/{method}", expand=["customer"])
+    shop.post(customer, invoice_settings={"default_payment_method": method})
+    shop.get(customer, expand=["invoice_settings.default_payment_method"])
     shop.delete(customer)
     endpoint = shop.post("webhook_endpoints", url="http://127.0.0.1:9/x", enabled_events=["*"])["id"]
     shop.post(f"webhook_endpoints/{endpoint}", disabled=True)
@@ -85,6 +89,10 @@ def sales(shop: Shop) -> None:
     shop.get(f"payment_intents/{intent}")
     subscription = shop.get("subscriptions", expand=["data.latest_invoice.payments"])["data"][0]["id"]
     shop.get(f"subscriptions/{subscription}", expand=["customer"])
+    trial = {"items": [{"price": price["id"], "quantity": 2}], "trial_period_days": 3, "metadata": {"a": "1"}}
+    started = shop.post("subscriptions", customer=shop.customer(), **trial)
+    assert started["status"] == "trialing"
+    assert shop.delete(f"subscriptions/{started['id']}")["status"] == "canceled"
 
 
 def bills(shop: Shop) -> None:

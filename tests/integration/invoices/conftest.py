@@ -155,6 +155,13 @@ class Invoices:
         return found[-1]
 
 
+def without_address(tandem: InProcess) -> None:
+    """Nobody knows an e-mail address of the account's customer any more."""
+    [customer] = tandem.customers()
+    tandem.change(customer["id"], email="")
+    tandem.call("togai", "PATCH", f"/customers/c-{ACCOUNT}", json={"primaryEmail": ""})
+
+
 @pytest.fixture
 async def tandem(control: Control) -> AsyncIterator[InProcess]:
     """Both workers, with one account in Togai and its customer at Stripe."""

@@ -136,3 +136,30 @@ def test_shares_come_to_the_whole(amount: int, weights: list[int]) -> None:
 
     assert sum(parts) == amount
     assert all(abs(part - Decimal(amount) * w / whole) < 1 for part, w in zip(parts, weights, strict=True))
+
+
+def test_too_many_parts_become_one_line_for_each_tag() -> None:
+    """Where one for each rate card would be too many still; what has no tag stays, and the total is the same."""
+    tags = [
+        node("CUSTOM_TAG", 15, *(card("0.10", f"Meter {number}") for number in range(150)), name=name)
+        for name in ("Europe", "Asia")
+    ]
+    lines = lines_of(tree(*tags, card(5, "Fee")), Decimal(35), Decimal(0), "USD")
+
+    assert [(line.description, line.amount) for line in lines] == [
+        ("Europe (150 entries)", 1500), ("Asia (150 entries)", 1500), ("Fee", 500),
+    ]  # fmt: skip
+
+
+def test_parts_of_one_rate_card_are_put_together_before_tags_are() -> None:
+    """Tags stay apart as long as that is enough."""
+    tags = [
+        node("CUSTOM_TAG", 15, *(card("0.10", f"Meter {number % 2}") for number in range(150)), name=name)
+        for name in ("Europe", "Asia")
+    ]
+    lines = lines_of(tree(*tags), Decimal(30), Decimal(0), "USD")
+
+    assert [line.description for line in lines] == [
+        "Europe: Meter 0 (75 entries)", "Europe: Meter 1 (75 entries)", "Asia: Meter 0 (75 entries)",
+        "Asia: Meter 1 (75 entries)",
+    ]  # fmt: skip

@@ -195,6 +195,7 @@ class NewTogaiInvoice(Body):
     total: Amount | None = None
     price_plan: str | None = Field(None, min_length=1)
     group: str | None = Field(None, min_length=1, max_length=50)
+    number: str | None = Field(None, min_length=1)
     finalizing: bool = False
 
     def parts(self, currency: str) -> Parts:

@@ -76,6 +76,8 @@ class TogaiPages:
                 due=rfc3339(body.due_date.timestamp()) if body.due_date else None, plan=body.price_plan,
                 group=body.group,
             )  # fmt: skip
+            if body.number:
+                invoice["sequenceId"] = body.number
             if body.finalizing:
                 invoice["finalizingStatus"] = "FINALIZING"
             return invoices.add(call, invoice)

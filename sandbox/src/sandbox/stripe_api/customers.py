@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.identifiers import random_text, stripe_id
-from sandbox.stripe_api import balances, documents, lists
+from sandbox.stripe_api import balances, documents, lists, payment_methods
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError, missing_object
 from sandbox.stripe_api.events import emit
@@ -60,7 +60,7 @@ def create(call: Call) -> dict[str, Any]:
         "livemode": call.tenant.live, "metadata": {}, "name": None, "next_invoice_sequence": 1, "phone": None,
         "preferred_locales": [], "shipping": None, "tax_exempt": "none", "test_clock": None,
     }  # fmt: skip
-    new = _applied(new, call.params)
+    new = _applied(call, new, call.params)
     _keep_hidden(call, new["id"], call.params)
     call.world.store.insert(
         call.scope,
@@ -81,7 +81,7 @@ def update(call: Call) -> dict[str, Any]:
     found = call.world.store.get(call.scope, KIND, call.id)
     if found is None or found.deleted:
         raise missing_object(KIND, call.id)
-    new = _applied(found.body, call.params)
+    new = _applied(call, found.body, call.params)
     _keep_hidden(call, call.id, call.params)
     if new != found.body:
         call.world.store.replace(call.scope, KIND, call.id, new, call.world.clock.micros(), lookup=new["email"])
@@ -133,7 +133,7 @@ def _stub(id: str) -> dict[str, Any]:
     return {"id": id, "object": "customer", "deleted": True}
 
 
-def _applied(old: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+def _applied(call: Call, old: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     for name, noun in _FOREIGN.items():
         if params.get(name):
             raise missing_object(noun, params[name], param=name, status=400)
@@ -155,10 +155,10 @@ def _applied(old: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
         new["tax_exempt"] = params["tax_exempt"] or "none"
     if "metadata" in params:
         new["metadata"] = merged_metadata(old["metadata"], params["metadata"])
-    return _hashes_applied(new, params)
+    return _hashes_applied(call, new, params)
 
 
-def _hashes_applied(new: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+def _hashes_applied(call: Call, new: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     if "address" in params:
         new["address"] = _address(new["address"], params["address"])
     if "shipping" in params:
@@ -167,8 +167,7 @@ def _hashes_applied(new: dict[str, Any], params: dict[str, Any]) -> dict[str, An
         given = {name: value or None for name, value in params["invoice_settings"].items()}
         method = given.get("default_payment_method")
         if method:
-            name = "invoice_settings[default_payment_method]"
-            raise missing_object("PaymentMethod", method, param=name, status=400)
+            payment_methods.check_usable(call, method, new["id"], "invoice_settings[default_payment_method]")
         new["invoice_settings"] = {**new["invoice_settings"], **given}
     return new
 

@@ -55,7 +55,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "cash_balance": Field(show=_cash_balance), "invoice_credit_balance": Field(show=lambda call, customer: {}),
         "sources": Field(show=_list_of("sources")), "subscriptions": Field(show=_list_of("subscriptions")),
         "tax": Field(show=_tax), "tax_ids": Field(show=_list_of("tax_ids")), "default_source": Field(),
-        "discount": Field(), "invoice_settings.default_payment_method": Field(), "test_clock": Field(),
+        "discount": Field(), "invoice_settings.default_payment_method": Field("payment_method"), "test_clock": Field(),
     },
     "billing.meter": {},
     "product": {"default_price": Field("price"), "tax_code": Field()},
@@ -70,6 +70,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "payment_intent": Field("payment_intent"), "payment_link": Field("payment_link"), "setup_intent": Field(),
         "subscription": Field("subscription"), "invoice": Field("invoice"),
     },
+    "payment_method": {"customer": Field("customer")},
     "payment_intent": {
         "latest_charge": Field("charge"), "customer": Field("customer"), "payment_method": Field(), "review": Field(),
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandbox.stripe_api import (
     balances,
+    collecting,
     credit_notes,
     disputes,
     invoice_items,
@@ -33,8 +34,8 @@ OPERATIONS = (
               invoice_items.remove_lines, "invoice"),
     Operation("invoices.list_lines", "GET", f"{_INVOICE}/lines", "InvoiceListLinesParams", invoice_lines.listed,
               "list:line_item", lists.check_page),
-    Operation("invoices.finalize", "POST", f"{_INVOICE}/finalize", "InvoiceFinalizeInvoiceParams", invoices.finalize,
-              "invoice"),
+    Operation("invoices.finalize", "POST", f"{_INVOICE}/finalize", "InvoiceFinalizeInvoiceParams",
+              collecting.finalize, "invoice"),
     Operation("invoices.send", "POST", f"{_INVOICE}/send", "InvoiceSendInvoiceParams", invoices.send, "invoice"),
     Operation("invoices.void", "POST", f"{_INVOICE}/void", "InvoiceVoidInvoiceParams", invoices.void, "invoice"),
     Operation("invoices.mark_uncollectible", "POST", f"{_INVOICE}/mark_uncollectible",

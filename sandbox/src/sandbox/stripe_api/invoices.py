@@ -11,7 +11,17 @@ from typing import Any
 
 from sandbox.identifiers import random_text, stripe_id
 from sandbox.store import Document
-from sandbox.stripe_api import balances, currencies, customers, documents, invoice_lines, lists, outbox, payments
+from sandbox.stripe_api import (
+    balances,
+    bank_transfers,
+    currencies,
+    customers,
+    documents,
+    invoice_lines,
+    lists,
+    outbox,
+    payments,
+)
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError, missing_object
 from sandbox.stripe_api.events import emit
@@ -69,12 +79,22 @@ def create(call: Call) -> Body:
     fix_currency(call, found, code)
     if params.get("collection_method") == "send_invoice" and not customer["email"]:
         raise StripeError(400, _MISSING_EMAIL, code="missing_email", param="customer")
+    bank_transfers.check(params.get("payment_settings"), code)
+    _check_number(call)
     body = _applied(call, empty_draft(call, customer, code), params)
     documents.hide(call, body["id"], days=params.get("days_until_due"))
     if params.get("pending_invoice_items_behavior") == "include":
         _take_pending(call, body)
     body = {**body, **amounts(call, body)}
     return documents.add(call, body, lookup=customer["id"], event="invoice.created")
+
+
+def _check_number(call: Call) -> None:
+    """Refuses a number that another invoice of the account has."""
+    number = call.params.get("number")
+    where = "deleted=0 AND id<>? AND json_extract(body, '$.number')=?"
+    if number and call.world.store.select(call.scope, KIND, where, [call.id, number], "seq", 1):
+        raise StripeError(400, f"The invoice number {number} is already in use.", param="number")
 
 
 def fix_currency(call: Call, customer: Document, code: str) -> None:
@@ -142,12 +162,9 @@ def _applied(call: Call, old: Body, params: Body) -> Body:
     if "metadata" in params:
         new["metadata"] = merged_metadata(old["metadata"], params["metadata"])
     if "payment_settings" in params:
-        # Options of payment methods are left out, for there are no payment methods here.
-        given = {
-            name: value or None
-            for name, value in params["payment_settings"].items()
-            if name != "payment_method_options"
-        }
+        given = {name: value or None for name, value in params["payment_settings"].items()}
+        if "payment_method_options" in given:
+            given["payment_method_options"] = bank_transfers.shown(given["payment_method_options"])
         new["payment_settings"] = {**old["payment_settings"], **given}
     return new
 
@@ -185,6 +202,8 @@ def update(call: Call) -> Body:
     if old.body["status"] != "draft" and set(call.params) - _ALWAYS:
         message = "Finalized invoices can't be updated in this way"
         raise StripeError(400, message, code="invoice_not_editable", param=min(set(call.params) - _ALWAYS))
+    bank_transfers.check(call.params.get("payment_settings"), old.body["currency"])
+    _check_number(call)
     if "days_until_due" in call.params:
         documents.hide(call, call.id, days=call.params["days_until_due"])
     return documents.change(call, old, _applied(call, old.body, call.params), event="invoice.updated")

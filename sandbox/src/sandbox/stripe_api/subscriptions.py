@@ -1,4 +1,4 @@
-"""Stripe's subscriptions, as far as a checkout begins them: they are read, and bill nothing by themselves here."""
+"""Stripe's subscriptions, begun by a checkout or a call, until they end: they bill nothing by themselves here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.identifiers import stripe_id
 from sandbox.stripe_api import customers, documents, invoices, line_items, lists
 from sandbox.stripe_api.calls import Call
+from sandbox.stripe_api.errors import StripeError, missing_object
 
 KIND = "subscription"
 Body = dict[str, Any]
@@ -122,6 +123,38 @@ def _bill(call: Call, invoice: str, subscription: Body, item: Body) -> None:
         "quantity": item["quantity"], "quantity_decimal": str(item["quantity"]),
         "subscription": subscription["id"], "subtotal": shown["amount_total"], "taxes": [],
     }, lookup=invoice)  # fmt: skip
+
+
+def create(call: Call) -> Body:
+    """POST /v1/subscriptions: of recurring prices in one currency, on trial for so many days if that is asked for."""
+    params = call.params
+    customer = documents.named(call, customers.KIND, customers.KIND, params["customer"], "customer")
+    asked = params.get("items") or []
+    if not asked:
+        raise StripeError(400, "Missing required param: items.", code="parameter_missing", param="items")
+    prices = [documents.named(call, "price", "price", item["price"], "items[0][price]").body for item in asked]
+    if any(price["recurring"] is None for price in prices):
+        message = "The price specified is set to `type=one_time` but this field only accepts `type=recurring` prices."
+        raise StripeError(400, message, param="items[0][price]")
+    invoices.fix_currency(call, customer, prices[0]["currency"])
+    session = {"customer": customer.id, "currency": prices[0]["currency"]}
+    items = [{"price": item["price"], "quantity": item.get("quantity", 1)} for item in asked]
+    made = begin(call, session, {"items": items, "subscription_data": {"metadata": params.get("metadata") or {}}})
+    days = params.get("trial_period_days")
+    if not days:
+        return made
+    known = documents.named(call, KIND, KIND, made["id"], "subscription")
+    trial = {"status": "trialing", "trial_start": made["created"], "trial_end": made["created"] + days * 86_400}
+    return documents.change(call, known, {**made, **trial}, event="customer.subscription.updated")
+
+
+def cancel(call: Call) -> Body:
+    """DELETE /v1/subscriptions/{id}: it ends at once."""
+    old, now = documents.present(call, KIND, KIND), int(call.world.clock.now())
+    if old.body["status"] == "canceled":
+        raise missing_object(KIND, call.id)
+    ended = {**old.body, "status": "canceled", "canceled_at": now, "ended_at": now}
+    return documents.change(call, old, ended, event="customer.subscription.deleted")
 
 
 def retrieve(call: Call) -> Body:

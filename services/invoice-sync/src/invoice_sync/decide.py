@@ -76,6 +76,15 @@ def was_before(invoice: Mapping[str, Any], since: str, *names: str) -> bool:
     return bool(since and found) and found < epoch(since)
 
 
+def bills(subscription: Mapping[str, Any]) -> bool:
+    """Whether a subscription at Stripe bills its customer, or will."""
+    return str(subscription.get("status")) in LIVE
+
+
+LIVE = ("active", "trialing", "past_due", "unpaid")
+"""Statuses of a subscription that bills."""
+
+
 def due_params(due: int | None, net_term_days: int | None, default_days: int, now: float) -> dict[str, int]:
     """When a Stripe invoice is due: at Togai's own time if that is still to come, else after its net terms, else after
     so many days.

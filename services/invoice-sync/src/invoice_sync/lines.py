@@ -6,7 +6,7 @@ a sum. What is below that one, as the slabs of a rate card, is in it already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
 from itertools import groupby
@@ -51,6 +51,7 @@ class Leaf:
     value: Decimal
     quantity: Decimal | None = None
     rate: Decimal | None = None
+    tag: str = ""
 
     @property
     def words(self) -> str:
@@ -61,20 +62,26 @@ class Leaf:
         return f"{self.name} ({self.quantity.normalize():f}{rate})"
 
 
-def leaves(node: Mapping[str, Any], path: str = "0", prefix: str = "") -> Iterator[Leaf]:
+def leaves(node: Mapping[str, Any], path: str = "0", tag: str = "") -> Iterator[Leaf]:
     """What a tree is made of, each part once. Raises Malformed for a value that is no amount."""
     kind, name = str(node.get("type") or ""), str(node.get("description") or node.get("type") or "Line")
     if kind in QUANTITIES:
         return
     below = node.get("lineItems")
     if kind in SUMS and isinstance(below, list) and below:
-        inner = f"{prefix}{name}: " if kind in NAMED_SUMS else prefix
+        inner = ": ".join(filter(None, (tag, name))) if kind in NAMED_SUMS else tag
         for place, item in enumerate(below):
             yield from leaves(item, f"{path}.{place}", inner)
         return
     value = money.decimal(node.get("value"))
     if value:
-        yield Leaf(path, prefix + name, kind, value, _amount(node, "quantity"), _amount(node, "valuePerQuantity"))
+        shown = f"{tag}: {name}" if tag else name
+        yield Leaf(path, shown, kind, value, _amount(node, "quantity"), _amount(node, "valuePerQuantity"), tag)
+
+
+def covered_paths(tree: Mapping[str, Any], names: Collection[str]) -> frozenset[str]:
+    """Where the parts of these names are in a tree."""
+    return frozenset(leaf.path for leaf in leaves(tree) if leaf.name in names)
 
 
 def _amount(node: Mapping[str, Any], name: str) -> Decimal | None:
@@ -90,7 +97,8 @@ def lines_of(tree: Mapping[str, Any], total: Decimal, paid: Decimal, currency: s
     """
     wanted, found = money.exact(total, currency), list(leaves(tree))
     sold, taxes = [leaf for leaf in found if leaf.type not in TAXES], [leaf for leaf in found if leaf.type in TAXES]
-    sold = sold if len(sold) <= MOST_LINES - MARGIN else grouped(sold)
+    for key in (_rate_card, _tag):
+        sold = sold if len(sold) <= MOST_LINES - MARGIN else grouped(sold, key)
     if len(sold) > MOST_LINES - MARGIN:
         raise Malformed(f"it has {len(sold)} parts: Stripe takes {MOST_LINES} lines on an invoice")
     lines = [_line(leaf.path, leaf.words, money.rounded(leaf.value, currency)) for leaf in sold]
@@ -99,16 +107,25 @@ def lines_of(tree: Mapping[str, Any], total: Decimal, paid: Decimal, currency: s
         _check_rounding(rest, found, total, currency)
         lines.append(_line(ROUNDING, "Rounding", rest))
     if already := money.exact(paid, currency):
-        lines.append(_line(PAID, "Paid already", -already))
+        lines.append(_line(PAID, "Paid already, by wallet or earlier payments", -already))
     return lines
 
 
-def grouped(found: list[Leaf]) -> list[Leaf]:
-    """Parts of one name and type as one, in the order of their first."""
-    order = {(leaf.name, leaf.type): place for place, leaf in reversed(list(enumerate(found)))}
+def _rate_card(leaf: Leaf) -> tuple[str, ...]:
+    return (leaf.name, leaf.type)
+
+
+def _tag(leaf: Leaf) -> tuple[str, ...]:
+    """Its tag; what has none stays with its rate card."""
+    return (leaf.tag,) if leaf.tag else _rate_card(leaf)
+
+
+def grouped(found: list[Leaf], key: Callable[[Leaf], tuple[str, ...]]) -> list[Leaf]:
+    """Parts of one key as one, in the order of their first."""
+    order = {key(leaf): place for place, leaf in reversed(list(enumerate(found)))}
 
     def place(leaf: Leaf) -> int:
-        return order[leaf.name, leaf.type]
+        return order[key(leaf)]
 
     return [_together(list(same)) for _, same in groupby(sorted(found, key=place), key=place)]
 
@@ -117,7 +134,8 @@ def _together(same: list[Leaf]) -> Leaf:
     if len(same) == 1:
         return same[0]
     value = sum((leaf.value for leaf in same), Decimal(0))
-    return replace(same[0], name=f"{same[0].name} ({len(same)} entries)", value=value, quantity=None, rate=None)
+    name = same[0].name if len({leaf.name for leaf in same}) == 1 else same[0].tag
+    return replace(same[0], name=f"{name} ({len(same)} entries)", value=value, quantity=None, rate=None)
 
 
 def _check_rounding(rest: int, found: list[Leaf], total: Decimal, currency: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
@@ -20,7 +19,8 @@ from shared.domains.invoices.stripe import (
     InvoiceToSend,
 )
 from shared.domains.invoices.togai import InvoiceFacts
-from shared.errors import AmountMismatch, NotFound, NotLinked, Rejected, SyncError, Waiting
+from shared.errors import AmountMismatch, NotFound, NotLinked, NotReady, Rejected, SyncError, Waiting
+from shared.identity import digest
 from shared.linking.claims import Claims
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
@@ -28,16 +28,19 @@ from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
 
 from invoice_sync.actions import second_currency
+from invoice_sync.actions.collection import TERMS_REFUSED, Terms, refused, terms_of
+from invoice_sync.actions.covering import covered_names
 from invoice_sync.actions.filling import INVOICES, fill
 from invoice_sync.actions.holding import check_not_held
 from invoice_sync.actions.invoices import OWNER
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.lowering import lower
-from invoice_sync.decide import by_balance_of, differences, due_params
+from invoice_sync.decide import by_balance_of, differences
+from invoice_sync.terms import SEND
 from shared import money
 
-NO_EMAIL = "Missing email"
-"""Begins Stripe's refusal to make an invoice that is sent, for a customer without an address; it has no code."""
+MOST_TERMS = 3
+"""Terms that are tried in one attempt of a run: without an address, and without a number that is taken."""
 
 
 class _Draft(Creation[dict[str, Any]]):
@@ -60,7 +63,7 @@ class _Draft(Creation[dict[str, Any]]):
         return None
 
     def refused(self, error: Rejected) -> SyncError:
-        return without_email(self._customer) if NO_EMAIL in error.message else error
+        return refused(error)
 
 
 async def create(context: Context, wanted: InvoiceFacts) -> Result:
@@ -68,20 +71,32 @@ async def create(context: Context, wanted: InvoiceFacts) -> Result:
     NotLinked for an account without a Stripe customer.
     """
     check_not_held(context, wanted.invoice_id)
+    for _ in range(MOST_TERMS - 1):
+        try:
+            return await _create(context, wanted)
+        except NotReady as error:
+            if error.code != TERMS_REFUSED:
+                raise
+    return await _create(context, wanted)
+
+
+async def _create(context: Context, wanted: InvoiceFacts) -> Result:
+    """Make it on the terms that Stripe has not refused so far. Raises NotReady where it refuses these."""
     claims, account = context.claims_of(INVOICE.name), context.account("stripe")
     source, client = context.ref("togai", "invoice", wanted.invoice_id), await context.client("stripe")
     known = claims.index.claim_of(source, account)
     customer, metadata = _customer_of(context, wanted.account_id), _metadata(context, wanted)
+    terms, why = Terms({}), known.reason if known and known.state == "withdrawn" else ""
     if known is None or known.state == "withdrawn":
         await _adopt(context, claims, wanted, source)
-        if known and NO_EMAIL in known.reason:
-            await _check_email(client, customer)
+        terms = await terms_of(context, client, customer, wanted, why)
         known = None
     held = await claims.claim(
         source,
-        action="stripe.invoice.create",
+        # Under the former key Stripe would repeat its refusal.
+        action=f"stripe.invoice.create.{digest(why)[:8]}" if why else "stripe.invoice.create",
         app_account=account,
-        body=_params(context, wanted, customer, metadata),
+        body=_params(wanted, customer, metadata) | terms.params,
         run=context.run.id,
     )
     if held.state == "claimed":
@@ -93,26 +108,21 @@ async def create(context: Context, wanted: InvoiceFacts) -> Result:
     filled: list[str] = []
     if draft["status"] == "draft":
         filled = await fill(context, client, str(draft["id"]), wanted.lines, is_new=known is None)
-    return Result(DraftMade(stripe_invoice_id=str(draft["id"])), True, (how, *filled), held.refs)
+    return Result(DraftMade(stripe_invoice_id=str(draft["id"])), True, (how, *terms.notes, *filled), held.refs)
 
 
 def _metadata(context: Context, wanted: InvoiceFacts) -> dict[str, str]:
     return {INVOICE_ID: wanted.invoice_id, ACCOUNT: wanted.account_id, ORGANIZATION: context.account("togai")}
 
 
-def _params(context: Context, wanted: InvoiceFacts, customer: str, metadata: dict[str, str]) -> dict[str, Any]:
+def _params(wanted: InvoiceFacts, customer: str, metadata: dict[str, str]) -> dict[str, Any]:
     """Nothing of the customer's own comes in: no pending items, no discount. Only the finalizing call lets it go on."""
-    days = context.settings.invoice_days_until_due
-    number = {"custom_fields": [{"name": "Invoice", "value": wanted.number[:140]}]} if wanted.number else {}
     return {
         "customer": customer,
         "currency": wanted.currency.lower(),
-        "collection_method": "send_invoice",
-        **due_params(wanted.due_date, wanted.net_term_days, days, time.time()),
         "auto_advance": "false",
         "pending_invoice_items_behavior": "exclude",
         "discounts": "",
-        **number,
         "metadata": metadata,
     }
 
@@ -133,19 +143,6 @@ def _customer_of(context: Context, account_id: str) -> str:
         why = f"the Stripe customer of {account_id} is deleted: link another one"
         raise NotLinked(why, CUSTOMER.name, account, code="no_customer")
     return context.id_of(next(ref for ref in pair.refs if ref.startswith("stripe:")))
-
-
-def without_email(customer: str) -> Waiting:
-    """What a run waits for whose invoice could not be sent."""
-    return Waiting(f"Stripe customer {customer} has no e-mail address: set it in Togai", code="no_email")
-
-
-async def _check_email(client: StripeApp, customer: str) -> None:
-    """Raises Waiting as long as the address lacks for which Stripe refused the invoice: asked again under the same key
-    it only repeats its refusal.
-    """
-    if not (await client.retrieve("/v1/customers", customer)).get("email"):
-        raise without_email(customer)
 
 
 async def _adopt(context: Context, claims: Claims, wanted: InvoiceFacts, source: str) -> None:
@@ -214,6 +211,9 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
         raise Waiting(why, code="closed_in_stripe") from error
     status, notes = invoice.get("status"), list[str]()
     if status == "draft":
+        if context.run.attempts > 1:  # what was read for this run may be old: a subscription may bill it since
+            togai: TogaiApp = await context.client("togai")
+            await covered_names(context, await togai.invoice(wanted.invoice_id))
         if context.run.attempts > 1 and not _is_right(invoice, wanted):
             # What was corrected in Togai since the draft was filled comes into it.
             notes = await fill(context, client, wanted.stripe_invoice_id, wanted.lines, is_new=False)
@@ -231,7 +231,11 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
     page = str(invoice.get("hosted_invoice_url") or "")
     at = (invoice.get("status_transitions") or {}).get("finalized_at") or invoice["created"]
     done = InvoiceFinalized(
-        stripe_invoice_id=wanted.stripe_invoice_id, url=page, is_new=status == "draft", finalized_at=at
+        stripe_invoice_id=wanted.stripe_invoice_id,
+        url=page,
+        is_new=status == "draft",
+        finalized_at=at,
+        is_sent=invoice.get("collection_method") == SEND,
     )
     notes += [f"{invoice.get('number')} is paid at {page}"] if page else []
     notes += by_balance_of(invoice, wanted.currency)
@@ -262,6 +266,8 @@ async def send(context: Context, wanted: InvoiceToSend) -> Result:
     client: StripeApp = await context.client("stripe")
     refs = (context.ref("stripe", "invoice", wanted.stripe_invoice_id),)
     source = context.ref("togai", "invoice", wanted.invoice_id)
+    if not wanted.is_sent:
+        return Result(InvoiceSent(sent=False), False, ("Stripe charges it: it is not sent",), refs)
 
     async def done() -> bool | None:
         params = {"type": "invoice.sent", "created[gte]": wanted.finalized_at}

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices.togai import InvoiceFacts, InvoiceId, InvoiceLine, StripeIdsOf, Written
-from shared.domains.plans import ATTACHED
 from shared.errors import Waiting
-from shared.events.envelope import timestamp
-from shared.identity import Ref
 from shared.polls import epoch
 from shared.runtime.actions import Context, Ended, Result
 
+from invoice_sync.actions.covering import covered_names
 from invoice_sync.decide import Amounts, amounts_of, was_before, why_not
-from invoice_sync.lines import PAID, ROUNDING, lines_of
+from invoice_sync.lines import PAID, ROUNDING, covered_paths, lines_of
 from shared import money
 
 OWNER = "INVOICE"
@@ -34,19 +30,25 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         raise Ended("skipped", why, refs)
     if context.run.origin not in BY_HAND:
         _check_age(context, invoice, refs)
-    await _check_not_subscribed(context, invoice)
     _check_carried(invoice)
+    said, names = await covered_names(context, invoice)
+    lines, notes = _lines(invoice, amounts), tuple[str, ...]()
+    if said:
+        lines, notes = _without(lines, said, covered_paths(invoice.get("revenueInfo") or {}, names))
+    total = sum(line.amount + sum(tax.amount for tax in line.taxes) for line in lines)
+    if total <= 0:
+        raise Ended("skipped", f"{said}: nothing else is left to collect", refs)
     facts = InvoiceFacts(
         invoice_id=wanted.invoice_id,
         account_id=str(invoice.get("ownerId") or ""),
         number=str(invoice.get("sequenceId") or ""),
         currency=amounts.currency,
-        total=money.exact(amounts.rest, amounts.currency),
-        lines=_lines(invoice, amounts),
+        total=total if said else money.exact(amounts.rest, amounts.currency),
+        lines=lines,
         due_date=int(epoch(str(invoice.get("dueDate")))) or None,
         net_term_days=invoice.get("netTermDays"),
     )
-    return Result(facts, False, (), (*refs, context.ref("togai", "account", facts.account_id)))
+    return Result(facts, False, notes, (*refs, context.ref("togai", "account", facts.account_id)))
 
 
 def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...]) -> None:
@@ -59,23 +61,6 @@ def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...])
     if was_before(invoice, link.changed_at, "generatedAt", "invoiceDate"):
         why = f"it was made before flow link {link.id} was switched on, and changed since"
         raise Waiting(f"{why}: {by_hand}, discard this if it is not to be sent", code="older")
-
-
-async def _check_not_subscribed(context: Context, invoice: dict[str, Any]) -> None:
-    """Nothing is billed twice. Raises Waiting for an account whose plan a subscription at Stripe bills, or did when the
-    invoice was made.
-    """
-    account = str(invoice.get("ownerId") or "")
-    pairs = context.claims_of(ATTACHED.name).index.under(context.ref("togai", "account", account))
-    for found in (Ref.parse(ref) for pair in pairs for ref in pair.also):
-        if found.noun != "subscription":
-            continue
-        client: StripeApp = await context.client("stripe")
-        ended = (await client.retrieve("/v1/subscriptions", context.id_of(str(found)))).get("ended_at")
-        end = timestamp(datetime.fromtimestamp(ended, UTC)) if ended else ""
-        if not end or was_before(invoice, end, "generatedAt", "invoiceDate"):
-            why = f"Stripe bills account {account} by its subscription {found.id}: this invoice asks for the same"
-            raise Waiting(f"{why}. Mark it paid or void it in Togai", code="subscribed")
 
 
 def _check_carried(invoice: dict[str, Any]) -> None:
@@ -92,6 +77,17 @@ def _lines(invoice: dict[str, Any], amounts: Amounts) -> list[InvoiceLine]:
         return lines
     period = {"start": start, "end": end}
     return [line if line.id in (ROUNDING, PAID) else line.model_copy(update=period) for line in lines]
+
+
+def _without(lines: list[InvoiceLine], said: str, covered: frozenset[str]) -> tuple[list[InvoiceLine], tuple[str, ...]]:
+    """The lines that a subscription does not bill. Raises Waiting where it is not known which it does, or a tax,
+    a discount or a credit may be of them.
+    """
+    gone = [line for line in lines if line.id in covered]
+    if not gone or any(line.taxes or line.amount < 0 for line in lines):
+        raise Waiting(f"{said}, and what it covers is not known: collect the rest by hand", code="subscribed")
+    left_out = ", ".join(line.description for line in gone)
+    return [line for line in lines if line.id not in covered], (f"{said}; left out: {left_out}",)
 
 
 async def write_stripe_id(context: Context, wanted: StripeIdsOf) -> Result:

@@ -10,12 +10,12 @@ from shared.apps.stripe.client import StripeApp
 from shared.errors import Rejected
 
 from invoice_sync.actions.filling import INVOICES
+from invoice_sync.decide import bills
 
 SECOND = "cannot combine currencies"
 """Stands in Stripe's refusal of a second currency; it has no code."""
 MOST = 5
 """Objects that are named."""
-LIVE = ("active", "trialing", "past_due", "unpaid")
 
 
 @asynccontextmanager
@@ -45,7 +45,7 @@ async def _holders(client: StripeApp, customer: dict[str, Any], currency: str) -
     if customer.get("balance"):
         yield "its balance"
     async for one in client.listed("/v1/subscriptions", of_one):
-        if one.get("status") in LIVE and one.get("currency") != currency:
+        if bills(one) and one.get("currency") != currency:
             yield f"subscription {one['id']}"
     async for one in client.listed(INVOICES, of_one):
         if one.get("status") in ("draft", "open") and one.get("currency") != currency:

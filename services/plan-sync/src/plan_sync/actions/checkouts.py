@@ -111,7 +111,8 @@ async def attach(context: Context, wanted: Attach) -> Result:
         return Result(done, False, ("attached already",), held.refs)
     schedule, how = await create(claims, held, account, association)
     target = context.ref("togai", "schedule", str(schedule["id"]))
-    pair = await claims.link(held, target, "created", also=(account_ref, *subscription))
+    intent = (context.ref("stripe", "payment_intent", wanted.payment_intent),) if wanted.payment_intent else ()
+    pair = await claims.link(held, target, "created", also=(account_ref, *subscription, *intent))
     return _attached(schedule, True, (how,), (*pair.refs, account_ref))
 
 

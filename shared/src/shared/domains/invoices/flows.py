@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domains.flow import Flow, FlowStep
+from shared.domains.flow import Flow, FlowOption, FlowStep
 from shared.domains.invoices.by_hand import INVOICES_BY_HAND
 from shared.domains.invoices.stripe import CHANGES, StripeInvoiceNamed
 from shared.domains.invoices.togai import InvoiceToRecord
@@ -21,6 +21,19 @@ INVOICE_TO_STRIPE = Flow(
     more_triggers=("togai.invoice.updated", "togai.order.generated"),
     moves_money=True,
     sends_email=True,
+    options=(
+        FlowOption(name="collection", title="How Stripe collects", values=("send_invoice", "charge_automatically")),
+        FlowOption(
+            name="email_missing",
+            title="Where neither side has an e-mail address to send it to",
+            values=("hold", "charge_automatically"),
+        ),
+        FlowOption(name="bank_transfer", title="Whether a bank transfer may pay it", values=("off", "on")),
+        FlowOption(
+            name="covered", title="What becomes of what a subscription at Stripe bills", values=("hold", "exclude")
+        ),
+        FlowOption(name="number", title="Whether Togai's number becomes Stripe's", values=("off", "on")),
+    ),
     steps=(
         FlowStep(id="invoice", action="togai.invoice.read", input={"invoice_id": "{{ trigger.invoice_id }}"}),
         FlowStep(
@@ -47,6 +60,7 @@ INVOICE_TO_STRIPE = Flow(
                 "stripe_invoice_id": "{{ steps.finalized.stripe_invoice_id }}",
                 "is_new": "{{ steps.finalized.is_new }}",
                 "finalized_at": "{{ steps.finalized.finalized_at }}",
+                "is_sent": "{{ steps.finalized.is_sent }}",
             },
         ),
         FlowStep(

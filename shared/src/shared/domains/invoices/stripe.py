@@ -55,6 +55,7 @@ class InvoiceFinalized(Model):
     url: str = ""
     is_new: bool = Field(description="whether it was finalized just now: then nobody has sent it")
     finalized_at: int = Field(description="epoch seconds")
+    is_sent: bool = Field(True, description="whether it goes out by e-mail: else Stripe charges it by itself")
 
 
 class InvoiceToSend(Model):
@@ -66,6 +67,7 @@ class InvoiceToSend(Model):
     stripe_invoice_id: str
     is_new: bool = Field(description="whether it was finalized just now: then nobody has sent it")
     finalized_at: int = Field(description="epoch seconds")
+    is_sent: bool = Field(True, description="whether it goes out by e-mail: else Stripe charges it by itself")
 
 
 class InvoiceSent(Model):
@@ -206,7 +208,7 @@ ACTIONS = (
             "Invoices: write",
             "Credit notes: write",
             "PaymentIntents: read",
-            "Customers: read",
+            "Customers: write",
             "Subscriptions: read",
         ),
     ),

@@ -141,6 +141,7 @@ CHECKOUT_TO_PLAN = Flow(
                 "organization": "{{ trigger.organization }}",
                 "payment_status": "{{ trigger.payment_status }}",
                 "subscription": "{{ trigger.subscription }}",
+                "payment_intent": "{{ trigger.payment_intent }}",
             },
         ),
         FlowStep(

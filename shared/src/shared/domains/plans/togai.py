@@ -101,6 +101,7 @@ class Attach(Model):
     organization: str = Field("", description="Togai's app account that the offer was of; empty: it is not known")
     payment_status: str
     subscription: str = Field("", description="the one at Stripe that bills the plan from now on")
+    payment_intent: str = Field("", description="by which it was paid; empty for a subscription's")
 
 
 class Attached(Model):

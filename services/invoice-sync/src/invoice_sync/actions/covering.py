@@ -1,0 +1,93 @@
+"""Nothing is billed twice: what a subscription at Stripe bills, or a checkout was paid for, is not asked for again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.apps.stripe.client import StripeApp
+from shared.domains.customers import CUSTOMER
+from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT, PRICE, PRODUCT
+from shared.errors import Waiting
+from shared.events.envelope import timestamp
+from shared.identity import Ref
+from shared.runtime.actions import Context
+
+from invoice_sync.decide import bills, was_before
+
+SUBSCRIPTIONS = "/v1/subscriptions"
+Json = dict[str, Any]
+
+
+async def covered_names(context: Context, invoice: Json) -> tuple[str, frozenset[str]]:
+    """Which subscriptions bill the invoice's plan, in words, and the names of the parts that they bill.
+
+    Both are empty where none does. Raises Waiting where the flow link holds such an invoice, and for an account whose
+    payment at a checkout is not counted yet.
+    """
+    account = str(invoice.get("ownerId") or "")
+    _check_counted(context, account)
+    found: dict[str, Json] = {}
+    async for one in _billing(context, invoice, account):
+        found[one["id"]] = one
+    if not found:
+        return "", frozenset()
+    said = f"Stripe bills account {account} by subscription {', '.join(sorted(found))}: this invoice asks for the same"
+    if context.option("covered") != "exclude":
+        raise Waiting(f"{said}. Mark it paid or void it in Togai, or cancel the subscription", code="subscribed")
+    plan = str(invoice["pricePlanId"])
+    items = [item for one in found.values() for item in one["items"]["data"] if _plan_of(context, item) == plan]
+    return said, frozenset(str(item["price"].get("nickname") or "") for item in items) - {""}
+
+
+def _check_counted(context: Context, account: str) -> None:
+    """Raises Waiting for a payment at a checkout that Togai does not know: its invoice would ask for it again."""
+    counted = context.claims_of(CHECKOUT_PAYMENT.name).index
+    for pair in context.claims_of(ATTACHED.name).index.under(context.ref("togai", "account", account)):
+        for ref in pair.also:
+            if Ref.parse(ref).noun == "payment_intent" and counted.pair(ref) is None:
+                raise Waiting(
+                    f"account {account} paid {Ref.parse(ref).id} at a checkout, which Togai has not counted: retry "
+                    "that run, or count the payment by hand and mark this invoice paid",
+                    code="uncounted",
+                )
+
+
+async def _billing(context: Context, invoice: Json, account: str) -> AsyncIterator[Json]:
+    """The subscriptions that bill the invoice's plan now, or did when it was made.
+
+    Stripe is asked only about plans that are products there.
+    """
+    plan = str(invoice.get("pricePlanId") or "")
+    if not plan or context.claims_of(PRODUCT.name).index.pair(context.ref("togai", "price_plan", plan)) is None:
+        return
+    client: StripeApp = await context.client("stripe")
+    customers = _primary(context, account)
+    for pair in context.claims_of(ATTACHED.name).index.under(context.ref("togai", "account", account)):
+        for ref in [ref for ref in pair.also if Ref.parse(ref).noun == "subscription"]:
+            one = await client.retrieve(SUBSCRIPTIONS, context.id_of(ref))
+            customers.append(str(one["customer"]))
+            end = timestamp(datetime.fromtimestamp(one["ended_at"], UTC)) if one.get("ended_at") else ""
+            if _is_of(context, one, plan) and end and was_before(invoice, end, "generatedAt", "invoiceDate"):
+                yield one
+    for customer in dict.fromkeys(customers):
+        async for one in client.listed(SUBSCRIPTIONS, {"customer": customer}):
+            if bills(one) and _is_of(context, one, plan):
+                yield one
+
+
+def _primary(context: Context, account: str) -> list[str]:
+    """The account's customer at Stripe, if it has one."""
+    pair = context.claims_of(CUSTOMER.name).index.pair(context.ref("togai", "account", account))
+    return [context.id_of(ref) for ref in (pair.refs if pair else ()) if ref.startswith("stripe:")]
+
+
+def _is_of(context: Context, subscription: Json, plan: str) -> bool:
+    return any(_plan_of(context, item) == plan for item in subscription["items"]["data"])
+
+
+def _plan_of(context: Context, item: Json) -> str:
+    """The plan of Togai that an item's price belongs to; empty for a price that Tandem did not make."""
+    pair = context.claims_of(PRICE.name).index.pair(context.ref("stripe", "price", str(item["price"]["id"])))
+    return Ref.parse(pair.source).id.partition(":")[0] if pair else ""
