@@ -260,10 +260,8 @@ class InProcess(Vendors):
     def reported(self, account: str) -> None:
         """Togai's webhook of a new account, whether or not a poller has seen it."""
         body, connection = json.dumps({"accountId": account}).encode(), self.registry.connections["togai"]
-        event_id, now = f"tgi_{account}", datetime.now(UTC)
-        self.deliver(
-            togai_event("account.created", body, connection, event_id=event_id, now=now, subject_of=subject_of)
-        )
+        known: Any = {"event_id": f"tgi_{account}", "now": datetime.now(UTC), "subject_of": subject_of}
+        self.deliver(togai_event("account.created", body, connection, **known))
 
     async def stood_before(self) -> None:
         """What is at both sides was there before Tandem: its index knows it, and no event tells of it."""
