@@ -100,8 +100,28 @@ async def test_paid_and_not_attached(plans: Plans, tandem: InProcess, console: C
         plans.pay(link)
         await tandem.drain()
     [offer] = (await ask(console, f"/api/plans/{second}"))["offered"]
+    status = await ask(console, "/api/status")
+    [problem] = status["not_attached"]
 
     assert (offer["state"], first in offer["reason"]) == ("not attached", True)
+    assert (problem in status["problems"], status["healthy"]) == (True, False)
+    assert all(text in problem for text in (ACCOUNT, "49.00 USD", second, "refund the payment in Stripe"))
+
+
+async def test_paid_and_attached_after_all(plans: Plans, tandem: InProcess, console: Console) -> None:
+    """The status says nothing of it any more."""
+    first, second = plans.plan("First"), plans.plan("Second")
+    for link in [await offered(plans, first), await offered(plans, second)]:
+        plans.pay(link)
+        await tandem.drain()
+    before = await ask(console, "/api/status")
+    since = plans.schedules()[0]["startDate"][:10]
+    edit = {"mode": "DISASSOCIATE", "effectiveFrom": since, "effectiveUntil": "9999-01-01"}
+    tandem.call("togai", "POST", f"/accounts/{ACCOUNT}/price_plans", json=edit)
+    await tandem.recheck()
+    after = await ask(console, "/api/status")
+
+    assert (len(before["not_attached"]), after["not_attached"]) == (1, [])
 
 
 async def test_states_of_the_list(plans: Plans, tandem: InProcess, console: Console) -> None:

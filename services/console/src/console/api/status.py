@@ -19,7 +19,7 @@ from console.api.lag import GroupLag
 from console.api.pollers import Pollers
 from console.api.state import SessionDep, State, StateDep
 from console.pages.words import any_app
-from console.projection import pending, queries
+from console.projection import not_attached, pending, queries
 from console.projection.tables import DeadLetterRow, MappingRow, RunRow
 
 router = APIRouter()
@@ -68,6 +68,7 @@ class Status(Model):
     counts: Counts
     off: list[str] = Field(description="what a person switched off or removed, and what it missed or holds: no problem")
     refused_events: list[RefusedEvents]
+    not_attached: list[str] = Field(description="offers that were paid, whose plan the account does not have yet")
     last_run: models.RunItem | None = Field(description="the newest run: also the newest event, for each one has a run")
     projection: dict[str, Any] = Field(description="as GET /api/health")
 
@@ -96,7 +97,7 @@ async def status_of(state: State) -> Status:
     found_parts, lags, polled, tables = await asyncio.gather(
         parts.health(state.settings), state.lag.get(), pollers.ask(state.settings), asyncio.to_thread(_tables, state)
     )
-    counts, connections, off, refused, last_run = tables
+    counts, connections, off, refused, unattached, last_run = tables
     projection = state.projector.health()
     found = Status(
         healthy=True,
@@ -108,6 +109,7 @@ async def status_of(state: State) -> Status:
         counts=counts,
         off=off,
         refused_events=refused,
+        not_attached=unattached,
         last_run=last_run,
         projection=projection,
     )
@@ -142,13 +144,13 @@ def _to_do(status: Status) -> list[str]:
 
 def _tables(
     state: State,
-) -> tuple[Counts, list[models.ConnectionItem], list[str], list[RefusedEvents], models.RunItem | None]:
+) -> tuple[Counts, list[models.ConnectionItem], list[str], list[RefusedEvents], list[str], models.RunItem | None]:
     with Session(state.database.engine) as session:
         found, _ = queries.runs_page(session, queries.Search(limit=1))
         connections = connected.connection_items(session, webhooks=webhooks_come_in(state.settings))
-        refused = refused_events(session)
+        refused, unattached = refused_events(session), not_attached.sentences(session)
         last = shapes.run_item(found[0]) if found else None
-        return counts_of(session), connections, connected.off(session), refused, last
+        return counts_of(session), connections, connected.off(session), refused, unattached, last
 
 
 def refused_events(session: Session) -> list[RefusedEvents]:
@@ -166,7 +168,8 @@ def _says(connection: str, reason: str, count: int, last: str) -> str:
 
 
 def _problems(status: Status) -> list[str]:
-    found = [f"{part.name}: {part.detail}" for part in status.parts if part.detail]
+    found = list(status.not_attached)
+    found += [f"{part.name}: {part.detail}" for part in status.parts if part.detail]
     found += sorted({group.problem for group in status.consumers if group.problem})
     found += pollers.problems(status.pollers, "alarm", "warning")
     found += [f"connection {one.id} {problem}" for one in status.connections for problem in one.problems]

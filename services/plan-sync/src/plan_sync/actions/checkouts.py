@@ -28,17 +28,20 @@ async def read_payment(context: Context, paid: Paid) -> Result:
     """
     refs = _refs_of(context, paid)
     if context.shows_present or not paid.payment_intent:
-        return Result(PaymentLeft(amount=paid.amount, payment_status=paid.payment_status), False, refs=refs)
+        return Result(_left(paid, 0), False, refs=refs)
     client: StripeApp = await context.client("stripe")
     intent = await client.retrieve(PAYMENT_INTENTS, paid.payment_intent)
     if not intent.get("latest_charge"):
-        return Result(PaymentLeft(amount=paid.amount, payment_status=paid.payment_status), False, refs=refs)
+        return Result(_left(paid, 0), False, refs=refs)
     refunded = int((await client.retrieve(CHARGES, str(intent["latest_charge"])))["amount_refunded"])
     if 0 < paid.amount <= refunded:
         raise Ended("skipped", f"the payment {paid.payment_intent} was refunded: nothing is attached", refs)
     notes = (f"{refunded} of {paid.amount} minor units were refunded",) if refunded else ()
-    left = PaymentLeft(amount=paid.amount - refunded, payment_status=paid.payment_status)
-    return Result(left, False, notes, refs)
+    return Result(_left(paid, refunded), False, notes, refs)
+
+
+def _left(paid: Paid, refunded: int) -> PaymentLeft:
+    return PaymentLeft(amount=paid.amount - refunded, payment_status=paid.payment_status, currency=paid.currency)
 
 
 def _refs_of(context: Context, paid: Paid) -> tuple[str, ...]:

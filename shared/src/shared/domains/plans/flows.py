@@ -129,6 +129,7 @@ CHECKOUT_TO_PLAN = Flow(
                 "account_id": "{{ trigger.account_id }}",
                 "organization": "{{ trigger.organization }}",
                 "payment_status": "{{ trigger.payment_status }}",
+                "currency": "{{ trigger.currency }}",
             },
         ),
         FlowStep(

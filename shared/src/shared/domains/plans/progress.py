@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared import money
 from shared.domains.plans.togai import SEPARATOR
 from shared.domains.progress import Progress
 from shared.identity import Ref
@@ -244,6 +245,19 @@ def _put(version: KnownVersion, prices: Iterable[Mapping[str, Any]], ids: Mappin
 def _id(progress: Progress, app: str, noun: str) -> str:
     ref = progress.of_kind(app, noun)
     return Ref.parse(ref).id if ref else ""
+
+
+def not_attached(progress: Progress) -> str:
+    """What was paid by a checkout whose plan is not attached, and why; empty for any other run."""
+    paid, offer = progress.done.get(PAYMENT), progress.of_kind("togai", "offer")
+    if not paid or not offer or ATTACH in progress.done or ATTACH not in progress.ran:
+        return ""
+    plan, account = _sides(offer)
+    currency = str(paid.get("currency") or "")
+    amount = f"{money.major(paid['amount'], currency):f} {currency.upper()}" if currency else "an amount"
+    reason = progress.reason.rstrip(".")
+    what = f"account {account} paid {amount} for price plan {plan} and does not have it"
+    return f"{what}: {reason} (`tandem plans show {plan}`)"
 
 
 def known_of(ref: str, of_one: Iterable[Progress]) -> KnownPlan:

@@ -54,6 +54,7 @@ class Paid(Model):
     account_id: str = ""
     organization: str = ""
     payment_status: str = ""
+    currency: str = ""
 
 
 class PaymentLeft(Model):
@@ -63,6 +64,7 @@ class PaymentLeft(Model):
 
     amount: int
     payment_status: str = ""
+    currency: str = ""
 
 
 class ProductMade(Model):
