@@ -18,6 +18,15 @@ THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 """Sent times 1000; the last digit must be 0."""
 WHOLE_UNITS = frozenset({"isk", "ugx"})
 """Sent times 100; the last two digits must be 0."""
+_KNOWN = """
+AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF CLP CNY COP
+CRC CVE CZK DJF DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR ISK JMD JOD JPY
+KES KGS KHR KMF KRW KWD KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK
+NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SEK SGD SHP SLE SLL SOS SRD STD STN SZL THB TJS
+TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW
+"""
+CURRENCIES = frozenset(_KNOWN.split())
+"""Those that Stripe takes."""
 MOST_DECIMALS = 12
 """Digits after the point of a minor unit that Stripe takes in `unit_amount_decimal`."""
 EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])

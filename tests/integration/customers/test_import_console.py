@@ -225,7 +225,7 @@ async def test_togais_quota_is_shown_in_plain_words(tandem: InProcess, console: 
 
 
 async def test_a_second_import_adds_no_waiting_run(tandem: InProcess, console: Console) -> None:
-    """The one that waits stands for it: it is counted and reported as waiting, and as linked once the other is."""
+    """It is counted and reported as the run that waits already: as waiting, and as linked once that one is."""
     [customer] = await made_before(tandem, 1, 1)
     imports = [await asked(tandem, console) for _ in range(3)]
     waiting = [run.id for run in tandem.runs() if run.state == "parked"]

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from console.api.imported import item
 from console.api.imports import seconds_of
+from console.cli.imports import progress
+from console.projection.imports import Imported, Outcome
+from shared.flows.asked import AskedState
+from shared.flows.imports import ImportProgress, ImportRequest
 
 
 @pytest.fixture
@@ -28,3 +33,19 @@ def test_a_time_without_a_zone_is_in_utc_on_every_machine() -> None:
         datetime.fromisoformat("2026-11-01")
     )
     assert seconds_of(None) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("running", "; 10/s listed, 2/s handled, at least 40 s left"), ("listed", "; 2/s handled, 40 s left")],
+)
+def test_how_long_it_takes_is_said_while_it_lists(state: AskedState, said: str) -> None:
+    """At the rate so far, of what is listed by now: more may come."""
+    request = ImportRequest(
+        id="imp_1", requested_at="", kind="customers", flow_link="l", connection="c", created_until=1
+    )
+    reached = ImportProgress(id="imp_1", state=state, listed=100, written=100, started_at="2026-11-01T00:00:00Z")
+    found = Imported(request, reached, Outcome(linked=15, waiting=5, going_on=1))
+    shown = item(found, datetime(2026, 11, 1, 0, 0, 10, tzinfo=UTC))
+
+    assert progress(shown.model_dump()).endswith(said)

@@ -119,6 +119,15 @@ def test_the_currency_and_the_rule_that_chose_it(fields: dict[str, Any], currenc
     assert invoice_currency(customer(**fields), CURRENCIES) == (currency, rule)
 
 
+@pytest.mark.parametrize("written", ["XXX", "euro", "EUX"])
+def test_a_chosen_currency_that_is_none_is_waited_for(written: str) -> None:
+    """Togai never lets it change: nothing else is taken in its place, and the run names what there is."""
+    with pytest.raises(Waiting, match="is no currency that Stripe takes: write one of AED, .*EUR") as caught:
+        invoice_currency(customer(metadata={"togai_invoice_currency": written}), CURRENCIES)
+
+    assert caught.value.code == "no_currency"
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [({"email": None}, "no_email"), ({"email": ""}, "no_email"), ({"email": "a" * 310 + "@acme.test.x"}, "too_long")],

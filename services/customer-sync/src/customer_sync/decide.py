@@ -22,6 +22,7 @@ from shared.domains.customers.stripe import NewStripeCustomer
 from shared.domains.customers.togai import AccountFacts
 from shared.domains.customers.writes import ADDRESS_FIELDS
 from shared.errors import Waiting
+from shared.money import CURRENCIES
 
 TOGAI_CUSTOMER_ID = "togai_customer_id"
 INVOICE_CURRENCY = "togai_invoice_currency"
@@ -176,8 +177,14 @@ def invoice_currency(customer: StripeCustomer, currencies: Currencies) -> tuple[
     Raises Waiting if no rule gives one: a person chooses, none is ever guessed.
     """
     chosen = customer.metadata.get(INVOICE_CURRENCY, "").strip().upper()
-    if re.fullmatch("[A-Z]{3}", chosen):
+    if chosen in CURRENCIES:
         return chosen, f"metadata {INVOICE_CURRENCY} of the customer"
+    if chosen:
+        raise Waiting(
+            f"{chosen[:20]!r} in the metadata {INVOICE_CURRENCY} of {customer.id} is no currency that Stripe takes: "
+            f"write one of {', '.join(sorted(CURRENCIES))}; the run then goes on by itself",
+            code="no_currency",
+        )
     if customer.currency:
         return customer.currency.upper(), "Stripe's currency of the customer"
     country = country_code(customer.address.country) if customer.address else ""

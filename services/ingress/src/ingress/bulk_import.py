@@ -118,7 +118,7 @@ def going_on(request: ImportRequest, progress: ImportProgress | None) -> str:
     )
     listed = f"{progress.listed} listed so far" if progress else "nothing listed so far"
     return (
-        f"going on with {request.id}, {what}, of {request.requested_at}: {listed}. To begin anew: "
+        f"going on with {request.id}, {what}, of {request.requested_at}: {listed}. To begin again: "
         f"`tandem imports cancel {request.id}`, then start again"
     )
 

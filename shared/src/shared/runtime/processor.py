@@ -225,7 +225,7 @@ class Processor:
             self._waiting.waits(_parked(work.parked).run)
 
     def _waits_already(self, outcome: Outcome) -> str:
-        """The run that stands for an import's, whose entity waits for the same already; empty if none does."""
+        """The run that waits in place of an import's, for the same entity already; empty if none does."""
         run = outcome.run
         return self._waiting.beside(run) if outcome.waits_for_news and run.origin == "backfill" else ""
 

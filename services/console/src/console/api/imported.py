@@ -58,7 +58,10 @@ class ImportItem(Model):
     quota: int = Field(description="of a preview: how many the other side lets stand; 0: no limit is known")
     over_quota: int = Field(description="of a preview: how many of the new ones would pass that quota")
     rate: float | None = Field(description="entities handled per second since it began; null before and after")
-    eta_seconds: int | None = Field(description="until all that is listed is handled; null until all is listed")
+    listed_rate: float | None = Field(description="entities listed per second since it began; null unless it lists")
+    eta_seconds: int | None = Field(
+        description="until all that is listed so far is handled, at least where it still lists; null if nothing is yet"
+    )
     quota_use: list[QuotaUse] = Field([], description="of both sides; of one import that is going on alone")
     requested_at: str
     ended_at: str = Field(description="when all was listed, or it was cancelled or failed; empty before")
@@ -80,7 +83,8 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
     handled = outcome.known >= written and not outcome.going_on
     state, kinds = state_of(request, progress, handled=handled), _kinds(found)
     made = outcome.new
-    rate = _rate(found, now or datetime.now(UTC)) if state in ("running", "working") else None
+    now = now or datetime.now(UTC)
+    rate = _rate(found, outcome.handled, now) if state in ("running", "working") else None
     return ImportItem(
         id=request.id,
         kind=request.kind,
@@ -96,7 +100,8 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
         quota=quota,
         over_quota=max(0, min(made, standing + made - quota)) if quota else 0,
         rate=rate,
-        eta_seconds=int((written - outcome.handled) / rate) if rate and state == "working" else None,
+        listed_rate=_rate(found, listed, now) if state == "running" else None,
+        eta_seconds=max(0, int((written - outcome.handled) / rate)) if rate else None,
         requested_at=request.requested_at,
         ended_at=progress.ended_at if progress else "",
         problem=progress.problem if progress else "",
@@ -119,7 +124,7 @@ def _kinds(found: Imported) -> list[ConflictCount]:
     ]
 
 
-def _rate(found: Imported, now: datetime) -> float | None:
+def _rate(found: Imported, count: int, now: datetime) -> float | None:
     started = found.progress.started_at if found.progress else ""
     seconds = (now - datetime.fromisoformat(started)).total_seconds() if started else 0.0
-    return round(found.outcome.handled / seconds, 2) if seconds > 0 else None
+    return round(count / seconds, 2) if seconds > 0 else None

@@ -22,6 +22,8 @@ from console.pages.words import IMPORT_COUNTS
 EVERY = 1.0
 """Seconds between two checks of an import."""
 RANGE = ("created_from", "created_until")
+RATES = {"listed_rate": "listed", "rate": "handled"}
+"""How fast an import is, as it is shown."""
 ENDED = ("done", "cancelled", "failed", "paused")
 
 run_app = typer.Typer(help="Import everything of a kind that a vendor holds.", no_args_is_help=True)
@@ -91,8 +93,9 @@ def progress(found: dict[str, Any]) -> str:
     """One line: how far it is."""
     counts = [f"{found[name]} {words}" for name, words in IMPORT_COUNTS.items() if found[name]]
     problem = f"; {found['problem']}" if found["problem"] else ""
-    speed = f"; {found['rate']:g}/s" if found["rate"] else ""
-    left = f", {found['eta_seconds']} s left" if found["eta_seconds"] is not None else ""
+    rates = [f"{found[name]:g}/s {words}" for name, words in RATES.items() if found[name]]
+    speed = f"; {', '.join(rates)}" if rates else ""
+    left = f", {_left(found)} left" if found["eta_seconds"] is not None else ""
     return f"{found['state']}: {found['listed']} listed, {', '.join(counts) or 'none handled'}{speed}{left}{problem}"
 
 
@@ -119,8 +122,8 @@ def show_import(out: Console, found: dict[str, Any], options: str | None = None)
             **{words: found[name] for name, words in IMPORT_COUNTS.items() if found[name]},
             "asked for": f"{found['requested_at']} ({tables.since(found['requested_at'])})",
             "listed at": found["ended_at"],
-            "speed": f"{found['rate']:g} a second" if found["rate"] else "",
-            "left": f"{found['eta_seconds']} s" if found["eta_seconds"] is not None else "",
+            "speed": ", ".join(f"{found[name]:g} {words} a second" for name, words in RATES.items() if found[name]),
+            "left": _left(found) if found["eta_seconds"] is not None else "",
             "quota": "\n".join(_use(each) for each in found["quota_use"]),
             "problem": found["problem"],
         },
@@ -129,6 +132,11 @@ def show_import(out: Console, found: dict[str, Any], options: str | None = None)
         rows = ((k["name"], k["count"], k["title"], k["choice"], k["remedy"]) for k in found["conflict_kinds"])
         out.print(tables.table(("Conflict", "How many", "What", "What becomes of them", "What ends it"), rows))
     _say_what_to_do(found, options)
+
+
+def _left(found: dict[str, Any]) -> str:
+    """More may be listed yet than is by now."""
+    return f"{'at least ' if found['state'] == 'running' else ''}{found['eta_seconds']} s"
 
 
 def _use(found: dict[str, Any]) -> str:
