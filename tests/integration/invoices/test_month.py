@@ -21,7 +21,7 @@ DECIMALS = {
 }  # fmt: skip
 """Written out here: the product's own table is what is tested."""
 WHOLE = pytest.mark.long("the gate has forty of them")
-FAULTS = (
+FAULTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("stripe", "rate_limited", {}), ("stripe", "error_after", {}), ("stripe", "error_before", {"stored": False}),
     ("togai", "rate_limited", {}), ("togai", "error_after", {}),
 )  # fmt: skip
@@ -79,7 +79,7 @@ class Month:
         pays = ("whole", "parts", "nothing")[self._random.randint(0, 2)] if rest else "nothing"
         return Wanted(invoice, currency, rest, pays)
 
-    async def settle(self) -> None:
+    async def end_waits(self) -> None:
         """Until nothing waits any more."""
         for _ in range(40):
             await self.tandem.drain()
@@ -91,14 +91,14 @@ class Month:
     async def bill(self, wanted: Wanted) -> None:
         """It comes, and its customer pays."""
         await self.invoices.bring(wanted.id)
-        await self.settle()
+        await self.end_waits()
         if wanted.pays == "nothing":
             return
         [made] = self.made()[wanted.id]
         first = made["total"] // 20 * 10 or None
         for amount in (None,) if wanted.pays == "whole" else (first, None):
             self.invoices.pay(made["id"], amount=amount)
-            await self.settle()
+            await self.end_waits()
 
     def made(self) -> dict[str, list[dict[str, Any]]]:
         """Every Stripe invoice, by the one of Togai that it collects."""
