@@ -48,7 +48,7 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "Secrets": (
         "A key is made by\n"
         'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"',
-        ("encryption_keys",),
+        ("encryption_keys", "portal_keys"),
     ),
     "Kafka": (
         "Needed only for a Kafka of your own.",
@@ -232,8 +232,8 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "differences": "by field, what differs and stays so, the record below",
         "link": "the run that linked the two: what a former link agreed on says nothing",
         "overwrites": "epoch seconds of a first contact that replaced filled values by others",
-        "seen_at": "by side, epoch seconds of the last look: an event that is dated earlier may be older",
-        "shown": "by side, digest of what the last look saw or wrote there: an event that shows the same is its echo",
+        "seen_at": "by side, epoch seconds of the last check: an event that is dated earlier may be older",
+        "shown": "by side, digest of what the last check saw or wrote there: an event that shows the same is its echo",
         "settled": "a counter: the record with the higher one tells what was agreed on last and what differs",
         "at": "time of this record",
     },

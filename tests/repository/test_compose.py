@@ -125,13 +125,13 @@ def test_which_secrets_each_container_gets() -> None:
     assert {name: set(service["environment"]) & secret for name, service in OURS.items()} == {
         "setup": {
             "TANDEM_ENCRYPTION_KEYS", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS", "TOGAI_API_TOKEN",
-            "TOGAI_WEBHOOK_TOKEN",
+            "TOGAI_WEBHOOK_TOKEN", "TANDEM_PORTAL_KEYS",
         },
         "ingress": {"TANDEM_ENCRYPTION_KEYS"},
         "customer-sync": {"TANDEM_ENCRYPTION_KEYS"},
-        "plan-sync": {"TANDEM_ENCRYPTION_KEYS"},
+        "plan-sync": {"TANDEM_ENCRYPTION_KEYS", "TANDEM_PORTAL_KEYS"},
         "invoice-sync": {"TANDEM_ENCRYPTION_KEYS"},
-        "console": {"TANDEM_CONSOLE_TOKEN", "DATABASE_URL", "TANDEM_ENCRYPTION_KEYS"},
+        "console": {"TANDEM_CONSOLE_TOKEN", "DATABASE_URL", "TANDEM_PORTAL_KEYS"},
     }  # fmt: skip
 
 

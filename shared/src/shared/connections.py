@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import SecretStr
 
 from shared.errors import Misconfigured
 from shared.events.envelope import SCHEMA_VERSION
@@ -186,9 +187,17 @@ def encryption_keys(settings: Settings, *, create: bool = False) -> list[str]:
 
     `create` makes that file (mode 600, in a folder of mode 700) if it is not there: only the first `tandem up` does.
     """
-    if settings.encryption_keys:
-        return [key.get_secret_value() for key in settings.encryption_keys]
-    file = settings.home / "secrets" / "encryption.key"
+    return _keys(settings.encryption_keys, settings.home / "secrets" / "encryption.key", create=create)
+
+
+def portal_keys(settings: Settings, *, create: bool = False) -> list[str]:
+    """The same of the keys for offers' pages: the console has them, which serves the public, and no others."""
+    return _keys(settings.portal_keys, settings.home / "secrets" / "portal.key", create=create)
+
+
+def _keys(given: Sequence[SecretStr], file: Path, *, create: bool) -> list[str]:
+    if given:
+        return [key.get_secret_value() for key in given]
     if not file.exists() and create:
         write_secret(file, Fernet.generate_key().decode() + "\n")
     return file.read_text().split() if file.exists() else []

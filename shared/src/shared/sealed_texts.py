@@ -1,4 +1,4 @@
-"""Short texts that leave a process sealed, for one purpose each: its key is derived from the encryption keys."""
+"""Short texts that leave a process sealed, for one purpose each: its key is derived from the portal's keys."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PORTAL_TOKENS = "portal tokens"
 
 
 class TextSeal:
-    """Nobody without the encryption keys reads or makes one, and one of another purpose opens nothing."""
+    """Nobody without the keys reads or makes one, and one of another purpose opens nothing."""
 
     def __init__(self, keys: Sequence[str], purpose: str) -> None:
         if not keys:
-            raise Misconfigured("no encryption key: set TANDEM_ENCRYPTION_KEYS, or let `tandem up` make one")
+            raise Misconfigured("no key for offers' pages: set TANDEM_PORTAL_KEYS, or let `tandem up` make one")
         self._fernet = MultiFernet([Fernet(_derived(key, purpose)) for key in keys])
 
     def seal(self, text: str) -> str:

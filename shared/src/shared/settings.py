@@ -150,6 +150,10 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Fernet keys for stored secrets, separated by commas, newest first; empty: a file in the home",
     )
+    portal_keys: Annotated[list[SecretStr], NoDecode] = Field(
+        default_factory=list,
+        description="Fernet keys for the addresses of offers' pages, as above; they open no stored secret",
+    )
     default_currency: str = Field(
         "",
         pattern="^([A-Z]{3})?$",
@@ -266,9 +270,9 @@ class Settings(BaseSettings):
     _time_zone = field_validator("togai_time_zone")(setting_values.time_zone)
     _texts = field_validator("synced_metadata", mode="before")(setting_values.texts)
     _metadata_keys = field_validator("synced_metadata")(setting_values.metadata_keys)
-    _secrets = field_validator("stripe_webhook_secrets", "togai_webhook_tokens", "encryption_keys", mode="before")(
-        setting_values.secrets
-    )
+    _secrets = field_validator(
+        "stripe_webhook_secrets", "togai_webhook_tokens", "encryption_keys", "portal_keys", mode="before"
+    )(setting_values.secrets)
     _secret = field_validator("stripe_api_key", "togai_api_token", "console_token")(setting_values.secret)
     _currencies = field_validator("currency_by_country", mode="before")(setting_values.currencies)
     _owners = field_validator("field_owners", mode="before")(setting_values.owners)

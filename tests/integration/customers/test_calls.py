@@ -69,7 +69,7 @@ async def later(tandem: InProcess) -> None:
 
 
 async def test_a_change_costs_a_read_of_the_other_side_and_a_write(tandem: InProcess) -> None:
-    """The event shows its own side later than the last look did; the echo of the write costs nothing."""
+    """The event shows its own side later than the last check did; the echo of the write costs nothing."""
     tandem.account()
     await tandem.drain()
     [customer] = tandem.customers()

@@ -148,7 +148,7 @@ class Plans:
 async def tandem(control: Control) -> AsyncIterator[InProcess]:
     """Both workers, with one account in Togai."""
     services = (*CUSTOMERS, (DOMAIN, IMPLEMENTATIONS))
-    async with in_process(control, services=services, default_currency="USD", encryption_keys=KEY) as made:
+    async with in_process(control, services=services, default_currency="USD", portal_keys=KEY) as made:
         made.account(ACCOUNT)
         await made.drain()
         yield made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.connections import encryption_keys
+from shared.connections import portal_keys
 from shared.sealed_texts import CHECKOUT_SECRETS, TextSeal
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
@@ -30,7 +30,7 @@ async def test_a_session_asks_the_accounts_customer_for_the_same(plans: Plans, t
     run = await plans.ask_session(plan)
     [session], [link] = plans.sessions(), plans.links()
     made = run.steps[0].output
-    seal = TextSeal(encryption_keys(tandem.settings), CHECKOUT_SECRETS)
+    seal = TextSeal(portal_keys(tandem.settings), CHECKOUT_SECRETS)
 
     assert (run.state, session["customer"], session["ui_mode"]) == ("succeeded", customer(tandem), "embedded_page")
     assert (session["amount_total"], session["currency"], session["metadata"]) == (4900, "usd", link["metadata"])

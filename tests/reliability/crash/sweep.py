@@ -118,7 +118,9 @@ async def record(scenario: Scenario) -> tuple[set[Point], list[str]]:
         passed = tandem.passed()
         own = {p.point for p in passed if p.process == tandem.victim}
         seen = await _outside(tandem, mark, before)
-        unexplained = not_told_of({p.label for p in own} - standing, passed, seen, standing | tandem.done_by_others())
+        unexplained = unexplained_calls(
+            {p.label for p in own} - standing, passed, seen, standing | tandem.done_by_others()
+        )
         return not unexplained
 
     with suppress(AssertionError):
@@ -152,7 +154,7 @@ async def _standing(tandem: Tandem) -> set[str]:
     return {p.point.label for p in tandem.passed()}
 
 
-def not_told_of(ours: set[str], passed: Sequence[Passing], seen: Counter[str], others: set[str]) -> list[str]:
+def unexplained_calls(ours: set[str], passed: Sequence[Passing], seen: Counter[str], others: set[str]) -> list[str]:
     """What the journals tell of must be what the outside saw: a call by another way than the wrapped ones shows."""
     reported = Counter(p.point.label for p in passed if p.point.phase == "after")
     # What others alone do, pollers say, goes on all the time: begin and end of the recording cut it anywhere, so that

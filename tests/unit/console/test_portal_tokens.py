@@ -20,7 +20,7 @@ OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
 
 def made(keys: str, **more: str) -> Tokens:
-    return Tokens(Settings(_env_file=None, encryption_keys=keys, **more))  # type: ignore[arg-type]
+    return Tokens(Settings(_env_file=None, portal_keys=keys, **more))  # type: ignore[arg-type]
 
 
 def token_of(address: str) -> str:

@@ -29,8 +29,8 @@ class Org:
         self.clock.now += INTERVAL
         return await self.reader.poll_once(connection("togai"), self.togai)
 
-    def naming(self, customer: str) -> list[str]:
-        return self.memory.store.index.naming(TOGAI, customer)
+    def named(self, customer: str) -> list[str]:
+        return self.memory.store.index.who_name(TOGAI, customer)
 
 
 async def test_the_first_pass_reads_every_setting() -> None:
@@ -41,7 +41,7 @@ async def test_the_first_pass_reads_every_setting() -> None:
         pass
 
     assert org.memory.store.polls.get(TOGAI, "togai-settings").complete
-    assert org.naming("cus_34") == [f"{TOGAI}/account/a34"]
+    assert org.named("cus_34") == [f"{TOGAI}/account/a34"]
     assert org.memory.events() == []
 
 
@@ -53,8 +53,8 @@ async def test_a_setting_that_was_changed_names_another() -> None:
     org.togai.named = {"a1": "", "a2": "cus_1"}
     await org.poll()
 
-    assert org.naming("cus_1") == [f"{TOGAI}/account/a2"]
-    assert org.naming("cus_2") == []
+    assert org.named("cus_1") == [f"{TOGAI}/account/a2"]
+    assert org.named("cus_2") == []
 
 
 async def test_a_later_pass_is_spread_over_polls() -> None:
@@ -72,7 +72,7 @@ async def test_a_later_pass_is_spread_over_polls() -> None:
     await org.poll()
 
     assert first == room // SHARE
-    assert org.naming(f"cus_{2 * first - 1}") == [f"{TOGAI}/account/a{2 * first - 1}"]
+    assert org.named(f"cus_{2 * first - 1}") == [f"{TOGAI}/account/a{2 * first - 1}"]
 
 
 async def test_a_token_that_is_not_taken_any_more_begins_the_list_again() -> None:
@@ -86,4 +86,4 @@ async def test_a_token_that_is_not_taken_any_more_begins_the_list_again() -> Non
     while await org.poll() == 0.0:
         pass
 
-    assert org.naming("cus_2") == [f"{TOGAI}/account/a2"]
+    assert org.named("cus_2") == [f"{TOGAI}/account/a2"]

@@ -42,6 +42,7 @@ def test_which_settings_are_secrets() -> None:
         "togai_api_token": False,
         "togai_webhook_tokens": True,
         "encryption_keys": True,
+        "portal_keys": True,
     }
 
 

@@ -18,7 +18,7 @@ _EMPTY = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "sta
 
 def attach(call: Call) -> Body:
     """POST /v1/payment_methods/{id}/attach: of a test card, which gets an id of its own by that."""
-    documents.named(call, "customer", "customer", call.params["customer"], "customer")
+    documents.named(call, "customer", "customer", call.params.get("customer") or "", "customer")
     if call.id not in CARDS:
         raise missing_object(NOUN, call.id)
     body: Body = {

@@ -128,11 +128,11 @@ def _bill(call: Call, invoice: str, subscription: Body, item: Body) -> None:
 def create(call: Call) -> Body:
     """POST /v1/subscriptions: of recurring prices in one currency, on trial for so many days if that is asked for."""
     params = call.params
-    customer = documents.named(call, customers.KIND, customers.KIND, params["customer"], "customer")
+    customer = documents.named(call, customers.KIND, customers.KIND, params.get("customer") or "", "customer")
     asked = params.get("items") or []
     if not asked:
         raise StripeError(400, "Missing required param: items.", code="parameter_missing", param="items")
-    prices = [documents.named(call, "price", "price", item["price"], "items[0][price]").body for item in asked]
+    prices = [_price(call, item) for item in asked]
     if any(price["recurring"] is None for price in prices):
         message = "The price specified is set to `type=one_time` but this field only accepts `type=recurring` prices."
         raise StripeError(400, message, param="items[0][price]")
@@ -146,6 +146,10 @@ def create(call: Call) -> Body:
     known = documents.named(call, KIND, KIND, made["id"], "subscription")
     trial = {"status": "trialing", "trial_start": made["created"], "trial_end": made["created"] + days * 86_400}
     return documents.change(call, known, {**made, **trial}, event="customer.subscription.updated")
+
+
+def _price(call: Call, item: Body) -> Body:
+    return documents.named(call, "price", "price", item.get("price") or "", "items[0][price]").body
 
 
 def cancel(call: Call) -> Body:

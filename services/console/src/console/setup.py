@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import msgspec
 from shared.apps import APPS
 from shared.apps.connecting import Wanted
-from shared.connections import Connection, FlowLink, Vault, check_modes, encode, encryption_keys
+from shared.connections import Connection, FlowLink, Vault, check_modes, encode, encryption_keys, portal_keys
 from shared.domains import BUILT_IN
 from shared.domains.flow import Flow
 from shared.errors import Misconfigured
@@ -66,6 +66,7 @@ async def prepare(settings: Settings, flows: Mapping[str, Flow] = BUILT_IN) -> P
     check_public_url(settings.public_url)
     mismatches = await ensure_topics(settings)
     vault = Vault(encryption_keys(settings, create=True))
+    portal_keys(settings, create=True)
     topics, registry = Topics(settings), Registry()
     folds = registry.folds(topics, with_mappings=False, with_index=False)
     async with Log(settings) as kafka, Replica(settings, folds) as replica:

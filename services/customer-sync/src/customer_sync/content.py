@@ -1,4 +1,4 @@
-"""What of each side its fields are made of, as one digest: a side that shows the same again asks for no look. Pure.
+"""What of each side its fields are made of, as one digest: a side that shows the same again is compared no more. Pure.
 
 The settings that decide stand in it too: after a change of owners or keys every pair is looked at again.
 """

@@ -152,7 +152,7 @@ def created_equal(pair: Pair, owners: Mapping[str, str], values: Mapping[str, Va
 
 
 def settles_all(agreed: Iterable[str], synced_metadata: Iterable[str]) -> bool:
-    """Whether a pair that was just made agrees on every field: what is left to agree on waits for a look at both. The
+    """Whether a pair that was just made agrees on every field: what is left to agree on waits for a comparison. The
     archive mark agrees with what is not archived.
     """
     return not {*names(synced_metadata), STATUS} - {*agreed, STATUS}

@@ -74,7 +74,7 @@ class EntityIndex:
         self._by_ref: dict[str, Entity] = {}
         self._by_email: dict[tuple[str, str], dict[str, None]] = {}
         self._children: dict[str, dict[str, None]] = {}
-        self._naming: dict[tuple[str, str], dict[str, None]] = {}
+        self._by_named: dict[tuple[str, str], dict[str, None]] = {}
 
     def __len__(self) -> int:
         return len(self._by_ref)
@@ -88,7 +88,7 @@ class EntityIndex:
         if entity.parent:
             self._children.setdefault(entity.parent, {})[entity.ref] = None
         if entity.names and entity.state != "deleted":
-            self._naming.setdefault(_named(entity), {})[entity.ref] = None
+            self._by_named.setdefault(_named(entity), {})[entity.ref] = None
 
     def _is_linked(self, ref: str) -> bool:
         found = Ref.parse(ref)
@@ -99,7 +99,7 @@ class EntityIndex:
             return
         _remove(self._by_email, _place(known), known.ref)
         _remove(self._children, known.parent, known.ref)
-        _remove(self._naming, _named(known), known.ref)
+        _remove(self._by_named, _named(known), known.ref)
 
     def get(self, ref: str) -> Entity | None:
         return self._by_ref.get(ref)
@@ -112,9 +112,9 @@ class EntityIndex:
         """What stands under an entity, as the accounts of a Togai customer."""
         return [self._by_ref[ref] for ref in self._children.get(parent, ())]
 
-    def naming(self, app_account: str, named: str) -> list[str]:
+    def who_name(self, app_account: str, named: str) -> list[str]:
         """Refs of those of an app account that name an id at the other app."""
-        found = (self._by_ref[ref] for ref in self._naming.get((app_account, named), ()))
+        found = (self._by_ref[ref] for ref in self._by_named.get((app_account, named), ()))
         return [entity.parent or entity.ref for entity in found]
 
     def of(self, app_account: str, noun: str) -> list[Entity]:

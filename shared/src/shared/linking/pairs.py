@@ -56,8 +56,8 @@ class PairState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
       values by others, 0 if none did.
     - `differences`: by field.
     - `shown`: by side, digest of what the comparison saw or wrote there; none where that is not certain.
-    - `seen_at`: by side, epoch seconds of the last look at it, by the clock of its events: what they date earlier may
-      be older than that look.
+    - `seen_at`: by side, epoch seconds of the last check of it, by the clock of its events: what they date earlier may
+      be older than that check.
     - `settled`: a counter: each comparison sets it above both': `agreed`, `differences` and `shown` of the record with
       the higher one hold. Its place in the log does not tell, for a write is announced and taken back with older ones.
     """
@@ -120,7 +120,7 @@ class Known:
         return not self.open and self.shown.get(side) == content
 
     def is_newer(self, side: Side, at: float) -> bool:
-        """Whether an event of a side from that time shows it later than the last look did."""
+        """Whether an event of a side from that time shows it later than the last check did."""
         return side in self.seen_at and at > self.seen_at[side]
 
 

@@ -1,8 +1,8 @@
 """A linked pair is looked at: both sides are read, and where the owner of a field changed it, it is written.
 
-The event's own snapshot saves a read where it is later than the last look, or where nothing is to be written or shown:
+The event's own snapshot saves a read where it is later than the last check, or where nothing is to be written or shown:
 if it is stale, a later event follows. Else what is written is decided on what both sides said just before. An event
-that shows its side as the last look left it is the echo of that look, and asks for none.
+that shows its side as the last check left it is an echo, and asks for none.
 
 A write is announced before it is sent. Of a refused one the field that the vendor refused is left out and shown, the
 rest is sent again. What a write replaces stands in the run.
@@ -32,7 +32,7 @@ class PairFields(ABC):
     is_shown: bool = False
     """Whether a side is as the event showed it, and not as its vendor said just now."""
     is_newest: bool = False
-    """Whether that is later than the last look at the side, so that nothing goes back by it."""
+    """Whether that is later than the last check of the side, so that nothing goes back by it."""
     seen_at: dict[Side, float]
     """When each side was looked at, epoch seconds by the clock of its events: what they date earlier may be older."""
 
@@ -101,7 +101,7 @@ async def sync_fields(context: Context, pair: Pair, side: Side, fields: PairFiel
     left = decide(fields.left) if written else decision
     certain = not left.writes
     if certain:
-        # What a write had to leave out is shown at once: its echo asks for no look.
+        # What a write had to leave out is shown at once: its echo shows nothing new.
         decision.agreed, decision.different = left.agreed, left.different
     await context.pairs.commit(
         pair,

@@ -187,17 +187,17 @@ def test_a_removed_connection_is_not_called_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"), [("pause", []), ("run", ["imp_1"]), ("cancel", ["imp_1", "imp_1/cancelled"])]
+    ("wanted", "reported"), [("pause", []), ("run", ["imp_1"]), ("cancel", ["imp_1", "imp_1/cancelled"])]
 )
-def test_what_an_import_wrote_goes_on_as_a_person_wants(wanted: Wanted, told: list[str]) -> None:
-    """What waits for it is told when it is resumed, and all that is of it when it is cancelled."""
-    registry, heard = Registry(), list[str]()
-    registry.on_open.append(heard.append)
+def test_what_an_import_wrote_goes_on_as_a_person_wants(wanted: Wanted, reported: list[str]) -> None:
+    """What waits for it goes on when it is resumed, and all that is of it ends when it is cancelled."""
+    registry, received = Registry(), list[str]()
+    registry.on_open.append(received.append)
     fold, request = registry.folds(TOPICS)[TOPICS.imports], RECORDS[TOPICS.imports]
     for offset, each in enumerate(("run", "pause")):
         fold(offset, request.key, msgspec.json.encode(msgspec.structs.replace(request, wanted=each)))
-    heard.clear()
+    received.clear()
     fold(2, request.key, msgspec.json.encode(msgspec.structs.replace(request, wanted=wanted)))
 
-    assert (registry.wanted("imp_1"), heard) == (wanted, told)
-    assert [name for name in ("imp_1", "imp_1/cancelled") if registry.is_open(name)] == told
+    assert (registry.wanted("imp_1"), received) == (wanted, reported)
+    assert [name for name in ("imp_1", "imp_1/cancelled") if registry.is_open(name)] == reported

@@ -76,6 +76,7 @@ def _open_paths(settings: Settings, env_file: str) -> list[OpenPath]:
         (home, "the home, with keys and customers' data"),
         (home / "secrets", "the folder of keys"),
         (home / "secrets/encryption.key", "what opens the stored keys"),
+        (home / "secrets/portal.key", "what makes the addresses of offers' pages"),
         (password_file(home), "what opens the embedded Kafka"),
         (home / "kafka/server.properties", "what opens the embedded Kafka"),
         *((file, "the console's tables") for file in sorted(home.glob("console.sqlite3*"))),

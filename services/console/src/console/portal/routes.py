@@ -13,7 +13,7 @@ import jinja2
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
-from shared.connections import encryption_keys
+from shared.connections import portal_keys
 from shared.domains import noun_of
 from shared.domains.plans.sessions import ACTION, TRIGGER, SessionRequest
 from shared.events import envelope as envelopes
@@ -136,7 +136,7 @@ def _followed(state: State, offer: Ref, run: str) -> dict[str, Any] | None:
 
 def _secret(state: State, run: Run) -> str:
     """Empty while there is no open session yet, and where none came of it."""
-    seal = TextSeal(encryption_keys(state.settings), CHECKOUT_SECRETS)
+    seal = TextSeal(portal_keys(state.settings), CHECKOUT_SECRETS)
     for step in run.steps:
         output = step.output if step.action == ACTION.name and step.state in ("succeeded", "in_sync") else {}
         if output and output["expires_at"] > time.time():

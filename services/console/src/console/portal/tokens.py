@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shared.connections import encryption_keys
+from shared.connections import portal_keys
 from shared.domains.plans.progress import KnownPlan
 from shared.domains.plans.togai import offer_id
 from shared.errors import Misconfigured
@@ -29,10 +29,10 @@ class Expired(Exception):
 
 
 class Tokens:
-    """Makes and reads them, with a key derived from the installation's encryption keys."""
+    """Makes and reads them, with a key derived from the installation's portal keys."""
 
     def __init__(self, settings: Settings) -> None:
-        self._seal = TextSeal(encryption_keys(settings), PORTAL_TOKENS)
+        self._seal = TextSeal(portal_keys(settings), PORTAL_TOKENS)
         self._base = settings.portal_url.rstrip("/") or f"http://127.0.0.1:{settings.console_port}"
 
     def address(self, offer: Ref, seconds: float = DAYS * DAY) -> str:
@@ -64,7 +64,7 @@ class Tokens:
 
 
 def addresses(settings: Settings, known: KnownPlan) -> dict[str, str]:
-    """The page of each open offer of a plan, by account; none without an encryption key."""
+    """The page of each open offer of a plan, by account; none without a key for them."""
     try:
         tokens = Tokens(settings)
     except Misconfigured:

@@ -26,7 +26,7 @@ from shared.runtime.creating import Creation, create, since
 from shared.setting_values import METADATA_KEYS_LIMIT
 
 from customer_sync.actions.email_matching import LinkCandidate, match_of, other_side
-from customer_sync.actions.naming import naming
+from customer_sync.actions.named_by import named_by
 from customer_sync.actions.pairs import (
     check_named_account,
     end_if_linked_elsewhere,
@@ -65,7 +65,7 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
     if named and not another:
         why = f"the Settings of account {new.togai_account_id} name {new.stripe_customer_id}"
         return await _link(context, new, named, "setting", why, match)
-    if customer := await _naming(context, new.togai_account_id):
+    if customer := await _named_by(context, new.togai_account_id):
         why = f"the metadata of {context.id_of(customer)} name account {new.togai_account_id}"
         return await _link(context, new, customer, "metadata", why, match)
     candidate = LinkCandidate(account_ref, new.email, "stripe", match, customer_ref)
@@ -116,7 +116,7 @@ async def _another_was_made(context: Context, new: NewStripeCustomer) -> StripeC
     return made if made and made.id != new.stripe_customer_id else None
 
 
-async def _naming(context: Context, account: str) -> str:
+async def _named_by(context: Context, account: str) -> str:
     """The ref of the customer whose metadata name the account; empty for none."""
 
     async def names(customer: str) -> bool:
@@ -127,7 +127,7 @@ async def _naming(context: Context, account: str) -> str:
             return False
         return not found.deleted and found.metadata.get(TOGAI_ACCOUNT_ID) == account
 
-    return await naming(context, context.ref("togai", "account", account), "stripe", names)
+    return await named_by(context, context.ref("togai", "account", account), "stripe", names)
 
 
 async def _matched_by_email(context: Context, candidate: LinkCandidate) -> str:

@@ -85,7 +85,7 @@ async def _compare(context: Context, pair: Mapping, side: Side, shown: Shown) ->
     if (content := shown.content(context.settings)) and known.is_as_seen(side, content):
         if shown.at:
             await context.pairs.saw(pair, side, shown.at + CLOCKS_APART)
-        raise Ended("in_sync", "as the last look at the pair left it", pair.refs)
+        raise Ended("in_sync", "as the last comparison of the pair left it", pair.refs)
     found = await sync_fields(context, pair, side, await CustomerPair.read(context, pair, known, shown))
     decision = found.decision
     output = FieldsSynced(

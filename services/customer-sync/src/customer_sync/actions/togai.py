@@ -19,7 +19,7 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
 from customer_sync.actions.email_matching import LinkCandidate, match_of, other_side
-from customer_sync.actions.naming import naming
+from customer_sync.actions.named_by import named_by
 from customer_sync.actions.pairs import (
     check_named_account,
     end_if_made_elsewhere,
@@ -97,7 +97,7 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
         return await _link(context, customer, named, "metadata", match)
     body, notes = _body(context, customer)
     _check_padding(context, customer, body)
-    if account := await _naming(context, stripe_ref):
+    if account := await _named_by(context, stripe_ref):
         return await _link(context, customer, account, "setting", match)
     candidate = LinkCandidate(stripe_ref, customer.email, "togai", match)
     if found := await _matched_by_email(context, candidate, context.ref("togai", "account", body.account.id)):
@@ -130,7 +130,7 @@ async def _make(
     how, _ = await create(context.claims, held, context.account("togai"), creation)
     customer_ref = context.ref("togai", "customer", body.id)
     equal = created_equal(held, context.settings.field_owners, _values(context, held))
-    # What an address had to leave out a look at both shows.
+    # What an address had to leave out the next comparison shows.
     settled = not left_out(customer) and settles_all(equal, context.settings.synced_metadata)
     shown = {"togai": created_content(_sent(held), context.settings)} if settled else {}
     await context.pairs.created(held, "stripe", equal, shown)
@@ -252,13 +252,13 @@ def _check_padding(context: Context, customer: StripeCustomer, body: NewCustomer
         raise Waiting(f"the name of {customer.id} is too short for Togai: {unpadded(body.name)!r}", code="short_name")
 
 
-async def _naming(context: Context, stripe_ref: str) -> str:
+async def _named_by(context: Context, stripe_ref: str) -> str:
     """The account whose Settings name the customer; empty for none."""
 
     async def names(account: str) -> bool:
         return await names_customer(context, await context.client("togai"), account, context.id_of(stripe_ref))
 
-    found = await naming(context, stripe_ref, "togai", names)
+    found = await named_by(context, stripe_ref, "togai", names)
     return context.id_of(found) if found else ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
-from shared.connections import encryption_keys
+from shared.connections import portal_keys
 from shared.domains.customers import CUSTOMER
 from shared.domains.plans import CHECKOUT, OFFER
 from shared.domains.plans.sessions import SessionMade, SessionRequest
@@ -122,7 +122,7 @@ def _link_of(pair: Mapping) -> str:
 
 
 def _made(context: Context, wanted: SessionRequest, session: dict[str, Any], link: dict[str, Any]) -> SessionMade:
-    seal = TextSeal(encryption_keys(context.settings), CHECKOUT_SECRETS)
+    seal = TextSeal(portal_keys(context.settings), CHECKOUT_SECRETS)
     return SessionMade(
         plan_id=wanted.plan_id,
         account_id=wanted.account_id,

@@ -12,7 +12,7 @@ from customer_sync.actions.email_matching import await_index, holder
 from customer_sync.actions.pairs import claim_of
 
 
-async def naming(context: Context, ref: str, other: str, names: Callable[[str], Awaitable[bool]]) -> str:
+async def named_by(context: Context, ref: str, other: str, names: Callable[[str], Awaitable[bool]]) -> str:
     """The ref of the one at the other app that names an entity; empty for none. `names` asks the vendor whether an id
     does so now: the index is a hint.
 
@@ -26,7 +26,7 @@ async def naming(context: Context, ref: str, other: str, names: Callable[[str], 
         return ""
     await_index(context)
     entity = Ref.parse(ref).id
-    known = context.registry.index.naming(context.account(other), entity)
+    known = context.registry.index.who_name(context.account(other), entity)
     others = [one for one in known if not any(ref in pair.refs for pair in context.claims.index.unlinked(one))]
     found = [one for one in others if await names(Ref.parse(one).id)]
     if not found:

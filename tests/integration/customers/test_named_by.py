@@ -9,7 +9,7 @@ from tests.stack.in_process import InProcess
 
 
 async def test_an_import_links_an_account_whose_settings_name_the_customer(tandem: InProcess) -> None:
-    """Addresses differ, no event ever told of the account, and no list of accounts shows Settings."""
+    """Addresses differ, no event has named the account, and no list of accounts shows Settings."""
     customer = tandem.customer(email="billing@x.test")
     account = tandem.account(primaryEmail="someone@else.test")
     tandem.name(account, customer)

@@ -67,13 +67,13 @@ def test_no_order_of_events_takes_the_other_side_back(data: st.DataObject) -> No
     assert values[-1] == states[-1][1]
 
 
-def test_what_was_never_looked_at_is_not_taken_from_an_event() -> None:
-    """The first look reads both sides."""
+def test_what_was_never_read_is_not_taken_from_an_event() -> None:
+    """The first comparison reads both sides."""
     assert not Known().is_newer(SIDE, 1e12)
 
 
 def test_what_may_still_land_is_looked_for() -> None:
-    """An event that shows what the last look left may come before a write of ours that nobody saw the end of."""
+    """An event that shows what the last check left may come before a write of ours that nobody saw the end of."""
     assert Known(shown={SIDE: "A"}).is_as_seen(SIDE, "A")
     assert not Known(shown={SIDE: "A"}).is_as_seen(SIDE, "B")
     assert not Known().is_as_seen(SIDE, "")
