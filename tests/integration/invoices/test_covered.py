@@ -147,3 +147,33 @@ async def test_a_checkout_that_togai_did_not_count_holds_the_invoice(
 
     assert (held.state, held.problem and held.problem.code, before) == ("parked", "uncounted", [])
     assert (len(plans.payments()), len(invoices.stripe())) == (1, 1)
+
+
+async def test_a_checkout_that_a_person_counted_in_togai_holds_nothing(
+    invoices: Invoices, tandem: InProcess, plans: Plans
+) -> None:
+    """The run that was to count it was discarded: Togai is asked."""
+    plan = plans.plan(rate="49")
+    plans.offer(plan)
+    await tandem.drain()
+    [link] = plans.links()
+    match = {"account": tandem.accounts["togai"]["id"], "operation": "payments.create"}
+    with tandem.control.fault(app="togai", kind="error_before", match=match):
+        plans.pay(link["id"])
+        await tandem.drain()
+    [intent] = tandem.call("stripe", "GET", "/v1/payment_intents")["data"]
+    payment = {
+        "accountId": ACCOUNT,
+        "totalAmount": 49,
+        "currency": "USD",
+        "lineItemRecords": [{"type": "WALLET_CREDIT", "order": 1, "amount": 49}],
+        "externalPaymentReference": {
+            "sourceName": "bank",
+            "sourceType": "BANK_TRANSFER",
+            "transactionNumber": intent["id"],
+        },
+    }
+    tandem.call("togai", "POST", "/payments", json=payment)
+    await invoices.generated("49", price_plan=plan)
+
+    assert len(invoices.stripe()) == 1

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
+from shared.apps.togai.client import TogaiApp
 from shared.domains.customers import CUSTOMER
 from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT, PRICE, PRODUCT
 from shared.errors import Waiting
@@ -27,7 +28,7 @@ async def covered_names(context: Context, invoice: Json) -> tuple[str, frozenset
     payment at a checkout is not counted yet.
     """
     account = str(invoice.get("ownerId") or "")
-    _check_counted(context, account)
+    await _check_counted(context, account)
     found: dict[str, Json] = {}
     async for one in _billing(context, invoice, account):
         found[one["id"]] = one
@@ -41,15 +42,20 @@ async def covered_names(context: Context, invoice: Json) -> tuple[str, frozenset
     return said, frozenset(str(item["price"].get("nickname") or "") for item in items) - {""}
 
 
-def _check_counted(context: Context, account: str) -> None:
-    """Raises Waiting for a payment at a checkout that Togai does not know: its invoice would ask for it again."""
+async def _check_counted(context: Context, account: str) -> None:
+    """Raises Waiting for a payment at a checkout that Togai does not know: its invoice would ask for it again. Togai is
+    asked where Tandem has not counted it itself: a person may have.
+    """
     counted = context.claims_of(CHECKOUT_PAYMENT.name).index
     for pair in context.claims_of(ATTACHED.name).index.under(context.ref("togai", "account", account)):
         for ref in pair.also:
-            if Ref.parse(ref).noun == "payment_intent" and counted.pair(ref) is None:
+            if Ref.parse(ref).noun != "payment_intent" or counted.pair(ref) is not None:
+                continue
+            togai: TogaiApp = await context.client("togai")
+            if await togai.payment_of(context.id_of(ref)) is None:
                 raise Waiting(
                     f"account {account} paid {Ref.parse(ref).id} at a checkout, which Togai has not counted: retry "
-                    "that run, or count the payment by hand and mark this invoice paid",
+                    "that run, or enter the payment in Togai with this id as its transaction number",
                     code="uncounted",
                 )
 
