@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.connections import portal_keys
@@ -80,22 +81,61 @@ async def test_a_paid_link_expires_the_session(plans: Plans, tandem: InProcess) 
     assert [schedule["pricePlanId"] for schedule in plans.schedules()] == [plan]
 
 
-async def test_a_payment_on_its_way_gets_no_other_session(plans: Plans, tandem: InProcess) -> None:
-    """Until it has failed; then a new one, by which the plan is attached."""
+async def test_a_payment_on_its_way_closes_every_other_way(plans: Plans, tandem: InProcess) -> None:
+    """Until it has failed; then there is a new link and a new session, by which the plan is attached."""
     plan = plans.plan()
     await offer(plans, plan)
     session = (await plans.ask_session(plan)).steps[0].output["session_id"]
     plans.resolve(session, "unpaid")
     await tandem.drain()
-    waiting = await plans.ask_session(plan)
+    waiting, meanwhile = await plans.ask_session(plan), active(plans)
+    await tandem.link("stripe-failed-checkout-to-payment-link")
     plans.resolve(session, "async_failed")
     await tandem.drain()
     second = await plans.ask_session(plan)
     plans.resolve(second.steps[0].output["session_id"], "paid")
     await tandem.drain()
 
-    assert (waiting.state, "on its way" in waiting.reason, second.state) == ("skipped", True, "succeeded")
+    assert (waiting.state, meanwhile, second.state) == ("skipped", [], "succeeded")
     assert [schedule["pricePlanId"] for schedule in plans.schedules()] == [plan]
+    assert active(plans) == []
+
+
+async def test_a_failed_payment_of_somebody_elses_session_makes_nothing(plans: Plans, tandem: InProcess) -> None:
+    """Its metadata name an offer as ours do."""
+    plan = plans.plan()
+    await offer(plans, plan)
+    [link] = plans.links()
+    [item] = tandem.call("stripe", "GET", f"/v1/payment_links/{link['id']}/line_items")["data"]
+    body = {"mode": "payment", "success_url": "https://x.test", "line_items[0][price]": item["price"]["id"]}
+    body |= {"line_items[0][quantity]": "1"} | {f"metadata[{name}]": text for name, text in link["metadata"].items()}
+    theirs = tandem.call("stripe", "POST", "/v1/checkout/sessions", data=body)["id"]
+    await tandem.link("stripe-failed-checkout-to-payment-link")
+    plans.resolve(theirs, "unpaid")
+    plans.resolve(theirs, "async_failed")
+    await tandem.drain()
+
+    assert len(plans.links()) == 1
+    assert "none of Tandem's" in tandem.runs(event_type="checkout.session.async_payment_failed")[-1].reason
+
+
+async def test_a_paid_link_is_closed_while_the_plan_cannot_be_attached(plans: Plans, tandem: InProcess) -> None:
+    """A session is paid, and Togai has another plan for the account: a person decides, and nobody pays again."""
+    plan, other = plans.plan(), plans.plan(rate="7")
+    await offer(plans, plan)
+    session = (await plans.ask_session(plan)).steps[0].output["session_id"]
+    edit = {
+        "mode": "ASSOCIATE",
+        "pricePlanId": other,
+        "effectiveFrom": datetime.now(UTC).date().isoformat(),
+        "effectiveUntil": "9999-01-01",
+    }
+    tandem.call("togai", "POST", f"/accounts/{ACCOUNT}/price_plans", json=edit)
+    plans.resolve(session, "paid")
+    await tandem.drain()
+
+    assert tandem.runs(event_type="checkout.session.completed")[-1].state == "parked"
+    assert active(plans) == []
 
 
 async def test_a_new_version_replaces_the_session(plans: Plans, tandem: InProcess) -> None:

@@ -137,7 +137,8 @@ class PairWrites:
         """
         own = self._own(pair, side)
         settled = not written and dict(agreed) == seen.agreed and dict(differences) == seen.differences
-        if settled and is_dry.get():  # that it was looked at is nothing that a dry run would change
+        is_known = dict(shown) == seen.shown and later(seen.seen_at, seen_at) == seen.seen_at
+        if settled and (is_known or is_dry.get()):  # that it was checked is nothing that a dry run would change
             return
         unseen = self._unseen(_without_last(own, run) if written else own.open)
         at = self._clock()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.domains.plans import OFFER
+from shared.domains.plans import CHECKOUT, OFFER
 from shared.domains.plans.stripe import (
     ACCOUNT,
     ORGANIZATION,
@@ -16,8 +16,10 @@ from shared.domains.plans.stripe import (
     NewPaymentLink,
     PaymentLinkMade,
 )
-from shared.domains.plans.togai import SUBSCRIPTION, Done, PaymentLinkOf, offer_id
+from shared.domains.plans.togai import SEPARATOR, SUBSCRIPTION, Done, PaymentLinkOf, offer_id
 from shared.errors import NotReady, Rejected
+from shared.identity import Ref
+from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
@@ -28,6 +30,8 @@ LINKS, SESSIONS, PAYMENT_INTENTS = "/v1/payment_links", "/v1/checkout/sessions",
 FAILED = ("requires_payment_method", "canceled")
 """States of a payment intent to which no money comes any more by itself."""
 OWNER = "ACCOUNT"
+LINK_PLACE = 2
+"""Which part of a session's source names the link that sells the same: plan, account, link, number."""
 
 
 class _Link(Creation[dict[str, Any]]):
@@ -63,7 +67,7 @@ async def create(context: Context, wanted: NewPaymentLink) -> Result:
             closed = await _close(client, former[:-1])
             notes = ("linked already", *closed, f"it is paid at {_shown(link, wanted).url}")
             return Result(_shown(link, wanted), bool(closed), notes, _refs(context, link, base, wanted))
-        failed = "" if link.get("active") else await failed_checkout(context, client, link, version, wanted.version)
+        failed = "" if link.get("active") else await failed_checkout(context, client, link, base, wanted.version)
     source = context.ref("togai", "offer", offer_id(wanted.plan_id, wanted.account_id, str(wanted.version), failed))
     body = _body(context, wanted)
     held = await claims.claim(
@@ -112,18 +116,35 @@ async def former_links(context: Context, client: StripeApp, base: str) -> list[d
     return [await client.retrieve(LINKS, context.id_of(pair.target)) for pair in pairs]
 
 
-async def failed_checkout(context: Context, client: StripeApp, link: dict[str, Any], version: int, wanted: int) -> str:
-    """The checkout of a closed link whose payment failed, empty for none. Raises Ended where it was paid, where its
-    payment may still come, and where a person closed the link of this version.
+async def failed_checkout(context: Context, client: StripeApp, link: dict[str, Any], base: str, wanted: int) -> str:
+    """The checkout of a closed link whose payment failed, by the link or by a session of the same, empty for none.
+    Raises Ended where it was paid, where its payment may still come, and where a person closed the link of this
+    version.
     """
     ref = (context.ref("stripe", "payment_link", str(link["id"])),)
-    failed = ""
-    async for session in client.listed(SESSIONS, {"payment_link": link["id"], "status": "complete"}):
+    failed, version = "", int((link.get("metadata") or {}).get(VERSION) or 0)
+    async for session in _completed(context, client, str(link["id"]), base):
         await check_failed(client, session, f"its link {link['id']}", ref)
         failed = failed or str(session["id"])
     if not failed and version >= wanted:
         raise Ended("skipped", f"its link {link['id']} was closed by a person: it is not made again", ref)
     return failed
+
+
+async def _completed(context: Context, client: StripeApp, link: str, base: str) -> AsyncIterator[dict[str, Any]]:
+    """The completed checkouts that a link was the way to, and those of its offer's sessions that sold the same."""
+    async for session in client.listed(SESSIONS, {"payment_link": link, "status": "complete"}):
+        yield session
+    for pair in context.claims_of(CHECKOUT.name).index.under(base):
+        if sold_by(pair) == link:
+            session = await client.retrieve(SESSIONS, context.id_of(pair.target))
+            if session.get("status") == "complete":
+                yield session
+
+
+def sold_by(pair: Mapping) -> str:
+    """The link that sells the same as a session of ours."""
+    return Ref.parse(pair.source).id.split(SEPARATOR)[LINK_PLACE]
 
 
 async def check_failed(client: StripeApp, session: dict[str, Any], what: str, refs: tuple[str, ...]) -> None:

@@ -6,10 +6,11 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from shared.apps.togai.client import TogaiApp
-from shared.domains.plans import OFFER
+from shared.domains.plans import CHECKOUT, OFFER
 from shared.domains.plans.prices import PlanPrice
 from shared.domains.plans.togai import FIRST_PAYMENT, SUBSCRIPTION, Offer, OfferRead, PlanFacts, offer_id
 from shared.errors import NotFound, Waiting
+from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 
 from plan_sync.decide import (
@@ -87,9 +88,14 @@ def _check_asked(context: Context, offer: OfferRead) -> None:
     if offer.organization not in ("", context.account("togai")):
         why = f"it is an offer of {offer.organization}, and {context.link.id} works on {context.account('togai')}"
         raise Ended("skipped", why)
-    link = context.ref("stripe", "payment_link", offer.failed_link) if offer.failed_link else ""
-    if link and not context.claims_of(OFFER.name).index.holders_of(link):
-        raise Ended("skipped", f"payment link {offer.failed_link} is none of Tandem's: no other one is made", (link,))
+    if offer.failed_link:
+        made, what, relation = context.ref("stripe", "payment_link", offer.failed_link), "payment link", OFFER
+    elif offer.failed_session:
+        made, what, relation = context.ref("stripe", "checkout.session", offer.failed_session), "session", CHECKOUT
+    else:
+        return
+    if not context.claims_of(relation.name).index.holders_of(made):
+        raise Ended("skipped", f"{what} {Ref.parse(made).id} is none of Tandem's: no other one is made", (made,))
 
 
 async def _check_free(client: TogaiApp, offer: Offer, today: date, ref: str) -> None:

@@ -11,7 +11,7 @@ from shared.domains.customers import CUSTOMER
 from shared.domains.plans import CHECKOUT, OFFER
 from shared.domains.plans.sessions import SessionMade, SessionRequest
 from shared.domains.plans.stripe import ORGANIZATION, PLAN, ClosedLink
-from shared.domains.plans.togai import SEPARATOR, Done, offer_id
+from shared.domains.plans.togai import Done, offer_id
 from shared.errors import NotFound, NotReady, Rejected
 from shared.identity import Ref
 from shared.linking.mappings import Mapping
@@ -20,11 +20,8 @@ from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
 from shared.sealed_texts import CHECKOUT_SECRETS, TextSeal
 
-from plan_sync.actions.payment_links import LINKS, SESSIONS, check_failed
+from plan_sync.actions.payment_links import LINKS, SESSIONS, check_failed, sold_by
 from plan_sync.decide import session_body
-
-LINK_PLACE = 2
-"""Which part of a session's source names the link that sells the same: plan, account, link, number."""
 
 
 class _Session(Creation[dict[str, Any]]):
@@ -66,7 +63,7 @@ async def create(context: Context, wanted: SessionRequest) -> Result:
             what = f"session {session['id']}"
             await check_failed(client, session, what, (base, pairs[-1].target))
         elif session.get("status") == "open":
-            if (_link_of(pairs[-1]), session.get("customer")) == (link["id"], customer):
+            if (sold_by(pairs[-1]), session.get("customer")) == (link["id"], customer):
                 return Result(_made(context, wanted, session, link), False, ("open already",), pairs[-1].refs)
             await _expire(client, str(session["id"]))
             notes.append(f"{session['id']} has expired: another session takes its place")
@@ -117,10 +114,6 @@ def _pairs(context: Context, relation: str, base: str) -> list[Mapping]:
     return sorted(context.claims_of(relation).index.under(base), key=lambda pair: pair.at)
 
 
-def _link_of(pair: Mapping) -> str:
-    return Ref.parse(pair.source).id.split(SEPARATOR)[LINK_PLACE]
-
-
 def _made(context: Context, wanted: SessionRequest, session: dict[str, Any], link: dict[str, Any]) -> SessionMade:
     seal = TextSeal(portal_keys(context.settings), CHECKOUT_SECRETS)
     return SessionMade(
@@ -145,9 +138,11 @@ async def _expire(client: StripeApp, session: str) -> bool:
 
 
 async def close_others(context: Context, closed: ClosedLink) -> Result:
-    """What was paid is paid by nothing else: every link of ours for the same offer, and every open session. A link
-    that a person made is theirs.
+    """What was paid, or whose payment is on its way, is paid by nothing else: every link of ours for the same offer
+    closes, and every open session. A link that a person made is theirs.
     """
+    if closed.organization not in ("", context.account("togai")):
+        return Result(Done(written=False), False, (f"it is an offer of {closed.organization}",))
     refs = (context.ref("stripe", "payment_link", closed.payment_link),) if closed.payment_link else ()
     index = context.claims_of(OFFER.name).index
     held = index.holders_of(refs[0]) if refs else []

@@ -100,6 +100,7 @@ FAILED_TO_LINK = Flow(
                 "account_id": "{{ trigger.account_id }}",
                 "organization": "{{ trigger.organization }}",
                 "failed_link": "{{ trigger.payment_link }}",
+                "failed_session": "{{ trigger.session_id }}",
                 "mode": "{{ trigger.mode }}",
             },
         ),
@@ -109,8 +110,9 @@ FAILED_TO_LINK = Flow(
 
 CHECKOUT_TO_PLAN = Flow(
     id="stripe-checkout-to-togai-plan",
+    version=2,
     title="Stripe checkout -> Togai plan",
-    description="The plan that was paid for is attached to the account, what was paid is counted, the link closed.",
+    description="The link is closed, the plan that was paid for is attached to the account, what was paid is counted.",
     direction="inbound",
     visibility="built-in",
     trigger="stripe.checkout.session.completed",
@@ -130,6 +132,18 @@ CHECKOUT_TO_PLAN = Flow(
                 "organization": "{{ trigger.organization }}",
                 "payment_status": "{{ trigger.payment_status }}",
                 "currency": "{{ trigger.currency }}",
+            },
+        ),
+        # First of all: while the plan cannot be attached, or the payment is on its way, nobody is to pay a second time.
+        FlowStep(
+            id="close",
+            action="stripe.payment_link.deactivate",
+            input={
+                "payment_link": "{{ trigger.payment_link }}",
+                "session_id": "{{ trigger.session_id }}",
+                "plan_id": "{{ trigger.plan_id }}",
+                "account_id": "{{ trigger.account_id }}",
+                "organization": "{{ trigger.organization }}",
             },
         ),
         FlowStep(
@@ -154,16 +168,6 @@ CHECKOUT_TO_PLAN = Flow(
                 "currency": "{{ trigger.currency }}",
                 "amount": "{{ steps.paid.amount }}",
                 "session_id": "{{ trigger.session_id }}",
-            },
-        ),
-        FlowStep(
-            id="close",
-            action="stripe.payment_link.deactivate",
-            input={
-                "payment_link": "{{ trigger.payment_link }}",
-                "session_id": "{{ trigger.session_id }}",
-                "plan_id": "{{ trigger.plan_id }}",
-                "account_id": "{{ trigger.account_id }}",
             },
         ),
     ),

@@ -122,6 +122,7 @@ class ClosedLink(Model):
     session_id: str = ""
     plan_id: str = ""
     account_id: str = ""
+    organization: str = Field("", description="Togai's app account that the offer was of; empty: it is not known")
 
 
 def checkout(body: Any) -> Checkout:

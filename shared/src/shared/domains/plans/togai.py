@@ -47,6 +47,7 @@ class OfferRead(Offer):
 
     organization: str = Field("", description="Togai's app account, as the metadata name it; empty: the flow link's")
     failed_link: str = ""
+    failed_session: str = Field("", description="of a page of ours, where no link was the way to it")
     mode: Literal["", "first_payment", "subscription"] = Field("", description="empty: as the flow link has chosen")
 
 
