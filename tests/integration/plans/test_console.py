@@ -92,6 +92,21 @@ async def test_offers_links_and_associations(plans: Plans, tandem: InProcess, co
     assert (one["payment_id"], found["accounts"], found["open_offers"]) == (payment["id"], 1, 1)
 
 
+async def test_a_link_is_closed_by_what_a_session_paid(plans: Plans, tandem: InProcess, console: Console) -> None:
+    """Also while that payment is on its way: nobody is shown an address that sells no more."""
+    plan = plans.plan()
+    link = await offered(plans, plan)
+    session = (await plans.ask_session(plan)).steps[0].output["session_id"]
+    shown = []
+    for outcome in ("unpaid", "async_succeeded"):
+        plans.resolve(session, outcome)
+        await tandem.drain()
+        [offer] = (await ask(console, f"/api/plans/{plan}"))["offered"]
+        shown.append((offer["state"], [(one["id"], one["state"]) for one in offer["links"]]))
+
+    assert shown == [("confirming", [(link, "closed")]), ("paid", [(link, "closed")])]
+
+
 async def test_paid_and_not_attached(plans: Plans, tandem: InProcess, console: Console) -> None:
     """The offer says so, and why."""
     first, second = plans.plan("First"), plans.plan("Second")

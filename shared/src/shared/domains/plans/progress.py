@@ -30,6 +30,7 @@ READ, PRODUCT, PRICES, LINK = (
     "stripe.payment_link.create",
 )
 PAYMENT, ATTACH, POST = "stripe.payment_intent.read", "togai.price_plan.attach", "togai.payment.post"
+CLOSE = "stripe.payment_link.deactivate"
 FIRST_PAYMENT = "first_payment"
 """Kind of a price that asks once for the first amount of a fee."""
 
@@ -205,11 +206,13 @@ class KnownPlan:
         if not ref or PAYMENT not in progress.ran:
             return
         offer = self.offers.setdefault(_sides(ref)[1], KnownOffer(_sides(ref)[1]))
+        paid_by = _id(progress, "stripe", "payment_link")
+        for one in offer.links.values() if CLOSE in done else ():
+            one.state = "closed" if one.state == "open" else one.state
         if attached := done.get(ATTACH):
             self._associate(offer.account, attached["schedule_id"], progress)
             offer.tell("paid", progress)
-            link = offer.links.get(_id(progress, "stripe", "payment_link"))
-            if link:
+            if link := offer.links.get(paid_by):
                 link.state = "paid"
         elif ATTACH in progress.ran and (not progress.ended or progress.state == "dead"):
             offer.tell("not attached", progress, progress.reason)
