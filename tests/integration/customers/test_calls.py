@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import msgspec
+from shared.events.envelope import timestamp
 from shared.linking.pairs import encode
 
 from tests.stack.in_process import InProcess
@@ -123,3 +125,22 @@ async def test_a_change_back_to_what_stood_before_is_a_change(tandem: InProcess)
     assert set(tandem.linked(customer["id"]).refs) == {tandem.ref(account, "togai"), tandem.ref(customer["id"])}
     [difference] = tandem.registry.pair_states.known(tandem.linked(customer["id"])).differences.values()
     assert difference.values["stripe"] == '"by-hand@acme.test"'
+
+
+async def test_what_was_read_counts_as_seen_when_it_was_read(tandem: InProcess) -> None:
+    """A replayed event is old, and both sides are read for it: what a poll found before that read is no news."""
+    tandem.account()
+    await tandem.drain()
+    [customer] = tandem.customers()
+    tandem.change(customer["id"], phone="+1 555")
+    await tandem.drain()
+    await later(tandem)
+    [body] = tandem.call("stripe", "GET", "/v1/events", params={"type": "customer.updated", "limit": 1})["data"]
+    event, now = tandem.event_of(body), datetime.now(UTC)
+    old = timestamp(now - timedelta(hours=1))
+    tandem.deliver(msgspec.structs.replace(event, id="evt_again", origin="replay", time=old))
+    await tandem.work_off()
+    known = tandem.registry.pair_states.known(tandem.linked(customer["id"]))
+
+    assert known.seen_at.keys() == {"stripe", "togai"}
+    assert all(at >= now.timestamp() for at in known.seen_at.values())

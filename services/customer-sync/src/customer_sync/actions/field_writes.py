@@ -68,7 +68,7 @@ class CustomerPair(PairFields):
         self.is_newest = self.is_shown and known.is_newer(shown.side, shown.at)
         now_ = now().timestamp() + CLOCKS_APART
         self.seen_at = dict.fromkeys(CustomerFields.sides, now_)
-        if shown.at:
+        if shown.at and self.is_shown:
             self.seen_at[shown.side] = shown.at + CLOCKS_APART
         self._see(seen)
 
