@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Mapping as MappingOf
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-import msgspec
 from fastapi import APIRouter, Depends, Query
 from pydantic import ConfigDict, Field
 from shared.connections import Connection, FlowLink
-from shared.domains import TRIGGERS, noun_of
+from shared.domains import TRIGGERS
+from shared.domains.invoices import INVOICE
 from shared.domains.invoices.by_hand import INVOICES_BY_HAND, InvoiceDecision
 from shared.domains.invoices.progress import Known, known_of
 from shared.domains.invoices.states import STATES
 from shared.domains.invoices.togai import PREFIX
-from shared.events import envelope as envelopes
-from shared.events.envelope import Envelope, timestamp
-from shared.identity import CONSOLE_SOURCE, Ref, is_id, run_id
+from shared.identity import Ref, is_id
 from shared.linking.mappings import Mapping
 from shared.model import Model
 from sqlmodel import Session
@@ -30,8 +26,10 @@ from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
 from console.api.paging import next_cursor
 from console.api.records import PlaceDep
 from console.api.relations import full_ref
+from console.api.requests import append, event_about
 from console.api.state import SessionDep, State, StateDep, stamp
 from console.projection import invoices, queries
+from console.projection.of_noun import pair_of, refs_of
 from shared import money
 
 router = APIRouter(
@@ -166,7 +164,7 @@ def list_invoices(session: SessionDep, search: Annotated[queries.Search, Depends
 def show_invoice(session: SessionDep, invoice: str) -> InvoiceDetail:
     """Both sides, what was paid, refunded and disputed, and what ran. By any id of either side."""
     ref = _ref_of(session, invoice)
-    held, pair = invoices.holds(session).get(ref), invoices.pair_of(session, ref)
+    held, pair = invoices.holds(session).get(ref), pair_of(session, INVOICE, ref)
     known = known_of(ref, invoices.runs_of(session, ref))
     ran, _ = queries.runs_page(session, queries.Search(id=ref))
     parts = _parts(known)
@@ -201,7 +199,7 @@ def _parts(known: Known) -> MappingOf[str, list[InvoicePart]]:
 
 def _ref_of(session: Session, text: str) -> str:
     """The full ref of Togai's invoice to which an id leads. Raises Unknown, NotNow."""
-    found = sorted(invoices.refs_of(session, text) | ({text} & invoices.holds(session).keys()))
+    found = sorted(refs_of(session, "invoice", INVOICE, text) | ({text} & invoices.holds(session).keys()))
     if len(found) == 1:
         return found[0]
     if not found:
@@ -220,20 +218,8 @@ async def decide(state: State, invoice: str, change: Change, body: DecisionBody)
 
     link, connection, entity = await asyncio.to_thread(read)
     wanted = InvoiceDecision(invoice_id=entity, change=change, reason=body.reason, flow_link=link.id)
-    event = Envelope(
-        id=f"req_{uuid.uuid4().hex}",
-        source=CONSOLE_SOURCE,
-        type=INVOICES_BY_HAND.trigger,
-        subject=entity,
-        time=timestamp(datetime.now(UTC)),
-        appaccount=connection.app_account,
-        connection=connection.id,
-        aggregate=str(Ref(connection.app_account, "invoice", entity)),
-        data=msgspec.Raw(wanted.model_dump_json().encode()),
-    )
-    topic = state.topics.events(noun_of(event.type))
-    place = await state.writer.append(topic, event.aggregate, envelopes.encode(event))
-    return asked.LinkAsked(run=run_id(link.id, event.appaccount, event.id, str(place)), event=event.id)
+    ref = str(Ref(connection.app_account, "invoice", entity))
+    return await append(state, event_about(ref, INVOICES_BY_HAND.trigger, wanted, connection.id), link.id)
 
 
 def _who_does_it(session: Session, invoice: str, named: str) -> tuple[FlowLink, Connection, str]:

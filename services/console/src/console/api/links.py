@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-import msgspec
 from fastapi import APIRouter
-from shared.domains import BUILT_IN, TRIGGERS, noun_of
+from shared.domains import BUILT_IN, TRIGGERS
 from shared.domains.model import LinkRequest
 from shared.events import envelope as envelopes
-from shared.events.envelope import Envelope, timestamp
+from shared.events.envelope import Envelope
 from shared.flows.recheck import recheck_requested
 from shared.flows.runs import Run
-from shared.identity import CONSOLE_SOURCE, Ref, run_id
+from shared.identity import Ref
 from sqlmodel import Session
 
 from console.api import asked, decisions, relations, reverting
 from console.api.decisions import Decision
 from console.api.errors import ErrorBody, NotNow
+from console.api.requests import append, event_about, new_id
 from console.api.state import SessionDep, State, StateDep
 from console.projection import pending
 
@@ -39,16 +38,15 @@ def event_of(decision: Decision, event_id: str, now: datetime) -> Envelope:
     ids = {app: Ref.parse(ref).id for app, ref in decision.sides.items()}
     request = LinkRequest(decision.change, ids, decision.reason, decision.context.link, decision.writes)
     about = decision.sides.get(trigger.app) or next(iter(decision.sides.values()))
-    return Envelope(
-        id=event_id,
-        source=CONSOLE_SOURCE,
-        type=trigger.name,
-        subject=Ref.parse(about).id,
-        time=timestamp(now),
-        appaccount=decision.context.accounts[trigger.app],
-        connection=decision.context.connection,
-        aggregate=about,
-        data=msgspec.Raw(decision.context.by.body(request).model_dump_json().encode()),
+    context = decision.context
+    return event_about(
+        about,
+        trigger.name,
+        context.by.body(request),
+        context.connection,
+        app_account=context.accounts[trigger.app],
+        event_id=event_id,
+        now=now,
     )
 
 
@@ -60,11 +58,7 @@ async def ask(state: State, decide: Callable[[Session, Wanted], Decision], wante
             return decide(session, wanted)
 
     decision = await asyncio.to_thread(read)
-    event = event_of(decision, f"req_{uuid.uuid4().hex}", datetime.now(UTC))
-    place = await state.writer.append(
-        state.topics.events(noun_of(event.type)), event.aggregate, envelopes.encode(event)
-    )
-    return asked.LinkAsked(run=run_id(decision.context.link, event.appaccount, event.id, str(place)), event=event.id)
+    return await append(state, event_of(decision, new_id(), datetime.now(UTC)), decision.context.link)
 
 
 @router.post(
@@ -84,7 +78,7 @@ async def retry(state: StateDep, run_id: str) -> asked.RecheckRequest:
         return found
 
     run = await asyncio.to_thread(read)
-    event = recheck_requested(run.aggregate, f"req_{uuid.uuid4().hex}", run.connection, datetime.now(UTC))
+    event = recheck_requested(run.aggregate, new_id(), run.connection, datetime.now(UTC))
     await state.writer.append(state.topics.events(relations.noun_of_run(run)), event.aggregate, envelopes.encode(event))
     return asked.RecheckRequest(run=run.id, event=event.id)
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Depends, Query
 from pydantic import ConfigDict, Field
 from shared.connections import Connection, FlowLink
-from shared.domains import TRIGGERS, noun_of
+from shared.domains import TRIGGERS
+from shared.domains.plans import PRODUCT
 from shared.domains.plans.flows import PLAN_TO_LINK
 from shared.domains.plans.progress import STATES, known_of
 from shared.domains.plans.togai import Offer, offer_id
-from shared.events import envelope as envelopes
-from shared.events.envelope import Envelope, timestamp
-from shared.identity import CONSOLE_SOURCE, Ref, is_id, run_id
+from shared.identity import Ref, is_id
 from shared.model import Model
 from shared.settings import Settings
 from sqlmodel import Session
@@ -29,9 +25,11 @@ from console.api.links_of_flow import enabled_link
 from console.api.paging import next_cursor
 from console.api.plan_items import PlanDetail, PlanItem, PlanPage, item_fields
 from console.api.records import PlaceDep
+from console.api.requests import append, event_about
 from console.api.state import SessionDep, State, StateDep, stamp
 from console.portal import tokens
 from console.projection import plans, queries
+from console.projection.of_noun import pair_of, refs_of
 
 router = APIRouter(
     prefix="/api", tags=["plans"], responses={code: {"model": ErrorBody} for code in (400, 404, 409, 503)}
@@ -82,7 +80,7 @@ def show_plan(state: StateDep, session: SessionDep, plan: str) -> PlanDetail:
 def plan_detail(session: Session, plan: str, settings: Settings | None = None) -> PlanDetail:
     """Everything that is known of a plan; with the settings, the page of each open offer. Raises Unknown, NotNow."""
     ref = plan_ref(session, plan)
-    pair, known = plans.pair_of(session, ref), known_of(ref, plans.runs_of(session, ref))
+    pair, known = pair_of(session, PRODUCT, ref), known_of(ref, plans.runs_of(session, ref))
     more = {
         "description": known.description,
         "mapping": pair.id if pair else None,
@@ -97,7 +95,7 @@ def plan_detail(session: Session, plan: str, settings: Settings | None = None) -
 
 def plan_ref(session: Session, text: str) -> str:
     """The full ref of Togai's plan to which an id leads. Raises Unknown, NotNow."""
-    found = sorted(plans.refs_of(session, text))
+    found = sorted(refs_of(session, "plan", PRODUCT, text))
     if len(found) == 1:
         return found[0]
     if not found:
@@ -119,20 +117,8 @@ async def offer(state: StateDep, plan: str, body: OfferBody) -> asked.LinkAsked:
         flow_link=body.flow_link,
     )
     aggregate = Ref(connection.app_account, "offer", offer_id(wanted.plan_id, wanted.account_id))
-    event = Envelope(
-        id=f"req_{uuid.uuid4().hex}",
-        source=CONSOLE_SOURCE,
-        type=PLAN_TO_LINK.trigger,
-        subject=aggregate.id,
-        time=timestamp(datetime.now(UTC)),
-        appaccount=connection.app_account,
-        connection=connection.id,
-        aggregate=str(aggregate),
-        data=msgspec.Raw(wanted.model_dump_json().encode()),
-    )
-    topic = state.topics.events(noun_of(event.type))
-    place = await state.writer.append(topic, event.aggregate, envelopes.encode(event))
-    return asked.LinkAsked(run=run_id(link.id, event.appaccount, event.id, str(place)), event=event.id)
+    event = event_about(str(aggregate), PLAN_TO_LINK.trigger, wanted, connection.id)
+    return await append(state, event, link.id)
 
 
 def _who_does_it(state: State, named: str) -> tuple[FlowLink, Connection]:

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from shared.connections import portal_keys
-from shared.domains import noun_of
 from shared.domains.plans.sessions import ACTION, TRIGGER, SessionRequest
-from shared.events import envelope as envelopes
-from shared.events.envelope import Envelope, timestamp
 from shared.flows.runs import Run
-from shared.identity import CONSOLE_SOURCE, Ref, run_id
+from shared.identity import Ref
 from shared.sealed_texts import CHECKOUT_SECRETS, TextSeal
 from sqlmodel import Session
 
 from console.api.errors import error_body
+from console.api.requests import append, event_about
 from console.api.state import State, StateDep
 from console.portal import offers
 from console.portal.offers import Shown
@@ -165,19 +160,5 @@ async def ask(request: Request, state: StateDep, token: str) -> Response:
     plan, account = offers.sides(offer)
     link = shown.till.link
     wanted = SessionRequest(plan_id=plan, account_id=account, flow_link=link.id, return_url=back)
-    event = Envelope(
-        id=f"req_{uuid.uuid4().hex}",
-        source=CONSOLE_SOURCE,
-        type=TRIGGER.name,
-        subject=offer.id,
-        time=timestamp(datetime.now(UTC)),
-        appaccount=offer.account,
-        connection=link.connections[TRIGGER.app],
-        aggregate=str(offer),
-        data=msgspec.Raw(wanted.model_dump_json().encode()),
-    )
-    place = await state.writer.append(
-        state.topics.events(noun_of(event.type)), event.aggregate, envelopes.encode(event)
-    )
-    run = run_id(link.id, event.appaccount, event.id, str(place))
-    return JSONResponse({"run": run}, 202, headers=HEADERS)
+    asked = await append(state, event_about(str(offer), TRIGGER.name, wanted, link.connections[TRIGGER.app]), link.id)
+    return JSONResponse({"run": asked.run}, 202, headers=HEADERS)

@@ -8,11 +8,11 @@ from shared.domains.progress import Progress
 from shared.flows import runs
 from shared.linking import mappings
 from shared.linking.mappings import Mapping
-from sqlalchemy import ColumnElement, and_, not_, select, tuple_
-from sqlalchemy.orm import aliased
+from sqlalchemy import and_, select, tuple_
 from sqlmodel import Session, col
 
-from console.projection.queries import Search, found_by
+from console.projection.of_noun import is_newest, refs_of
+from console.projection.queries import Search
 from console.projection.run_progress import progress_of
 from console.projection.tables import MappingRow, RunRow
 
@@ -28,35 +28,16 @@ def holds(session: Session) -> dict[str, Mapping]:
     return {mapping.source: mapping for mapping in found}
 
 
-def pair_of(session: Session, ref: str) -> Mapping | None:
-    """The link of an invoice."""
-    row = MappingRow
-    query = select(row).where(
-        col(row.relation) == INVOICE.name, col(row.state).in_(("linked", "deleted")), found_by(session, row, ref)
-    )
-    found = session.scalars(query.limit(1)).first()
-    return mappings.decode(found.record) if found else None
-
-
-def refs_of(session: Session, text: str) -> set[str]:
-    """The full refs of Togai's invoices to which any id leads: of either side, of a run, an event or an account."""
-    row = RunRow
-    query = select(col(row.invoice)).where(col(row.invoice) != "", found_by(session, row, text)).distinct()
-    found = {str(ref) for ref in session.scalars(query)}
-    pairs = select(MappingRow).where(col(MappingRow.relation) == INVOICE.name, found_by(session, MappingRow, text))
-    return found | {mappings.decode(one.record).source for one in session.scalars(pairs)}
-
-
 def page(session: Session, search: Search) -> tuple[list[Known], tuple[str, str] | None]:
     """Invoices, the last changed first, and where the next page goes on. `search.equal` may name `state`, `account`."""
     row, held = RunRow, holds(session)
-    query = select(row).where(col(row.invoice) != "", _is_newest())
+    query = select(row).where(col(row.invoice) != "", is_newest("invoice"))
     query = query.order_by(col(row.invoice_at).desc(), col(row.id).desc()).limit(search.limit + 1)
     if state := search.equal.get("state"):
         is_held = col(row.invoice).in_(held)
         query = query.where(is_held if state == "held" else and_(col(row.invoice_state) == state, ~is_held))
     for text in filter(None, (search.id, search.equal.get("account", ""))):
-        query = query.where(col(row.invoice).in_(refs_of(session, text)))
+        query = query.where(col(row.invoice).in_(refs_of(session, "invoice", INVOICE, text)))
     if search.since:
         query = query.where(col(row.invoice_at) >= search.since)
     if search.after:
@@ -65,13 +46,6 @@ def page(session: Session, search: Search) -> tuple[list[Known], tuple[str, str]
     more = rows[search.limit - 1] if len(rows) > search.limit else None
     shown = [known_of(one.invoice, runs_of(session, one.invoice)) for one in rows[: search.limit]]
     return shown, (more.invoice_at, more.id) if more else None
-
-
-def _is_newest() -> ColumnElement[bool]:
-    """Whether no later run tells of the same invoice."""
-    row, later = RunRow, aliased(RunRow)
-    newer = tuple_(col(later.invoice_at), col(later.id)) > tuple_(col(row.invoice_at), col(row.id))
-    return not_(select(col(later.id)).where(col(later.invoice) == col(row.invoice), newer).exists())
 
 
 def runs_of(session: Session, ref: str) -> list[Progress]:
