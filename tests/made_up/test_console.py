@@ -5,31 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 import typer
-from console.cli import client, links, mappings, runs
+from console.cli import links, mappings, runs
 from shared.domains import views
 
 from tests.made_up.test_seams import post, ref
-from tests.stack.console import Console
+from tests.stack.console import Console, answering
 from tests.stack.in_process import InProcess
 
 
 @pytest.fixture
 def console(tandem: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
     """It answers the commands of this test, too."""
-    made = Console(tandem, tmp_path)
-
-    def call(method: str, path: str, *, params: Any = None, body: Any = None) -> httpx.Response:
-        wanted = {name: value for name, value in (params or {}).items() if value not in ("", None)}
-        return made.ask(method, path, params=wanted, **({"json": body} if body else {}))
-
-    monkeypatch.setattr(client, "call", call)
-    yield made
-    made.close()
+    with answering(tandem, tmp_path, monkeypatch) as made:
+        yield made
 
 
 async def command(app: typer.Typer, *words: str) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
+import pytest
 from console.api.hub import Hub
 from console.api.lag import Lag
 from console.api.state import State, Writer
 from console.app import create_app
+from console.cli import client
 from console.projection.database import Batch, Database
 from console.projection.projector import Projector
 from console.projection.rows import NotShown
@@ -61,3 +65,24 @@ class Console:
     def close(self) -> None:
         self._client.close()
         self._database.close()
+
+
+@contextmanager
+def answering(tandem: InProcess, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
+    """A console that answers the commands of its test, too."""
+    made = Console(tandem, folder)
+
+    def call(method: str, path: str, *, params: Any = None, body: Any = None) -> httpx.Response:
+        wanted = {name: value for name, value in (params or {}).items() if value not in ("", None)}
+        return made.ask(method, path, params=wanted, **({"json": body} if body else {}))
+
+    monkeypatch.setattr(client, "call", call)
+    yield made
+    made.close()
+
+
+async def succeeded(console: Console, method: str, path: str, **what: Any) -> dict[str, Any]:
+    """The answer to a request that is expected to succeed."""
+    answer = await asyncio.to_thread(console.ask, method, path, **what)
+    assert answer.is_success, answer.text
+    return dict(answer.json())

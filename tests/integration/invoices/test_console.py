@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import typer
-from console.cli import client
 from console.cli import invoices as commands
 
 from tests.integration.invoices.conftest import Invoices
-from tests.stack.console import Console
+from tests.stack.console import Console, answering, succeeded
 from tests.stack.in_process import InProcess
 
 Json = dict[str, Any]
@@ -23,27 +21,13 @@ Json = dict[str, Any]
 @pytest.fixture
 def console(tandem: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
     """It answers the commands of this test, too."""
-    made = Console(tandem, tmp_path)
-
-    def call(method: str, path: str, *, params: Any = None, body: Any = None) -> httpx.Response:
-        wanted = {name: value for name, value in (params or {}).items() if value not in ("", None)}
-        return made.ask(method, path, params=wanted, **({"json": body} if body else {}))
-
-    monkeypatch.setattr(client, "call", call)
-    yield made
-    made.close()
-
-
-async def ask(console: Console, method: str, path: str, **what: Any) -> Json:
-    """A request that is expected to succeed."""
-    answer = await asyncio.to_thread(console.ask, method, path, **what)
-    assert answer.is_success, answer.text
-    return dict(answer.json())
+    with answering(tandem, tmp_path, monkeypatch) as made:
+        yield made
 
 
 async def states(console: Console, **params: Any) -> dict[str, str]:
     """The state of each invoice of a list, by Togai's id."""
-    found = await ask(console, "GET", "/api/invoices", params=params)
+    found = await succeeded(console, "GET", "/api/invoices", params=params)
     return {item["id"]: item["state"] for item in found["items"]}
 
 
@@ -102,8 +86,8 @@ async def test_one_invoice_by_any_id(invoices: Invoices, tandem: InProcess, cons
     await tandem.drain()
     invoices.dispute(made["id"])
     await tandem.drain()
-    found = await ask(console, "GET", f"/api/invoices/{invoice}")
-    other = await ask(console, "GET", f"/api/invoices/{made['id']}")
+    found = await succeeded(console, "GET", f"/api/invoices/{invoice}")
+    other = await succeeded(console, "GET", f"/api/invoices/{made['id']}")
 
     assert other == found
     assert (found["id"], found["stripe_id"], found["account"]) == (invoice, made["id"], "acme")
@@ -119,8 +103,8 @@ async def test_one_invoice_by_any_id(invoices: Invoices, tandem: InProcess, cons
 async def test_lists_page_and_are_narrowed(invoices: Invoices, tandem: InProcess, console: Console) -> None:
     """By account, by any id, page by page; the last changed stands first."""
     made = [await invoices.generated("50") for _ in range(3)]
-    first = await ask(console, "GET", "/api/invoices", params={"limit": 2})
-    rest = await ask(console, "GET", "/api/invoices", params={"limit": 2, "cursor": first["next_cursor"]})
+    first = await succeeded(console, "GET", "/api/invoices", params={"limit": 2})
+    rest = await succeeded(console, "GET", "/api/invoices", params={"limit": 2, "cursor": first["next_cursor"]})
     stripe = invoices.stripe()[0]["id"]
 
     assert [item["id"] for item in [*first["items"], *rest["items"]]] == made[::-1]
@@ -133,13 +117,13 @@ async def test_lists_page_and_are_narrowed(invoices: Invoices, tandem: InProcess
 async def test_held_and_released_by_the_api(invoices: Invoices, tandem: InProcess, console: Console) -> None:
     """Before anything ran for it, by Togai's own id; the reason is kept, and shown."""
     invoice = invoices.generate("50")
-    await ask(console, "POST", f"/api/invoices/{invoice}/hold", json={"reason": "a wrong meter"})
+    await succeeded(console, "POST", f"/api/invoices/{invoice}/hold", json={"reason": "a wrong meter"})
     await tandem.drain()
     await invoices.bring(invoice)
-    found, before = await ask(console, "GET", f"/api/invoices/{invoice}"), invoices.stripe()
-    await ask(console, "POST", f"/api/invoices/{invoice}/release", json={"reason": "corrected"})
+    found, before = await succeeded(console, "GET", f"/api/invoices/{invoice}"), invoices.stripe()
+    await succeeded(console, "POST", f"/api/invoices/{invoice}/release", json={"reason": "corrected"})
     await tandem.drain()
-    after = await ask(console, "GET", f"/api/invoices/{invoices.stripe()[0]['id']}")
+    after = await succeeded(console, "GET", f"/api/invoices/{invoices.stripe()[0]['id']}")
 
     [decided] = [run.id for run in tandem.runs(event_type="decision_requested") if run.state == "succeeded"][:1]
     assert (found["state"], found["held"]["reason"], found["held"]["run"]) == ("held", "a wrong meter", decided)

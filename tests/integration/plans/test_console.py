@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import typer
-from console.cli import client
 from console.cli import plans as commands
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.integration.plans.test_catalog import whole
-from tests.stack.console import Console
+from tests.stack.console import Console, answering, succeeded
 from tests.stack.in_process import InProcess
 
 Json = dict[str, Any]
@@ -24,22 +22,13 @@ Json = dict[str, Any]
 @pytest.fixture
 def console(tandem: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
     """It answers the commands of this test, too."""
-    made = Console(tandem, tmp_path)
-
-    def call(method: str, path: str, *, params: Any = None, body: Any = None) -> httpx.Response:
-        wanted = {name: value for name, value in (params or {}).items() if value not in ("", None)}
-        return made.ask(method, path, params=wanted, **({"json": body} if body else {}))
-
-    monkeypatch.setattr(client, "call", call)
-    yield made
-    made.close()
+    with answering(tandem, tmp_path, monkeypatch) as made:
+        yield made
 
 
 async def ask(console: Console, path: str, **params: Any) -> Json:
     """A request that is expected to succeed."""
-    answer = await asyncio.to_thread(console.ask, "GET", path, params=params)
-    assert answer.is_success, answer.text
-    return dict(answer.json())
+    return await succeeded(console, "GET", path, params=params)
 
 
 async def command(*words: str) -> None:
