@@ -24,7 +24,7 @@ def shop(app: Inside) -> Shop:
     return Shop(app)
 
 
-def begun(shop: Shop, **more: Any) -> dict[str, Any]:
+def started(shop: Shop, **more: Any) -> dict[str, Any]:
     price = shop.price(recurring={"interval": "week"})
     return shop.post("subscriptions", customer=shop.customer(), items=[{"price": price["id"]}], **more)
 
@@ -35,7 +35,7 @@ def put(shop: Shop, subscription: str, **changes: Any) -> None:
 
 def test_the_period_is_that_of_the_items(shop: Shop) -> None:
     """The subscription itself tells none, since basil."""
-    found = begun(shop)
+    found = started(shop)
     [item] = found["items"]["data"]
     assert "current_period_end" not in found
     assert item["current_period_end"] - item["current_period_start"] == 7 * 86_400
@@ -43,7 +43,7 @@ def test_the_period_is_that_of_the_items(shop: Shop) -> None:
 
 def test_it_ends_with_its_period_and_may_go_on_before(shop: Shop) -> None:
     """Nothing changes twice; once ended it cannot be changed."""
-    before, found = len(shop.types()), begun(shop)
+    before, found = len(shop.types()), started(shop)
     end = found["items"]["data"][0]["current_period_end"]
     ends = shop.post(f"subscriptions/{found['id']}", cancel_at_period_end=True)
     shop.post(f"subscriptions/{found['id']}", cancel_at_period_end=True)
@@ -66,7 +66,7 @@ def test_it_ends_with_its_period_and_may_go_on_before(shop: Shop) -> None:
 
 def test_a_pause_and_metadata(shop: Shop) -> None:
     """A pause of the collection leaves the status as it is; an empty one ends it."""
-    found = begun(shop)
+    found = started(shop)
     paused = shop.post(f"subscriptions/{found['id']}", pause_collection={"behavior": "void"}, metadata={"a": "1"})
     again = shop.post(f"subscriptions/{found['id']}", pause_collection="")
 
@@ -77,7 +77,7 @@ def test_a_pause_and_metadata(shop: Shop) -> None:
 @pytest.mark.parametrize("changes", [{"status": "past_due"}, {"discounted": True}, {"period_end": 1_900_000_000}])
 def test_what_becomes_of_one_without_a_call(shop: Shop, changes: dict[str, Any]) -> None:
     """By control; every state is valid by Stripe's schema, and an event tells of it."""
-    found = begun(shop)
+    found = started(shop)
     put(shop, found["id"], **changes)
     shown = shop.get(f"subscriptions/{found['id']}")
 
@@ -87,4 +87,4 @@ def test_what_becomes_of_one_without_a_call(shop: Shop, changes: dict[str, Any])
 
 def test_what_the_sandbox_cannot_change_is_refused(shop: Shop) -> None:
     """To pass it over would look like success."""
-    assert shop.error("POST", f"subscriptions/{begun(shop)['id']}", description="x")["param"] == "description"
+    assert shop.error("POST", f"subscriptions/{started(shop)['id']}", description="x")["param"] == "description"

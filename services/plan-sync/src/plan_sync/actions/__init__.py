@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from shared.runtime.actions import Implementation
 
-from plan_sync.actions import catalog, checkouts, payment_links, plans, products, sessions
+from plan_sync.actions import catalog, checkouts, payment_links, plans, products, sessions, subscriptions
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "togai.price_plan.read": plans.read,
@@ -22,4 +22,8 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "stripe.payment_link.create": payment_links.create,
     "stripe.payment_link.deactivate": sessions.close_others,
     "stripe.checkout_session.create": sessions.create,
+    "stripe.subscription.read": subscriptions.read,
+    "togai.price_plan.follow_subscription": subscriptions.follow,
+    "togai.price_plan.follows": subscriptions.follows,
+    "stripe.subscription.end_with_period": subscriptions.end_with_period,
 }

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 from shared.apps.togai.client import TogaiApp
 from shared.domains.plans import ATTACHED, CHECKOUT, OFFER
 from shared.domains.plans.prices import PlanPrice
+from shared.domains.plans.subscriptions import SUBSCRIBED
 from shared.domains.plans.togai import FIRST_PAYMENT, SUBSCRIPTION, Offer, OfferRead, PlanFacts, offer_id
-from shared.errors import NotFound, Waiting
+from shared.errors import NotFound, NotReady, Waiting
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 
@@ -106,6 +107,12 @@ async def _check_attached(context: Context, client: TogaiApp, offer: OfferRead, 
     schedule = context.ref("togai", "schedule", offer.schedule_id)
     if context.claims_of(ATTACHED.name).index.holders_of(schedule):
         why = f"Tandem attached price plan {offer.plan_id} to account {offer.account_id}: it was paid"
+        raise Ended("skipped", why, (ref, schedule))
+    imported = context.claims_of(SUBSCRIBED.name).index
+    if imported.open_under(ref):
+        raise NotReady(f"a subscription is being imported as {ref}: looking again", code="claimed")
+    if imported.holders_of(schedule):
+        why = f"Tandem attached price plan {offer.plan_id} to account {offer.account_id} in place of a subscription"
         raise Ended("skipped", why, (ref, schedule))
     schedules = await client.pricing_schedules(offer.account_id)
     if not any(str(one.get("id")) == offer.schedule_id for one in schedules):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from shared.domains.model import Domain, Kind, Relation, View
-from shared.domains.plans import sessions, stripe, togai
+from shared.domains.plans import sessions, stripe, subscriptions, togai
 from shared.domains.plans.flows import FLOWS
+from shared.domains.plans.subscriptions import SUBSCRIBED
 
 PRODUCT = Relation("product", source=Kind("togai", "price_plan"), target=Kind("stripe", "product"))
 """A plan and the product that represents it."""
@@ -35,9 +36,10 @@ OFFERS = View(
 DOMAIN = Domain(
     noun="plan",
     service="plan-sync",
-    triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, sessions.TRIGGER),
-    actions=(*togai.ACTIONS, *stripe.ACTIONS, sessions.ACTION),
-    flows=(*FLOWS, sessions.FLOW),
-    relations=(PRODUCT, PRICE, METER, OFFER, CHECKOUT, ATTACHED, CHECKOUT_PAYMENT),
+    triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, sessions.TRIGGER, *subscriptions.TRIGGERS),
+    actions=(*togai.ACTIONS, *stripe.ACTIONS, sessions.ACTION, *subscriptions.ACTIONS),
+    flows=(*FLOWS, sessions.FLOW, subscriptions.IMPORT_FLOW, subscriptions.END_FLOW),
+    relations=(PRODUCT, PRICE, METER, OFFER, CHECKOUT, ATTACHED, CHECKOUT_PAYMENT, SUBSCRIBED),
     views=(OFFERS,),
+    imports=(subscriptions.IMPORT, subscriptions.IMPORT_ENDS),
 )

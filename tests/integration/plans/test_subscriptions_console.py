@@ -1,0 +1,95 @@
+"""Subscriptions imported from the console: preview, report, and the second step that a person confirms."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.plans.conftest import Plans
+from tests.integration.plans.test_subscriptions import Shop
+from tests.stack.console import Console
+from tests.stack.imports import run_imports
+from tests.stack.in_process import InProcess
+
+
+@pytest.fixture
+def console(tandem: InProcess, tmp_path: Path) -> Iterator[Console]:
+    made = Console(tandem, tmp_path)
+    yield made
+    made.close()
+
+
+async def post(console: Console, path: str, status: int = 202, **body: Any) -> dict[str, Any]:
+    answer = await asyncio.to_thread(console.ask, "POST", path, json=body)
+    assert answer.status_code == status, answer.text
+    return dict(answer.json())
+
+
+async def asked(tandem: InProcess, console: Console, path: str = "/api/imports", **body: Any) -> dict[str, Any]:
+    """An import that a person asks for, when it has ended."""
+    made = await post(console, path, **body)
+    await run_imports(tandem)
+    return dict((await asyncio.to_thread(console.ask, "GET", f"/api/imports/{made['id']}")).json())
+
+
+async def rows(console: Console, import_id: str) -> dict[str, dict[str, str]]:
+    answer = await asyncio.to_thread(console.ask, "GET", f"/api/imports/{import_id}/report")
+    return {row["id"]: row for row in csv.DictReader(io.StringIO(answer.text, newline=""))}
+
+
+async def test_an_import_of_subscriptions(tandem: InProcess, plans: Plans, console: Console) -> None:
+    """Canceled ones are listed too; what is left out stands in the report, and a second import writes nothing."""
+    shop = Shop(plans)
+    _, price = await shop.price()
+    good, trial, gone = shop.begin(price), shop.begin(price, trial_period_days="14"), shop.begin(price)
+    tandem.call("stripe", "DELETE", f"/v1/subscriptions/{gone}")
+    payload = {"billing": "togai"}
+    preview = await asked(tandem, console, kind="subscriptions", payload=payload | {"dry_run": True})
+    unchanged = plans.schedules()
+    found = await asked(tandem, console, kind="subscriptions", payload=payload)
+    report, writes = await rows(console, found["id"]), tandem.writes()
+    again = await asked(tandem, console, kind="subscriptions", payload=payload)
+
+    assert (preview["new"], preview["conflicts"], unchanged) == (1, 2, [])
+    assert (found["state"], found["listed"], found["linked"], found["left_out"]) == ("done", 3, 1, 2)
+    assert found["options"] == {"billing": "togai"}
+    assert {name: row["conflict"] for name, row in report.items()} == {trial: "trialing", gone: "not_running"}
+    assert report[trial]["what_to_do"].startswith("wait until its trial has ended")
+    assert (again["already"], tandem.writes()) == (1, writes)
+    assert shop.shown(good)["cancel_at_period_end"] is False
+
+
+async def test_the_second_step_is_confirmed(tandem: InProcess, plans: Plans, console: Console) -> None:
+    """Without that it is a preview, or refused; it names none of what Stripe bills on."""
+    shop = Shop(plans)
+    _, price = await shop.price()
+    subscription = shop.begin(price)
+    kept = await asked(tandem, console, kind="subscriptions")
+    refused = await post(console, f"/api/imports/{kept['id']}/end", 409, confirmed=True)
+    found = await asked(tandem, console, kind="subscriptions", payload={"billing": "togai"})
+    unconfirmed = await post(console, f"/api/imports/{found['id']}/end", 400)
+    page = await asyncio.to_thread(console.ask, "POST", f"/imports/{found['id']}/end", headers={"Accept": "text/html"})
+    await run_imports(tandem)
+    shown = await asyncio.to_thread(console.ask, "GET", "/imports", headers={"Accept": "text/html"})
+    before = shop.shown(subscription)["cancel_at_period_end"]
+    done = await asked(tandem, console, f"/api/imports/{found['id']}/end", confirmed=True)
+
+    assert "tandem import subscriptions --billing togai" in refused["error"]["what_to_do"]
+    assert "Stripe stops billing" in unconfirmed["error"]["message"]
+    assert (page.status_code, before) == (200, False)
+    assert 'name="confirmed"' in shown.text
+    assert (done["kind"], done["linked"]) == ("subscription-ends", 1)
+    assert shop.shown(subscription)["cancel_at_period_end"] is True
+
+
+async def test_who_bills_is_chosen_of_subscriptions_alone(console: Console) -> None:
+    """An import of customers has no such choice."""
+    refused = await post(console, "/api/imports", 400, kind="customers", payload={"billing": "togai"})
+
+    assert "billing" in refused["error"]["message"]
