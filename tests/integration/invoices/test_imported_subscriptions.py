@@ -36,7 +36,7 @@ async def test_an_invoice_waits_while_stripe_bills(
 ) -> None:
     """Whoever is to bill: as long as the subscription runs, Togai's invoice of its plan is not collected."""
     plan, price = await shop.price()
-    subscription = shop.begin(price)
+    subscription = shop.started(price)
     await imported(tandem, "subscriptions", subscription, billing=billing)
     await imported(tandem, "subscription-ends", subscription)
     invoice = await invoices.generated("49", price_plan=plan)

@@ -32,7 +32,7 @@ class Shop:
         [customer] = self.tandem.customers()
         return str(customer["id"])
 
-    def begin(self, *prices: str, customer: str = "", **more: str) -> str:
+    def started(self, *prices: str, customer: str = "", **more: str) -> str:
         data = {"customer": customer or self.customer()} | more
         data |= {f"items[{n}][price]": price for n, price in enumerate(prices)}
         return str(self.tandem.call("stripe", "POST", "/v1/subscriptions", data=data)["id"])
@@ -70,7 +70,7 @@ def one(runs: dict[str, Run]) -> Run:
 async def test_a_subscription_becomes_a_plan_from_its_periods_end_on(plans: Plans, shop: Shop) -> None:
     """A preview writes nothing, the import attaches once, a second one writes nothing."""
     plan, price = await shop.price()
-    subscription = shop.begin(price)
+    subscription = shop.started(price)
     writes = plans.tandem.writes()
     judged = one(await imported(plans.tandem, "subscriptions", subscription, dry_run=True))
     after_preview = plans.tandem.writes()
@@ -93,21 +93,21 @@ async def left_out(shop: Shop, case: str) -> str:
     plan, price = await shop.price()
     if case == "unlinked":
         stranger = shop.tandem.customer(email="")
-        return shop.begin(price, customer=stranger)
+        return shop.started(price, customer=stranger)
     if case == "unmapped":
         product = shop.tandem.call("stripe", "POST", "/v1/products", data={"name": "Own"})["id"]
         data = {"product": product, "currency": "usd", "unit_amount": "500", "recurring[interval]": "month"}
-        return shop.begin(str(shop.tandem.call("stripe", "POST", "/v1/prices", data=data)["id"]))
+        return shop.started(str(shop.tandem.call("stripe", "POST", "/v1/prices", data=data)["id"]))
     if case == "two_plans":
-        return shop.begin(price, (await shop.price("Other"))[1])
+        return shop.started(price, (await shop.price("Other"))[1])
     if case == "twin":
-        await imported(shop.tandem, "subscriptions", shop.begin(price))
+        await imported(shop.tandem, "subscriptions", shop.started(price))
     if case == "other_plan":
         other, today = shop.plans.plan("Other"), datetime.now(UTC).date().isoformat()
         body = {"mode": "ASSOCIATE", "pricePlanId": other, "effectiveFrom": today, "effectiveUntil": "9999-01-01"}
         shop.tandem.call("togai", "POST", f"/accounts/{ACCOUNT}/price_plans", json=body)
     more = {"trialing": {"trial_period_days": "14"}, "quantity": {"items[0][quantity]": "3"}}.get(case, {})
-    found = shop.begin(price, **more)
+    found = shop.started(price, **more)
     if case == "paused":
         shop.change(found, **{"pause_collection[behavior]": "void"})
     if case == "ending":
@@ -143,7 +143,7 @@ async def test_what_no_plan_can_follow_is_left_out(case: str, plans: Plans, shop
 async def test_togai_bills_from_then_on_if_it_is_so_chosen(plans: Plans, shop: Shop) -> None:
     """In a second step alone, once: each subscription then ends on the day on which the plan begins."""
     _, price = await shop.price()
-    subscription = shop.begin(price)
+    subscription = shop.started(price)
     early = one(await imported(plans.tandem, "subscription-ends", subscription))
     await imported(plans.tandem, "subscriptions", subscription, billing="togai")
     before = shop.shown(subscription)["cancel_at_period_end"]
@@ -162,7 +162,7 @@ async def test_togai_bills_from_then_on_if_it_is_so_chosen(plans: Plans, shop: S
 async def test_what_stripe_bills_on_does_not_end(plans: Plans, shop: Shop) -> None:
     """Until a person chooses otherwise: importing it again with that choice attaches nothing more."""
     _, price = await shop.price()
-    subscription = shop.begin(price)
+    subscription = shop.started(price)
     await imported(plans.tandem, "subscriptions", subscription)
     kept = one(await imported(plans.tandem, "subscription-ends", subscription))
     await imported(plans.tandem, "subscriptions", subscription, billing="togai")
@@ -177,7 +177,7 @@ async def test_what_stripe_bills_on_does_not_end(plans: Plans, shop: Shop) -> No
 async def test_none_ends_while_nobody_or_both_would_bill(case: str, plans: Plans, shop: Shop) -> None:
     """One that was renewed since, and one whose plan a person took off again."""
     _, price = await shop.price()
-    subscription = shop.begin(price)
+    subscription = shop.started(price)
     await imported(plans.tandem, "subscriptions", subscription, billing="togai")
     if case == "renewed":
         shop.put(subscription, period_end=int((datetime.now(UTC) + timedelta(days=70)).timestamp()))
@@ -194,7 +194,7 @@ async def test_none_ends_while_nobody_or_both_would_bill(case: str, plans: Plans
 async def test_a_worker_that_dies_attaches_once(plans: Plans, shop: Shop) -> None:
     """Right before the call, and after it: the next one finds what was done."""
     _, price = await shop.price()
-    subscription = shop.begin(price)
+    subscription = shop.started(price)
 
     async def die() -> None:
         raise KeyboardInterrupt
@@ -214,7 +214,7 @@ async def test_the_poller_of_schedules_sells_nothing_imported(plans: Plans, shop
     _, price = await shop.price()
     polled = Polled(plans.tandem)
     await polled.poll()
-    await imported(plans.tandem, "subscriptions", shop.begin(price))
+    await imported(plans.tandem, "subscriptions", shop.started(price))
     await polled.poll(2)
 
     assert plans.links() == []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from shared.runtime.actions import Implementation
 
-from plan_sync.actions import catalog, checkouts, payment_links, plans, products, sessions, subscriptions
+from plan_sync.actions import catalog, checkouts, payment_links, plans, price_links, products, sessions, subscriptions
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "togai.price_plan.read": plans.read,
@@ -22,6 +22,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "stripe.payment_link.create": payment_links.create,
     "stripe.payment_link.deactivate": sessions.close_others,
     "stripe.checkout_session.create": sessions.create,
+    "stripe.price.change_link": price_links.change_link,
     "stripe.subscription.read": subscriptions.read,
     "togai.price_plan.follow_subscription": subscriptions.follow,
     "togai.price_plan.follows": subscriptions.follows,

@@ -209,7 +209,7 @@ IMPORT = ImportKind(
         ),
         _left_out("ending", "it ends with its period already, or a schedule changes it", "let it go on in Stripe"),
         _left_out("unlinked", "its customer is no account in Togai", "`tandem import customers`"),
-        _left_out("unmapped", "one of its prices is none of a plan", "sell it by a price that Tandem made of a plan"),
+        _left_out("unmapped", "one of its prices is none of a plan", "`tandem prices link PLAN:NAME PRICE`"),
         _left_out("two_plans", "its prices belong to several plans", "part it into one subscription for each plan"),
         _left_out("quantity", "it asks for another quantity than one", "let the plan say how much, or import by hand"),
         _left_out("twin", "another subscription of its account is the same plan", "end one of the two in Stripe"),
