@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -22,13 +22,14 @@ from shared.domains.plans.subscriptions import (
     SubscriptionNamed,
 )
 from shared.domains.plans.togai import SEPARATOR, offer_id
-from shared.errors import Conflict, NotFound, Rejected, Unavailable, Waiting
+from shared.errors import Conflict, NotFound, Waiting
 from shared.identity import Ref
 from shared.linking.dry_run import end_if_dry
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
+from plan_sync.actions.schedules import associated, holding
 from plan_sync.decide import covers, other_plan, period_end, why_not_imported
 
 SUBSCRIPTIONS = "/v1/subscriptions"
@@ -113,29 +114,13 @@ class _Schedule(Creation[Json]):
         self._wanted = wanted
         self._first = date.fromisoformat(wanted.since)
 
-    @property
-    def _days(self) -> tuple[date, date]:
-        return self._first, self._first + timedelta(days=1)
-
     async def send(self, body: Json, key: str) -> Json:
-        if found := await self.find(0):
-            return found
-        for day in self._days:
-            try:
-                await self._client.associate(self._wanted.account_id, self._wanted.plan_id, day.isoformat())
-                break
-            except Rejected:
-                if day != self._first:
-                    raise
-        found = await self.find(0)
-        if found is None:
-            raise Unavailable(f"Togai shows no schedule of {self._wanted.plan_id} for {self._wanted.account_id} yet")
-        return found
+        wanted = self._wanted
+        return await self.find(0) or await associated(self._client, wanted.account_id, wanted.plan_id, self._first)
 
     async def find(self, since: int) -> Json | None:
         schedules = await self._client.pricing_schedules(self._wanted.account_id)
-        own = [one for one in schedules if one.get("pricePlanId") == self._wanted.plan_id]
-        return next((one for day in self._days for one in own if covers(one, day.isoformat())), None)
+        return holding(schedules, self._wanted.plan_id, self._first)
 
 
 async def follow(context: Context, wanted: SubscriptionFacts) -> Result:

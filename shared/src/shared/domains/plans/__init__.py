@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.model import ByHand, Domain, Kind, Relation, View
-from shared.domains.plans import by_hand, sessions, stripe, subscriptions, togai
+from shared.domains.plans import by_hand, plain, sessions, stripe, subscriptions, togai
 from shared.domains.plans.flows import FLOWS
 from shared.domains.plans.subscriptions import SUBSCRIBED
 
@@ -51,7 +51,14 @@ DOMAIN = Domain(
     noun="plan",
     service="plan-sync",
     triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, sessions.TRIGGER, *subscriptions.TRIGGERS, by_hand.REQUESTED),
-    actions=(*togai.ACTIONS, *stripe.ACTIONS, sessions.ACTION, *subscriptions.ACTIONS, by_hand.CHANGE_LINK),
+    actions=(
+        *togai.ACTIONS,
+        *stripe.ACTIONS,
+        sessions.ACTION,
+        *subscriptions.ACTIONS,
+        by_hand.CHANGE_LINK,
+        *plain.ACTIONS,
+    ),
     flows=(*FLOWS, sessions.FLOW, subscriptions.IMPORT_FLOW, subscriptions.END_FLOW, by_hand.PRICES_BY_HAND),
     relations=(PRODUCT, PRICE, METER, OFFER, CHECKOUT, ATTACHED, CHECKOUT_PAYMENT, SUBSCRIBED),
     views=(OFFERS, PRICES),
