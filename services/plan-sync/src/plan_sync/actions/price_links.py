@@ -39,7 +39,8 @@ async def change_link(context: Context, wanted: PriceLinkChange) -> Result:
             run=context.run.id,
             target=price,
         )
-        pair = await claims.link(held, price, "manual", reason=wanted.reason)
+        also = (context.ref("togai", "price_plan", plan),)
+        pair = await claims.link(held, price, "manual", also=also, reason=wanted.reason)
     await claims.allow(pair, f"linked again by hand: {wanted.reason}")
     done = PriceLinkChanged(mapping=pair.id, plan_id=plan, price_id=wanted.price_id)
     refs.append(context.ref("togai", "price_plan", plan))

@@ -154,7 +154,8 @@ async def follow(context: Context, wanted: SubscriptionFacts) -> Result:
     schedule, how = await create(claims, held, account, _Schedule(client, wanted))
     billing = _chosen(context) or "stripe"
     target = context.ref("togai", "schedule", str(schedule["id"]))
-    also = (context.ref("togai", "account", wanted.account_id), offer)
+    plan = context.ref("togai", "price_plan", wanted.plan_id)
+    also = (context.ref("togai", "account", wanted.account_id), offer, plan)
     since = max(str(schedule["startDate"])[:10], wanted.since)
     pair = await claims.link(held, target, "created", also=also, reason=_reason(billing, since))
     return Result(_attached(context, pair, wanted), True, (how, pair.reason), (*pair.refs, *also))

@@ -26,11 +26,20 @@ RATES = {"live": 100.0, "test": 25.0}
 """Calls per second and account, by mode. Source: docs.stripe.com/rate-limits."""
 
 
-PAGES = {"customer": "customers"}
+PAGES = {
+    "customer": "customers",
+    "product": "products",
+    "price": "prices",
+    "payment_link": "payment-links",
+    "subscription": "subscriptions",
+    "invoice": "invoices",
+    "payment_intent": "payments",
+    "billing.meter": "meters",
+}
 """Where the dashboard shows entities, by their noun."""
 
 
-PREFIXES = {"customer": "cus_"}
+PREFIXES = {"customer": "cus_", "price": "price_", "payment_link": "plink_", "subscription": "sub_"}
 """How the ids of entities begin, by their noun."""
 
 
