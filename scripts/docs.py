@@ -30,6 +30,7 @@ from shared.linking.mappings import Claim
 from shared.linking.mappings import Mapping as MappingRecord
 from shared.linking.pairs import Difference, PairState, Write
 from shared.polls import Poll
+from shared.reads import Reads
 from shared.retries import IN_PLACE, LADDER, LAST_PARKING
 from shared.secret_files import file_variable, secret_fields
 from shared.settings import Settings
@@ -204,6 +205,8 @@ def events_page() -> str:
         fields_of(Entity),
         "On the polls topic, keyed by app account and kind.",
         fields_of(Poll),
+        "On the reads topic, keyed by app account.",
+        fields_of(Reads),
         "## State of a pair",
         "On the pair-states topic, keyed by mapping and side.",
         fields_of(PairState),

@@ -14,6 +14,7 @@ from shared.linking.mappings import Claim
 from shared.linking.mappings import Mapping as MappingRecord
 from shared.linking.pairs import Difference, PairState, Write
 from shared.polls import Poll
+from shared.reads import Reads
 
 GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "Accounts": (
@@ -208,7 +209,13 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "newcomer": "of an account: it was made since the organization is ours, and is to have its Stripe customer",
         "names": "the id at the other app that it names: a setting for its account, a Stripe customer in its metadata",
     },
+    Reads: {
+        "app_account": "whose reads",
+        "days": "how often it was read by all processes, by date in UTC, of the last 30 days",
+        "at": "when the record was written",
+    },
     Poll: {
+        "payments": "of a list of events: payments that it showed, by date in UTC, of the last 30 days",
         "app_account": "`app:mode:account` that is asked",
         "kind": "which list",
         "since": "when the app account became ours: what happened before makes no events",
@@ -344,6 +351,7 @@ TOPIC_WORDS: Mapping[str, str] = {
     "dead_letters": "what was given up on, by its id",
     "index": "ids and e-mail addresses of both sides, as the pollers saw them",
     "polls": "how far each poller is",
+    "reads": "how often each app account was read, by day",
     "imports": "what a person asked to import, and how far that is",
     "replays": "which events a person asked to send once more, and how far that is",
     "pair_states": "what both sides of a pair agree on, and what differs",

@@ -242,7 +242,7 @@ def test_refusals_of_ingress_are_listed() -> None:
 
 TOPIC_NAMES = {
     "mappings", "connections", "flows", "flow_links", "runs", "dead_letters", "other", "index", "polls", "pair_states",
-    "key_states", "imports", "replays",
+    "key_states", "imports", "replays", "reads",
 }  # fmt: skip
 TOPICS = Topics(Settings(_env_file=None, topic_prefix=""))
 ASKED = (TOPICS.imports, TOPICS.replays)
@@ -291,7 +291,7 @@ def test_who_writes_and_reads_which_topic() -> None:
     few = set(registry.folds(TOPICS, with_mappings=False, with_index=False))
     read = {
         "ingress": {
-            *registry.folds(TOPICS, with_mappings=False),
+            *registry.folds(TOPICS, with_mappings=False, with_reads=True),
             *event_topics(TOPICS),
             TOPICS.imports,
             TOPICS.replays,

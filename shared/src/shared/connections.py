@@ -40,6 +40,22 @@ class Secrets(msgspec.Struct, kw_only=True, omit_defaults=True):
         return "Secrets(***)"
 
 
+class Limits(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """How fast an app account may be called, as a person set it; 0: as the settings say.
+
+    - `quota`: calls per second that the vendor allows.
+    - `polling_share`: share of them that the pollers use at most.
+    - `background_share`: share that replays, pollers and imports have together while live work waits.
+    """
+
+    quota: float = 0.0
+    polling_share: float = 0.0
+    background_share: float = 0.0
+
+    def __bool__(self) -> bool:
+        return self != Limits()
+
+
 class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One key to one app account. A record keyed by `id`, written by the console and its commands only.
 
@@ -58,6 +74,7 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     verifies: bool | None = None
     title: str = ""
     publishable_key: str = ""
+    limits: Limits = Limits()
     state: ConnectionState = "open"
     changed_at: str = ""
     schemaversion: str = SCHEMA_VERSION

@@ -54,6 +54,10 @@ FALLBACK = Gauge("tandem_fallback_share", "1 while calls wait and nobody grants 
 IMPORT_LEADER = Gauge("tandem_imports_leader", "1 in the one ingress that runs imports")
 LIMIT_LEADER = Gauge("tandem_limits_leader", "1 in the one ingress that grants leases")
 PRESENT_RATE = Gauge("tandem_present_rate", "calls per second that are leased at most now, after 429s", ["app_account"])
+QUOTA_USE = Gauge("tandem_quota_use", "share of the quota that the last minute's calls used", ["app_account"])
+READS = Gauge(
+    "tandem_reads", "reads of the last 30 days, and how many the vendor allows in them", ["app_account", "what"]
+)
 PRESENT_CONCURRENCY = Gauge(
     "tandem_present_concurrency", "calls under way that are leased at most now; 0 is no limit", ["app_account"]
 )

@@ -22,6 +22,7 @@ class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     - `cursor`: where an unfinished pass goes on; `seen`: entities of that pass so far.
     - `complete`: whether a first full pass has ended; `found`: events that no webhook had brought.
     - `reread_at`: when the last days were read once more, for what the vendor lists late.
+    - `payments`: of a list of events, payments that it showed, by date in UTC, of the last 30 days.
     - `lost`: the stretch of time, as `from/to`, whose events nobody lists any more; empty if there never was one.
     """
 
@@ -35,6 +36,7 @@ class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     seen: int = 0
     found: int = 0
     reread_at: str = ""
+    payments: dict[str, int] = {}
     lost: str = ""
     at: str = ""
     schemaversion: str = SCHEMA_VERSION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from console.api.pollers import PollerItem, Pollers, problems
+from console.api.pollers import PollerItem, Pollers, ReadsItem, problems
 
 DAY = 86400.0
 REMEDY = "see the log of ingress and `tandem connections list`"
@@ -43,3 +43,12 @@ def test_that_nothing_is_read_at_all_is_reported() -> None:
 
     assert problems(found, "warning") == ["pollers: Kafka does not answer"]
     assert problems(found, "alarm") == []
+
+
+def test_that_few_reads_are_left_is_reported() -> None:
+    """Before all are used, with what is done about it."""
+    many, few = ReadsItem(app_account="stripe:live:acct_1", used=7999, allowed=10000), "stripe:live:acct_2"
+
+    assert problems(Pollers(reads=[many]), "warning") == []
+    [said] = problems(Pollers(reads=[many, ReadsItem(app_account=few, used=8000, allowed=10000)]), "warning")
+    assert said.startswith("stripe:live:acct_2 was read 8,000 times in 30 days of 10,000")

@@ -116,7 +116,7 @@ def test_a_right_that_lacks_is_named_with_the_flow_links_that_need_it() -> None:
 
 
 def test_every_right_that_a_flow_needs_is_known_by_an_operation() -> None:
-    """So that whoever is refused one hears which flow links lack it."""
+    """So that a refusal of one can say which flow links lack it."""
     known = {f"{words}: {what}" for words in RIGHTS.values() for what in ("read", "write")}
 
     asked = {right for action in ACTIONS.values() for right in action.rights}

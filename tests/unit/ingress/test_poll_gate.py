@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from ingress.polling.gate import PollGate
+from shared.connections import Limits
+from shared.events.topics import Topics
+from shared.ratelimit import SharedLimits
+from shared.ratelimit.quotas import Quotas
 from shared.settings import Settings
 
 from tests.contract.clients.test_gate import STRIPE, TOGAI, JumpingLoop, passes
 from tests.contract.clients.test_gate import loop as loop
+from tests.fakes.polling import connection
+
+SETTINGS = Settings(_env_file=None)
 
 
 def most_within(times: list[float], seconds: float) -> int:
@@ -66,3 +74,13 @@ def test_the_whole_quota_may_be_given(loop: JumpingLoop) -> None:
     times = loop.run_until_complete(passes(gate, TOGAI, 2000))
 
     assert 7.5 <= 2000 / max(times) <= 10
+
+
+def test_a_share_of_a_connections_own(loop: JumpingLoop) -> None:
+    """As soon as a person has set it: the gate goes on by it."""
+    limits = SharedLimits(SETTINGS, Topics(SETTINGS), "w", Quotas(SETTINGS, known := {"con": connection("togai")}))
+    gate = PollGate(SETTINGS, limits)
+    before = gate.calls_in(known["con"].app_account, 600)
+    known["con"] = msgspec.structs.replace(known["con"], limits=Limits(quota=20, polling_share=0.2))
+
+    assert gate.calls_in(known["con"].app_account, 600) == 8 * before

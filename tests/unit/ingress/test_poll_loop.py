@@ -44,10 +44,14 @@ class Driven:
     def __init__(self, *polls: Callable[[], Any]) -> None:
         self.registry, self.clients = Registry(), NoClients()
         self.registry.connections["con_stripe"] = connection("stripe")
-        self.loop = PollLoop(STRIPE, ("stripe-events",), 900, self.registry, self.clients)
+        self.loop = PollLoop(STRIPE, ("stripe-events",), 900, self.registry, self.clients, self.stretched)
+        self.slower = 1.0
         self.polls = list(polls)
         self.waited: list[float] = []
         self.done = asyncio.Event()
+
+    def stretched(self, seconds: float) -> float:
+        return seconds * self.slower
 
     async def poll_once(self, _connection: Connection, _client: None) -> float:
         found = self.polls.pop(0)()
@@ -79,6 +83,15 @@ async def test_failures_are_tried_again_later_and_later() -> None:
     await driven.run()
 
     assert driven.waited == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 1]
+
+
+async def test_where_few_reads_are_left_it_polls_less_often() -> None:
+    """After a poll, of whatever it wants; what failed is tried again as ever."""
+    driven = Driven(lambda: 900, fails(Unavailable("Stripe is away")), lambda: 120)
+    driven.slower = 3.0
+    await driven.run()
+
+    assert driven.waited == [2700, 1, 360]
 
 
 async def test_a_problem_is_logged_once_and_its_end_too() -> None:

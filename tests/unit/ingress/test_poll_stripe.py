@@ -259,3 +259,18 @@ def test_the_window_by_settings(public: str, mode: str, window: Window) -> None:
     settings = Settings(_env_file=None, public_url=public, stripe_api_key="sk_test_x", togai_api_token="t")
 
     assert poll_window(settings, mode) == window
+
+
+async def test_payments_are_counted_once() -> None:
+    """By day, whoever brought their events, however many polls list them: Stripe allows so many reads for each."""
+    account = Account()
+    await account.poll()
+    brought = account.stripe.happen(account.clock() + 1, "charge.succeeded")
+    account.stripe.happen(account.clock() + 2, "charge.succeeded")
+    account.stripe.happen(account.clock() + 3, "charge.failed")
+    await account.webhook(brought)
+    await account.poll(5)
+    account.live()
+    await account.poll(80)
+
+    assert sum(account.position.payments.values()) == 2

@@ -12,7 +12,7 @@ from typing import Any
 from shared.apps import APPS
 from shared.apps.connecting import Wanted
 from shared.apps.model import Access
-from shared.connections import Connection, Secrets, Vault
+from shared.connections import Connection, Limits, Secrets, Vault
 from shared.domains import TRIGGERS
 from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
@@ -69,6 +69,7 @@ async def connect(wanted: Wanted, settings: Settings, vault: Vault, present: Con
         sealed="",
         title=wanted.title or wanted.id,
         publishable_key=present.publishable_key if present else "",
+        limits=present.limits if present else Limits(),
         changed_at=timestamp(datetime.now(UTC)),
     )
     return vault.seal(made, secrets)

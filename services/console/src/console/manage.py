@@ -5,7 +5,7 @@ Records are appended after the vendor and the present records have been asked, s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from shared.runtime.registry import Registry
 from shared.settings import Settings
 
 from console.connect import connect
+from console.connection_options import with_options
 from console.local.probe import require_kafka
 from shared import key_states
 
@@ -115,12 +116,10 @@ async def renew_webhook_token(settings: Settings, connection_id: str, *, finish:
         return renewed
 
 
-async def set_publishable_key(settings: Settings, connection_id: str, key: str) -> Connection:
-    """Tell which key Stripe's script gets on pages that customers see; empty: none. Raises Misconfigured."""
+async def set_options(settings: Settings, connection_id: str, given: Sequence[str]) -> Connection:
+    """Set `name=value` of a connection; an empty value takes a former one away. Raises Misconfigured."""
     async with config_store(settings) as found:
-        connection = found.connection(connection_id)
-        APPS[connection.app].connector.check_publishable(connection, key)
-        changed = msgspec.structs.replace(connection, publishable_key=key, changed_at=_now())
+        changed = with_options(found.connection(connection_id), given, _now())
         await found.keep_connection(changed)
         return changed
 

@@ -15,6 +15,7 @@ from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.private import keep_private
 from shared.ratelimit import SharedLimits
+from shared.ratelimit.quotas import Quotas
 from shared.runtime.registry import Registry
 from shared.setting_values import is_loopback
 from shared.settings import Settings
@@ -24,6 +25,7 @@ from ingress.imports.server import ImportDeps, ImportServer
 from ingress.polling.pollers import Pollers
 from ingress.polling.scheduler import PollDeps
 from ingress.ratelimit.allocator_server import AllocatorServer
+from ingress.ratelimit.read_count import ReadCount
 from ingress.webhooks import WebhookDeps
 from shared import log as logs
 
@@ -35,14 +37,14 @@ log = logs.get_logger(__name__)
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. One process: no worker can outlive it."""
     topics, registry = Topics(settings), Registry()
-    folds = registry.folds(topics, with_mappings=False)
+    folds = registry.folds(topics, with_mappings=False, with_reads=True)
     del folds[topics.index]  # it may be large, and webhooks need none of it: whoever polls reads it apart
-    vault = Vault(encryption_keys(settings))
+    vault, quotas = Vault(encryption_keys(settings)), Quotas(settings, registry.connections)
     async with (
         Log(settings) as kafka,
         Replica(settings, folds) as replica,
-        AllocatorServer(settings, topics) as allocator,
-        SharedLimits(settings, topics, "ingress") as limits,
+        AllocatorServer(settings, topics, quotas, ReadCount(kafka, topics, registry, replica)) as allocator,
+        SharedLimits(settings, topics, "ingress", quotas) as limits,
         ImportServer(ImportDeps(settings, topics, kafka, registry, vault, replica, limits)),
         Pollers(PollDeps(settings, topics, kafka, registry, vault, replica, limits)) as pollers,
     ):

@@ -34,6 +34,7 @@ from shared.kafka.replica import Replica
 from shared.plain import plain
 from shared.private import keep_private, private_folder
 from shared.ratelimit import SharedLimits
+from shared.ratelimit.quotas import Quotas
 from shared.runtime.clients import Clients
 from shared.runtime.registry import Registry
 from shared.settings import Settings
@@ -142,7 +143,8 @@ async def serve(settings: Settings, asked: Asked, stop: asyncio.Event) -> Import
     async with AsyncExitStack() as stack:
         kafka = await stack.enter_async_context(Log(settings))
         replica = await stack.enter_async_context(Replica(settings, folds))
-        limits = await stack.enter_async_context(SharedLimits(settings, topics, "bulk-import"))
+        quotas = Quotas(settings, registry.connections)
+        limits = await stack.enter_async_context(SharedLimits(settings, topics, "bulk-import", quotas))
         await replica.wait_ready()
         gate = gate_of(settings, limits)
         clients = await stack.enter_async_context(Clients(settings, registry, vault, gate, kafka, topics))

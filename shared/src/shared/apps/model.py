@@ -87,6 +87,14 @@ class App(ABC):
     def quota(self, settings: Settings, mode: str) -> Quota:
         """What the vendor allows an account in a mode."""
 
+    def reads_allowed(self, mode: str, payments: int) -> int | None:
+        """How often an account may be read in 30 days in which it took so many payments; None where nobody counts."""
+        return None
+
+    def is_read(self, operation: str) -> bool:
+        """Whether calls of an operation count as reads; empty: a call of which no operation is known."""
+        return False
+
     def most(self, settings: Settings, noun: str) -> int:
         """How many entities of a kind the vendor lets an account have; 0 where there is no limit that is known."""
         return 0

@@ -87,6 +87,7 @@ class Topics:
         self.dead_letters = self._name("tandem.dead-letters")
         self.index = self._name("tandem.index")
         self.polls = self._name("tandem.polls")
+        self.reads = self._name("tandem.reads")
         self.pair_states = self._name("tandem.pair-states")
         self.imports = self._name("tandem.imports")
         self.replays = self._name("tandem.replays")
@@ -132,6 +133,7 @@ class Topics:
                 self.dead_letters,
                 self.index,
                 self.polls,
+                self.reads,
                 self.pair_states,
                 self.imports,
                 self.replays,

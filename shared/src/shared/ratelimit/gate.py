@@ -12,7 +12,7 @@ from aiolimiter import AsyncLimiter
 from shared.errors import RateLimited
 from shared.ratelimit.concurrency import ConcurrencyLimiter
 from shared.ratelimit.lanes import WorkPriority, present_lane
-from shared.ratelimit.quotas import quota_of
+from shared.ratelimit.quotas import Quotas
 from shared.ratelimit.refusals import LONGEST_BACK_OFF, SHARED, is_whole
 from shared.ratelimit.shared_limits import SharedLimits
 from shared.settings import Settings
@@ -34,12 +34,12 @@ class CallGate:
         lane: WorkPriority | None = None,
         before_sending: Callable[[], None] = lambda: None,
     ) -> None:
-        self._settings = settings
+        self._quotas = limits.quotas if limits else Quotas(settings)
         self._before_sending = before_sending
         self._limits = limits
         self._lane = lane
         self._in_flight = limits.in_flight if limits else ConcurrencyLimiter(settings.calls_in_flight)
-        self._limiters: dict[str, AsyncLimiter | None] = {}
+        self._limiters: dict[str, tuple[float, AsyncLimiter | None]] = {}
         self._backed_off_until: dict[tuple[str, str], float] = {}
 
     @asynccontextmanager
@@ -47,7 +47,7 @@ class CallGate:
         """Wait for the account's turn, then hold one of the calls in flight."""
         await self._turn(app_account, operation)
         held: AbstractAsyncContextManager[object] = self._in_flight
-        if self._limits and quota_of(self._settings, app_account).limited:
+        if self._limits and self._quotas.of(app_account).limited:
             lane = self._lane or present_lane.get() or WorkPriority()
             held = self._limits.call(app_account, operation, lane)
         async with held:
@@ -87,11 +87,13 @@ class CallGate:
 
     def _rate(self, app_account: str) -> float:
         """Calls per second by which this process spaces its calls itself; 0 if it does not."""
-        return 0.0 if self._limits else quota_of(self._settings, app_account).rate
+        return 0.0 if self._limits else self._quotas.of(app_account).rate
 
     def _limiter(self, app_account: str) -> AsyncLimiter | None:
-        if app_account not in self._limiters:
-            rate = self._rate(app_account)
+        rate = self._rate(app_account)
+        known, limiter = self._limiters.get(app_account, (-1.0, None))
+        if known != rate:
             # One call per 1/rate seconds: a bucket of `rate` calls would let a burst of twice the rate through.
-            self._limiters[app_account] = AsyncLimiter(1, 1 / rate) if rate else None
-        return self._limiters[app_account]
+            limiter = AsyncLimiter(1, 1 / rate) if rate else None
+            self._limiters[app_account] = rate, limiter
+        return limiter

@@ -18,13 +18,12 @@ from shared import metrics
 from shared.events.topics import Topics
 from shared.kafka.log import client_options
 from shared.log import get_logger
-from shared.ratelimit import quotas
 from shared.ratelimit.concurrency import ConcurrencyLimiter
 from shared.ratelimit.lanes import Lane, WorkPriority
 from shared.ratelimit.lease_client import Key, Lease, LeaseClient
 from shared.ratelimit.messages import Demand, Grants, encode, grants_decoder
 from shared.ratelimit.queues import Queues, Waiter
-from shared.ratelimit.quotas import Quota, quota_of
+from shared.ratelimit.quotas import Quotas
 from shared.settings import Settings
 from shared.tasks import Repeated, ended
 
@@ -41,12 +40,12 @@ NOTHING_NEW = 1.0
 class SharedLimits:
     """One per process. Runs while the context does; without any quota it sends nothing and needs no Kafka."""
 
-    def __init__(self, settings: Settings, topics: Topics, name: str) -> None:
+    def __init__(self, settings: Settings, topics: Topics, name: str, quotas: Quotas | None = None) -> None:
         self._settings = settings
         self._topics = topics
-        self._quotas: dict[str, Quota] = {}
+        self.quotas = quotas or Quotas(settings)
         # A name of this very process: after a restart the former one's leases are not ours.
-        self._client = LeaseClient(f"{name}-{secrets.token_hex(4)}", self._quota, settings.fallback_share)
+        self._client = LeaseClient(f"{name}-{secrets.token_hex(4)}", self.quotas.of, settings.fallback_share)
         self.in_flight = ConcurrencyLimiter(settings.calls_in_flight)
         self.in_flight.on_free.append(self._wake)
         self._queues = Queues()
@@ -59,7 +58,7 @@ class SharedLimits:
         self._measured: set[tuple[str, Lane]] = set()
 
     async def __aenter__(self) -> Self:
-        if any(self._quota(app).limited for app in quotas.SOURCES):
+        if self.quotas.limited:
             self._following.start()
             self._serving.start()
         return self
@@ -82,7 +81,7 @@ class SharedLimits:
     async def call(self, account: str, operation: str, lane: WorkPriority) -> AsyncIterator[None]:
         """Around one call: wait for a lease and a slot in flight, and report what became of it."""
         what = operation
-        if not self._quota(account).operation_rate:
+        if not self.quotas.of(account).operation_rate:
             operation = ""
         since = time.monotonic()
         lease = await self._lease(account, operation, lane)
@@ -104,18 +103,13 @@ class SharedLimits:
 
     def refused(self, account: str, operation: str, reason: str, retry_after: float | None) -> None:
         """A 429 that concerns others too: the other workers learn at once of the pause that it demands."""
-        operation = operation if self._quota(account).operation_rate else ""
+        operation = operation if self.quotas.of(account).operation_rate else ""
         news = self._client.refused(account, operation, reason, retry_after)
         if news and self._producer:
             sending = asyncio.create_task(self._send(self._topics.limits_leases, news))
             self._sends.add(sending)
             sending.add_done_callback(self._sends.discard)
         self._wake()
-
-    def _quota(self, account: str) -> Quota:
-        if account not in self._quotas:
-            self._quotas[account] = quota_of(self._settings, account)
-        return self._quotas[account]
 
     # --- waiting ---
 

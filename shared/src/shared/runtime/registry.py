@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 from pydantic import ValidationError
 
-from shared import key_states, polls
+from shared import key_states, polls, reads
 from shared.apps import APPS
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
 from shared.domains import BUILT_IN, BadFlow, check_flow, linked_kinds
@@ -29,6 +29,7 @@ from shared.linking.index import Entity, EntityIndex
 from shared.linking.mapping_index import LinkIndex
 from shared.linking.pairs import PairStates
 from shared.polls import Poll, Polls
+from shared.reads import Reads
 
 
 class UnknownApp(ValueError):
@@ -59,14 +60,19 @@ class Registry:
         self.pair_states = PairStates()
         self.index = EntityIndex(linked_kinds())
         self.polls = Polls()
+        self.reads: dict[str, Reads] = {}
         self.letters = StandingLetters()
         self.imports = Stops(imports.decode)
         self.replays = Stops(replays.decode)
         self.on_open: list[Callable[[str], None]] = []
         self.on_entity: list[Callable[[Entity | None, Entity], None]] = []
 
-    def folds(self, topics: Topics, *, with_mappings: bool = True, with_index: bool = True) -> dict[str, Apply]:
+    def folds(
+        self, topics: Topics, *, with_mappings: bool = True, with_index: bool = True, with_reads: bool = False
+    ) -> dict[str, Apply]:
         """The folding functions by topic. Ingress does without the mappings, set-up without the index too.
+
+        Ingress alone counts reads.
 
         They raise UnreadableRecord for what is no record of the topic, StopWorker for another major schema version.
         """
@@ -82,6 +88,8 @@ class Registry:
             takes |= {topics.imports: self._stop(self.imports), topics.replays: self._stop(self.replays)}
         if with_index:
             takes |= {topics.index: self._entity, topics.polls: self._poll}
+        if with_reads:
+            takes[topics.reads] = self._reads
         return {topic: self._fold(topic, take) for topic, take in takes.items()}
 
     def connection(self, connection_id: str) -> Connection:
@@ -244,3 +252,6 @@ class Registry:
 
     def _poll(self, _offset: int, _key: str, value: bytes) -> None:
         self.polls.apply(polls.decode(value))
+
+    def _reads(self, _offset: int, key: str, value: bytes) -> None:
+        self.reads[key] = reads.decode(value)

@@ -24,6 +24,7 @@ from shared.linking.claims import Links
 from shared.linking.pair_writes import PairWrites
 from shared.private import keep_private
 from shared.ratelimit import CallGate, SharedLimits
+from shared.ratelimit.quotas import Quotas
 from shared.retries import PROBE_EVERY
 from shared.runtime.actions import Implementation
 from shared.runtime.clients import Clients
@@ -103,7 +104,8 @@ class Worker:
         folds = registry.folds(self.topics)
         self._replica = replica = await self._stack.enter_async_context(Replica(self.settings, folds))
         await replica.wait_ready()
-        self._limits = await self._stack.enter_async_context(SharedLimits(self.settings, self.topics, self.name))
+        limits = SharedLimits(self.settings, self.topics, self.name, Quotas(self.settings, registry.connections))
+        self._limits = await self._stack.enter_async_context(limits)
         gate = CallGate(self.settings, self._limits, before_sending=self._watchdog.check)
         clients = await self._stack.enter_async_context(
             Clients(self.settings, registry, vault, gate, kafka, self.topics)

@@ -6,9 +6,8 @@ import pytest
 from shared.ratelimit.lanes import WorkPriority
 from shared.ratelimit.lease_client import LeaseClient
 from shared.ratelimit.messages import HORIZON, LEASE_TTL, BackOff, Demand, Grant, Grants
-from shared.ratelimit.quotas import Quota, quota_of
+from shared.ratelimit.quotas import Quota
 from shared.ratelimit.refusals import LONGEST_BACK_OFF
-from shared.settings import Settings
 
 from tests.unit.shared.ratelimit.world import ACCOUNT, key
 
@@ -158,21 +157,6 @@ def test_who_has_no_calls_says_nothing() -> None:
 
     assert client.message({}, 4.0) is None
     assert client.due({}, 4.0) == float("inf")
-
-
-@pytest.mark.parametrize(
-    ("account", "quota"),
-    [
-        ("stripe:live:acct_1", Quota(100, 25, 25)),
-        ("stripe:test:acct_1", Quota(25, 25, 25)),
-        ("stripe", Quota(25, 25, 25)),
-        ("togai:live:org", Quota(10)),
-    ],
-)
-def test_quotas_by_app_and_mode(account: str, quota: Quota) -> None:
-    """As the vendors publish them, unless a setting says otherwise."""
-    assert quota_of(Settings(_env_file=None), account) == quota
-    assert not quota_of(Settings(_env_file=None, stripe_quota=0, togai_quota=0), account).limited
 
 
 def test_a_promotion_reaches_who_waits() -> None:

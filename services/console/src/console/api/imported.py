@@ -32,6 +32,8 @@ class QuotaUse(Model):
     concurrency: int = Field(description="calls at the same time; 0: no limit")
     under_way: int = Field(description="calls that are under way")
     back_off: float = Field(description="seconds of pause that are left after a refusal")
+    quota: float = Field(0.0, description="calls per second that the vendor allows, by the settings or the connection")
+    last_minute: int = Field(0, description="calls in the last 60 seconds, of all processes")
 
 
 class ImportItem(Model):

@@ -14,6 +14,9 @@ from console.api.parts import DEADLINE, noted
 from console.http import own_machine
 from console.local.parts import ingress_admin_url
 
+FEW_LEFT = 0.8
+"""Share of the reads that a vendor allows from which on somebody should know."""
+
 
 class PollerItem(Model):
     """One list of one app account."""
@@ -32,6 +35,14 @@ class PollerItem(Model):
     problem: str = Field("", description="what is not well, and what to do")
 
 
+class ReadsItem(Model):
+    """How often an app account was read in the last 30 days, by all processes."""
+
+    app_account: str
+    used: int
+    allowed: int = Field(description="how many the vendor allows, by the payments of these days")
+
+
 class Pollers(Model):
     """What ingress says of its pollers."""
 
@@ -40,6 +51,7 @@ class Pollers(Model):
     webhooks: str = Field("", description="`come in`, or `polling only` where no vendor can reach this machine")
     problem: str = Field("", description="why nothing is read at present")
     items: list[PollerItem] = []
+    reads: list[ReadsItem] = Field([], description="of accounts whose vendor counts reads: Stripe's in live mode")
 
 
 async def ask(settings: Settings) -> Pollers | None:
@@ -65,7 +77,16 @@ def problems(found: Pollers | None, *levels: str) -> list[str]:
     whole = [f"pollers: {found.problem}"] if found.problem and "warning" in levels else []
     late = (item for item in found.items if item.level in levels)
     remedy = "see the log of ingress and `tandem connections list`"
+    if "warning" in levels:
+        whole += [_few_left(one) for one in found.reads if one.used >= FEW_LEFT * one.allowed]
     return whole + [f"{item.kind} of {item.app_account}: {item.problem or _gap(item)}; {remedy}" for item in late]
+
+
+def _few_left(item: ReadsItem) -> str:
+    return (
+        f"{item.app_account} was read {item.used:,} times in 30 days of {item.allowed:,} that the vendor allows: the "
+        "pollers are slower, webhooks bring what happens meanwhile; ask Stripe for a larger allocation of reads"
+    )
 
 
 def _gap(item: PollerItem) -> str:

@@ -19,8 +19,8 @@ from console.http import own_machine
 from console.projection import queries
 
 
-async def quota_use(state: State, connections: Sequence[str]) -> list[QuotaUse]:
-    """Of the connections' app accounts; empty if no ingress can be asked from here."""
+async def quota_use(state: State, connections: Sequence[str] | None = None) -> list[QuotaUse]:
+    """Of the connections' app accounts, of all if none are named; empty if no ingress can be asked from here."""
     async with own_machine(timeout=DEADLINE) as client:
         try:
             answer = await client.get(f"{ingress_address(state.settings)}/limits")
@@ -33,7 +33,8 @@ async def quota_use(state: State, connections: Sequence[str]) -> list[QuotaUse]:
             return []
 
 
-def _accounts(state: State, connections: Sequence[str]) -> list[str]:
+def _accounts(state: State, connections: Sequence[str] | None) -> list[str]:
     with Session(state.database.engine) as session:
         known = {connection.id: connection.app_account for connection in queries.connections(session)}
-    return list(dict.fromkeys(known[name] for name in connections if name in known))
+    names = known if connections is None else connections
+    return list(dict.fromkeys(known[name] for name in names if name in known))

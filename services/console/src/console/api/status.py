@@ -15,8 +15,10 @@ from shared.polls import webhooks_come_in
 from sqlmodel import Session
 
 from console.api import connected, models, parts, pollers, shapes
+from console.api.imported import QuotaUse
 from console.api.lag import GroupLag
 from console.api.pollers import Pollers
+from console.api.quota import quota_use
 from console.api.state import SessionDep, State, StateDep
 from console.pages.words import any_app
 from console.projection import not_attached, pending, queries
@@ -65,6 +67,7 @@ class Status(Model):
     consumers: list[GroupLag]
     pollers: Pollers | None = Field(description="null where ingress cannot be asked from here")
     connections: list[models.ConnectionItem]
+    quota_use: list[QuotaUse] = Field(description="of every app account; empty where ingress cannot be asked from here")
     counts: Counts
     off: list[str] = Field(description="what a person switched off or removed, and what it missed or holds: no problem")
     refused_events: list[RefusedEvents]
@@ -94,8 +97,12 @@ def counts_of(session: Session) -> Counts:
 
 async def status_of(state: State) -> Status:
     """Ask everybody at once: the parts, Kafka, the tables."""
-    found_parts, lags, polled, tables = await asyncio.gather(
-        parts.health(state.settings), state.lag.get(), pollers.ask(state.settings), asyncio.to_thread(_tables, state)
+    found_parts, lags, polled, used, tables = await asyncio.gather(
+        parts.health(state.settings),
+        state.lag.get(),
+        pollers.ask(state.settings),
+        quota_use(state),
+        asyncio.to_thread(_tables, state),
     )
     counts, connections, off, refused, unattached, last_run = tables
     projection = state.projector.health()
@@ -106,6 +113,7 @@ async def status_of(state: State) -> Status:
         consumers=lags,
         pollers=polled,
         connections=connections,
+        quota_use=used,
         counts=counts,
         off=off,
         refused_events=refused,

@@ -17,6 +17,7 @@ from console.cli import client, tables
 from console.cli.errors import settings as read_settings
 from console.cli.terminal import say
 from console.connect import known_to_set_up, webhook_address
+from console.connection_options import shown
 
 app = typer.Typer(help="The keys to your accounts at the apps.", no_args_is_help=True)
 
@@ -126,14 +127,16 @@ def renew_webhook(
 @app.command("set")
 def set_(
     connection_id: Annotated[str, typer.Argument(metavar="ID")],
-    option: Annotated[str, typer.Argument(metavar="publishable_key=KEY", help="As publishable_key=pk_live_...")],
+    options: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="As publishable_key=pk_live_...")],
 ) -> None:
-    """Give a Stripe connection its publishable key: the pages where customers pay need it. It is no secret."""
-    name, between, value = option.partition("=")
-    if name != "publishable_key" or not between:
-        raise typer.BadParameter("write it as publishable_key=pk_...", param_hint="publishable_key=KEY")
-    changed = asyncio.run(manage.set_publishable_key(read_settings(), connection_id, value.strip()))
-    say(f"{changed.id}: publishable_key={changed.publishable_key or '(none)'}")
+    """Set what a connection may do; `NAME=` takes it away. What is set here counts instead of the settings.
+
+    publishable_key: Stripe's, no secret; the pages where customers pay need it. quota: calls a second that the vendor
+    allows the account. polling_share: share of them that pollers use at most, as 0.05. background_share: share that
+    imports, replays and pollers have together while live events wait.
+    """
+    changed = asyncio.run(manage.set_options(read_settings(), connection_id, options))
+    say(f"{changed.id}: {', '.join(shown(changed))}")
 
 
 @app.command("remove")

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from console.cli import client, doctor, tables
+from console.pages import words
 from console.pages.words import duration, passed
 
 
@@ -36,6 +37,18 @@ def _poller_row(found: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
+def _use_row(found: dict[str, Any]) -> tuple[object, ...]:
+    return found["app_account"], *words.quota_of(found), f"{found['under_way']}", words.lowered(found)
+
+
+def _quotas(out: Console, found: list[dict[str, Any]]) -> None:
+    if found:
+        out.print()
+        out.print(
+            tables.table(("Quota of", "Calls a second", "Last minute", "Under way", "Says"), map(_use_row, found))
+        )
+
+
 def _pollers(out: Console, found: dict[str, Any] | None) -> None:
     if found is None:
         return
@@ -44,6 +57,9 @@ def _pollers(out: Console, found: dict[str, Any] | None) -> None:
     out.print(tables.table(columns, map(_poller_row, found["items"])))
     off = "" if found["polling"] else "; nothing is read: TANDEM_POLLING is off"
     out.print(Text(f"webhooks: {found['webhooks'] or '–'}{off}", style="dim"))
+    for one in found["reads"]:
+        said = f"reads of {one['app_account']} in 30 days: {one['used']:,} of {one['allowed']:,}"
+        out.print(Text(said, style="dim"))
 
 
 def status(json: client.AsJson = False) -> None:
@@ -63,6 +79,7 @@ def status(json: client.AsJson = False) -> None:
     lags = [_lag_row(group) for group in found["consumers"]]
     lags.append(("console", str(found["projection"]["lag"]), "–", "–", found["projection"]["problem"]))
     out.print(tables.table(("Events not done yet", "Live", "Replay", "Parked", "Note"), lags))
+    _quotas(out, found["quota_use"])
     _pollers(out, found["pollers"])
     last, counts = found["last_run"], found["counts"]
     out.print()

@@ -77,6 +77,8 @@ def _environment() -> jinja2.Environment:
         "between": words.between,
         "duration": words.duration,
         "passed": words.passed,
+        "quota_of": words.quota_of,
+        "lowered": words.lowered,
     }
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -200,3 +201,21 @@ def numbers(counts: dict[str, Any]) -> list[dict[str, Any]]:
         ("Open dead letters", "/dead-letters", letters.get("open", 0), "bad"),
     )
     return [{"title": t, "href": href, "count": n, "tone": tone if n else ""} for t, href, n, tone in found]
+
+
+def quota_of(found: Mapping[str, Any]) -> tuple[str, str]:
+    """What an app account may be called, and what of it was used in the last minute."""
+    if not found["quota"]:
+        return "no limit", f"{found['last_minute']:,} calls"
+    share = found["last_minute"] / (60 * found["quota"])
+    return f"{found['quota']:g}", f"{found['last_minute']:,} calls, {share:.0%}"
+
+
+def lowered(found: Mapping[str, Any]) -> str:
+    """What the vendor's refusals made of a quota for now; empty if nothing."""
+    said = []
+    if found["rate"] < found["quota"]:
+        said.append(f"{found['rate']:g} calls a second for now, after the vendor refused some")
+    if found["back_off"]:
+        said.append(f"pausing for {found['back_off']:g} s")
+    return ", ".join(said)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 from aiolimiter import AsyncLimiter
 from shared.ratelimit import CallGate, SharedLimits, WorkPriority
-from shared.ratelimit.quotas import quota_of
 from shared.settings import Settings
 
 BURST = 0.2
@@ -25,34 +24,38 @@ class PollGate(CallGate):
 
     def __init__(self, settings: Settings, limits: SharedLimits | None = None) -> None:
         super().__init__(settings, limits, lane=WorkPriority("reconcile"))
-        self._share = settings.poll_share
-        self._averages: dict[str, AsyncLimiter] = {}
+        self._poll_share = settings.poll_share
+        self._averages: dict[str, tuple[tuple[float, float], AsyncLimiter]] = {}
 
     @asynccontextmanager
     async def call(self, app_account: str, operation: str = "") -> AsyncIterator[None]:
         """Wait for the account's turn, then hold one of the calls in flight."""
-        if quota_of(self._settings, app_account).limited:
+        if self._quotas.of(app_account).limited:
             await self._average(app_account).acquire()
         async with super().call(app_account, operation):
             yield
 
     def calls_in(self, app_account: str, seconds: float) -> int:
         """How many calls fit into a stretch of time again and again; at least one."""
-        if not quota_of(self._settings, app_account).limited:
+        if not self._quotas.of(app_account).limited:
             return sys.maxsize
         return max(1, int(self._bucket(app_account)[1] * seconds))
 
     def _rate(self, app_account: str) -> float:
-        return quota_of(self._settings, app_account).rate * max(BURST, self._share)
+        return self._quotas.of(app_account).rate * max(BURST, self._share(app_account))
+
+    def _share(self, app_account: str) -> float:
+        return self._quotas.of(app_account).polling_share or self._poll_share
 
     def _average(self, app_account: str) -> AsyncLimiter:
-        if app_account not in self._averages:
-            bucket, refill = self._bucket(app_account)
-            self._averages[app_account] = AsyncLimiter(bucket, bucket / refill)
-        return self._averages[app_account]
+        bucket, refill = self._bucket(app_account)
+        known = self._averages.get(app_account)
+        if known is None or known[0] != (bucket, refill):
+            known = self._averages[app_account] = (bucket, refill), AsyncLimiter(bucket, bucket / refill)
+        return known[1]
 
     def _bucket(self, app_account: str) -> tuple[float, float]:
         """Calls that may come at once, and calls per second: both together make the share of any minute."""
-        a_minute = quota_of(self._settings, app_account).rate * self._share * 60
+        a_minute = self._quotas.of(app_account).rate * self._share(app_account) * 60
         bucket = max(1.0, a_minute * BURST)
         return bucket, max(a_minute - bucket, a_minute / 2) / 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from aiokafka.errors import KafkaError
 from shared.apps.polling import PollOnce
@@ -29,16 +30,26 @@ def chosen(registry: Registry, app_account: str) -> Connection | None:
 
 
 class PollLoop:
-    """One poller of an app account. `problem` is what is wrong now, for people; `wake` ends a wait."""
+    """One poller of an app account. `problem` is what is wrong now, for people; `wake` ends a wait.
+
+    `stretched` gives the seconds until the next poll, of those that the poller wants: longer where few reads are left.
+    """
 
     def __init__(
-        self, app_account: str, kinds: tuple[PollKind, ...], interval: float, registry: Registry, clients: Clients
+        self,
+        app_account: str,
+        kinds: tuple[PollKind, ...],
+        interval: float,
+        registry: Registry,
+        clients: Clients,
+        stretched: Callable[[float], float] = lambda seconds: seconds,
     ) -> None:
         self.app_account = app_account
         self.kinds = kinds
         self.interval = interval
         self.problem = ""
         self.stopping = False
+        self._stretched = stretched
         self._registry = registry
         self._clients = clients
         self._wake = asyncio.Event()
@@ -54,7 +65,7 @@ class PollLoop:
             began = loop.time()
             self._wake.clear()
             try:
-                wait = await unless_cancelled(self._poll(poll_once)) - (loop.time() - began)
+                wait = self._stretched(await unless_cancelled(self._poll(poll_once))) - (loop.time() - began)
                 failed = 0
                 self._report("")
             except (ConnectionClosed, Blocked) as error:

@@ -10,6 +10,7 @@ from shared.identity import AppAccount
 from shared.polls import Poll, webhooks_come_in
 
 from ingress.leader import Election, Leader, LeaderTask
+from ingress.polling.allowance import allowance, stretched
 from ingress.polling.gaps import gap, late, level, meaning
 from ingress.polling.scheduler import PollDeps, PollScheduler
 from shared import metrics
@@ -46,7 +47,15 @@ class Pollers(LeaderTask):
             "webhooks": "come in" if webhooks_come_in(settings) else "polling only",
             "problem": self._scheduler.problem,
             "items": [item for item in items if item],
+            "reads": self._reads(sorted(connected), now),
         }
+
+    def _reads(self, connected: list[str], now: float) -> list[dict[str, Any]]:
+        """Of every account whose vendor counts them: how many of how many in 30 days."""
+        found = {account: allowance(self._deps.registry, account, now) for account in connected}
+        return [
+            {"app_account": account, "used": one.used, "allowed": one.allowed} for account, one in found.items() if one
+        ]
 
     def _item(self, poll: Poll, now: float) -> dict[str, Any]:
         """Empty for a list that this version does not poll."""
@@ -55,6 +64,7 @@ class Pollers(LeaderTask):
         if (spec := app.poll(poll.kind)) is None:
             return {}
         seconds, interval = gap(spec, poll, now), app.poll_interval(spec, settings, mode)
+        interval = stretched(self._deps.registry, poll.app_account, interval, now)
         problem = self._scheduler.problem_of(poll.app_account, poll.kind) if self._leader.leading else ""
         found = level(spec, seconds)
         if settings.polling:

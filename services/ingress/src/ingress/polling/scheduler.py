@@ -25,6 +25,7 @@ from shared.runtime.registry import Registry
 from shared.settings import Settings
 from shared.tasks import ended, forever, of_kafka
 
+from ingress.polling.allowance import stretched
 from ingress.polling.event_log_index import EventLogIndex
 from ingress.polling.gaps import DAY, gap, level, meaning
 from ingress.polling.gate import PollGate
@@ -153,10 +154,14 @@ class PollScheduler:
         name, mode, _ = AppAccount.parse(app_account)
         app = APPS[name]
         context = PollContext(app_account, settings, store, event_log, gate, subject_of)
+
+        def slower(seconds: float) -> float:
+            return stretched(registry, app_account, seconds, time.time())
+
         for poller in app.pollers_of(context):
             kinds = tuple(spec.kind for spec in poller.polls)
             interval = min(app.poll_interval(spec, settings, mode) for spec in poller.polls)
-            yield PollLoop(app_account, kinds, interval, registry, clients), poller.poll_once
+            yield PollLoop(app_account, kinds, interval, registry, clients, slower), poller.poll_once
 
     def _watch_gaps(self, app_account: str, store: PollStore) -> None:
         """Each gap as a metric, and once a day as a warning while it is one."""

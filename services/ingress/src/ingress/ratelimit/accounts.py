@@ -10,6 +10,7 @@ from shared.ratelimit.quotas import Quota
 from shared.ratelimit.refusals import BY_CONCURRENCY, BY_RATE, back_off_of, is_whole
 
 from ingress.ratelimit.shares import Shares
+from ingress.ratelimit.use import Use
 from ingress.ratelimit.windows import Limit, Window
 
 KEPT_FREE = 0.25
@@ -30,19 +31,30 @@ class Account:
         self.operations: dict[str, Window] = {}
         self.concurrency = Limit(quota.concurrency)
         self.operation_concurrency: dict[str, Limit] = {}
+        self.use = Use()
         self.ready_at = began + HORIZON + COUNTED_WITHIN + self.window.seconds
         self._running_at_most = running_at_most
         self._running: dict[int, tuple[float, str]] = {}
         self._backed_off: dict[str, float] = {}
-        self._shares = Shares()
+        self._shares = Shares(quota.background_share)
         self._last_turn: dict[tuple[Lane, Turn], int] = {}
         self._turns = 0
+
+    def change(self, quota: Quota) -> None:
+        """What a person set at a connection holds at once; what 429s lowered climbs to it."""
+        if quota == self.quota:
+            return
+        if quota.background_share != self.quota.background_share:
+            self._shares = Shares(quota.background_share)
+        self.quota = quota
+        self.window.rate.quota = quota.rate
 
     # --- what becomes of leases ---
 
     def lease(self, lease: int, operation: str, last_use: float, now: float) -> None:
         """A lease goes out. Until it is reported it counts as used at the last possible moment."""
         self._counted(lease, operation, last_use + COUNTED_WITHIN, now)
+        self.use.add(operation, 1, now)
         self._running[lease] = (last_use + self._running_at_most, operation)
 
     def used(self, lease: int, operation: str, sent: float, answered: float | None, excess: float, now: float) -> None:
@@ -54,8 +66,9 @@ class Account:
         else:
             self._running.pop(lease, None)
 
-    def returned(self, lease: int) -> None:
+    def returned(self, lease: int, operation: str, now: float) -> None:
         """It was not used, and will not be."""
+        self.use.add(operation, -1, now)
         self.window.give_back(lease)
         for window in self.operations.values():
             window.give_back(lease)
@@ -134,12 +147,14 @@ class Account:
         return at - now <= LEASED_AHEAD
 
     def status(self, now: float) -> dict[str, float]:
-        """The limits as they are now, after 429s; 0 is no limit. `back_off`: seconds of pause left."""
+        """The limits as they are now, after 429s, and their use; 0 is no limit. `back_off`: seconds of pause left."""
         concurrency = self.concurrency
         return {
             "rate": round(self.window.rate.present(now), 2) if self.window.rate.quota else 0.0,
             "concurrency": int(concurrency.present(now)) if concurrency.quota else 0,
             "under_way": sum(1 for until, _ in self._running.values() if until > now),
+            "quota": self.quota.rate,
+            "last_minute": self.use.last_minute(now),
             "back_off": round(max(0.0, self._backed_off.get("", now) - now), 2),
         }
 

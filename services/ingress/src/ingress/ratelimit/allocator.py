@@ -95,11 +95,12 @@ class Allocator:
                 self._used(self.account(known[0]), report.id, known[1], report, reported_at, now)
         for lease in demand.unused:
             if known := self._leases.pop(lease, None):
-                self.account(known[0]).returned(lease)
+                self.account(known[0]).returned(lease, known[1], now)
         for call in demand.untracked:
-            self._used(
-                self.account(call.account), self._untracked_id(worker, call), call.operation, call, reported_at, now
-            )
+            account = self.account(call.account)
+            if call.id not in worker.untracked:
+                account.use.add(call.operation, 1, now)
+            self._used(account, self._untracked_id(worker, call), call.operation, call, reported_at, now)
         for refusal in demand.refusals:
             if refusal.no > worker.refusals:
                 worker.refusals = refusal.no
@@ -168,6 +169,7 @@ class Allocator:
 
     def _account_grants(self, name: str, present: list[_Worker], now: float) -> list[Grant]:
         account = self.account(name)
+        account.change(self._quota_of(name))
         grants: list[Grant] = []
         requests = {(w.name, key): w for w in present for key in w.requests if key[0] == name}
         left = {key: w.unserved(key[1], ahead=False) for key, w in requests.items()}

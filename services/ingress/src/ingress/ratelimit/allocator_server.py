@@ -14,14 +14,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from shared.events.topics import Topics
 from shared.kafka.log import client_options
 from shared.log import get_logger
-from shared.ratelimit import quotas
 from shared.ratelimit.messages import Grants, demand_decoder, encode
-from shared.ratelimit.quotas import quota_of
+from shared.ratelimit.quotas import Quotas
 from shared.settings import Settings
 from shared.tasks import forever, restarted
 
 from ingress.leader import Election, Leader, LeaderTask
 from ingress.ratelimit.allocator import Allocator
+from ingress.ratelimit.read_count import ReadCount
 from shared import metrics
 
 log = get_logger(__name__)
@@ -35,14 +35,16 @@ CONFIRM_WITHIN = 10.0
 class AllocatorServer(LeaderTask):
     """Runs while the context does; without any quota there is nothing to lease."""
 
-    def __init__(self, settings: Settings, topics: Topics) -> None:
+    def __init__(self, settings: Settings, topics: Topics, quotas: Quotas, reads: ReadCount | None = None) -> None:
         self._settings = settings
+        self._quotas = quotas
+        self._reads = reads
         self._topics = topics
         # The same after a restart, and no two processes have it: they cannot listen on one port.
         member = f"{topics.prefix}ingress-{socket.gethostname()}-{settings.ingress_port}"
         group = topics.group(GROUP)
-        limited = any(quota_of(settings, app).limited for app in quotas.SOURCES)
-        election = Election("limits", group, topics.limits_demand, metrics.LIMIT_LEADER, SESSION, member, limited)
+        place = topics.limits_demand
+        election = Election("limits", group, place, metrics.LIMIT_LEADER, SESSION, member, quotas.limited)
         self._leader = Leader(settings, election, partial(forever, self._serve, restarted("limits")))
         self._allocator: Allocator | None = None
         self._woken = asyncio.Event()
@@ -71,12 +73,14 @@ class AllocatorServer(LeaderTask):
             async with asyncio.timeout(CONFIRM_WITHIN):
                 announced = await producer.send_and_wait(topics.limits_leases, encode(Grants()), partition=0)
             self._allocator = Allocator(
-                announced.offset, time.monotonic(), partial(quota_of, self._settings), self._settings.call_timeout + 1
+                announced.offset, time.monotonic(), self._quotas.of, self._settings.call_timeout + 1
             )
             log.info("limits.leasing", epoch=announced.offset)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._receive(consumer, self._allocator))
                 tasks.create_task(self._send_leases(producer, self._allocator))
+                if self._reads:
+                    tasks.create_task(self._reads.keep(self._allocator.accounts))
 
     async def _receive(self, consumer: Any, allocator: Allocator) -> None:
         while True:
@@ -111,3 +115,4 @@ class AllocatorServer(LeaderTask):
             status = account.status(now)
             metrics.PRESENT_RATE.labels(name).set(status["rate"])
             metrics.PRESENT_CONCURRENCY.labels(name).set(status["concurrency"])
+            metrics.QUOTA_USE.labels(name).set(status["last_minute"] / (60 * status["quota"]) if status["quota"] else 0)

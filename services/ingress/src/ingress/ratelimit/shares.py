@@ -1,4 +1,6 @@
-"""Which lane goes next: live takes all but 5 %, the rest shares those, who wants nothing gives its share away. Pure."""
+"""Which lane goes next: live takes all but a small share, the rest shares that, and who wants nothing gives its share
+away. Pure.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,6 @@ from collections.abc import Collection, Mapping
 
 from shared.ratelimit.lanes import Lane
 
-LIVE: Mapping[str, float] = {"live": 95, "others": 5}
 OTHERS: Mapping[str, float] = {"replay": 6, "reconcile": 3, "backfill": 1}
 """In this order, and none of them ever starves."""
 
@@ -35,8 +36,8 @@ class Stride:
 class Shares:
     """The lanes of one app account."""
 
-    def __init__(self) -> None:
-        self._live = Stride(LIVE)
+    def __init__(self, background: float) -> None:
+        self._live = Stride({"live": 1 - background, "others": background})
         self._others = Stride(OTHERS)
 
     def next(self, wanting: Collection[Lane]) -> Lane:

@@ -26,6 +26,11 @@ RATES = {"live": 100.0, "test": 25.0}
 """Calls per second and account, by mode. Source: docs.stripe.com/rate-limits."""
 
 
+READS_PER_PAYMENT = 500
+READS_AT_LEAST = 10_000
+"""Reads that Stripe allows in 30 days. Source: docs.stripe.com/rate-limits, on allocations of API reads."""
+
+
 PAGES = {
     "customer": "customers",
     "product": "products",
@@ -109,6 +114,12 @@ class Stripe(App):
     def quota(self, settings: Settings, mode: str) -> Quota:
         rate = settings.stripe_quota if settings.stripe_quota is not None else RATES.get(mode, 25.0)
         return Quota(rate, settings.stripe_operation_quota, settings.stripe_concurrency)
+
+    def reads_allowed(self, mode: str, payments: int) -> int | None:
+        return max(READS_AT_LEAST, READS_PER_PAYMENT * payments) if mode == "live" else None
+
+    def is_read(self, operation: str) -> bool:
+        return operation.rpartition(".")[2] in ("", "retrieve", "list", "search")
 
     def poll_interval(self, spec: PollSpec, settings: Settings, mode: str) -> float:
         seconds = polls.events_interval(settings, mode)

@@ -25,6 +25,7 @@ from shared.errors import Malformed, Retryable, Unavailable
 from shared.linking.index import Entity
 from shared.log import get_logger
 from shared.polls import Poll, epoch, rfc3339, webhooks_come_in
+from shared.reads import counted
 from shared.retries import in_place
 from shared.settings import Settings
 
@@ -52,11 +53,16 @@ KEPT = 20_000
 """Missing events that one poll holds in memory, the oldest ones; the next poll, at once, goes on behind them."""
 
 
+PAYMENT = "charge.succeeded"
+"""By what payments are counted, as Stripe allows so many reads for each: whoever took it, and for whatever."""
+
+
 class Listed(msgspec.Struct, frozen=True):
     """One event of the list, as far as a poll needs it."""
 
     id: str
     created: int
+    type: str = ""
     body: bytes = b""
 
 
@@ -130,6 +136,7 @@ class EventReader:
         self._clock = context.clock
         self._window = window
         self._states: dict[str, Entity] = {}
+        self._paid_at: list[int] = []
         self._listed = 0
         self._last = 0.0
         self._missed_at: dict[str, float] = {}
@@ -206,7 +213,7 @@ class EventReader:
     async def _list_unknown(self, client: StripeApp, since: int) -> tuple[deque[Listed], bool]:
         """Every listed event that is not in the log, newest first, and whether newer ones had to be left out."""
         unknown: deque[Listed] = deque(maxlen=KEPT)
-        self._states, self._listed, self._last, missed, after = {}, 0, 0.0, 0, ""
+        self._states, self._paid_at, self._listed, self._last, missed, after = {}, [], 0, 0.0, 0, ""
         while True:
             before = after
             page = await in_place(partial(client.events_page, since, after), limit=PAGE_PATIENCE, scale=1.0)
@@ -215,11 +222,13 @@ class EventReader:
                 if event is None:
                     continue
                 after, self._last = event.id, max(self._last, float(event.created))
+                if event.type == PAYMENT:
+                    self._paid_at.append(event.created)
                 if entity := from_event(self._account, body):
                     keep_newest(self._states, entity)
                 if not self._log.knows(self._account, event.id):
                     # Copied: a piece of the answer would hold the whole answer in memory.
-                    unknown.append(Listed(event.id, event.created, bytes(body)))
+                    unknown.append(Listed(event.id, event.created, event.type, bytes(body)))
                     missed += 1
             self._listed += len(page.data)
             if not page.has_more or not page.data:
@@ -234,7 +243,7 @@ class EventReader:
             metrics.POLL_REFUSED.labels("stripe", "not_an_event").inc()
             log.error("poll.unreadable_event", app_account=self._account, reason=str(error))
             return None
-        return Listed(event.id, event.created)
+        return Listed(event.id, event.created, event.type)
 
     async def _append(self, event: Listed, connection: Connection) -> bool:
         """Whether it is in the log now: what cannot be appended is logged once and stepped over."""
@@ -264,6 +273,7 @@ class EventReader:
             passes=poll.passes + 1,
             seen=self._listed,
             found=poll.found + appended,
+            payments=self._payments(poll, verdict.position),
             at=rfc3339(self._clock()),
         )
         await self._store.poll(ended)
@@ -271,6 +281,14 @@ class EventReader:
         self._log.forget(self._account, min(oldest, reread_since(poll)) - 60)
         if appended:
             log.info("poll.found", app_account=self._account, events=appended, since=poll.position)
+
+    def _payments(self, poll: Poll, position: float) -> dict[str, int]:
+        """Payments by day: what happened between two positions is listed by many polls, and counted by one."""
+        payments = poll.payments
+        for paid_at in self._paid_at:
+            if epoch(poll.position) < paid_at <= position:
+                payments = counted(payments, 1, paid_at)
+        return payments
 
     async def _lost(self, poll: Poll, now: float) -> Poll:
         """What happened before Stripe's memory begins is gone: say so, and list the customers again for the index."""

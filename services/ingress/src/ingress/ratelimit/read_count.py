@@ -1,0 +1,59 @@
+"""How often each account is read, written down: a vendor allows so many reads in 30 days."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import NoReturn
+
+from shared.apps import APPS
+from shared.errors import NotReady, Unavailable
+from shared.events.topics import Topics
+from shared.kafka.log import Log
+from shared.kafka.replica import Replica
+from shared.log import get_logger
+from shared.polls import rfc3339
+from shared.reads import Reads, counted, encode
+from shared.runtime.registry import Registry
+
+from ingress.ratelimit.accounts import Account
+
+log = get_logger(__name__)
+
+EVERY = 60.0
+"""Seconds between two records: what was read since the last one is forgotten if the process dies."""
+
+
+class ReadCount:
+    """Writes down what the allocator leased, every minute; `registry` shows what was written before."""
+
+    def __init__(self, kafka: Log, topics: Topics, registry: Registry, replica: Replica) -> None:
+        self._kafka = kafka
+        self._topics = topics
+        self._registry = registry
+        self._replica = replica
+        self._due: Counter[str] = Counter()
+
+    async def keep(self, accounts: Mapping[str, Account]) -> NoReturn:
+        """Go on until cancelled."""
+        await self._replica.wait_ready()
+        while True:
+            await asyncio.sleep(EVERY)
+            for name, account in list(accounts.items()):
+                app = APPS[name.partition(":")[0]]
+                self._due[name] += sum(n for operation, n in account.use.take().items() if app.is_read(operation))
+            try:
+                for name in [name for name, number in self._due.items() if number > 0]:
+                    await self.add(name, self._due.pop(name))
+            except (Unavailable, NotReady) as error:
+                log.warning("reads.not_counted", reason=error.message)
+
+    async def add(self, app_account: str, more: int) -> None:
+        """So many reads more. Raises Unavailable, NotReady."""
+        now = time.time()
+        known = self._registry.reads.get(app_account, Reads(app_account=app_account))
+        reads = Reads(app_account=app_account, days=counted(known.days, more, now), at=rfc3339(now))
+        place = await self._kafka.append(self._topics.reads, app_account, encode(reads))
+        await self._replica.wait_for(self._topics.reads, place.offset)
