@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from console.projection import not_sent, queries
+from shared.flows.runs import encode
+from sqlmodel import Session
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.integration.plans.test_subscriptions import Shop
@@ -80,3 +83,31 @@ async def test_pages_lead_to_the_dashboard(tandem: InProcess, plans: Plans, cons
     assert f"{at}/payment-links/{link['id']}" in page
     assert f"{at}/prices/{price}" in page
     assert f"{at}/prices/{price}" in prices
+
+
+async def test_an_endpoint_that_does_not_send_a_type_is_named(
+    tandem: InProcess, plans: Plans, console: Console
+) -> None:
+    """Of the runs in the tables: pollers found the checkouts, while webhooks brought the rest."""
+    for name in ("One", "Two"):
+        tandem.account(name)
+        await tandem.drain()
+        plans.offer(plans.plan(name), name)
+        await tandem.drain()
+        plans.pay(str(plans.links()[0]["id"]))
+    await tandem.drain()
+    paid = [event for event in tandem.delivered if event.type == "stripe.checkout.session.completed"]
+    await asyncio.to_thread(console.ask, "GET", "/api/flow-links")
+    with Session(console.state.database.engine) as session:
+        links = queries.flow_links(session)
+        by_webhook = not_sent.sentences(session, links)
+    for event in paid:
+        for run in [run for run in tandem.runs() if run.event == event.id]:
+            run.origin = "poll"
+            await tandem.log.append(tandem.topics.runs, run.id, encode(run))
+    await asyncio.to_thread(console.ask, "GET", "/api/flow-links")
+    with Session(console.state.database.engine) as session:
+        [said] = not_sent.sentences(session, links)
+
+    assert by_webhook == []
+    assert "seems not to send checkout.session.completed, which stripe-checkout-to-togai-plan needs" in said
