@@ -128,6 +128,15 @@ class SubscriptionState(Body):
     period_end: int | None = None
 
 
+class Billables(Body):
+    """Add-ons, usage meters and features, by their ids."""
+
+    account: str
+    addons: list[str] = []
+    usage_meters: list[str] = []
+    features: list[str] = []
+
+
 class PricePlanVersion(Body):
     """What a Togai price plan costs: one fixed fee in each currency, or rate cards of any kind."""
 
