@@ -239,6 +239,11 @@ class FakeTogai(TogaiApp):
         self.calls.append(f"price_plans {status}")
         return Page([], "")
 
+    async def pricing_schedules(self, account_id: str) -> list[dict[str, Any]]:
+        """Nobody has a plan."""
+        self.calls.append("pricing_schedules")
+        return []
+
     async def settings_named(self, name: str, token: str = "") -> Page:
         """The accounts that name a customer, in the order in which they did first."""
         self.calls.append("settings")

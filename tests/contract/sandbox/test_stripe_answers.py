@@ -92,6 +92,7 @@ def sales(shop: Shop) -> None:
     trial = {"items": [{"price": price["id"], "quantity": 2}], "trial_period_days": 3, "metadata": {"a": "1"}}
     started = shop.post("subscriptions", customer=shop.customer(), **trial)
     assert started["status"] == "trialing"
+    shop.post(f"subscriptions/{started['id']}", cancel_at_period_end=True)
     assert shop.delete(f"subscriptions/{started['id']}")["status"] == "canceled"
 
 

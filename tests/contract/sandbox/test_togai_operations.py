@@ -14,7 +14,7 @@ from sandbox.togai_api.operations import OPERATIONS
 
 from tests.contract.sandbox.inside import UNLIMITED, Inside, inside
 from tests.contract.sandbox.togai_invoices import NEW_INVOICE, NEW_PAYMENT
-from tests.contract.sandbox.togai_plans import ASSOCIATION, PLAN_ID, RATES
+from tests.contract.sandbox.togai_plans import ASSOCIATION, BILLABLES, PLAN_ID, RATES
 from tests.contract.sandbox.togai_table import ROWS, UNKNOWN_ID, WRONG, Row
 
 METHODS = {operation.name: operation.method for operation in OPERATIONS}
@@ -52,6 +52,7 @@ class Org:
             ("/settings", {**setting, "entityType": "ACCOUNT", "entityId": "A1"}),
         ):
             assert self.call("POST", path, json=body).status_code == 201
+        app.control("POST", "/togai/billables", {"account": self.account, **BILLABLES})
         for id, active in ((PLAN_ID, True), ("P2", False)):
             plan = {"account": self.account, "id": id, "name": "Starter", "rates": RATES, "active": active}
             app.control("POST", "/togai/price_plans", plan)
@@ -312,6 +313,8 @@ def test_pages_hold_as_many_as_documented_and_end_with_an_empty_one(org: Org) ->
         assert org.call("POST", "/customers", json=body).status_code == 201
         plan = {"account": org.account, "name": f"Plan {number}", "rates": {"USD": "1"}}
         org.app.control("POST", "/togai/price_plans", plan)
+        more = {name: [f"{name}.{number}"] for name in BILLABLES}
+        org.app.control("POST", "/togai/billables", {"account": org.account, **more})
         org.call("POST", "/invoices", json={**NEW_INVOICE, "idempotencyKey": f"key-{number + 9}"})
         record = [{"type": "WALLET_CREDIT", "amount": 1, "order": 1}]
         assert org.call("POST", "/payments", json={**NEW_PAYMENT, "lineItemRecords": record}).status_code == 201

@@ -12,7 +12,7 @@ from togai_client.models.create_price_plan_request import CreatePricePlanRequest
 
 from tests.contract.sandbox.inside import UNLIMITED, Inside, inside
 from tests.contract.sandbox.togai_org import FOR_EVER, Org
-from tests.contract.sandbox.togai_plans import DETAILS, NEW_PLAN
+from tests.contract.sandbox.togai_plans import DETAILS, NEW_FEATURE, NEW_METER, NEW_PLAN
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +189,42 @@ def test_who_put_it_there(org: Org) -> None:
     assert [(v["kind"], v["caller"]) for v in found if v["kind"] in ("price_plan", "pricing_schedule")] == [
         ("price_plan", "control"), ("pricing_schedule", org.token)
     ]  # fmt: skip
+
+
+BILLED = [
+    ("usageRateCards", "usageMeterId"), ("fixedFeeRateCards", "id"), ("licenseRateCards", "id"),
+    ("billingEntitlementRateCards", "featureId"), ("entitlementOverageRateCards", "featureId"),
+    ("creditGrantRateCards", "id"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "field"), BILLED)
+def test_a_plan_that_names_what_is_not_there_is_refused(org: Org, name: str, field: str) -> None:
+    """An unknown add-on, usage meter or feature; the message names it, and nothing is made."""
+    cards = [{**DETAILS[name][0], field: "nobody"}]
+    answer = org.call("POST", "/price_plans", {"name": "x", "pricePlanDetails": {**DETAILS, name: cards}})
+    assert (answer.status_code, "nobody not found" in answer.json()["message"]) == (400, True)
+    assert org.good("GET", "/price_plans")["data"] == []
+
+
+def test_a_plan_of_what_was_made_for_it(org: Org) -> None:
+    """Each kind is made, found by its id and in its list, and named by a plan; a meter's name is its own."""
+    addon = org.good("POST", "/addons", {"name": "Seat", "type": "LICENSE"})
+    meter = org.good("POST", "/usage_meters", NEW_METER)
+    feature = org.good("POST", "/features", NEW_FEATURE)
+    details = {
+        **DETAILS, "usageRateCards": [{**DETAILS["usageRateCards"][0], "usageMeterId": meter["id"]}],
+        "licenseRateCards": [{**DETAILS["licenseRateCards"][0], "id": addon["id"]}],
+        "billingEntitlementRateCards": [{**DETAILS["billingEntitlementRateCards"][0], "featureId": feature["id"]}],
+    }  # fmt: skip
+    plan = org.good("POST", "/price_plans", {"name": "x", "pricePlanDetails": details})
+    assert plan["status"] == "DRAFT"
+    assert org.good("GET", f"/addons/{addon['id']}") == addon
+    assert [one["id"] for one in org.good("GET", "/usage_meters?aggregations=SUM")["data"]] == [meter["id"]]
+    assert org.call("POST", "/usage_meters", NEW_METER).status_code == 400
+
+
+def test_what_a_person_names_in_togais_pages_is_there(org: Org) -> None:
+    """The fee of a plan that was made there can be named by the next plan."""
+    org.plan()
+    assert org.good("GET", "/addons/addon.sandbox.fee")["type"] == "FIXED_FEE"

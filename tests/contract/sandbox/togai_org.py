@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from tests.contract.sandbox.inside import Inside
+from tests.contract.sandbox.togai_plans import BILLABLES
 
 FOR_EVER = "9999-01-01"
 
@@ -21,6 +22,7 @@ class Org:
         account = {"id": "A1", "name": "First account", "invoiceCurrency": "USD"}
         customer = {"id": "C1", "name": "First customer", "primaryEmail": "a@example.com", "address": {}}
         self.good("POST", "/customers", {**customer, "account": account})
+        app.control("POST", "/togai/billables", {"account": self.account, **BILLABLES})
 
     def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """A call of the API."""

@@ -63,7 +63,30 @@ ASSOCIATED = frozenset({"accountId", "accountName", "pricingSchedules"})
 SCHEDULE = frozenset({"id", "pricePlanId", "startDate", "endDate", "version", "isOverriden"})
 SCHEDULE_MORE = frozenset({"pricePlanName", "pricePlanDetails", "pricingRules", "pricePlanInfo"})
 
+BILLABLES = {
+    "addons": ["addon.1", "addon.2", "addon.3"], "usage_meters": ["um.1"], "features": ["feature.1"],
+}  # fmt: skip
+NEW_METER: dict[str, Any] = {
+    "name": "rides", "type": "COUNTER", "aggregation": "SUM", "billableName": "Rides", "description": "Cab rides",
+    "filters": [{"field": "city", "value": "Pune"}], "computations": [{"computation": "1", "order": 1}],
+    "eventSchemaName": "ride",
+}  # fmt: skip
+NEW_FEATURE: dict[str, Any] = {
+    "name": "Calls", "schemaAssociations": [{"schemaName": "call", "attributeName": "seconds"}],
+}  # fmt: skip
+ADDON = frozenset({"id", "name", "type", "status", "displayName", "createdAt"})
+METER = frozenset({"id", "name", "type", "aggregation", "displayName", "status", "createdAt", "updatedAt"})
+METER_MORE = frozenset({"billableName", "description", "filters", "computations"})
+FEATURE = frozenset({"id", "name", "displayName", "schemaAssociations", "createdAt", "updatedAt"})
+LISTED_FEATURE = (FEATURE - {"schemaAssociations"}) | {"schemaCount"}
+BILLABLE_MORE = frozenset({"billableName"})
+
 WRONG: dict[str, list[Any]] = {
+    "label": [5, "", "n" * 256],
+    "addon_type": ["FEE", 5],
+    "meter_name": [5, "", "n" * 51, "a.b"],
+    "meter_type": ["GAUGE", 5],
+    "aggregation": ["AVG", 5],
     "plan_name": [5, "", "n" * 51],
     "description": [5, "d" * 256],
     "plan_type": ["ENTITLEMENT", 5],

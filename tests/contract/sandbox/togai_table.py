@@ -184,6 +184,25 @@ ROWS: dict[str, Row] = {
         "/price_plans/P2/activate", 200, plans.PLAN, plans.PLAN_MORE, {"currencies": ["USD"]},
         required=("currencies",), types={"currencies": "currencies"},
     ),
+    "addons.create": Row(
+        "/addons", 200, plans.ADDON, plans.BILLABLE_MORE, {"name": "Fee", "type": "FIXED_FEE", "billableName": "Shown"},
+        required=("name", "type"), types={"name": "label", "type": "addon_type", "billableName": "label"},
+    ),
+    "addons.list": Row("/addons", 200, PAGE, CONTEXT, items=(plans.ADDON, plans.BILLABLE_MORE)),
+    "addons.retrieve": Row("/addons/addon.1", 200, plans.ADDON, plans.BILLABLE_MORE),
+    "usage_meters.create": Row(
+        "/usage_meters", 201, plans.METER, plans.METER_MORE, plans.NEW_METER, required=("name", "type", "aggregation"),
+        types={"name": "meter_name", "type": "meter_type", "aggregation": "aggregation", "billableName": "label",
+               "description": "description", "filters": "cards", "computations": "cards"},
+    ),
+    "usage_meters.list": Row("/usage_meters", 200, PAGE, CONTEXT, items=(plans.METER, plans.METER_MORE)),
+    "usage_meters.retrieve": Row("/usage_meters/um.1", 200, plans.METER, plans.METER_MORE),
+    "features.create": Row(
+        "/features", 200, plans.FEATURE, plans.BILLABLE_MORE, plans.NEW_FEATURE,
+        required=("name", "schemaAssociations"), types={"name": "label", "schemaAssociations": "cards"},
+    ),
+    "features.list": Row("/features", 200, PAGE, CONTEXT, items=(plans.LISTED_FEATURE, plans.BILLABLE_MORE)),
+    "features.retrieve": Row("/features/feature.1", 200, plans.FEATURE, plans.BILLABLE_MORE),
     "invoices.create": Row(
         "/invoices", 201, invoices.INVOICE, invoices.INVOICE_MORE, invoices.NEW_INVOICE, types=invoices.INVOICE_TYPES,
         required=("accountId", "startDate", "endDate", "status", "lineItems"),

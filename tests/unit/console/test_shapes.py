@@ -8,6 +8,9 @@ import pytest
 from console.api import shapes
 from console.api.connected import connection_item
 from console.projection.pending import Differing
+from shared.apps.stripe.app import RIGHTS
+from shared.connections import FlowLink
+from shared.domains import ACTIONS, TRIGGERS
 from shared.key_states import KeyState, KeyStates
 
 from tests.integration.console import records
@@ -79,6 +82,47 @@ def test_a_connection_shows_what_the_vendor_says_of_its_present_key() -> None:
     assert (shown.state, shown.reason) == ("open", "")
     assert [(one.operation, one.reason) for one in shown.refused] == [("customers.create", "no new")]
     assert (former.state, former.reason) == ("closed", "no old")
+
+
+def lacking(operation: str, *links: FlowLink) -> str:
+    """What is said of a connection to Stripe whose key may not do something."""
+    connection, states = records.connection(app="stripe", fingerprint="f"), KeyStates()
+    states.apply(
+        KeyState(connection=connection.id, fingerprint="f", state="refused", operation=operation, reason="no right.")
+    )
+    return "".join(connection_item(connection, states, links=links).problems)
+
+
+def flow_link(flow: str, *, enabled: bool = True) -> FlowLink:
+    connection = records.connection(app="stripe", fingerprint="f")
+    return FlowLink(id=f"link_{flow}", flow=flow, connections={"stripe": connection.id}, enabled=enabled)
+
+
+def test_a_right_that_lacks_is_named_with_the_flow_links_that_need_it() -> None:
+    """Those that are on; what may be written may be read; one that needs it not, or is off, is not named."""
+    offers, prices = flow_link("togai-plan-to-stripe-payment-link"), flow_link("togai-plan-to-stripe-prices")
+    invoices, off = (
+        flow_link("togai-invoice-to-stripe-invoice"),
+        flow_link("stripe-checkout-to-togai-plan", enabled=False),
+    )
+    links = lacking("payment_links.create", offers, prices, invoices, off)
+    read = lacking("products.retrieve", offers, invoices)
+
+    assert f"flow links {offers.id}, {prices.id} lack it" in links
+    assert links.endswith('Give the key the right "Payment Links: write" at Stripe')
+    assert f"flow link {offers.id} lacks it" in read
+    assert 'the right "Products: read"' in read
+    assert "flow link" not in lacking("payment_links.create", invoices)
+
+
+def test_every_right_that_a_flow_needs_is_known_by_an_operation() -> None:
+    """So that a refusal of one can say which flow links lack it."""
+    known = {f"{words}: {what}" for words in RIGHTS.values() for what in ("read", "write")}
+
+    asked = {right for action in ACTIONS.values() for right in action.rights}
+    asked |= {right for trigger in TRIGGERS.values() for right in trigger.rights}
+
+    assert asked <= known
 
 
 @pytest.mark.parametrize(

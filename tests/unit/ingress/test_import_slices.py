@@ -43,7 +43,7 @@ class Slow(Vendor):
         self.calls = self.under_way = self.most = 0
         self.lost: set[str] = set()
 
-    async def page_of(self, path: str, *, created: tuple[int, int], after: str = "") -> Page:
+    async def page_of(self, path: str, *, created: tuple[int, int], after: str = "", also: object = None) -> Page:
         self.calls += 1
         self.under_way += 1
         self.most = max(self.most, self.under_way)

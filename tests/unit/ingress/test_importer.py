@@ -42,7 +42,7 @@ class Vendor:
         self.rows = {f"cus_{number}": 1000 + number // 2 for number in range(count)}
         self.faults: list[Exception] = []
 
-    async def page_of(self, path: str, *, created: tuple[int, int], after: str = "") -> Page:
+    async def page_of(self, path: str, *, created: tuple[int, int], after: str = "", also: Any = None) -> Page:
         if self.faults:
             raise self.faults.pop(0)
         assert path == "/v1/customers"

@@ -119,6 +119,24 @@ class RefundEnd(Body):
     status: Literal["succeeded", "failed", "canceled"]
 
 
+class SubscriptionState(Body):
+    """What becomes of a subscription: `period_end` in epoch seconds; what is not named stays."""
+
+    account: str
+    status: Literal["active", "past_due", "unpaid", "paused", "incomplete", "incomplete_expired"] | None = None
+    discounted: bool | None = None
+    period_end: int | None = None
+
+
+class Billables(Body):
+    """Add-ons, usage meters and features, by their ids."""
+
+    account: str
+    addons: list[str] = []
+    usage_meters: list[str] = []
+    features: list[str] = []
+
+
 class PricePlanVersion(Body):
     """What a Togai price plan costs: one fixed fee in each currency, or rate cards of any kind."""
 

@@ -11,8 +11,19 @@ from starlette.routing import Route
 
 from sandbox.control import bodies
 from sandbox.control.requests import ControlError, Run, answering, read, tenant_of
+from sandbox.identifiers import stripe_id
 from sandbox.store import Json
-from sandbox.stripe_api import checkout, currencies, disputes, invoice_payments, invoices, outbox, refunds, sessions
+from sandbox.stripe_api import (
+    checkout,
+    currencies,
+    disputes,
+    invoice_payments,
+    invoices,
+    outbox,
+    refunds,
+    sessions,
+    subscriptions,
+)
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.checkout import Visitor
 from sandbox.stripe_api.events import shuffled
@@ -27,6 +38,7 @@ def catch_up(world: World, base: str) -> None:
             with world.store.transaction():
                 sessions.expire_due(call_of(world, tenant, base))
                 invoices.advance_due(call_of(world, tenant, base))
+                subscriptions.end_due(call_of(world, tenant, base))
 
 
 def call_of(world: World, tenant: Tenant, base: str, id: str = "") -> Call:
@@ -50,7 +62,7 @@ class Payments:
         table: list[tuple[str, str, Run]] = [
             ("POST", "/stripe/checkout", self.checkout), ("POST", "/stripe/invoices/{id}/pay", self.pay_invoice),
             ("POST", "/stripe/disputes", self.dispute), ("POST", "/stripe/refunds/{id}", self.end_refund),
-            ("GET", "/outbox", self.show_outbox),
+            ("POST", "/stripe/subscriptions/{id}", self.put_subscription), ("GET", "/outbox", self.show_outbox),
         ]  # fmt: skip
         return [Route(path, answering(run), methods=[method]) for method, path, run in table]
 
@@ -104,6 +116,17 @@ class Payments:
                 return {"refund": id, "status": refunds.end(call, id, body.status)["status"]}
         except LookupError as error:
             raise ControlError(404, str(error)) from error
+
+    async def put_subscription(self, request: Request) -> Json:
+        """Plays what becomes of a subscription at Stripe without a call of the API."""
+        body, id = await read(request, bodies.SubscriptionState), request.path_params["id"]
+        discounts = [] if body.discounted is None else [stripe_id("di")] * body.discounted
+        changes: Json = {"status": body.status} if body.status else {}
+        changes |= {} if body.discounted is None else {"discounts": discounts}
+        call = call_of(self._world, tenant_of(self._world, body.account, "stripe"), self._world.address(request), id)
+        with self._world.store.transaction():
+            found = subscriptions.put(call, changes, body.period_end)
+        return {"subscription": id, "status": found["status"]}
 
     async def show_outbox(self, request: Request) -> Json:
         """The mails that Stripe would have sent, the newest first."""

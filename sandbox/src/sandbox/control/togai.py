@@ -12,7 +12,7 @@ from sandbox.control import bodies
 from sandbox.control.requests import Run, answering, read, tenant_of
 from sandbox.store import Json
 from sandbox.tenants import Tenant
-from sandbox.togai_api import accounts, billing, invoices, price_plans
+from sandbox.togai_api import accounts, billables, billing, invoices, price_plans
 from sandbox.togai_api.calls import Call
 from sandbox.world import World
 
@@ -24,7 +24,9 @@ def call_of(world: World, tenant: Tenant, id: str = "") -> Call:
 
 def add_plan(call: Call, plan: bodies.NewPricePlan) -> Json:
     """A price plan, active in all its currencies unless it is to be a draft."""
-    body = price_plans.made(call, plan.details_with_name())
+    new = plan.details_with_name()
+    body = price_plans.made(call, new)
+    billables.keep_named(call, new["pricePlanDetails"])
     if plan.id:
         if call.world.store.get(call.scope, price_plans.KIND, plan.id):
             raise ValueError(f"price plan {plan.id} exists already")
@@ -45,6 +47,7 @@ class TogaiPages:
         table: list[tuple[str, str, Run]] = [
             ("POST", "/togai/price_plans", self.add_price_plan),
             ("PATCH", "/togai/price_plans/{id}", self.change_price_plan),
+            ("POST", "/togai/billables", self.add_billables),
             ("POST", "/togai/invoices", self.add_invoice), ("PATCH", "/togai/invoices/{id}", self.change_invoice),
             ("POST", "/togai/billing_cycle", self.bill),
         ]  # fmt: skip
@@ -62,6 +65,19 @@ class TogaiPages:
         call = call_of(self._world, tenant_of(self._world, body.account, "togai"), request.path_params["id"])
         with self._world.store.transaction():
             return price_plans.new_version(call, body.full_details())
+
+    async def add_billables(self, request: Request) -> Json:
+        """Makes add-ons, usage meters and features under ids of the caller's own."""
+        body = await read(request, bodies.Billables)
+        call = call_of(self._world, tenant_of(self._world, body.account, "togai"))
+        kinds = (
+            (billables.ADDON, body.addons),
+            (billables.METER, body.usage_meters),
+            (billables.FEATURE, body.features),
+        )
+        with self._world.store.transaction():
+            made = [billables.add_by_hand(call, kind, id) for kind, ids in kinds for id in ids]
+        return {"made": [one["id"] for one in made]}
 
     async def add_invoice(self, request: Request) -> Json:
         """Makes an invoice as Togai generates it."""

@@ -94,6 +94,8 @@ OPERATIONS = (
               "charge"),
     Operation("subscriptions.create", "POST", "/v1/subscriptions", "SubscriptionCreateParams", subscriptions.create,
               "subscription"),
+    Operation("subscriptions.update", "POST", "/v1/subscriptions/{id}", "SubscriptionUpdateParams",
+              subscriptions.update, "subscription"),
     Operation("subscriptions.cancel", "DELETE", "/v1/subscriptions/{id}", "SubscriptionCancelParams",
               subscriptions.cancel, "subscription"),
     Operation("subscriptions.list", "GET", "/v1/subscriptions", "SubscriptionListParams", subscriptions.listed,

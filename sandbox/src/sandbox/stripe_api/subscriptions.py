@@ -10,8 +10,10 @@ from sandbox.identifiers import stripe_id
 from sandbox.stripe_api import customers, documents, invoices, line_items, lists
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import StripeError, missing_object
+from sandbox.stripe_api.rules import merged_metadata
 
 KIND = "subscription"
+ENDED = ("canceled", "incomplete_expired")
 Body = dict[str, Any]
 
 
@@ -152,6 +154,57 @@ def _price(call: Call, item: Body) -> Body:
     return documents.named(call, "price", "price", item.get("price") or "", "items[0][price]").body
 
 
+UPDATED = ("cancel_at_period_end", "metadata", "pause_collection")
+"""What a call may change here; the rest of Stripe's parameters is refused by name."""
+
+
+def update(call: Call) -> Body:
+    """POST /v1/subscriptions/{id}: that it ends with its period or goes on, a pause of its collection, metadata."""
+    old = documents.present(call, KIND, KIND)
+    if old.body["status"] in ENDED:
+        raise missing_object(KIND, call.id)
+    for name in call.params.keys() - {*UPDATED, "expand"}:
+        raise StripeError(400, f"The sandbox does not serve {name} of a subscription that is there.", param=name)
+    new = dict(old.body)
+    if "metadata" in call.params:
+        new["metadata"] = merged_metadata(old.body["metadata"], call.params["metadata"])
+    if "pause_collection" in call.params:
+        given = call.params["pause_collection"]
+        new["pause_collection"] = {"resumes_at": None, **given} if given else None
+    ends = call.params.get("cancel_at_period_end")
+    if ends is not None and ends != new["cancel_at_period_end"]:
+        now = int(call.world.clock.now())
+        why = {"comment": None, "feedback": None, "reason": "cancellation_requested" if ends else None}
+        new |= {
+            "cancel_at_period_end": ends, "cancel_at": period_end(new) if ends else None,
+            "canceled_at": now if ends else None, "cancellation_details": why,
+        }  # fmt: skip
+    return documents.change(call, old, new, event="customer.subscription.updated")
+
+
+def period_end(subscription: Body) -> int:
+    """When the last of its items' periods ends: the subscription itself has none."""
+    return int(max(item["current_period_end"] for item in subscription["items"]["data"]))
+
+
+def put(call: Call, changes: Body, periods_end: int | None) -> Body:
+    """What happens to it at Stripe without a call: another status, a discount, a period that ends at another time."""
+    old = documents.present(call, KIND, KIND)
+    new = {**old.body, **changes}
+    if periods_end is not None:
+        data = [{**item, "current_period_end": periods_end} for item in new["items"]["data"]]
+        new["items"] = {**new["items"], "data": data}
+    return documents.change(call, old, new, event="customer.subscription.updated")
+
+
+def end_due(call: Call) -> None:
+    """Ends every subscription that was to end with its period."""
+    due = "json_extract(body, '$.cancel_at')<=? AND json_extract(body, '$.ended_at') IS NULL"
+    for found in call.world.store.select(call.scope, KIND, due, [call.world.clock.now()], "seq"):
+        ended = {**found.body, "status": "canceled", "ended_at": found.body["cancel_at"]}
+        documents.change(call, found, ended, event="customer.subscription.deleted")
+
+
 def cancel(call: Call) -> Body:
     """DELETE /v1/subscriptions/{id}: it ends at once."""
     old, now = documents.present(call, KIND, KIND), int(call.world.clock.now())
@@ -163,11 +216,13 @@ def cancel(call: Call) -> Body:
 
 def retrieve(call: Call) -> Body:
     """GET /v1/subscriptions/{id}."""
+    end_due(call)
     return documents.present(call, KIND, KIND).body
 
 
 def listed(call: Call) -> Body:
     """GET /v1/subscriptions, by customer and status; without canceled ones unless asked for."""
+    end_due(call)
     where, values = lists.created_range(call.params.get("created"))
     if call.params.get("customer"):
         where.append("lookup=?")

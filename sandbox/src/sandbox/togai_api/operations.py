@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from sandbox.togai_api import accounts, aliases, customers, invoices, payments, price_plans, schedules, settings
+from sandbox.togai_api import (
+    accounts,
+    aliases,
+    billables,
+    customers,
+    invoices,
+    payments,
+    price_plans,
+    schedules,
+    settings,
+)
 from sandbox.togai_api.calls import Operation
 
 OPERATIONS = (
@@ -31,6 +41,15 @@ OPERATIONS = (
     Operation("price_plans.update", "PATCH", "/price_plans/{id}", price_plans.update),
     Operation("price_plans.delete", "DELETE", "/price_plans/{id}", price_plans.archive),
     Operation("price_plans.activate", "POST", "/price_plans/{id}/activate", price_plans.activate),
+    Operation("addons.create", "POST", "/addons", billables.create_addon),
+    Operation("addons.list", "GET", "/addons", billables.listed(billables.ADDON)),
+    Operation("addons.retrieve", "GET", "/addons/{id}", billables.retrieve(billables.ADDON)),
+    Operation("usage_meters.create", "POST", "/usage_meters", billables.create_meter),
+    Operation("usage_meters.list", "GET", "/usage_meters", billables.listed(billables.METER)),
+    Operation("usage_meters.retrieve", "GET", "/usage_meters/{id}", billables.retrieve(billables.METER)),
+    Operation("features.create", "POST", "/features", billables.create_feature),
+    Operation("features.list", "GET", "/features", billables.listed(billables.FEATURE)),
+    Operation("features.retrieve", "GET", "/features/{id}", billables.retrieve(billables.FEATURE)),
     Operation("invoices.create", "POST", "/invoices", invoices.create),
     Operation("invoices.list", "GET", "/invoices", invoices.listed),
     Operation("invoices.retrieve", "GET", "/invoices/{id}", invoices.retrieve),

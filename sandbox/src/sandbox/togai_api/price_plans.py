@@ -8,7 +8,7 @@ from sandbox.answers import Answer
 from sandbox.clock import rfc3339
 from sandbox.identifiers import togai_id
 from sandbox.store import Document
-from sandbox.togai_api import pages, webhooks
+from sandbox.togai_api import billables, pages, webhooks
 from sandbox.togai_api.calls import Call
 from sandbox.togai_api.errors import TogaiError, not_found
 from sandbox.togai_api.models import read, sent
@@ -24,11 +24,6 @@ _CARDS = (
     "usageRateCards", "fixedFeeRateCards", "licenseRateCards", "billingEntitlementRateCards",
     "entitlementOverageRateCards", "creditGrantRateCards", "minimumCommitment",
 )  # fmt: skip
-_BILLABLE = {
-    "usageRateCards": "usageMeterId", "fixedFeeRateCards": "id", "licenseRateCards": "id",
-    "billingEntitlementRateCards": "featureId", "entitlementOverageRateCards": "featureId",
-    "creditGrantRateCards": "id",
-}  # fmt: skip
 
 
 def create(call: Call) -> Answer:
@@ -38,6 +33,7 @@ def create(call: Call) -> Answer:
         raise TogaiError(400, f"Unknown query parameters: {', '.join(sorted(unknown))}")
     new = sent(read(NewPlan, call.body))
     plan = made(call, new)
+    billables.check(call, new["pricePlanDetails"])
     return Answer.json(200, plan if call.query.get("dry_run") == "true" else add(call, plan))
 
 
@@ -81,7 +77,7 @@ def _version(new: Json, number: int, start: str, active: list[str]) -> Json:
 def check_details(details: Json) -> None:
     """Refuses two rate cards for one billable thing, and a card without a rate for one of the plan's currencies."""
     wanted = set(details.get("supportedCurrencies", []))
-    for name, key in _BILLABLE.items():
+    for name, (key, _) in billables.CARDS.items():
         cards = details.get(name, [])
         ids = [card[key] for card in cards]
         if len(set(ids)) != len(ids):
@@ -139,6 +135,7 @@ def update(call: Call) -> Answer:
     version = latest(old.body)
     details = {**version["pricePlanDetails"], **change.get("pricePlanDetails", {})}
     check_details(details)
+    billables.check(call, details)
     version["pricePlanDetails"] = details
     new = {**old.body, "pricingSchedule": [version]}
     if "description" in change:
@@ -179,6 +176,7 @@ def new_version(call: Call, details: Json) -> Json:
     """What a person does in Togai's pages: the plan costs something else from now on. No webhook tells of it."""
     old = present(call)
     check_details(details)
+    billables.keep_named(call, details)
     last = latest(old.body)
     start = rfc3339(call.world.clock.now())
     version = _version(

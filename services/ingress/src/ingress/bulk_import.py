@@ -22,6 +22,7 @@ from shared.connections import FlowLink, Vault, encryption_keys
 from shared.domains import import_kinds
 from shared.domains.choices import BadChoice, check_choices, read_choices
 from shared.domains.model import ImportKind
+from shared.domains.plans.subscriptions import BILLING
 from shared.errors import Misconfigured, SyncError
 from shared.events.topics import Topics
 from shared.flows import imports
@@ -68,15 +69,20 @@ def parsed(arguments: list[str]) -> Asked:
     parser.add_argument("--created-until", type=_seconds, default=0, help="only what was made before this time")
     parser.add_argument("--choice", action="append", default=[], metavar="CONFLICT=CHOICE")
     parser.add_argument("--flow-link", default="", help="the one that handles it; needed only if several could")
+    parser.add_argument("--billing", choices=BILLING.values, help="of subscriptions: who bills from their ends on")
+    parser.add_argument("--yes", action="store_true", help="confirm what the kind asks for")
     given = parser.parse_args(arguments)
     kind, choices = import_kinds()[given.kind], read_choices(",".join(given.choice))
+    choices |= {BILLING.name: given.billing} if given.billing else {}
     for text in ",".join(given.choice).split(",") if given.choice else ():
         if not all(text.partition("=")):
             parser.error(f"{text!r} is no choice: write it as same_email=decide")
     try:
-        check_choices(kind.all_conflicts, choices)
+        check_choices(kind.all_conflicts, choices, kind.options)
     except BadChoice as error:
         parser.error(str(error))
+    if kind.confirm and not (given.dry_run or given.yes):
+        parser.error(f"{kind.confirm}: look at it with --dry-run, then confirm it with --yes")
     if not kind.timed and (given.created_from or given.created_until):
         parser.error(f"nobody tells when {kind.name} were made: leave the times out, or name ids")
     selection = Selection(given.created_from, given.created_until, tuple(given.id), given.dry_run, choices)

@@ -164,3 +164,33 @@ def other_plan(schedules: Iterable[Mapping[str, Any]], plan: str, day: str) -> s
         if other != plan and ends_after(schedule, day):
             return f"price plan {other} from {_day(schedule.get('startDate'))} on"
     return None
+
+
+def period_end(subscription: Mapping[str, Any]) -> int:
+    """When the last of its items' periods ends: what Stripe bills next, it bills then. The subscription tells none."""
+    return max(int(item["current_period_end"]) for item in subscription["items"]["data"])
+
+
+def why_not_imported(subscription: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Why a plan cannot simply follow a subscription: the kind of conflict, and in words; None where it can."""
+    status = str(subscription.get("status"))
+    items = subscription["items"]["data"]
+    discounts = [*subscription["discounts"], *(each for item in items for each in item["discounts"])]
+    found = {
+        "trialing": "is on trial: it has billed nothing yet" if status == "trialing" else "",
+        "past_due": "is past due: its last invoice is not paid" if status == "past_due" else "",
+        "paused": "is paused" if status == "paused" or subscription.get("pause_collection") else "",
+        "not_running": "" if status in ("active", "trialing", "past_due", "paused") else f"is {status}",
+        "ending": "ends already, or a schedule of Stripe's changes it" if _changes(subscription) else "",
+        "discounted": "has a discount, which the plan does not have" if discounts else "",
+        "quantity": "asks for another quantity than one" if any(_several(item) for item in items) else "",
+    }
+    return next(((name, why) for name, why in found.items() if why), None)
+
+
+def _changes(subscription: Mapping[str, Any]) -> bool:
+    return bool(subscription.get("cancel_at") or subscription.get("cancel_at_period_end") or subscription["schedule"])
+
+
+def _several(item: Mapping[str, Any]) -> bool:
+    return item.get("quantity") not in (None, 1)

@@ -63,6 +63,10 @@ class App(ABC):
         """Whether an id can only be one of this noun here: for what a person swapped by mistake."""
         return False
 
+    def right_of(self, operation: str) -> str:
+        """The right of a key that an operation needs, in the words of the vendor's own pages; empty if nobody knows."""
+        return ""
+
     @abstractmethod
     async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:
         """A webhook as an envelope. Raises Refused, NotOurs; reads no body that can be refused without it."""

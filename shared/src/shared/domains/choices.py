@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.domains.flow import FlowOption
 from shared.errors import Conflict, Permanent, SyncError, Waiting
 
 
@@ -79,11 +80,12 @@ def read_choices(text: str) -> dict[str, str]:
     return dict(each.split("=", 1) for each in text.split(",") if "=" in each)
 
 
-def check_choices(kinds: Iterable[ConflictKind], chosen: Mapping[str, str]) -> None:
-    """Raises BadChoice for a kind or a choice that there is not."""
-    known = {kind.name: kind for kind in kinds}
+def check_choices(kinds: Iterable[ConflictKind], chosen: Mapping[str, str], options: Iterable[FlowOption] = ()) -> None:
+    """Raises BadChoice for a kind, an option or a choice that there is not."""
+    known: dict[str, tuple[str, ...]] = {option.name: option.values for option in options}
+    known |= {kind.name: kind.choices for kind in kinds}
     for name, choice in chosen.items():
         if name not in known:
             raise BadChoice(f"no conflict is called {name}: there are {', '.join(known)}")
-        if choice not in known[name].choices:
-            raise BadChoice(f"{name} can be {' or '.join(known[name].choices)}, not {choice}")
+        if choice not in known[name]:
+            raise BadChoice(f"{name} can be {' or '.join(known[name])}, not {choice}")

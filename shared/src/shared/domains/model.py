@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from shared.domains.choices import GENERAL, ConflictKind
-from shared.domains.flow import Flow
+from shared.domains.flow import Flow, FlowOption
 from shared.domains.writes import FieldWrite, nothing_known, nothing_lasting
 
 
@@ -139,6 +139,8 @@ class ImportKind:
     - `timed`: the vendor tells when each was made, so that a part can be asked for by time; `sliced`: it lists the
       newest first, so that parts of the time can be listed side by side.
     - `conflicts`: the kinds of conflicts of its own that a person can choose about; `target`: what is made of each.
+    - `options`: what else a person chooses, the first value of each unless another is named: actions find it among the
+      choices. `confirm`: what a person confirms before it begins, empty for nothing.
     """
 
     name: str
@@ -149,6 +151,8 @@ class ImportKind:
     timed: bool = True
     sliced: bool = False
     conflicts: tuple[ConflictKind, ...] = ()
+    options: tuple[FlowOption, ...] = ()
+    confirm: str = ""
 
     @property
     def all_conflicts(self) -> tuple[ConflictKind, ...]:

@@ -9,7 +9,7 @@ import msgspec
 from shared.domains import TRIGGERS
 from shared.events.envelope import Envelope, Origin, timestamp
 from shared.events.own import RECHECK_REQUESTED
-from shared.identity import Ref, source_of
+from shared.identity import CONSOLE_SOURCE, Ref, source_of
 
 
 def replayed(
@@ -30,12 +30,14 @@ def replayed(
     Raises KeyError for an event that nobody can send again, see `is_replayable`. Of origin `backfill` it is made from
     what a list of the vendor shows.
     """
-    entity, recheck_body = Ref.parse(aggregate), TRIGGERS[event_type].recheck_body
+    entity, trigger = Ref.parse(aggregate), TRIGGERS[event_type]
+    recheck_body = trigger.recheck_body
     if recheck_body is None:
         raise KeyError(event_type)
     return Envelope(
         id=event_id,
-        source=source_of(entity.account),
+        # Only a person can have asked for what no vendor tells.
+        source=CONSOLE_SOURCE if trigger.brought == "person" else source_of(entity.account),
         type=event_type,
         subject=entity.id,
         time=timestamp(now),

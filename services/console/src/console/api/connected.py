@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from shared.apps import APPS
 from shared.connections import Connection, FlowLink
-from shared.domains import BUILT_IN
+from shared.domains import ACTIONS, BUILT_IN, TRIGGERS, Action, Trigger
 from shared.flows.links import gone_connections, is_new, removal
 from shared.key_states import KeyStates
 from sqlmodel import Session
@@ -17,10 +17,12 @@ from console.pages.words import counted
 from console.projection import missed, pending, queries
 
 
-def connection_item(connection: Connection, states: KeyStates, *, webhooks: bool = False) -> models.ConnectionItem:
+def connection_item(
+    connection: Connection, states: KeyStates, *, webhooks: bool = False, links: Iterable[FlowLink] = ()
+) -> models.ConnectionItem:
     """Names every field that is shown: what is added to the record later stays hidden until somebody decides.
 
-    `webhooks`: whether the vendors can reach ingress at all.
+    `webhooks`: whether the vendors can reach ingress at all; `links`: the flow links that may need a refused right.
     """
     same = ("id", "app", "app_account", "mode", "title", "api_base", "publishable_key", "changed_at")
     if connection.state == "removed":
@@ -39,7 +41,25 @@ def connection_item(connection: Connection, states: KeyStates, *, webhooks: bool
         ],
         problems=[],
     )
-    return item.model_copy(update={"problems": _problems(item, webhooks and connection.verifies is False)})
+    unverified = webhooks and connection.verifies is False
+    return item.model_copy(update={"problems": _problems(item, unverified, list(links))})
+
+
+def who_needs(operation: str, connection: models.ConnectionItem, links: Iterable[FlowLink]) -> list[str]:
+    """The flow links that are on and cannot do their work by a connection without an operation, in their order."""
+    right = APPS[connection.app].right_of(operation) if connection.app in APPS else ""
+    return [link.id for link in links if link.enabled and _needs(right, connection, link)] if right else []
+
+
+def _needs(right: str, connection: models.ConnectionItem, link: FlowLink) -> bool:
+    flow = BUILT_IN.get(link.flow)
+    if flow is None or connection.id not in link.connections.values():
+        return False
+    parts: list[Action | Trigger] = [TRIGGERS[name] for name in flow.triggers]
+    parts += [ACTIONS[step.action] for step in flow.steps]
+    rights = {one for part in parts if part.app == connection.app for one in part.rights}
+    # What may be written may be read.
+    return bool(rights & {right, right.replace(": read", ": write")})
 
 
 def _again(connection: Connection) -> str:
@@ -49,7 +69,18 @@ def _again(connection: Connection) -> str:
     )
 
 
-def _problems(item: models.ConnectionItem, unverified: bool) -> list[str]:
+def _lacks(item: models.ConnectionItem, operation: str, reason: str, links: Sequence[FlowLink]) -> str:
+    """What a key may not do, who is held up by it, and what ends that."""
+    app, needed = APPS.get(item.app), who_needs(operation, item, links)
+    right = app.right_of(operation) if app else ""
+    remedy = f'. Give the key the right "{right}" at {app.title}' if app and right else ""
+    who = (
+        f"flow link{'s' * (len(needed) > 1)} {', '.join(needed)} lack{'s' * (len(needed) == 1)} it, " if needed else ""
+    )
+    return f"may not {operation}, {who}runs that need it wait: {reason.rstrip('.')}{remedy}"
+
+
+def _problems(item: models.ConnectionItem, unverified: bool, links: Sequence[FlowLink]) -> list[str]:
     """What is not well, to be read after the connection's name: in the vendor's words, or with what to do."""
     if item.state == "removed":
         return []
@@ -59,7 +90,7 @@ def _problems(item: models.ConnectionItem, unverified: bool) -> list[str]:
     found = [
         f"has used up a quota: ask {app} for more; what waits goes on within a minute then. It says: {one.reason}"
         if one.quota
-        else f"may not {one.operation}, runs that need it wait: {one.reason}"
+        else _lacks(item, one.operation, one.reason, links)
         for one in item.refused
     ]
     if unverified:
@@ -72,8 +103,10 @@ def _problems(item: models.ConnectionItem, unverified: bool) -> list[str]:
 
 def connection_items(session: Session, *, webhooks: bool) -> list[models.ConnectionItem]:
     """Every connection with what the vendor says of its key, removed ones at the end."""
-    states = queries.key_states(session)
-    return [connection_item(found, states, webhooks=webhooks) for found in queries.all_connections(session)]
+    states, links = queries.key_states(session), queries.flow_links(session)
+    return [
+        connection_item(found, states, webhooks=webhooks, links=links) for found in queries.all_connections(session)
+    ]
 
 
 def flow_link_items(session: Session) -> list[models.FlowLinkItem]:

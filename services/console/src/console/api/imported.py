@@ -55,6 +55,8 @@ class ImportItem(Model):
     left_out: int = Field(description="entities of which nothing is made: deleted ones, and conflicts so chosen")
     failed: int = Field(description="entities with a dead letter")
     done: int = Field(description="entities that are linked, by it or before: never what was only read")
+    options: dict[str, str] = Field(description="what else was chosen, as who bills subscriptions")
+    confirm: str = Field(description="of a preview: what a person confirms before it is done; empty for nothing")
     conflict_kinds: list[ConflictCount] = Field(description="the conflicts that were met, by kind")
     standing: int = Field(description="of a preview: how many stand at the other side, counted up to the quota there")
     quota: int = Field(description="of a preview: how many the other side lets stand; 0: no limit is known")
@@ -84,7 +86,7 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
     standing, quota = (progress.standing, progress.quota) if progress else (0, 0)
     handled = outcome.known >= written and not outcome.going_on
     state, kinds = state_of(request, progress, handled=handled), _kinds(found)
-    made = outcome.new
+    made, kind = outcome.new, import_kinds()[request.kind]
     now = now or datetime.now(UTC)
     rate = _rate(found, outcome.handled, now) if state in ("running", "working") else None
     return ImportItem(
@@ -97,6 +99,8 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
         written=written,
         **{name: getattr(outcome, name) for name in counts},
         done=outcome.linked + outcome.already,
+        options={each.name: request.choices.get(each.name, each.values[0]) for each in kind.options},
+        confirm=kind.confirm,
         conflict_kinds=kinds,
         standing=standing,
         quota=quota,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
@@ -14,6 +14,7 @@ from shared.connections import FlowLink
 from shared.domains import import_kinds
 from shared.domains.choices import BadChoice, check_choices
 from shared.domains.model import ImportKind
+from shared.domains.plans.subscriptions import BILLING, IMPORT, IMPORT_ENDS
 from shared.flows import imports
 from shared.flows.imports import ImportRequest, Selection, new_request
 from shared.model import Model
@@ -57,6 +58,10 @@ class ImportPayload(Model):
         "conflicts are left out and reported",
         examples=[{"missing_email": "leave_out", "same_email": "decide"}],
     )
+    billing: Literal["", "stripe", "togai"] = Field(
+        "", description="of subscriptions: who bills from the end of their periods on; nothing named: Stripe"
+    )
+    confirmed: bool = Field(False, description="that a person knows what it does; needed where the kind says so")
 
 
 class ImportBody(Model):
@@ -83,21 +88,30 @@ async def request_import(state: StateDep, body: ImportBody) -> ImportItem:
     begin, end = seconds_of(payload.created_from), seconds_of(payload.created_until)
     if begin >= (end or int(time.time()) + 1):
         raise BadRequest("no time lies between `created_from` and `created_until`", "correct one of them")
-    try:
-        check_choices(kind.all_conflicts, payload.choices)
-    except BadChoice as error:
-        raise BadRequest(str(error), "correct it, or leave it out for the safe choice") from error
+    choices = _choices_of(kind, payload)
     link = await asyncio.to_thread(_link_for, state, kind, body.flow_link, dry_run=payload.dry_run)
     selection = Selection(
         created_from=begin,
         created_until=end,
         ids=tuple(payload.ids),
         dry_run=payload.dry_run,
-        choices=payload.choices,
+        choices=choices,
     )
     request = new_request(kind, link, selection, time.time())
     await _keep(state, request)
     return item(Imported(request, None))
+
+
+def _choices_of(kind: ImportKind, payload: ImportPayload) -> dict[str, str]:
+    """What becomes of conflicts, and what else was chosen. Raises BadRequest."""
+    choices = payload.choices | ({BILLING.name: payload.billing} if payload.billing else {})
+    try:
+        check_choices(kind.all_conflicts, choices, kind.options)
+    except BadChoice as error:
+        raise BadRequest(str(error), "correct it, or leave it out for the safe choice") from error
+    if kind.confirm and not (payload.dry_run or payload.confirmed):
+        raise BadRequest(f"{kind.confirm}: that has to be confirmed", "preview it first, then add `confirmed`: true")
+    return choices
 
 
 def seconds_of(when: datetime | None) -> int:
@@ -118,12 +132,20 @@ async def as_import(state: State, import_id: str, choices: dict[str, str]) -> Im
     if not request.dry_run:
         what = f"see `tandem imports show {import_id}`; to import again: `tandem import {request.kind}`"
         raise NotNow(f"import {import_id} is no preview: it was carried out when it was asked for", what)
+    found = await _as_asked(state, import_id)
+    found.payload.choices = request.choices | choices
+    return found
+
+
+async def _as_asked(state: State, import_id: str) -> ImportBody:
+    """The same selection, once more."""
+    request = (await _found(state, import_id)).request
     narrowed = request.created_until < int(datetime.fromisoformat(request.requested_at).timestamp())
     payload = ImportPayload(
         created_from=datetime.fromtimestamp(request.created_from, UTC) if request.created_from else None,
         created_until=datetime.fromtimestamp(request.created_until, UTC) if narrowed else None,
         ids=request.ids,
-        choices=request.choices | choices,
+        choices=request.choices,
     )
     return ImportBody(kind=request.kind, payload=payload, flow_link=request.flow_link)
 
@@ -134,12 +156,44 @@ class PreviewChoices(Model):
     model_config = ConfigDict(extra="forbid")
 
     choices: dict[str, str] = Field({}, max_length=50, description="by kind; nothing named: as the preview was asked")
+    confirmed: bool = Field(False, description="as that of the import itself")
 
 
 @router.post("/imports/{import_id}/run", status_code=202, tags=["imports"], summary="Do what a preview showed")
 async def run_import(state: StateDep, import_id: str, body: PreviewChoices | None = None) -> ImportItem:
     """A new import of the same selection."""
-    return await request_import(state, await as_import(state, import_id, body.choices if body else {}))
+    given = body or PreviewChoices()
+    found = await as_import(state, import_id, given.choices)
+    found.payload.confirmed = given.confirmed
+    return await request_import(state, found)
+
+
+class EndBody(Model):
+    """Whether the subscriptions of an import are to end."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = Field(False, description="say what would be done with each, and write nothing")
+    confirmed: bool = Field(False, description="that Stripe stops billing them; needed unless it is a preview")
+
+
+@router.post("/imports/{import_id}/end", status_code=202, tags=["imports"], summary="End imported subscriptions")
+async def end_subscriptions(state: StateDep, import_id: str, body: EndBody) -> ImportItem:
+    """Each subscription of an import that Togai is to bill ends with its period: an import of its own, which may be
+    asked for again at any time.
+    """
+    return await request_import(state, await ends_of(state, import_id, body))
+
+
+async def ends_of(state: State, import_id: str, body: EndBody) -> ImportBody:
+    """The second step of an import. Raises Unknown, NotNow."""
+    request = (await _found(state, import_id)).request
+    if (request.kind, request.choices.get(BILLING.name), request.dry_run) != (IMPORT.name, "togai", False):
+        what = f"import them first: `tandem import {IMPORT.name} --billing togai`"
+        raise NotNow(f"import {import_id} left no subscriptions to Togai's billing", what)
+    whole = await _as_asked(state, import_id)
+    changes = {"dry_run": body.dry_run, "confirmed": body.confirmed, "choices": {}}
+    return ImportBody(kind=IMPORT_ENDS.name, payload=whole.payload.model_copy(update=changes))
 
 
 @router.get("/imports", tags=["imports"], summary="List imports")

@@ -21,7 +21,7 @@ from console.api.pollers import Pollers
 from console.api.quota import quota_use
 from console.api.state import SessionDep, State, StateDep
 from console.pages.words import any_app
-from console.projection import not_attached, pending, queries
+from console.projection import not_attached, not_sent, pending, queries
 from console.projection.tables import DeadLetterRow, MappingRow, RunRow
 
 router = APIRouter()
@@ -72,6 +72,7 @@ class Status(Model):
     off: list[str] = Field(description="what a person switched off or removed, and what it missed or holds: no problem")
     refused_events: list[RefusedEvents]
     not_attached: list[str] = Field(description="offers that were paid, whose plan the account does not have yet")
+    not_sent: list[str] = Field(description="types of events that an endpoint at a vendor seems not to send")
     last_run: models.RunItem | None = Field(description="the newest run: also the newest event, for each one has a run")
     projection: dict[str, Any] = Field(description="as GET /api/health")
 
@@ -104,7 +105,7 @@ async def status_of(state: State) -> Status:
         quota_use(state),
         asyncio.to_thread(_tables, state),
     )
-    counts, connections, off, refused, unattached, last_run = tables
+    counts, connections, off, refused, unattached, not_sent_types, last_run = tables
     projection = state.projector.health()
     found = Status(
         healthy=True,
@@ -118,6 +119,7 @@ async def status_of(state: State) -> Status:
         off=off,
         refused_events=refused,
         not_attached=unattached,
+        not_sent=not_sent_types,
         last_run=last_run,
         projection=projection,
     )
@@ -152,13 +154,23 @@ def _to_do(status: Status) -> list[str]:
 
 def _tables(
     state: State,
-) -> tuple[Counts, list[models.ConnectionItem], list[str], list[RefusedEvents], list[str], models.RunItem | None]:
+) -> tuple[
+    Counts,
+    list[models.ConnectionItem],
+    list[str],
+    list[RefusedEvents],
+    list[str],
+    list[str],
+    models.RunItem | None,
+]:
     with Session(state.database.engine) as session:
         found, _ = queries.runs_page(session, queries.Search(limit=1))
-        connections = connected.connection_items(session, webhooks=webhooks_come_in(state.settings))
+        webhooks = webhooks_come_in(state.settings)
+        connections = connected.connection_items(session, webhooks=webhooks)
         refused, unattached = refused_events(session), not_attached.sentences(session)
+        unsent = not_sent.sentences(session, queries.flow_links(session)) if webhooks else []
         last = shapes.run_item(found[0]) if found else None
-        return counts_of(session), connections, connected.off(session), refused, unattached, last
+        return counts_of(session), connections, connected.off(session), refused, unattached, unsent, last
 
 
 def refused_events(session: Session) -> list[RefusedEvents]:
@@ -176,7 +188,7 @@ def _says(connection: str, reason: str, count: int, last: str) -> str:
 
 
 def _problems(status: Status) -> list[str]:
-    found = list(status.not_attached)
+    found = [*status.not_attached, *status.not_sent]
     found += [f"{part.name}: {part.detail}" for part in status.parts if part.detail]
     found += sorted({group.problem for group in status.consumers if group.problem})
     found += pollers.problems(status.pollers, "alarm", "warning")

@@ -42,6 +42,11 @@ Choices = Annotated[
         help="What becomes of a kind of conflict, as same_email=decide.",
     ),
 ]
+Billing = Annotated[
+    str,
+    typer.Option("--billing", help="Of subscriptions: who bills from the end of their periods on, stripe or togai."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant so.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until all of it is handled.")]
 
 
@@ -49,6 +54,8 @@ def _of_kind(kind: ImportKind) -> None:
     def run(
         dry_run: DryRun = False,
         choice: Choices = None,
+        billing: Billing = "",
+        yes: Yes = False,
         flow_link: FlowLink = "",
         ids: Ids = None,
         created_from: From = "",
@@ -57,7 +64,9 @@ def _of_kind(kind: ImportKind) -> None:
         json: client.AsJson = False,
     ) -> None:
         given: dict[str, Any] = {"created_from": created_from, "created_until": created_until, "ids": ids or []}
-        given |= {"dry_run": dry_run, "choices": choices_of(choice or [])}
+        given |= {"dry_run": dry_run, "choices": choices_of(choice or []), "billing": billing}
+        if kind.confirm and not dry_run:
+            given["confirmed"] = yes or typer.confirm(f"{kind.confirm}. Go on?", abort=True)
         payload = {key: value for key, value in given.items() if value}
         body = {"kind": kind.name, "payload": payload, "flow_link": flow_link}
         asked = client.call("POST", "/api/imports", body=body)
@@ -105,6 +114,7 @@ def options_of(payload: dict[str, Any], flow_link: str) -> str:
     given += [(f"--{name.replace('_', '-')}", payload[name]) for name in RANGE if name in payload]
     given += [("--id", each) for each in payload.get("ids", ())]
     given += [("--choice", f"{name}={choice}") for name, choice in payload.get("choices", {}).items()]
+    given += [("--billing", payload["billing"])] if payload.get("billing") else []
     return "".join(f" {name} {shlex.quote(value)}" for name, value in given)
 
 
@@ -117,6 +127,7 @@ def show_import(out: Console, found: dict[str, Any], options: str | None = None)
             "kind": found["kind"] + (" (a preview: nothing is written)" if found["dry_run"] else ""),
             "state": found["state"],
             "flow link": found["flow_link"],
+            **found["options"],
             "listed": found["listed"],
             "written": found["written"],
             **{words: found[name] for name, words in IMPORT_COUNTS.items() if found[name]},
@@ -156,6 +167,8 @@ def _say_what_to_do(found: dict[str, Any], options: str | None) -> None:
         same = " and the options of this preview" if options is None else options
         say(f"To import: tandem import {found['kind']}{same}")
         return
+    if found["options"].get("billing") == "togai":
+        say("Stripe bills them on until you let them end with their periods: tandem import subscription-ends --dry-run")
     if found["left_out"] or found["failed"]:
         say(f"Each that is not linked, why, and what to do: tandem imports report {found['id']}")
     if found["waiting"]:

@@ -19,6 +19,7 @@ from sqlmodel import Session
 from console.api import changes, connected
 from console.api.errors import BadRequest, NotNow, Unknown, describe
 from console.api.paging import decode_cursor
+from console.api.shapes import side
 from console.api.state import State, StateDep
 from console.api.status import status_of
 from console.pages import lists, words
@@ -48,6 +49,12 @@ NOTICES = {
 router = APIRouter(include_in_schema=False)
 
 
+def _dashboard(ref: str) -> str:
+    """Where a person sees an entity at its vendor; empty where that is not known."""
+    shown = side(ref)
+    return shown.url if shown else ""
+
+
 def _environment() -> jinja2.Environment:
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -59,6 +66,7 @@ def _environment() -> jinja2.Environment:
     found.filters |= {"tone": words.tone, "label": words.label, "app": words.app_name, "entity": words.entity}
     found.filters |= {
         "kind": words.entity_kind,
+        "dashboard": _dashboard,
         "ticks": words.ticks,
         "of_invoice": words.of_invoice,
         "of_plan": words.of_plan,

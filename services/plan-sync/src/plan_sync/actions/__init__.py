@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 from shared.runtime.actions import Implementation
 
-from plan_sync.actions import catalog, checkouts, payment_links, plans, products, sessions
+from plan_sync.actions import (
+    catalog,
+    checkouts,
+    payment_links,
+    plain,
+    plans,
+    price_links,
+    products,
+    sessions,
+    subscriptions,
+)
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "togai.price_plan.read": plans.read,
@@ -22,4 +32,15 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "stripe.payment_link.create": payment_links.create,
     "stripe.payment_link.deactivate": sessions.close_others,
     "stripe.checkout_session.create": sessions.create,
+    "stripe.price.change_link": price_links.change_link,
+    "stripe.product.add": plain.add_product,
+    "stripe.price.add": plain.add_price,
+    "stripe.payment_link.add": plain.add_payment_link,
+    "stripe.payment_link.close": plain.close_payment_link,
+    "stripe.subscription.list": plain.list_subscriptions,
+    "togai.account.associate_price_plan": plain.associate_price_plan,
+    "stripe.subscription.read": subscriptions.read,
+    "togai.price_plan.follow_subscription": subscriptions.follow,
+    "togai.price_plan.follows": subscriptions.follows,
+    "stripe.subscription.end_with_period": subscriptions.end_with_period,
 }

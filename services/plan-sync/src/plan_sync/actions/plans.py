@@ -6,10 +6,11 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from shared.apps.togai.client import TogaiApp
-from shared.domains.plans import CHECKOUT, OFFER
+from shared.domains.plans import ATTACHED, CHECKOUT, OFFER
 from shared.domains.plans.prices import PlanPrice
+from shared.domains.plans.subscriptions import SUBSCRIBED
 from shared.domains.plans.togai import FIRST_PAYMENT, SUBSCRIPTION, Offer, OfferRead, PlanFacts, offer_id
-from shared.errors import NotFound, Waiting
+from shared.errors import NotFound, NotReady, Waiting
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 
@@ -42,7 +43,10 @@ async def read(context: Context, offer: OfferRead) -> Result:
     today = datetime.now(ZoneInfo(context.settings.togai_time_zone)).date()
     if account.status == ARCHIVED:
         raise Ended("skipped", f"account {offer.account_id} is archived in Togai: nothing is sold to it", (ref,))
-    await _check_free(client, offer, today, ref)
+    if offer.schedule_id:
+        await _check_attached(context, client, offer, ref)
+    else:
+        await _check_free(client, offer, today, ref)
     version = present_version(plan, today)
     details = version.get("pricePlanDetails") or {}
     fees = fees_of(details)
@@ -96,6 +100,24 @@ def _check_asked(context: Context, offer: OfferRead) -> None:
         return
     if not context.claims_of(relation.name).index.holders_of(made):
         raise Ended("skipped", f"{what} {Ref.parse(made).id} is none of Tandem's: no other one is made", (made,))
+
+
+async def _check_attached(context: Context, client: TogaiApp, offer: OfferRead, ref: str) -> None:
+    """Raises Ended for a plan that Tandem attached, or that was taken off again: nothing is to be sold."""
+    schedule = context.ref("togai", "schedule", offer.schedule_id)
+    if context.claims_of(ATTACHED.name).index.holders_of(schedule):
+        why = f"Tandem attached price plan {offer.plan_id} to account {offer.account_id}: it was paid"
+        raise Ended("skipped", why, (ref, schedule))
+    imported = context.claims_of(SUBSCRIBED.name).index
+    if imported.open_under(ref):
+        raise NotReady(f"a subscription is being imported as {ref}: looking again", code="claimed")
+    if imported.holders_of(schedule):
+        why = f"Tandem attached price plan {offer.plan_id} to account {offer.account_id} in place of a subscription"
+        raise Ended("skipped", why, (ref, schedule))
+    schedules = await client.pricing_schedules(offer.account_id)
+    if not any(str(one.get("id")) == offer.schedule_id for one in schedules):
+        why = f"account {offer.account_id} does not have price plan {offer.plan_id} any more: nothing is offered"
+        raise Ended("skipped", why, (ref, schedule))
 
 
 async def _check_free(client: TogaiApp, offer: Offer, today: date, ref: str) -> None:

@@ -137,5 +137,6 @@ async def price_of(context: Context, card: str, body: dict[str, Any]) -> tuple[s
     if held.state != "claimed":
         return context.id_of(held.target), "", held.refs
     price, how = await create(claims, held, account, _Price(await context.client("stripe"), body))
-    pair = await claims.link(held, context.ref("stripe", "price", price), "created")
+    plan = context.ref("togai", "price_plan", card.partition(":")[0])
+    pair = await claims.link(held, context.ref("stripe", "price", price), "created", also=(plan,))
     return price, how, pair.refs

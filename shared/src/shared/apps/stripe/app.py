@@ -31,12 +31,43 @@ READS_AT_LEAST = 10_000
 """Reads that Stripe allows in 30 days. Source: docs.stripe.com/rate-limits, on allocations of API reads."""
 
 
-PAGES = {"customer": "customers"}
+PAGES = {
+    "customer": "customers",
+    "product": "products",
+    "price": "prices",
+    "payment_link": "payment-links",
+    "subscription": "subscriptions",
+    "invoice": "invoices",
+    "payment_intent": "payments",
+    "billing.meter": "meters",
+}
 """Where the dashboard shows entities, by their noun."""
 
 
-PREFIXES = {"customer": "cus_"}
+PREFIXES = {"customer": "cus_", "price": "price_", "payment_link": "plink_", "subscription": "sub_"}
 """How the ids of entities begin, by their noun."""
+
+
+RIGHTS = {
+    "customers": "Customers",
+    "products": "Products",
+    "prices": "Prices",
+    "payment_links": "Payment Links",
+    "checkout": "Checkout Sessions",
+    "billing_meters": "Billing Meters",
+    "subscriptions": "Subscriptions",
+    "payment_intents": "PaymentIntents",
+    "charges": "Charges and Refunds",
+    "refunds": "Charges and Refunds",
+    "invoices": "Invoices",
+    "invoiceitems": "Invoices",
+    "invoice_payments": "Invoices",
+    "credit_notes": "Credit notes",
+    "disputes": "Disputes",
+    "events": "Events",
+}
+"""Whose right an operation needs, in the words of the dashboard, by the first part of its name."""
+READING = ("list", "retrieve")
 
 
 class Stripe(App):
@@ -54,6 +85,10 @@ class Stripe(App):
 
     def recognizes(self, noun: str, entity: str) -> bool:
         return noun in PREFIXES and entity.startswith(PREFIXES[noun])
+
+    def right_of(self, operation: str) -> str:
+        found = RIGHTS.get(operation.partition(".")[0], "")
+        return f"{found}: {'read' if operation.rpartition('.')[2] in READING else 'write'}" if found else ""
 
     async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:
         return await receive(raw, connection, secrets)

@@ -171,12 +171,14 @@ class StripeApp:
         """GET /v1/customers: one page, newest first, as it stands; `after` is the id of the last one before."""
         return await self._page("/v1/customers", {"starting_after": after} if after else {})
 
-    async def page_of(self, path: str, *, created: tuple[int, int], after: str = "") -> Page:
+    async def page_of(
+        self, path: str, *, created: tuple[int, int], after: str = "", also: Mapping[str, str] | None = None
+    ) -> Page:
         """GET of a list: one page of what was made from `created[0]` on and before `created[1]` (epoch seconds), newest
-        first, as it stands.
+        first, as it stands; `also` are further filters.
         """
         begin, end = created
-        bounds = ({"created[gte]": begin} if begin else {}) | {"created[lt]": end}
+        bounds: dict[str, Any] = ({"created[gte]": begin} if begin else {}) | {"created[lt]": end, **(also or {})}
         return await self._page(path, bounds | ({"starting_after": after} if after else {}))
 
     async def _page(self, path: str, params: dict[str, Any]) -> Page:

@@ -24,7 +24,7 @@ class Togai(App):
 
     name, title = "togai", "Togai"
     connector = TogaiConnector()
-    polls = (polls.CUSTOMERS, polls.ACCOUNTS, polls.SETTINGS, polls.INVOICES, polls.PRICE_PLANS)
+    polls = (polls.CUSTOMERS, polls.ACCOUNTS, polls.SETTINGS, polls.INVOICES, polls.PRICE_PLANS, polls.SCHEDULES)
 
     # That Togai sends a second time is nowhere written: its only attempt waits longer for Kafka before it gets 503.
     append_patience = 4.0
@@ -62,14 +62,18 @@ class Togai(App):
     def pollers_of(self, context: PollContext) -> Iterable[Poller]:
         from shared.apps.togai.readers.changes import INVOICE_CHANGES, PLAN_CHANGES, ChangeReader
         from shared.apps.togai.readers.lists import ListReader
+        from shared.apps.togai.readers.schedules import ScheduleReader
         from shared.apps.togai.readers.settings import SettingReader
 
         interval = context.settings.togai_poll_interval
-        readers: list[ListReader | SettingReader | ChangeReader] = [
+        plans = ChangeReader(context, interval, PLAN_CHANGES)
+        readers: list[ListReader | SettingReader | ChangeReader | ScheduleReader] = [
             ListReader(context, interval),
             SettingReader(context, interval),
+            ChangeReader(context, interval, INVOICE_CHANGES),
+            plans,
+            ScheduleReader(context, interval, plans.take_changed),
         ]
-        readers += [ChangeReader(context, interval, changes) for changes in (INVOICE_CHANGES, PLAN_CHANGES)]
 
         async def poll_once(connection: Connection, client: Any) -> float:
             # One after the other: Togai locks an address after a few calls with a wrong key.

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from shared.domains.model import Domain, Kind, Relation, View
-from shared.domains.plans import sessions, stripe, togai
+from shared.domains.model import ByHand, Domain, Kind, Relation, View
+from shared.domains.plans import by_hand, plain, sessions, stripe, subscriptions, togai
 from shared.domains.plans.flows import FLOWS
+from shared.domains.plans.subscriptions import SUBSCRIBED
 
 PRODUCT = Relation("product", source=Kind("togai", "price_plan"), target=Kind("stripe", "product"))
 """A plan and the product that represents it."""
-PRICE = Relation("price", source=Kind("togai", "rate_card"), target=Kind("stripe", "price"))
+PRICE = Relation(
+    "price",
+    source=Kind("togai", "rate_card"),
+    target=Kind("stripe", "price"),
+    by_hand=ByHand(by_hand.PRICES_BY_HAND.id, by_hand.link_change),
+)
 """What one version of a plan asks for one thing, and the price that says the same."""
 METER = Relation("meter", source=Kind("togai", "billable"), target=Kind("stripe", "billing.meter"))
 """What Togai meters, and the meter behind the prices that ask for it."""
@@ -32,12 +38,29 @@ OFFERS = View(
     empty="Offer a plan to an account: it appears here.",
 )
 
+PRICES = View(
+    name="prices",
+    title="Prices",
+    help="Which price at Stripe asks for what of which plan at Togai.",
+    relation=PRICE.name,
+    columns=(PRICE.source, PRICE.target),
+    empty="Switch on togai-plan-to-stripe-prices, or link one that was there before: it appears here.",
+)
+
 DOMAIN = Domain(
     noun="plan",
     service="plan-sync",
-    triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, sessions.TRIGGER),
-    actions=(*togai.ACTIONS, *stripe.ACTIONS, sessions.ACTION),
-    flows=(*FLOWS, sessions.FLOW),
-    relations=(PRODUCT, PRICE, METER, OFFER, CHECKOUT, ATTACHED, CHECKOUT_PAYMENT),
-    views=(OFFERS,),
+    triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, sessions.TRIGGER, *subscriptions.TRIGGERS, by_hand.REQUESTED),
+    actions=(
+        *togai.ACTIONS,
+        *stripe.ACTIONS,
+        sessions.ACTION,
+        *subscriptions.ACTIONS,
+        by_hand.CHANGE_LINK,
+        *plain.ACTIONS,
+    ),
+    flows=(*FLOWS, sessions.FLOW, subscriptions.IMPORT_FLOW, subscriptions.END_FLOW, by_hand.PRICES_BY_HAND),
+    relations=(PRODUCT, PRICE, METER, OFFER, CHECKOUT, ATTACHED, CHECKOUT_PAYMENT, SUBSCRIBED),
+    views=(OFFERS, PRICES),
+    imports=(subscriptions.IMPORT, subscriptions.IMPORT_ENDS),
 )

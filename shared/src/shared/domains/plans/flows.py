@@ -82,6 +82,25 @@ PLAN_TO_LINK = Flow(
     ),
 )
 
+ATTACHED_TO_LINK = Flow(
+    id="togai-attached-plan-to-stripe-payment-link",
+    title="Togai plan attached by a person -> Stripe payment link",
+    description="An account that got a plan in Togai itself is sold it by a payment link, unless it was paid already.",
+    direction="outbound",
+    visibility="built-in",
+    trigger="togai.price_plan.attached",
+    moves_money=True,
+    options=PLAN_TO_LINK.options,
+    steps=(
+        FlowStep(
+            id="plan",
+            action="togai.price_plan.read",
+            input={name: f"{{{{ trigger.{name} }}}}" for name in ("plan_id", "account_id", "schedule_id")},
+        ),
+        *_MAKE_LINK,
+    ),
+)
+
 FAILED_TO_LINK = Flow(
     id="stripe-failed-checkout-to-payment-link",
     title="Stripe checkout that failed -> new payment link",
@@ -206,4 +225,4 @@ PLAN_TO_PRICES = Flow(
     ),
 )
 
-FLOWS = (PLAN_TO_LINK, CHECKOUT_TO_PLAN, FAILED_TO_LINK, PLAN_TO_PRICES)
+FLOWS = (PLAN_TO_LINK, ATTACHED_TO_LINK, CHECKOUT_TO_PLAN, FAILED_TO_LINK, PLAN_TO_PRICES)

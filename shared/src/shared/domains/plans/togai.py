@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -42,13 +44,23 @@ class Offer(Model):
     flow_link: str = ""
 
 
+class PlanAttached(Offer):
+    """A plan that an account has by a schedule that Togai's list shows for the first time."""
+
+    schedule_id: str = Field(min_length=1, max_length=LONGEST_ID)
+    since: str = Field("", description="the schedule's first day")
+
+
 class OfferRead(Offer):
-    """An offer that is read. One that a failed checkout renews names the link that it was made by."""
+    """An offer that is read. One that a failed checkout renews names the link that it was made by, one that somebody
+    attached already the schedule.
+    """
 
     organization: str = Field("", description="Togai's app account, as the metadata name it; empty: the flow link's")
     failed_link: str = ""
     failed_session: str = Field("", description="of a page of ours, where no link was the way to it")
     mode: Literal["", "first_payment", "subscription"] = Field("", description="empty: as the flow link has chosen")
+    schedule_id: str = Field("", description="by which the account has the plan already; empty: it does not have it")
 
 
 class Fee(Model):
@@ -151,9 +163,17 @@ def offered(body: Any) -> Offer:
         raise Malformed(f"the event offers no plan: {error.error_count()} fields do not fit") from error
 
 
-def _subject(body: Any) -> tuple[str, str] | None:
+def attached(body: Any) -> PlanAttached:
+    """What the poller of schedules found. Raises Malformed."""
     try:
-        found = offered(body)
+        return PlanAttached.model_validate(body)
+    except ValidationError as error:
+        raise Malformed(f"the event attaches no plan: {error.error_count()} fields do not fit") from error
+
+
+def _subject_by(read: Callable[[Any], Offer], body: Any) -> tuple[str, str] | None:
+    try:
+        found = read(body)
     except Malformed:
         return None
     return ("offer", offer_id(found.plan_id, found.account_id))
@@ -199,10 +219,20 @@ TRIGGERS = (
         app="togai",
         title="A person offered a plan to an account",
         output=Offer,
-        subject=_subject,
+        subject=partial(_subject_by, offered),
         extract=offered,
         by_state=False,
         brought="person",
+    ),
+    Trigger(
+        name="togai.price_plan.attached",
+        app="togai",
+        title="Price plan attached to an account in Togai",
+        output=PlanAttached,
+        subject=partial(_subject_by, attached),
+        extract=attached,
+        by_state=False,
+        brought="poll",
     ),
 )
 

@@ -8,8 +8,10 @@ from shared.apps.listing import Listed, ListedPage, Window
 from shared.apps.stripe.client import StripeApp
 from shared.errors import Unavailable
 
-PATHS = {"customer": "/v1/customers"}
+PATHS = {"customer": "/v1/customers", "subscription": "/v1/subscriptions"}
 """Where entities are listed, by their noun."""
+ALL = {"subscription": {"status": "all"}}
+"""What a list must be asked for to hold those too that have ended."""
 
 
 class _Row(msgspec.Struct):
@@ -25,7 +27,7 @@ async def page(client: StripeApp, noun: str, window: Window, after: str) -> List
 
     Raises the client's errors: Rejected also where the entity that `after` names is gone.
     """
-    found = await client.page_of(PATHS[noun], created=window, after=after)
+    found = await client.page_of(PATHS[noun], created=window, after=after, also=ALL.get(noun))
     try:
         rows = [_decoder.decode(row) for row in found.data]
     except msgspec.DecodeError as error:

@@ -75,6 +75,12 @@ class ChangeReader:
         self._clock = context.clock
         self._interval = interval
         self._appended: dict[str, float] = {}
+        self._changed: set[str] = set()
+
+    def take_changed(self) -> set[str]:
+        """The ids of those that changed since this was asked last."""
+        found, self._changed = self._changed, set()
+        return found
 
     async def poll_once(self, connection: Connection, client: TogaiApp) -> float:
         """One poll. Returns the seconds after which the next one is due. Raises the client's errors, Unavailable."""
@@ -146,6 +152,7 @@ class ChangeReader:
             )
         )
         self._appended[event_id] = changed
+        self._changed.add(Ref.parse(ref).id)
         return 1
 
 

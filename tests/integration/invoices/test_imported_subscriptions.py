@@ -1,0 +1,48 @@
+"""Nothing is billed twice: an imported subscription, and Togai's invoices of the plan that follows it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from plan_sync.actions import IMPLEMENTATIONS as PLAN_ACTIONS
+from shared.domains.plans import DOMAIN as PLANS
+
+from tests.contract.sandbox.tools import Control
+from tests.integration.invoices.conftest import ACCOUNT, SERVICES, Invoices
+from tests.integration.plans.conftest import Plans
+from tests.integration.plans.test_subscriptions import Shop
+from tests.stack.imports import imported
+from tests.stack.in_process import InProcess, in_process
+
+
+@pytest.fixture
+async def tandem(control: Control) -> AsyncIterator[InProcess]:
+    """Workers of customers, plans and invoices, with one account in Togai."""
+    async with in_process(control, services=(*SERVICES, (PLANS, PLAN_ACTIONS)), default_currency="USD") as made:
+        made.account(ACCOUNT)
+        await made.drain()
+        yield made
+
+
+@pytest.fixture
+def shop(tandem: InProcess) -> Shop:
+    return Shop(Plans(tandem))
+
+
+@pytest.mark.parametrize("billing", ["stripe", "togai"])
+async def test_an_invoice_waits_while_stripe_bills(
+    billing: str, invoices: Invoices, tandem: InProcess, shop: Shop
+) -> None:
+    """Whoever is to bill: as long as the subscription runs, Togai's invoice of its plan is not collected."""
+    plan, price = await shop.price()
+    subscription = shop.started(price)
+    await imported(tandem, "subscriptions", subscription, billing=billing)
+    await imported(tandem, "subscription-ends", subscription)
+    invoice = await invoices.generated("49", price_plan=plan)
+    held = invoices.last_run(invoice)
+    tandem.call("stripe", "DELETE", f"/v1/subscriptions/{subscription}")
+    await tandem.recheck()
+
+    assert (held.state, held.problem and held.problem.code) == ("parked", "subscribed")
+    assert invoices.last_run(invoice).state == "succeeded"
