@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from plan_sync.actions import IMPLEMENTATIONS as PLAN_ACTIONS
+from shared.apps.togai.webhooks import togai_event
+from shared.domains import subject_of
 from shared.domains.plans import DOMAIN as PLANS
+from shared.identity import CONSOLE_SOURCE
 
 from tests.contract.sandbox.tools import Control
 from tests.integration.invoices.conftest import ACCOUNT, SERVICES, Invoices
@@ -46,3 +53,29 @@ async def test_an_invoice_waits_while_stripe_bills(
 
     assert (held.state, held.problem and held.problem.code) == ("parked", "subscribed")
     assert invoices.last_run(invoice).state == "succeeded"
+
+
+async def test_an_invoice_waits_where_a_person_named_the_price(invoices: Invoices, tandem: InProcess) -> None:
+    """Tandem made neither product nor price, and the flow that makes them is off."""
+    await tandem.link("togai-plan-to-stripe-prices", enabled=False)
+    plans = Plans(tandem)
+    shop, plan = Shop(plans), plans.plan("Starter")
+    product = tandem.call("stripe", "POST", "/v1/products", data={"name": "Starter"})["id"]
+    data = {"product": product, "currency": "usd", "unit_amount": "4900", "recurring[interval]": "month"}
+    price = tandem.call("stripe", "POST", "/v1/prices", data=data)["id"]
+    body = {"change": "link", "rate_card": f"{plan}:Starter", "price_id": price, "reason": "it is this plan's"}
+    made = togai_event(
+        "rate_card.link_requested",
+        json.dumps(body).encode(),
+        tandem.registry.connections["togai"],
+        event_id=f"req_{secrets.token_hex(8)}",
+        now=datetime.now(UTC),
+        subject_of=subject_of,
+    )
+    tandem.deliver(msgspec.structs.replace(made, source=CONSOLE_SOURCE))
+    await tandem.drain()
+    shop.started(price)
+    invoice = await invoices.generated("49", price_plan=plan)
+    held = invoices.last_run(invoice)
+
+    assert (held.state, held.problem and held.problem.code) == ("parked", "subscribed")

@@ -63,10 +63,10 @@ async def _check_counted(context: Context, account: str) -> None:
 async def _billing(context: Context, invoice: Json, account: str) -> AsyncIterator[Json]:
     """The subscriptions that bill the invoice's plan now, or did when it was made.
 
-    Stripe is asked only about plans that are products there.
+    Stripe is asked only about plans that are products there, or have a price there, as a person may have said.
     """
     plan = str(invoice.get("pricePlanId") or "")
-    if not plan or context.claims_of(PRODUCT.name).index.pair(context.ref("togai", "price_plan", plan)) is None:
+    if not plan or not _sold(context, context.ref("togai", "price_plan", plan)):
         return
     client: StripeApp = await context.client("stripe")
     customers = _primary(context, account)
@@ -81,6 +81,11 @@ async def _billing(context: Context, invoice: Json, account: str) -> AsyncIterat
         async for one in client.listed(SUBSCRIPTIONS, {"customer": customer}):
             if bills(one) and _is_of(context, one, plan):
                 yield one
+
+
+def _sold(context: Context, plan: str) -> bool:
+    products, prices = context.claims_of(PRODUCT.name).index, context.claims_of(PRICE.name).index
+    return products.pair(plan) is not None or bool(prices.under(plan))
 
 
 def _primary(context: Context, account: str) -> list[str]:
