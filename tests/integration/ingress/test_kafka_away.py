@@ -142,7 +142,10 @@ async def test_a_retry_whose_first_record_arrived_late_has_one_effect(broker: Em
         runs = await tenant.runs(customer)
         assert len(created) >= 2
         assert len({r["id"] for r in created}) == 1
-        assert len([r for r in runs if r["event_type"] == "stripe.customer.created" and r["flow"]]) == 1
+        # A worker that got its partitions again after the silence knows no record as finished: it changes nothing.
+        began = [r["state"] for r in runs if r["event_type"] == "stripe.customer.created" and r["flow"]]
+        assert began.count("succeeded") == 1
+        assert set(began) <= {"succeeded", "in_sync"}
         assert sorted(c["id"] for c in (await tenant.togai_state())["customers"]) == sorted([first, customer])
     finally:
         await stack.stop()
