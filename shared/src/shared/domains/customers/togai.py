@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from shared.apps.stripe.models import StripeCustomer
 from shared.apps.togai.bodies import WRAPPERS, objects
+from shared.domains.bodies import read_request
 from shared.domains.customers.stripe import FieldsSynced, LinkChange, Written
 from shared.domains.model import Action, Trigger
 from shared.errors import Malformed
@@ -78,10 +79,7 @@ def account_updated(body: Any) -> AccountUpdated:
 
 def link_requested(body: Any) -> LinkChange:
     """What a person asked for in the console. Raises Malformed."""
-    try:
-        return LinkChange.model_validate(body)
-    except ValidationError as error:
-        raise Malformed(f"the request for a link does not fit: {error}") from error
+    return read_request(LinkChange, body, "the request for a link")
 
 
 def link_subject(body: Any) -> tuple[str, str] | None:

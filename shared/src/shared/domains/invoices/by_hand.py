@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
+from shared.domains.bodies import read_request
 from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Action, Trigger
-from shared.errors import Malformed
 from shared.identity import is_id
 from shared.model import Model
 
@@ -32,10 +32,7 @@ class InvoiceDecided(Model):
 
 
 def _decision(body: Any) -> InvoiceDecision:
-    try:
-        return InvoiceDecision.model_validate(body)
-    except ValidationError as error:
-        raise Malformed(f"the decision about an invoice does not fit: {error}") from error
+    return read_request(InvoiceDecision, body, "the decision about an invoice")
 
 
 def _subject(body: Any) -> tuple[str, str] | None:

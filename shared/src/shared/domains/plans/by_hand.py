@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
+from shared.domains.bodies import read_request
 from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Action, LinkRequest, Trigger
-from shared.errors import Malformed
 from shared.identity import is_id
 from shared.model import Model
 
@@ -45,10 +45,7 @@ def link_change(request: LinkRequest) -> PriceLinkChange:
 
 
 def _change(body: Any) -> PriceLinkChange:
-    try:
-        return PriceLinkChange.model_validate(body)
-    except ValidationError as error:
-        raise Malformed(f"the request for a price's link does not fit: {error}") from error
+    return read_request(PriceLinkChange, body, "the request for a price's link")
 
 
 def _subject(body: Any) -> tuple[str, str] | None:

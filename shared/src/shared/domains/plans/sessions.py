@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
+from shared.domains.bodies import read_event
 from shared.domains.flow import Flow, FlowStep
 from shared.domains.model import Action, Trigger
-from shared.domains.plans.togai import Offer, offer_id
-from shared.errors import Malformed
+from shared.domains.plans.togai import Offer, subject_by
 
 
 class SessionRequest(Offer):
@@ -32,18 +33,7 @@ class SessionMade(Offer):
 
 def requested(body: Any) -> SessionRequest:
     """The body of a visitor's request. Raises Malformed."""
-    try:
-        return SessionRequest.model_validate(body)
-    except ValidationError as error:
-        raise Malformed(f"the event asks for no session: {error.error_count()} fields do not fit") from error
-
-
-def _subject(body: Any) -> tuple[str, str] | None:
-    try:
-        found = requested(body)
-    except Malformed:
-        return None
-    return ("offer", offer_id(found.plan_id, found.account_id))
+    return read_event(SessionRequest, body, "asks for no session")
 
 
 TRIGGER = Trigger(
@@ -51,7 +41,7 @@ TRIGGER = Trigger(
     app="togai",
     title="A customer wants to pay an offer",
     output=SessionRequest,
-    subject=_subject,
+    subject=partial(subject_by, requested),
     extract=requested,
     by_state=False,
     brought="person",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
+from shared.domains.bodies import read_event
 from shared.domains.choices import ConflictKind
 from shared.domains.flow import Flow, FlowOption, FlowStep
 from shared.domains.model import Action, ImportKind, Kind, Relation, Trigger
@@ -71,10 +72,7 @@ class SubscriptionEnds(Model):
 
 def named(body: Any) -> SubscriptionNamed:
     """The body of a person's request. Raises Malformed."""
-    try:
-        return SubscriptionNamed.model_validate(body)
-    except ValidationError as error:
-        raise Malformed(f"the event names no subscription: {error.error_count()} fields do not fit") from error
+    return read_event(SubscriptionNamed, body, "names no subscription")
 
 
 def _subject(body: Any) -> tuple[str, str] | None:

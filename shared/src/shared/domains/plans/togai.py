@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from shared.apps.togai.bodies import WRAPPERS, entity_in, names_no
+from shared.domains.bodies import read_event
 from shared.domains.model import Action, Trigger
 from shared.domains.plans.prices import PlanCatalog, PlanPrice
 from shared.errors import Malformed
@@ -157,21 +158,16 @@ def offer_id(plan: str, account: str, *more: str) -> str:
 
 def offered(body: Any) -> Offer:
     """The body of a person's request. Raises Malformed."""
-    try:
-        return Offer.model_validate(body)
-    except ValidationError as error:
-        raise Malformed(f"the event offers no plan: {error.error_count()} fields do not fit") from error
+    return read_event(Offer, body, "offers no plan")
 
 
 def attached(body: Any) -> PlanAttached:
     """What the poller of schedules found. Raises Malformed."""
-    try:
-        return PlanAttached.model_validate(body)
-    except ValidationError as error:
-        raise Malformed(f"the event attaches no plan: {error.error_count()} fields do not fit") from error
+    return read_event(PlanAttached, body, "attaches no plan")
 
 
-def _subject_by(read: Callable[[Any], Offer], body: Any) -> tuple[str, str] | None:
+def subject_by(read: Callable[[Any], Offer], body: Any) -> tuple[str, str] | None:
+    """The offer that a body, read by `read`, is about; None for one that does not fit."""
     try:
         found = read(body)
     except Malformed:
@@ -219,7 +215,7 @@ TRIGGERS = (
         app="togai",
         title="A person offered a plan to an account",
         output=Offer,
-        subject=partial(_subject_by, offered),
+        subject=partial(subject_by, offered),
         extract=offered,
         by_state=False,
         brought="person",
@@ -229,7 +225,7 @@ TRIGGERS = (
         app="togai",
         title="Price plan attached to an account in Togai",
         output=PlanAttached,
-        subject=partial(_subject_by, attached),
+        subject=partial(subject_by, attached),
         extract=attached,
         by_state=False,
         brought="poll",
