@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,6 +13,7 @@ from shared.events.envelope import SCHEMA_VERSION, check_version
 
 SPAN = 30
 """Days over which a vendor counts."""
+DAY = 24 * 3600.0
 SLOWER_FROM = 0.5
 """Share of the reads that are allowed from which on pollers are slower."""
 SELDOM = 3600.0
@@ -38,24 +40,24 @@ def decode(value: bytes) -> Reads:
     return reads
 
 
-def counted(days: Mapping[str, int], more: int, now: float) -> dict[str, int]:
-    """The days with so many more on that of `now` (epoch seconds), without those that count no longer."""
-    today = _day(now)
-    found = {day: number for day, number in days.items() if day > _first(now)}
-    return found | {today: found.get(today, 0) + more}
+def counted(days: Mapping[str, int], more: Mapping[str, int], now: float) -> dict[str, int]:
+    """The days with so many more on each, without those that count no longer at `now` (epoch seconds)."""
+    return _in_span(Counter(days) + Counter(more), now)
 
 
 def in_span(days: Mapping[str, int], now: float) -> int:
     """How many in the last 30 days."""
-    return sum(number for day, number in days.items() if day > _first(now))
+    return sum(_in_span(days, now).values())
 
 
-def _day(now: float) -> str:
-    return datetime.fromtimestamp(now, UTC).date().isoformat()
+def day_of(moment: float) -> str:
+    """The date in UTC of a moment (epoch seconds)."""
+    return datetime.fromtimestamp(moment, UTC).date().isoformat()
 
 
-def _first(now: float) -> str:
-    return (datetime.fromtimestamp(now, UTC).date() - timedelta(days=SPAN)).isoformat()
+def _in_span(days: Mapping[str, int], now: float) -> dict[str, int]:
+    before = day_of(now - SPAN * DAY)
+    return {day: number for day, number in days.items() if day > before}
 
 
 @dataclass(frozen=True)

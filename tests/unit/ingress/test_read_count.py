@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from ingress.polling.allowance import allowance, stretched
+from ingress.polling.scheduler import PollScheduler
+from ingress.ratelimit.accounts import Account
 from ingress.ratelimit.read_count import ReadCount
+from prometheus_client import REGISTRY
 from shared.apps import APPS
+from shared.errors import Unavailable
 from shared.events.topics import Topics
 from shared.polls import Poll
-from shared.reads import counted
+from shared.ratelimit.quotas import Quota
+from shared.reads import day_of
 from shared.runtime.registry import Registry
 from shared.settings import Settings
 
@@ -24,6 +30,10 @@ LIVE, TEST, TOGAI = "stripe:live:acct_1", "stripe:test:acct_1", "togai:live:org_
 class Followed:
     async def wait_for(self, _topic: str, _offset: int) -> None:
         """The log is folded as it is written."""
+
+
+async def away(*_: Any, **__: Any) -> None:
+    raise Unavailable("Kafka is away")
 
 
 class Ingress:
@@ -45,7 +55,7 @@ class Ingress:
         return {"used": found.used, "allowed": found.allowed} if found else None
 
     def paid(self, payments: int) -> None:
-        days = counted({}, payments, time.time())
+        days = {day_of(time.time()): payments}
         self.registry.polls.apply(Poll(app_account=LIVE, kind="stripe-events", payments=days))
 
 
@@ -98,3 +108,31 @@ def test_which_calls_are_reads(operation: str, is_read: bool) -> None:
     """A call of which no operation is known counts as one: so nobody reads too much."""
     assert APPS["stripe"].is_read(operation) is is_read
     assert not APPS["togai"].is_read(operation)
+
+
+async def test_reads_and_what_is_allowed_are_metrics() -> None:
+    """Where the vendor counts them."""
+    ingress = Ingress()
+    await ingress.count.add(LIVE, 12)
+    scheduler = PollScheduler(cast(Any, SimpleNamespace(registry=ingress.registry)))
+    for account in (LIVE, TEST):
+        scheduler._watch_gaps(account, cast(Any, SimpleNamespace(polls=ingress.registry.polls)))
+
+    def shown(account: str, what: str) -> float | None:
+        return REGISTRY.get_sample_value("tandem_reads", {"app_account": account, "what": what})
+
+    assert (shown(LIVE, "used"), shown(LIVE, "allowed"), shown(TEST, "used")) == (12, 10_000, None)
+
+
+async def test_reads_that_kafka_did_not_take_are_counted_later() -> None:
+    """With those that came meanwhile."""
+    ingress = Ingress()
+    account = Account(Quota(10.0), 0.0, 5.0)
+    append, ingress.log.append = ingress.log.append, cast(Any, away)  # type: ignore[method-assign]
+    account.use.add("customers.list", 5, 0.0)
+    await ingress.count.write({LIVE: account})
+    ingress.log.append = append  # type: ignore[method-assign]
+    account.use.add("customers.retrieve", 2, 1.0)
+    await ingress.count.write({LIVE: account})
+
+    assert ingress.allowance(LIVE) == {"used": 7, "allowed": 10_000}

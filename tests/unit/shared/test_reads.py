@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from shared.reads import Allowance, counted, in_span
+from shared.reads import Allowance, counted, day_of, in_span
 
 DAY = 86400.0
 NOW = 1_800_000_000.0
@@ -13,7 +13,7 @@ def test_days_older_than_thirty_do_not_count() -> None:
     """And are not kept."""
     days: dict[str, int] = {}
     for day in range(40):
-        days = counted(days, 1, NOW + day * DAY)
+        days = counted(days, {day_of(NOW + day * DAY): 1}, NOW + day * DAY)
 
     assert len(days) == 30
     assert in_span(days, NOW + 39 * DAY) == 30

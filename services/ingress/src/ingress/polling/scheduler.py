@@ -25,7 +25,7 @@ from shared.runtime.registry import Registry
 from shared.settings import Settings
 from shared.tasks import ended, forever, of_kafka
 
-from ingress.polling.allowance import stretched
+from ingress.polling.allowance import allowance, stretched
 from ingress.polling.event_log_index import EventLogIndex
 from ingress.polling.gaps import DAY, gap, level, meaning
 from ingress.polling.gate import PollGate
@@ -164,11 +164,14 @@ class PollScheduler:
             yield PollLoop(app_account, kinds, interval, registry, clients, slower), poller.poll_once
 
     def _watch_gaps(self, app_account: str, store: PollStore) -> None:
-        """Each gap as a metric, and once a day as a warning while it is one."""
-        app = APPS[app_account.partition(":")[0]]
+        """Reads and gaps as metrics, and a gap once a day as a warning while it is one."""
+        app, now = APPS[app_account.partition(":")[0]], time.time()
+        if left := allowance(self._deps.registry, app_account, now):
+            metrics.READS.labels(app_account, "used").set(left.used)
+            metrics.READS.labels(app_account, "allowed").set(left.allowed)
         for spec in app.polls:
             if spec.retention:
-                poll, now = store.polls.get(app_account, spec.kind), time.time()
+                poll = store.polls.get(app_account, spec.kind)
                 seconds = gap(spec, poll, now)
                 metrics.POLL_GAP_SECONDS.labels(app_account).set(seconds or 0.0)
                 # A poll may be about to close it: only one that failed tells that it stays.
@@ -188,6 +191,7 @@ class PollScheduler:
         for app_account in list(self._work):
             await _stop(self._work.pop(app_account))
         metrics.POLL_GAP_SECONDS.clear()
+        metrics.READS.clear()
 
 
 async def _stop(work: _Work) -> None:

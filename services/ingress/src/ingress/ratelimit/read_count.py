@@ -15,7 +15,7 @@ from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.log import get_logger
 from shared.polls import rfc3339
-from shared.reads import Reads, counted, encode
+from shared.reads import Reads, counted, day_of, encode
 from shared.runtime.registry import Registry
 
 from ingress.ratelimit.accounts import Account
@@ -41,19 +41,24 @@ class ReadCount:
         await self._replica.wait_ready()
         while True:
             await asyncio.sleep(EVERY)
-            for name, account in list(accounts.items()):
-                app = APPS[name.partition(":")[0]]
-                self._due[name] += sum(n for operation, n in account.use.take().items() if app.is_read(operation))
-            try:
-                for name in [name for name, number in self._due.items() if number > 0]:
-                    await self.add(name, self._due.pop(name))
-            except (Unavailable, NotReady) as error:
-                log.warning("reads.not_counted", reason=error.message)
+            await self.write(accounts)
+
+    async def write(self, accounts: Mapping[str, Account]) -> None:
+        """Write down what was leased since this was done last. What Kafka does not take waits for the next time."""
+        for name, account in list(accounts.items()):
+            app = APPS[name.partition(":")[0]]
+            self._due[name] += sum(n for operation, n in account.use.take().items() if app.is_read(operation))
+        try:
+            for name in [name for name, number in self._due.items() if number > 0]:
+                await self.add(name, self._due[name])
+                del self._due[name]
+        except (Unavailable, NotReady) as error:
+            log.warning("reads.not_counted", reason=error.message)
 
     async def add(self, app_account: str, more: int) -> None:
         """So many reads more. Raises Unavailable, NotReady."""
         now = time.time()
         known = self._registry.reads.get(app_account, Reads(app_account=app_account))
-        reads = Reads(app_account=app_account, days=counted(known.days, more, now), at=rfc3339(now))
+        reads = Reads(app_account=app_account, days=counted(known.days, {day_of(now): more}, now), at=rfc3339(now))
         place = await self._kafka.append(self._topics.reads, app_account, encode(reads))
         await self._replica.wait_for(self._topics.reads, place.offset)

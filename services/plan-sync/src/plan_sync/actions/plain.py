@@ -30,10 +30,10 @@ from shared.runtime.creating import CLOCK_SKEW
 from plan_sync.actions.payment_links import LINKS
 from plan_sync.actions.products import PRICES, PRODUCTS
 from plan_sync.actions.schedules import associated, holding
+from plan_sync.actions.subscriptions import SUBSCRIPTIONS
 from plan_sync.decide import other_plan, period_end
 from shared import money
 
-SUBSCRIPTIONS = "/v1/subscriptions"
 STEP = "tandem_step"
 """In the metadata of what a step made: by it the step finds it again once Stripe may have forgotten the key."""
 Json = dict[str, Any]

@@ -67,7 +67,8 @@ RIGHTS = {
     "events": "Events",
 }
 """Whose right an operation needs, in the words of the dashboard, by the first part of its name."""
-READING = ("list", "retrieve")
+READING = ("list", "retrieve", "search")
+"""How the names of operations end that only read."""
 
 
 class Stripe(App):
@@ -119,7 +120,7 @@ class Stripe(App):
         return max(READS_AT_LEAST, READS_PER_PAYMENT * payments) if mode == "live" else None
 
     def is_read(self, operation: str) -> bool:
-        return operation.rpartition(".")[2] in ("", "retrieve", "list", "search")
+        return operation.rpartition(".")[2] in ("", *READING)
 
     def poll_interval(self, spec: PollSpec, settings: Settings, mode: str) -> float:
         seconds = polls.events_interval(settings, mode)

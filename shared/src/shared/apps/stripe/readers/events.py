@@ -6,7 +6,7 @@ place up to which the last one has seen everything, and once a day the last two 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,7 @@ from shared.errors import Malformed, Retryable, Unavailable
 from shared.linking.index import Entity
 from shared.log import get_logger
 from shared.polls import Poll, epoch, rfc3339, webhooks_come_in
-from shared.reads import counted
+from shared.reads import counted, day_of
 from shared.retries import in_place
 from shared.settings import Settings
 
@@ -284,11 +284,9 @@ class EventReader:
 
     def _payments(self, poll: Poll, position: float) -> dict[str, int]:
         """Payments by day: what happened between two positions is listed by many polls, and counted by one."""
-        payments = poll.payments
-        for paid_at in self._paid_at:
-            if epoch(poll.position) < paid_at <= position:
-                payments = counted(payments, 1, paid_at)
-        return payments
+        before = epoch(poll.position)
+        new = Counter(day_of(paid_at) for paid_at in self._paid_at if before < paid_at <= position)
+        return counted(poll.payments, new, self._clock())
 
     async def _lost(self, poll: Poll, now: float) -> Poll:
         """What happened before Stripe's memory begins is gone: say so, and list the customers again for the index."""
