@@ -79,6 +79,11 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     changed_at: str = ""
     schemaversion: str = SCHEMA_VERSION
 
+    @property
+    def access(self) -> tuple[str, ...]:
+        """Whom a client of it calls, and with what: as long as that stays, so does the client."""
+        return (self.app_account, self.api_base, self.sealed, self.state)
+
 
 class FlowLink(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """A flow bound to a connection for every app that it uses. A record keyed by `id`.

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography.fernet import Fernet
-from shared.connections import Connection, Secrets, Vault
+from shared.connections import Connection, Limits, Secrets, Vault
 from shared.errors import Blocked, ConnectionClosed, KeyRefused, QuotaUsed
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
@@ -241,3 +241,18 @@ async def test_a_quota_that_is_used_up_is_tried_by_one_call_at_a_time(harness: H
 
     assert (early, len(togai_side.calls())) == (0, 1)
     assert [type(each) for each in found].count(QuotaUsed) == 4
+
+
+async def test_what_is_no_part_of_the_key_leaves_its_client(stripe_harness: Harness, stripe_side: StripeSide) -> None:
+    """Limits, titles: a call that waits meanwhile goes out; one whose key was replaced does not."""
+    harness = stripe_harness
+    client = await harness.clients.of("con")
+    present = harness.registry.connections["con"]
+    limits = Limits(quota=5)
+    harness.registry.keep_connection(msgspec.structs.replace(present, limits=limits, title="EU", changed_at="now"))
+
+    await client.customers_page()
+    assert await harness.clients.of("con") is client
+    harness.connect("sk_test_another")
+    with pytest.raises(ConnectionClosed, match="replaced or removed"):
+        await client.customers_page()

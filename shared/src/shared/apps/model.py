@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from shared.ratelimit.gate import CallGate
 
 
+READS = (".list", ".retrieve", ".get")
+"""How the names of operations end that change nothing."""
+
+
+def only_reads(operation: str) -> bool:
+    """Whether an operation changes nothing at its vendor, by its name."""
+    return operation.endswith(READS)
+
+
 @dataclass(frozen=True)
 class Access:
     """What a client needs to call one app account: whose key, the key, the address, and the gate before each call.
@@ -90,10 +99,6 @@ class App(ABC):
     def reads_allowed(self, mode: str, payments: int) -> int | None:
         """How often an account may be read in 30 days in which it took so many payments; None where nobody counts."""
         return None
-
-    def is_read(self, operation: str) -> bool:
-        """Whether calls of an operation count as reads; empty: a call of which no operation is known."""
-        return False
 
     def most(self, settings: Settings, noun: str) -> int:
         """How many entities of a kind the vendor lets an account have; 0 where there is no limit that is known."""

@@ -16,7 +16,7 @@ import msgspec
 
 from shared.apps import APPS
 from shared.apps.hooks import After, Before, nothing_after, nothing_before
-from shared.apps.model import Access
+from shared.apps.model import Access, only_reads
 from shared.connections import Connection, Vault
 from shared.errors import (
     Blocked,
@@ -47,9 +47,6 @@ PROBE_EVERY = 10 * 60.0
 calls in 30 minutes.
 """
 
-
-READS = (".list", ".retrieve", ".get")
-"""How the names of operations end that change nothing."""
 
 acting_for: ContextVar[str] = ContextVar("acting_for", default="")
 """The flow link whose run makes the calls of this task: one that is off writes nothing."""
@@ -140,7 +137,7 @@ class Clients:
 
     def _client(self, connection: Connection) -> Any:
         made_for, client = self._made.get(connection.id, (None, None))
-        if client is None or made_for != connection:
+        if made_for is None or made_for.access != connection.access:
             client = self._make(connection, partial(self._before, connection), partial(self._after, connection))
             self._made[connection.id] = (connection, client)
         return client
@@ -161,13 +158,13 @@ class Clients:
         if the operation was refused and it is not time to try it again, FlowLinkOff for a write of a flow link that was
         switched off.
         """
-        if not operation.endswith(READS):
+        if not only_reads(operation):
             end_if_dry("changed", f"{operation} at {made_for.app_account}")
             link = self._registry.links.get(acting_for.get())
             if link and not link.enabled:
                 raise FlowLinkOff(link.id)
         present = self._registry.connections.get(made_for.id)
-        if present != made_for:
+        if present is None or present.access != made_for.access:
             raise ConnectionClosed(made_for.id, "its key was replaced or removed")
         states = self._registry.key_states
         if refusal := states.refusal(made_for):

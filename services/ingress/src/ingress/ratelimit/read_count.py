@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from shared.apps import APPS
+from shared.apps.model import only_reads
 from shared.errors import NotReady, Unavailable
 from shared.events.topics import Topics
+from shared.identity import AppAccount
 from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.log import get_logger
@@ -24,6 +26,17 @@ log = get_logger(__name__)
 
 EVERY = 60.0
 """Seconds between two records: what was read since the last one is forgotten if the process dies."""
+
+
+def is_counted(app_account: str) -> bool:
+    """Whether its vendor counts reads."""
+    app, mode, _ = AppAccount.parse(app_account)
+    return APPS[app].reads_allowed(mode, 0) is not None
+
+
+def may_read(operation: str) -> bool:
+    """Whether a call may have read: one of which no operation is known counts, so that nobody reads too much."""
+    return not operation or only_reads(operation)
 
 
 class ReadCount:
@@ -46,8 +59,9 @@ class ReadCount:
     async def write(self, accounts: Mapping[str, Account]) -> None:
         """Write down what was leased since this was done last. What Kafka does not take waits for the next time."""
         for name, account in list(accounts.items()):
-            app = APPS[name.partition(":")[0]]
-            self._due[name] += sum(n for operation, n in account.use.take().items() if app.is_read(operation))
+            calls = account.use.take()
+            if is_counted(name):
+                self._due[name] += sum(n for operation, n in calls.items() if may_read(operation))
         try:
             for name in [name for name, number in self._due.items() if number > 0]:
                 await self.add(name, self._due[name])

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from shared.apps.listing import ListedPage, Window
-from shared.apps.model import Access, App
+from shared.apps.model import Access, App, only_reads
 from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
 from shared.apps.stripe import polls
@@ -67,8 +67,6 @@ RIGHTS = {
     "events": "Events",
 }
 """Whose right an operation needs, in the words of the dashboard, by the first part of its name."""
-READING = ("list", "retrieve", "search")
-"""How the names of operations end that only read."""
 
 
 class Stripe(App):
@@ -89,7 +87,7 @@ class Stripe(App):
 
     def right_of(self, operation: str) -> str:
         found = RIGHTS.get(operation.partition(".")[0], "")
-        return f"{found}: {'read' if operation.rpartition('.')[2] in READING else 'write'}" if found else ""
+        return f"{found}: {'read' if only_reads(operation) else 'write'}" if found else ""
 
     async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:
         return await receive(raw, connection, secrets)
@@ -118,9 +116,6 @@ class Stripe(App):
 
     def reads_allowed(self, mode: str, payments: int) -> int | None:
         return max(READS_AT_LEAST, READS_PER_PAYMENT * payments) if mode == "live" else None
-
-    def is_read(self, operation: str) -> bool:
-        return operation.rpartition(".")[2] in ("", *READING)
 
     def poll_interval(self, spec: PollSpec, settings: Settings, mode: str) -> float:
         seconds = polls.events_interval(settings, mode)
