@@ -81,6 +81,13 @@ class Place:
         answer.raise_for_status()
         return answer.json()
 
+    def has_polled(self, since: str) -> bool:
+        """Whether both vendors were polled to their last lists after a time (RFC 3339), and nothing is left to do."""
+        status = self.api("/status")
+        polled = {item["kind"] for item in status["pollers"]["items"] if item["at"] > since}
+        left = [group["live"] for group in status["consumers"]] + [status["projection"]["lag"]]
+        return {"stripe-events", "togai-schedules"} <= polled and not any(left)
+
     def linked(self) -> dict[str, str]:
         """Stripe's id of every linked Togai account."""
         items = self.api("/mappings", state="linked", limit=200)["items"]

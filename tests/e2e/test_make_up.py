@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shared.polls import rfc3339
 
 from tests.e2e.home import Place, Up, until
 from tests.stack.sides import with_ids
@@ -32,11 +34,14 @@ def test_a_home_from_its_first_start_through_three_deaths(tmp_path: Path, up: Ca
     assert first.left() == []
     assert "stopped in" in first.text
 
+    began = rfc3339(time.time())
     second = up(place)
     second.runs()
     until(lambda: place.linked() == pairs, "all pairs after Ctrl-C")
     _starts_in_order(second)
     assert DEMO not in second.text
+    # Else the next life is the first one to find what this one's polls have not.
+    until(lambda: place.has_polled(began), "what the first life left to the pollers")
     runs = {run["id"] for run in place.api("/runs", limit=200)["items"]}
     second.kill_everything()
     assert second.left() == []
