@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
-from console.local import jars
+import yaml
 
-KAFKA_IMAGE = f"apache/kafka:{jars.kafka_version()}"
-POSTGRES_IMAGE = "postgres:18"
+COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
+KAFKA_IMAGE, POSTGRES_IMAGE = (
+    str(yaml.safe_load(COMPOSE.read_text())["services"][name]["image"]) for name in ("kafka", "postgres")
+)
+"""Those of Compose: where there is a Docker engine, the tests run what Compose starts."""
 
 
 @cache
