@@ -19,20 +19,32 @@ DEMO = "Six customers, made at one side and linked to the other"
 IN_TOGAI = ("acme-robotics", "nordlicht-energie", "saffron-analytics")
 
 
-def test_a_home_from_its_first_start_through_three_deaths(tmp_path: Path, up: Callable[[Place], Up]) -> None:
-    """Demo and commands at the first start; after Ctrl-C, kill -9 of everything and of make, all data is there."""
-    place = Place(tmp_path / "home")
+def test_a_home_from_its_first_start_through_three_deaths(
+    tmp_path: Path, up: Callable[[Place], Up], kafka_bootstrap: str
+) -> None:
+    """Demo and commands at the first start; after Ctrl-C, kill -9 of everything and of make, all data is there.
 
-    first = up(place)
-    first.runs()
-    first.says("See them live")
-    pairs = place.linked()
+    A second home begins beside it, and beside the Kafka of the tests: it knows nothing of the first, and outlives it.
+    """
+    place, other = Place(tmp_path / "home"), Place(tmp_path / "other")
+
+    first, beside = up(place), up(other)
+    for life in (first, beside):
+        life.runs()
+        life.says("See them live")
+    pairs, theirs = place.linked(), other.linked()
     _starts_in_order(first)
     _shows_six_pairs(first, pairs)
     _answers_to_commands(place, pairs)
+    _are_apart(pairs, theirs)
+    assert kafka_bootstrap not in {f"127.0.0.1:{home.ports['kafka']}" for home in (place, other)}
     first.ctrl_c()
     assert first.left() == []
     assert "stopped in" in first.text
+    until(lambda: other.api("/status")["healthy"], "the other home, healthy")
+    assert other.linked() == theirs
+    beside.ctrl_c()
+    assert beside.left() == []
 
     began = rfc3339(time.time())
     second = up(place)
@@ -53,6 +65,11 @@ def test_a_home_from_its_first_start_through_three_deaths(tmp_path: Path, up: Ca
     assert DEMO not in third.text
     third.process.send_signal(signal.SIGKILL)
     assert third.left() == []
+
+
+def _are_apart(pairs: dict[str, str], theirs: dict[str, str]) -> None:
+    assert [len(pairs), len(theirs)] == [6, 6]
+    assert not set(pairs.values()) & set(theirs.values())
 
 
 def _starts_in_order(running: Up) -> None:

@@ -30,6 +30,7 @@ from console.local.with_parent import die_with_parent
 LONGEST_SPEC = 65_536
 AHEAD = (
     "console.app",
+    "console.cli.main",
     "console.projection.projector",
     "customer_sync.actions",
     "plan_sync.actions",
@@ -111,10 +112,10 @@ def _run(spec: dict[str, Any]) -> None:
     try:
         die_with_parent()
         os.setsid()
-        output = os.open(spec["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        for number, file in ((1, spec["log"]), (2, spec["errors"])):
+            os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), number)
+        os.chdir(spec["cwd"])
         os.environ.clear()
         os.environ.update(spec["env"])
         random.seed()

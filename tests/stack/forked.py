@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +28,8 @@ First = Sequence[tuple[str, Sequence[Any]]]
 """What is called in a new process before its module runs: `module:function`, and arguments that JSON can carry."""
 PATIENCE = 120.0
 """Seconds for the fork server to import everything on a busy machine."""
+COMMAND = 60.0
+"""Seconds for a command to end."""
 
 
 class Forked:
@@ -113,12 +116,31 @@ def _fork_server() -> tuple[Child, Path]:
     return child, path
 
 
-def fork(command: Sequence[str], log: Path, *, env: Mapping[str, str], first: First = ()) -> Forked:
-    """A new process that runs a module with arguments, as `python -m` does."""
+def fork(
+    command: Sequence[str], log: Path, *, env: Mapping[str, str], first: First = (), errors: Path | None = None,
+    cwd: Path | None = None,
+) -> Forked:  # fmt: skip
+    """A new process that runs a module with arguments, as `python -m` does. What it prints goes to `log`."""
     _, path = _fork_server()
     spec = {"command": list(command), "env": dict(env), "log": str(log), "first": list(first)}
+    spec |= {"errors": str(errors or log), "cwd": str(cwd or Path.cwd())}
     log.parent.mkdir(parents=True, exist_ok=True)
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(path))
     connection.sendall(json.dumps(spec).encode() + b"\n")
     return Forked(connection, log)
+
+
+def run(*command: str, env: Mapping[str, str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a module to its end, and say what it printed. Raises TimeoutError if it does not end."""
+    with tempfile.TemporaryDirectory() as folder:
+        output, errors = Path(folder) / "out", Path(folder) / "errors"
+        process = fork(command, output, env=env, errors=errors, cwd=cwd)
+        deadline = time.monotonic() + COMMAND
+        while process.alive:
+            if time.monotonic() > deadline:
+                process.send(signal.SIGKILL)
+                raise TimeoutError(f"{command} did not end within {COMMAND:.0f} s")
+            time.sleep(GLANCE)
+        assert process.code is not None
+        return subprocess.CompletedProcess(command, process.code, output.read_text(), errors.read_text())

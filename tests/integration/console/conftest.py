@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -29,6 +28,8 @@ from sqlalchemy import create_engine, text
 
 from tests.engines import access
 from tests.integration.console.records import unique
+from tests.stack import forked
+from tests.stack.forked import Forked, fork
 from tests.stack.topics import remove
 
 DEADLINE = 20.0
@@ -156,20 +157,15 @@ def tandem(environment: dict[str, str], tmp_path: Path) -> Tandem:
     """Runs the command as a user does."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "console.cli", *arguments]
-        return subprocess.run(
-            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-        )
+        return forked.run("console.cli", *arguments, env=environment, cwd=tmp_path)
 
     return run
 
 
 @pytest.fixture
-async def process(environment: dict[str, str], log: Log, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(environment: dict[str, str], log: Log, tmp_path: Path) -> AsyncIterator[Forked]:
     """A console of its own process, ready."""
-    started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "console", env=environment, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL
-    )
+    started = fork(["console"], tmp_path / "console.log", env=environment, cwd=tmp_path)
     url = f"http://127.0.0.1:{environment['TANDEM_CONSOLE_PORT']}/readyz"
     async with own_machine() as client:
 
@@ -181,6 +177,4 @@ async def process(environment: dict[str, str], log: Log, tmp_path: Path) -> Asyn
 
         await until(ready, "a ready console")
     yield started
-    if started.returncode is None:
-        started.kill()
-        await started.wait()
+    await started.kill()

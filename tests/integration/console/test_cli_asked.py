@@ -23,6 +23,7 @@ from shared.settings import Settings
 from tests.integration.console import records
 from tests.integration.console.conftest import Tandem, until
 from tests.integration.console.records import TOGAI
+from tests.stack.forked import Forked
 from tests.stack.topics import place_of
 from tests.stack.topics import records as in_topics
 
@@ -30,7 +31,7 @@ BOTH = {"stripe": "stripe", "togai": "togai"}
 
 
 @pytest.fixture
-async def asked(process: asyncio.subprocess.Process, log: Log, topics: Topics, environment: dict[str, str]) -> None:
+async def asked(process: Forked, log: Log, topics: Topics, environment: dict[str, str]) -> None:
     """A console that knows both connections, and the flow links of offers and of the import of customers."""
     offers = records.flow_link(id="offers", flow=PLAN_TO_LINK.id, connections=BOTH)
     brought = records.flow_link(id="brought", flow=import_kinds()["customers"].flow, connections=BOTH)

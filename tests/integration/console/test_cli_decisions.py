@@ -26,6 +26,7 @@ from shared.settings import Settings
 from tests.integration.console import records
 from tests.integration.console.conftest import Tandem, until
 from tests.integration.console.records import TOGAI
+from tests.stack.forked import Forked
 from tests.stack.topics import place_of
 from tests.stack.topics import records as in_topics
 
@@ -34,7 +35,7 @@ ACME, BETA = f"{TOGAI}/account/acme", f"{TOGAI}/account/beta"
 
 @pytest.fixture
 async def filled(
-    process: asyncio.subprocess.Process, log: Log, topics: Topics, environment: dict[str, str]
+    process: Forked, log: Log, topics: Topics, environment: dict[str, str]
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A console that knows a pair, a difference, a conflict, the flow link for links by hand, and a new one."""
     pair, held = records.mapping("n"), records.mapping("held", target=BETA)

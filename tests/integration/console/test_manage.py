@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from functools import partial
 
 from console import manage
 from console.http import own_machine
 from cryptography.fernet import Fernet
 
+from tests.stack import forked
 from tests.stack.processes import until
 from tests.stack.tenants import TO_STRIPE, Tenant
 
 
 async def command(tenant: Tenant, *words: str, **env: str) -> tuple[int, str]:
     """Run `tandem` as a person does, against the tenant's Tandem."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "console.cli", *words,
-        env=tenant.stack.environment() | env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    return process.returncode or 0, output.decode()
+    done = await asyncio.to_thread(forked.run, "console.cli", *words, env=tenant.stack.environment() | env)
+    return done.returncode, done.stdout + done.stderr
 
 
 async def test_a_second_key_is_added_linked_and_removed(tenant: Tenant) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from console.http import own_machine
@@ -17,10 +15,12 @@ from shared.linking import mappings
 
 from tests.integration.console import records
 from tests.integration.console.conftest import Tandem, until
+from tests.stack import forked
+from tests.stack.forked import Forked
 
 
 async def test_the_command_shows_what_the_api_says(
-    process: asyncio.subprocess.Process, tandem: Tandem, log: Log, topics: Topics, environment: dict[str, str]
+    process: Forked, tandem: Tandem, log: Log, topics: Topics, environment: dict[str, str]
 ) -> None:
     """Tables for people, the API's JSON for programs, one line and exit code 1 for what is not there."""
     pair, run, letter = records.mapping("m"), records.run("evt_9"), records.dead_letter("d")
@@ -50,16 +50,14 @@ async def test_the_command_shows_what_the_api_says(
     assert "there is no mapping nope" in nothing.stderr
 
 
-async def test_the_process_stops_at_once_although_a_page_is_open(
-    process: asyncio.subprocess.Process, environment: dict[str, str]
-) -> None:
+async def test_the_process_stops_at_once_although_a_page_is_open(process: Forked, environment: dict[str, str]) -> None:
     """An open stream does not hold it: SIGTERM ends it with code 0."""
     url = f"http://127.0.0.1:{environment['TANDEM_CONSOLE_PORT']}/api/stream"
     async with own_machine(timeout=None) as client, client.stream("GET", url) as stream:
         lines = stream.aiter_lines()
         assert await anext(lines) == "event: ready"
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        process.send(signal.SIGTERM)
+        assert await asyncio.wait_for(process.ended(), 20) == 0
 
 
 def test_without_a_console_the_command_says_what_to_do(tandem: Tandem) -> None:
@@ -73,15 +71,7 @@ def test_without_a_console_the_command_says_what_to_do(tandem: Tandem) -> None:
 
 def test_an_open_console_without_a_token_refuses_to_start(environment: dict[str, str], tmp_path: Path) -> None:
     """Exit code 2 before anything listens."""
-    done = subprocess.run(
-        [sys.executable, "-m", "console"],
-        env=environment | {"TANDEM_HOST": "0.0.0.0"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = forked.run("console", env=environment | {"TANDEM_HOST": "0.0.0.0"}, cwd=tmp_path)
 
     assert done.returncode == 2
     assert "TANDEM_CONSOLE_TOKEN" in done.stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from shared.kafka.log import Log
 
 from tests.engines import access
 from tests.integration.ingress.harness import signed
+from tests.stack import forked
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import TO_STRIPE, Tenant
 from tests.stack.topics import outsider, records
@@ -63,11 +63,9 @@ class Scene:
 
     async def tandem(self, *arguments: str, **environment: str) -> str:
         """What the command prints, on both ways out."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "console.cli", *arguments, env=self.stack.environment() | environment,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, stdin=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        printed = (await asyncio.wait_for(process.communicate(), 60))[0].decode()
+        env = self.stack.environment() | environment
+        done = await asyncio.to_thread(forked.run, "console.cli", *arguments, env=env)
+        printed = done.stdout + done.stderr
         self.reported.append(printed)
         return printed
 
