@@ -123,9 +123,15 @@ def code(page: Path) -> list[str]:
     return [*spans, *(line for block in blocks for line in block.splitlines())]
 
 
+@cache
+def tandem() -> Any:
+    """The command with all sub-commands: to put it together takes 0.1 s."""
+    return typer.main.get_command(app)
+
+
 def check_command(words: list[str]) -> None:
     """Raises AssertionError for a sub-command or an option that `tandem` does not have."""
-    found: Any = typer.main.get_command(app)
+    found = tandem()
     path = "tandem"
     for word in words:
         if word.startswith("--"):
@@ -143,8 +149,8 @@ def test_commands_exist(page: Path) -> None:
     for line in code(page):
         if make := re.match(r"make ([a-z-]+)", line):
             assert make[1] in targets, line
-        if tandem := re.match(r"(?:\.venv/bin/)?tandem((?: (?:--)?[a-z][a-z-]*)*)", line):
-            check_command(tandem[1].split())
+        if command := re.match(r"(?:\.venv/bin/)?tandem((?: (?:--)?[a-z][a-z-]*)*)", line):
+            check_command(command[1].split())
 
 
 def test_commands_in_messages_exist() -> None:
@@ -156,7 +162,7 @@ def test_commands_in_messages_exist() -> None:
 
 def test_the_page_of_commands_names_every_one() -> None:
     """What is not named is not found; `kafka run` is for programs."""
-    top: Any = typer.main.get_command(app)
+    top = tandem()
     for name, command in top.commands.items():
         for path in [f"{name} {sub}" for sub in getattr(command, "commands", {})] or [name]:
             assert f"tandem {path}" in USING or path == "kafka run", path
@@ -249,6 +255,7 @@ ASKED = (TOPICS.imports, TOPICS.replays)
 WHO = ("ingress", "customer-sync", "plan-sync", "invoice-sync", "console")
 
 
+@cache
 def topics_written(file: Path) -> set[str]:
     """The topics that a module names, if it appends records to Kafka (a call of `append` with key and value)."""
     nodes = list(ast.walk(ast.parse(file.read_text())))
@@ -264,6 +271,7 @@ def topics_written(file: Path) -> set[str]:
     return found
 
 
+@cache
 def makes(file: Path, name: str) -> bool:
     """Whether a module makes an object of a class."""
     calls = [n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)]
