@@ -257,19 +257,27 @@ def _rights_of(flow: Flow) -> list[str]:
 
 
 def rights_tables() -> str:
-    """What each built-in flow wants of the key, and of the webhook endpoint, at Stripe."""
+    """What each built-in flow wants of the key and of the webhook endpoint at Stripe, and of webhooks at Togai."""
     rights: dict[str, list[str]] = {}
     events: dict[str, list[str]] = {}
+    hooks: dict[tuple[str, str], list[str]] = {}
     for flow in BUILT_IN.values():
         for right in _rights_of(flow):
             rights.setdefault(right, []).append(f"`{flow.id}`")
         for trigger in map(TRIGGERS.__getitem__, flow.triggers):
-            if trigger.app == "stripe" and trigger.brought == "webhook":
-                events.setdefault(trigger.name.partition(".")[2], []).append(f"`{flow.id}`")
+            event = f"`{trigger.name.partition('.')[2]}`"
+            if trigger.hook:
+                hooks.setdefault((trigger.hook, event), []).append(f"`{flow.id}`")
+            elif trigger.app == "stripe" and trigger.brought == "webhook":
+                events.setdefault(event, []).append(f"`{flow.id}`")
     return "\n\n".join(
         (
             table(("right", "needed by the flow"), [(r, ", ".join(who)) for r, who in sorted(rights.items())]),
-            table(("event", "starts the flow"), [(f"`{e}`", ", ".join(who)) for e, who in sorted(events.items())]),
+            table(("event", "starts the flow"), [(e, ", ".join(who)) for e, who in sorted(events.items())]),
+            table(
+                ("event in Togai", "in the address", "starts the flow"),
+                [(*event, ", ".join(who)) for event, who in sorted(hooks.items())],
+            ),
         )
     )
 

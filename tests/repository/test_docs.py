@@ -6,14 +6,13 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import grimp
 import pytest
-import typer
-from console.cli.main import app
 from console.projection.rows import kinds
 from ingress.polling.scheduler import event_topics
+from sandbox.togai_api.webhooks import EVENTS
 from shared.apps import APPS
 from shared.apps.stripe.client import API_VERSION
 from shared.connections import ConnectionState
@@ -30,53 +29,20 @@ from shared.runtime.registry import Registry
 from shared.settings import Settings
 
 from scripts import docs
-
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
-USING, CONNECTING, TROUBLESHOOTING = (
-    (ROOT / f"docs/{name}.md").read_text() for name in ("using", "connecting", "troubleshooting")
+from tests.repository.pages import (
+    ARCHITECTURE,
+    CONNECTING,
+    DECISIONS,
+    PAGES,
+    README,
+    ROOT,
+    SOURCES,
+    TROUBLESHOOTING,
+    USING,
+    by_path,
+    literals,
+    rows,
 )
-ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
-PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/*/*.md"), *ROOT.glob("s*/README.md")]
-)
-SOURCES = {
-    name: sorted((ROOT / folder).glob("**/*.py"))
-    for name, folder in (
-        ("shared", "shared/src"),
-        ("ingress", "services/ingress/src"),
-        ("customer-sync", "services/customer-sync/src"),
-        ("plan-sync", "services/plan-sync/src"),
-        ("invoice-sync", "services/invoice-sync/src"),
-        ("console", "services/console/src"),
-    )
-}
-DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
-
-
-def by_path(file: Path) -> str:
-    """A page's name in the report of the tests."""
-    return str(file.relative_to(ROOT))
-
-
-def rows(page: str, first: str) -> list[list[str]]:
-    """The cells of the table whose head begins with `first`."""
-    (found,) = re.findall(rf"^\| {re.escape(first)} \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in found.splitlines()]
-
-
-@cache
-def literals() -> tuple[str, ...]:
-    """Every text of the code; a formatted one with `…` for what is put in."""
-    found = []
-    for file in [*(file for files in SOURCES.values() for file in files), ROOT / "scripts/bootstrap.py"]:
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.append(node.value)
-            elif isinstance(node, ast.JoinedStr):
-                found.append("".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values))
-    return tuple(found)
-
 
 # --- generated pages --------------------------------------------------------------------------------------------------
 
@@ -95,7 +61,7 @@ def test_a_page_out_of_step_is_found(tmp_path: Path) -> None:
     assert docs.out_of_step(wanted) == [tmp_path / "old.md", tmp_path / "missing.md"]
 
 
-# --- links and commands -----------------------------------------------------------------------------------------------
+# --- links ----------------------------------------------------------------------------------------------------------
 
 
 def anchors(page: Path) -> set[str]:
@@ -114,58 +80,6 @@ def test_relative_links_resolve(page: Path) -> None:
         target = (page.parent / name).resolve() if name else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
-
-
-def code(page: Path) -> list[str]:
-    """What stands as code in a page: spans, and lines of blocks."""
-    blocks = re.findall(r"^```.*?\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL))
-    return [*spans, *(line for block in blocks for line in block.splitlines())]
-
-
-@cache
-def tandem() -> Any:
-    """The command with all sub-commands: to put it together takes 0.1 s."""
-    return typer.main.get_command(app)
-
-
-def check_command(words: list[str]) -> None:
-    """Raises AssertionError for a sub-command or an option that `tandem` does not have."""
-    found = tandem()
-    path = "tandem"
-    for word in words:
-        if word.startswith("--"):
-            options = {option for parameter in found.params for option in parameter.opts}
-            assert word in options, f"{path} has no {word}"
-        elif hasattr(found, "commands"):
-            assert word in found.commands, f"{path} has no {word}"
-            found, path = found.commands[word], f"{path} {word}"
-
-
-@pytest.mark.parametrize("page", PAGES, ids=by_path)
-def test_commands_exist(page: Path) -> None:
-    """Every `make` target, and every `tandem` command with its options."""
-    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    for line in code(page):
-        if make := re.match(r"make ([a-z-]+)", line):
-            assert make[1] in targets, line
-        if command := re.match(r"(?:\.venv/bin/)?tandem((?: (?:--)?[a-z][a-z-]*)*)", line):
-            check_command(command[1].split())
-
-
-def test_commands_in_messages_exist() -> None:
-    """An error that sends somebody to a command sends them to one that is there."""
-    for text in literals():
-        for output in re.findall(r"`tandem((?: (?:--)?[a-z][a-z-]*)+)", text):
-            check_command(output.split())
-
-
-def test_the_page_of_commands_names_every_one() -> None:
-    """What is not named is not found; `kafka run` is for programs."""
-    top = tandem()
-    for name, command in top.commands.items():
-        for path in [f"{name} {sub}" for sub in getattr(command, "commands", {})] or [name]:
-            assert f"tandem {path}" in USING or path == "kafka run", path
 
 
 @pytest.mark.parametrize("readme", sorted(ROOT.glob("services/*/README.md")), ids=by_path)
@@ -210,6 +124,15 @@ def test_what_must_be_typed_at_the_vendors_is_the_codes() -> None:
     assert "/webhooks/togai/con_togai/account.created/<token>" in CONNECTING
     assert ids == ["con_stripe", "con_togai"]
     assert '`{"payload": "request"}`' in CONNECTING
+
+
+def test_every_event_that_togai_sends_is_named_as_its_own_pages_do() -> None:
+    """Togai wants a webhook set up for each: one that the page does not name is never sent."""
+    brought = [t for t in TRIGGERS.values() if t.app == "togai" and t.brought == "webhook"]
+    listed = {(row[0], row[1].strip("`")) for row in rows(CONNECTING, "event in Togai")}
+
+    assert listed == {(t.hook, t.name.partition(".")[2]) for t in brought}
+    assert {hook for hook, _ in listed} <= set(EVENTS)
 
 
 @pytest.mark.parametrize("row", rows(TROUBLESHOOTING, "you see"), ids=lambda row: row[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 from sandbox.clock import Clock
@@ -19,10 +20,29 @@ FIRST_STRIPE_KEY = "sk_test_sandbox"
 FIRST_STRIPE_ACCOUNT = "acct_sandbox"
 FIRST_TOGAI_TOKEN = "togai_sandbox"
 FIRST_TOGAI_ORGANIZATION = "org_sandbox"
-FIRST_PLAN = NewPricePlan(
-    account=FIRST_TOGAI_ORGANIZATION, id="pp.sandbox.start", name="Starter", description="The sandbox's own plan",
-    rates={"USD": "49.00", "EUR": "45.00"},
-)  # fmt: skip
+FIRST_FEE = {
+    "id": "addon.sandbox.fee", "displayName": "Monthly fee", "enableProration": False, "invoiceTiming": "IN_ADVANCE",
+    "type": "RECURRING", "rateValues": [{"currency": "USD", "rate": 49}, {"currency": "EUR", "rate": 45}],
+}  # fmt: skip
+FIRST_USAGE = {
+    "usageMeterId": "um.sandbox.calls", "displayName": "API calls",
+    "ratePlan": {
+        "pricingModel": "TIERED",
+        "slabs": [{"order": 1, "startAfter": 0, "priceType": "PER_UNIT", "slabConfig": {}}],
+    },
+    "rateValues": [
+        {"currency": currency, "slabRates": [{"order": 1, "rate": rate, "slabRateConfig": {}}]}
+        for currency, rate in (("USD", Decimal("0.02")), ("EUR", Decimal("0.018")))
+    ],
+}  # fmt: skip
+FIRST_PLAN = NewPricePlan.model_validate({
+    "account": FIRST_TOGAI_ORGANIZATION, "id": "pp.sandbox.start", "name": "Starter",
+    "description": "The sandbox's own plan",
+    "details": {
+        "supportedCurrencies": ["USD", "EUR"], "fixedFeeRateCards": [FIRST_FEE], "usageRateCards": [FIRST_USAGE],
+        "pricingCycleConfig": {"interval": "MONTHLY", "gracePeriod": 1, "anniversaryCycle": True},
+    },
+})  # fmt: skip
 
 
 def open_world(folder: Path) -> World:

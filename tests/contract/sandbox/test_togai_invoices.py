@@ -299,6 +299,24 @@ def test_a_billing_cycle_with_fees_and_a_minimum(org: Org) -> None:
     assert [row["body"]["status"] for row in before if row["kind"] == "invoice"] == ["DRAFT", "DUE"]
 
 
+@pytest.mark.parametrize(
+    ("topped_up", "paid", "status", "balance"), [("40", "40", "PARTIALLY_PAID", "0"), ("80", "62.5", "PAID", "17.5")]
+)
+def test_the_wallet_nets_off_what_becomes_due(org: Org, topped_up: str, paid: str, status: str, balance: str) -> None:
+    """As far as it reaches; both movements are entries."""
+    wallet = "/accounts/A1/wallet"
+    assert org.call("POST", f"{wallet}_topup", {"topupAmount": int(topped_up)}).is_success
+    made = billed(org, "150", card("TIERED", *TIERS))
+    entries = org.call("GET", f"{wallet}/entries").json()["data"]
+
+    assert (made["status"], Decimal(str(made["paidAmount"]))) == (status, Decimal(paid))
+    assert Decimal(str(org.call("GET", wallet).json()["balance"])) == Decimal(balance)
+    assert [(entry["transactionType"], Decimal(str(entry["amount"]))) for entry in entries] == [
+        ("DEBITED", Decimal(paid)), ("CREDITED", Decimal(topped_up)),
+    ]  # fmt: skip
+    assert entries[0]["entityId"] == made["id"]
+
+
 @pytest.mark.parametrize(("account", "usage", "status"), [("A1", {"um.x": "1"}, 409), ("A1", {}, 409), ("A9", {}, 404)])
 def test_a_billing_cycle_that_cannot_be(org: Org, account: str, usage: dict[str, str], status: int) -> None:
     """Without a plan, and of an account that is not there."""

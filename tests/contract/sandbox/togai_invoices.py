@@ -35,6 +35,12 @@ SUMMARY_MORE = frozenset({
 })  # fmt: skip
 INVOICE = SUMMARY | {"revenueInfo"}
 INVOICE_MORE = SUMMARY_MORE | {"usageInfo", "autoAdvance", "metadata", "info"}
+WALLET = frozenset({
+    "id", "accountId", "customerId", "balance", "creditUnit", "status", "holdAmount", "effectiveFrom", "metadata",
+})  # fmt: skip
+WALLET_ENTRY = frozenset({
+    "id", "description", "walletId", "transactionType", "status", "entityId", "amount", "createdAt", "closingBalance",
+})  # fmt: skip
 PAYMENT = frozenset({
     "id", "accountId", "externalPaymentReferences", "lineItemRecords", "totalAmount", "currency", "version",
     "createdBy", "createdAt",

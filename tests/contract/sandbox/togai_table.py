@@ -164,6 +164,14 @@ ROWS: dict[str, Row] = {
     "accounts.pricing_schedules": Row(
         "/accounts/A1/pricing_schedules", 200, PAGE, items=(plans.SCHEDULE, plans.SCHEDULE_MORE),
     ),
+    "accounts.wallet": Row("/accounts/A1/wallet", 200, invoices.WALLET),
+    "accounts.wallet_topup": Row(
+        "/accounts/A1/wallet_topup", 200, invoices.WALLET, body={"topupAmount": 5}, types={"topupAmount": "positive"},
+        required=("topupAmount",),
+    ),
+    "accounts.wallet_entries": Row(
+        "/accounts/A1/wallet/entries", 200, PAGE, items=(invoices.WALLET_ENTRY, frozenset()),
+    ),
     "price_plans.create": Row(
         "/price_plans", 200, plans.PLAN, plans.PLAN_MORE, plans.NEW_PLAN, quota="togai_price_plan_quota",
         required=("name", "pricePlanDetails", "pricePlanDetails.supportedCurrencies"),

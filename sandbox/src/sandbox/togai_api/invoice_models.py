@@ -114,3 +114,9 @@ class NewPayment(Body):
     lineItemRecords: Annotated[list[PaidLine], Field(min_length=1)]
     description: Note | None = None
     notes: Note | None = None
+
+
+class WalletTopUp(Body):
+    """What is put into an account's wallet."""
+
+    topupAmount: Annotated[Number, Field(gt=0)]

@@ -11,7 +11,7 @@ from sandbox.answers import Answer
 from sandbox.clock import rfc3339
 from sandbox.identifiers import random_text, togai_id
 from sandbox.store import Document
-from sandbox.togai_api import accounts, customers, pages, webhooks
+from sandbox.togai_api import accounts, customers, pages, wallets, webhooks
 from sandbox.togai_api.calls import Call
 from sandbox.togai_api.errors import TogaiError, not_found
 from sandbox.togai_api.invoice_models import Charges, InvoiceChange, NewInvoice
@@ -55,7 +55,7 @@ def create(call: Call) -> Answer:
         raise not_found("Account", new.accountId)
     parts = Parts(account.body["invoiceCurrency"], of_custom([sent(line) for line in new.lineItems]))
     body = made(call, account.body, parts, status=new.status, type="CUSTOM", start=new.startDate, end=new.endDate)
-    body["autoAdvance"] = bool(new.autoAdvance)
+    body |= {"autoAdvance": bool(new.autoAdvance), "_wallet": new.applyWalletBalance is not False}
     if key:
         call.world.store.set_fact(f"togai_invoice:{call.scope}:{key}", {"id": body["id"]})
     return Answer.json(201, add(call, body))
@@ -202,9 +202,10 @@ def update(call: Call) -> Answer:
 
 
 def due(call: Call, body: Json) -> Json:
-    """A draft that becomes due: after its net terms, unless it says when."""
+    """A draft that becomes due: after its net terms, unless it says when. The wallet pays what it can."""
     days = timedelta(days=body.get("netTermDays", 0)).total_seconds()
-    return _settled({"dueDate": rfc3339(call.world.clock.now() + days), **body, "status": "DUE"}, None)
+    settled = _settled({"dueDate": rfc3339(call.world.clock.now() + days), **body, "status": "DUE"}, None)
+    return wallets.net_off(call, settled)
 
 
 def _changed_draft(call: Call, old: Json, change: Json) -> Json:

@@ -15,6 +15,7 @@ from sandbox.togai_api import (
     price_plans,
     schedules,
     settings,
+    wallets,
 )
 from sandbox.togai_api.calls import Operation
 
@@ -35,6 +36,9 @@ OPERATIONS = (
     Operation("accounts.associate_price_plan", "POST", "/accounts/{id}/price_plans", schedules.associate),
     Operation("accounts.edit_schedules", "POST", "/accounts/{id}/edit_schedules", schedules.edit),
     Operation("accounts.pricing_schedules", "GET", "/accounts/{id}/pricing_schedules", schedules.listed),
+    Operation("accounts.wallet", "GET", "/accounts/{id}/wallet", wallets.retrieve),
+    Operation("accounts.wallet_topup", "POST", "/accounts/{id}/wallet_topup", wallets.top_up),
+    Operation("accounts.wallet_entries", "GET", "/accounts/{id}/wallet/entries", wallets.listed),
     Operation("price_plans.create", "POST", "/price_plans", price_plans.create),
     Operation("price_plans.list", "GET", "/price_plans", price_plans.listed),
     Operation("price_plans.retrieve", "GET", "/price_plans/{id}", price_plans.retrieve),

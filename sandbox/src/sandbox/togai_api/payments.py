@@ -9,7 +9,7 @@ from sandbox.answers import Answer
 from sandbox.clock import rfc3339
 from sandbox.identifiers import togai_id
 from sandbox.store import Document
-from sandbox.togai_api import accounts, invoices, pages
+from sandbox.togai_api import accounts, invoices, pages, wallets
 from sandbox.togai_api.calls import Call
 from sandbox.togai_api.errors import TogaiError, not_found
 from sandbox.togai_api.invoice_models import NewPayment, PaidLine
@@ -46,6 +46,9 @@ def create(call: Call) -> Answer:
         call.scope, KIND, payment, id=payment["id"], created=int(clock.now()), changed=clock.micros(),
         lookup=new.accountId,
     )  # fmt: skip
+    for record in records:
+        if record["type"] == "WALLET_CREDIT":
+            wallets.credit(call, new.accountId, record["amount"], payment["id"], "Payment")
     return Answer.json(201, payment)
 
 
@@ -75,7 +78,7 @@ def _paid(call: Call, payment: NewPayment, line: PaidLine) -> Decimal:
 
 
 def _kept_apart(line: PaidLine) -> Decimal:
-    """What goes to the wallet is noted; credits the sandbox does not have."""
+    """What goes to the wallet; credits the sandbox does not have."""
     if line.type == "CREDIT":
         raise not_found("Credit", line.togaiId or "")
     if line.amount is None:

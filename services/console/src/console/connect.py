@@ -37,10 +37,20 @@ def public_address(settings: Settings) -> str:
     return settings.public_url.rstrip("/") or f"http://127.0.0.1:{settings.ingress_port}"
 
 
-def webhook_address(settings: Settings, connection: Connection, vault: Vault) -> str:
-    """The address that the vendor calls; it may hold a token, so it is shown only where a person asks for it."""
-    path = APPS[connection.app].connector.webhook_path(vault.open(connection))
+def webhook_address(settings: Settings, connection: Connection, vault: Vault, event: str = "") -> str:
+    """The address that the vendor calls; it may hold a token, so it is shown only where a person asks for it. `event`
+    is one that has an address of its own.
+    """
+    path = APPS[connection.app].connector.webhook_path(vault.open(connection), event)
     return f"{public_address(settings)}/webhooks/{connection.app}/{connection.id}{path}"
+
+
+def hooks_of(settings: Settings, connection: Connection, vault: Vault) -> dict[str, str]:
+    """The addresses of the events that have one each, by the event's name in the vendor's pages."""
+    found = [trigger for trigger in TRIGGERS.values() if trigger.app == connection.app and trigger.hook]
+    return {
+        trigger.hook: webhook_address(settings, connection, vault, trigger.name.partition(".")[2]) for trigger in found
+    }
 
 
 def events_of(app: str) -> list[str]:

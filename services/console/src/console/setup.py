@@ -26,7 +26,7 @@ from shared.settings import Settings
 
 from console import sources
 from console.addresses import check_public_url
-from console.connect import client_of, connect, events_of, webhook_address
+from console.connect import client_of, connect, events_of, hooks_of, webhook_address
 from console.manage import ConfigStore
 
 
@@ -87,7 +87,7 @@ async def prepare(settings: Settings, flows: Mapping[str, Flow] = BUILT_IN) -> P
     addresses = {app: webhook_address(settings, connection, vault) for app, connection in connections.items()}
     if settings.sandboxed:
         for app, connection in connections.items():
-            await APPS[app].connector.subscribe(connection, settings, addresses[app])
+            await APPS[app].connector.subscribe(connection, settings, hooks_of(settings, connection, vault))
     return Prepared(
         accounts=tuple(f"{APPS[c.app].title} {c.app_account}" for c in connections.values()),
         addresses=tuple(f"{APPS[app].title} calls {address}" for app, address in addresses.items()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -73,8 +73,10 @@ class Connector:
         """What the connection lacks before its webhooks are taken, and what to do; empty if nothing."""
         return ""
 
-    def webhook_path(self, secrets: Secrets) -> str:
-        """What the address that the vendor calls has behind the connection, as `/event/token`."""
+    def webhook_path(self, secrets: Secrets, event: str = "") -> str:
+        """What the address that the vendor calls has behind the connection, as `/event/token`. `event` is one that has
+        an address of its own; nothing named: the first one that a person sets up.
+        """
         return ""
 
     def renewed(self, secrets: Secrets, connection: str, settings: Settings, *, finish: bool) -> Secrets:
@@ -91,8 +93,7 @@ class Connector:
         """
         return secrets
 
-    async def subscribe(self, connection: Connection, settings: Settings, url: str) -> None:
-        """The same, once the connection is kept: where the vendor tells nothing that is to be kept with it.
-
-        Raises Unavailable.
+    async def subscribe(self, connection: Connection, settings: Settings, hooks: Mapping[str, str]) -> None:
+        """The same, once the connection is kept: where the vendor tells nothing that is to be kept with it. `hooks` are
+        addresses by the event's name in the vendor's pages. Raises Unavailable.
         """

@@ -28,6 +28,7 @@ class Trigger:
     - `brought`: by whom: the vendor's webhook (and the poller that fills its gaps), a poller alone, or a person.
     - `by_state`: its flows act on the present state of the subject, so several waiting events may fold into the last.
     - `rights`: what a restricted key must be allowed for the event to reach us.
+    - `hook`: the event's name in the vendor's own pages, where a person sets up a webhook for each event; else empty.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Trigger:
     by_state: bool = True
     brought: Literal["webhook", "poll", "person"] = "webhook"
     rights: tuple[str, ...] = ()
+    hook: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets as random
+from collections.abc import Mapping
 
 import httpx2
 
@@ -13,9 +14,7 @@ from shared.identity import AppAccount
 from shared.settings import SANDBOX_TOGAI_TOKEN, TOGAI_API, Mode, Settings
 
 EVENT = "account.created"
-"""The event as our address names it."""
-EVENT_TITLE = "Account creation"
-"""The event as Togai's own pages name it."""
+"""The event that a person sets up first, as our address names it."""
 SHORTEST_TOKEN = 22
 """Characters of a token in an address: 128 bits in base64."""
 
@@ -78,8 +77,8 @@ class TogaiConnector(Connector):
             )
         return found
 
-    def webhook_path(self, secrets: Secrets) -> str:
-        return f"/{EVENT}/{secrets.webhook_token}"
+    def webhook_path(self, secrets: Secrets, event: str = "") -> str:
+        return f"/{event or EVENT}/{secrets.webhook_token}"
 
     def renewed(self, secrets: Secrets, connection: str, settings: Settings, *, finish: bool) -> Secrets:
         if secrets.webhook_token in {token.get_secret_value() for token in settings.togai_webhook_tokens}:
@@ -94,16 +93,17 @@ class TogaiConnector(Connector):
             secrets.webhook_token = new_token()
         return secrets
 
-    async def subscribe(self, connection: Connection, settings: Settings, url: str) -> None:
+    async def subscribe(self, connection: Connection, settings: Settings, hooks: Mapping[str, str]) -> None:
         """By the sandbox's own pages: Togai has no call for it."""
         account = AppAccount.parse(connection.app_account).account
         async with httpx2.AsyncClient(base_url=settings.sandbox_url, timeout=settings.call_timeout) as http:
             try:
                 answer = await http.get("/control/subscriptions", params={"account": account})
-                if any(known["url"] == url for known in answer.json()["subscriptions"]):
-                    return
-                body = {"account": account, "event": EVENT_TITLE, "url": url}
-                (await http.post("/control/subscriptions", json=body)).raise_for_status()
+                known = {one["url"] for one in answer.json()["subscriptions"]}
+                for title, url in hooks.items():
+                    if url not in known:
+                        body = {"account": account, "event": title, "url": url}
+                        (await http.post("/control/subscriptions", json=body)).raise_for_status()
             except httpx2.HTTPError as error:
                 raise Unavailable(f"the sandbox at {settings.sandbox_url} does not answer: {error!r}") from error
 

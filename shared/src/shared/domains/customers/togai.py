@@ -157,6 +157,7 @@ TRIGGERS = (
         subject=account,
         extract=account_created,
         recheck_body=recheck_body,
+        hook="Account creation",
     ),
     Trigger(
         name="togai.account.updated",

@@ -162,7 +162,7 @@ def recheck_body(invoice_id: str) -> dict[str, Any]:
     return {"invoiceId": invoice_id}
 
 
-def _trigger(name: str, title: str) -> Trigger:
+def _trigger(name: str, title: str, hook: str) -> Trigger:
     return Trigger(
         name=name,
         app="togai",
@@ -171,13 +171,14 @@ def _trigger(name: str, title: str) -> Trigger:
         subject=invoice,
         extract=invoice_named,
         recheck_body=recheck_body,
+        hook=hook,
     )
 
 
 TRIGGERS = (
-    _trigger("togai.invoice.generated", "Invoice generated in Togai"),
-    _trigger("togai.invoice.updated", "Invoice changed in Togai"),
-    _trigger("togai.order.generated", "Order generated in Togai"),
+    _trigger("togai.invoice.generated", "Invoice generated in Togai", "Invoice generation"),
+    _trigger("togai.invoice.updated", "Invoice changed in Togai", "Invoice updation"),
+    _trigger("togai.order.generated", "Order generated in Togai", "Order generation"),
 )
 
 ACTIONS = (

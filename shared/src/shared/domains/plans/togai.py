@@ -194,7 +194,7 @@ def recheck_body(plan_id: str) -> dict[str, Any]:
     return {"pricePlanId": plan_id}
 
 
-def _trigger(name: str, title: str, brought: Literal["webhook", "poll"]) -> Trigger:
+def _trigger(name: str, title: str, brought: Literal["webhook", "poll"], hook: str = "") -> Trigger:
     return Trigger(
         name=f"togai.price_plan.{name}",
         app="togai",
@@ -204,11 +204,12 @@ def _trigger(name: str, title: str, brought: Literal["webhook", "poll"]) -> Trig
         extract=plan_named,
         recheck_body=recheck_body,
         brought=brought,
+        hook=hook,
     )
 
 
 TRIGGERS = (
-    _trigger("created", "Price plan created in Togai", "webhook"),
+    _trigger("created", "Price plan created in Togai", "webhook", "Price plan creation"),
     _trigger("updated", "Price plan activated, changed or archived in Togai", "poll"),
     Trigger(
         name="togai.price_plan.offered",
