@@ -90,8 +90,8 @@ class Place:
 
     def linked(self) -> dict[str, str]:
         """Stripe's id of every linked Togai account."""
-        items = self.api("/mappings", state="linked", limit=200)["items"]
-        return {item["togai_account_id"]: item["stripe_id"] for item in map(with_ids, items)}
+        items = map(with_ids, self.api("/mappings", state="linked", limit=200)["items"])
+        return {item["togai_account_id"]: item["stripe_id"] for item in items if item["stripe_id"]}
 
 
 class Up:

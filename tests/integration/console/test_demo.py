@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from console import demo
+from console import demo, demo_billing
 from console.local.ports import free_port
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -24,12 +24,54 @@ from tests.integration.console.conftest import until
 
 
 class World:
-    """What was made, and a console that knows a mapping of everything but `missing`."""
+    """What was made, and a console that knows a mapping of everything but `missing`.
+
+    `sold` is how far the plan is on its way: offered, paid, billed, collected. `stuck` is where it stays.
+    """
 
     def __init__(self) -> None:
         self.accounts: list[dict[str, Any]] = []
         self.customers: list[dict[str, Any]] = []
         self.missing = ""
+        self.sold: list[str] = []
+        self.stuck = ""
+
+    def _goes_on(self, step: str) -> None:
+        if step != self.stuck:
+            self.sold.append(step)
+
+    async def offer(self, request: Request) -> JSONResponse:
+        assert (await request.json()) == {"account": "acme-robotics"}
+        self._goes_on("offered")
+        return JSONResponse({}, 202)
+
+    async def plan(self, request: Request) -> JSONResponse:
+        links = [{"id": "plink_1", "state": "open"}]
+        state = "paid" if "paid" in self.sold else "open"
+        offer = {"account": "acme-robotics", "state": state, "links": links if "offered" in self.sold else []}
+        return JSONResponse({"name": "Starter", "offered": [offer]})
+
+    async def checkout(self, request: Request) -> JSONResponse:
+        assert (await request.json()) == {"account": "acct_1", "payment_link": "plink_1", "outcome": "paid"}
+        self._goes_on("paid")
+        return JSONResponse({})
+
+    async def cycle(self, request: Request) -> JSONResponse:
+        self._goes_on("billed")
+        details = {"account": {"invoiceCurrency": "USD"}}
+        return JSONResponse({"id": "inv.1", "totalAmount": 69.0, "paidAmount": 49.0, "invoiceDetails": details})
+
+    async def invoice(self, request: Request) -> JSONResponse:
+        if "billed" not in self.sold:
+            return JSONResponse({"error": "there is none"}, 404)
+        paid = "collected" in self.sold
+        found = {"state": "paid" if paid else "open", "togai_status": "PAID" if paid else "DUE", "total": "20.00"}
+        return JSONResponse({"stripe_id": "in_1", **found})
+
+    async def pay(self, request: Request) -> JSONResponse:
+        assert request.path_params["id"] == "in_1"
+        self._goes_on("collected")
+        return JSONResponse({})
 
     async def togai(self, request: Request) -> JSONResponse:
         assert request.headers["authorization"] == "Bearer togai_sandbox"
@@ -43,8 +85,11 @@ class World:
 
     async def mappings(self, request: Request) -> JSONResponse:
         known = request.query_params["id"]
-        kinds = (("stripe", "customer", f"stripe-of-{known}"), ("togai", "account", known))
-        ids = {"sides": [{"app": app, "kind": kind, "id": id} for app, kind, id in kinds]}
+        kinds = (
+            ("stripe", "stripe:test:acct_1", "customer", f"stripe-of-{known}"),
+            ("togai", "togai:test:org_1", "account", known),
+        )
+        ids = {"sides": [{"app": app, "account": at, "kind": kind, "id": id} for app, at, kind, id in kinds]}
         return JSONResponse({"items": [] if known == self.missing else [ids], "next_cursor": None})
 
     def app(self) -> Starlette:
@@ -53,6 +98,12 @@ class World:
                 Route("/togai/customers", self.togai, methods=["POST"]),
                 Route("/stripe/v1/customers", self.stripe, methods=["POST"]),
                 Route("/api/mappings", self.mappings),
+                Route("/api/plans/pp.sandbox.start/offers", self.offer, methods=["POST"]),
+                Route("/api/plans/pp.sandbox.start", self.plan),
+                Route("/api/invoices/inv.1", self.invoice),
+                Route("/control/stripe/checkout", self.checkout, methods=["POST"]),
+                Route("/control/togai/billing_cycle", self.cycle, methods=["POST"]),
+                Route("/control/stripe/invoices/{id}/pay", self.pay, methods=["POST"]),
             ]
         )
 
@@ -100,6 +151,39 @@ async def test_it_makes_three_at_each_side_and_shows_both_ids(here: Settings, wo
     assert world.customers[0]["address[country]"] == "US"
     assert "stripe-of-acme-robotics" in text.getvalue()
     assert f"http://127.0.0.1:{here.console_port}/" in text.getvalue()
+
+
+async def test_one_of_them_buys_a_plan_and_is_billed_for_a_month(here: Settings, world: World) -> None:
+    """Once per home, too: a second start sells nothing."""
+    out, text = paper()
+
+    await demo.run(here, out)
+    await demo.run(here, out)
+
+    assert world.sold == ["offered", "paid", "billed", "collected"]
+    assert "was offered the plan Starter, paid at its payment link, and has it." in text.getvalue()
+    assert "came to 69.00 USD: 49.00 were paid before, Stripe asked for 20.00" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("stuck", "said"),
+    [
+        ("offered", "a payment link did not come"), ("paid", "the plan on the account did not come"),
+        ("billed", "the invoice in Stripe did not come"), ("collected", "the payment in Togai did not come"),
+    ],
+)  # fmt: skip
+async def test_a_sale_that_does_not_go_on_says_where_to_look(
+    here: Settings, world: World, monkeypatch: pytest.MonkeyPatch, stuck: str, said: str
+) -> None:
+    """It is no reason for `tandem up` to stop."""
+    monkeypatch.setattr(demo_billing, "DEADLINE", 0.5)
+    world.stuck = stuck
+    out, text = paper()
+
+    await demo.run(here, out)
+
+    assert said in text.getvalue()
+    assert "see why: tandem " in text.getvalue()
 
 
 async def test_one_that_does_not_come_is_named_with_where_to_look(

@@ -12,9 +12,11 @@ import httpx
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from shared.identity import AppAccount
 from shared.log import get_logger
 from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, Settings
 
+from console import demo_billing
 from console.http import own_machine
 from console.identity import ConsoleAuth
 
@@ -63,7 +65,8 @@ class Waiting:
 
 
 async def run(settings: Settings, out: Console) -> None:
-    """Make three accounts in Togai and three customers in Stripe, wait for their mappings and show them.
+    """Make three accounts in Togai and three customers in Stripe, wait for their mappings and show them. One of them
+    buys a plan then, and is billed for a month.
 
     Once per home, and never an error: what did not come is named, with where to look.
     """
@@ -74,12 +77,23 @@ async def run(settings: Settings, out: Console) -> None:
         async with own_machine(timeout=10.0) as client:
             waiting = await _make(client, settings)
             found = await _linked(client, settings, waiting)
+            _show(out, settings, waiting, found)
+            # A second try would offer what is sold already.
+            await asyncio.to_thread(_done, marker)
+            if buyer := _buyer(found):
+                await demo_billing.run(client, settings, buyer, out)
     except httpx.HTTPError as error:
         log.warning("demo.failed", error=f"{type(error).__name__}: {error}")
         out.print(f"The demo could not run ({type(error).__name__}: {error}); everything else goes on.", markup=False)
-        return
-    _show(out, settings, waiting, found)
-    await asyncio.to_thread(_done, marker)
+
+
+def _buyer(found: dict[str, dict[str, Any]]) -> demo_billing.Customer | None:
+    """The first one, if it was linked."""
+    first = IN_TOGAI[0]
+    sides = {
+        side["app"]: AppAccount.parse(side["account"]).account for side in found.get(first.id, {}).get("sides", ())
+    }
+    return demo_billing.Customer(first.name, first.id, sides["stripe"], sides["togai"]) if len(sides) == 2 else None
 
 
 def _done(marker: Path) -> None:

@@ -106,7 +106,7 @@ async def create(claims: Claims, held: Mapping, app_account: str, creation: Crea
             await claims.withdraw(held, error.message)
             raise creation.refused(error) from error
         raise
-    return made, f"made under attempt {held.claim.attempt}"
+    return made, "made" if held.claim.attempt == 1 else f"made at attempt {held.claim.attempt}"
 
 
 async def _prove_or_retry(

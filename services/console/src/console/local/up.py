@@ -100,8 +100,11 @@ class Interrupt:
         self.asked.set()
 
 
-async def run(todo: Plan, report: Report, supervisor: Supervisor, up: Callable[[], None]) -> None:
-    """Start what is to be started, call `up`, and keep it running until somebody asks to stop.
+async def run(
+    todo: Plan, report: Report, supervisor: Supervisor, up: Callable[[], None], afterwards: Step | None = None
+) -> None:
+    """Start what is to be started, call `up`, do what comes afterwards, and keep all running until somebody asks to
+    stop.
 
     Raises LocalError if something does not start; whatever had started is stopped again.
     """
@@ -113,6 +116,8 @@ async def run(todo: Plan, report: Report, supervisor: Supervisor, up: Callable[[
         if starting.done():
             await starting
             up()
+            if afterwards:
+                starting = asyncio.create_task(_do(afterwards, report))
             await asked
         report.stopping()
     finally:
@@ -160,7 +165,7 @@ async def up(
     with home.hold(UP, COMMAND, settings.console_port):
         supervisor = Supervisor(home, report)
         kafka = choose_kafka(settings, home)
-        todo = [*plan(settings, copies, prepare, kafka), *([[afterwards]] if afterwards else [])]
+        todo = plan(settings, copies, prepare, kafka)
         url = parts.console_url(settings)
 
         def everything_runs() -> None:
@@ -168,6 +173,6 @@ async def up(
 
         if isinstance(kafka, ManagedProcess):
             with home.hold(KAFKA, COMMAND, settings.kafka_port):
-                await run(todo, report, supervisor, everything_runs)
+                await run(todo, report, supervisor, everything_runs, afterwards)
         else:
-            await run(todo, report, supervisor, everything_runs)
+            await run(todo, report, supervisor, everything_runs, afterwards)
