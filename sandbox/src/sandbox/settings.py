@@ -24,6 +24,7 @@ class Settings(BaseModel):
     webhook_timeout: float = Field(
         10.0, gt=0, strict=False, description="seconds until a delivery attempt counts as failed"
     )
+    stripe_void_returns_credit: bool = Field(True, description="whether a void gives the customer's balance back")
     togai_rate: int | None = Field(10, description="requests a second and organization")
     togai_unauthenticated: int | None = Field(5, description="unauthenticated calls in 30 minutes until the lock")
     togai_retry_after: int | None = Field(None, description="seconds in a Retry-After header on 429")

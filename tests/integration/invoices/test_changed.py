@@ -222,6 +222,28 @@ async def test_a_refund_of_something_else_is_left_alone(invoices: Invoices, tand
     assert reasons == {f"no invoice of Togai stands behind {invoice}"}
 
 
+@pytest.mark.parametrize(
+    ("returns", "recorded"), [(True, ""), (False, "3.00 USD of the customer's balance not given back")]
+)
+async def test_credit_that_a_void_keeps_is_shown(
+    invoices: Invoices, tandem: InProcess, returns: bool, recorded: str
+) -> None:
+    """Tandem moves no money: a person puts it back in Stripe."""
+    [customer] = tandem.customers()
+    body = {"amount": -300, "currency": "usd"}
+    tandem.call("stripe", "POST", f"/v1/customers/{customer['id']}/balance_transactions", data=body)
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    tandem.control.call("PATCH", "/settings", {"stripe_void_returns_credit": returns})
+    try:
+        tandem.call("stripe", "POST", f"/v1/invoices/{made['id']}/void")
+    finally:
+        tandem.control.call("PATCH", "/settings", {"stripe_void_returns_credit": True})
+    await tandem.drain()
+
+    assert shown(invoices, invoice) == ("VOID", recorded)
+
+
 async def test_a_part_that_was_paid_keeps_togai_from_voiding(invoices: Invoices, tandem: InProcess) -> None:
     """Togai voids no invoice of which a part is paid: people close it."""
     invoice = await invoices.generated("100")

@@ -88,6 +88,47 @@ async def test_money_that_nobody_owed_is_said_to_be_owed_back(invoices: Invoices
     assert any("20.00 was paid elsewhere before" in note and "refund it" in note for note in notes)
 
 
+async def test_what_was_owed_from_before_is_no_overpayment(invoices: Invoices, tandem: InProcess) -> None:
+    """Stripe asks for the customer's balance with the next invoice: nobody is to be refunded."""
+    [customer] = tandem.customers()
+    body = {"amount": 18, "currency": "usd"}
+    tandem.call("stripe", "POST", f"/v1/customers/{customer['id']}/balance_transactions", data=body)
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"])
+    await tandem.drain()
+    notes = [note for run in tandem.runs(event_type=".paid") for step in run.steps for note in step.notes]
+
+    assert (made["amount_due"], invoices.togai(invoice)["status"]) == (1018, "PAID")
+    assert [amount for _, amount in invoices.payments()] == ["10"]
+    assert any("0.18 of it was owed from before" in note for note in notes)
+    assert not any("refund" in note for note in notes)
+
+
+async def test_each_reason_explains_its_own_amount_alone(invoices: Invoices, tandem: InProcess) -> None:
+    """Owed from before, overpaid, and paid elsewhere, in one payment: the last part alone is to be refunded."""
+    [customer] = tandem.customers()
+    body = {"amount": 30, "currency": "usd"}
+    tandem.call("stripe", "POST", f"/v1/customers/{customer['id']}/balance_transactions", data=body)
+    invoice = await invoices.generated("50")
+    [made] = invoices.stripe()
+    invoices.change(invoice, status="PARTIALLY_PAID", paid="20")
+    invoices.pay(made["id"], "overpaid", 6030)
+    await tandem.drain()
+    [note] = {
+        note
+        for run in tandem.runs(event_type=".paid")
+        for step in run.steps
+        for note in step.notes
+        if "counted" in note
+    } - {"counted already"}
+
+    assert [amount for _, amount in invoices.payments()] == ["30"]
+    assert "0.30 of it was owed from before" in note
+    assert "10.00 more than was open stays in Stripe's customer balance" in note
+    assert "20.00 was paid elsewhere before" in note
+
+
 async def test_a_payment_that_may_be_under_way_is_not_sent_again(invoices: Invoices, tandem: InProcess) -> None:
     """Togai has no key for it: the run waits until the first call must have ended."""
     invoice = await invoices.generated("100")

@@ -353,7 +353,7 @@ def void(call: Call) -> Body:
     for payment in documents.hidden(call, call.id).get("intents", []):
         payments.cancel(call, payment, "void_invoice")
     moved = new["ending_balance"] - new["starting_balance"]
-    if moved:
+    if moved and call.world.settings.stripe_void_returns_credit:
         kind = "unapplied_from_invoice"
         balances.change(call, new["customer"], -moved, kind, new["currency"], invoice=call.id)
     return new

@@ -132,15 +132,25 @@ def differences(present: Sequence[Mapping[str, Any]], wanted: Sequence[InvoiceLi
             yield f"{row.get('description')}: {money.major(int(row['amount']), currency)} in Stripe, not in Togai"
 
 
+def moved_by_balance(invoice: Mapping[str, Any]) -> int:
+    """What the customer's balance at Stripe put on a finalized invoice, in minor units; negative: what it took off."""
+    return int(invoice.get("starting_balance") or 0) - int(invoice.get("ending_balance") or 0)
+
+
+def credit_left(transactions: Sequence[Mapping[str, Any]], stripe_invoice_id: str) -> int:
+    """What of a customer's balance still stands on an invoice, by the balance's own records, in minor units."""
+    return max(0, sum(int(one["amount"]) for one in transactions if one.get("invoice") == stripe_invoice_id))
+
+
 def by_balance_of(invoice: Mapping[str, Any], currency: str) -> list[str]:
     """What the customer's balance at Stripe did to a finalized invoice, in words."""
-    starting, ending = (int(invoice.get(f"{when}_balance") or 0) for when in ("starting", "ending"))
-    moved = money.major(abs(starting - ending), currency)
-    if starting == ending:
+    asked = moved_by_balance(invoice)
+    moved = money.major(abs(asked), currency)
+    if not asked:
         return []
-    if ending > starting and invoice.get("status") == "paid":
+    if asked < 0 and int(invoice.get("starting_balance") or 0) >= 0 and invoice.get("status") == "paid":
         return [f"{moved} {currency} are below Stripe's minimum charge: the customer owes them with the next invoice"]
-    if starting < 0:
+    if asked < 0:
         return [f"{moved} {currency} of it are paid from the customer's balance at Stripe"]
     return [f"{moved} {currency} of the customer's balance at Stripe are asked for with it"]
 
@@ -150,8 +160,7 @@ def too_much(invoice: Mapping[str, Any], rest: int) -> int:
     the customer's balance at Stripe put on it, or took off, is no part of that. Never more than is open.
     """
     open_there = int(invoice.get("amount_remaining") or 0)
-    by_balance = int(invoice.get("starting_balance") or 0) - int(invoice.get("ending_balance") or 0)
-    return min(open_there - by_balance - rest, open_there) if invoice.get("status") == "open" else 0
+    return min(open_there - moved_by_balance(invoice) - rest, open_there) if invoice.get("status") == "open" else 0
 
 
 def closing_of(invoice: Mapping[str, Any], status: str) -> tuple[str, dict[str, str], str]:

@@ -104,8 +104,10 @@ class Outcome:
     credited: int = 0
 
 
-def outcome_of(facts: Facts, currency: str, *, overpaid: int = 0, finalization_error: str = "") -> Outcome:
-    """What the facts of one invoice come to."""
+def outcome_of(
+    facts: Facts, currency: str, *, overpaid: int = 0, finalization_error: str = "", kept_credit: int = 0
+) -> Outcome:
+    """What the facts of one invoice come to. `kept_credit`: of its customer's balance, what a void did not give back."""
     [invoice] = _of(facts, "invoice")
     paid, refunded = _sum(facts, "invoice_payment", "paid"), _sum(facts, "refund", "succeeded")
     state, status = _state(facts, invoice.status, paid, refunded)
@@ -114,6 +116,7 @@ def outcome_of(facts: Facts, currency: str, *, overpaid: int = 0, finalization_e
         *([f"not finalized: {finalization_error}"] if finalization_error and invoice.status == "draft" else []),
         *_money_back(facts, currency, paid, refunded),
         *([f"{_shown(overpaid, currency)} overpaid, in the customer's balance at Stripe"] if overpaid else []),
+        *([f"{_shown(kept_credit, currency)} of the customer's balance not given back"] if kept_credit else []),
     ]
     return Outcome(
         state,

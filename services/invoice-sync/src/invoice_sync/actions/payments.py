@@ -17,7 +17,7 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import UnkeyedCreation, create
 
 from invoice_sync.actions.filling import INVOICES
-from invoice_sync.decide import amounts_of, balance_of, payments_of
+from invoice_sync.decide import amounts_of, balance_of, moved_by_balance, payments_of
 from shared import money
 
 OPEN = ("DUE", "PARTIALLY_PAID", "UN_COLLECTIBLE")
@@ -36,6 +36,7 @@ async def read(context: Context, wanted: StripeInvoiceId) -> Result:
         currency=str(invoice["currency"]).upper(),
         status=str(invoice["status"]),
         overpaid=int(invoice.get("amount_overpaid") or 0),
+        carried=max(0, moved_by_balance(invoice)),
         payments=payments_of(invoice),
     )
     return Result(found, False, (), pair.refs)
@@ -132,6 +133,10 @@ class _Counting:
         self._paid = paid
         self._account = account
         self.open = rest
+        self._known = {
+            "{} of it was owed from before: Stripe asked for the customer's balance with this invoice": paid.carried,
+            "{} more than was open stays in Stripe's customer balance": paid.overpaid,
+        }
         self._counted = Counted(payments={}, amounts={})
         self._notes: list[str] = []
         self._refs = [_invoice(context, paid)]
@@ -167,14 +172,21 @@ class _Counting:
         self.open -= amount
         self._counted.payments[payment.transaction] = made
         self._counted.amounts[payment.transaction] = f"{amount:f}"
-        over = f"; {self._left_over(whole - amount)}" if whole > amount else ""
+        over = "".join(f"; {said}" for said in (self._left_over(whole - amount),) if said)
         self._notes.append(f"{payment.transaction}: {amount} {self._paid.currency} counted, {how}{over}")
 
     def _left_over(self, amount: Decimal) -> str:
-        """What becomes of money that Togai has nothing open for."""
-        if amount <= money.major(self._paid.overpaid, self._paid.currency):
-            return f"{amount} more than was open stays in Stripe's customer balance"
-        return f"{amount} was paid elsewhere before, and is owed to the customer: refund it in Stripe"
+        """What becomes of money that Togai has nothing open for: each reason explains no more than its own amount."""
+        said, left = [], money.minor(amount, self._paid.currency)
+        for words, explained in self._known.items():
+            part = min(left, explained)
+            self._known[words] -= part
+            left -= part
+            said += [words.format(money.major(part, self._paid.currency))] if part else []
+        if left:
+            owed = money.major(left, self._paid.currency)
+            said.append(f"{owed} was paid elsewhere before, and is owed to the customer: refund it in Stripe")
+        return "; ".join(said)
 
     def result(self) -> Result:
         effect = bool(self._counted.payments)

@@ -20,6 +20,7 @@ from shared.runtime.actions import Context, Ended, Result
 from invoice_sync.actions.closing import INTENTS
 from invoice_sync.actions.invoices import BY_HAND, OWNER
 from invoice_sync.actions.payments import OPEN, check_version, pair_of, with_payments
+from invoice_sync.decide import credit_left, moved_by_balance
 from invoice_sync.states import Facts, becomes, gathered, outcome_of
 
 OF_PAYMENTS = "/v1/invoice_payments"
@@ -40,15 +41,16 @@ async def read(context: Context, wanted: StripeInvoiceNamed) -> Result:
         invoice = await with_payments(client, wanted.invoice_id)
     except NotFound as error:
         raise Ended("skipped", f"draft {wanted.invoice_id} was deleted in Stripe", pair.refs) from error
-    snapshot = _snapshot(invoice, gathered([one async for one in _objects(client, invoice)]), Ref.parse(pair.source).id)
+    facts, kept = gathered([one async for one in _objects(client, invoice)]), await _kept_credit(client, invoice)
+    snapshot = _snapshot(invoice, facts, kept, Ref.parse(pair.source).id)
     words = f": {snapshot.recorded}" if snapshot.recorded else ""
     return Result(snapshot, False, (f"it is {snapshot.state}{words}",), pair.refs)
 
 
-def _snapshot(invoice: dict[str, Any], facts: Facts, invoice_id: str) -> InvoiceSnapshot:
+def _snapshot(invoice: dict[str, Any], facts: Facts, kept_credit: int, invoice_id: str) -> InvoiceSnapshot:
     currency, overpaid = str(invoice["currency"]).upper(), int(invoice.get("amount_overpaid") or 0)
     refused = str((invoice.get("last_finalization_error") or {}).get("message") or "")
-    found = outcome_of(facts, currency, overpaid=overpaid, finalization_error=refused)
+    found = outcome_of(facts, currency, overpaid=overpaid, finalization_error=refused, kept_credit=kept_credit)
     return InvoiceSnapshot(
         invoice_id=invoice_id,
         stripe_invoice_id=str(invoice["id"]),
@@ -66,6 +68,14 @@ def _snapshot(invoice: dict[str, Any], facts: Facts, invoice_id: str) -> Invoice
         overpaid=overpaid,
         facts=[StripeFact.model_validate(fact._asdict()) for fact in facts.values() if fact.kind != "invoice"],
     )
+
+
+async def _kept_credit(client: StripeApp, invoice: dict[str, Any]) -> int:
+    """What of its customer's balance a void invoice used and Stripe did not give back, in minor units."""
+    if invoice["status"] != "void" or moved_by_balance(invoice) >= 0:
+        return 0
+    path = f"/v1/customers/{invoice['customer']}/balance_transactions"
+    return credit_left([one async for one in client.listed(path, {})], str(invoice["id"]))
 
 
 async def _append_again(context: Context, client: StripeApp, wanted: StripeInvoiceNamed) -> None:

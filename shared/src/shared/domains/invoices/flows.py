@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.domains.flow import Flow, FlowOption, FlowStep
 from shared.domains.invoices.by_hand import INVOICES_BY_HAND
 from shared.domains.invoices.stripe import CHANGES, StripeInvoiceNamed
-from shared.domains.invoices.togai import InvoiceToRecord
+from shared.domains.invoices.togai import InvoicePaid, InvoiceToRecord
 
 _FACTS = (
     "invoice_id", "account_id", "number", "currency", "total", "lines", "due_date", "net_term_days"
@@ -111,10 +111,7 @@ PAYMENT_TO_TOGAI = Flow(
         FlowStep(
             id="payment",
             action="togai.invoice.pay",
-            input={
-                name: f"{{{{ steps.paid.{name} }}}}"
-                for name in ("invoice_id", "stripe_invoice_id", "currency", "status", "overpaid", "payments")
-            },
+            input={name: f"{{{{ steps.paid.{name} }}}}" for name in InvoicePaid.model_fields},
         ),
     ),
 )

@@ -253,6 +253,7 @@ ACTIONS = (
         output=InvoiceSnapshot,
         reads=True,
         rights=(
+            "Customers: read",
             "Invoices: read",
             "PaymentIntents: read",
             "Charges and Refunds: read",

@@ -133,6 +133,7 @@ class InvoicePaid(Model):
     currency: str
     status: str = Field(description="of the Stripe invoice: `paid` closes Togai's, whatever paid it")
     overpaid: int = Field(0, description="minor units beyond the Stripe invoice: in its customer's balance by itself")
+    carried: int = Field(0, description="minor units that the customer's balance at Stripe put on it, owed from before")
     payments: list[InvoicePayment]
 
 
