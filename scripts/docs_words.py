@@ -169,6 +169,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "also": "further entities of the pair, as the Togai customer above the account",
         "rule": "how the two were joined",
         "relation": "what kind of link it is, as `customer`",
+        "refused": "the vendor's parameter that a create was refused for: it is made on other terms",
         "origin_app": "the app where the customer was first, if Tandem made the other side: kept by an unlink",
         "claim": "the call that is being made, the record below; only before the pair is made",
         "match": "the address under which it was made or linked",

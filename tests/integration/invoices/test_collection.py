@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from shared.domains.invoices import INVOICE
+from shared.identity import Ref, link_id
+from shared.linking import mappings
+from shared.linking.mappings import Mapping
 
 from tests.integration.invoices.conftest import ACCOUNT, OUT, Invoices, without_address
 from tests.stack.in_process import InProcess
@@ -111,6 +115,26 @@ async def test_a_number_that_is_taken_goes_to_a_field(invoices: Invoices, tandem
     assert (made["total"], made["status"]) == (2000, "open")
     assert made["custom_fields"] == [{"name": "Invoice", "value": "2026-11-A1"}]
     assert any("another invoice at Stripe has it" in note for note in notes(invoices, invoice))
+
+
+@pytest.mark.parametrize(("refused", "is_kept"), [("customer_phone_number", True), ("number", False)])
+async def test_only_a_refused_number_is_left_out(
+    invoices: Invoices, tandem: InProcess, refused: str, is_kept: bool
+) -> None:
+    """By the parameter that Stripe names: its words may speak of another number."""
+    await tandem.link(OUT, number="on")
+    invoice = invoices.generate("10", number="2026-11-A1")
+    accounts = {app: tandem.registry.connections[app].app_account for app in ("stripe", "togai")}
+    source = str(Ref(accounts["togai"], "invoice", invoice))
+    earlier = Mapping(
+        id=link_id(source, INVOICE.name, accounts["stripe"]), relation=INVOICE.name, state="withdrawn", source=source,
+        at="2026-11-01T00:00:00Z", run="run_1", reason="The number cannot be used", refused=refused,
+    )  # fmt: skip
+    await tandem.log.append(tandem.topics.mappings, earlier.id, mappings.encode(earlier))
+    await invoices.bring(invoice)
+    [made] = invoices.stripe()
+
+    assert (made["number"] == "2026-11-A1") == is_kept
 
 
 @pytest.mark.parametrize(

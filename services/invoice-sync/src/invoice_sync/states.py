@@ -107,7 +107,7 @@ class Outcome:
 def outcome_of(
     facts: Facts, currency: str, *, overpaid: int = 0, finalization_error: str = "", kept_credit: int = 0
 ) -> Outcome:
-    """What the facts of one invoice come to. `kept_credit`: of its customer's balance, what a void did not give back."""
+    """What the facts of one invoice come to. `kept_credit`: what of its customer's balance a void did not give back."""
     [invoice] = _of(facts, "invoice")
     paid, refunded = _sum(facts, "invoice_payment", "paid"), _sum(facts, "refund", "succeeded")
     state, status = _state(facts, invoice.status, paid, refunded)

@@ -208,8 +208,9 @@ class Claims:
             )
         )
 
-    async def withdraw(self, held: Mapping, reason: str) -> Mapping:
-        """Nothing was made and nothing will be under this claim; or a person took the link back.
+    async def withdraw(self, held: Mapping, reason: str, refused: str = "") -> Mapping:
+        """Nothing was made and nothing will be under this claim; or a person took the link back. `refused` is the
+        parameter that the vendor refused a create for, if it named one.
 
         An entity that a person declared separate is so again.
         """
@@ -218,7 +219,13 @@ class Claims:
         # What was to be sent, and the address that it was matched by, are a customer's: they end with the claim.
         return await self._write(
             msgspec.structs.replace(
-                held, state="withdrawn", reason=reason, at=timestamp(self._clock()), claim=None, match=""
+                held,
+                state="withdrawn",
+                reason=reason,
+                refused=refused,
+                at=timestamp(self._clock()),
+                claim=None,
+                match="",
             )
         )
 

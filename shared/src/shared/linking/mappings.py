@@ -58,6 +58,7 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
     A `separate` record says that a person decided: its source matches none of those that have its address. An
     `unlinked` one is a person's decision too, a record of its own: these two are not one, no rule links them again.
     So is a `held` one: nothing more is made for its source until a person releases it.
+    `refused` is the parameter, by the vendor's own name, that a create was refused for and its claim withdrawn.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Mapping(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=
     claim: Claim | None = None
     match: str = ""
     reason: str = ""
+    refused: str = ""
     origin_app: str = ""
     schemaversion: str = SCHEMA_VERSION
 

@@ -19,7 +19,7 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 _STATE = {state: number for number, state in enumerate(STATES)}
 _RULE = {rule: number for number, rule in enumerate(RULES)}
 _SEVERAL = 1 << 63
-RARE = ("also", "match", "reason", "claim", "schemaversion", "origin_app")
+RARE = ("also", "match", "reason", "claim", "schemaversion", "refused", "origin_app")
 """Fields that most records leave out: the last ones of a packed one."""
 STARTS = 10_000
 """Beginnings that are kept once: an id that holds a mark makes one of its own, and must not do so for ever."""
@@ -71,6 +71,7 @@ class Packer:
             mapping.reason,
             claim and _claims.encode(claim),
             mapping.schemaversion if mapping.schemaversion != SCHEMA_VERSION else "",
+            mapping.refused,
             mapping.origin_app if mapping.origin_app != _usual_origin(mapping.rule, mapping.source) else None,
         ]
         # An empty origin may be the unusual one: only None says that it is not.
@@ -82,7 +83,7 @@ class Packer:
         """The mapping that was packed."""
         fields: list[Any] = _decode(packed)
         id_, relation, state, rule, start, source, other, target, run, day, at, *rest = fields
-        also, match, reason, claim, version, origin = rest + [None] * (len(RARE) - len(rest))
+        also, match, reason, claim, version, refused, origin = rest + [None] * (len(RARE) - len(rest))
         also = also or []
         return Mapping(
             id=_long(id_, "map_"),
@@ -99,6 +100,7 @@ class Packer:
             ],
             match=self._starts[match[0]] + match[1] if match else "",
             reason=reason or "",
+            refused=refused or "",
             claim=_claim_decoder.decode(claim) if claim else None,
             origin_app=_usual_origin(RULES[rule], self._starts[start] + source) if origin is None else origin,
             schemaversion=version or SCHEMA_VERSION,

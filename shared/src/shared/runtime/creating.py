@@ -103,7 +103,7 @@ async def create(claims: Claims, held: Mapping, app_account: str, creation: Crea
         if isinstance(error, Rejected):
             if found := await creation.taken(error):
                 return found, f"found there ({error.message})"
-            await claims.withdraw(held, error.message)
+            await claims.withdraw(held, error.message, error.param)
             raise creation.refused(error) from error
         raise
     return made, "made" if held.claim.attempt == 1 else f"made at attempt {held.claim.attempt}"

@@ -10,6 +10,7 @@ from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices.togai import InvoiceFacts
 from shared.errors import NotReady, Rejected, SyncError, Waiting
+from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context
 
 from invoice_sync.decide import due_params
@@ -19,6 +20,8 @@ CUSTOMERS = "/v1/customers"
 NO_EMAIL = "Missing email"
 """Begins Stripe's refusal to make an invoice that is sent, for a customer without an address; it has no code."""
 
+NUMBER = "number"
+"""The parameter that Stripe names where another invoice has the number."""
 TERMS_REFUSED = "terms_refused"
 NO_ADDRESS = (
     "it is not sent: neither Stripe nor Togai has an e-mail address. Show the customer the page where it is paid"
@@ -35,22 +38,25 @@ class Terms:
 
 def refused(error: Rejected) -> SyncError:
     """What becomes of a run whose invoice Stripe refused: other terms follow where they are the reason."""
-    if NO_EMAIL in error.message or error.param == "number":
+    if NO_EMAIL in error.message or error.param == NUMBER:
         return NotReady(f"{error.message}: it is made on other terms", code=TERMS_REFUSED)
     return error
 
 
-async def terms_of(context: Context, client: StripeApp, customer_id: str, wanted: InvoiceFacts, why: str) -> Terms:
-    """The terms; `why` is what Stripe refused an earlier create for, empty for nothing. The customer is read only where
-    they depend on it.
+async def terms_of(
+    context: Context, client: StripeApp, customer_id: str, wanted: InvoiceFacts, earlier: Mapping | None
+) -> Terms:
+    """The terms; `earlier` is the withdrawn claim of a create that Stripe refused. The customer is read only where they
+    depend on it.
 
     Raises Waiting for an invoice that is to be sent and has no address to go to.
     """
     charges, transfers = context.option("collection") == CHARGE, context.option("bank_transfer") == "on"
     is_own = context.option("number") == "on"
-    placed, note = number_params(wanted.number, is_own=is_own, is_taken="number" in why.lower())
+    is_taken = earlier is not None and earlier.refused == NUMBER
+    placed, note = number_params(wanted.number, is_own=is_own, is_taken=is_taken)
     notes = [note]
-    customer = await client.retrieve(CUSTOMERS, customer_id) if charges or transfers or why else None
+    customer = await client.retrieve(CUSTOMERS, customer_id) if charges or transfers or earlier else None
     if charges and customer and not has_method(customer):
         charges = False
         notes.append(f"it is sent: Stripe customer {customer_id} has no payment method on file")

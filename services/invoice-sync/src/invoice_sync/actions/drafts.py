@@ -86,15 +86,15 @@ async def _create(context: Context, wanted: InvoiceFacts) -> Result:
     source, client = context.ref("togai", "invoice", wanted.invoice_id), await context.client("stripe")
     known = claims.index.claim_of(source, account)
     customer, metadata = _customer_of(context, wanted.account_id), _metadata(context, wanted)
-    terms, why = Terms({}), known.reason if known and known.state == "withdrawn" else ""
+    terms, earlier = Terms({}), known if known and known.state == "withdrawn" else None
     if known is None or known.state == "withdrawn":
         await _adopt(context, claims, wanted, source)
-        terms = await terms_of(context, client, customer, wanted, why)
+        terms = await terms_of(context, client, customer, wanted, earlier)
         known = None
     held = await claims.claim(
         source,
         # Under the former key Stripe would repeat its refusal.
-        action=f"stripe.invoice.create.{digest(why)[:8]}" if why else "stripe.invoice.create",
+        action=f"stripe.invoice.create.{digest(earlier.reason)[:8]}" if earlier else "stripe.invoice.create",
         app_account=account,
         body=_params(wanted, customer, metadata) | terms.params,
         run=context.run.id,

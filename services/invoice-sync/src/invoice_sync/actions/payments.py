@@ -133,7 +133,7 @@ class _Counting:
         self._paid = paid
         self._account = account
         self.open = rest
-        self._known = {
+        self._known: dict[str, Decimal | int] = {
             "{} of it was owed from before: Stripe asked for the customer's balance with this invoice": paid.carried,
             "{} more than was open stays in Stripe's customer balance": paid.overpaid,
         }
@@ -179,8 +179,8 @@ class _Counting:
         """What becomes of money that Togai has nothing open for: each reason explains no more than its own amount."""
         said, left = [], money.minor(amount, self._paid.currency)
         for words, explained in self._known.items():
-            part = min(left, explained)
-            self._known[words] -= part
+            part = min(left, Decimal(explained))
+            self._known[words] = explained - part
             left -= part
             said += [words.format(money.major(part, self._paid.currency))] if part else []
         if left:
