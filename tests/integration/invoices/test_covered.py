@@ -61,6 +61,24 @@ async def test_a_subscription_of_the_dashboard_holds_the_invoice(
     assert [made["total"] for made in invoices.stripe()] == [4900]
 
 
+async def test_a_subscription_of_any_customer_of_the_account_holds_the_invoice(
+    invoices: Invoices, tandem: InProcess, plans: Plans
+) -> None:
+    """Of one that a person made beside the linked one, and that names the account in its metadata."""
+    plan, price = await catalogued(plans)
+    data = {"name": "Acme, second", "metadata[togai_account_id]": ACCOUNT}
+    beside = tandem.call("stripe", "POST", "/v1/customers", data=data)["id"]
+    await tandem.drain("stripe")
+    data = {"customer": beside, "items[0][price]": price["id"]}
+    subscription = str(tandem.call("stripe", "POST", "/v1/subscriptions", data=data)["id"])
+    invoice = await invoices.generated("49", price_plan=plan)
+    held = invoices.last_run(invoice)
+
+    assert (held.state, held.problem and held.problem.code) == ("parked", "subscribed")
+    assert subscription in held.reason
+    assert invoices.stripe() == []
+
+
 async def test_what_another_plan_or_price_bills_holds_nothing(
     invoices: Invoices, tandem: InProcess, plans: Plans
 ) -> None:
@@ -90,6 +108,23 @@ async def test_a_subscription_started_while_the_draft_waited_holds_it(
     assert [made["status"] for made in invoices.stripe()] == ["draft"]
     assert run.problem
     assert run.problem.code == "subscribed"
+
+
+async def test_parts_that_are_covered_while_the_draft_waits_are_left_out(
+    invoices: Invoices, tandem: InProcess, plans: Plans
+) -> None:
+    """The draft is filled with what is left of the invoice."""
+    plan, price = await catalogued(plans)
+    await tandem.link(OUT, covered="exclude")
+    lines = [{"name": price["nickname"], "amount": "49"}, {"name": "Calls", "amount": "3.21"}]
+    match = {"account": tandem.accounts["stripe"]["id"], "operation": "invoices.finalize"}
+    with tandem.control.fault(app="stripe", kind="error_before", match=match, stored=False):
+        await invoices.generated(lines=lines, price_plan=plan)
+        subscribe(tandem, price["id"])
+    await tandem.recheck()
+    [made] = invoices.stripe()
+
+    assert (made["status"], made["total"], invoices.lines(made["id"])) == ("open", 321, [("Calls", 321)])
 
 
 async def test_covered_parts_are_left_out_if_the_link_says_so(

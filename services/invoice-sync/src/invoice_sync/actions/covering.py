@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.domains.customers import CUSTOMER
+from shared.domains.customers import DOMAIN as CUSTOMERS
 from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT, PRICE, PRODUCT
 from shared.errors import Waiting
 from shared.events.envelope import timestamp
@@ -69,7 +69,7 @@ async def _billing(context: Context, invoice: Json, account: str) -> AsyncIterat
     if not plan or not _sold(context, context.ref("togai", "price_plan", plan)):
         return
     client: StripeApp = await context.client("stripe")
-    customers = _primary(context, account)
+    customers = _customers(context, account)
     for pair in context.claims_of(ATTACHED.name).index.under(context.ref("togai", "account", account)):
         for ref in [ref for ref in pair.also if Ref.parse(ref).noun == "subscription"]:
             one = await client.retrieve(SUBSCRIPTIONS, context.id_of(ref))
@@ -88,10 +88,17 @@ def _sold(context: Context, plan: str) -> bool:
     return products.pair(plan) is not None or bool(prices.under(plan))
 
 
-def _primary(context: Context, account: str) -> list[str]:
-    """The account's customer at Stripe, if it has one."""
-    pair = context.claims_of(CUSTOMER.name).index.pair(context.ref("togai", "account", account))
-    return [context.id_of(ref) for ref in (pair.refs if pair else ()) if ref.startswith("stripe:")]
+def _customers(context: Context, account: str) -> list[str]:
+    """The account's customers at Stripe: the linked one, further ones of a checkout, and who names it in its metadata
+    there, whoever made them.
+    """
+    ref, stripe = context.ref("togai", "account", account), context.account("stripe")
+    found = context.registry.index.who_name(stripe, account)
+    for relation in CUSTOMERS.relations:
+        index = context.claims_of(relation.name).index
+        pairs = [*index.holders_of(ref), *index.under(ref)]
+        found += [side for pair in pairs for side in pair.refs]
+    return [Ref.parse(one).id for one in found if one.startswith(f"{stripe}/customer/")]
 
 
 def _is_of(context: Context, subscription: Json, plan: str) -> bool:
