@@ -229,7 +229,7 @@ class FakeTogai(TogaiApp):
         self.during()
         return Page([dict(row) for row in page], following if page else "")
 
-    async def invoices(self, status: str, token: str = "") -> Page:
+    async def invoices(self, status: str, token: str = "", owner: str = "") -> Page:
         """It bills nobody."""
         self.calls.append(f"invoices {status}")
         return Page([], "")

@@ -61,6 +61,43 @@ async def test_a_subscription_of_the_dashboard_holds_the_invoice(
     assert [made["total"] for made in invoices.stripe()] == [4900]
 
 
+async def test_an_invoice_goes_on_when_the_subscription_ends(
+    invoices: Invoices, tandem: InProcess, plans: Plans
+) -> None:
+    """By Stripe's event, long before it would look again by itself; what bills still wakes nothing."""
+    plan, price = await catalogued(plans)
+    await tandem.link("stripe-subscription-to-togai-invoices")
+    subscription = subscribe(tandem, price["id"])
+    invoice = await invoices.generated("49", price_plan=plan)
+    held = invoices.last_run(invoice).state
+    tandem.call("stripe", "POST", f"/v1/subscriptions/{subscription}", data={"metadata[seen]": "yes"})
+    await tandem.drain()
+    before = invoices.stripe()
+    tandem.call("stripe", "DELETE", f"/v1/subscriptions/{subscription}")
+    await tandem.drain()
+
+    assert (held, before) == ("parked", [])
+    assert [made["total"] for made in invoices.stripe()] == [4900]
+    assert {run.state for run in tandem.runs(event_type="subscription.updated")} == {"skipped"}
+
+
+async def test_a_subscription_of_no_plan_costs_no_call(invoices: Invoices, tandem: InProcess) -> None:
+    """Its event shows what it bills."""
+    await tandem.link("stripe-subscription-to-togai-invoices")
+    [customer] = tandem.customers()
+    product = tandem.call("stripe", "POST", "/v1/products", data={"name": "Other"})["id"]
+    data = {"currency": "usd", "unit_amount": "500", "recurring[interval]": "month", "product": product}
+    price = tandem.call("stripe", "POST", "/v1/prices", data=data)["id"]
+    subscription = subscribe(tandem, price)
+    tandem.call("stripe", "DELETE", f"/v1/subscriptions/{subscription}")
+    await tandem.drain()
+    [run] = tandem.runs(event_type="subscription.deleted")
+    calls = tandem.control.call("GET", "/calls", account=tandem.accounts["stripe"]["id"])["counts"]
+
+    assert (run.state, run.reason) == ("skipped", "it bills no price plan of Togai")
+    assert "subscriptions.retrieve" not in calls
+
+
 async def test_a_subscription_of_any_customer_of_the_account_holds_the_invoice(
     invoices: Invoices, tandem: InProcess, plans: Plans
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from shared.runtime.actions import Implementation
 
-from invoice_sync.actions import closing, drafts, holding, invoices, payments, states
+from invoice_sync.actions import closing, drafts, holding, invoices, payments, recheck, states
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "togai.invoice.read": invoices.read,
@@ -15,6 +15,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "togai.invoice.pay": payments.pay,
     "togai.invoice.decide": holding.decide,
     "togai.invoice.record": states.record,
+    "togai.invoice.recheck": recheck.recheck,
     "stripe.invoice.create": drafts.create,
     "stripe.invoice.finalize": drafts.finalize,
     "stripe.invoice.send": drafts.send,

@@ -101,6 +101,18 @@ def _customers(context: Context, account: str) -> list[str]:
     return [Ref.parse(one).id for one in found if one.startswith(f"{stripe}/customer/")]
 
 
+def accounts_of(context: Context, customer: str, subscription: str) -> set[str]:
+    """The accounts in Togai whose customer somebody at Stripe is, or whose plan a subscription bills."""
+    ref, togai = context.ref("stripe", "customer", customer), f"{context.account('togai')}/account/"
+    known = context.registry.index.get(ref)
+    found = {known.names} if known and known.names else set()
+    indexes = [context.claims_of(relation.name).index for relation in CUSTOMERS.relations]
+    pairs = [pair for index in indexes for pair in index.holders_of(ref)]
+    pairs += context.claims_of(ATTACHED.name).index.under(context.ref("stripe", "subscription", subscription))
+    sides = [side for pair in pairs for side in (*pair.refs, *pair.also)]
+    return found | {side.removeprefix(togai) for side in sides if side.startswith(togai)}
+
+
 def _is_of(context: Context, subscription: Json, plan: str) -> bool:
     return any(_plan_of(context, item) == plan for item in subscription["items"]["data"])
 

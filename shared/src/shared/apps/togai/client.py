@@ -118,9 +118,10 @@ class TogaiApp:
         """GET /invoices/{id}: with its tree of lines, numbers as decimals. Raises NotFound."""
         return await self._call("GET", f"/invoices/{_part(invoice_id)}")
 
-    async def invoices(self, status: str, token: str = "") -> Page:
-        """GET /invoices: one page of those in a status, as they stand."""
-        params = {"nextToken": token} if token else {"status": status, "pageSize": "50"}
+    async def invoices(self, status: str, token: str = "", owner: str = "") -> Page:
+        """GET /invoices: one page of those in a status, as they stand; of one account or group, if it is named."""
+        first = {"status": status, "pageSize": "50"} | ({"owner_id": owner} if owner else {})
+        params = {"nextToken": token} if token else first
         found = await self._call("GET", "/invoices", params=params)
         return Page(_rows(found, "invoices"), str(found.get("nextToken") or ""))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.domains.flow import Flow, FlowOption, FlowStep
 from shared.domains.invoices.by_hand import INVOICES_BY_HAND
 from shared.domains.invoices.stripe import CHANGES, StripeInvoiceNamed
+from shared.domains.invoices.subscriptions import SUBSCRIPTION_TO_INVOICES
 from shared.domains.invoices.togai import InvoicePaid, InvoiceToRecord
 
 _FACTS = (
@@ -141,4 +142,11 @@ CHANGED_TO_TOGAI = Flow(
     ),
 )
 
-FLOWS = (INVOICE_TO_STRIPE, CLOSED_TO_STRIPE, PAYMENT_TO_TOGAI, CHANGED_TO_TOGAI, INVOICES_BY_HAND)
+FLOWS = (
+    INVOICE_TO_STRIPE,
+    CLOSED_TO_STRIPE,
+    PAYMENT_TO_TOGAI,
+    CHANGED_TO_TOGAI,
+    SUBSCRIPTION_TO_INVOICES,
+    INVOICES_BY_HAND,
+)
