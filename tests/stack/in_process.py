@@ -56,6 +56,7 @@ from tests.contract.sandbox.tools import Control
 from tests.stack.folding_log import FoldingLog, Waiting
 from tests.stack.gate import Gate
 from tests.stack.points import Points
+from tests.stack.tls import trusting_nobody
 from tests.stack.vendors import ON_HAND, Vendors
 
 Services = tuple[tuple[Domain, Mapping[str, Implementation]], ...]
@@ -130,7 +131,8 @@ class InProcess(Vendors):
         links = Links(self.log, replica, registry.mappings, self.topics)
         pairs = PairWrites(self.log, replica, registry.pair_states, self.topics, self.settings, self.now)
         self.clients = Clients(self.settings, registry, self.vault, self.gate, self.log, self.topics)
-        await self.clients.__aenter__()
+        with trusting_nobody():
+            await self.clients.__aenter__()
         self._processors: dict[str, Processor] = {}
         for domain, does in self._services:
             runner = Runner(
