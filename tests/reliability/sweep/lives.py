@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 from tests.contract.sandbox.tools import Control
@@ -54,19 +55,17 @@ def deaths(points: Iterable[Point]) -> Breaking:
     return begin
 
 
-def faults(kind: str, points: Iterable[Point]) -> Breaking:
-    """The vendor fails the call that follows each of these points."""
-    left = set(points)
+def faults(kinds: Sequence[str], points: Sequence[Point]) -> Breaking:
+    """The vendor fails the call that follows each of these points, by one kind after the other."""
+    left = dict(zip(points, cycle(kinds), strict=False))
 
     def begin(world: World, life: Life) -> Callable[[Point], None]:
         def at(point: Point) -> None:
-            if point in left:
-                left.discard(point)
+            if kind := left.pop(point, None):
                 life.hit.append(point)
                 app = point.label.split()[1]
-                match = {"account": world.tandem.accounts[app]["id"]}
-                rule = {"app": app, "match": match, "times": 1} | FAULTS[kind]
-                world.tandem.control.call("POST", "/faults", rule)
+                rule = {"app": app, "match": {"account": world.tandem.accounts[app]["id"]}, "times": 1}
+                world.tandem.control.call("POST", "/faults", rule | FAULTS[kind])
 
         return at
 

@@ -28,23 +28,28 @@ async def offer(world: World) -> None:
     await world.rest()
     await world.plans.ask_session(plan)
     await world.rest()
-    [link] = world.plans.links()
+    link = world.plans.links()[0]
     world.plans.pay(str(link["id"]))
     await world.rest()
 
 
 async def new_version(world: World) -> None:
-    """Prices of a plan, and those of its next version; the offer's link is replaced, and the payment of one fails."""
+    """Prices of a plan, one of them its product's default, and those of its next version; the offer's link is replaced,
+    and the payment of the new one fails.
+    """
     await with_account(world)
     plan = world.plans.plan(rate="10")
     await world.plans.tell(plan, "created")
+    await world.rest()
+    first = next(found["id"] for found in world.plans.prices() if found["recurring"])
+    world.tandem.call("stripe", "POST", f"/v1/products/{plan}", data={"default_price": first})
     world.plans.offer(plan)
     await world.rest()
     world.plans.change(plan, rate="12")
     await world.plans.tell(plan)
     world.plans.offer(plan)
     await world.rest()
-    [link] = [found for found in world.plans.links() if found["active"]]
+    link = next(found for found in world.plans.links() if found["active"])
     session = world.plans.pay(str(link["id"]), "unpaid")
     await world.rest()
     world.plans.resolve(session, "async_failed")
@@ -56,7 +61,7 @@ async def subscription(world: World) -> None:
     await with_account(world)
     await world.plans.tell(world.plans.plan(), "created")
     await world.rest()
-    [price] = [str(found["id"]) for found in world.plans.prices() if found["recurring"]]
+    price = next(str(found["id"]) for found in world.plans.prices() if found["recurring"])
     found = world.shop.started(price)
     await imported(world.tandem, "subscriptions", found, billing="togai")
     await world.rest()
@@ -70,7 +75,7 @@ async def collected(world: World) -> None:
     invoice = world.invoices.generate("49.50", "0.01")
     world.invoices.tell(invoice)
     await world.rest()
-    [made] = world.invoices.stripe()
+    made = world.invoices.stripe()[0]
     for amount in (2000, None):
         world.invoices.pay(made["id"], amount=amount)
         await world.rest()
@@ -84,7 +89,7 @@ async def lowered(world: World) -> None:
     invoice = world.invoices.generate("50")
     world.invoices.tell(invoice)
     await world.rest()
-    [made] = world.invoices.stripe()
+    made = world.invoices.stripe()[0]
     world.invoices.change(invoice, status="PARTIALLY_PAID", paid="20.01")
     world.invoices.tell(invoice, "invoice.updated")
     await world.rest()
@@ -93,17 +98,18 @@ async def lowered(world: World) -> None:
 
 
 async def closed(world: World) -> None:
-    """One invoice is void in Togai, another one in Stripe."""
+    """One invoice is void in Togai, another one in Stripe, and a third one is paid there out of band."""
     await with_account(world)
-    in_togai, in_stripe = world.invoices.generate("10"), world.invoices.generate("11")
-    for invoice in (in_togai, in_stripe):
+    in_togai = world.invoices.generate("10")
+    for invoice in (in_togai, world.invoices.generate("11"), world.invoices.generate("12")):
         world.invoices.tell(invoice)
         await world.rest()
-    made = next(found["id"] for found in world.invoices.stripe() if found["total"] == 1100)
+    made = {found["total"]: found["id"] for found in world.invoices.stripe()}
     world.invoices.change(in_togai, status="VOID")
     world.invoices.tell(in_togai, "invoice.updated")
     await world.rest()
-    world.tandem.call("stripe", "POST", f"/v1/invoices/{made}/void")
+    world.tandem.call("stripe", "POST", f"/v1/invoices/{made[1100]}/void")
+    world.tandem.call("stripe", "POST", f"/v1/invoices/{made[1200]}/pay", data={"paid_out_of_band": "true"})
     await world.rest()
 
 
