@@ -82,10 +82,20 @@ class PlanPeople(BillingPeople):
     async def _pay(self, action: Action) -> None:
         one = self._offers[action.subject]
         url = await self.found("the link", lambda: self.setting("StripePaymentLink", "ACCOUNT", action.subject))
-        rows = good(await self.stripe.get("/v1/payment_links", params={"limit": 100, "active": "true"}))["data"]
-        one.link = next(str(row["id"]) for row in rows if url.startswith(row["url"]))
+        one.link = await self._link_at(url)
         body = {"account": self.stripe_account, "payment_link": one.link, "outcome": "paid"}
         await self.control("POST", "/stripe/checkout", **body)
+
+    async def _link_at(self, url: str) -> str:
+        """The id of the link with an address, from all that are open, the newest first."""
+        params = {"limit": "100", "active": "true"}
+        while True:
+            page = good(await self.stripe.get("/v1/payment_links", params=params))
+            for row in page["data"]:
+                if url.startswith(row["url"]):
+                    return str(row["id"])
+            assert page["has_more"], f"no link is open at {url}"
+            params["starting_after"] = page["data"][-1]["id"]
 
 
 class Plans:
