@@ -20,9 +20,10 @@ from shared.runtime.admin import ensure_topics
 from tests.made_up import entry_sync, registration
 from tests.made_up.vendor import Book
 from tests.reliability.crash import begin
-from tests.reliability.crash.points import EXIT, Plan, Point, passings
+from tests.reliability.crash.points import EXIT, Plan, passings
 from tests.reliability.crash.tandem import Bred
 from tests.stack.forked import First
+from tests.stack.points import Point
 from tests.stack.processes import until
 
 ENTRY_WORKER, CUSTOMER_WORKER, INGRESS = "worker-entry", "worker-1", "ingress"

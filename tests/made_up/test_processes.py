@@ -12,8 +12,9 @@ import pytest
 
 from tests.made_up.household import CUSTOMER_WORKER, ENTRY_WORKER, INGRESS, Household
 from tests.made_up.vendor import Vendor
-from tests.reliability.crash.points import Point, one_of_each_kind
+from tests.reliability.crash.points import one_of_each_kind
 from tests.reliability.crash.tandem import open_sandbox
+from tests.stack.points import Point
 
 RECORDINGS = 2
 HANDS_OVER, NOTES = "send customer.events", "call PUT"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,7 @@ class Cluster:
     tenant: Tenant
     keys: dict[str, str]
     mutation: str = ""
+    services: dict[str, str] = field(default_factory=dict)
     wanted: set[str] = field(default_factory=set)
     pauses: list[tuple[float, float, str]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
@@ -54,9 +55,9 @@ class Cluster:
     def launch(self, name: str) -> None:
         """Start a process (again), broken by the mutation if there is one."""
         stack = self.stack
-        module = "customer_sync" if name.startswith("worker-") else name
-        environment = stack.environment()
-        if module == "customer_sync":
+        module, environment = name, stack.environment()
+        if name.startswith("worker-"):
+            module = self.services.get(name, self.services["worker-1"])
             stack.ports.setdefault(name, free_port())
             environment |= {"TANDEM_WORKER_PORT": str(stack.ports[name]), "TANDEM_WORKER_ID": name}
         words = ["tests.reliability.mutant", self.mutation, module] if self.mutation else [module]
@@ -80,7 +81,7 @@ class Cluster:
         for number in range(1, workers + 1):
             if f"worker-{number}" not in self.wanted:
                 self.launch(f"worker-{number}")
-        for name in [n for n in sorted(self.wanted) if n.startswith("worker-") and int(n[7:]) > workers]:
+        for name in [n for n in self._workers if n[7:].isdigit() and int(n[7:]) > workers]:
             await self.leave(name)
         self.done["scale"] += 1
 
@@ -156,9 +157,11 @@ async def own_broker(home: Path) -> AsyncIterator[EmbeddedKafka]:
 
 @asynccontextmanager
 async def staged(
-    home: Path, *, bootstrap: str = "", mutation: str = "", poll_every: float = 1.0
+    home: Path, services: Sequence[str], bootstrap: str = "", mutation: str = "", poll_every: float = 1.0
 ) -> AsyncIterator[Cluster]:
-    """Everything up and connected, with one worker, on a broker of its own unless one is given; all gone at the end."""
+    """Everything up and connected, with one worker of each service, on a broker of its own unless one is given. All is
+    gone at the end. Of the first service further workers can come.
+    """
     async with AsyncExitStack() as leaving:
         broker = None if bootstrap else await leaving.enter_async_context(own_broker(home))
         every = str(poll_every)
@@ -173,7 +176,8 @@ async def staged(
         # Set-up is no part of the story: a busy machine may take its time.
         await prepare(stack.settings().model_copy(update={"call_timeout": 30.0}))
         cluster = Cluster(stack, broker, Tenant(stack, "", "", "", "", ""), {}, mutation)
-        for name in ("worker-1", "ingress", "console"):
+        cluster.services = {"worker-1": services[0]} | {f"worker-{name}": name for name in services[1:]}
+        for name in (*cluster.services, "ingress", "console"):
             cluster.launch(name)
         await asyncio.gather(stack.ready("ingress"), stack.ready("console"), stack.workers_ready())
         cluster.tenant = await Tenant.make(stack)

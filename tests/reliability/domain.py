@@ -6,9 +6,12 @@ The run makes one of each, plays their stories at once on one cluster, and holds
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from tests.reliability.action import Action
+from tests.reliability.billing.invoices import Invoices
+from tests.reliability.billing.plans import Plans
 from tests.reliability.checker.facts import Facts
 from tests.reliability.checker.laws import Laws
 from tests.reliability.cluster import Cluster
@@ -43,5 +46,23 @@ class Domain(Protocol):
         """What must hold of what the people made, once everything is quiet."""
 
 
-DOMAINS: Sequence[Callable[[int, int, Cluster, float], Domain]] = (Customers,)
-"""Makes each part from seed, number of events, cluster, and the seconds that people wait for an other side."""
+@dataclass(frozen=True)
+class Part:
+    """A domain of the run: its noun, who works on it, and its share of the events among those of the others.
+
+    `make` is called with seed, number of events, cluster, and the seconds that people wait for an other side.
+    """
+
+    noun: str
+    service: str
+    share: int
+    make: Callable[[int, int, Cluster, float], Domain]
+
+
+CUSTOMERS = Part("customer", "customer-sync", 36, Customers)
+DOMAINS: Sequence[Part] = (
+    CUSTOMERS,
+    Part("plan", "plan-sync", 9, Plans),
+    Part("invoice", "invoice-sync", 15, Invoices),
+)
+"""The first one has as many workers as the faults want, the others one each."""

@@ -84,7 +84,7 @@ class Watch:
         items = await self._cluster.pollers()
         if not items:
             return ["ingress does not tell of its pollers"]
-        lists = {"stripe-events", "togai-customers", "togai-accounts"}
+        lists = {"stripe-events", "togai-customers", "togai-accounts", "togai-invoices", "togai-price-plans"}
         late = [i["kind"] for i in items if i["kind"] in lists and i["at"] <= self._since]
         return [f"not looked since: {', '.join(late)}"] if late else []
 

@@ -61,8 +61,9 @@ def page(report: Json) -> str:
             NOTE,
             "",
             "For whoever must trust Tandem. A model makes customers and accounts on both sides, changes, archives and "
-            "deletes them, while the vendors misbehave and processes are killed, paused and scaled. At the end a "
-            "checker that shares no code with Tandem reads the vendors' state and history, the topics, and the model.",
+            "deletes them, offers plans, makes invoices and pays both, while the vendors misbehave and processes are "
+            "killed, paused and scaled. At the end a checker that shares no code with Tandem reads the vendors' state "
+            "and history, the topics, and the model.",
             "",
             f"The last whole run: seed {report['seed']}, {counts['events']} events, {report['at']}, "
             f"{seconds['all'] / 60:.0f} minutes. The same again: "

@@ -18,10 +18,11 @@ from tests.reliability.checker.again import once_more, refolded, rows, second_pa
 from tests.reliability.checker.broken import Broken
 from tests.reliability.checker.facts import Facts, RunFacts, calls_since, gather
 from tests.reliability.checker.laws import Laws
-from tests.reliability.checker.log import REPLAY, Log
+from tests.reliability.checker.log import Log
 from tests.reliability.checker.verdict import at_rest
 from tests.reliability.cluster import Cluster, staged
 from tests.reliability.domain import DOMAINS, Domain
+from tests.reliability.domain import Part as DomainPart
 from tests.reliability.folding import folded
 from tests.reliability.quiet import NotQuiet, Watch
 from tests.reliability.scenario_runner import Played, ScenarioRunner
@@ -40,7 +41,7 @@ long a person waits for the other side of what they made, too.
 class Plan:
     """What is to be played. Without `hurt` nothing breaks; `mutation` breaks the product itself. `patience` is for
     coming to rest, `person_patience` for the other side of what a person wants to change; `last` is the part to end
-    with.
+    with. `parts` share the events.
     """
 
     seed: int
@@ -60,6 +61,7 @@ class Plan:
         return cls(seed, events, poll_every=1.0 if events <= 1000 else 5.0)
 
     poll_every: float = 1.0
+    parts: Sequence[DomainPart] = DOMAINS
 
 
 @dataclass
@@ -79,6 +81,12 @@ class Result:
         return not self.broken
 
 
+def shared_out(plan: Plan) -> list[tuple[DomainPart, int]]:
+    """How many events each part has."""
+    whole = sum(part.share for part in plan.parts)
+    return [(part, plan.events * part.share // whole) for part in plan.parts]
+
+
 async def perform(plan: Plan, home: Path, say: Say = lambda text: None, bootstrap: str = "") -> Result:
     """Run the stories and check, on a broker of the run's own unless one is given.
 
@@ -86,9 +94,11 @@ async def perform(plan: Plan, home: Path, say: Say = lambda text: None, bootstra
     """
     result = Result(plan)
     began = time.monotonic()
-    async with staged(home, bootstrap=bootstrap, mutation=plan.mutation, poll_every=plan.poll_every) as cluster:
-        domains = [make(plan.seed, plan.events, cluster, plan.person_patience) for make in DOMAINS]
-        async with Log(access.options(cluster.stack.bootstrap), cluster.stack.prefix) as log:
+    services = {part.noun: part.service for part in plan.parts}
+    modules = [service.replace("-", "_") for service in services.values()]
+    async with staged(home, modules, bootstrap, plan.mutation, plan.poll_every) as cluster:
+        domains = [part.make(plan.seed, events, cluster, plan.person_patience) for part, events in shared_out(plan)]
+        async with Log(access.options(cluster.stack.bootstrap), cluster.stack.prefix, services) as log:
             run = _Run(plan, cluster, domains, log, result, say)
             result.seconds["start"] = time.monotonic() - began
             try:
@@ -126,10 +136,12 @@ class _Run:
             self._announce(runner.played, sum(len(domain.actions) for domain in self._domains))
         )
         hits, spells = plan.process_faults, plan.vendor_faults
+        # What breaks is placed by the number of actions begun: the longest story's.
+        longest = max(events for _, events in shared_out(plan))
         if hits is None:
-            hits = process_faults(plan.seed, plan.events) if plan.hurt else []
+            hits = process_faults(plan.seed, longest) if plan.hurt else []
         if spells is None:
-            spells = vendor_faults(plan.seed, plan.events) if plan.hurt else []
+            spells = vendor_faults(plan.seed, longest) if plan.hurt else []
         try:
             played = await runner.run(hits, spells)
         finally:
@@ -192,7 +204,7 @@ class _Run:
         mark = (await control("GET", "/calls", params={"limit": "1"}))["mark"]
         for domain in self._domains:
             await domain.people.touch(facts)
-        await self._log.append(REPLAY, once_more(facts.events))
+        await self._log.replay(once_more(facts.events))
         await self._rest("rest after second pass")
         async with own_machine(base_url=self._cluster.stack.url("sandbox", "/control"), timeout=120) as http:
             self._result.broken += second_pass(await calls_since(http, mark), self._keys)

@@ -136,7 +136,10 @@ def test_a_refused_key_is_probed_and_not_used() -> None:
 def test_every_account_is_reported(status: str, reported: list[str], missing: bool) -> None:
     """By its creation; what was in the archive when it was first seen by a change, for nothing is made then."""
     found = facts(
-        events=[Event("a", {"id": "e", "subject": "acct-t1.0", "type": f"togai.account.{k}"}, b"") for k in reported]
+        events=[
+            Event("customer", "a", {"id": "e", "subject": "acct-t1.0", "type": f"togai.account.{k}"}, b"")
+            for k in reported
+        ]
     )
     found.accounts["acct-t1.0"]["status"] = status
 
@@ -151,17 +154,19 @@ def test_a_second_pass_may_read_and_not_write() -> None:
 
 
 def test_the_last_event_of_each_kind_is_handled_once_more() -> None:
-    """As a replay, byte for byte the same otherwise."""
+    """As a replay, byte for byte the same otherwise; what nobody works on is not."""
 
-    def event(name: str, kind: str) -> Event:
+    def event(name: str, kind: str, noun: str = "customer") -> Event:
         value = {"id": name, "type": kind, "origin": "live"}
-        return Event("cus_1", value, json.dumps(value | {"data": {"x": 1}}).encode())
+        return Event(noun, "cus_1", value, json.dumps(value | {"data": {"x": 1}}).encode())
 
-    found = once_more([event("1", "created"), event("2", "updated"), event("3", "updated")])
+    found = once_more(
+        [event("1", "created"), event("2", "updated"), event("3", "updated"), event("4", "other", noun="")]
+    )
 
-    assert [json.loads(value)["id"] for _, value in found] == ["1", "3"]
-    assert {json.loads(value)["origin"] for _, value in found} == {"replay"}
-    assert {key for key, _ in found} == {b"cus_1"}
+    assert [json.loads(event.raw)["id"] for event in found] == ["1", "3"]
+    assert {json.loads(event.raw)["origin"] for event in found} == {"replay"}
+    assert {(event.noun, event.key) for event in found} == {("customer", "cus_1")}
 
 
 def test_rows_that_do_not_come_again() -> None:

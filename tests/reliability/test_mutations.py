@@ -10,6 +10,7 @@ import pytest
 from tests.reliability.asking import asked_of
 from tests.reliability.chaos import ProcessFault, VendorFault
 from tests.reliability.checker.verdict import INVARIANTS
+from tests.reliability.domain import CUSTOMERS
 from tests.reliability.mutant import MUTATIONS
 from tests.reliability.run import Part, Plan, Result, perform
 
@@ -89,6 +90,7 @@ async def _run(mutation: str, home: Path, bootstrap: str) -> Result:
         patience=30,
         person_patience=8,
         last=part,
+        parts=(CUSTOMERS,),
     )
     return await perform(plan, home, bootstrap=bootstrap)
 

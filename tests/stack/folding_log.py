@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from shared.events.envelope import Envelope
 from shared.kafka.log import Headers, Place
+from shared.runtime.pool import Work
+from shared.runtime.records import work_of
 
 from tests.fakes.log import FakeLog
+from tests.stack.points import Points, record_label
 
 
-class Died(BaseException):
-    """The process, at a write."""
+class Waiting(NamedTuple):
+    """A record that is not acknowledged: read again, it has the same place on its topic."""
+
+    topic: str
+    offset: int
+    key: str
+    value: bytes
+    headers: dict[str, bytes]
+    event: Envelope | None = None
+
+    def work(self) -> Work:
+        """What a worker makes of it."""
+        return work_of((self.topic, 0), self.offset, self.key.encode(), self.value, self.headers, lambda: None)
 
 
 class FoldingLog(FakeLog):
-    """A log whose compacted topics are folded as soon as they are written. Whoever writes dies at the write `dies_at`
-    from now, before or `after` it.
-    """
+    """A log whose compacted topics are folded as soon as they are written; a point before each record and one after."""
 
-    def __init__(self) -> None:
+    def __init__(self, points: Points, prefix: str) -> None:
         super().__init__()
         self.folds: dict[str, Any] = {}
-        self.dies_at = 0
-        self.after = False
+        self._points = points
+        self._prefix = prefix
 
     async def append(
         self, topic: str, key: str, value: bytes | None, *, headers: Headers = (), deadline: float | None = None
     ) -> Place:
-        dies = self.dies_at == 1
-        self.dies_at = max(0, self.dies_at - 1)
-        if dies and not self.after:
-            raise Died
+        after = self._points.begin(record_label(topic.removeprefix(self._prefix), value))
         place = await super().append(topic, key, value, headers=headers, deadline=deadline)
         if fold := self.folds.get(topic):
             fold(place.offset, key, value)
-        if dies:
-            raise Died
+        self._points.end(after)
         return place

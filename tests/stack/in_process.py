@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -41,21 +42,21 @@ from shared.linking.mapping_index import RelationIndex
 from shared.linking.pair_writes import PairWrites
 from shared.polls import Poll
 from shared.polls import encode as encode_poll
-from shared.ratelimit import CallGate
 from shared.runtime.actions import Implementation
 from shared.runtime.clients import Clients
 from shared.runtime.conflict_watch import ConflictWatch
 from shared.runtime.known import Known
-from shared.runtime.pool import Work
 from shared.runtime.processor import Processor
-from shared.runtime.records import PARKED_HEADER, work_of
+from shared.runtime.records import PARKED_HEADER
 from shared.runtime.registry import Registry
 from shared.runtime.runner import Runner
 from shared.settings import Settings
 
 from tests.contract.sandbox.tools import Control
-from tests.fakes.log import Written
-from tests.stack.folding_log import FoldingLog
+from tests.stack.folding_log import FoldingLog, Waiting
+from tests.stack.gate import Gate
+from tests.stack.points import Points
+from tests.stack.tls import trusting_nobody
 from tests.stack.vendors import ON_HAND, Vendors
 
 Services = tuple[tuple[Domain, Mapping[str, Implementation]], ...]
@@ -65,21 +66,6 @@ CUSTOMERS: Services = ((DOMAIN, IMPLEMENTATIONS),)
 class _NoWait:
     async def wait_for(self, _topic: str, _offset: int) -> None:
         """The log is folded as it is written."""
-
-
-class Gate(CallGate):
-    """Holds nobody, and lets a test step in before a call."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self.before: dict[str, Callable[[], Awaitable[None]]] = {}
-
-    @asynccontextmanager
-    async def call(self, app_account: str, operation: str = "") -> AsyncIterator[None]:
-        if step := self.before.pop(operation, None):
-            await step()
-        async with super().call(app_account, operation):
-            yield
 
 
 class InProcess(Vendors):
@@ -92,16 +78,17 @@ class InProcess(Vendors):
             _env_file=None, stripe_quota=0, togai_quota=0, in_place_limit=1, **({"delay_scale": "0.01"} | settings)
         )
         self.topics = Topics(self.settings)
-        self.log = FoldingLog()
+        self.points = Points()
+        self.log = FoldingLog(self.points, self.topics.prefix)
         self.vault = Vault([Fernet.generate_key().decode()])
-        self._next: deque[tuple[str, Any]] = deque()
+        self._next: deque[Waiting] = deque()
         self.delivered: list[Envelope] = []
         self._read = 0
         self._known: dict[str, set[str]] = {}
         self._rows: dict[str, Entity] = {}
-        self.gate = Gate(self.settings)
+        self.gate = Gate(self.settings, self.points)
         self._offset = 0
-        self.parked: dict[str, list[tuple[str, Written]]] = defaultdict(list)
+        self.parked: dict[str, list[Waiting]] = defaultdict(list)
 
     # --- set-up ---
 
@@ -142,9 +129,10 @@ class InProcess(Vendors):
                 fold(offset, record.key, record.value or None)
         replica = cast(Any, _NoWait())
         links = Links(self.log, replica, registry.mappings, self.topics)
-        pairs = PairWrites(self.log, replica, registry.pair_states, self.topics, self.settings)
+        pairs = PairWrites(self.log, replica, registry.pair_states, self.topics, self.settings, self.now)
         self.clients = Clients(self.settings, registry, self.vault, self.gate, self.log, self.topics)
-        await self.clients.__aenter__()
+        with trusting_nobody():
+            await self.clients.__aenter__()
         self._processors: dict[str, Processor] = {}
         for domain, does in self._services:
             runner = Runner(
@@ -153,6 +141,10 @@ class InProcess(Vendors):
             watch = ConflictWatch(registry.index)
             made = Processor(domain, self.settings, self.topics, registry, runner, self.log, watch)
             self._processors |= dict.fromkeys(self.topics.inputs(domain.noun), made)
+
+    def now(self) -> float:
+        """Epoch seconds: how long ago a write to a pair was announced."""
+        return time.time()
 
     async def stop(self) -> None:
         await self.clients.__aexit__(None, None, None)
@@ -255,7 +247,7 @@ class InProcess(Vendors):
         topic = self.topics.events(noun_of(envelope.type) or "customer")
         self.delivered.append(envelope)
         if topic in self._processors:
-            self._next.append((topic, envelope))
+            self._wait(topic, envelope.aggregate, envelopes.encode(envelope), {}, envelope)
 
     def reported(self, account: str) -> None:
         """Togai's webhook of a new account, whether or not a poller has seen it."""
@@ -271,7 +263,13 @@ class InProcess(Vendors):
 
     def waiting(self) -> list[Envelope]:
         """What was delivered and is not handled yet."""
-        return [item for _, item in self._next if isinstance(item, Envelope)]
+        return [found.event for found in self._next if found.event]
+
+    def _wait(
+        self, topic: str, key: str, value: bytes, headers: dict[str, bytes], event: Envelope | None = None
+    ) -> None:
+        self._offset += 1
+        self._next.append(Waiting(topic, self._offset, key, value, headers, event))
 
     def created_again(self, customer: str) -> Envelope:
         """The event of a customer's creation, as Stripe sends it again."""
@@ -308,46 +306,39 @@ class InProcess(Vendors):
         """Handle every event that is there. One whose worker died stays the next."""
         while True:
             self._read, appended = len(self.log.written), self.log.written[self._read :]
-            self._next += [(r.topic, r) for r in appended if r.topic in self._processors]
+            for record in appended:
+                if record.topic in self._processors:
+                    self._wait(*record)
             if not self._next:
                 return
-            topic, item = self._next.popleft()
-            try:
-                await self._work_on(topic, item)
-            except BaseException:
-                self._next.appendleft((topic, item))
-                raise
+            found = self._next[0]
+            if is_delay(found.topic):
+                self.parked[found.key].append(found)
+            else:
+                await self._handle(found)
+            self._next.popleft()
 
-    async def _work_on(self, topic: str, item: Any) -> None:
-        if isinstance(item, Envelope):
-            await self._handle(topic, item.aggregate, envelopes.encode(item), {})
-        elif is_delay(topic):
-            self.parked[item.key].append((topic, item))
-        else:
-            await self._handle(topic, item.key, item.value, item.headers)
+    async def _handle(self, found: Waiting) -> None:
+        work = found.work()
+        await self._processors[found.topic].handle(work)
+        if PARKED_HEADER not in found.headers and found.key in self.parked and not work.quiet:
+            await self.go_on(found.key)
 
-    async def _handle(self, topic: str, key: str, value: bytes, headers: dict[str, bytes]) -> None:
-        work = self._work(topic, key, value, headers)
-        await self._processors[topic].handle(work)
-        if PARKED_HEADER not in headers and key in self.parked and not work.quiet:
-            await self.go_on(key)
-
-    def _work(self, topic: str, key: str, value: bytes, headers: dict[str, bytes]) -> Work:
-        self._offset += 1
-        return work_of((topic, 0), self._offset, key.encode(), value, headers, lambda: None)
-
-    async def go_on(self, key: str) -> None:
-        """What waits for news of an entity looks again."""
-        for topic, record in self.parked.pop(key):
-            work = self._work(topic, key, record.value, record.headers)
-            work.known = Known.CHANGED
-            await self._processors[topic].handle(work)
+    async def go_on(self, key: str, known: Known | None = Known.CHANGED) -> None:
+        """What waits for news of an entity looks again; each stays parked until it was handled."""
+        waiting = self.parked[key]
+        for _ in range(len(waiting)):
+            work = waiting[0].work()
+            work.known = known or work.known
+            await self._processors[waiting[0].topic].handle(work)
+            waiting.pop(0)
+        if not waiting:
+            self.parked.pop(key, None)
 
     async def go_on_unchanged(self) -> None:
         """Everything that waits is taken up, with no news of its entity."""
         for key in list(self.parked):
-            for topic, record in self.parked.pop(key):
-                await self._processors[topic].handle(self._work(topic, key, record.value, record.headers))
+            await self.go_on(key, None)
 
     async def recheck(self) -> None:
         """Everything that waits looks again, as after a day."""

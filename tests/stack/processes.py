@@ -18,6 +18,7 @@ from shared.settings import Settings
 
 from tests.engines import access
 from tests.stack.forked import First, Forked, fork
+from tests.stack.tls import TRUST_NOBODY
 
 PATIENCE = 150.0
 """Seconds a test waits for an outcome: longer than the longest parking of a scaled run, which is 72 s."""
@@ -115,7 +116,7 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """What a process of this stack gets; nothing of the machine's own Tandem settings."""
         foreign = ("TANDEM_", "STRIPE_", "TOGAI_", "KAFKA_", "DATABASE_URL")
-        return {k: v for k, v in os.environ.items() if not k.startswith(foreign)} | self._own()
+        return {k: v for k, v in os.environ.items() if not k.startswith(foreign)} | TRUST_NOBODY | self._own()
 
     def _launch(self, name: str, *module: str, **env: str) -> None:
         self.launch_as(name, module, self.environment() | env)

@@ -1,4 +1,4 @@
-"""Importer and worker die at any write of an import: nobody is lost or made twice, and the counts are the same."""
+"""Importer and worker die at any point of an import: nobody is lost or made twice, and the counts are the same."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from shared.identity import Ref
 from tests.integration.customers.conftest import Make
 from tests.integration.customers.test_import_console import made_before
 from tests.stack.console import Console
-from tests.stack.folding_log import Died
 from tests.stack.imports import known_of, run_imports
 from tests.stack.in_process import InProcess
+from tests.stack.points import Died
 
 MANY, WITHOUT = 7, 2
-WRITES = 58
+POINTS = 180
 """So many at least, of an import of so many."""
 
 
@@ -29,6 +29,7 @@ async def died(tandem: InProcess) -> bool:
         await run_imports(tandem)
     except* Died:
         dead = True
+    tandem.points.revive()
     if dead:
         await tandem.restart()
     return dead
@@ -55,23 +56,22 @@ async def check(tandem: InProcess, console: Console, customers: list[str], witho
     assert tandem.letters() == []
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before the write", "after it"])
-@pytest.mark.parametrize("at", range(2, WRITES, 13))
-async def test_a_death_at_any_write(tandem: InProcess, console: Console, at: int, after: bool) -> None:
-    """Of the importer, at its events and its progress; of the worker, at its claims, mappings and runs."""
+@pytest.mark.parametrize("at", range(2, POINTS, 21))
+async def test_a_death_at_any_point(tandem: InProcess, console: Console, at: int) -> None:
+    """Of the importer, at its events and its progress; of the worker, at its calls, claims, mappings and runs."""
     customers = await made_before(tandem, MANY, WITHOUT)
     await asyncio.to_thread(console.ask, "POST", "/api/imports", json={"kind": "customers"})
-    tandem.log.dies_at, tandem.log.after = at, after
+    tandem.points.die_in(at)
 
     assert await died(tandem)
     assert not await died(tandem)
     await check(tandem, console, customers, WITHOUT)
 
 
-@pytest.mark.long("test_a_death_at_any_write, at some of the writes of one import")
+@pytest.mark.long("test_a_death_at_any_point, at some of the points of one import")
 @pytest.mark.parametrize("seed", range(3))
 async def test_deaths_again_and_again(make: Make, tmp_path: Path, seed: int) -> None:
-    """45 customers; a process lives for a few writes only."""
+    """45 customers; a process lives for a few writes and calls only."""
     tandem, chance = await make(default_currency="USD"), random.Random(seed)
     console = Console(tandem, tmp_path)
     customers = await made_before(tandem, 45, 14)
@@ -79,9 +79,9 @@ async def test_deaths_again_and_again(make: Make, tmp_path: Path, seed: int) -> 
     deaths = 0
     try:
         for _ in range(60):
-            tandem.log.dies_at, tandem.log.after = chance.randrange(5, 40), chance.random() < 0.5
+            tandem.points.die_in(chance.randrange(15, 120))
             deaths += await died(tandem)
-        tandem.log.dies_at = 0
+        tandem.points.at = lambda _: None
         assert not await died(tandem)
         await check(tandem, console, customers, 14)
     finally:

@@ -86,22 +86,6 @@ async def test_a_credit_note_that_somebody_gave_before_is_enough(invoices: Invoi
     assert (notes(tandem, made["id"]), invoices.last_run(invoice).state) == ([2000], "in_sync")
 
 
-@pytest.mark.parametrize("kind", ["error_after", "cut_after"])
-async def test_a_credit_note_whose_answer_was_lost_is_given_once(
-    invoices: Invoices, tandem: InProcess, kind: str
-) -> None:
-    """Whether Stripe stored the error or not."""
-    invoice = await invoices.generated("50")
-    [made] = invoices.stripe()
-    invoices.change(invoice, status="PARTIALLY_PAID", paid="20")
-    match = {"account": tandem.accounts["stripe"]["id"], "operation": "credit_notes.create"}
-    with tandem.control.fault(app="stripe", kind=kind, match=match, times=1):
-        await invoices.bring(invoice, "invoice.updated")
-    await tandem.recheck()
-
-    assert notes(tandem, made["id"]) == [2000]
-
-
 async def test_a_payment_that_is_under_way_comes_first(invoices: Invoices, tandem: InProcess) -> None:
     """It may pay what was paid elsewhere too: nothing is lowered until it has arrived or failed."""
     invoice = await invoices.generated("50")

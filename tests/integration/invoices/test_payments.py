@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from shared.identity import Ref
-from shared.runtime import creating
 
 from tests.integration.invoices.conftest import Invoices
 from tests.stack.in_process import InProcess
@@ -158,23 +156,3 @@ async def test_an_invoice_of_somebody_else_is_left_alone(invoices: Invoices, tan
 
     assert invoices.payments() == []
     assert {run.reason for run in tandem.runs(event_type=".paid")} == {"no invoice of Togai stands behind it"}
-
-
-async def test_what_was_closed_without_an_answer_is_linked(
-    invoices: Invoices, tandem: InProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Togai closed the rest and its answer was lost: the claim finds it, though nothing is open any more."""
-    monkeypatch.setattr(creating, "LEASE", 0.0)
-    await invoices.generated("100")
-    [made] = invoices.stripe()
-    tandem.call("stripe", "POST", f"/v1/invoices/{made['id']}/pay", data={"paid_out_of_band": "true"})
-    match = {"account": invoices.organization, "method": "POST", "path": "/payments"}
-    with tandem.control.fault(app="togai", kind="cut_after", match=match, times=1):
-        await tandem.drain()
-    await tandem.recheck()
-    account = tandem.registry.connections["stripe"].app_account
-    pair = tandem.registry.mappings.of("invoice_payment").pair(str(Ref(account, "payment", f"{made['id']}:balance")))
-
-    assert invoices.payments() == [(f"{made['id']}:balance", "100")]
-    assert pair is not None
-    assert pair.state == "linked"

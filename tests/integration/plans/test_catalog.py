@@ -93,22 +93,6 @@ async def test_a_new_version_replaces_the_prices(plans: Plans, tandem: InProcess
     assert (old["active"], old["lookup_key"], product["default_price"]) == (False, None, second["id"])
 
 
-async def test_a_run_that_ended_between_two_steps_converges(plans: Plans, tandem: InProcess) -> None:
-    """The new price is there, the default is not moved and the old price is not archived yet."""
-    plan = plans.plan(rate="10")
-    await plans.tell(plan, "created")
-    [first] = plans.prices()
-    post(tandem, f"products/{plan}", default_price=first["id"])
-    plans.change(plan, rate="12")
-    await plans.tell(plan)
-    post(tandem, f"prices/{first['id']}", active="true")
-    post(tandem, f"products/{plan}", default_price=first["id"])
-    await plans.tell(plan)
-    [second] = plans.prices()
-
-    assert (second["unit_amount"], plans.products()[0]["default_price"]) == (1200, second["id"])
-
-
 async def test_a_price_that_a_person_archived_is_not_revived(plans: Plans, tandem: InProcess) -> None:
     """Nor is another one made in its place, until the plan has a new version. A person's own price stays."""
     plan = plans.plan(rate="10")

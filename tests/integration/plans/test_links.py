@@ -90,19 +90,6 @@ async def test_a_newer_version_replaces_the_link(plans: Plans) -> None:
     assert written(plans).startswith(next(link["url"] for link in plans.links() if link["id"] == second))
 
 
-async def test_the_old_link_is_closed_by_whoever_looks_next(plans: Plans) -> None:
-    """The process may die after the new link is made and before the old one is closed."""
-    plan = plans.plan(rate="10")
-    await offer(plans, plan)
-    [first] = active(plans)
-    plans.change(plan, rate="12")
-    await offer(plans, plan)
-    plans.tandem.call("stripe", "POST", f"/v1/payment_links/{first}", data={"active": "true"})
-    run = await offer(plans, plan)
-
-    assert (run.state, first in active(plans), len(active(plans))) == ("succeeded", False, 1)
-
-
 async def test_who_began_to_pay_at_the_old_link_gets_the_plan(plans: Plans, tandem: InProcess) -> None:
     """And nobody else can pay at the new one then."""
     plan = plans.plan(rate="10")

@@ -191,24 +191,6 @@ async def test_none_ends_while_nobody_or_both_would_bill(case: str, plans: Plans
     assert shop.shown(subscription)["cancel_at_period_end"] is False
 
 
-async def test_a_worker_that_dies_attaches_once(plans: Plans, shop: Shop) -> None:
-    """Right before the call, and after it: the next one finds what was done."""
-    _, price = await shop.price()
-    subscription = shop.started(price)
-
-    async def die() -> None:
-        raise KeyboardInterrupt
-
-    plans.tandem.before_write("accounts.post", die)
-    with pytest.raises(KeyboardInterrupt):
-        await imported(plans.tandem, "subscriptions", subscription)
-    await plans.tandem.restart()
-    await plans.tandem.work_off()
-
-    assert len(plans.schedules()) == 1
-    assert shop.pair(subscription).state == "linked"
-
-
 async def test_the_poller_of_schedules_sells_nothing_imported(plans: Plans, shop: Shop) -> None:
     """It finds the schedule that Tandem made; no link is made for it."""
     _, price = await shop.price()

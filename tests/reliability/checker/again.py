@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,13 @@ Json = dict[str, Any]
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-def once_more(events: list[Event]) -> list[tuple[bytes, bytes]]:
-    """The last event of each kind of each entity, marked as a replay: keys and values for the replay topic."""
+def once_more(events: list[Event]) -> list[Event]:
+    """The last event of each kind of each entity that somebody works on, marked as a replay."""
     last: dict[tuple[str, str], Event] = {}
-    for event in events:
+    for event in (event for event in events if event.noun):
         last[event.key, event.value["type"]] = event
     return [
-        (event.key.encode(), json.dumps(json.loads(event.raw) | {"origin": "replay"}).encode())
-        for event in last.values()
+        replace(event, raw=json.dumps(json.loads(event.raw) | {"origin": "replay"}).encode()) for event in last.values()
     ]
 
 

@@ -34,6 +34,8 @@ class Facts:
     """The state of everything at one moment."""
 
     run: RunFacts
+    stripe_state: Json = field(default_factory=dict)
+    togai_state: Json = field(default_factory=dict)
     stripe: dict[str, Json] = field(default_factory=dict)
     stripe_events: list[Json] = field(default_factory=list)
     parents: dict[str, Json] = field(default_factory=dict)
@@ -52,10 +54,10 @@ async def gather(sandbox: str, log: Log, run: RunFacts) -> Facts:
     """Ask for everything. The sandbox is asked by its control API, whatever Tandem says is read from the log."""
     facts = Facts(run)
     async with httpx.AsyncClient(base_url=f"{sandbox}/control", timeout=120) as http:
-        state = await _get(http, "/state", account=run.stripe_account)
+        state = facts.stripe_state = await _get(http, "/state", account=run.stripe_account)
         facts.stripe = {c["id"]: c for c in state["customers"]}
         facts.stripe_events = state["events"]
-        togai = await _get(http, "/state", account=run.togai_org)
+        togai = facts.togai_state = await _get(http, "/state", account=run.togai_org)
         facts.parents = {c["id"]: c for c in togai["customers"]}
         facts.accounts = {a["id"]: a for a in togai["accounts"]}
         own = [s for s in togai["settings"] if s["id"] == "StripeCustomerId" and s["entityType"] == "ACCOUNT"]

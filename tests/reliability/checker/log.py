@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -11,18 +12,20 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-EVENTS, REPLAY = "customer.events", "customer.replay"
+OTHER = "other.events"
 MAPPINGS, RUNS, LETTERS = "tandem.mappings", "tandem.runs", "tandem.dead-letters"
 STATES, CONNECTIONS = "tandem.pair-states", "tandem.connections"
-GROUP = "customer-sync"
 OF_A_RUN = ("id", "state", "event", "event_type", "aggregate", "reason", "problem", "refs", "updated_at", "flow")
 LARGEST = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Event:
-    """One record of an event topic; `value` is the envelope without the vendor's body, None where it is no JSON."""
+    """One record of an event topic; `value` is the envelope without the vendor's body, None where it is no JSON. No
+    worker reads what is of no `noun`.
+    """
 
+    noun: str
     key: str
     value: dict[str, Any]
     raw: bytes
@@ -30,19 +33,22 @@ class Event:
 
 class Log:
     """Reads on from where it was. `events` are all of them in the order of each partition; of every other topic the
-    newest value of each key is kept, as compaction leaves it. `access` are the arguments of an aiokafka client.
+    newest value of each key is kept, as compaction leaves it. `access` are the arguments of an aiokafka client,
+    `services` who works on each noun.
     """
 
-    def __init__(self, access: dict[str, Any], prefix: str) -> None:
+    def __init__(self, access: dict[str, Any], prefix: str, services: Mapping[str, str]) -> None:
         self.events: list[Event] = []
         self._newest: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         self._access = access
         self._prefix = prefix
+        self._services = services
         self._consumer: AIOKafkaConsumer
         self._admin: AIOKafkaAdminClient
 
     async def __aenter__(self) -> Self:
-        names = [f"{self._prefix}{name}" for name in (EVENTS, MAPPINGS, RUNS, LETTERS, STATES, CONNECTIONS)]
+        events = [f"{noun}.events" for noun in self._services]
+        names = [f"{self._prefix}{n}" for n in (*events, OTHER, MAPPINGS, RUNS, LETTERS, STATES, CONNECTIONS)]
         self._consumer = AIOKafkaConsumer(
             *names,
             **self._access,
@@ -78,8 +84,9 @@ class Log:
 
     def _take(self, topic: str, key: str, raw: bytes) -> None:
         value = json.loads(raw)
-        if topic == EVENTS:
-            self.events.append(Event(key, {n: v for n, v in value.items() if n != "data"}, raw))
+        if topic.endswith(".events"):
+            noun = "" if topic == OTHER else topic.partition(".")[0]
+            self.events.append(Event(noun, key, {n: v for n, v in value.items() if n != "data"}, raw))
         elif topic == RUNS:
             # A run's steps hold whole customers: tens of thousands of them would fill the memory.
             self._newest[topic][key] = {name: value[name] for name in OF_A_RUN if name in value}
@@ -87,21 +94,25 @@ class Log:
             self._newest[topic][key] = value
 
     async def lag(self) -> int:
-        """Events that the group has not taken; parked ones wait on topics of their own and are not counted."""
-        names = [f"{self._prefix}{name}" for name in (EVENTS, REPLAY)]
+        """Events that no group has taken; parked ones wait on topics of their own and are not counted."""
+        return sum([await self._lag_of(noun, service) for noun, service in self._services.items()])
+
+    async def _lag_of(self, noun: str, service: str) -> int:
+        names = [f"{self._prefix}{noun}.{name}" for name in ("events", "replay")]
         count = len({p for p in self._consumer.assignment() if p.topic == names[0]})
         partitions = [TopicPartition(name, number) for name in names for number in range(count)]
         ends = await self._consumer.end_offsets(partitions)
-        taken = await self._admin.list_consumer_group_offsets(f"{self._prefix}{GROUP}", partitions=partitions)
+        taken = await self._admin.list_consumer_group_offsets(f"{self._prefix}{service}", partitions=partitions)
         return sum(ends[p] - max(0, taken[p].offset if p in taken else 0) for p in partitions)
 
-    async def append(self, topic: str, records: list[tuple[bytes, bytes]]) -> None:
-        """Write keys and values to a topic, as somebody does who lets events be handled once more."""
+    async def replay(self, events: list[Event]) -> None:
+        """Let events be handled once more."""
         producer = AIOKafkaProducer(**self._access, acks="all", max_request_size=LARGEST)
         await producer.start()
         try:
-            for key, value in records:
-                await producer.send(f"{self._prefix}{topic}", key=key, value=value)
+            for event in events:
+                topic = f"{self._prefix}{event.noun}.replay"
+                await producer.send(topic, key=event.key.encode(), value=event.raw)
             await producer.flush()
         finally:
             await producer.stop()

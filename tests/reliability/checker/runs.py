@@ -32,7 +32,7 @@ def ended(facts: Facts, waiting: Set[str]) -> Iterator[Broken]:
     for run in facts.runs.values():
         by_event[run["event"]].append(run)
     reported: set[str] = set()
-    for event in facts.events:
+    for event in (event for event in facts.events if event.noun):
         name = str(event.value["id"])
         if name not in by_event and name not in reported:
             reported.add(name)

@@ -12,10 +12,11 @@ import pytest
 
 from tests.reliability.asking import asked_of
 from tests.reliability.crash.mutations import MUTATIONS
-from tests.reliability.crash.points import Point, one_of_each_kind
+from tests.reliability.crash.points import one_of_each_kind
 from tests.reliability.crash.scenarios import Scenario
 from tests.reliability.crash.sweep import Choice, Sweep, sweep
 from tests.reliability.crash.tandem import Bred, Tandem, open_sandbox
+from tests.stack.points import Point
 from tests.stack.processes import Stack
 
 Outcome = Sweep | BaseException

@@ -21,9 +21,10 @@ from sqlalchemy import text
 from sqlmodel import SQLModel
 
 from tests.integration.console import records
-from tests.reliability.crash.points import EXIT, Plan, Point, passings
+from tests.reliability.crash.points import EXIT, Plan, passings
 from tests.reliability.crash.tandem import LAST_BREATH, Bred
 from tests.stack.forked import Forked
+from tests.stack.points import Point
 from tests.stack.processes import Stack, until
 
 Written = tuple[str, str, bytes | None]

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from shared.kafka.log import client_options
 from shared.settings import Settings
 
-from tests.reliability.crash.points import record_label
+from tests.stack.points import record_label
 
 TERMINAL = frozenset({"succeeded", "in_sync", "skipped", "superseded", "missed", "dead", "discarded"})
 LOG_TOPICS = ("tandem.runs", "tandem.mappings", "tandem.dead-letters", "tandem.pair-states")

@@ -23,31 +23,10 @@ import httpx2
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sqlalchemy.engine.default import DefaultDialect
 
+from tests.stack.points import Point, record_label
+
 EXIT = 86
 """Exit status of a process that died at a crash point: nothing else ends with it."""
-NAMED_BY = ("event_type", "type", "origin", "kind", "side", "state")
-"""Fields of a record that tell the records of one topic apart."""
-
-
-@dataclass(frozen=True, order=True)
-class Point:
-    """The `number`-th operation of a label since the plan was made, before or after it."""
-
-    label: str
-    number: int
-    phase: str
-
-    def __str__(self) -> str:
-        return f"{self.phase} {self.label} #{self.number}"
-
-    @property
-    def kind(self) -> str:
-        """What is done to whom: method and vendor of a call, the topic of a record."""
-        operation, *named = self.label.split()
-        if operation == "call":
-            method, path = named
-            return f"{operation} {method} {path.split('/')[1]}"
-        return " ".join([operation, *named[:1]])
 
 
 def one_of_each_kind(points: Sequence[Point]) -> list[Point]:
@@ -161,16 +140,6 @@ def call_label(method: str, path: str) -> str:
     """A call's label: a part of the path that is no plain word is an id."""
     parts = [part if re.fullmatch(r"[a-z_]*|v1", part) else "{}" for part in path.split("/")]
     return f"call {method} {'/'.join(parts)}"
-
-
-def record_label(topic: str, value: bytes | None) -> str:
-    """A record's label: its topic and what kind of record it is."""
-    try:
-        found = json.loads(value or b"{}")
-    except ValueError:
-        found = {}
-    named = [str(found[name]) for name in NAMED_BY if isinstance(found, dict) and found.get(name)]
-    return " ".join([f"send {topic}", *named])
 
 
 def _round_http(points: Points) -> None:

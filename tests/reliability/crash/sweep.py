@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.reliability.crash.ledger import INPUTS
-from tests.reliability.crash.points import Passing, Point
+from tests.reliability.crash.points import Passing
 from tests.reliability.crash.scenarios import Scenario
 from tests.reliability.crash.tandem import PATIENCE, WORKER, Tandem
 from tests.reliability.crash.world import Pair
+from tests.stack.points import Point
 from tests.stack.processes import until
 
 TRIES = 3

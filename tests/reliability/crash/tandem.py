@@ -18,8 +18,9 @@ from shared.runtime.admin import ensure_topics
 
 from tests.reliability.crash import begin
 from tests.reliability.crash.ledger import Ledger
-from tests.reliability.crash.points import EXIT, Passing, Plan, Point, call_label, end_of, passings
+from tests.reliability.crash.points import EXIT, Passing, Plan, call_label, end_of, passings
 from tests.stack.forked import First, Forked
+from tests.stack.points import Point
 from tests.stack.processes import QUICK, UNLIMITED, Stack
 from tests.stack.tenants import Tenant
 

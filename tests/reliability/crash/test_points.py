@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.reliability.crash.points import Passing, Plan, Point, Points, end_of, one_of_each_kind, passings
+from tests.reliability.crash.points import Passing, Plan, Points, end_of, one_of_each_kind, passings
+from tests.stack.points import Point
 
 
 def test_a_line_that_is_just_being_written_is_none_yet(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.reliability.crash.points import Passing, Point
+from tests.reliability.crash.points import Passing
 from tests.reliability.crash.sweep import unexplained_calls
+from tests.stack.points import Point
 
 POLL = "call GET /togai/invoices"
 READ = "call GET /togai/accounts/{}"

@@ -8,6 +8,13 @@ from dataclasses import dataclass, field
 from tests.reliability.checker.facts import Facts
 from tests.reliability.customers.units import Unit, World, account_id
 
+BILLED = "@billed.test"
+"""The addresses of those whose invoices and plans are another part of the run."""
+
+
+def _is_billed(email: str | None) -> bool:
+    return (email or "").endswith(BILLED)
+
 
 @dataclass
 class CustomerFacts(Facts):
@@ -18,7 +25,15 @@ class CustomerFacts(Facts):
 
     @classmethod
     def of(cls, facts: Facts, world: World, customers: dict[str, str]) -> CustomerFacts:
-        return cls(**vars(facts), world=world, customers=customers)
+        """Of what others of the run made, whose addresses say so, these laws say nothing."""
+        own = vars(facts) | {
+            "stripe": {id_: row for id_, row in facts.stripe.items() if not _is_billed(row.get("email"))},
+            "accounts": {id_: row for id_, row in facts.accounts.items() if not _is_billed(row.get("primaryEmail"))},
+            "parents": {id_: row for id_, row in facts.parents.items() if not _is_billed(row.get("primaryEmail"))},
+        }
+        accounts = own["accounts"]
+        own["settings"] = {id_: value for id_, value in facts.settings.items() if id_ in accounts}
+        return cls(**own, world=world, customers=customers)
 
     @property
     def named(self) -> dict[str, list[str]]:

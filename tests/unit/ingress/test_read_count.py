@@ -22,6 +22,7 @@ from shared.runtime.registry import Registry
 from shared.settings import Settings
 
 from tests.stack.folding_log import FoldingLog
+from tests.stack.points import Points
 
 LIVE, TEST, TOGAI = "stripe:live:acct_1", "stripe:test:acct_1", "togai:live:org_1"
 
@@ -39,7 +40,7 @@ class Ingress:
     """What one ingress knows; another life of it reads the log again."""
 
     def __init__(self) -> None:
-        self.topics, self.log = Topics(Settings(_env_file=None)), FoldingLog()
+        self.topics, self.log = Topics(Settings(_env_file=None)), FoldingLog(Points(), "")
         self.live()
 
     def live(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from shared.apps.stripe.models import StripeAddress, StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiAddress, TogaiCustomer
@@ -62,6 +62,20 @@ def togai_changes(values: Mapping[str, Value], seen: PairSnapshot) -> tuple[dict
         merged = seen.account.metadata | keys
         account["metadata"] = {key: value for key, value in merged.items() if value}
     return _changed(account, seen.account), _changed(customer, seen.customer)
+
+
+def in_order(
+    account: dict[str, Any], customer: dict[str, Any]
+) -> list[tuple[Literal["account", "customer"], dict[str, Any]]]:
+    """The PATCHes as they are sent one after the other. Of each field the one by which sides are compared comes last,
+    that of the customer for a name, else the account's: whoever dies in between leaves a difference to the next.
+    """
+    name = {"name": account["name"]} if "name" in account and customer else {}
+    rest = {field: value for field, value in account.items() if field not in name}
+    calls: list[tuple[Literal["account", "customer"], dict[str, Any]]] = [
+        ("account", name), ("customer", customer), ("account", rest),
+    ]  # fmt: skip
+    return [(noun, changes) for noun, changes in calls if changes]
 
 
 def _plain(values: Mapping[str, Value]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from customer_sync.patches import (
     carried,
     former_fields,
     former_params,
+    in_order,
     stripe_params,
     togai_changes,
 )
@@ -148,19 +149,18 @@ class CustomerPair(PairFields):
         """Raises NotReady if the account was archived since it was read: Togai refuses, the next run sees why."""
         context, seen = self._context, self._seen
         client: TogaiApp = await context.client("togai")
-        account, customer = togai_changes(values, seen)
         made: list[FieldWrite] = []
         try:
-            if customer:
-                await client.update_customer(seen.customer.id, customer)
-                self._left = replace(self._left, customer=after_changes(seen.customer, customer))
-                ref = context.ref("togai", "customer", seen.customer.id)
-                made.append(FieldWrite(entity=ref, set=customer, former=former_fields(customer, seen.customer)))
-            if account:
-                await client.update_account(seen.account.id, account)
-                self._left = replace(self._left, account=after_changes(seen.account, account))
-                ref = context.ref("togai", "account", seen.account.id)
-                made.append(FieldWrite(entity=ref, set=account, former=former_fields(account, seen.account)))
+            for noun, changes in in_order(*togai_changes(values, seen)):
+                if noun == "customer":
+                    await client.update_customer(seen.customer.id, changes)
+                    entity, former = seen.customer.id, former_fields(changes, seen.customer)
+                    self._left = replace(self._left, customer=after_changes(self._left.customer, changes))
+                else:
+                    await client.update_account(seen.account.id, changes)
+                    entity, former = seen.account.id, former_fields(changes, seen.account)
+                    self._left = replace(self._left, account=after_changes(self._left.account, changes))
+                made.append(FieldWrite(entity=context.ref("togai", noun, entity), set=changes, former=former))
         except Rejected as error:
             now_account, now_customer = await togai_account(context, self._pair, seen.account.id)
             if not is_archived(replace(seen, account=now_account, customer=now_customer)):

@@ -94,7 +94,8 @@ async def write_stripe_id(context: Context, wanted: StripeIdsOf) -> Result:
     """The Stripe invoice and its page stand in the invoice's Settings, where people look."""
     client: TogaiApp = await context.client("togai")
     settings, invoice = context.settings, wanted.invoice_id
-    values = {settings.stripe_invoice_setting: wanted.stripe_invoice_id, settings.payment_link_setting: wanted.url}
+    # The id comes last: an open invoice whose Settings name it is done, and nobody would write the page after it.
+    values = {settings.payment_link_setting: wanted.url, settings.stripe_invoice_setting: wanted.stripe_invoice_id}
     notes: list[str] = []
     written = False
     for name, value in values.items():

@@ -77,14 +77,14 @@ async def pay(context: Context, paid: InvoicePaid) -> Result:
     Stripe holds for paid is closed too, under a number that says so. Raises Waiting for one that takes no payment.
     """
     client: TogaiApp = await context.client("togai")
-    uncounted = [one for one in paid.payments if not _counted(context, one)]
-    if not uncounted and (paid.status != "paid" or _counted(context, balance_of(paid.stripe_invoice_id, 0))):
+    left = uncounted(context, paid.payments)
+    if not left and (paid.status != "paid" or _counted(context, balance_of(paid.stripe_invoice_id, 0))):
         return Result(Counted(payments={}, amounts={}), False, ("counted already",), (_invoice(context, paid),))
     invoice = await client.invoice(paid.invoice_id)
     amounts, status, account = amounts_of(invoice), str(invoice["status"]), str(invoice["ownerId"])
-    _check_takes_payments(status, amounts.currency, paid, uncounted)
+    _check_takes_payments(status, amounts.currency, paid, left)
     counting = _Counting(context, client, paid, account, amounts.rest if status in OPEN else Decimal(0))
-    for payment in uncounted:
+    for payment in left:
         await counting.count(payment)
     rest = balance_of(paid.stripe_invoice_id, money.exact(counting.open, paid.currency))
     if paid.status == "paid" and (rest.amount > 0 or _is_open(context, rest)):
@@ -96,27 +96,32 @@ def _invoice(context: Context, paid: InvoicePaid) -> str:
     return context.ref("togai", "invoice", paid.invoice_id)
 
 
-def _source(context: Context, payment: InvoicePayment) -> str:
+def source_of(context: Context, payment: InvoicePayment) -> str:
     return context.ref("stripe", "payment", payment.transaction)
 
 
+def uncounted(context: Context, payments: list[InvoicePayment]) -> list[InvoicePayment]:
+    """Those that have no payment in Togai."""
+    return [one for one in payments if not _counted(context, one)]
+
+
 def _counted(context: Context, payment: InvoicePayment) -> bool:
-    return context.claims_of(INVOICE_PAYMENT.name).index.pair(_source(context, payment)) is not None
+    return context.claims_of(INVOICE_PAYMENT.name).index.pair(source_of(context, payment)) is not None
 
 
 def _is_open(context: Context, payment: InvoicePayment) -> bool:
     """Whether its claim was left behind: what was made under it is still to be linked."""
-    return context.claims_of(INVOICE_PAYMENT.name).index.open_claim(_source(context, payment)) is not None
+    return context.claims_of(INVOICE_PAYMENT.name).index.open_claim(source_of(context, payment)) is not None
 
 
-def _check_takes_payments(status: str, currency: str, paid: InvoicePaid, uncounted: list[InvoicePayment]) -> None:
+def _check_takes_payments(status: str, currency: str, paid: InvoicePaid, left: list[InvoicePayment]) -> None:
     if currency != paid.currency:
         raise Waiting(
             f"invoice {paid.invoice_id} is in {currency} and was paid in {paid.currency}: count it by hand",
             code="currency",
         )
-    if uncounted and status not in (*OPEN, *SETTLED):
-        numbers = ", ".join(one.transaction for one in uncounted)
+    if left and status not in (*OPEN, *SETTLED):
+        numbers = ", ".join(one.transaction for one in left)
         raise Waiting(
             f"invoice {paid.invoice_id} is {status} in Togai, and {numbers} paid it in Stripe: refund the payment, or "
             "bring the invoice back to DUE",
@@ -145,7 +150,7 @@ class _Counting:
         """Post a payment, as far as it is open. Raises the client's errors, NotReady."""
         context, whole = self._context, money.major(payment.amount, self._paid.currency)
         claims, account = context.claims_of(INVOICE_PAYMENT.name), context.account("togai")
-        source, resumed = _source(context, payment), _is_open(context, payment)
+        source, resumed = source_of(context, payment), _is_open(context, payment)
         amount = min(whole, self.open)
         if amount <= 0 and not resumed:
             self._notes.append(f"{payment.transaction}: nothing is open in Togai: {self._left_over(whole)}")

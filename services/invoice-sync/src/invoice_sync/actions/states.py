@@ -8,10 +8,10 @@ from typing import Any, cast
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.domains.invoices import INVOICE
+from shared.domains.invoices import INVOICE, INVOICE_PAYMENT
 from shared.domains.invoices.stripe import InvoiceSnapshot, StripeFact, StripeInvoiceNamed
 from shared.domains.invoices.togai import InvoiceToRecord, Recorded
-from shared.errors import NotFound, Waiting
+from shared.errors import NotFound, NotLinked, Waiting
 from shared.events.envelope import Origin
 from shared.flows.recheck import replayed
 from shared.identity import Ref
@@ -19,8 +19,8 @@ from shared.runtime.actions import Context, Ended, Result
 
 from invoice_sync.actions.closing import INTENTS
 from invoice_sync.actions.invoices import BY_HAND, OWNER
-from invoice_sync.actions.payments import OPEN, check_version, pair_of, with_payments
-from invoice_sync.decide import credit_left, moved_by_balance
+from invoice_sync.actions.payments import OPEN, check_version, pair_of, source_of, uncounted, with_payments
+from invoice_sync.decide import credit_left, moved_by_balance, payments_of
 from invoice_sync.states import Facts, becomes, gathered, outcome_of
 
 OF_PAYMENTS = "/v1/invoice_payments"
@@ -143,20 +143,24 @@ async def record(context: Context, news: InvoiceToRecord) -> Result:
             status = news.status
             notes.append(f"{now} -> {status}")
         else:
-            _check_is_no_matter(news, now)
+            await _check_is_no_matter(context, news, now)
             notes.append(f"it is {now} in Togai, and stays so")
     written = before is not None
     return Result(Recorded(written=written, status=status), written or bool(status), tuple(notes), refs)
 
 
-def _check_is_no_matter(news: InvoiceToRecord, now: str) -> None:
-    """Raises Waiting where Togai's status cannot stay as it is, and is not ours to move."""
+async def _check_is_no_matter(context: Context, news: InvoiceToRecord, now: str) -> None:
+    """Raises NotLinked for a payment that is to be counted first, Waiting where Togai's status cannot stay as it is,
+    and is not ours to move.
+    """
     if news.status == "REFUND_INITIATED" and now in OPEN:
-        raise Waiting(
-            f"{news.stripe_invoice_id} was refunded, and its payment is not counted in Togai yet: this goes on when it "
-            "is",
-            code="not_counted",
-        )
+        why = f"{news.stripe_invoice_id} was refunded, and its payment is not counted in Togai yet"
+        # Its run may wait, and goes on without an event that would wake this one.
+        invoice = await with_payments(await context.client("stripe"), news.stripe_invoice_id)
+        for payment in uncounted(context, payments_of(invoice)):
+            ref = source_of(context, payment)
+            raise NotLinked(f"{why}: this goes on when it is", INVOICE_PAYMENT.name, ref, code="not_counted")
+        raise Waiting(f"{why}: this goes on when it is", code="not_counted")
     if news.status == "VOID" and now == "PARTIALLY_PAID":
         raise Waiting(
             f"{news.stripe_invoice_id} was voided in Stripe, and a part of {news.invoice_id} is paid in Togai, which "

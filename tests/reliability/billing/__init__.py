@@ -1,0 +1,1 @@
+"""Plans and invoices in the fault run."""

@@ -1,0 +1,182 @@
+"""Invoices in the fault run: they fall due, are paid whole, in parts or given back, and are void, each to the cent."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from tests.reliability.action import Action
+from tests.reliability.billing.people import BillingPeople, good
+from tests.reliability.checker.broken import Broken
+from tests.reliability.checker.facts import Facts
+from tests.reliability.checker.laws import Laws
+from tests.reliability.cluster import Cluster
+
+Json = dict[str, Any]
+WAYS = {
+    "paid": ("pay",),
+    "in parts": ("pay_part", "pay"),
+    "given back": ("pay", "refund"),
+    "void": ("void",),
+    "void in Stripe": ("void_stripe",),
+    "due": (),
+}
+"""What people do with an invoice when it is sent."""
+ENDS = {
+    "paid": ("paid", "PAID"),
+    "in parts": ("paid", "PAID"),
+    "given back": ("paid", "REFUND_INITIATED"),
+    "void": ("void", "VOID"),
+    "void in Stripe": ("void", "VOID"),
+    "due": ("open", "DUE"),
+}
+"""The status at Stripe and in Togai that comes of each way."""
+
+
+@dataclass
+class Invoice:
+    """One of Togai, and what must come of it. `made` is its id there, empty until somebody made it."""
+
+    subject: str
+    way: str
+    cents: list[int]
+    made: str = ""
+
+    @property
+    def total(self) -> int:
+        return sum(self.cents)
+
+
+@dataclass
+class Story:
+    """From a seed, accounts with one invoice each. Pure."""
+
+    seed: int
+    events: int
+    actions: list[Action] = field(default_factory=list)
+    invoices: dict[str, Invoice] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rng, ways = random.Random(f"invoices {self.seed}"), list(WAYS)
+        while len(self.actions) < self.events:
+            subject = f"bill-i{len(self.invoices)}"
+            way = ways[len(self.invoices) % len(ways)]
+            cents = [rng.randint(101, 99_999) for _ in range(rng.randint(1, 3))]
+            self.invoices[subject] = Invoice(subject, way, cents)
+            for verb in ("account", "due", *WAYS[way]):
+                self.actions.append(Action(len(self.actions), subject, verb, unit=subject))
+
+
+class InvoicePeople(BillingPeople):
+    """Who makes invoices in Togai, and who pays them in Stripe."""
+
+    def __init__(self, cluster: Cluster, patience: float, invoices: dict[str, Invoice]) -> None:
+        super().__init__(cluster, patience)
+        self._invoices = invoices
+
+    async def _due(self, action: Action) -> None:
+        invoice = self._invoices[action.subject]
+        lines = [{"name": f"Part {n}", "amount": f"{Decimal(c).scaleb(-2)}"} for n, c in enumerate(invoice.cents)]
+        body = {"account": self.organization, "togai_account": action.subject, "status": "DUE", "lines": lines}
+        invoice.made = str((await self.control("POST", "/togai/invoices", **body))["id"])
+
+    async def _sent(self, action: Action) -> str:
+        """The Stripe invoice, once Togai's Settings name it."""
+        made = self._invoices[action.subject].made
+        return await self.found("the Stripe invoice", lambda: self.setting("StripeInvoiceId", "INVOICE", made))
+
+    async def _pay(self, action: Action, amount: int | None = None) -> None:
+        sent = await self._sent(action)
+        body = {"account": self.stripe_account, "outcome": "succeeded", "amount": amount}
+        await self.control("POST", f"/stripe/invoices/{sent}/pay", **body)
+
+    async def _pay_part(self, action: Action) -> None:
+        await self._pay(action, self._invoices[action.subject].total // 3)
+
+    async def _refund(self, action: Action) -> None:
+        sent = await self._sent(action)
+        rows = good(await self.stripe.get("/v1/invoice_payments", params={"invoice": sent}))["data"]
+        intent = str(rows[0]["payment"]["payment_intent"])
+        good(await self.stripe.post("/v1/refunds", data={"payment_intent": intent}))
+
+    async def _void(self, action: Action) -> None:
+        await self._sent(action)
+        made = self._invoices[action.subject].made
+        await self.control("PATCH", f"/togai/invoices/{made}", account=self.organization, status="VOID")
+
+    async def _void_stripe(self, action: Action) -> None:
+        good(await self.stripe.post(f"/v1/invoices/{await self._sent(action)}/void"))
+
+
+class Invoices:
+    """The invoices' part."""
+
+    def __init__(self, seed: int, events: int, cluster: Cluster, patience: float) -> None:
+        story = Story(seed, events)
+        self.actions, self._invoices = story.actions, story.invoices
+        self.people = InvoicePeople(cluster, patience, story.invoices)
+
+    def laws(self, facts: Facts) -> Laws:
+        """What must hold of what the people made."""
+        found = list(self._invoices.values())
+        broken = {"lost": lost(facts, found), "doubled": doubled(facts, found), "fields": cents(facts, found)}
+        return Laws(broken, frozenset(), lambda: {"invoices": len(found)})
+
+
+def at_stripe(facts: Facts) -> dict[str, list[Json]]:
+    """Stripe's invoices by the one of Togai that they collect."""
+    found: dict[str, list[Json]] = defaultdict(list)
+    for row in facts.stripe_state["invoices"]:
+        found[row["metadata"].get("togai_invoice_id", "")].append(row)
+    return found
+
+
+def counted(facts: Facts) -> dict[str, list[Json]]:
+    """Togai's payments by the invoice that they pay."""
+    found: dict[str, list[Json]] = defaultdict(list)
+    for row in facts.togai_state["payments"]:
+        for line in row["lineItemRecords"]:
+            found[str(line.get("togaiId"))].append(row)
+    return found
+
+
+def lost(facts: Facts, wanted: list[Invoice]) -> Iterator[Broken]:
+    """Each is at Stripe, was sent, and ended at both sides as people ended it."""
+    made, mails = at_stripe(facts), Counter(mail["invoice"] for mail in facts.stripe_state["mails"])
+    togai = {row["id"]: row for row in facts.togai_state["invoices"]}
+    for one in (one for one in wanted if one.made):
+        rows = made[one.made]
+        if not rows or not mails[rows[0]["id"]]:
+            yield Broken("lost", one.subject, f"{one.made}: {len(rows)} at Stripe, sent {bool(rows)} times")
+            continue
+        ends = rows[0]["status"], togai[one.made]["status"]
+        if ends != ENDS[one.way]:
+            yield Broken("lost", one.subject, f"{one.made} is {ends}, and {one.way} makes it {ENDS[one.way]}")
+
+
+def doubled(facts: Facts, wanted: list[Invoice]) -> Iterator[Broken]:
+    """One at Stripe, one mail, and each payment once."""
+    known, mails = {one.made: one for one in wanted}, Counter(m["invoice"] for m in facts.stripe_state["mails"])
+    for made, rows in at_stripe(facts).items():
+        if made not in known or len(rows) > 1:
+            yield Broken("doubled", made, f"{len(rows)} invoices at Stripe")
+        yield from (Broken("doubled", made, "it was sent twice") for row in rows if mails[row["id"]] > 1)
+    numbers = Counter(row["externalPaymentReferences"]["transactionNumber"] for row in facts.togai_state["payments"])
+    yield from (Broken("doubled", number, "it was counted twice") for number, times in numbers.items() if times > 1)
+
+
+def cents(facts: Facts, wanted: list[Invoice]) -> Iterator[Broken]:
+    """What Stripe asks for is what is due, and what Togai counts is what was paid."""
+    made, payments = at_stripe(facts), counted(facts)
+    for one in (one for one in wanted if one.made):
+        paid = sum(Decimal(str(row["totalAmount"])).scaleb(2) for row in payments[one.made])
+        right = one.total if ENDS[one.way][0] == "paid" else 0
+        if paid != right:
+            yield Broken("fields", one.subject, f"{paid} cents are counted in Togai, {right} were paid")
+        for row in made[one.made]:
+            if (row["total"], row["currency"]) != (one.total, "usd"):
+                yield Broken("fields", one.subject, f"{row['total']} {row['currency']} at Stripe, {one.total} is due")

@@ -1,0 +1,105 @@
+"""A scenario lived once as it should be, and again with deaths or faults at points that the first run passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any
+
+from tests.contract.sandbox.tools import Control
+from tests.reliability.sweep.ends import End, end_of
+from tests.reliability.sweep.scenarios import Scenario
+from tests.reliability.sweep.world import World, opened
+from tests.stack.points import Died, Point
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "429": {"kind": "rate_limited"},
+    "500 before": {"kind": "error_before", "stored": False},
+    "500 before, replayed": {"kind": "error_before"},
+    "500 after, replayed": {"kind": "error_after"},
+    "no answer, not done": {"kind": "cut_before"},
+    "no answer, done": {"kind": "cut_after"},
+    "no JSON": {"kind": "html"},
+}
+"""How a call fails. A replayed error is what Stripe stores under the idempotency key and gives again."""
+
+
+@dataclass
+class Life:
+    """What a scenario passed, and what stands at its end. `hit` are the points at which something broke."""
+
+    points: list[Point] = field(default_factory=list)
+    end: End = field(default_factory=dict)
+    hit: list[Point] = field(default_factory=list)
+
+
+Breaking = Callable[[World, Life], Callable[[Point], None]]
+"""What happens at each point of a life."""
+
+
+def deaths(points: Iterable[Point]) -> Breaking:
+    """The worker dies at each of these points, in whichever life."""
+    left = set(points)
+
+    def begin(world: World, life: Life) -> Callable[[Point], None]:
+        def at(point: Point) -> None:
+            if point in left:
+                left.discard(point)
+                life.hit.append(point)
+                raise Died
+
+        return at
+
+    return begin
+
+
+def faults(kinds: Sequence[str], points: Sequence[Point]) -> Breaking:
+    """The vendor fails the call that follows each of these points, by one kind after the other."""
+    left = dict(zip(points, cycle(kinds), strict=False))
+
+    def begin(world: World, life: Life) -> Callable[[Point], None]:
+        def at(point: Point) -> None:
+            if kind := left.pop(point, None):
+                life.hit.append(point)
+                app = point.label.split()[1]
+                rule = {"app": app, "match": {"account": world.tandem.accounts[app]["id"]}, "times": 1}
+                world.tandem.control.call("POST", "/faults", rule | FAULTS[kind])
+
+        return at
+
+    return begin
+
+
+@contextmanager
+def no_faults_left(control: Control) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        control.call("DELETE", "/faults")
+
+
+async def lived(
+    control: Control,
+    scenario: Scenario,
+    breaking: Breaking = lambda world, life: lambda point: None,
+) -> Life:
+    """Act a scenario to its end."""
+    life = Life()
+    with no_faults_left(control):
+        async with opened(control) as world:
+            world.tandem.points.at = breaking(world, life)
+            await scenario(world)
+            life.points, life.end = world.tandem.points.passed, end_of(world)
+    return life
+
+
+def first_of_each(points: Sequence[Point], phase: str) -> list[Point]:
+    """Of every kind of operation the first, before or after it."""
+    return [point for point in points if point.number == 1 and point.phase == phase]
+
+
+def calls(points: Sequence[Point]) -> list[Point]:
+    """Before each call to a vendor."""
+    return [point for point in points if point.phase == "before" and point.label.startswith("call ")]

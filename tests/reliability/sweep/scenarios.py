@@ -1,0 +1,125 @@
+"""What people do at the vendors, one scenario each; between two acts everything comes to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from tests.integration.plans.conftest import ACCOUNT
+from tests.reliability.sweep.world import World
+from tests.stack.imports import imported
+
+Scenario = Callable[[World], Awaitable[None]]
+
+
+async def customers(world: World) -> None:
+    """One is made at each side, and changed."""
+    account, customer = world.tandem.account(), world.tandem.customer(email="ada@globex.test")
+    await world.rest()
+    world.tandem.call("togai", "PATCH", f"/accounts/{account}", json={"name": "Acme Ltd"})
+    world.tandem.change(customer, name="Globex Ltd")
+    await world.rest()
+
+
+async def offer(world: World) -> None:
+    """A plan is offered, its link paid, the plan attached, the link closed; a session is asked for before."""
+    await with_account(world)
+    plan = world.plans.plan(rate="49.5")
+    world.plans.offer(plan)
+    await world.rest()
+    await world.plans.ask_session(plan)
+    await world.rest()
+    link = world.plans.links()[0]
+    world.plans.pay(str(link["id"]))
+    await world.rest()
+
+
+async def new_version(world: World) -> None:
+    """Prices of a plan, one of them its product's default, and those of its next version; the offer's link is replaced,
+    and the payment of the new one fails.
+    """
+    await with_account(world)
+    plan = world.plans.plan(rate="10")
+    await world.plans.tell(plan, "created")
+    await world.rest()
+    first = next(found["id"] for found in world.plans.prices() if found["recurring"])
+    world.tandem.call("stripe", "POST", f"/v1/products/{plan}", data={"default_price": first})
+    world.plans.offer(plan)
+    await world.rest()
+    world.plans.change(plan, rate="12")
+    await world.plans.tell(plan)
+    world.plans.offer(plan)
+    await world.rest()
+    link = next(found for found in world.plans.links() if found["active"])
+    session = world.plans.pay(str(link["id"]), "unpaid")
+    await world.rest()
+    world.plans.resolve(session, "async_failed")
+    await world.rest()
+
+
+async def subscription(world: World) -> None:
+    """One that was there is imported, and ends when its period does."""
+    await with_account(world)
+    await world.plans.tell(world.plans.plan(), "created")
+    await world.rest()
+    price = next(str(found["id"]) for found in world.plans.prices() if found["recurring"])
+    found = world.shop.started(price)
+    await imported(world.tandem, "subscriptions", found, billing="togai")
+    await world.rest()
+    await imported(world.tandem, "subscription-ends", found)
+    await world.rest()
+
+
+async def collected(world: World) -> None:
+    """An invoice is due, is sent, and is paid in two parts; a part is given back."""
+    await with_account(world)
+    invoice = world.invoices.generate("49.50", "0.01")
+    world.invoices.tell(invoice)
+    await world.rest()
+    made = world.invoices.stripe()[0]
+    for amount in (2000, None):
+        world.invoices.pay(made["id"], amount=amount)
+        await world.rest()
+    world.invoices.refund(made["id"], 500)
+    await world.rest()
+
+
+async def lowered(world: World) -> None:
+    """A part of an invoice is paid elsewhere, and the rest in Stripe."""
+    await with_account(world)
+    invoice = world.invoices.generate("50")
+    world.invoices.tell(invoice)
+    await world.rest()
+    made = world.invoices.stripe()[0]
+    world.invoices.change(invoice, status="PARTIALLY_PAID", paid="20.01")
+    world.invoices.tell(invoice, "invoice.updated")
+    await world.rest()
+    world.invoices.pay(made["id"])
+    await world.rest()
+
+
+async def closed(world: World) -> None:
+    """One invoice is void in Togai, another one in Stripe, and a third one is paid there out of band."""
+    await with_account(world)
+    in_togai = world.invoices.generate("10")
+    for invoice in (in_togai, world.invoices.generate("11"), world.invoices.generate("12")):
+        world.invoices.tell(invoice)
+        await world.rest()
+    made = {found["total"]: found["id"] for found in world.invoices.stripe()}
+    world.invoices.change(in_togai, status="VOID")
+    world.invoices.tell(in_togai, "invoice.updated")
+    await world.rest()
+    world.tandem.call("stripe", "POST", f"/v1/invoices/{made[1100]}/void")
+    world.tandem.call("stripe", "POST", f"/v1/invoices/{made[1200]}/pay", data={"paid_out_of_band": "true"})
+    await world.rest()
+
+
+async def with_account(world: World) -> None:
+    """An account of Togai and its customer: what happens to them on the way is the scenario of customers."""
+    with world.tandem.points.others():
+        world.tandem.account(ACCOUNT)
+        await world.rest()
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    each.__name__: each for each in (customers, offer, new_version, subscription, collected, lowered, closed)
+}
