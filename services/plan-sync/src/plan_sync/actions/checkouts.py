@@ -41,7 +41,9 @@ async def read_payment(context: Context, paid: Paid) -> Result:
 
 
 def _left(paid: Paid, refunded: int) -> PaymentLeft:
-    return PaymentLeft(amount=paid.amount - refunded, payment_status=paid.payment_status, currency=paid.currency)
+    return PaymentLeft(
+        amount=paid.amount - refunded, refunded=refunded, payment_status=paid.payment_status, currency=paid.currency
+    )
 
 
 def _refs_of(context: Context, paid: Paid) -> tuple[str, ...]:
@@ -104,7 +106,7 @@ async def attach(context: Context, wanted: Attach) -> Result:
     association = _Association(client, wanted, _today(context))
     subscription = (context.ref("stripe", "subscription", wanted.subscription),) if wanted.subscription else ()
     if not subscription and not claims.index.holders_of(session) and (known := await association.find(0)):
-        return _attached(known, False, ("the account has the plan already",), (session, account_ref))
+        return _attached(known, False, ("the account has the plan already",), (session, account_ref), again=True)
     await _check_free(client, wanted, _today(context))
     held = await claims.claim(
         session, action="togai.price_plan.attach", app_account=account, body={}, run=context.run.id
@@ -119,9 +121,11 @@ async def attach(context: Context, wanted: Attach) -> Result:
     return _attached(schedule, True, (how,), (*pair.refs, account_ref))
 
 
-def _attached(schedule: dict[str, Any], effect: bool, notes: tuple[str, ...], refs: tuple[str, ...]) -> Result:
+def _attached(
+    schedule: dict[str, Any], effect: bool, notes: tuple[str, ...], refs: tuple[str, ...], *, again: bool = False
+) -> Result:
     since = str(schedule.get("startDate") or "")[:10]
-    return Result(Attached(schedule_id=str(schedule["id"]), since=since), effect, notes, refs)
+    return Result(Attached(schedule_id=str(schedule["id"]), since=since, again=again), effect, notes, refs)
 
 
 def _today(context: Context) -> date:

@@ -30,6 +30,7 @@ READ, PRODUCT, PRICES, LINK = (
     "stripe.payment_link.create",
 )
 PAYMENT, ATTACH, POST = "stripe.payment_intent.read", "togai.price_plan.attach", "togai.payment.post"
+PAID_BY = "stripe.checkout_session.read"
 CLOSE = "stripe.payment_link.deactivate"
 FIRST_PAYMENT = "first_payment"
 """Kind of a price that asks once for the first amount of a fee."""
@@ -99,14 +100,28 @@ class KnownLink:
 
 
 @dataclass
+class KnownPayment:
+    """A checkout of an offer. Amounts are in minor units; `again`: the account had the plan before."""
+
+    session_id: str
+    payment_intent: str = ""
+    state: str = ""
+    currency: str = ""
+    amount: int = 0
+    refunded: int = 0
+    again: bool = False
+
+
+@dataclass
 class KnownOffer:
-    """A plan that was offered to an account, and every link of it, the newest last."""
+    """A plan that was offered to an account, every link of it and every payment, the newest last."""
 
     account: str
     state: str = ""
     reason: str = ""
     at: str = ""
     links: dict[str, KnownLink] = field(default_factory=dict)
+    payments: dict[str, KnownPayment] = field(default_factory=dict)
 
     def tell(self, state: str, progress: Progress, reason: str = "") -> None:
         """What became of it."""
@@ -153,6 +168,7 @@ class KnownPlan:
         self._add_catalog(done)
         self._add_offer(progress)
         self._add_checkout(progress)
+        self._add_payment(progress)
         if state := state_of(progress):
             self.state, self.at, self.reason = state, progress.at, progress.reason
         self._retire(done.get(RETIRE, {}).get("retired") or (), progress)
@@ -195,7 +211,7 @@ class KnownPlan:
         for other in offer.links.values():
             if other.id != link.id and other.state == "open":
                 other.state = "closed"
-        failed = offer.state == "confirming" and bool(_id(progress, "stripe", "checkout.session"))
+        failed = offer.state in ("confirming", "failed") and bool(_id(progress, "stripe", "checkout.session"))
         if link.id not in offer.links or failed:
             offer.links.setdefault(link.id, link)
             offer.tell("open", progress)
@@ -218,6 +234,27 @@ class KnownPlan:
             offer.tell("not attached", progress, progress.reason)
         elif ATTACH in progress.ran and done.get(PAYMENT, {}).get("payment_status") == "unpaid":
             offer.tell("confirming", progress, progress.reason)
+
+    def _add_payment(self, progress: Progress) -> None:
+        """What is known of the checkout that a run is about."""
+        ref, session = progress.of_kind("togai", "offer"), _id(progress, "stripe", "checkout.session")
+        paid, read = progress.done.get(PAYMENT), progress.done.get(PAID_BY)
+        if not ref or not session or not (paid or read):
+            return
+        offer = self.offers.setdefault(_sides(ref)[1], KnownOffer(_sides(ref)[1]))
+        payment = offer.payments.setdefault(session, KnownPayment(session))
+        payment.payment_intent = payment.payment_intent or _id(progress, "stripe", "payment_intent")
+        if read:
+            for name in ("state", "currency", "amount", "refunded"):
+                setattr(payment, name, read[name])
+            if payment.state == "failed" and offer.state == "confirming":
+                offer.tell("failed", progress, "its payment failed: offer the plan again, which makes a new link")
+        elif paid:
+            payment.refunded = int(paid.get("refunded") or 0)
+            payment.amount, payment.currency = paid["amount"] + payment.refunded, str(paid.get("currency") or "")
+            done = "partly refunded" if payment.refunded else "paid"
+            payment.state = "pending" if paid.get("payment_status") == "unpaid" else done
+            payment.again = bool(progress.done.get(ATTACH, {}).get("again"))
 
     def _associate(self, account: str, schedule: str, progress: Progress) -> None:
         known = self.associations.setdefault(schedule, KnownAssociation(schedule, account))

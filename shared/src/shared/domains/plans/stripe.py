@@ -58,11 +58,12 @@ class Paid(Model):
 
 
 class PaymentLeft(Model):
-    """What is left of a payment, in minor units: what was paid less what was given back. `payment_status` is the
-    checkout's: an unpaid one is on its way.
+    """What is left of a payment, in minor units: what was paid less what was given back (`refunded`). `payment_status`
+    is the checkout's: an unpaid one is on its way.
     """
 
     amount: int
+    refunded: int = 0
     payment_status: str = ""
     currency: str = ""
 
@@ -167,6 +168,7 @@ TRIGGERS = (
     _trigger("completed", "Checkout completed"),
     _trigger("async_payment_succeeded", "Checkout paid later"),
     _trigger("async_payment_failed", "Checkout whose payment failed later"),
+    _trigger("expired", "Checkout expired unpaid"),
 )
 
 ACTIONS = (
