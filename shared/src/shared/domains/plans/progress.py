@@ -5,7 +5,7 @@ Every run about a plan names it; the newest that has learnt what the plan is hol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,8 +158,12 @@ class KnownPlan:
     associations: dict[str, KnownAssociation] = field(default_factory=dict)
 
     def add(self, progress: Progress) -> None:
-        """Take in what a later run tells."""
+        """Take in what a later run tells, also one of another plan that closed offers of this one."""
         done = progress.done
+        if plan_of(progress) != self.ref:
+            other, account = _sides(progress.of_kind("togai", "offer"))
+            self._close(done.get(CLOSE, {}).get("closed") or (), progress, f"account {account} bought {other}")
+            return
         for read in filter(None, (done.get(TRANSLATE), done.get(READ))):
             self.name, self.description = str(read.get("name") or self.name), str(read.get("description") or "")
             self.version = int(read.get("version") or self.version)
@@ -266,12 +270,15 @@ class KnownPlan:
     def _retire(self, retired: Iterable[str], progress: Progress) -> None:
         """What sells no more: prices, links, the product."""
         self.retired |= set(retired)
+        self._close(self.retired, progress, "the plan was archived in Togai")
+
+    def _close(self, ids: Collection[str], progress: Progress, why: str) -> None:
         for offer in self.offers.values():
-            closed = [link for link in offer.links.values() if link.id in self.retired and link.state == "open"]
+            closed = [link for link in offer.links.values() if link.id in ids and link.state == "open"]
             for link in closed:
                 link.state = "closed"
             if closed and offer.state == "open":
-                offer.tell("closed", progress, "the plan was archived in Togai")
+                offer.tell("closed", progress, why)
 
 
 def _put(version: KnownVersion, prices: Iterable[Mapping[str, Any]], ids: Mapping[str, str]) -> None:

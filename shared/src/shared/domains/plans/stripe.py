@@ -20,6 +20,8 @@ PLAN, ACCOUNT, VERSION, ORGANIZATION = (
     "togai_app_account",
 )
 """Names in the metadata of a payment link, which Stripe copies to each of its sessions."""
+CLOSED_FOR = "togai_closed_for_price_plan"
+"""In the metadata of a payment link that was closed since its account bought another plan: it can be offered again."""
 CARD = "togai_rate_card"
 """In the metadata of a price that stands in the catalog: what it is the price of."""
 
@@ -124,6 +126,13 @@ class ClosedLink(Model):
     plan_id: str = ""
     account_id: str = ""
     organization: str = Field("", description="Togai's app account that the offer was of; empty: it is not known")
+    payment_status: str = Field("", description="the checkout's: one that is on its way closes its own offer alone")
+
+
+class WaysClosed(Done):
+    """The links and sessions that were closed."""
+
+    closed: list[str] = []
 
 
 def checkout(body: Any) -> Checkout:
@@ -226,7 +235,7 @@ ACTIONS = (
         app="stripe",
         title="Close every other way to pay what was paid",
         input=ClosedLink,
-        output=Done,
+        output=WaysClosed,
         rights=("Payment Links: write", "Checkout Sessions: write"),
     ),
 )
