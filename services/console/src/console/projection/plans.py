@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.domains.plans import PRODUCT
 from shared.domains.plans.flows import CHECKOUT_TO_PLAN
-from shared.domains.plans.progress import KnownPlan, known_of
+from shared.domains.plans.progress import KnownPlan, known_of, offer_of
 from shared.domains.plans.sessions import FLOW as SESSION_FLOW
 from shared.domains.progress import Progress
 from shared.flows import runs
@@ -52,7 +52,7 @@ def runs_of(session: Session, ref: str) -> list[Progress]:
         (and_(col(row.plan) == ref, col(row.aggregate) != ref), MOST_OFFER_RUNS),
     ):
         found += _decoded(session, and_(of_kind, col(row.flow) != SESSION_FLOW.id), most)
-    offers = {offer for one in found if (offer := one.of_kind("togai", "offer"))}
+    offers = {offer for one in found if (offer := offer_of(one))}
     return found + (_decoded(session, _of_other_plans(ref, offers), MOST_OFFER_RUNS) if offers else [])
 
 

@@ -53,6 +53,8 @@ def _refs_of(context: Context, paid: Paid) -> tuple[str, ...]:
         refs.append(context.ref("stripe", "payment_link", paid.payment_link))
     if paid.plan_id and paid.account_id and paid.organization in ("", context.account("togai")):
         refs.append(context.ref("togai", "offer", offer_id(paid.plan_id, paid.account_id)))
+    elif paid.plan_id and not paid.account_id:
+        refs.append(context.ref("togai", "price_plan", paid.plan_id))
     return tuple(refs)
 
 
@@ -119,7 +121,8 @@ async def attach(context: Context, wanted: Attach) -> Result:
     intent = (context.ref("stripe", "payment_intent", wanted.payment_intent),) if wanted.payment_intent else ()
     pair = await claims.link(held, target, "created", also=(account_ref, *subscription, *intent))
     notes = (how, f"it takes the place of {replaced}") if replaced else (how,)
-    return _attached(schedule, True, notes, (*pair.refs, account_ref))
+    offer = context.ref("togai", "offer", offer_id(wanted.plan_id, wanted.account_id))
+    return _attached(schedule, True, notes, (*pair.refs, account_ref, offer))
 
 
 def _attached(

@@ -137,7 +137,7 @@ FAILED_TO_LINK = Flow(
 
 CHECKOUT_TO_PLAN = Flow(
     id="stripe-checkout-to-togai-plan",
-    version=2,
+    version=3,
     title="Stripe checkout -> Togai plan",
     description="The link is closed, the plan that was paid for is attached to the account, what was paid is counted.",
     direction="inbound",
@@ -176,12 +176,20 @@ CHECKOUT_TO_PLAN = Flow(
             },
         ),
         FlowStep(
+            id="customer",
+            action="togai.account.add_customer",
+            input={
+                name: f"{{{{ trigger.{name} }}}}"
+                for name in ("session_id", "payment_status", "customer_id", "account_id", "plan_id", "organization")
+            },
+        ),
+        FlowStep(
             id="attach",
             action="togai.price_plan.attach",
             input={
                 "session_id": "{{ trigger.session_id }}",
                 "plan_id": "{{ trigger.plan_id }}",
-                "account_id": "{{ trigger.account_id }}",
+                "account_id": "{{ steps.customer.account_id }}",
                 "organization": "{{ trigger.organization }}",
                 "payment_status": "{{ trigger.payment_status }}",
                 "subscription": "{{ trigger.subscription }}",
@@ -192,7 +200,7 @@ CHECKOUT_TO_PLAN = Flow(
             id="payment",
             action="togai.payment.post",
             input={
-                "account_id": "{{ trigger.account_id }}",
+                "account_id": "{{ steps.customer.account_id }}",
                 "payment_intent": "{{ trigger.payment_intent }}",
                 "currency": "{{ trigger.currency }}",
                 "amount": "{{ steps.paid.amount }}",

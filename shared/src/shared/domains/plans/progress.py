@@ -31,7 +31,7 @@ READ, PRODUCT, PRICES, LINK = (
 )
 PAYMENT, ATTACH, POST = "stripe.payment_intent.read", "togai.price_plan.attach", "togai.payment.post"
 PAID_BY = "stripe.checkout_session.read"
-CLOSE = "stripe.payment_link.deactivate"
+CLOSE, CUSTOMER = "stripe.payment_link.deactivate", "togai.account.add_customer"
 FIRST_PAYMENT = "first_payment"
 """Kind of a price that asks once for the first amount of a fee."""
 
@@ -42,6 +42,11 @@ def plan_of(progress: Progress) -> str:
         return plan
     offer = progress.of_kind("togai", "offer")
     return str(Ref.parse(offer)._replace(noun="price_plan", id=_sides(offer)[0])) if offer else ""
+
+
+def offer_of(progress: Progress) -> str:
+    """The full ref of the offer that a run is about; empty if it is about none."""
+    return progress.of_kind("togai", "offer")
 
 
 def _sides(offer: str) -> tuple[str, str]:
@@ -161,7 +166,7 @@ class KnownPlan:
         """Take in what a later run tells, also one of another plan that closed offers of this one."""
         done = progress.done
         if plan_of(progress) != self.ref:
-            other, account = _sides(progress.of_kind("togai", "offer"))
+            other, account = _sides(offer_of(progress))
             self._close(done.get(CLOSE, {}).get("closed") or (), progress, f"account {account} bought {other}")
             return
         for read in filter(None, (done.get(TRANSLATE), done.get(READ))):
@@ -191,7 +196,7 @@ class KnownPlan:
 
     def _add_offer(self, progress: Progress) -> None:
         """An offer, and the prices that were made for it."""
-        done, ref = progress.done, progress.of_kind("togai", "offer")
+        done, ref = progress.done, offer_of(progress)
         if not ref or READ not in progress.ran:
             return
         offer = self.offers.setdefault(_sides(ref)[1], KnownOffer(_sides(ref)[1]))
@@ -222,7 +227,7 @@ class KnownPlan:
 
     def _add_checkout(self, progress: Progress) -> None:
         """A checkout of an offer: the association that it became, or why it has not."""
-        ref, done = progress.of_kind("togai", "offer"), progress.done
+        ref, done = offer_of(progress), progress.done
         if not ref or PAYMENT not in progress.ran:
             return
         offer = self.offers.setdefault(_sides(ref)[1], KnownOffer(_sides(ref)[1]))
@@ -241,7 +246,7 @@ class KnownPlan:
 
     def _add_payment(self, progress: Progress) -> None:
         """What is known of the checkout that a run is about."""
-        ref, session = progress.of_kind("togai", "offer"), _id(progress, "stripe", "checkout.session")
+        ref, session = offer_of(progress), _id(progress, "stripe", "checkout.session")
         paid, read = progress.done.get(PAYMENT), progress.done.get(PAID_BY)
         if not ref or not session or not (paid or read):
             return
@@ -296,14 +301,16 @@ def _id(progress: Progress, app: str, noun: str) -> str:
 
 def not_attached(progress: Progress) -> str:
     """What was paid by a checkout whose plan is not attached, and why; empty for any other run."""
-    paid, offer = progress.done.get(PAYMENT), progress.of_kind("togai", "offer")
-    if not paid or not offer or ATTACH in progress.done or ATTACH not in progress.ran:
+    paid, plan_ref = progress.done.get(PAYMENT), plan_of(progress)
+    began = ATTACH in progress.ran or CUSTOMER in progress.ran
+    if not paid or not plan_ref or ATTACH in progress.done or not began:
         return ""
-    plan, account = _sides(offer)
+    plan, offer = Ref.parse(plan_ref).id, offer_of(progress)
+    who = f"account {_sides(offer)[1]}" if offer else "a customer whose checkout names no account"
     currency = str(paid.get("currency") or "")
     amount = f"{money.major(paid['amount'], currency):f} {currency.upper()}" if currency else "an amount"
     reason = progress.reason.rstrip(".")
-    what = f"account {account} paid {amount} for price plan {plan} and does not have it"
+    what = f"{who} paid {amount} for price plan {plan} and does not have it"
     return f"{what}: {reason} (`tandem plans show {plan}`)"
 
 

@@ -42,6 +42,7 @@ class Checkout(Model):
     amount_total: int = 0
     mode: str = FIRST_PAYMENT
     subscription: str = ""
+    customer_id: str = Field("", description="who paid; empty for a guest")
 
 
 class Paid(Model):
@@ -155,6 +156,7 @@ def checkout(body: Any) -> Checkout:
             amount_total=session.get("amount_total") or 0,
             mode=SUBSCRIPTION if session.get("mode") == "subscription" else FIRST_PAYMENT,
             subscription=session.get("subscription") or "",
+            customer_id=session.get("customer") or "",
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Malformed(f"the event's checkout session cannot be read: {error}") from error
