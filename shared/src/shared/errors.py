@@ -13,6 +13,7 @@
     │   │   ├── Paused                the import or replay that it is of is paused
     │   │   ├── OverwritesHeld        first contacts would replace values of many pairs
     │   │   └── NotLinked             another entity has no other side yet
+    │   ├── Later                     parked at once, and looked at again after a minute
     │   ├── Unsettled                 the pair was written too often: it looks again when that is past
     │   └── Waiting                   only a change at the other side helps: parked at once, not retried in place
     │       └── Conflict(candidates)  several things could be one; a person decides, then the run goes on by itself
@@ -216,6 +217,12 @@ class Conflict(Waiting):
         super().__init__(message, code=code)
         self.candidates = candidates
         self.separable = separable
+
+
+class Later(Retryable):
+    """News of another entity may be on its way: parked at once, and looked at again after a minute."""
+
+    policy = LATER
 
 
 class Unsettled(Retryable):

@@ -102,7 +102,7 @@ async def test_paid_and_not_attached(plans: Plans, tandem: InProcess, console: C
     links = [await offered(plans, first), await offered(plans, second)]
     for link in links:
         plans.pay(link)
-        await tandem.drain()
+    await tandem.drain()
     [offer] = (await ask(console, f"/api/plans/{second}"))["offered"]
     status = await ask(console, "/api/status")
     [problem] = status["not_attached"]
@@ -117,7 +117,7 @@ async def test_paid_and_attached_after_all(plans: Plans, tandem: InProcess, cons
     first, second = plans.plan("First"), plans.plan("Second")
     for link in [await offered(plans, first), await offered(plans, second)]:
         plans.pay(link)
-        await tandem.drain()
+    await tandem.drain()
     before = await ask(console, "/api/status")
     since = plans.schedules()[0]["startDate"][:10]
     edit = {"mode": "DISASSOCIATE", "effectiveFrom": since, "effectiveUntil": "9999-01-01"}

@@ -106,12 +106,9 @@ async def test_another_plan_of_the_account_is_a_conflict(plans: Plans, tandem: I
     """Both are named; nothing is replaced by itself."""
     first, second = plans.plan("First"), plans.plan("Second")
     link_of_first = await offered(plans, first)
-    plans.offer(second)
-    await tandem.drain()
+    link_of_second = await offered(plans, second)
     plans.pay(link_of_first)
-    await tandem.drain()
-    [link] = [found for found in plans.links() if found["active"]]
-    session = plans.pay(str(link["id"]))
+    session = plans.pay(link_of_second)
     await tandem.drain()
     [run] = tandem.runs(f"stripe:test:{tandem.accounts['stripe']['id']}/checkout.session/{session}")
 
@@ -262,12 +259,9 @@ async def test_what_was_given_back_meanwhile_is_not_counted(
     """A person follows the conflict's words: refunds the payment, or a part of it and ends the other plan."""
     first, second = plans.plan("First"), plans.plan("Second")
     link_of_first = await offered(plans, first)
-    plans.offer(second)
-    await tandem.drain()
+    link_of_second = await offered(plans, second)
     plans.pay(link_of_first)
-    await tandem.drain()
-    [link] = [found for found in plans.links() if found["active"]]
-    session = plans.pay(str(link["id"]))
+    session = plans.pay(link_of_second)
     await tandem.drain()
     intent = completed(tandem, session)["data"]["object"]["payment_intent"]
     tandem.call("stripe", "POST", "/v1/refunds", data={"payment_intent": intent, "amount": str(given_back)})

@@ -167,7 +167,7 @@ def _faults_of_input(step: FlowStep, earlier: set[str]) -> Iterator[str]:
             yield f"{{{{ {path} }}}} must begin with trigger. or steps."
 
 
-for _domain in (customers.DOMAIN, plans.DOMAIN, invoices.DOMAIN):
+for _domain in (customers.DOMAIN, invoices.DOMAIN, plans.DOMAIN):
     register(_domain)
 
 __all__ = [

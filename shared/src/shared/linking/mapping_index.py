@@ -33,6 +33,7 @@ class LinkIndex:
         self._places = Places()
         self._by_match: dict[str, tuple[int, ...]] = {}
         self._newest_matches, self._older_matches = PreshMap(), PreshMap()
+        self._linked_at: set[tuple[str, str]] = set()
         self._refused: deque[int] = deque(maxlen=REFUSED)
 
     def __len__(self) -> int:
@@ -55,6 +56,8 @@ class LinkIndex:
         for name in _names(mapping):
             self._places.add(key_of(name), row)
         self._remember(row, mapping)
+        if mapping.state == "linked":
+            self._linked_at.add((mapping.relation, mapping.target.partition("/")[0]))
 
     def _put(self, row: int | None, known: Mapping | None, offset: int, packed: bytes) -> int:
         if row is None or known is None:
@@ -106,6 +109,10 @@ class LinkIndex:
             raise KeyError(mapping.id)
         return self._order[row]
 
+    def has_links_at(self, relation: str, account: str) -> bool:
+        """Whether a target at an app account was ever linked in a relation."""
+        return (relation, account) in self._linked_at
+
     def open_claims(self, source: str) -> list[Mapping]:
         """The open claims, in whatever relation, that the entity's own events began."""
         found = (mapping for _, mapping in self.found(source))
@@ -142,6 +149,10 @@ class RelationIndex:
 
     def _found(self, name: str) -> list[tuple[int, Mapping]]:
         return [found for found in self.links.found(name) if found[1].relation == self.relation]
+
+    def has_links_at(self, account: str) -> bool:
+        """Whether a target at an app account was ever linked."""
+        return self.links.has_links_at(self.relation, account)
 
     def claim_of(self, source: str, account: str) -> Mapping | None:
         """The record of an entity's own link to an app account, in whatever state."""

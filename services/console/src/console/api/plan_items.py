@@ -10,6 +10,7 @@ from shared.domains.plans.progress import (
     OFFER_STATES,
     STATES,
     KnownOffer,
+    KnownPayment,
     KnownPlan,
     KnownPrice,
     KnownVersion,
@@ -79,6 +80,18 @@ class PlanLink(Model):
     version: int
 
 
+class PlanPayment(Model):
+    """A checkout of an offer."""
+
+    session_id: str
+    payment_intent: str = Field(description="empty: a subscription bills it, or there was nothing to pay")
+    state: str = Field(description="pending, paid, partly refunded, refunded, failed, expired", examples=["paid"])
+    currency: str = Field(examples=["USD"])
+    amount: str = Field(description="in whole units", examples=["49.00"])
+    refunded: str = Field(description="of it, in whole units", examples=["0.00"])
+    again: bool = Field(description="the account had the plan before: it was paid twice, or a person had attached it")
+
+
 class PlanOffer(Model):
     """A plan that was offered to an account."""
 
@@ -87,6 +100,7 @@ class PlanOffer(Model):
     reason: str
     updated_at: str
     links: list[PlanLink] = Field(description="the newest last")
+    payments: list[PlanPayment] = Field(description="every checkout of it, the newest last")
     portal: str = Field(description="the page where its customer pays an open one, for 7 days; for nobody else's eyes")
 
 
@@ -194,7 +208,21 @@ def offers(known: KnownPlan, pages: dict[str, str]) -> list[PlanOffer]:
 def _offer(offer: KnownOffer, page: str) -> PlanOffer:
     links = [PlanLink(id=one.id, url=one.url, state=one.state, version=one.version) for one in offer.links.values()]
     found = {"account": offer.account, "state": offer.state, "reason": offer.reason, "updated_at": offer.at}
-    return PlanOffer.model_validate(found | {"links": links, "portal": page})
+    payments = [_payment(one) for one in offer.payments.values()]
+    return PlanOffer.model_validate(found | {"links": links, "payments": payments, "portal": page})
+
+
+def _payment(payment: KnownPayment) -> PlanPayment:
+    code = payment.currency.upper()
+    return PlanPayment(
+        session_id=payment.session_id,
+        payment_intent=payment.payment_intent,
+        state=payment.state,
+        currency=code,
+        amount=f"{money.major(payment.amount, code):f}" if code else "",
+        refunded=f"{money.major(payment.refunded, code):f}" if code else "",
+        again=payment.again,
+    )
 
 
 def associations(known: KnownPlan) -> list[PlanAssociation]:

@@ -19,6 +19,9 @@ COLUMNS = (
 )
 
 
+OFFER_COLUMNS = ("Offered to", "State", "Links", "Payments", "Why", "Changed")
+
+
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
     counts = (found["version"] or "", found["prices"], found["not_expressed"])
     offers = f"{found['offers']}, {found['open_offers']} open" if found["open_offers"] else str(found["offers"])
@@ -76,7 +79,7 @@ def show(
     for version in found["versions"]:
         _show_version(version)
     if found["offered"]:
-        out.print(tables.table(("Offered to", "State", "Links", "Why", "Changed"), map(_offer, found["offered"])))
+        out.print(tables.table(OFFER_COLUMNS, map(_offer, found["offered"])))
     if found["associations"]:
         names = ("account", "since", "schedule_id", "session_id", "payment_id")
         rows = ([one[name] for name in names] for one in found["associations"])
@@ -105,7 +108,14 @@ def _offer(found: dict[str, Any]) -> tuple[object, ...]:
     links = "\n".join(f"{one['id']} {one['state']}{': ' + one['url'] if one['state'] == 'open' else ''}"
                       for one in found["links"])  # fmt: skip
     state = tables.state(of_plan(found["state"]), found["state"])
-    return (found["account"], state, links, found["reason"], tables.since(found["updated_at"]))
+    payments = "\n".join(map(_payment, found["payments"]))
+    return (found["account"], state, links, payments, found["reason"], tables.since(found["updated_at"]))
+
+
+def _payment(found: dict[str, Any]) -> str:
+    of = f" ({found['refunded']} given back)" if found["state"] == "partly refunded" else ""
+    again = ": the account had the plan already" if found["again"] else ""
+    return f"{found['amount']} {found['currency']} {found['state']}{of}{again} {found['session_id']}"
 
 
 @app.command()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from shared.domains.plans import PRODUCT
-from shared.domains.plans.progress import KnownPlan, known_of
+from shared.domains.plans.flows import CHECKOUT_TO_PLAN
+from shared.domains.plans.progress import KnownPlan, known_of, offer_of
 from shared.domains.plans.sessions import FLOW as SESSION_FLOW
 from shared.domains.progress import Progress
 from shared.flows import runs
 from shared.flows.runs import Run
-from sqlalchemy import select, tuple_
+from shared.identity import Ref
+from sqlalchemy import ColumnElement, and_, select, tuple_
 from sqlmodel import Session, col
 
 from console.projection.of_noun import is_newest, refs_of
 from console.projection.queries import Search
 from console.projection.run_progress import progress_of
-from console.projection.tables import RunRow
+from console.projection.tables import NameRow, RunRow
 
 MOST_CATALOG_RUNS, MOST_OFFER_RUNS = 100, 500
 """Runs of one plan that are read for what is known of it: about the plan itself, and about its offers."""
@@ -46,17 +48,24 @@ def runs_of(session: Session, ref: str) -> list[Progress]:
     """
     row, found = RunRow, []
     for of_kind, most in (
-        (col(row.aggregate) == ref, MOST_CATALOG_RUNS),
-        (col(row.aggregate) != ref, MOST_OFFER_RUNS),
+        (and_(col(row.plan) == ref, col(row.aggregate) == ref), MOST_CATALOG_RUNS),
+        (and_(col(row.plan) == ref, col(row.aggregate) != ref), MOST_OFFER_RUNS),
     ):
-        query = (
-            select(row)
-            .where(col(row.plan) == ref, of_kind, col(row.flow) != SESSION_FLOW.id)
-            .order_by(col(row.plan_at).desc())
-            .limit(most)
-        )
-        found += [progress_of(runs.decode_run(one.record)) for one in session.scalars(query)]
-    return found
+        found += _decoded(session, and_(of_kind, col(row.flow) != SESSION_FLOW.id), most)
+    offers = {offer for one in found if (offer := offer_of(one))}
+    return found + (_decoded(session, _of_other_plans(ref, offers), MOST_OFFER_RUNS) if offers else [])
+
+
+def _decoded(session: Session, wanted: ColumnElement[bool], most: int) -> list[Progress]:
+    query = select(RunRow).where(wanted).order_by(col(RunRow.plan_at).desc()).limit(most)
+    return [progress_of(runs.decode_run(one.record)) for one in session.scalars(query)]
+
+
+def _of_other_plans(ref: str, offers: set[str]) -> ColumnElement[bool]:
+    """Checkouts of other plans that name an offer of this one: they closed it."""
+    scope, names = f"{Ref.parse(ref).account}/offer", {Ref.parse(offer).id for offer in offers}
+    named = select(col(NameRow.owner)).where(col(NameRow.name).in_(names), col(NameRow.scope) == scope)
+    return and_(col(RunRow.id).in_(named), col(RunRow.plan) != ref, col(RunRow.flow) == CHECKOUT_TO_PLAN.id)
 
 
 def ran(session: Session, ref: str) -> list[Run]:

@@ -30,6 +30,7 @@ from customer_sync.actions.pairs import (
     leave_if_nothing_was_made,
     refused,
 )
+from customer_sync.actions.payers import end_if_further, named_by_checkout
 from customer_sync.actions.togai_settings import ACCOUNT, names_customer, put_setting
 from customer_sync.content import created_content, togai_content
 from customer_sync.decide import (
@@ -49,7 +50,7 @@ ALREADY_THERE = (400, 409)
 """What Togai answers for a taken id is not documented: these may say so, and a read tells."""
 MADE = "made"
 WHY: dict[Rule, str] = {
-    "metadata": "the customer's metadata name it",
+    "metadata": "the metadata of the customer, or of its checkout, name it",
     "setting": "its Settings name the customer",
     "email": "nobody else has this address",
 }
@@ -95,6 +96,11 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     if named and not await _another_was_made(context, customer):
         _check_free(context, new, stripe_ref, context.ref("togai", "account", named))
         return await _link(context, customer, named, "metadata", match)
+    if not named and not context.claims.index.open_claim(stripe_ref):
+        await end_if_further(context, stripe_ref, "")
+        if paid_for := await named_by_checkout(context, customer.id):
+            await end_if_further(context, stripe_ref, paid_for)
+            return await _link(context, customer, paid_for, "metadata", match)
     body, notes = _body(context, customer)
     _check_padding(context, customer, body)
     if account := await _named_by(context, stripe_ref):
@@ -309,6 +315,12 @@ def _known(context: Context, pair: Mapping, stripe_ref: str) -> Result:
 def _made(customer: str, account: str, created: bool, notes: tuple[str, ...], *refs: str) -> Result:
     output = CustomerAndAccount(togai_customer_id=customer, togai_account_id=account, created=created)
     return Result(output, True, notes, refs)
+
+
+async def link_named(context: Context, customer: StripeCustomer, account_id: str, match: Match) -> Result:
+    """Link a customer to the account that its checkout names. Raises Conflict where that cannot be."""
+    async with free_for_a_person(context, context.ref("stripe", "customer", customer.id)):
+        return await _link(context, customer, account_id, "metadata", match)
 
 
 async def _link(context: Context, customer: StripeCustomer, account_id: str, rule: Rule, match: Match) -> Result:

@@ -15,11 +15,11 @@ from shared.errors import Conflict, Rejected, Unavailable
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, UnkeyedCreation, create
 
-from plan_sync.decide import covers, other_plan
+from plan_sync.actions.schedules import replaces
+from plan_sync.decide import PAID, covers, other_plan
 from shared import money
 
 PAYMENT_INTENTS, CHARGES = "/v1/payment_intents", "/v1/charges"
-PAID = ("paid", "no_payment_required")
 
 
 async def read_payment(context: Context, paid: Paid) -> Result:
@@ -41,7 +41,9 @@ async def read_payment(context: Context, paid: Paid) -> Result:
 
 
 def _left(paid: Paid, refunded: int) -> PaymentLeft:
-    return PaymentLeft(amount=paid.amount - refunded, payment_status=paid.payment_status, currency=paid.currency)
+    return PaymentLeft(
+        amount=paid.amount - refunded, refunded=refunded, payment_status=paid.payment_status, currency=paid.currency
+    )
 
 
 def _refs_of(context: Context, paid: Paid) -> tuple[str, ...]:
@@ -51,6 +53,8 @@ def _refs_of(context: Context, paid: Paid) -> tuple[str, ...]:
         refs.append(context.ref("stripe", "payment_link", paid.payment_link))
     if paid.plan_id and paid.account_id and paid.organization in ("", context.account("togai")):
         refs.append(context.ref("togai", "offer", offer_id(paid.plan_id, paid.account_id)))
+    elif paid.plan_id and not paid.account_id:
+        refs.append(context.ref("togai", "price_plan", paid.plan_id))
     return tuple(refs)
 
 
@@ -104,8 +108,8 @@ async def attach(context: Context, wanted: Attach) -> Result:
     association = _Association(client, wanted, _today(context))
     subscription = (context.ref("stripe", "subscription", wanted.subscription),) if wanted.subscription else ()
     if not subscription and not claims.index.holders_of(session) and (known := await association.find(0)):
-        return _attached(known, False, ("the account has the plan already",), (session, account_ref))
-    await _check_free(client, wanted, _today(context))
+        return _attached(known, False, ("the account has the plan already",), (session, account_ref), again=True)
+    replaced = await _other_plan(context, client, wanted)
     held = await claims.claim(
         session, action="togai.price_plan.attach", app_account=account, body={}, run=context.run.id
     )
@@ -116,12 +120,16 @@ async def attach(context: Context, wanted: Attach) -> Result:
     target = context.ref("togai", "schedule", str(schedule["id"]))
     intent = (context.ref("stripe", "payment_intent", wanted.payment_intent),) if wanted.payment_intent else ()
     pair = await claims.link(held, target, "created", also=(account_ref, *subscription, *intent))
-    return _attached(schedule, True, (how,), (*pair.refs, account_ref))
+    notes = (how, f"it takes the place of {replaced}") if replaced else (how,)
+    offer = context.ref("togai", "offer", offer_id(wanted.plan_id, wanted.account_id))
+    return _attached(schedule, True, notes, (*pair.refs, account_ref, offer))
 
 
-def _attached(schedule: dict[str, Any], effect: bool, notes: tuple[str, ...], refs: tuple[str, ...]) -> Result:
+def _attached(
+    schedule: dict[str, Any], effect: bool, notes: tuple[str, ...], refs: tuple[str, ...], *, again: bool = False
+) -> Result:
     since = str(schedule.get("startDate") or "")[:10]
-    return Result(Attached(schedule_id=str(schedule["id"]), since=since), effect, notes, refs)
+    return Result(Attached(schedule_id=str(schedule["id"]), since=since, again=again), effect, notes, refs)
 
 
 def _today(context: Context) -> date:
@@ -129,16 +137,18 @@ def _today(context: Context) -> date:
     return datetime.now(ZoneInfo(context.settings.togai_time_zone)).date()
 
 
-async def _check_free(client: TogaiApp, wanted: Attach, today: date) -> None:
-    """Raises Conflict for an account that has another plan today or later, which would give way: replacing it is a
-    person's decision.
+async def _other_plan(context: Context, client: TogaiApp, wanted: Attach) -> str:
+    """Another plan that the account has today or later, in words, which gives way; empty for none. Raises Conflict
+    unless the flow link replaces: to take a plan from an account is a person's decision.
     """
     schedules = await client.pricing_schedules(wanted.account_id)
-    if other := other_plan(schedules, wanted.plan_id, today.isoformat()):
+    other = other_plan(schedules, wanted.plan_id, _today(context).isoformat())
+    if other and not replaces(context):
         raise Conflict(
             f"account {wanted.account_id} has {other}, and {wanted.plan_id} was paid for: take one of them off in "
             "Togai, or refund the payment in Stripe"
         )
+    return other or ""
 
 
 async def post_payment(context: Context, paid: CheckoutPayment) -> Result:

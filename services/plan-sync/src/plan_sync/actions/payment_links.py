@@ -10,6 +10,7 @@ from shared.apps.togai.client import TogaiApp
 from shared.domains.plans import CHECKOUT, OFFER
 from shared.domains.plans.stripe import (
     ACCOUNT,
+    CLOSED_FOR,
     ORGANIZATION,
     PLAN,
     VERSION,
@@ -117,15 +118,17 @@ async def former_links(context: Context, client: StripeApp, base: str) -> list[d
 
 
 async def failed_checkout(context: Context, client: StripeApp, link: dict[str, Any], base: str, wanted: int) -> str:
-    """The checkout of a closed link whose payment failed, by the link or by a session of the same, empty for none.
-    Raises Ended where it was paid, where its payment may still come, and where a person closed the link of this
-    version.
+    """The checkout of a closed link whose payment failed, by the link or by a session of the same; the link itself
+    where it closed since the account bought another plan; empty for neither. Raises Ended where it was paid, where its
+    payment may still come, and where a person closed the link of this version.
     """
     ref = (context.ref("stripe", "payment_link", str(link["id"])),)
     failed, version = "", int((link.get("metadata") or {}).get(VERSION) or 0)
     async for session in _completed(context, client, str(link["id"]), base):
         await check_failed(client, session, f"its link {link['id']}", ref)
         failed = failed or str(session["id"])
+    if not failed and (link.get("metadata") or {}).get(CLOSED_FOR):
+        return str(link["id"])
     if not failed and version >= wanted:
         raise Ended("skipped", f"its link {link['id']} was closed by a person: it is not made again", ref)
     return failed

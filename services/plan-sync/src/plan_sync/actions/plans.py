@@ -14,6 +14,7 @@ from shared.errors import NotFound, NotReady, Waiting
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 
+from plan_sync.actions.schedules import replaces
 from plan_sync.decide import (
     ends_after,
     fees_of,
@@ -46,7 +47,7 @@ async def read(context: Context, offer: OfferRead) -> Result:
     if offer.schedule_id:
         await _check_attached(context, client, offer, ref)
     else:
-        await _check_free(client, offer, today, ref)
+        await _check_free(context, client, offer, today, ref)
     version = present_version(plan, today)
     details = version.get("pricePlanDetails") or {}
     fees = fees_of(details)
@@ -120,12 +121,15 @@ async def _check_attached(context: Context, client: TogaiApp, offer: OfferRead, 
         raise Ended("skipped", why, (ref, schedule))
 
 
-async def _check_free(client: TogaiApp, offer: Offer, today: date, ref: str) -> None:
-    """Raises Ended for an account that has the plan, or another one: what nobody could attach must not be paid for."""
+async def _check_free(context: Context, client: TogaiApp, offer: Offer, today: date, ref: str) -> None:
+    """Raises Ended for an account that has the plan, or another one that does not give way: what nobody could attach
+    must not be paid for.
+    """
     schedules = await client.pricing_schedules(offer.account_id)
     if any(one.get("pricePlanId") == offer.plan_id and ends_after(one, today.isoformat()) for one in schedules):
         why = f"account {offer.account_id} has price plan {offer.plan_id} already: it was paid, or attached in Togai"
         raise Ended("skipped", why, (ref,))
     other = other_plan(schedules, offer.plan_id, today.isoformat())
-    if other is not None:
-        raise Ended("skipped", f"account {offer.account_id} has {other}: end it in Togai, then offer again", (ref,))
+    if other is not None and not replaces(context):
+        why = f"account {offer.account_id} has {other}: end it in Togai, then offer again, or set replace=on"
+        raise Ended("skipped", why, (ref,))

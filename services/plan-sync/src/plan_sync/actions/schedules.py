@@ -7,11 +7,18 @@ from datetime import date, timedelta
 from typing import Any
 
 from shared.apps.togai.client import TogaiApp
+from shared.domains.plans.flows import REPLACE
 from shared.errors import Rejected, Unavailable
+from shared.runtime.actions import Context
 
 from plan_sync.decide import covers
 
 Json = dict[str, Any]
+
+
+def replaces(context: Context) -> bool:
+    """Whether a plan that is paid takes the place of another one of its account, as the flow link has chosen."""
+    return context.option(REPLACE.name) == "on"
 
 
 def days_of(first: date) -> tuple[date, date]:

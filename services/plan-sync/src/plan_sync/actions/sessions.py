@@ -10,8 +10,8 @@ from shared.connections import portal_keys
 from shared.domains.customers import CUSTOMER
 from shared.domains.plans import CHECKOUT, OFFER
 from shared.domains.plans.sessions import SessionMade, SessionRequest
-from shared.domains.plans.stripe import ORGANIZATION, PLAN, ClosedLink
-from shared.domains.plans.togai import Done, offer_id
+from shared.domains.plans.stripe import CLOSED_FOR, ORGANIZATION, PLAN, ClosedLink, WaysClosed
+from shared.domains.plans.togai import offer_id
 from shared.errors import NotFound, NotReady, Rejected
 from shared.identity import Ref
 from shared.linking.mappings import Mapping
@@ -21,7 +21,8 @@ from shared.runtime.creating import create as made_under
 from shared.sealed_texts import CHECKOUT_SECRETS, TextSeal
 
 from plan_sync.actions.payment_links import LINKS, SESSIONS, check_failed, sold_by
-from plan_sync.decide import session_body
+from plan_sync.actions.schedules import replaces
+from plan_sync.decide import PAID, session_body
 
 
 class _Session(Creation[dict[str, Any]]):
@@ -139,56 +140,69 @@ async def _expire(client: StripeApp, session: str) -> bool:
 
 async def close_others(context: Context, closed: ClosedLink) -> Result:
     """What was paid, or whose payment is on its way, is paid by nothing else: every link of ours for the same offer
-    closes, and every open session. A link that a person made is theirs.
+    closes, and every open session. Once it is paid, so do those of the account's other offers, unless the flow link
+    replaces: nobody could attach their plans. A link that a person made is theirs.
     """
     if closed.organization not in ("", context.account("togai")):
-        return Result(Done(written=False), False, (f"it is an offer of {closed.organization}",))
+        return Result(WaysClosed(written=False), False, (f"it is an offer of {closed.organization}",))
     refs = (context.ref("stripe", "payment_link", closed.payment_link),) if closed.payment_link else ()
     index = context.claims_of(OFFER.name).index
     held = index.holders_of(refs[0]) if refs else []
-    if refs and not held:
-        return Result(Done(written=False), False, ("the link is none of Tandem's: it stays open",), refs)
-    offers = {ref for pair in held for ref in pair.also if Ref.parse(ref).noun == "offer"}
+    own = {ref for pair in held for ref in pair.also if Ref.parse(ref).noun == "offer"}
+    of_account: set[str] = set()
     if closed.plan_id and closed.account_id:
-        offers.add(context.ref("togai", "offer", offer_id(closed.plan_id, closed.account_id)))
-    links = {closed.payment_link} if refs else set()
-    links |= {context.id_of(pair.target) for offer in offers for pair in index.under(offer)}
-    if not links:
-        return Result(Done(written=False), False, ("the checkout came by no payment link",))
+        own.add(context.ref("togai", "offer", offer_id(closed.plan_id, closed.account_id)))
+        if closed.payment_status in PAID and not replaces(context):
+            of_account.add(context.ref("togai", "account", closed.account_id))
+    notes = [] if held or not refs else ["the link is none of Tandem's: it stays open"]
+    same = {closed.payment_link} if held else set()
+    same |= {Ref.parse(pair.target).id for pair in _made_under(context, OFFER.name, own)}
+    pairs = {Ref.parse(pair.target).id: pair for pair in _made_under(context, OFFER.name, own | of_account)}
+    if not same | pairs.keys():
+        return Result(WaysClosed(written=False), False, (*notes, "no link of Tandem's sells the same"), refs)
     client: StripeApp = await context.client("stripe")
-    done, notes = False, []
-    for link in sorted(links):
-        changed, said = await _close_link(client, link, closed.session_id)
-        done |= changed
+    done: list[str] = []
+    for link in sorted(same | pairs.keys()):
+        changed, said = await _close_link(client, link, closed.session_id, "" if link in same else closed.plan_id)
+        done += [link] if changed else []
         notes += said
-    async for session in _open_sessions(context, client, offers, closed.session_id):
+    async for session in _open_sessions(context, client, own | of_account, closed.session_id):
         if await _expire(client, session):
-            done = True
-            notes.append(f"{session} has expired: the same was paid")
-    return Result(Done(written=done), done, tuple(notes), refs)
+            done.append(session)
+            notes.append(f"{session} has expired: the same was paid, or another plan of the account")
+    changed_pairs = [pair for link, pair in pairs.items() if link in done]
+    others = tuple(ref for pair in changed_pairs for ref in pair.also if Ref.parse(ref).noun == "offer")
+    return Result(WaysClosed(written=bool(done), closed=done), bool(done), tuple(notes), (*refs, *sorted(own), *others))
 
 
-async def _close_link(client: StripeApp, link: str, paid: str) -> tuple[bool, list[str]]:
-    """Whether it was open, and what to say. A visit of it that was begun could still be paid: it expires."""
+def _made_under(context: Context, relation: str, parents: set[str]) -> list[Mapping]:
+    """What was made at the flow link's Stripe account for offers, or for all offers of an account; the newest last."""
+    here = context.account("stripe")
+    pairs = [pair for parent in sorted(parents) for pair in _pairs(context, relation, parent)]
+    return [pair for pair in pairs if str(Ref.parse(pair.target).account) == here]
+
+
+async def _close_link(client: StripeApp, link: str, paid: str, bought: str) -> tuple[bool, list[str]]:
+    """Whether it was open, and what to say. A visit of it that was begun could still be paid: it expires. `bought` is
+    another plan for which it closes; empty for its own.
+    """
     try:
         if not (await client.retrieve(LINKS, link)).get("active"):
             return False, [f"{link} is closed already"]
     except NotFound:
         return False, [f"Stripe does not know the link {link}"]
-    await client.update(LINKS, link, {"active": "false"})
-    notes = []
+    await client.update(LINKS, link, {"active": "false"} | ({f"metadata[{CLOSED_FOR}]": bought} if bought else {}))
+    notes = [f"{link} is closed: the account bought {bought}"] if bought else []
     async for session in client.listed(SESSIONS, {"payment_link": link, "status": "open"}):
         if session["id"] != paid and await _expire(client, str(session["id"])):
             notes.append(f"{session['id']} has expired: the same was paid")
     return True, notes
 
 
-async def _open_sessions(context: Context, client: StripeApp, offers: set[str], paid: str) -> AsyncIterator[str]:
-    for offer in sorted(offers):
-        for pair in _pairs(context, CHECKOUT.name, offer):
-            session = context.id_of(pair.target)
-            if session != paid and (await client.retrieve(SESSIONS, session)).get("status") == "open":
-                yield session
+async def _open_sessions(context: Context, client: StripeApp, parents: set[str], paid: str) -> AsyncIterator[str]:
+    for session in {Ref.parse(pair.target).id: None for pair in _made_under(context, CHECKOUT.name, parents)}:
+        if session != paid and (await client.retrieve(SESSIONS, session)).get("status") == "open":
+            yield session
 
 
 async def expire_of_plan(context: Context, client: StripeApp, plan: str) -> list[str]:

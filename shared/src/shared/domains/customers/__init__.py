@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.choices import ConflictKind
-from shared.domains.customers import stripe, togai, writes
+from shared.domains.customers import checkouts, stripe, togai, writes
 from shared.domains.customers.flows import FLOWS, LINKS_BY_HAND
 from shared.domains.model import ByHand, Domain, ImportKind, Kind, Relation, View
 
@@ -106,9 +106,9 @@ DOMAIN = Domain(
     noun="customer",
     service="customer-sync",
     triggers=(*stripe.TRIGGERS, *togai.TRIGGERS),
-    actions=(*stripe.ACTIONS, *togai.ACTIONS),
+    actions=(*stripe.ACTIONS, *togai.ACTIONS, checkouts.ACTION),
     flows=FLOWS,
-    relations=(CUSTOMER,),
+    relations=(CUSTOMER, checkouts.FURTHER),
     views=(CUSTOMERS,),
     imports=(IMPORT, IMPORT_ACCOUNTS),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.model import ByHand, Domain, Kind, Relation, View
-from shared.domains.plans import by_hand, plain, sessions, stripe, subscriptions, togai
+from shared.domains.plans import by_hand, payments, plain, sessions, stripe, subscriptions, togai
 from shared.domains.plans.flows import FLOWS
 from shared.domains.plans.subscriptions import SUBSCRIBED
 
@@ -55,11 +55,20 @@ DOMAIN = Domain(
         *togai.ACTIONS,
         *stripe.ACTIONS,
         sessions.ACTION,
+        payments.ACTION,
         *subscriptions.ACTIONS,
         by_hand.CHANGE_LINK,
         *plain.ACTIONS,
     ),
-    flows=(*FLOWS, sessions.FLOW, subscriptions.IMPORT_FLOW, subscriptions.END_FLOW, by_hand.PRICES_BY_HAND),
+    flows=(
+        *FLOWS,
+        sessions.FLOW,
+        payments.CHECKOUT_ENDED,
+        payments.REFUND_SHOWN,
+        subscriptions.IMPORT_FLOW,
+        subscriptions.END_FLOW,
+        by_hand.PRICES_BY_HAND,
+    ),
     relations=(PRODUCT, PRICE, METER, OFFER, CHECKOUT, ATTACHED, CHECKOUT_PAYMENT, SUBSCRIBED),
     views=(OFFERS, PRICES),
     imports=(subscriptions.IMPORT, subscriptions.IMPORT_ENDS),

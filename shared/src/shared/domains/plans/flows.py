@@ -5,6 +5,13 @@ from __future__ import annotations
 from shared.domains.flow import Condition, Flow, FlowOption, FlowStep
 from shared.domains.plans.togai import FIRST_PAYMENT, SUBSCRIPTION
 
+REPLACE = FlowOption(
+    name="replace",
+    title="Whether a plan that is paid takes the place of another one of the account",
+    values=("off", "on"),
+)
+_MODE = FlowOption(name="mode", title="What a payment link asks for", values=(FIRST_PAYMENT, SUBSCRIPTION))
+
 _MAKE_LINK = (
     FlowStep(
         id="product",
@@ -67,7 +74,7 @@ PLAN_TO_LINK = Flow(
     visibility="built-in",
     trigger="togai.price_plan.offered",
     moves_money=True,
-    options=(FlowOption(name="mode", title="What a payment link asks for", values=(FIRST_PAYMENT, SUBSCRIPTION)),),
+    options=(_MODE, REPLACE),
     steps=(
         FlowStep(
             id="plan",
@@ -90,7 +97,7 @@ ATTACHED_TO_LINK = Flow(
     visibility="built-in",
     trigger="togai.price_plan.attached",
     moves_money=True,
-    options=PLAN_TO_LINK.options,
+    options=(_MODE,),
     steps=(
         FlowStep(
             id="plan",
@@ -109,6 +116,7 @@ FAILED_TO_LINK = Flow(
     visibility="built-in",
     trigger="stripe.checkout.session.async_payment_failed",
     moves_money=True,
+    options=(REPLACE,),
     conditions=(Condition(path="plan_id", operator="not_equals", value=""),),
     steps=(
         FlowStep(
@@ -129,7 +137,7 @@ FAILED_TO_LINK = Flow(
 
 CHECKOUT_TO_PLAN = Flow(
     id="stripe-checkout-to-togai-plan",
-    version=2,
+    version=3,
     title="Stripe checkout -> Togai plan",
     description="The link is closed, the plan that was paid for is attached to the account, what was paid is counted.",
     direction="inbound",
@@ -137,6 +145,7 @@ CHECKOUT_TO_PLAN = Flow(
     trigger="stripe.checkout.session.completed",
     more_triggers=("stripe.checkout.session.async_payment_succeeded",),
     moves_money=True,
+    options=(REPLACE,),
     conditions=(Condition(path="plan_id", operator="not_equals", value=""),),
     steps=(
         FlowStep(
@@ -163,6 +172,15 @@ CHECKOUT_TO_PLAN = Flow(
                 "plan_id": "{{ trigger.plan_id }}",
                 "account_id": "{{ trigger.account_id }}",
                 "organization": "{{ trigger.organization }}",
+                "payment_status": "{{ trigger.payment_status }}",
+            },
+        ),
+        FlowStep(
+            id="customer",
+            action="togai.account.add_customer",
+            input={
+                name: f"{{{{ trigger.{name} }}}}"
+                for name in ("session_id", "payment_status", "customer_id", "account_id", "plan_id", "organization")
             },
         ),
         FlowStep(
@@ -171,7 +189,7 @@ CHECKOUT_TO_PLAN = Flow(
             input={
                 "session_id": "{{ trigger.session_id }}",
                 "plan_id": "{{ trigger.plan_id }}",
-                "account_id": "{{ trigger.account_id }}",
+                "account_id": "{{ steps.customer.account_id }}",
                 "organization": "{{ trigger.organization }}",
                 "payment_status": "{{ trigger.payment_status }}",
                 "subscription": "{{ trigger.subscription }}",
@@ -182,7 +200,7 @@ CHECKOUT_TO_PLAN = Flow(
             id="payment",
             action="togai.payment.post",
             input={
-                "account_id": "{{ trigger.account_id }}",
+                "account_id": "{{ steps.customer.account_id }}",
                 "payment_intent": "{{ trigger.payment_intent }}",
                 "currency": "{{ trigger.currency }}",
                 "amount": "{{ steps.paid.amount }}",

@@ -5,7 +5,7 @@ Every run about a plan names it; the newest that has learnt what the plan is hol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,8 @@ READ, PRODUCT, PRICES, LINK = (
     "stripe.payment_link.create",
 )
 PAYMENT, ATTACH, POST = "stripe.payment_intent.read", "togai.price_plan.attach", "togai.payment.post"
-CLOSE = "stripe.payment_link.deactivate"
+PAID_BY = "stripe.checkout_session.read"
+CLOSE, CUSTOMER = "stripe.payment_link.deactivate", "togai.account.add_customer"
 FIRST_PAYMENT = "first_payment"
 """Kind of a price that asks once for the first amount of a fee."""
 
@@ -41,6 +42,11 @@ def plan_of(progress: Progress) -> str:
         return plan
     offer = progress.of_kind("togai", "offer")
     return str(Ref.parse(offer)._replace(noun="price_plan", id=_sides(offer)[0])) if offer else ""
+
+
+def offer_of(progress: Progress) -> str:
+    """The full ref of the offer that a run is about; empty if it is about none."""
+    return progress.of_kind("togai", "offer")
 
 
 def _sides(offer: str) -> tuple[str, str]:
@@ -99,14 +105,28 @@ class KnownLink:
 
 
 @dataclass
+class KnownPayment:
+    """A checkout of an offer. Amounts are in minor units; `again`: the account had the plan before."""
+
+    session_id: str
+    payment_intent: str = ""
+    state: str = ""
+    currency: str = ""
+    amount: int = 0
+    refunded: int = 0
+    again: bool = False
+
+
+@dataclass
 class KnownOffer:
-    """A plan that was offered to an account, and every link of it, the newest last."""
+    """A plan that was offered to an account, every link of it and every payment, the newest last."""
 
     account: str
     state: str = ""
     reason: str = ""
     at: str = ""
     links: dict[str, KnownLink] = field(default_factory=dict)
+    payments: dict[str, KnownPayment] = field(default_factory=dict)
 
     def tell(self, state: str, progress: Progress, reason: str = "") -> None:
         """What became of it."""
@@ -143,8 +163,12 @@ class KnownPlan:
     associations: dict[str, KnownAssociation] = field(default_factory=dict)
 
     def add(self, progress: Progress) -> None:
-        """Take in what a later run tells."""
+        """Take in what a later run tells, also one of another plan that closed offers of this one."""
         done = progress.done
+        if plan_of(progress) != self.ref:
+            other, account = _sides(offer_of(progress))
+            self._close(done.get(CLOSE, {}).get("closed") or (), progress, f"account {account} bought {other}")
+            return
         for read in filter(None, (done.get(TRANSLATE), done.get(READ))):
             self.name, self.description = str(read.get("name") or self.name), str(read.get("description") or "")
             self.version = int(read.get("version") or self.version)
@@ -153,6 +177,7 @@ class KnownPlan:
         self._add_catalog(done)
         self._add_offer(progress)
         self._add_checkout(progress)
+        self._add_payment(progress)
         if state := state_of(progress):
             self.state, self.at, self.reason = state, progress.at, progress.reason
         self._retire(done.get(RETIRE, {}).get("retired") or (), progress)
@@ -171,7 +196,7 @@ class KnownPlan:
 
     def _add_offer(self, progress: Progress) -> None:
         """An offer, and the prices that were made for it."""
-        done, ref = progress.done, progress.of_kind("togai", "offer")
+        done, ref = progress.done, offer_of(progress)
         if not ref or READ not in progress.ran:
             return
         offer = self.offers.setdefault(_sides(ref)[1], KnownOffer(_sides(ref)[1]))
@@ -195,14 +220,14 @@ class KnownPlan:
         for other in offer.links.values():
             if other.id != link.id and other.state == "open":
                 other.state = "closed"
-        failed = offer.state == "confirming" and bool(_id(progress, "stripe", "checkout.session"))
+        failed = offer.state in ("confirming", "failed") and bool(_id(progress, "stripe", "checkout.session"))
         if link.id not in offer.links or failed:
             offer.links.setdefault(link.id, link)
             offer.tell("open", progress)
 
     def _add_checkout(self, progress: Progress) -> None:
         """A checkout of an offer: the association that it became, or why it has not."""
-        ref, done = progress.of_kind("togai", "offer"), progress.done
+        ref, done = offer_of(progress), progress.done
         if not ref or PAYMENT not in progress.ran:
             return
         offer = self.offers.setdefault(_sides(ref)[1], KnownOffer(_sides(ref)[1]))
@@ -219,6 +244,27 @@ class KnownPlan:
         elif ATTACH in progress.ran and done.get(PAYMENT, {}).get("payment_status") == "unpaid":
             offer.tell("confirming", progress, progress.reason)
 
+    def _add_payment(self, progress: Progress) -> None:
+        """What is known of the checkout that a run is about."""
+        ref, session = offer_of(progress), _id(progress, "stripe", "checkout.session")
+        paid, read = progress.done.get(PAYMENT), progress.done.get(PAID_BY)
+        if not ref or not session or not (paid or read):
+            return
+        offer = self.offers.setdefault(_sides(ref)[1], KnownOffer(_sides(ref)[1]))
+        payment = offer.payments.setdefault(session, KnownPayment(session))
+        payment.payment_intent = payment.payment_intent or _id(progress, "stripe", "payment_intent")
+        if read:
+            for name in ("state", "currency", "amount", "refunded"):
+                setattr(payment, name, read[name])
+            if payment.state == "failed" and offer.state == "confirming":
+                offer.tell("failed", progress, "its payment failed: offer the plan again, which makes a new link")
+        elif paid:
+            payment.refunded = int(paid.get("refunded") or 0)
+            payment.amount, payment.currency = paid["amount"] + payment.refunded, str(paid.get("currency") or "")
+            done = "partly refunded" if payment.refunded else "paid"
+            payment.state = "pending" if paid.get("payment_status") == "unpaid" else done
+            payment.again = bool(progress.done.get(ATTACH, {}).get("again"))
+
     def _associate(self, account: str, schedule: str, progress: Progress) -> None:
         known = self.associations.setdefault(schedule, KnownAssociation(schedule, account))
         known.since = str(progress.done[ATTACH].get("since") or known.since)
@@ -229,12 +275,15 @@ class KnownPlan:
     def _retire(self, retired: Iterable[str], progress: Progress) -> None:
         """What sells no more: prices, links, the product."""
         self.retired |= set(retired)
+        self._close(self.retired, progress, "the plan was archived in Togai")
+
+    def _close(self, ids: Collection[str], progress: Progress, why: str) -> None:
         for offer in self.offers.values():
-            closed = [link for link in offer.links.values() if link.id in self.retired and link.state == "open"]
+            closed = [link for link in offer.links.values() if link.id in ids and link.state == "open"]
             for link in closed:
                 link.state = "closed"
             if closed and offer.state == "open":
-                offer.tell("closed", progress, "the plan was archived in Togai")
+                offer.tell("closed", progress, why)
 
 
 def _put(version: KnownVersion, prices: Iterable[Mapping[str, Any]], ids: Mapping[str, str]) -> None:
@@ -252,14 +301,16 @@ def _id(progress: Progress, app: str, noun: str) -> str:
 
 def not_attached(progress: Progress) -> str:
     """What was paid by a checkout whose plan is not attached, and why; empty for any other run."""
-    paid, offer = progress.done.get(PAYMENT), progress.of_kind("togai", "offer")
-    if not paid or not offer or ATTACH in progress.done or ATTACH not in progress.ran:
+    paid, plan_ref = progress.done.get(PAYMENT), plan_of(progress)
+    began = ATTACH in progress.ran or CUSTOMER in progress.ran
+    if not paid or not plan_ref or ATTACH in progress.done or not began:
         return ""
-    plan, account = _sides(offer)
+    plan, offer = Ref.parse(plan_ref).id, offer_of(progress)
+    who = f"account {_sides(offer)[1]}" if offer else "a customer whose checkout names no account"
     currency = str(paid.get("currency") or "")
     amount = f"{money.major(paid['amount'], currency):f} {currency.upper()}" if currency else "an amount"
     reason = progress.reason.rstrip(".")
-    what = f"account {account} paid {amount} for price plan {plan} and does not have it"
+    what = f"{who} paid {amount} for price plan {plan} and does not have it"
     return f"{what}: {reason} (`tandem plans show {plan}`)"
 
 

@@ -20,6 +20,8 @@ PLAN, ACCOUNT, VERSION, ORGANIZATION = (
     "togai_app_account",
 )
 """Names in the metadata of a payment link, which Stripe copies to each of its sessions."""
+CLOSED_FOR = "togai_closed_for_price_plan"
+"""In the metadata of a payment link that was closed since its account bought another plan: it can be offered again."""
 CARD = "togai_rate_card"
 """In the metadata of a price that stands in the catalog: what it is the price of."""
 
@@ -40,6 +42,7 @@ class Checkout(Model):
     amount_total: int = 0
     mode: str = FIRST_PAYMENT
     subscription: str = ""
+    customer_id: str = Field("", description="who paid; empty for a guest")
 
 
 class Paid(Model):
@@ -58,11 +61,12 @@ class Paid(Model):
 
 
 class PaymentLeft(Model):
-    """What is left of a payment, in minor units: what was paid less what was given back. `payment_status` is the
-    checkout's: an unpaid one is on its way.
+    """What is left of a payment, in minor units: what was paid less what was given back (`refunded`). `payment_status`
+    is the checkout's: an unpaid one is on its way.
     """
 
     amount: int
+    refunded: int = 0
     payment_status: str = ""
     currency: str = ""
 
@@ -123,6 +127,13 @@ class ClosedLink(Model):
     plan_id: str = ""
     account_id: str = ""
     organization: str = Field("", description="Togai's app account that the offer was of; empty: it is not known")
+    payment_status: str = Field("", description="the checkout's: one that is on its way closes its own offer alone")
+
+
+class WaysClosed(Done):
+    """The links and sessions that were closed."""
+
+    closed: list[str] = []
 
 
 def checkout(body: Any) -> Checkout:
@@ -145,6 +156,7 @@ def checkout(body: Any) -> Checkout:
             amount_total=session.get("amount_total") or 0,
             mode=SUBSCRIPTION if session.get("mode") == "subscription" else FIRST_PAYMENT,
             subscription=session.get("subscription") or "",
+            customer_id=session.get("customer") or "",
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Malformed(f"the event's checkout session cannot be read: {error}") from error
@@ -167,6 +179,7 @@ TRIGGERS = (
     _trigger("completed", "Checkout completed"),
     _trigger("async_payment_succeeded", "Checkout paid later"),
     _trigger("async_payment_failed", "Checkout whose payment failed later"),
+    _trigger("expired", "Checkout expired unpaid"),
 )
 
 ACTIONS = (
@@ -224,7 +237,7 @@ ACTIONS = (
         app="stripe",
         title="Close every other way to pay what was paid",
         input=ClosedLink,
-        output=Done,
+        output=WaysClosed,
         rights=("Payment Links: write", "Checkout Sessions: write"),
     ),
 )

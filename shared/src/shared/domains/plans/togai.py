@@ -119,10 +119,11 @@ class Attach(Model):
 
 
 class Attached(Model):
-    """The schedule by which the account has the plan, and its first day."""
+    """The schedule by which the account has the plan, and its first day; `again`: it had it before this checkout."""
 
     schedule_id: str
     since: str
+    again: bool = False
 
 
 class CheckoutPayment(Model):
