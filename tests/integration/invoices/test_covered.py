@@ -164,6 +164,33 @@ async def test_parts_that_are_covered_while_the_draft_waits_are_left_out(
     assert (made["status"], made["total"], invoices.lines(made["id"])) == ("open", 321, [("Calls", 321)])
 
 
+@pytest.mark.parametrize("covered", ["hold", "exclude"])
+async def test_one_that_began_while_the_draft_was_filled_stops_it(
+    invoices: Invoices, tandem: InProcess, plans: Plans, covered: str
+) -> None:
+    """Stripe is asked right before the first finalizing too; what it bills is left out if the link says so."""
+    plan, price = await catalogued(plans)
+    await tandem.link(OUT, covered=covered)
+    started: list[str] = []
+
+    async def begin() -> None:
+        if not started:
+            started.append(subscribe(tandem, price["id"]))
+
+    tandem.before_write("invoices.add_lines", begin)
+    lines = [{"name": price["nickname"], "amount": "49"}, {"name": "Calls", "amount": "3.21"}]
+    invoice = await invoices.generated(lines=lines, price_plan=plan)
+    run = invoices.last_run(invoice)
+    await tandem.recheck()
+    [then] = invoices.stripe()
+
+    assert len(started) == 1
+    if covered == "hold":
+        assert (then["status"], run.problem and run.problem.code) == ("draft", "subscribed")
+    else:
+        assert (then["status"], then["total"], invoices.lines(then["id"])) == ("open", 321, [("Calls", 321)])
+
+
 async def test_covered_parts_are_left_out_if_the_link_says_so(
     invoices: Invoices, tandem: InProcess, plans: Plans
 ) -> None:

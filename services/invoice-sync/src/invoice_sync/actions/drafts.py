@@ -35,7 +35,8 @@ from invoice_sync.actions.holding import check_not_held
 from invoice_sync.actions.invoices import OWNER
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.lowering import lower
-from invoice_sync.decide import by_balance_of, differences
+from invoice_sync.decide import amounts_of, by_balance_of, differences
+from invoice_sync.lines import covered_paths
 from invoice_sync.terms import SEND
 from shared import money
 
@@ -211,9 +212,7 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
         raise Waiting(why, code="closed_in_stripe") from error
     status, notes = invoice.get("status"), list[str]()
     if status == "draft":
-        if context.run.attempts > 1:  # what was read for this run may be old: a subscription may bill it since
-            togai: TogaiApp = await context.client("togai")
-            await covered_names(context, await togai.invoice(wanted.invoice_id))
+        await _check_not_billed(context, wanted)
         if context.run.attempts > 1 and not _is_right(invoice, wanted):
             # What was corrected in Togai since the draft was filled comes into it.
             notes = await fill(context, client, wanted.stripe_invoice_id, wanted.lines, is_new=False)
@@ -240,6 +239,20 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
     notes += [f"{invoice.get('number')} is paid at {page}"] if page else []
     notes += by_balance_of(invoice, wanted.currency)
     return Result(done, status == "draft", tuple(notes), refs)
+
+
+async def _check_not_billed(context: Context, wanted: InvoiceToFinalize) -> None:
+    """A subscription may have begun since the lines were chosen. Raises Waiting where one bills what it asks for:
+    under `exclude` the run leaves it out when it looks again.
+    """
+    togai: TogaiApp = await context.client("togai")
+    invoice = await togai.invoice(wanted.invoice_id)
+    said, names = await covered_names(context, invoice)
+    covered, amounts = covered_paths(invoice.get("revenueInfo") or {}, names), amounts_of(invoice)
+    is_whole = bool(said) and amounts.rest == money.major(wanted.total, wanted.currency)
+    if is_whole or any(line.id in covered for line in wanted.lines):
+        why = f"{said}, and it began after the draft was filled: what it covers is left out at the next attempt"
+        raise Waiting(why, code="subscribed")
 
 
 def _is_right(invoice: dict[str, Any], wanted: InvoiceToFinalize) -> bool:

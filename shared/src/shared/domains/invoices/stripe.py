@@ -248,7 +248,7 @@ ACTIONS = (
     Action(
         name="stripe.invoice.read_state",
         app="stripe",
-        title="Read where an invoice snapshot, with refunds, disputes and credit notes",
+        title="Read the state of an invoice, with refunds, disputes and credit notes",
         input=StripeInvoiceNamed,
         output=InvoiceSnapshot,
         reads=True,
