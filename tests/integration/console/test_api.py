@@ -277,7 +277,7 @@ async def test_status_and_metrics_tell_the_state(console: State, api: httpx.Asyn
     metrics = (await api.get("/metrics")).text
 
     assert [(g["service"], g["live"], g["problem"]) for g in status["consumers"]] == [
-        ("customer-sync", 1, ""), ("plan-sync", 0, ""), ("invoice-sync", 0, ""),
+        ("customer-sync", 1, ""), ("invoice-sync", 0, ""), ("plan-sync", 0, ""),
     ]  # fmt: skip
     assert (status["healthy"], status["last_run"]["event"]) == (False, "e")
     assert any("refused: add a new key" in problem for problem in status["problems"])

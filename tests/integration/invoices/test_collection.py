@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from shared.domains.invoices import INVOICE
 from shared.identity import Ref, link_id
@@ -87,6 +89,21 @@ async def test_without_any_address_it_is_charged_if_the_link_says_so(invoices: I
     assert invoices.mails() == []
     assert any("neither Stripe nor Togai has an e-mail address" in note for note in notes(invoices, first))
     assert invoices.togai(second)["status"] == "PAID"
+
+
+@pytest.mark.parametrize(("days", "is_moved"), [(-3, True), (10, False)])
+async def test_a_due_date_that_has_passed_is_moved_and_said(
+    invoices: Invoices, tandem: InProcess, days: int, is_moved: bool
+) -> None:
+    """Stripe takes none in the past; Togai's own stays as it is."""
+    due = datetime.now(UTC) + timedelta(days=days)
+    invoice = await invoices.generated("10", due_date=due.isoformat())
+    [made] = invoices.stripe()
+
+    assert made["due_date"] > datetime.now(UTC).timestamp()
+    assert (abs(made["due_date"] - due.timestamp()) < 60) == (not is_moved)
+    assert any(f"due date {due.date()} has passed" in note for note in notes(invoices, invoice)) == is_moved
+    assert invoices.togai(invoice)["dueDate"][:10] == str(due.date())
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tests.reliability.checker.broken import Broken
 from tests.reliability.checker.facts import Facts
 
 Json = dict[str, Any]
+HANDED_OVER = "tandem.run.handed_over"
 TERMINAL = {"succeeded", "in_sync", "skipped", "superseded", "missed", "dead", "discarded"}
 
 
@@ -34,6 +35,9 @@ def ended(facts: Facts, waiting: Set[str]) -> Iterator[Broken]:
     reported: set[str] = set()
     for event in (event for event in facts.events if event.noun):
         name = str(event.value["id"])
+        # A run that goes on in another service is that of the first event: whether it ended is looked at below.
+        if event.value["type"] == HANDED_OVER and event.value["cause"] in facts.runs:
+            continue
         if name not in by_event and name not in reported:
             reported.add(name)
             yield Broken("ended", event.key, f"event {name} ({event.value['type']}) has no run and no recorded skip")

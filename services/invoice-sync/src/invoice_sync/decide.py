@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -92,6 +93,14 @@ def due_params(due: int | None, net_term_days: int | None, default_days: int, no
     if due is not None and due > now + MARGIN:
         return {"due_date": due}
     return {"days_until_due": default_days if net_term_days is None else net_term_days}
+
+
+def moved_due(due: int | None, params: Mapping[str, int]) -> str:
+    """That Togai's due date (epoch seconds) could not be kept, in words; empty where it is, or where there is none."""
+    if due is None or "days_until_due" not in params:
+        return ""
+    day, days = datetime.fromtimestamp(due, UTC).date(), params["days_until_due"]
+    return f"Togai's due date {day} has passed, or does within the hour: it is due {days} days after it is finalized"
 
 
 MARGIN = 3600

@@ -13,7 +13,7 @@ from shared.errors import NotReady, Rejected, SyncError, Waiting
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context
 
-from invoice_sync.decide import due_params
+from invoice_sync.decide import due_params, moved_due
 from invoice_sync.terms import CHARGE, SEND, has_method, number_params, transfer_params
 
 CUSTOMERS = "/v1/customers"
@@ -71,6 +71,7 @@ async def terms_of(
         notes.append(note)
     days = context.settings.invoice_days_until_due
     due = {} if charges else due_params(wanted.due_date, wanted.net_term_days, days, time.time())
+    notes.append(moved_due(wanted.due_date, due))
     params = {"collection_method": CHARGE if charges else SEND, **due, **placed, **offered}
     return Terms(params, tuple(note for note in notes if note))
 

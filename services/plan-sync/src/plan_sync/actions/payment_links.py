@@ -18,7 +18,7 @@ from shared.domains.plans.stripe import (
     PaymentLinkMade,
 )
 from shared.domains.plans.togai import SEPARATOR, SUBSCRIPTION, Done, PaymentLinkOf, offer_id
-from shared.errors import NotReady, Rejected
+from shared.errors import NotReady, Rejected, SyncError, Waiting
 from shared.identity import Ref
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
@@ -28,6 +28,7 @@ from shared.runtime.creating import create as made_under
 from plan_sync.decide import address_of, is_address_of
 
 LINKS, SESSIONS, PAYMENT_INTENTS = "/v1/payment_links", "/v1/checkout/sessions", "/v1/payment_intents"
+PRICES = "/v1/prices"
 FAILED = ("requires_payment_method", "canceled")
 """States of a payment intent to which no money comes any more by itself."""
 OWNER = "ACCOUNT"
@@ -76,11 +77,29 @@ async def create(context: Context, wanted: NewPaymentLink) -> Result:
     )
     if held.state != "claimed":
         raise NotReady(f"run {held.run} has just made a link for {base}: looking again", code="moved")
-    link, how = await made_under(claims, held, account, _Link(client, body["metadata"]))
+    try:
+        link, how = await made_under(claims, held, account, _Link(client, body["metadata"]))
+    except (Rejected, NotReady) as error:  # Stripe repeats a refusal under the same key: then the next one follows
+        raise await _why_refused(client, wanted.prices.values(), error) from error
     refs = _refs(context, link, base, wanted)
     await claims.link(held, context.ref("stripe", "payment_link", str(link["id"])), "created", also=refs[1:])
     closed = await _close(client, former)
     return Result(_shown(link, wanted), True, (how, *closed, f"it is paid at {_shown(link, wanted).url}"), refs)
+
+
+async def _why_refused(client: StripeApp, prices: Iterable[str], error: SyncError) -> SyncError:
+    """What a refusal means: what a person archived in Stripe is neither revived nor made again, so the offer waits."""
+    for price in prices:
+        shown = await client.retrieve(PRICES, price, {"expand[]": "product"})
+        product, archived = shown["product"], ""
+        if not shown.get("active"):
+            archived = f"price {price}"
+        elif not product.get("active"):
+            archived = f"product {product['id']}"
+        if archived:
+            why = f"{archived} was archived in Stripe: unarchive it there, then retry. Nothing is made in its place"
+            return Waiting(why, code="archived_in_stripe")
+    return error
 
 
 def _body(context: Context, wanted: NewPaymentLink) -> dict[str, Any]:
