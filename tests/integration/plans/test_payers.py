@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
+
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.integration.plans.test_links import active, offer
 from tests.stack.in_process import InProcess
@@ -92,6 +94,27 @@ async def test_it_is_the_accounts_own_where_there_is_none(plans: Plans, tandem: 
     assert (tandem.setting("new"), tandem.stripe(customer)["metadata"]["togai_account_id"]) == (customer, "new")
     assert [found["pricePlanId"] for found in plans.schedules("new")] == [plan]
     assert further(tandem, customer) == []
+
+
+async def test_what_a_person_unlinked_no_checkout_joins_again(plans: Plans, tandem: InProcess) -> None:
+    """Its event is sent once more after a restart, and somebody else pays for the account: no rule links it."""
+    plan = await offered(plans)
+    await tandem.link("togai-account-to-stripe-customer", enabled=False)
+    tandem.account("new")
+    await tandem.drain()
+    customer = payer(plans, plans.pay(link(plans, togai_price_plan_id=plan, togai_account_id="new")))
+    await tandem.drain()
+    [event] = [one for one in tandem.delivered if one.type == "stripe.checkout.session.completed"]
+    tandem.by_hand("unlink", "new", customer, reason="another firm")
+    await tandem.drain()
+    await tandem.restart()
+    tandem.deliver(msgspec.structs.replace(event, id="evt_again"))
+    another = payer(plans, plans.pay(link(plans, togai_price_plan_id=plan, togai_account_id="new")))
+    await tandem.drain()
+
+    assert [tandem.pair(tandem.ref(one)) for one in (customer, another)] == [None, None]
+    assert further(tandem, customer) + further(tandem, another) == []
+    assert [found["pricePlanId"] for found in plans.schedules("new")] == [plan]
 
 
 async def test_a_guest_changes_no_link(plans: Plans, tandem: InProcess) -> None:

@@ -24,8 +24,6 @@ KINDS = {
 }
 """Parts of a plan that a payment link does not sell yet, in words."""
 FOREVER = "9999-01-01"
-PAID = ("paid", "no_payment_required")
-"""Payment statuses of a checkout that is owed nothing more."""
 MOST_ITEMS = 20
 """Prices of one payment link."""
 REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,200}")

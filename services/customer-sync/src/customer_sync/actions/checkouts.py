@@ -5,15 +5,15 @@ from __future__ import annotations
 from shared.apps.stripe.client import StripeApp
 from shared.domains.customers.checkouts import FURTHER, CheckoutAccount, CheckoutCustomer
 from shared.domains.customers.togai import NewTogaiCustomer
+from shared.domains.plans.stripe import PAID
 from shared.errors import Conflict, Waiting
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 
 from customer_sync.actions import togai
 from customer_sync.actions.email_matching import match_of
+from customer_sync.actions.pairs import is_unlinked
 from customer_sync.actions.payers import account_of_further
-
-PAID = ("paid", "no_payment_required")
 
 
 async def add_customer(context: Context, wanted: CheckoutCustomer) -> Result:
@@ -61,6 +61,8 @@ async def _join(context: Context, customer_id: str, account_id: str) -> tuple[bo
         return False, f"{customer_id} is that of {Ref.parse(other).id}: it stays so" if other else "linked", pair.refs
     if account_of_further(context, customer):
         return False, "recorded already", (customer, account)
+    if is_unlinked(context, account):
+        return False, "a person unlinked the account: it stays so until a person links it", (customer, account)
     if index.pair(account) is None:
         client: StripeApp = await context.client("stripe")
         shown = await client.retrieve_customer(customer_id)

@@ -12,6 +12,8 @@ from shared.errors import Later
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended
 
+from customer_sync.actions.pairs import end_if_unlinked
+
 SESSIONS = "/v1/checkout/sessions"
 GRACE = 60.0
 """Seconds after which a new customer of whom Stripe shows no checkout was made by none."""
@@ -42,9 +44,13 @@ async def named_by_checkout(context: Context, customer_id: str) -> str:
 
 
 async def end_if_further(context: Context, customer: str, account_id: str) -> None:
-    """Raises Ended for a customer whose checkout names an account that has another one: no account is made for it."""
+    """Raises Ended for a customer whose checkout names an account that has another one, or that a person unlinked: no
+    account is made for it.
+    """
     account = context.ref("togai", "account", account_id) if account_id else account_of_further(context, customer)
     pair = context.claims.index.pair(account) if account else None
+    if account_id and pair is None:
+        end_if_unlinked(context, account)
     if pair is not None and customer not in pair.refs:
         name = Ref.parse(account).id
         why = f"a checkout of it names account {name}, which has another Stripe customer: it is a further one"

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT
-from shared.domains.plans.stripe import ACCOUNT, Paid, PaymentLeft
+from shared.domains.plans.stripe import ACCOUNT, PAID, Paid, PaymentLeft
 from shared.domains.plans.togai import Attach, Attached, CheckoutPayment, Posted, offer_id
 from shared.errors import Conflict, Rejected, Unavailable
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, UnkeyedCreation, create
 
 from plan_sync.actions.schedules import replaces
-from plan_sync.decide import PAID, covers, other_plan
+from plan_sync.decide import covers, other_plan
 from shared import money
 
 PAYMENT_INTENTS, CHARGES = "/v1/payment_intents", "/v1/charges"

@@ -25,10 +25,10 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
 
+from plan_sync.actions.products import PRICES
 from plan_sync.decide import address_of, is_address_of
 
 LINKS, SESSIONS, PAYMENT_INTENTS = "/v1/payment_links", "/v1/checkout/sessions", "/v1/payment_intents"
-PRICES = "/v1/prices"
 FAILED = ("requires_payment_method", "canceled")
 """States of a payment intent to which no money comes any more by itself."""
 OWNER = "ACCOUNT"

@@ -10,7 +10,7 @@ from shared.connections import portal_keys
 from shared.domains.customers import CUSTOMER
 from shared.domains.plans import CHECKOUT, OFFER
 from shared.domains.plans.sessions import SessionMade, SessionRequest
-from shared.domains.plans.stripe import CLOSED_FOR, ORGANIZATION, PLAN, ClosedLink, WaysClosed
+from shared.domains.plans.stripe import CLOSED_FOR, ORGANIZATION, PAID, PLAN, ClosedLink, WaysClosed
 from shared.domains.plans.togai import offer_id
 from shared.errors import NotFound, NotReady, Rejected
 from shared.identity import Ref
@@ -22,7 +22,7 @@ from shared.sealed_texts import CHECKOUT_SECRETS, TextSeal
 
 from plan_sync.actions.payment_links import LINKS, SESSIONS, check_failed, sold_by
 from plan_sync.actions.schedules import replaces
-from plan_sync.decide import PAID, session_body
+from plan_sync.decide import session_body
 
 
 class _Session(Creation[dict[str, Any]]):

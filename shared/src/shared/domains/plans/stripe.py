@@ -26,6 +26,10 @@ CARD = "togai_rate_card"
 """In the metadata of a price that stands in the catalog: what it is the price of."""
 
 
+PAID = ("paid", "no_payment_required")
+"""Payment statuses of a checkout that is owed nothing more."""
+
+
 class Checkout(Model):
     """A checkout session as an event shows it. Plan and account are what its metadata name, empty for none."""
 
