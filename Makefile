@@ -1,8 +1,8 @@
 # Two commands matter: `make up` starts everything, `make test` proves it. The rest is for developers.
 PYTHON ?= python3
 BIN := .venv/bin
-# Tests side by side: they wait as long as they work, so twice as many as two cores.
-PROCESSES ?= 4
+# Tests side by side. They wait a good part of the time: two leave cores idle, four wait for each other's on two cores.
+PROCESSES ?= 3
 .DEFAULT_GOAL := help
 
 .PHONY: help setup runtime up test test-fast test-all reliability check format docs lock audit
