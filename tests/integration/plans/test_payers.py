@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import msgspec
@@ -144,7 +145,41 @@ async def test_a_checkout_that_names_no_account_makes_one(plans: Plans, tandem: 
     assert (payment["accountId"], payment["totalAmount"]) == (made, 49)
 
 
-async def test_other_customers_wait_a_minute_while_something_is_offered(plans: Plans, tandem: InProcess) -> None:
+async def test_nobody_waits_once_no_link_is_open(plans: Plans, tandem: InProcess) -> None:
+    """What was offered is paid, and its link closed: new customers are imported at once. A closed link's payer whose
+    event comes late is still known by its checkout.
+    """
+    plan = await offered(plans)
+    own = link(plans, togai_price_plan_id=plan, togai_account_id=ACCOUNT)
+    late = payer(plans, plans.pay(own))
+    event = tandem.created_again(late)
+    tandem._known.setdefault("stripe", set()).add(event.id)
+    tandem.call("stripe", "POST", f"/v1/payment_links/{own}", data={"active": "false"})
+    await tandem.drain()
+    new = tandem.customer()
+    tandem.deliver(event)
+    await tandem.drain()
+
+    assert active(plans) == []
+    assert (tandem.pair(tandem.ref(new)) is None, tandem.pair(tandem.ref(late))) == (False, None)
+    assert further(tandem, late) == [ACCOUNT]
+
+
+async def test_a_customer_that_was_there_before_waits_for_nothing(plans: Plans, tandem: InProcess) -> None:
+    """As an import brings it: Stripe shows the checkout of one that is older than a minute."""
+    await offered(plans)
+    old = tandem.customer()
+    event = tandem.created_again(old)
+    tandem._known.setdefault("stripe", set()).add(event.id)
+    body = json.loads(bytes(event.data))
+    body["data"]["object"]["created"] -= 3600
+    tandem.deliver(msgspec.structs.replace(event, data=msgspec.Raw(json.dumps(body).encode())))
+    await tandem.work_off()
+
+    assert tandem.pair(tandem.ref(old)) is not None
+
+
+async def test_other_customers_wait_a_minute_while_a_link_is_open(plans: Plans, tandem: InProcess) -> None:
     """They are imported then; where nothing was offered nobody waits, and nothing is asked."""
     free = tandem.customer()
     await tandem.drain()

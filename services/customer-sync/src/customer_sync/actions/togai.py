@@ -98,7 +98,7 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
         return await _link(context, customer, named, "metadata", match)
     if not named and not context.claims.index.open_claim(stripe_ref):
         await end_if_further(context, stripe_ref, "")
-        if paid_for := await named_by_checkout(context, customer.id):
+        if paid_for := await named_by_checkout(context, customer):
             await end_if_further(context, stripe_ref, paid_for)
             return await _link(context, customer, paid_for, "metadata", match)
     body, notes = _body(context, customer)
