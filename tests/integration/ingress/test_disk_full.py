@@ -16,7 +16,6 @@ from console.local.kafka import EmbeddedKafka
 
 from tests.integration.ingress.harness import Harness, event, event_id
 from tests.stack.broker import own_broker
-from tests.stack.processes import until
 
 PATIENT = 60.0
 """Far above the append's deadline: what takes so long hangs."""
@@ -42,7 +41,7 @@ async def test_503_while_the_brokers_disk_is_full(broker: EmbeddedKafka, tmp_pat
     try:
         before, during, after = [event_id() for _ in range(3)], [event_id() for _ in range(5)], event_id()
         for name in before:
-            assert (await harness.stripe(event(name))).status_code == 200
+            await harness.taken(event(name))
         fill_the_disk(broker)
         async with harness.client(PATIENT) as http:
             refused = [await harness.stripe(event(name)) for name in during]
@@ -52,10 +51,7 @@ async def test_503_while_the_brokers_disk_is_full(broker: EmbeddedKafka, tmp_pat
         await broker.kill()
         await broker.start()
 
-        async def taken() -> bool:
-            return (await harness.stripe(event(after))).status_code == 200
-
-        await until(taken, "webhooks are taken again")
+        await harness.taken(event(after))
         kept = [name for name in (*before, *during, after) if await harness.events(name)]
 
         assert [(a.status_code, a.json()["error"]["code"]) for a in refused] == [(503, "unavailable")] * 6
