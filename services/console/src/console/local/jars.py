@@ -108,8 +108,9 @@ async def _download(jars: list[Jar], folder: Path, repository: str, left: Callab
             async with asyncio.TaskGroup() as group:
                 for jar in jars:
                     group.create_task(one(client, jar))
-        except* LocalError as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as errors:
+            # `except*` would do, but early versions of Python 3.11 put what it raises into a group of its own.
+            raise next((one for one in errors.exceptions if isinstance(one, LocalError)), errors) from None
 
 
 async def _bring(client: httpx.AsyncClient, url: str, jar: Jar, folder: Path) -> None:
