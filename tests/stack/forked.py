@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -101,9 +102,19 @@ class Forked:
         await self.kill()
 
 
+_keeper = ThreadPoolExecutor(1, "fork-server")
+"""A thread that lives as long as this process: to the kernel a child's parent is the thread that made it, and tests call
+from threads that end with their event loop.
+"""
+
+
 @cache
 def _fork_server() -> tuple[Child, Path]:
     """This process's own, started at first use; it dies with this process."""
+    return _keeper.submit(_start).result()
+
+
+def _start() -> tuple[Child, Path]:
     # The path of a socket may have about 100 characters only: not in a folder of a test.
     path = Path(tempfile.gettempdir()) / f"fork-server-{secrets.token_hex(6)}"
     log = path.with_suffix(".log")
