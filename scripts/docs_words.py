@@ -22,7 +22,7 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         (
             "stripe_api_key", "stripe_webhook_secrets", "stripe_api_base", "togai_api_token", "togai_webhook_tokens",
             "togai_api_base", "togai_mode", "togai_organization", "sandbox", "public_url",
-            "portal_url",
+            "portal_url", "smtp_url", "mail_from",
         ),
     ),
     "What flows do": (
@@ -42,7 +42,7 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "",
         (
             "home", "host", "ingress_port", "ingress_admin_port", "ingress_admin_host", "console_port",
-            "sandbox_port", "kafka_port", "worker_port",
+            "sandbox_port", "sandbox_mail_port", "kafka_port", "worker_port",
             "console_token",
         ),
     ),

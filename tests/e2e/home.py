@@ -46,7 +46,7 @@ class Place:
     ports: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ports = {name: free_port() for name in ("ingress", "ingress_admin", "console", "sandbox")}
+        self.ports = {name: free_port() for name in ("ingress", "ingress_admin", "console", "sandbox", "sandbox_mail")}
         self.ports["kafka"] = free_port(in_a_row=2)
 
     def environment(self) -> dict[str, str]:
@@ -80,6 +80,12 @@ class Place:
         answer = httpx.get(url, params=query, timeout=20, verify=certificates(), trust_env=False)
         answer.raise_for_status()
         return answer.json()
+
+    def visit(self, part: str, path: str, **form: str) -> httpx.Response:
+        """What a person sees at a part's page, or after sending a form of it."""
+        url, method = f"http://127.0.0.1:{self.ports[part]}{path}", "POST" if form else "GET"
+        with httpx.Client(timeout=20, verify=certificates(), trust_env=False, follow_redirects=True) as http:
+            return http.request(method, url, data=form)
 
     def has_polled(self, since: str) -> bool:
         """Whether both vendors were polled to their last lists after a time (RFC 3339), and nothing is left to do."""

@@ -38,6 +38,7 @@ def test_a_home_from_its_first_start_through_three_deaths(
     _shows_six_pairs(first, pairs)
     _answers_to_commands(place, pairs)
     _are_apart(pairs, theirs)
+    _signs_in(place)
     assert kafka_bootstrap not in {f"127.0.0.1:{home.ports['kafka']}" for home in (place, other)}
     first.ctrl_c()
     assert first.left() == []
@@ -71,6 +72,17 @@ def test_a_home_from_its_first_start_through_three_deaths(
 def _are_apart(pairs: dict[str, str], theirs: dict[str, str]) -> None:
     assert [len(pairs), len(theirs)] == [6, 6]
     assert not set(pairs.values()) & set(theirs.values())
+
+
+def _signs_in(place: Place) -> None:
+    """A customer of the demo sees the plan that was sold to it, by a link from the sandbox's outbox."""
+    asked = place.visit("console", "/portal/sign-in", email="billing@acme.example")
+    assert "a mail with a link is on its way" in asked.text
+    mailed = r'href="http://127.0.0.1:\d+(/portal/sign-in/[^"]+)"'
+    until(lambda: re.search(mailed, place.visit("sandbox", "/outbox").text), "the mail in the outbox")
+    [link] = re.findall(mailed, place.visit("sandbox", "/outbox").text)
+    page = place.visit("console", link, enter="yes")
+    assert ("Your offers" in page.text, "paid" in page.text) == (True, True)
 
 
 def _starts_in_order(running: Up) -> None:

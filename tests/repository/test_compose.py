@@ -36,7 +36,7 @@ ENTRIES = {
     "invoice-sync": "invoice_sync.__main__",
     "console": "console.__main__",
 }
-NOT_HERE = {"kafka_port", "sandbox_port", "worker_id"} | {
+NOT_HERE = {"kafka_port", "sandbox_port", "sandbox_mail_port", "worker_id"} | {
     field for field in Settings.model_fields if re.match("kafka_(sasl|ssl|security)", field)
 }
 """Of the embedded Kafka, the sandbox and a Kafka of one's own; a worker's name would be the same in all its copies."""
@@ -129,7 +129,7 @@ def test_which_secrets_each_container_gets() -> None:
         },
         "ingress": {"TANDEM_ENCRYPTION_KEYS"},
         "customer-sync": {"TANDEM_ENCRYPTION_KEYS"},
-        "plan-sync": {"TANDEM_ENCRYPTION_KEYS", "TANDEM_PORTAL_KEYS"},
+        "plan-sync": {"TANDEM_ENCRYPTION_KEYS", "TANDEM_PORTAL_KEYS", "TANDEM_SMTP_URL"},
         "invoice-sync": {"TANDEM_ENCRYPTION_KEYS"},
         "console": {"TANDEM_CONSOLE_TOKEN", "DATABASE_URL", "TANDEM_PORTAL_KEYS"},
     }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,7 +46,10 @@ class Console:
         projector, writer = _Folded(settings, self._database), cast(Writer, tandem.log)
         projector.fold = self._fold
         self.state = State(settings, tandem.topics, self._database, projector, writer, Hub(), Lag(settings))
-        self._client = TestClient(create_app(self.state), base_url="http://127.0.0.1:8401")
+        self._open = ExitStack()
+        # Entered, so that all requests are answered on one event loop, as the real one has.
+        client = TestClient(create_app(self.state), base_url="http://127.0.0.1:8401")
+        self._client = self._open.enter_context(client)
 
     def ask(self, method: str, path: str, **what: Any) -> httpx.Response:
         """One request, by whoever stands in a thread of his own; what was written before it is in the tables."""
@@ -63,7 +66,7 @@ class Console:
                     continue
 
     def close(self) -> None:
-        self._client.close()
+        self._open.close()
         self._database.close()
 
 

@@ -100,6 +100,7 @@ class Stack:
             "TANDEM_INGRESS_ADMIN_PORT": str(self.ports["ingress_admin"]),
             "TANDEM_CONSOLE_PORT": str(self.ports["console"]),
             "TANDEM_SANDBOX_PORT": str(self.ports["sandbox"]),
+            "TANDEM_SANDBOX_MAIL_PORT": "0",
             "TANDEM_TOPIC_PREFIX": self.prefix,
             "TANDEM_TOPIC_PARTITIONS": "6",
             "TANDEM_DELAY_SCALE": "0.02",

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from sandbox import mail
 from sandbox.control.payments import call_of, minor
 from sandbox.stripe_api import (
     checkout,
@@ -229,13 +230,16 @@ class PayPages:
         return self._invoice(call, "The card was declined." if outcome == "failed" else None)
 
     async def show_outbox(self, request: Request) -> Response:
-        """The mails that Stripe would have sent."""
+        """The mails that Stripe would have sent, and those that Tandem did send."""
         mails = [
-            [mail.body["to"], mail.body["subject"], mail.body["url"]]
+            [found.body["to"], found.body["subject"], found.body["url"]]
             for tenant in self._world.tenants.all() if tenant.app == "stripe"
-            for mail in self._world.store.select(tenant.scope, outbox.KIND)
+            for found in self._world.store.select(tenant.scope, outbox.KIND)
         ]  # fmt: skip
-        html = self._jinja.get_template("outbox.html").render(mails=mails)
+        html = self._jinja.get_template("outbox.html").render(
+            mails=mails,
+            own=[(one["to"], one["subject"], mail.addresses(one["text"])) for one in mail.mails(self._world)],
+        )
         return HTMLResponse(html)
 
     def _nothing(self) -> Response:

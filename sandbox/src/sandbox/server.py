@@ -12,14 +12,16 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from sandbox.app import make_app
+from sandbox.mail import listen
 from sandbox.seeds import open_world
 
 log = logging.getLogger(__name__)
 
 
-async def serve(host: str, port: int, state: Path) -> None:
-    """Serves until SIGTERM or SIGINT; raises OSError when the port is taken."""
+async def serve(host: str, port: int, mail_port: int, state: Path) -> None:
+    """Serves until SIGTERM or SIGINT; raises OSError when a port is taken. Port 0 for mails: none are taken."""
     world = open_world(state)
+    mail = await listen(world, host, mail_port) if mail_port else None
     app = make_app(world)
     server = Server(
         app,
@@ -40,10 +42,12 @@ async def serve(host: str, port: int, state: Path) -> None:
         loop.add_signal_handler(number, stop)
     log.info("sandbox on http://%s:%d, state in %s", host, port, state)
     await server.serve()
+    if mail:
+        mail.close()
 
 
-def run(host: str, port: int, state: Path) -> None:
+def run(host: str, port: int, mail_port: int, state: Path) -> None:
     """Serves in a new event loop."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    asyncio.run(serve(host, port, state))
+    asyncio.run(serve(host, port, mail_port, state))

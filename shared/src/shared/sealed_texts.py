@@ -15,6 +15,12 @@ CHECKOUT_SECRETS = "checkout secrets"
 """Client secrets of checkout sessions, on their way from the worker that made them to the page."""
 PORTAL_TOKENS = "portal tokens"
 """What the address of an offer's page holds."""
+SIGN_IN_REQUESTS = "sign-in requests"
+"""The e-mail address that somebody typed, on its way from the page to the worker that writes to it."""
+SIGN_IN_TOKENS = "sign-in tokens"
+"""What the address in such a mail holds: it is used once."""
+SIGNED_IN = "signed-in accounts"
+"""What the address of an account's page holds, for who has signed in."""
 
 
 class TextSeal:

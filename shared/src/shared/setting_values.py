@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import SecretStr
@@ -28,6 +30,43 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+class MailServer(NamedTuple):
+    """Where mails are handed over; `tls` from the first byte on, else by STARTTLS."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    tls: bool
+
+
+MAIL_PORTS = {"smtp": 587, "smtps": 465}
+"""RFC 8314: submission, and submission over TLS."""
+
+
+def mail_server(url: str) -> MailServer | None:
+    """None for an empty one. Raises ValueError, which shows nothing of it, for what is no mail server's address."""
+    if not url:
+        return None
+    wanted = "write it as smtps://USER:PASSWORD@HOST or smtp://HOST:PORT; in a password, % and @ as %25 and %40"
+    try:
+        found = urlsplit(url)
+        port = found.port
+    except ValueError as error:
+        raise ValueError(wanted) from error
+    if found.scheme not in MAIL_PORTS or not found.hostname or found.path.strip("/") or found.query:
+        raise ValueError(wanted)
+    user, password = unquote(found.username or ""), unquote(found.password or "")
+    return MailServer(found.hostname, port or MAIL_PORTS[found.scheme], user, password, found.scheme == "smtps")
+
+
+def mail_url(value: SecretStr) -> SecretStr:
+    """Raises ValueError for what is no address of a mail server."""
+    stripped = secret(value)
+    mail_server(stripped.get_secret_value())
+    return stripped
 
 
 def time_zone(value: str) -> str:

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     ingress_admin_host: str = Field("127.0.0.1", description="address on which ingress's own pages listen")
     console_port: int = Field(8401, description="port of the console and its API")
     sandbox_port: int = Field(8402, description="port of the local Stripe and Togai (only without keys)")
+    sandbox_mail_port: int = Field(
+        8405, description="port of the sandbox's mail server, which sends nothing on; 0: none"
+    )
     kafka_port: int = Field(8492, description="port of the embedded Kafka; its controller takes the next one")
     worker_port: int = Field(0, description="port of a worker's /healthz, /readyz and /metrics; 0 takes a free one")
     host: str = Field("127.0.0.1", description="address on which ingress, console and workers listen")
@@ -144,6 +147,14 @@ class Settings(BaseSettings):
         "",
         description="address under which customers reach the pages of offers, as https://pay.example.com; empty: "
         "the console's, on this machine",
+    )
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="server for mails to customers, as `smtps://USER:PASSWORD@smtp.example.com`; `smtp://` uses "
+        "STARTTLS, on this machine alone it may do without; empty: Tandem sends none",
+    )
+    mail_from: str = Field(
+        "", pattern=r"^([^\s@<>]+@[^\s@<>]+)?$", description="sender of these mails, as `billing@example.com`"
     )
 
     encryption_keys: Annotated[list[SecretStr], NoDecode] = Field(
@@ -274,6 +285,7 @@ class Settings(BaseSettings):
         "stripe_webhook_secrets", "togai_webhook_tokens", "encryption_keys", "portal_keys", mode="before"
     )(setting_values.secrets)
     _secret = field_validator("stripe_api_key", "togai_api_token", "console_token")(setting_values.secret)
+    _mail_url = field_validator("smtp_url")(setting_values.mail_url)
     _currencies = field_validator("currency_by_country", mode="before")(setting_values.currencies)
     _owners = field_validator("field_owners", mode="before")(setting_values.owners)
 
@@ -283,6 +295,12 @@ class Settings(BaseSettings):
         if keys and self.sandbox:
             raise ValueError("TANDEM_SANDBOX is true and a key is set: take out one of the two")
         self.sandbox = not keys if self.sandbox is None else self.sandbox
+        return self
+
+    @model_validator(mode="after")
+    def _sender(self) -> Self:
+        if self.smtp_url.get_secret_value() and not self.mail_from:
+            raise ValueError("TANDEM_SMTP_URL is set and TANDEM_MAIL_FROM is not: say who the mails are from")
         return self
 
     @property
@@ -308,6 +326,16 @@ class Settings(BaseSettings):
     @cached_property
     def sandbox_url(self) -> str:
         return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
+    def effective_smtp_url(self) -> str:
+        """The server for mails: the one that is set, else the sandbox's, else none."""
+        own = f"smtp://127.0.0.1:{self.sandbox_mail_port}" if self.sandboxed and self.sandbox_mail_port else ""
+        return self.smtp_url.get_secret_value() or own
+
+    @property
+    def effective_mail_from(self) -> str:
+        return self.mail_from or "tandem@sandbox.test"
 
     @property
     def effective_stripe_api_base(self) -> str:

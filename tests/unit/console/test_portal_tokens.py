@@ -6,12 +6,13 @@ import re
 import time
 
 import pytest
-from console.portal.tokens import DAY, Expired, NoToken, Tokens
+from console.portal.tokens import DAY, Tokens
 from cryptography.fernet import Fernet
 from shared.apps import APPS
 from shared.connections import Connection
 from shared.errors import Misconfigured
 from shared.identity import Ref
+from shared.sealed_addresses import Expired, NoToken
 from shared.sealed_texts import CHECKOUT_SECRETS, PORTAL_TOKENS, TextSeal
 from shared.settings import Settings
 
@@ -51,7 +52,7 @@ def test_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     token = token_of(found.address(OFFER, DAY))
     back = token_of(found.return_address(token))
     later = time.time() + 2 * DAY
-    monkeypatch.setattr("console.portal.tokens.time.time", lambda: later)
+    monkeypatch.setattr("shared.sealed_addresses.time.time", lambda: later)
 
     assert found.offer_of(back) == OFFER
     with pytest.raises(Expired):

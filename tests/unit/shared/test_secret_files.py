@@ -43,16 +43,18 @@ def test_which_settings_are_secrets() -> None:
         "togai_webhook_tokens": True,
         "encryption_keys": True,
         "portal_keys": True,
+        "smtp_url": False,
     }
 
 
 @pytest.mark.parametrize("field", SECRETS)
 def test_each_secret_comes_from_its_file(field: str, write: Write) -> None:
     """The end of the line that an editor adds is no part of it."""
-    write(field, "marked-secret\n")
-    found = getattr(Settings(), field)
+    wanted = {"smtp_url": "smtps://u:marked-secret@smtp.test"}.get(field, "marked-secret")
+    write(field, f"{wanted}\n")
+    found = getattr(Settings(mail_from="a@b.test"), field)
 
-    assert found == ([SecretStr("marked-secret")] if SECRETS[field] else SecretStr("marked-secret"))
+    assert found == ([SecretStr(wanted)] if SECRETS[field] else SecretStr(wanted))
 
 
 def test_several_secrets_of_a_list(write: Write) -> None:

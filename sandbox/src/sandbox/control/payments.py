@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.routing import Route
 
+from sandbox import mail
 from sandbox.control import bodies
 from sandbox.control.requests import ControlError, Run, answering, read, tenant_of
 from sandbox.identifiers import stripe_id
@@ -63,6 +64,7 @@ class Payments:
             ("POST", "/stripe/checkout", self.checkout), ("POST", "/stripe/invoices/{id}/pay", self.pay_invoice),
             ("POST", "/stripe/disputes", self.dispute), ("POST", "/stripe/refunds/{id}", self.end_refund),
             ("POST", "/stripe/subscriptions/{id}", self.put_subscription), ("GET", "/outbox", self.show_outbox),
+            ("GET", "/mails", self.show_mails),
         ]  # fmt: skip
         return [Route(path, answering(run), methods=[method]) for method, path, run in table]
 
@@ -131,7 +133,11 @@ class Payments:
     async def show_outbox(self, request: Request) -> Json:
         """The mails that Stripe would have sent, the newest first."""
         tenant = tenant_of(self._world, request.query_params.get("account", ""), "stripe")
-        return {"mails": [mail.body for mail in self._world.store.select(tenant.scope, outbox.KIND)]}
+        return {"mails": [found.body for found in self._world.store.select(tenant.scope, outbox.KIND)]}
+
+    async def show_mails(self, request: Request) -> Json:
+        """The mails that Tandem sent, the newest first."""
+        return {"mails": mail.mails(self._world)}
 
 
 def minor(call: Call, invoice: str, amount: int | str | None) -> int | None:

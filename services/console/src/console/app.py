@@ -27,6 +27,7 @@ from console.pages import decide, views
 from console.pages import imports as import_pages
 from console.pages import replays as replay_pages
 from console.portal import routes as portal_pages
+from console.portal import sign_in
 
 DESCRIPTION = """
 Which entity at one app is which at the other, what ran, what failed and why.
@@ -57,6 +58,7 @@ def create_app(state: State) -> FastAPI:
         status,
         portal,
         live,
+        sign_in,
         portal_pages,
         views,
         decide,

@@ -13,6 +13,7 @@ from shared.domains.flow import Flow
 from shared.domains.invoices.by_hand import INVOICES_BY_HAND
 from shared.domains.plans.by_hand import PRICES_BY_HAND
 from shared.domains.plans.payments import CHECKOUT_ENDED, REFUND_SHOWN
+from shared.domains.plans.sign_in import FLOW as SIGN_IN
 from shared.events.topics import Topics
 from shared.flows.links import is_new, is_removed, link_id, missing_links, removed
 from shared.runtime.registry import Registry
@@ -112,9 +113,9 @@ def test_a_removed_link_is_gone_for_workers_and_known_to_set_up() -> None:
 
 def test_the_built_in_flows_that_move_money_are_declared_so() -> None:
     """Those of plans sell, and attach what was paid; those of invoices collect, and count what was paid. A person's
-    decision about an invoice, or a price, moves none; nor does what is shown of a payment alone.
+    decision about an invoice, or a price, moves none; nor does what is shown of a payment alone, or a mail to sign in.
     """
     moving = {flow.id for domain in (plans.DOMAIN, invoices.DOMAIN) for flow in domain.flows}
-    moving -= {INVOICES_BY_HAND.id, PRICES_BY_HAND.id, CHECKOUT_ENDED.id, REFUND_SHOWN.id}
+    moving -= {INVOICES_BY_HAND.id, PRICES_BY_HAND.id, CHECKOUT_ENDED.id, REFUND_SHOWN.id, SIGN_IN.id}
 
     assert {flow.id for flow in BUILT_IN.values() if flow.moves_money} == moving

@@ -19,6 +19,7 @@ from sqlmodel import Session
 
 from console.api.hub import Hub
 from console.api.lag import Lag
+from console.portal.limits import Limits
 from console.projection.database import Database
 from console.projection.projector import Projector
 
@@ -70,6 +71,7 @@ class State:
     hub: Hub
     lag: Lag
     busy: set[str] = field(default_factory=set)
+    sign_ins: Limits = field(default_factory=Limits)
 
 
 def of_request(request: Request) -> State:

@@ -27,7 +27,15 @@ from console.local.probe import kafka_answers
 READING = 10.0
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 LISTENS = "0A"
-PORTS = ("ingress_port", "ingress_admin_port", "console_port", "sandbox_port", "kafka_port", "worker_port")
+PORTS = (
+    "ingress_port",
+    "ingress_admin_port",
+    "console_port",
+    "sandbox_port",
+    "sandbox_mail_port",
+    "kafka_port",
+    "worker_port",
+)
 LIVE = ("sk_live_", "rk_live_")
 
 

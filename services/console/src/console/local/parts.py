@@ -53,7 +53,9 @@ def kafka_part(settings: Settings) -> ManagedProcess:
 
 def sandbox_part(settings: Settings) -> ManagedProcess:
     """The local Stripe and Togai, for a machine without keys."""
-    return _server("sandbox", settings, "sandbox_port", "/healthz", "127.0.0.1")
+    made = _server("sandbox", settings, "sandbox_port", "/healthz", "127.0.0.1")
+    mail = Port(settings.sandbox_mail_port, variable("sandbox_mail_port"), "127.0.0.1")
+    return replace(made, ports=(*made.ports, mail)) if mail.number else made
 
 
 def ingress_part(settings: Settings) -> ManagedProcess:

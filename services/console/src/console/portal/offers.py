@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from shared.apps.stripe.client import API_VERSION
 from shared.connections import Connection, FlowLink
 from shared.domains.customers import CUSTOMER
+from shared.domains.plans import OFFER
 from shared.domains.plans.progress import KnownLink, KnownOffer, KnownPlan, known_of
 from shared.domains.plans.sessions import FLOW
 from shared.domains.plans.togai import SEPARATOR, SUBSCRIPTION
@@ -81,6 +82,15 @@ def known_offer(session: Session, offer: Ref) -> tuple[KnownPlan, KnownOffer | N
     ref = str(Ref(offer.account, "price_plan", plan))
     known = known_of(ref, plans.runs_of(session, ref))
     return known, known.offers.get(account)
+
+
+def of_account(session: Session, account: Ref) -> list[Ref]:
+    """The offers to an account for which a link was made."""
+    row, ref = MappingRow, str(account)
+    query = select(row).where(col(row.relation) == OFFER.name, queries.found_by(session, row, ref))
+    pairs = [mappings.decode(found.record) for found in session.scalars(query)]
+    named = (one for pair in pairs if ref in pair.also for one in pair.also if Ref.parse(one).noun == "offer")
+    return [Ref.parse(one) for one in dict.fromkeys(named)]
 
 
 def shown(session: Session, offer: Ref) -> Shown | None:

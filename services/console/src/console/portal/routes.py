@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from shared.connections import portal_keys
 from shared.domains.plans.sessions import ACTION, TRIGGER, SessionRequest
 from shared.flows.runs import Run
 from shared.identity import Ref
+from shared.sealed_addresses import Expired, NoToken
 from shared.sealed_texts import CHECKOUT_SECRETS, TextSeal
 from sqlmodel import Session
 
@@ -22,27 +21,13 @@ from console.api.requests import append, event_about
 from console.api.state import State, StateDep
 from console.portal import offers
 from console.portal.offers import Shown
-from console.portal.tokens import Expired, NoToken, Tokens
+from console.portal.pages import GONE, HEADERS, HERE, NOWHERE, plain, rendered
+from console.portal.tokens import Tokens
 from console.projection import queries
 
-HERE = Path(__file__).parent
 ASSETS = {"portal.css": "text/css", "portal.js": "text/javascript"}
-HEADERS = {"Referrer-Policy": "strict-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
-_OWN = {
-    "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "connect-src": "'self'",
-    "img-src": "'self'", "frame-src": "", "form-action": "'self'", "base-uri": "'none'", "frame-ancestors": "'none'",
-}  # fmt: skip
-GONE = (410, "This page has expired", "Ask whoever sent it to you for a new address.")
-NOWHERE = (404, "There is no such page", "Look whether the address is whole, or ask whoever sent it to you.")
 
 router = APIRouter(prefix="/portal", include_in_schema=False)
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(HERE / "templates"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
 
 
 @router.get("/assets/{name}")
@@ -76,31 +61,19 @@ async def _page(state: State, token: str, place: str) -> HTMLResponse:
         offer = Tokens(state.settings).offer_of(token)
         shown = await asyncio.to_thread(_shown, state, offer)
     except Expired:
-        return _plain(*GONE)
+        return plain(*GONE)
     except NoToken:
-        return _plain(*NOWHERE)
+        return plain(*NOWHERE)
     if shown is None:
-        return _plain(*NOWHERE)
+        return plain(*NOWHERE)
     view = place if place and shown.state == "open" else shown.state
     hosts = shown.till.hosts if shown.till and view == "open" else {}
-    text = _templates.get_template("offer.html").render(offer=shown, view=view, here=f"/portal/{token}")
-    return HTMLResponse(text, headers=_headers(hosts))
+    return rendered("offer.html", hosts=hosts, offer=shown, view=view, here=f"/portal/{token}")
 
 
 def _shown(state: State, offer: Ref) -> Shown | None:
     with Session(state.database.engine) as session:
         return offers.shown(session, offer)
-
-
-def _plain(status: int, title: str, what: str) -> HTMLResponse:
-    text = _templates.get_template("plain.html").render(title=title, what=what)
-    return HTMLResponse(text, status, headers=_headers({}))
-
-
-def _headers(hosts: dict[str, str]) -> dict[str, str]:
-    """The policy names our own host and the till's, and no other."""
-    joined = {name: " ".join(filter(None, (own, hosts.get(name, "")))) or "'none'" for name, own in _OWN.items()}
-    return HEADERS | {"Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in joined.items())}
 
 
 @router.get("/{token}/state")

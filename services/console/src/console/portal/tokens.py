@@ -4,63 +4,38 @@ from __future__ import annotations
 
 import time
 
-from shared.connections import portal_keys
 from shared.domains.plans.progress import KnownPlan
 from shared.domains.plans.togai import offer_id
 from shared.errors import Misconfigured
 from shared.identity import Ref
-from shared.sealed_texts import PORTAL_TOKENS, TextSeal
+from shared.sealed_addresses import SealedAddresses
+from shared.sealed_texts import PORTAL_TOKENS
 from shared.settings import Settings
 
 DAY = 24 * 3600
 DAYS, MOST_DAYS = 7, 60
 RETURN_TIME = 3 * DAY
 """How long a customer can come back from a checkout: a session lives for a day, a card's check may take a while."""
-LONGEST = 2000
-_BETWEEN = "|"
-
-
-class NoToken(Exception):
-    """Nobody here made it."""
-
-
-class Expired(Exception):
-    """It was good once."""
 
 
 class Tokens:
-    """Makes and reads them, with a key derived from the installation's portal keys."""
+    """Makes and reads them."""
 
     def __init__(self, settings: Settings) -> None:
-        self._seal = TextSeal(portal_keys(settings), PORTAL_TOKENS)
-        self._base = settings.portal_url.rstrip("/") or f"http://127.0.0.1:{settings.console_port}"
+        self._sealed = SealedAddresses(settings, PORTAL_TOKENS)
 
     def address(self, offer: Ref, seconds: float = DAYS * DAY) -> str:
         """Where the offer's page is, for so long."""
-        return f"{self._base}/portal/{self._make(offer, time.time() + seconds)}"
+        return self._sealed.address("%s", offer, time.time() + seconds)
 
     def return_address(self, token: str) -> str:
         """Where a customer comes back to after paying: also if the token's own time is over by then."""
-        offer, ends = self._read(token)
-        return f"{self._base}/portal/{self._make(offer, max(ends, time.time() + RETURN_TIME))}/done"
+        offer, ends, _ = self._sealed.read(token)
+        return self._sealed.address("%s/done", offer, max(ends, time.time() + RETURN_TIME))
 
     def offer_of(self, token: str) -> Ref:
         """Raises NoToken, Expired."""
-        offer, ends = self._read(token)
-        if ends <= time.time():
-            raise Expired
-        return offer
-
-    def _make(self, offer: Ref, ends: float) -> str:
-        return self._seal.seal(f"{int(ends)}{_BETWEEN}{offer}").rstrip("=")
-
-    def _read(self, token: str) -> tuple[Ref, int]:
-        padded = token + "=" * (-len(token) % 4)
-        text = self._seal.open(padded) if len(token) <= LONGEST and token.isascii() else None
-        if text is None:
-            raise NoToken
-        ends, _, offer = text.partition(_BETWEEN)
-        return Ref.parse(offer), int(ends)
+        return self._sealed.open(token).entity
 
 
 def addresses(settings: Settings, known: KnownPlan) -> dict[str, str]:

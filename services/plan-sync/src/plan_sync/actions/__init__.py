@@ -16,6 +16,7 @@ from plan_sync.actions import (
     price_links,
     products,
     sessions,
+    sign_in,
     subscriptions,
 )
 
@@ -34,6 +35,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "stripe.payment_link.deactivate": sessions.close_others,
     "stripe.checkout_session.create": sessions.create,
     "stripe.checkout_session.read": payments.read,
+    "togai.account.mail_sign_in": sign_in.send,
     "stripe.price.change_link": price_links.change_link,
     "stripe.product.add": plain.add_product,
     "stripe.price.add": plain.add_price,

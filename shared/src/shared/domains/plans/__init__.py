@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.model import ByHand, Domain, Kind, Relation, View
-from shared.domains.plans import by_hand, payments, plain, sessions, stripe, subscriptions, togai
+from shared.domains.plans import by_hand, payments, plain, sessions, sign_in, stripe, subscriptions, togai
 from shared.domains.plans.flows import FLOWS
 from shared.domains.plans.subscriptions import SUBSCRIBED
 
@@ -50,11 +50,19 @@ PRICES = View(
 DOMAIN = Domain(
     noun="plan",
     service="plan-sync",
-    triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, sessions.TRIGGER, *subscriptions.TRIGGERS, by_hand.REQUESTED),
+    triggers=(
+        *togai.TRIGGERS,
+        *stripe.TRIGGERS,
+        sessions.TRIGGER,
+        sign_in.TRIGGER,
+        *subscriptions.TRIGGERS,
+        by_hand.REQUESTED,
+    ),
     actions=(
         *togai.ACTIONS,
         *stripe.ACTIONS,
         sessions.ACTION,
+        sign_in.ACTION,
         payments.ACTION,
         *subscriptions.ACTIONS,
         by_hand.CHANGE_LINK,
@@ -63,6 +71,7 @@ DOMAIN = Domain(
     flows=(
         *FLOWS,
         sessions.FLOW,
+        sign_in.FLOW,
         payments.CHECKOUT_ENDED,
         payments.REFUND_SHOWN,
         subscriptions.IMPORT_FLOW,

@@ -1,0 +1,42 @@
+"""How the public pages are rendered, and what their headers allow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from fastapi.responses import HTMLResponse
+
+HERE = Path(__file__).parent
+HEADERS = {"Referrer-Policy": "strict-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
+_OWN = {
+    "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "connect-src": "'self'",
+    "img-src": "'self'", "frame-src": "", "form-action": "'self'", "base-uri": "'none'", "frame-ancestors": "'none'",
+}  # fmt: skip
+GONE = (410, "This page has expired", "Ask whoever sent it to you for a new address.")
+NOWHERE = (404, "There is no such page", "Look whether the address is whole, or ask whoever sent it to you.")
+
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+def rendered(template: str, status: int = 200, hosts: dict[str, str] | None = None, **values: Any) -> HTMLResponse:
+    """A page; `hosts` are those beside our own whose scripts and frames it may load, by directive."""
+    return HTMLResponse(_templates.get_template(template).render(**values), status, headers=_headers(hosts or {}))
+
+
+def plain(status: int, title: str, what: str) -> HTMLResponse:
+    """A page that says one thing."""
+    return rendered("plain.html", status, title=title, what=what)
+
+
+def _headers(hosts: dict[str, str]) -> dict[str, str]:
+    """The policy names our own host and the till's, and no other."""
+    joined = {name: " ".join(filter(None, (own, hosts.get(name, "")))) or "'none'" for name, own in _OWN.items()}
+    return HEADERS | {"Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in joined.items())}
