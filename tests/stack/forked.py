@@ -102,16 +102,16 @@ class Forked:
         await self.kill()
 
 
-_keeper = ThreadPoolExecutor(1, "fork-server")
-"""A thread that lives as long as this process: to the kernel a child's parent is the thread that made it, and tests call
-from threads that end with their event loop.
+_starter = ThreadPoolExecutor(1, "fork-server")
+"""A thread that lives as long as this process: to the kernel a child's parent is the thread that made it, and tests
+call from threads that end with their event loop.
 """
 
 
 @cache
 def _fork_server() -> tuple[Child, Path]:
     """This process's own, started at first use; it dies with this process."""
-    return _keeper.submit(_start).result()
+    return _starter.submit(_start).result()
 
 
 def _start() -> tuple[Child, Path]:
