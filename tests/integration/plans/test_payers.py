@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
+from tests.integration.plans.test_console import console as console
 from tests.integration.plans.test_links import active, offer
+from tests.stack.console import Console
 from tests.stack.in_process import InProcess
 
 FLOW_TWO = "stripe-customer-to-togai-customer"
@@ -51,15 +53,17 @@ async def imported(tandem: InProcess, customer: str) -> str:
     return next(ref.rpartition("/")[2] for ref in pair.refs if ref.startswith("togai:"))
 
 
-async def test_a_links_customer_is_a_further_one(plans: Plans, tandem: InProcess) -> None:
-    """The account keeps its own; no account is made. The event of the customer comes first."""
+async def test_a_links_customer_is_a_further_one(plans: Plans, tandem: InProcess, console: Console) -> None:
+    """The account keeps its own; no account is made. The event of the customer comes first. A page shows it."""
     plan = await offered(plans)
     primary, before = tandem.pair(tandem.ref(ACCOUNT, "togai")), tandem.organization()
     own = link(plans, togai_price_plan_id=plan, togai_account_id=ACCOUNT)
     customer = payer(plans, plans.pay(own))
     await tandem.drain()
     [run] = [one for one in tandem.runs(tandem.ref(customer)) if one.flow == FLOW_TWO]
+    page = console.ask("GET", "/further-customers").text
 
+    assert (customer in page, ACCOUNT in page) == (True, True)
     assert (run.state, f"names account {ACCOUNT}" in run.reason) == ("skipped", True)
     assert (further(tandem, customer), tandem.organization()) == ([ACCOUNT], before)
     assert tandem.pair(tandem.ref(ACCOUNT, "togai")) == primary

@@ -26,6 +26,15 @@ CUSTOMERS = View(
     empty="Make a customer in Stripe or an account in Togai: it appears here within seconds.",
 )
 
+FURTHER_CUSTOMERS = View(
+    name="further-customers",
+    title="Further customers",
+    help="Which customer at Stripe a payment link made for an account that has another one.",
+    relation=checkouts.FURTHER.name,
+    columns=(checkouts.FURTHER.source, CUSTOMER.source),
+    empty="Somebody pays by a payment link for an account that has a customer in Stripe: a further one appears here.",
+)
+
 SAME_EMAIL = ConflictKind(
     "same_email",
     title="several have the same e-mail address, or another pair has it",
@@ -109,6 +118,6 @@ DOMAIN = Domain(
     actions=(*stripe.ACTIONS, *togai.ACTIONS, checkouts.ACTION),
     flows=FLOWS,
     relations=(CUSTOMER, checkouts.FURTHER),
-    views=(CUSTOMERS,),
+    views=(CUSTOMERS, FURTHER_CUSTOMERS),
     imports=(IMPORT, IMPORT_ACCOUNTS),
 )
