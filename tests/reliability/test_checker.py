@@ -17,8 +17,8 @@ from tests.reliability.checker.order import Stale
 from tests.reliability.checker.verdict import AT_REST, INVARIANTS
 from tests.reliability.customers.facts import CustomerFacts
 from tests.reliability.customers.order import backwards, stale_writes
-from tests.reliability.customers.pairs import lost
-from tests.reliability.customers.units import Parent, Unit, World
+from tests.reliability.customers.pairs import fields, lost
+from tests.reliability.customers.units import VATN, Parent, Unit, World
 
 OURS, THEIRS = "sk_tandem", "sk_people"
 PRODUCT = ("shared", "ingress", "customer_sync", "console", "sandbox", "faust")
@@ -67,6 +67,31 @@ def call(began: float, status: int = 200, *, operation: str = "customers.retriev
 def test_writes_in_the_order_of_their_states(steps: list[tuple[str, str]]) -> None:
     """Late is not backwards, a state may be left out, and what a person sets is no write of Tandem's."""
     assert list(backwards(named(*steps))) == []
+
+
+def unfilled(*shown: str, archived: bool = True) -> CustomerFacts:
+    """An account without a VAT number that is linked to a customer with one; `shown` are the differences shown."""
+    found = facts()
+    unit = found.world.units["t1.0"]
+    unit.must, unit.partner, unit.archived = "partner", "s1", archived
+    found.world.units["s1"] = Unit("s1", "stripe", values={VATN: "V1"}, must="partner", partner="t1.0")
+    found.customers = {"s1": "cus_1"}
+    found.parents = {"cust-t1": {"name": "A", "status": "ACTIVE"}}
+    found.accounts["acct-t1.0"]["status"] = "ARCHIVED" if archived else "ACTIVE"
+    metadata = {"VATN": "V1", "togai_account_id": "acct-t1.0"} | ({"togai_status": "archived"} if archived else {})
+    found.stripe = {"cus_1": {"id": "cus_1", "name": "A", "metadata": metadata}}
+    state = {"pair": ["stripe/cus_1", "togai/acct-t1.0"], "differences": dict.fromkeys(shown)}
+    found.states = {"pair": state}
+    return found
+
+
+def test_an_archived_account_is_filled_later() -> None:
+    """What its customer has stays there, and is shown as different; an active one is filled at once."""
+    assert list(fields(unfilled(VATN))) == []
+    assert [b.what for b in fields(unfilled())][0] == "metadata.VATN at its owner is '', people set 'V1'"
+    assert [b.what for b in fields(unfilled(VATN, archived=False))] == [
+        "metadata.VATN at its owner is '', people set 'V1'"
+    ]
 
 
 def test_a_write_that_goes_back() -> None:
