@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import pytest
 from console.http import own_machine
 from console.local.ports import free_port
 from playwright.async_api import Page, expect
+from shared.apps.togai.polls import ACCOUNTS
+from shared.domains.plans.flows import PLAN_TO_LINK
+from shared.polls import rfc3339
 
 from tests.engines.browser import browser_page
 from tests.stack.processes import Stack, until
@@ -73,6 +77,33 @@ class Shop:
 
             return plan, str(await until(ready, f"an open offer of {plan}"))
 
+    async def listed(self, account: str) -> None:
+        """Wait until the pollers have seen an account."""
+        began = rfc3339(time.time())
+
+        async def seen() -> bool:
+            pollers = (await self.stack.api("/status"))["pollers"]["items"]
+            return any(one["kind"] == ACCOUNTS.kind and one["at"] > began for one in pollers)
+
+        await until(seen, f"a poll that lists {account}")
+
+    async def choose(self, **options: str) -> None:
+        """What payment links ask for, for the offers from now on."""
+        async with own_machine(base_url=self.stack.url("console"), timeout=10) as http:
+            found = (await http.get("/api/flow-links")).json()["items"]
+            link = next(one["id"] for one in found if one["flow"] == PLAN_TO_LINK.id)
+            (await http.post(f"/api/flow-links/{link}/options", json={"options": options})).raise_for_status()
+
+    async def mailed(self, email: str) -> str:
+        """The link in the one mail that was sent to an address."""
+
+        async def sent() -> str:
+            mails = (await self.stack.control("GET", "/mails"))["mails"]
+            return next((str(mail["text"]) for mail in mails if mail["to"] == email), "")
+
+        text = await until(sent, f"a mail to {email}")
+        return next(word for word in str(text).split() if "/portal/sign-in/" in word)
+
     async def has(self, plan: str, account: str) -> bool:
         found = await self.togai("GET", f"/accounts/{account}/pricing_schedules")
         rows = found.get("pricingSchedules", found.get("data", []))
@@ -81,7 +112,9 @@ class Shop:
 
 @pytest.fixture
 async def shop(tmp_path: Path, kafka_bootstrap: str) -> AsyncIterator[Shop]:
-    stack = await Stack.start(tmp_path, kafka_bootstrap)
+    # Who has an address is known from Togai's lists.
+    mail, often = {"TANDEM_SANDBOX_MAIL_PORT": str(free_port())}, {"TANDEM_TOGAI_POLL_INTERVAL": "1"}
+    stack = await Stack.start(tmp_path, kafka_bootstrap, **mail, **often)
     try:
         made = Shop(stack)
         await made.start()
@@ -119,6 +152,32 @@ async def test_a_customer_pays_in_the_embedded_page(shop: Shop) -> None:
         await shop.stack.control("POST", "/stripe/checkout", json=body)
         await expect(page.get_by_role("heading", name="Paid. Thank you")).to_be_visible(timeout=TIMEOUT)
         assert await shop.has(slow, "later")
+    assert refused == []
+
+
+@pytest.mark.long("tests/integration/plans/test_sign_in.py and test_modes.py: the same without a browser")
+async def test_a_customer_signs_in_and_subscribes(shop: Shop) -> None:
+    """By the mailed link to the account's offers, there to the one, and pays it: Stripe has a subscription then."""
+    await shop.customer("acme")
+    await shop.listed("acme")
+    await shop.choose(mode="subscription")
+    plan, _ = await shop.offered("acme")
+    async with browser_page() as page:
+        await page.goto(shop.stack.url("console", "/portal/sign-in"))
+        await page.get_by_label("Your e-mail address").fill("acme@example.test")
+        await page.get_by_role("button", name="Send me a link").click()
+        await expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible(timeout=TIMEOUT)
+        await page.goto(await shop.mailed("acme@example.test"))
+        await page.get_by_role("button", name="Show my offers").click()
+        await page.get_by_role("link", name="Gold").click()
+        refused = await pay(page, page.url, "Pay 49.50 USD")
+        await expect(page.get_by_role("heading", name="Paid. Thank you")).to_be_visible(timeout=TIMEOUT)
+    async with own_machine(timeout=10) as http:
+        url = shop.stack.url("sandbox", "/stripe/v1/subscriptions")
+        found = (await http.get(url, headers={"Authorization": "Bearer sk_test_sandbox"})).json()["data"]
+
+    assert [one["metadata"]["togai_account_id"] for one in found] == ["acme"]
+    assert await shop.has(plan, "acme")
     assert refused == []
 
 
