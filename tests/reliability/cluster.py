@@ -23,6 +23,8 @@ from tests.stack.processes import QUICK, UNLIMITED, Stack
 from tests.stack.tenants import Tenant
 
 CHECK_CLUSTER_EVERY = 0.2
+BROKER_PATIENCE = 600.0
+"""Seconds for a broker that was killed to read its logs again, on a machine that is busy."""
 SCALE = 0.005
 """How delays are stretched: parkings last 0.3, 3 and 18 s, and a closed connection is probed every 3 s."""
 
@@ -69,7 +71,7 @@ class Cluster:
         while True:
             if self.broker and "broker" not in self._held and self.broker.pid is None:
                 self.restarts["broker"] += 1
-                await self.broker.start()
+                await self.broker.start(patience=BROKER_PATIENCE)
             for name in sorted(self.wanted - self._held):
                 if not self.stack.children[name].alive:
                     self.restarts[name.partition("-")[0]] += 1
@@ -184,14 +186,11 @@ async def staged(
         for app, account in (("stripe", cluster.tenant.stripe_account), ("togai", cluster.tenant.togai_org)):
             made = await stack.control("POST", "/keys", json={"account": account, "key": f"people_{app}_{account}"})
             cluster.keys[app] = str(made["key"])
-        keeping = asyncio.create_task(cluster.keep_alive(), name="supervisor")
-        leaving.push_async_callback(_end, keeping)
-        yield cluster
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+        # In a group: a supervisor that ends by an error ends the run, which would wait for the dead for ever.
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(cluster.keep_alive(), name="supervisor")
+            yield cluster
+            keeping.cancel()
 
 
 async def _kill_all(stack: Stack) -> None:

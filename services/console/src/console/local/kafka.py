@@ -208,14 +208,14 @@ class EmbeddedKafka:
         said.unlink()
         new_folder.rename(self.folder / "data")
 
-    async def start(self, progress: jars.Progress = lambda done, total: None) -> None:
+    async def start(self, progress: jars.Progress = lambda done, total: None, patience: float = READY_TIMEOUT) -> None:
         """Start the broker and return when it takes records.
 
         Raises LocalError as `prepare` and `wait_ready` do.
         """
         await self.prepare(progress)
         self._child = Child(self.command, self.log)
-        await self.wait_ready()
+        await self.wait_ready(patience)
 
     async def ready(self) -> bool:
         """Whether it answers a metadata request now."""
