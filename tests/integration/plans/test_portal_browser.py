@@ -113,8 +113,9 @@ class Shop:
 @pytest.fixture
 async def shop(tmp_path: Path, kafka_bootstrap: str) -> AsyncIterator[Shop]:
     # Who has an address is known from Togai's lists.
-    mail, often = {"TANDEM_SANDBOX_MAIL_PORT": str(free_port())}, {"TANDEM_TOGAI_POLL_INTERVAL": "1"}
-    stack = await Stack.start(tmp_path, kafka_bootstrap, **mail, **often)
+    stack = await Stack.start(
+        tmp_path, kafka_bootstrap, TANDEM_SANDBOX_MAIL_PORT=str(free_port()), TANDEM_TOGAI_POLL_INTERVAL="1"
+    )
     try:
         made = Shop(stack)
         await made.start()
