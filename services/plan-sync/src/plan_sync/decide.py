@@ -182,6 +182,11 @@ def _kept(schedules: Iterable[Mapping[str, Any]], day: str) -> set[tuple[str, st
     return {_span(one, until=day) for one in schedules if _day(one.get("startDate")) < day}
 
 
+def is_same(schedules: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether an account has the same plans at the same times."""
+    return {_span(one) for one in schedules} == {_span(one) for one in others}
+
+
 def is_own_draft(
     active: Iterable[Mapping[str, Any]], draft: Iterable[Mapping[str, Any]], plan: str, days: Collection[str]
 ) -> bool:

@@ -14,7 +14,7 @@ from shared.linking.mappings import Mapping
 from shared.runtime.creating import Creation, UnkeyedCreation
 
 from plan_sync.actions.schedules import Json, days_of, holding
-from plan_sync.decide import is_own_draft, missing_after
+from plan_sync.decide import is_own_draft, is_same, missing_after
 
 FIRST = "first"
 """In a claim's body: the day for which the plan was wanted when it was started."""
@@ -103,10 +103,11 @@ class SecondApi:
         """Raises Waiting for a draft that is not ours alone, and where the account's schedules have changed since it
         was started: it would take the change back.
         """
-        seen = self._before
+        # Togai shows moments in UTC: where the organization is far east, a day begins on the one before.
         last = days_of(first)[-1]
-        days = {(started + timedelta(days=n)).isoformat() for n in range((last - started).days + 1)}
-        if await self.read() != seen or not is_own_draft(seen, await self._draft(), plan, days):
+        days = {(started + timedelta(days=n)).isoformat() for n in range(-1, (last - started).days + 1)}
+        seen, active, draft = self._before, await self.read(), await self._draft()
+        if not is_same(seen, active) or not is_own_draft(active, draft, plan, days):
             raise self._taken()
 
     def changed_beside(self, plan: str) -> list[str]:

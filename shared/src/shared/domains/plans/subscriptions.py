@@ -215,6 +215,7 @@ IMPORT = ImportKind(
         _left_out("quantity", "it asks for another quantity than one", "let the plan say how much, or import by hand"),
         _left_out("twin", "another subscription of its account is the same plan", "end one of the two in Stripe"),
         _left_out("other_plan", "its account has another plan", "end that one in Togai"),
+        _left_out("draft", "a person drafts its account's schedules in Togai", "finalize or discard the draft there"),
     ),
 )
 
