@@ -18,6 +18,7 @@ from shared.apps.stripe.client import Page as StripePage
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import Page, TogaiApp
 from shared.apps.togai.models import TogaiAccount
+from shared.apps.togai.v2 import TogaiV2
 from shared.connections import Connection
 from shared.domains import subject_of
 from shared.errors import NotFound, Rejected, Unavailable
@@ -197,6 +198,11 @@ class FakeTogai(TogaiApp):
         self.during: Callable[[], None] = lambda: None
         self._changed: dict[tuple[str, str], int] = {}
         self._ticks = itertools.count(1)
+        self.v2 = TogaiV2(self._second)
+
+    async def _second(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        """It has no second API."""
+        raise NotFound(f"no such API: {path}", status=404)
 
     def put(self, noun: str, name: str, /, **fields: Any) -> None:
         """Make or change one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 from ingress.polling.store import PollStore
@@ -40,7 +41,8 @@ class Polled:
         connection = tandem.registry.connections[name]
         if name not in self._pollers:
             store = PollStore(cast(Any, tandem.log), tandem.topics, tandem.registry, AtOnce())
-            context = PollContext(connection.app_account, tandem.settings, store, self._log, Budget(), subject_of)
+            account, chosen = connection.app_account, partial(tandem.registry.chosen, connection.app_account)
+            context = PollContext(account, tandem.settings, store, self._log, Budget(), subject_of, chosen=chosen)
             self._pollers[name] = list(APPS[connection.app].pollers_of(context))
         client = await tandem.clients.of(name)
         for poller in self._pollers[name]:

@@ -24,7 +24,7 @@ TO_TOGAI = "stripe-customer-to-togai-customer"
 POLLS = tuple(spec.kind for app in ("stripe", "togai") for spec in APPS[app].polls)
 POLLED = (
     "stripe:events.list", "togai:accounts.list", "togai:customers.list", "togai:invoices.list",
-    "togai:price_plans.list", "togai:settings.list", "togai:accounts.pricing_schedules",
+    "togai:price_plans.list", "togai:v2.price_plans.list", "togai:settings.list", "togai:accounts.pricing_schedules",
 )  # fmt: skip
 """What pollers call, and nobody else."""
 SET_UP_WITHIN = 60.0

@@ -31,6 +31,7 @@ class Settings(BaseModel):
     togai_duplicate: Literal[200, 400, 409] = Field(400, description="answer to a create with a taken id")
     togai_setting_write: Literal[201, 204] = Field(201, description="answer to a successful write of a setting")
     togai_association_from: Literal["today", "tomorrow"] = Field("today", description="first day of a new plan")
+    togai_draft_list: Literal["whole", "changed"] = Field("whole", description="what the list of a draft shows")
     togai_time_zone: str = Field("UTC", description="time zone of every organization: when its day begins")
     togai_price_plan_quota: int | None = Field(None, description="most price plans of an organization")
     togai_customer_quota: int | None = Field(None, description="most customers of an organization")

@@ -21,6 +21,7 @@
         ├── Malformed                 the body does not fit its schema
         ├── WrongOrigin               the event was not written by whom its type says
         ├── AmountMismatch            two sides are not equal to the cent
+        ├── ChangedMore               a write at a vendor changed more than was asked for
         ├── Rejected(code)            the target said no (4xx); the vendor's code is kept
         └── Misconfigured             unknown connection, wrong setting
             └── KeyRefused            401: closes the connection; its runs are parked
@@ -267,6 +268,10 @@ class KeyReused(Rejected):
 
 class AmountMismatch(Permanent):
     """Two sides that must be equal to the cent are not: nothing was done with it."""
+
+
+class ChangedMore(Permanent):
+    """A write at a vendor changed more than was asked for: it stands, and a person has to look at the rest."""
 
 
 class Misconfigured(Permanent):

@@ -15,6 +15,7 @@ from sandbox.togai_api.operations import OPERATIONS
 from tests.contract.sandbox.inside import UNLIMITED, Inside, inside
 from tests.contract.sandbox.togai_invoices import NEW_INVOICE, NEW_PAYMENT
 from tests.contract.sandbox.togai_plans import ASSOCIATION, BILLABLES, PLAN_ID, RATES
+from tests.contract.sandbox.togai_plans_v2 import ACTIVE_V2, DRAFT_V2, EDITS_V2
 from tests.contract.sandbox.togai_table import ROWS, UNKNOWN_ID, WRONG, Row
 
 METHODS = {operation.name: operation.method for operation in OPERATIONS}
@@ -53,12 +54,15 @@ class Org:
         ):
             assert self.call("POST", path, json=body).status_code == 201
         app.control("POST", "/togai/billables", {"account": self.account, **BILLABLES})
-        for id, active in ((PLAN_ID, True), ("P2", False)):
-            plan = {"account": self.account, "id": id, "name": "Starter", "rates": RATES, "active": active}
+        for api, id, active in (
+            ("v1", PLAN_ID, True), ("v1", "P2", False), ("v2", ACTIVE_V2, True), ("v2", DRAFT_V2, False),
+        ):  # fmt: skip
+            plan = {"account": self.account, "id": id, "name": "Starter", "rates": RATES, "active": active, "api": api}
             app.control("POST", "/togai/price_plans", plan)
         today = {**ASSOCIATION, "effectiveFrom": f"{datetime.now(UTC).date()}"}
-        assert self.call("POST", "/accounts/A1/price_plans", json=today).is_success
-        self.names = self._invoices()
+        [schedule] = self.call("POST", "/accounts/A1/price_plans", json=today).json()["pricingSchedules"]
+        assert self.call("POST", "/v2/accounts/A1/edit_schedules", json=EDITS_V2).is_success
+        self.names = {"SCHEDULE": schedule["id"], **self._invoices()}
 
     def _invoices(self) -> dict[str, str]:
         """What the table calls DUE, DRAFT and PAID: Togai itself gives these ids."""
@@ -312,7 +316,8 @@ def test_pages_hold_as_many_as_documented_and_end_with_an_empty_one(org: Org) ->
         body = {**customer, "account": {**account, "settings": [setting]}}
         assert org.call("POST", "/customers", json=body).status_code == 201
         plan = {"account": org.account, "name": f"Plan {number}", "rates": {"USD": "1"}}
-        org.app.control("POST", "/togai/price_plans", plan)
+        for api in ("v1", "v2"):
+            org.app.control("POST", "/togai/price_plans", plan | {"api": api})
         more = {name: [f"{name}.{number}"] for name in BILLABLES}
         org.app.control("POST", "/togai/billables", {"account": org.account, **more})
         org.call("POST", "/invoices", json={**NEW_INVOICE, "idempotencyKey": f"key-{number + 9}"})

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.contract.sandbox import togai_invoices as invoices
 from tests.contract.sandbox import togai_plans as plans
+from tests.contract.sandbox import togai_plans_v2 as v2
 
 ADDRESS_FIELDS = ("phoneNumber", "line1", "line2", "postalCode", "city", "state", "country")
 FULL_ADDRESS = {
@@ -96,6 +97,7 @@ NEW_CUSTOMER_TYPES = {
 WRONG: dict[str, list[Any]] = {
     **plans.WRONG,
     **invoices.WRONG,
+    **v2.WRONG,
     "text": [5, True, [], {}],
     "id": [5, True, [], "", "i" * 51],
     "name": [5, "ab", "n" * 256, {}],
@@ -192,6 +194,58 @@ ROWS: dict[str, Row] = {
         "/price_plans/P2/activate", 200, plans.PLAN, plans.PLAN_MORE, {"currencies": ["USD"]},
         required=("currencies",), types={"currencies": "currencies"},
     ),
+    "v2.price_plans.create": Row(
+        "/v2/price_plans", 200, v2.PLAN_V2, v2.PLAN_V2_MORE, v2.NEW_PLAN_V2, quota="togai_price_plan_quota",
+        required=("name", "type", "supportedCurrencies"),
+        types={"name": "plan_name", "description": "description", "type": "plan_type",
+               "supportedCurrencies": "currencies_v2", "pricingCycleConfig.interval": "interval",
+               "deferredRevenue": "flag", "allowOngoingCycleUpdates": "flag"},
+    ),
+    "v2.price_plans.list": Row("/v2/price_plans", 200, PAGE, items=(v2.PLAN_V2, v2.PLAN_V2_MORE)),
+    "v2.price_plans.retrieve": Row("/v2/price_plans/V1?version=ACTIVE", 200, v2.PLAN_V2, v2.PLAN_V2_MORE),
+    "v2.price_plans.update": Row(
+        "/v2/price_plans/V1", 200, v2.PLAN_V2, v2.PLAN_V2_MORE, v2.CHANGED_V2,
+        types={"description": "description", "supportedCurrencies": "currencies_v2"},
+    ),
+    "v2.price_plans.discard": Row("/v2/price_plans/V2/discard", 200, DONE),
+    "v2.price_plans.finalize": Row(
+        "/v2/price_plans/V2/finalize", 200, DONE, body={"migrationMode": "NONE", "versionsToMigrate": "ALL_VERSION"},
+        types={"migrationMode": "migration", "versionsToMigrate": "versions"},
+    ),
+    "v2.price_plans.errors": Row("/v2/price_plans/V2/errors", 200, PAGE),
+    "v2.price_plans.versions": Row(
+        "/v2/price_plans/V1/versions", 200, PAGE, items=(v2.PLAN_V2, v2.PLAN_V2_MORE),
+    ),
+    "v2.price_plans.rate_cards": Row(
+        "/v2/price_plans/V1/rate_cards", 200, PAGE, items=(v2.CARD_V2, v2.CARD_V2_MORE),
+    ),
+    "v2.price_plans.change_cards": Row(
+        "/v2/price_plans/V2/rate_cards", 200, frozenset({"rateCards"}), body=v2.OPERATIONS,
+        required=("operations", "operations.0.actionType", "operations.0.rateCardName",
+                  *(f"operations.0.rateCard.{name}" for name in ("billableId", "type", "invoiceTiming",
+                                                                 "rateCardDetails"))),
+        types={"operations": "operations", "operations.0.actionType": "action_type",
+               "operations.0.rateCardName": "card_name", **under("operations.0.rateCard", v2.CARD_TYPES)},
+    ),
+    "v2.accounts.edit_schedules": Row(
+        "/v2/accounts/A1/edit_schedules", 200, plans.ASSOCIATED, body=v2.EDITS_V2,
+        required=("edits", "edits.0.effectiveFrom", "edits.0.effectiveUntil"),
+        types={"edits": "edits", "edits.0.mode": "mode", "edits.0.effectiveFrom": "day",
+               "edits.0.effectiveUntil": "day", "edits.0.associationConfig": "config",
+               "edits.0.mergeSchedules": "flag"},
+    ),
+    "v2.accounts.finalize_schedules": Row(
+        "/v2/accounts/A1/finalize_schedules", 200, PAGE, body=v2.FINALIZED,
+        items=(v2.SCHEDULE_V2, frozenset()), types={"mergeSchedules": "flag", "preActions": "actions"},
+    ),
+    "v2.accounts.discard_schedules": Row("/v2/accounts/A1/discard_schedules", 200, DONE),
+    "v2.accounts.schedules": Row(
+        "/v2/accounts/A1/schedules?mode=ACTIVE", 200, PAGE, items=(v2.SCHEDULE_V2, frozenset()),
+    ),
+    "v2.schedules.rate_cards": Row(
+        "/v2/schedules/SCHEDULE/rate_cards?mode=ACTIVE", 200, PAGE, items=(v2.CARD_V2, v2.CARD_V2_MORE),
+    ),
+    "v2.schedules.errors": Row("/v2/schedules/SCHEDULE/errors", 200, PAGE),
     "addons.create": Row(
         "/addons", 200, plans.ADDON, plans.BILLABLE_MORE, {"name": "Fee", "type": "FIXED_FEE", "billableName": "Shown"},
         required=("name", "type"), types={"name": "label", "type": "addon_type", "billableName": "label"},

@@ -75,7 +75,7 @@ async def test_a_choice_is_checked_shown_and_kept(
     await tandem.restart()
     page = console.ask("GET", "/flow-links").text
 
-    assert before[OFFERS] == {"mode": "first_payment", "replace": "off"}
+    assert before[OFFERS] == {"mode": "first_payment", "replace": "off", "api": "v1"}
     assert "mode=subscription" in said
     assert [answer.status_code for answer in wrong] == [400, 400]
     assert "first_payment, subscription" in wrong[0].json()["error"]["message"]

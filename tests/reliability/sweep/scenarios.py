@@ -69,6 +69,19 @@ async def subscription(world: World) -> None:
     await world.rest()
 
 
+async def second_api(world: World) -> None:
+    """A plan of Togai's second API is offered and paid, and attached by that API."""
+    await with_account(world)
+    with world.tandem.points.others():
+        for flow in ("togai-plan-to-stripe-payment-link", "stripe-checkout-to-togai-plan"):
+            await world.tandem.link(flow, api="v2")
+    plan = world.plans.plan(api="v2")
+    world.plans.offer(plan)
+    await world.rest()
+    world.plans.pay(str(world.plans.links()[0]["id"]))
+    await world.rest()
+
+
 async def collected(world: World) -> None:
     """An invoice is due, is sent, and is paid in two parts; a part is given back."""
     await with_account(world)
@@ -121,5 +134,6 @@ async def with_account(world: World) -> None:
 
 
 SCENARIOS: Mapping[str, Scenario] = {
-    each.__name__: each for each in (customers, offer, new_version, subscription, collected, lowered, closed)
+    each.__name__: each
+    for each in (customers, offer, new_version, subscription, second_api, collected, lowered, closed)
 }

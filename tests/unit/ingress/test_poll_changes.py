@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from shared.apps.togai.client import Page, TogaiApp
-from shared.apps.togai.readers.changes import INVOICE_CHANGES, PLAN_CHANGES, STATUSES, ChangeReader
-from shared.errors import Rejected
+from shared.apps.togai.readers.changes import INVOICE_CHANGES, PLAN_CHANGES, PLAN_V2_CHANGES, STATUSES, ChangeReader
+from shared.errors import NotFound, Rejected
 
 from tests.fakes.polling import NOW, TOGAI, Clock, Memory, connection, moment
 
@@ -188,3 +189,37 @@ async def test_price_plans_are_polled_alike() -> None:
         found.append([(event["type"], event["subject"]) for event in polled.memory.events()[before:]])
 
     assert found == [[], [], *[[("togai.price_plan.updated", "pp.1")]] * 3]
+
+
+async def test_plans_of_the_second_api_are_polled_alike() -> None:
+    """A list of all, without filters: a draft makes no event, nor does that of the next version; an organization
+    without that API holds nobody up.
+    """
+    polled = Polled()
+    plans: dict[str, dict[str, Any]] = {}
+
+    class Second:
+        there = True
+
+        async def price_plans(self, token: str = "") -> Page:
+            if not self.there:
+                raise NotFound("no such API", status=404)
+            return Page(list(plans.values()), "")
+
+    second = Second()
+    client = cast(TogaiApp, SimpleNamespace(v2=second))
+    reader = ChangeReader(polled.memory.context(TOGAI, polled.clock, budget=polled.calls), INTERVAL, PLAN_V2_CHANGES)
+    found = []
+    states = [("pp.old", "ACTIVE", 1), ("pp.1", "DRAFT", 1), ("pp.1", "ACTIVE", 1), ("pp.1", "DRAFT", 2)]
+    for name, status, version in [*states, ("pp.1", "ACTIVE", 2), ("pp.1", "ARCHIVED", 2)]:
+        at = NOW - 500 if name == "pp.old" else polled.clock.now
+        plans[name] = {"id": name, "status": status, "version": version, "updatedAt": moment(at)}
+        polled.clock.now += INTERVAL
+        before = len(polled.memory.events())
+        for _ in range(2):
+            await reader.poll_once(connection("togai"), client)
+        found.append([(event["type"], event["subject"]) for event in polled.memory.events()[before:]])
+    second.there = False
+
+    assert found == [[], [], [("togai.price_plan.updated", "pp.1")], [], *[[("togai.price_plan.updated", "pp.1")]] * 2]
+    assert await reader.poll_once(connection("togai"), client) == INTERVAL

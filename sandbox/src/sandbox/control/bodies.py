@@ -61,16 +61,17 @@ class NewSubscription(Body):
 
 
 class Archive(Body):
-    """A Togai customer or account to archive, or to take out of the archive."""
+    """A Togai customer, account or price plan to archive; the first two can be taken out of the archive."""
 
     account: str
     customer: str | None = Field(None, min_length=1)
     togai_account: str | None = Field(None, min_length=1)
+    price_plan: str | None = Field(None, min_length=1)
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
-        if (self.customer is None) == (self.togai_account is None):
-            raise ValueError("name either a customer or a togai_account")
+        if [self.customer, self.togai_account, self.price_plan].count(None) != 2:
+            raise ValueError("name either a customer, a togai_account or a price_plan")
         return self
 
 
@@ -146,6 +147,7 @@ class PricePlanVersion(Body):
     timing: Literal["IN_ADVANCE", "IN_ARREARS", "PREPAID"] = "IN_ADVANCE"
     fee: Literal["ONE_TIME", "RECURRING"] = "RECURRING"
     details: PlanDetails | None = None
+    active: bool = True
 
     @model_validator(mode="after")
     def _costs_once(self) -> Self:
@@ -173,7 +175,7 @@ class NewPricePlan(PricePlanVersion):
     name: str = Field(min_length=1, max_length=50)
     id: str | None = Field(None, min_length=1, max_length=50)
     description: str | None = Field(None, max_length=255)
-    active: bool = True
+    api: Literal["v1", "v2"] = "v1"
 
     def details_with_name(self) -> dict[str, Any]:
         """The body of Togai's own create."""

@@ -19,13 +19,13 @@ from sandbox.settings import Settings
 from sandbox.signatures import add_secret
 from sandbox.store import Json
 from sandbox.tenants import Tenant
-from sandbox.togai_api import accounts, customers
+from sandbox.togai_api import accounts, customers, price_plans
 from sandbox.togai_api.calls import Call
 from sandbox.togai_api.settings import add_system_setting
 from sandbox.togai_api.webhooks import subscribe, subscriptions
 from sandbox.world import World
 
-Action = Callable[[Call], Answer]
+Action = Callable[[Call], Answer | None]
 
 
 class Control:
@@ -96,16 +96,18 @@ class Control:
         return {"removed": self._world.store.run(sql, request.path_params["id"])}
 
     async def archive(self, request: Request) -> Json:
-        """Archives a Togai customer with its accounts, or one account, as a person does in Togai's pages."""
-        return {"archived": await self._by_hand(request, customers.archive, accounts.archive)}
+        """Archives a Togai customer with its accounts, one account or a plan, as a person does in Togai's pages."""
+        actions = (customers.archive, accounts.archive, price_plans.archive_by_hand)
+        return {"archived": await self._by_hand(request, *actions)}
 
     async def unarchive(self, request: Request) -> Json:
         """Takes a Togai customer, or one account, out of the archive: Togai's pages can, its API cannot."""
-        return {"unarchived": await self._by_hand(request, customers.unarchive, accounts.unarchive)}
+        return {"unarchived": await self._by_hand(request, customers.unarchive, accounts.unarchive, _stays)}
 
-    async def _by_hand(self, request: Request, customer: Action, account: Action) -> str:
+    async def _by_hand(self, request: Request, customer: Action, account: Action, plan: Action) -> str:
         body = await read(request, bodies.Archive)
-        run, id = (customer, body.customer) if body.customer else (account, body.togai_account)
+        named = ((customer, body.customer), (account, body.togai_account), (plan, body.price_plan))
+        run, id = next((run, id) for run, id in named if id)
         call = Call(self._world, self._tenant(body.account, "togai"), id or "", {}, b"")
         with self._world.store.transaction():
             run(call)
@@ -211,6 +213,10 @@ class Control:
     def _scope(self, request: Request) -> str | None:
         name = request.query_params.get("account")
         return self._tenant(name).scope if name else None
+
+
+def _stays(call: Call) -> None:
+    raise ControlError(400, "a price plan stays in the archive")
 
 
 def _check_numbers(request: Request) -> None:

@@ -12,7 +12,7 @@ from sandbox.control import bodies
 from sandbox.control.requests import Run, answering, read, tenant_of
 from sandbox.store import Json
 from sandbox.tenants import Tenant
-from sandbox.togai_api import accounts, billables, billing, invoices, price_plans
+from sandbox.togai_api import accounts, billables, billing, invoices, plans_v2, price_plans
 from sandbox.togai_api.calls import Call
 from sandbox.world import World
 
@@ -25,15 +25,16 @@ def call_of(world: World, tenant: Tenant, id: str = "") -> Call:
 def add_plan(call: Call, plan: bodies.NewPricePlan) -> Json:
     """A price plan, active in all its currencies unless it is to be a draft."""
     new = plan.details_with_name()
-    body = price_plans.made(call, new)
+    if plan.id and call.world.store.get(call.scope, price_plans.KIND, plan.id):
+        raise ValueError(f"price plan {plan.id} exists already")
     billables.keep_named(call, new["pricePlanDetails"])
-    if plan.id:
-        if call.world.store.get(call.scope, price_plans.KIND, plan.id):
-            raise ValueError(f"price plan {plan.id} exists already")
-        body["id"] = plan.id
+    if plan.api == "v2":
+        return plans_v2.by_hand(call, new, plan.id, plan.active)
+    body = price_plans.made(call, new)
+    body["id"] = plan.id or body["id"]
     if plan.active:
         body = price_plans.activated(body, body["pricingSchedule"][0]["pricePlanDetails"]["supportedCurrencies"])
-    return price_plans.add(call, body)
+    return price_plans.add(call, body, price_plans.shown)
 
 
 class TogaiPages:
@@ -64,7 +65,11 @@ class TogaiPages:
         body = await read(request, bodies.PricePlanVersion)
         call = call_of(self._world, tenant_of(self._world, body.account, "togai"), request.path_params["id"])
         with self._world.store.transaction():
-            return price_plans.new_version(call, body.full_details())
+            found = call.world.store.get(call.scope, price_plans.KIND, call.id)
+            if found is None or "versions" not in found.body:
+                return price_plans.new_version(call, body.full_details())
+            billables.keep_named(call, body.full_details())
+            return plans_v2.next_by_hand(call, body.full_details(), body.active)
 
     async def add_billables(self, request: Request) -> Json:
         """Makes add-ons, usage meters and features under ids of the caller's own."""

@@ -79,8 +79,8 @@ def state_view(world: World, tenant: Tenant) -> Json:
         if tenant.app == "stripe"
         else {
             "customers": "customer", "accounts": "account", "settings": "setting", "aliases": "alias",
-            "price_plans": "price_plan", "pricing_schedules": "pricing_schedule", "invoices": "invoice",
-            "payments": "payment",
+            "price_plans": "price_plan", "pricing_schedules": "pricing_schedule", "schedule_drafts": "schedule_draft",
+            "invoices": "invoice", "payments": "payment",
         }
     )  # fmt: skip
     for plural, kind in kinds.items():

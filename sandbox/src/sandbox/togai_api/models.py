@@ -33,14 +33,14 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 DataType = Literal["STRING", "NUMERIC", "JSON", "JSON_LOGIC"]
 
 
-def _unique(values: list[str]) -> list[str]:
+def unique(values: list[str]) -> list[str]:
     if len(set(values)) != len(values):
         raise ValueError("items must be unique")
     return values
 
 
-Tags = Annotated[list[str], AfterValidator(_unique)]
-Aliases = Annotated[list[Alias], Field(max_length=10), AfterValidator(_unique)]
+Tags = Annotated[list[str], AfterValidator(unique)]
+Aliases = Annotated[list[Alias], Field(max_length=10), AfterValidator(unique)]
 
 
 def _number(value: Any) -> Decimal:
@@ -178,7 +178,7 @@ class CustomerChange(Body):
 class AliasesAdded(Body):
     """Aliases for an account."""
 
-    aliases: Annotated[list[Alias], Field(min_length=1, max_length=10), AfterValidator(_unique)] | None = None
+    aliases: Annotated[list[Alias], Field(min_length=1, max_length=10), AfterValidator(unique)] | None = None
     accountAliases: Annotated[list[AccountAlias], Field(min_length=1, max_length=10)] | None = None
 
 

@@ -77,6 +77,25 @@ def listed(
     return Answer.json(200, page)
 
 
+def of_rows(call: Call, rows: list[dict[str, Any]], *options: str) -> Answer:
+    """One page of rows that are at hand; here only a page that others follow carries a token. `options` are parameters
+    beside those of the page.
+    """
+    if unknown := set(call.query) - {*_PAGING, *options}:
+        raise TogaiError(422, f"Unsupported query parameters: {', '.join(sorted(unknown))}")
+    token = _token(call, "rows") if call.query.get("nextToken") else {}
+    at, size = int(token.get("at", 0)), int(token.get("size") or _size(call, DEFAULT_SIZE, LARGEST_SIZE))
+    following = dump({"kind": "rows", "at": at + size, "size": size}) if at + size < len(rows) else ""
+    page = {"data": rows[at : at + size], "nextToken": base64.urlsafe_b64encode(following.encode()).decode() or None}
+    return Answer.json(200, page)
+
+
+def check_query(call: Call, *known: str) -> None:
+    """Raises 400 for a parameter that an operation does not have."""
+    if unknown := set(call.query) - set(known):
+        raise TogaiError(400, f"Unknown query parameters: {', '.join(sorted(unknown))}")
+
+
 def _size(call: Call, usual: int, largest: int) -> int:
     text = call.query.get("pageSize", str(usual))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.answers import Answer
@@ -34,7 +35,7 @@ def create(call: Call) -> Answer:
     new = sent(read(NewPlan, call.body))
     plan = made(call, new)
     billables.check(call, new["pricePlanDetails"])
-    return Answer.json(200, plan if call.query.get("dry_run") == "true" else add(call, plan))
+    return Answer.json(200, plan if call.query.get("dry_run") == "true" else add(call, plan, shown))
 
 
 def made(call: Call, new: Json) -> Json:
@@ -43,13 +44,13 @@ def made(call: Call, new: Json) -> Json:
     now = rfc3339(call.world.clock.now())
     plan: Json = {
         "id": togai_id("pp"), "name": new["name"], "type": new.get("type", "BILLING"), "status": "DRAFT",
-        "pricingSchedule": [_version(new, 1, BEGINNING, [])], "createdAt": now,
+        "pricingSchedule": [version_of(new, 1, BEGINNING, [])], "createdAt": now,
     }  # fmt: skip
     return {**plan, "description": new["description"]} if "description" in new else plan
 
 
-def add(call: Call, plan: Json) -> Json:
-    """Keeps a new plan and sends "Price plan creation"."""
+def add(call: Call, plan: Json, show: Callable[[Json], Json]) -> Json:
+    """Keeps a new plan and sends "Price plan creation", as `show` shows it."""
     quota = call.world.settings.togai_price_plan_quota
     if quota is not None and call.world.store.count(call.scope, KIND) >= quota:
         raise TogaiError(403, f"The quota of {quota} price plans is used up")
@@ -57,11 +58,12 @@ def add(call: Call, plan: Json) -> Json:
     call.world.store.insert(
         call.scope, KIND, plan, id=plan["id"], created=int(clock.now()), changed=clock.micros(), lookup=plan["name"]
     )
-    webhooks.send(call, webhooks.PLAN_CREATION, shown(plan))
-    return shown(plan)
+    webhooks.send(call, webhooks.PLAN_CREATION, show(plan))
+    return show(plan)
 
 
-def _version(new: Json, number: int, start: str, active: list[str]) -> Json:
+def version_of(new: Json, number: int, start: str, active: list[str]) -> Json:
+    """A version of a plan from a day on, active in some currencies."""
     details = {**new["pricePlanDetails"], "activeCurrencies": active}
     rules = [
         {"id": togai_id("pr"), "version": 1, "order": index + 1, **rule}
@@ -140,7 +142,7 @@ def update(call: Call) -> Answer:
     new = {**old.body, "pricingSchedule": [version]}
     if "description" in change:
         new["description"] = change["description"]
-    return Answer.json(200, shown(_kept(call, old, new)))
+    return Answer.json(200, shown(kept(call, old, new)))
 
 
 def activate(call: Call) -> Answer:
@@ -148,7 +150,7 @@ def activate(call: Call) -> Answer:
     old, wanted = present(call), read(Activation, call.body).currencies
     if old.body["status"] == "ARCHIVED":
         raise TogaiError(400, f"Price plan {call.id} is archived")
-    return Answer.json(200, shown(_kept(call, old, activated(old.body, wanted))))
+    return Answer.json(200, shown(kept(call, old, activated(old.body, wanted))))
 
 
 def activated(plan: Json, currencies: list[str]) -> Json:
@@ -167,9 +169,21 @@ def activated(plan: Json, currencies: list[str]) -> Json:
 
 def archive(call: Call) -> Answer:
     """DELETE /price_plans/{id}: archives it; what is on accounts already stays there."""
-    old = present(call)
-    _kept(call, old, {**old.body, "status": "ARCHIVED"})
+    present(call)
+    archive_by_hand(call)
     return Answer.json(200, {"success": True})
+
+
+def archive_by_hand(call: Call) -> None:
+    """What a person does in Togai's pages, with a plan of either version of the API; raises 404."""
+    old = call.world.store.get(call.scope, KIND, call.id)
+    if old is None:
+        raise not_found("Price plan", call.id)
+    new = {**old.body, "status": "ARCHIVED"}
+    if "versions" in new:
+        *before, last = new["versions"]
+        new["versions"] = [*before, last | {"updatedAt": rfc3339(call.world.clock.now())}]
+    kept(call, old, new)
 
 
 def new_version(call: Call, details: Json) -> Json:
@@ -179,24 +193,26 @@ def new_version(call: Call, details: Json) -> Json:
     billables.keep_named(call, details)
     last = latest(old.body)
     start = rfc3339(call.world.clock.now())
-    version = _version(
+    version = version_of(
         {"pricePlanDetails": details}, last["version"] + 1, start, last["pricePlanDetails"]["activeCurrencies"]
     )
     before = [
         {**known, "endDate": start} if known["version"] == last["version"] else known
         for known in old.body["pricingSchedule"]
     ]
-    return shown(_kept(call, old, {**old.body, "pricingSchedule": [*before, version]}))
+    return shown(kept(call, old, {**old.body, "pricingSchedule": [*before, version]}))
 
 
-def _kept(call: Call, old: Document, new: Json) -> Json:
+def kept(call: Call, old: Document, new: Json) -> Json:
+    """Keeps what a plan is from now on."""
     call.world.store.replace(call.scope, KIND, old.id, new, call.world.clock.micros(), lookup=old.lookup)
     return new
 
 
 def listed(call: Call) -> Answer:
     """GET /price_plans, by type and status."""
-    return pages.listed(call, KIND, _in_list, columns=_COLUMNS, allowed=_ALLOWED)
+    of_first = [("json_type(body, '$.versions') IS NOT ?", "array")]
+    return pages.listed(call, KIND, _in_list, columns=_COLUMNS, allowed=_ALLOWED, within=of_first)
 
 
 def _in_list(document: Document) -> Json:
@@ -213,8 +229,8 @@ def _in_list(document: Document) -> Json:
 
 
 def present(call: Call) -> Document:
-    """The plan that the path names; raises 404."""
+    """The plan that the path names; raises 404, for one of version 2 too."""
     found = call.world.store.get(call.scope, KIND, call.id)
-    if found is None:
+    if found is None or "versions" in found.body:
         raise not_found("Price plan", call.id)
     return found

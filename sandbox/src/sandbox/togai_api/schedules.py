@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,40 +31,47 @@ def edit(call: Call) -> Answer:
     if dry:
         account = accounts.present(call).body
         for one in edits:
-            _checked(call, account, one)
-        return Answer.json(200, _answer(call, account))
+            checked(call, account, one)
+        return Answer.json(200, answer(account, timeline(call)))
     return Answer.json(200, _edited(call, edits))
 
 
 def _edited(call: Call, edits: list[Any]) -> Json:
-    account = accounts.present(call).body
+    account, rows = accounts.present(call).body, timeline(call)
     for one in edits:
-        plan = _checked(call, account, one)
-        start, end = f"{one.effectiveFrom}T00:00:00Z", f"{one.effectiveUntil}T00:00:00Z"
-        _make_room(call, start, end)
-        if plan is not None:
-            _insert(call, _schedule(plan, one, start, end))
-    return _answer(call, account)
+        plan = checked(call, account, one)
+        start, end = span(one)
+        rows = edited(rows, start, end, schedule_of(plan, one, start, end) if plan else None)
+    keep(call, rows)
+    return answer(account, timeline(call))
 
 
-def _checked(call: Call, account: Json, edit: ScheduleEdit) -> Json | None:
-    """The plan of an edit, None for one that takes a plan off; raises 400 for what Togai refuses."""
+def span(edit: ScheduleEdit) -> tuple[str, str]:
+    """From when and until when an edit holds."""
+    return f"{edit.effectiveFrom}T00:00:00Z", f"{edit.effectiveUntil}T00:00:00Z"
+
+
+def checked(call: Call, account: Json, edit: ScheduleEdit, *, of_both: bool = False) -> Json | None:
+    """The plan of an edit, None for one that takes a plan off; raises 400 for what Togai refuses. `of_both`: a plan of
+    version 2 of the API is known too.
+    """
     if account["status"] == "ARCHIVED":
         raise TogaiError(400, f"Account {call.id} is archived")
     if edit.effectiveUntil <= edit.effectiveFrom:
         raise TogaiError(400, "effectiveUntil must be after effectiveFrom")
     plan = None
     if edit.mode != "DISASSOCIATE":
-        plan = _plan(call, account, edit)
-    _check_start(call, edit.effectiveFrom, plan)
+        plan = _plan(call, account, edit, of_both)
+    deferred = plan is not None and price_plans.latest(plan)["pricePlanDetails"].get("deferredRevenue")
+    check_start(call, edit.effectiveFrom.isoformat(), bool(deferred))
     return plan
 
 
-def _plan(call: Call, account: Json, edit: ScheduleEdit) -> Json:
+def _plan(call: Call, account: Json, edit: ScheduleEdit, of_both: bool) -> Json:
     if edit.pricePlanId is None:
         raise TogaiError(400, "pricePlanId is required to associate a price plan")
     found = call.world.store.get(call.scope, price_plans.KIND, edit.pricePlanId)
-    if found is None:
+    if found is None or ("versions" in found.body and not of_both):
         raise not_found("Price plan", edit.pricePlanId)
     if found.body["status"] != "ACTIVE":
         raise TogaiError(400, f"Price plan {found.id} is not active: it is {found.body['status']}")
@@ -76,36 +83,50 @@ def _plan(call: Call, account: Json, edit: ScheduleEdit) -> Json:
     return found.body
 
 
-def _check_start(call: Call, start: date, plan: Json | None) -> None:
+def check_start(call: Call, start: str, deferred: bool) -> None:
     """Plans change from today or from tomorrow on, in the organization's own time zone; a past cycle is closed."""
     settings = call.world.settings
     today = datetime.fromtimestamp(call.world.clock.now(), ZoneInfo(settings.togai_time_zone)).date()
-    deferred = plan is not None and price_plans.latest(plan)["pricePlanDetails"].get("deferredRevenue")
     first = today + timedelta(days=1 if settings.togai_association_from == "tomorrow" and not deferred else 0)
-    if start < first:
+    if start < first.isoformat():
         raise TogaiError(400, f"effectiveFrom must not be before {first}")
 
 
-def _make_room(call: Call, start: str, end: str) -> None:
+def timeline(call: Call) -> list[Json]:
+    """What stands on an account, in the order in which it was made."""
+    return [found.body for found in call.world.store.select(call.scope, KIND, "lookup=?", [call.id], "seq")]
+
+
+def edited(rows: list[Json], start: str, end: str, new: Json | None) -> list[Json]:
     """An account has one plan at a time: what stands there already gives way, before, after or altogether."""
-    for found in call.world.store.select(call.scope, KIND, "lookup=?", [call.id], "seq"):
-        old = found.body
+    left: list[Json] = []
+    for old in rows:
         if old["endDate"] <= start or old["startDate"] >= end:
+            left.append(old)
             continue
-        parts = []
-        if old["startDate"] < start:
-            parts.append({**old, "endDate": start})
+        begins = old["startDate"] < start
+        if begins:
+            left.append({**old, "endDate": start})
         if old["endDate"] > end:
-            parts.append({**old, "startDate": end})
-        if not parts:
-            call.world.store.remove(call.scope, KIND, found.id)
-            continue
-        call.world.store.replace(call.scope, KIND, found.id, parts[0], call.world.clock.micros(), lookup=call.id)
-        for part in parts[1:]:
-            _insert(call, {**part, "id": togai_id("sch")})
+            left.append({**old, "startDate": end, "id": togai_id("sch") if begins else old["id"]})
+    return [*left, *([new] if new else [])]
 
 
-def _schedule(plan: Json, edit: ScheduleEdit, start: str, end: str) -> Json:
+def keep(call: Call, rows: list[Json]) -> None:
+    """What stands on an account from now on."""
+    store, clock = call.world.store, call.world.clock
+    before = {row["id"]: row for row in timeline(call)}
+    for id in before.keys() - {row["id"] for row in rows}:
+        store.remove(call.scope, KIND, id)
+    for row in rows:
+        if row["id"] not in before:
+            _insert(call, row)
+        elif row != before[row["id"]]:
+            store.replace(call.scope, KIND, row["id"], row, clock.micros(), lookup=call.id)
+
+
+def schedule_of(plan: Json, edit: ScheduleEdit, start: str, end: str) -> Json:
+    """A schedule by which an account has the newest version of a plan."""
     version = price_plans.latest(plan)
     override = sent(edit.pricePlanDetailsOverride) if edit.pricePlanDetailsOverride else {}
     return {
@@ -123,15 +144,13 @@ def _insert(call: Call, body: Json) -> None:
     )
 
 
-def _answer(call: Call, account: Json) -> Json:
-    """What stands on the account now, the earliest first."""
-    found = call.world.store.select(call.scope, KIND, "lookup=?", [call.id], "json_extract(body, '$.startDate'), seq")
+def answer(account: Json, rows: list[Json]) -> Json:
+    """What stands on the account, the earliest first."""
     names = ("id", "pricePlanId", "pricePlanName", "startDate", "endDate")
     schedules = []
-    for document in found:
-        item = {name: document.body[name] for name in names}
-        override = document.body["override"]
-        schedules.append({**item, "pricePlanDetailsOverride": override} if override else item)
+    for row in sorted(rows, key=lambda row: str(row["startDate"])):
+        item = {name: row[name] for name in names}
+        schedules.append({**item, "pricePlanDetailsOverride": row["override"]} if row["override"] else item)
     return {"accountId": account["id"], "accountName": account["name"], "pricingSchedules": schedules}
 
 

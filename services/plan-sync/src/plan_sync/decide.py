@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
+from shared.apps.togai.answers import FOREVER
 from shared.domains.plans.prices import PlanPrice, Recurring
 from shared.domains.plans.togai import Fee
 from shared.errors import Malformed
@@ -23,7 +24,6 @@ KINDS = {
     "minimumCommitment": "a minimum commitment",
 }
 """Parts of a plan that a payment link does not sell yet, in words."""
-FOREVER = "9999-01-01"
 MOST_ITEMS = 20
 """Prices of one payment link."""
 REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -164,6 +164,50 @@ def other_plan(schedules: Iterable[Mapping[str, Any]], plan: str, day: str) -> s
         if other != plan and ends_after(schedule, day):
             return f"price plan {other} from {_day(schedule.get('startDate'))} on"
     return None
+
+
+def cards_of_version(cards: Iterable[Mapping[str, Any]], plan: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rate cards of one version of a plan, by the `referenceId` of both."""
+    return [card for card in cards if card.get("referenceId") == plan.get("referenceId")]
+
+
+def _span(schedule: Mapping[str, Any], until: str = FOREVER) -> tuple[str, str, str, str]:
+    """Which version of which plan a schedule is, from when and until when, at most until a day."""
+    end = min(_day(schedule.get("endDate")) or FOREVER, until)
+    return str(schedule.get("pricePlanId")), str(schedule.get("version")), _day(schedule.get("startDate")), end
+
+
+def _kept(schedules: Iterable[Mapping[str, Any]], day: str) -> set[tuple[str, str, str, str]]:
+    """What is left of an account's schedules when it gets a plan from a day on, for ever."""
+    return {_span(one, until=day) for one in schedules if _day(one.get("startDate")) < day}
+
+
+def is_same(schedules: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether an account has the same plans at the same times."""
+    return {_span(one) for one in schedules} == {_span(one) for one in others}
+
+
+def is_own_draft(
+    active: Iterable[Mapping[str, Any]], draft: Iterable[Mapping[str, Any]], plan: str, days: Collection[str]
+) -> bool:
+    """Whether the draft of an account's schedules is what Tandem's edit makes of them: one plan from one of some days
+    on, for ever, and what stood there before as it was. Togai may list all of it, or what it changes alone.
+    """
+    before, drafted = list(active), {_span(one) for one in draft}
+    known = {_span(one) for one in before}
+    new = [one for one in drafted - known if one[0] == plan and one[2] in days and one[3] == FOREVER]
+    if len(new) != 1:
+        return False
+    kept = _kept(before, new[0][2])
+    return drafted - {new[0]} in (kept, kept - known)
+
+
+def missing_after(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]], plan: str) -> list[str]:
+    """What an account had before the day from which it has a plan, and does not have any more; in words."""
+    there = {_span(one) for one in after}
+    starts = [span[2] for span in there if span[0] == plan and span[3] == FOREVER]
+    lost = sorted(_kept(before, max(starts)) - there) if starts else []
+    return [f"version {version} of price plan {other} from {start} until {end}" for other, version, start, end in lost]
 
 
 def period_end(subscription: Mapping[str, Any]) -> int:

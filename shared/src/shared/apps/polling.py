@@ -6,7 +6,7 @@ The engine (ingress) elects, schedules, paces and writes. A reader asks its vend
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -121,7 +121,9 @@ class CallBudget(Protocol):
 
 @dataclass(frozen=True)
 class PollContext:
-    """What the pollers of one app account work with. `clock` tells epoch seconds."""
+    """What the pollers of one app account work with. `clock` tells epoch seconds; `chosen`, what the enabled flow links
+    of the app account have set an option to.
+    """
 
     app_account: str
     settings: Settings
@@ -130,6 +132,7 @@ class PollContext:
     budget: CallBudget
     subject_of: SubjectOf
     clock: Callable[[], float] = time.time
+    chosen: Callable[[str], Collection[str]] = lambda _: ()
 
 
 async def started_poll(context: PollContext, kind: PollKind, connection: Connection) -> Poll:

@@ -200,6 +200,12 @@ class Registry:
     def _beside(self, link: FlowLink) -> list[FlowLink]:
         return [other for other in self.links.values() if other.connections == link.connections]
 
+    def chosen(self, app_account: str, option: str) -> set[str]:
+        """What the enabled flow links that work on an app account have set an option to."""
+        own = {found.id for found in self.connections.values() if found.app_account == app_account}
+        links = [link for link in self.links.values() if link.enabled and own & set(link.connections.values())]
+        return {link.options[option] for link in links if option in link.options}
+
     def _link(self, _offset: int, key: str, value: bytes) -> None:
         link = flow_link_decoder.decode(value)
         check_version(link.schemaversion)

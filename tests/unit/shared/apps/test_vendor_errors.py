@@ -9,6 +9,7 @@ import pytest
 import stripe
 from shared.apps.model import Access
 from shared.apps.stripe.errors import translate
+from shared.apps.togai.answers import operation_of
 from shared.apps.togai.client import TogaiApp, http_client
 from shared.errors import (
     Blocked,
@@ -135,3 +136,16 @@ async def test_the_http_clients_follow_no_redirect() -> None:
     """A redirect could carry the token to another host."""
     async with http_client(1.0) as http:
         assert http.follow_redirects is False
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/accounts/a/price_plans", "accounts.post"),
+        ("/v2/accounts/a/edit_schedules", "v2.accounts.post"),
+        ("/v2/price_plans", "v2.price_plans.post"),
+    ],
+)
+def test_an_operation_of_the_second_api_is_one_of_its_own(path: str, expected: str) -> None:
+    """A right that lacks there closes nothing of the first."""
+    assert operation_of("POST", path) == expected

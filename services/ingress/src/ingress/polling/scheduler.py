@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 
 from shared.apps import APPS
@@ -153,7 +154,8 @@ class PollScheduler:
         settings, registry = self._deps.settings, self._deps.registry
         name, mode, _ = AppAccount.parse(app_account)
         app = APPS[name]
-        context = PollContext(app_account, settings, store, event_log, gate, subject_of)
+        chosen = partial(registry.chosen, app_account)
+        context = PollContext(app_account, settings, store, event_log, gate, subject_of, chosen=chosen)
 
         def slower(seconds: float) -> float:
             return stretched(registry, app_account, seconds, time.time())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
@@ -16,10 +14,9 @@ from shared.errors import NotFound, Rejected
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
-from plan_sync.actions import sessions
+from plan_sync.actions import sessions, versions
 from plan_sync.actions.payment_links import LINKS
 from plan_sync.actions.products import PRICES, PRODUCTS, card_of, price_of, product_of
-from plan_sync.decide import present_version
 from plan_sync.translation import terms_of, translated
 
 METERS = "/v1/billing/meters"
@@ -31,25 +28,23 @@ async def translate(context: Context, wanted: PlanNamed) -> Result:
     client: TogaiApp = await context.client("togai")
     ref = context.ref("togai", "price_plan", wanted.plan_id)
     try:
-        plan = await client.price_plan(wanted.plan_id)
+        plan = await versions.present(context, client, wanted.plan_id)
     except NotFound as error:
         raise Ended("skipped", f"nothing is made: {error.message}", (ref,)) from error
-    if plan.get("status") == "DRAFT":
+    if plan.status == versions.DRAFT:
         raise Ended("skipped", f"price plan {wanted.plan_id} is a draft: its prices are made once it is active", (ref,))
-    archived, linked = plan.get("status") == "ARCHIVED", context.claims_of(PRODUCT.name).index.pair(ref)
+    archived, linked = plan.status == versions.ARCHIVED, context.claims_of(PRODUCT.name).index.pair(ref)
     if archived and not linked:
         raise Ended("skipped", f"price plan {wanted.plan_id} is archived, and nothing of it is in Stripe", (ref,))
-    version = present_version(plan, datetime.now(ZoneInfo(context.settings.togai_time_zone)).date())
-    details = version.get("pricePlanDetails") or {}
-    found = translated(terms_of(details), details.get("supportedCurrencies") or ())
+    found = translated(terms_of(plan.details), plan.details.get("supportedCurrencies") or ())
     if not (archived or linked or found.prices):
         why = ". ".join(found.not_expressed) or "it has no rate card"
         raise Ended("skipped", f"nothing of price plan {wanted.plan_id} can be sold in Stripe: {why}", (ref,))
     catalog = PlanCatalog(
         plan_id=wanted.plan_id,
-        version=int(version.get("version") or 1),
-        name=str(plan.get("name") or wanted.plan_id),
-        description=str(plan.get("description") or ""),
+        version=plan.version,
+        name=plan.name,
+        description=plan.description,
         archived=archived,
         prices=[] if archived else list(found.prices),
         not_expressed=[] if archived else list(found.not_expressed),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,12 +11,14 @@ from shared.apps.togai.client import TogaiApp
 from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT
 from shared.domains.plans.stripe import ACCOUNT, PAID, Paid, PaymentLeft
 from shared.domains.plans.togai import Attach, Attached, CheckoutPayment, Posted, offer_id
-from shared.errors import Conflict, Rejected, Unavailable
+from shared.errors import Conflict
 from shared.runtime.actions import Context, Ended, Result
-from shared.runtime.creating import Creation, UnkeyedCreation, create
+from shared.runtime.creating import UnkeyedCreation, create
 
-from plan_sync.actions.schedules import replaces
-from plan_sync.decide import covers, other_plan
+from plan_sync.actions.account_plans import check_beside, plans_of
+from plan_sync.actions.drafts import FIRST
+from plan_sync.actions.schedules import holding, replaces
+from plan_sync.decide import other_plan
 from shared import money
 
 PAYMENT_INTENTS, CHARGES = "/v1/payment_intents", "/v1/charges"
@@ -58,40 +60,6 @@ def _refs_of(context: Context, paid: Paid) -> tuple[str, ...]:
     return tuple(refs)
 
 
-class _Association(Creation[dict[str, Any]]):
-    """A schedule of the account that holds the plan from the wanted day on, or the next: Togai may refuse today."""
-
-    def __init__(self, client: TogaiApp, wanted: Attach, today: date) -> None:
-        self._client = client
-        self._wanted = wanted
-        self._today = today
-
-    async def send(self, body: dict[str, Any], key: str) -> dict[str, Any]:
-        if found := await self.find(0):
-            return found
-        for day in (self._today, self._today + timedelta(days=1)):
-            try:
-                await self._client.associate(self._wanted.account_id, self._wanted.plan_id, day.isoformat())
-                break
-            except Rejected:
-                if day != self._today:
-                    raise
-        found = await self.find(0)
-        if found is None:
-            wanted = self._wanted
-            raise Unavailable(f"Togai took {wanted.plan_id} for {wanted.account_id} and shows no schedule of it yet")
-        return found
-
-    async def find(self, since: int) -> dict[str, Any] | None:
-        schedules = await self._client.pricing_schedules(self._wanted.account_id)
-        tomorrow = (self._today + timedelta(days=1)).isoformat()
-        for schedule in schedules:
-            own = schedule.get("pricePlanId") == self._wanted.plan_id
-            if own and (covers(schedule, self._today.isoformat()) or covers(schedule, tomorrow)):
-                return schedule
-        return None
-
-
 async def attach(context: Context, wanted: Attach) -> Result:
     """The account has the plan from today, or from tomorrow if Togai refuses today. Raises Ended for a checkout that is
     not paid, or of another organization, Conflict where the account has another plan from today on.
@@ -105,21 +73,28 @@ async def attach(context: Context, wanted: Attach) -> Result:
         raise Ended("skipped", "it is not paid yet: its payment starts this again", (session, account_ref))
     claims, account = context.claims_of(ATTACHED.name), context.account("togai")
     client: TogaiApp = await context.client("togai")
-    association = _Association(client, wanted, _today(context))
+    plans, today = plans_of(context, client, wanted.account_id), _today(context)
+    schedules, resumed = await plans.read(), claims.index.open_claim(session) is not None
     subscription = (context.ref("stripe", "subscription", wanted.subscription),) if wanted.subscription else ()
-    if not subscription and not claims.index.holders_of(session) and (known := await association.find(0)):
+    known = holding(schedules, wanted.plan_id, today)
+    if known and not subscription and not claims.index.holders_of(session):
         return _attached(known, False, ("the account has the plan already",), (session, account_ref), again=True)
-    replaced = await _other_plan(context, client, wanted)
+    replaced = _other_plan(context, wanted, schedules)
+    if not claims.index.holders_of(session) and not known:
+        await plans.check_free()
+    body = {FIRST: today.isoformat()}
     held = await claims.claim(
-        session, action="togai.price_plan.attach", app_account=account, body={}, run=context.run.id
+        session, action="togai.price_plan.attach", app_account=account, body=body, run=context.run.id
     )
     if held.state != "claimed":
         done = Attached(schedule_id=context.id_of(held.target), since="")
         return Result(done, False, ("attached already",), held.refs)
-    schedule, how = await create(claims, held, account, association)
+    attaching = plans.attaching(wanted.plan_id, today, held, resumed=resumed)
+    schedule, how = await create(claims, held, account, attaching)
     target = context.ref("togai", "schedule", str(schedule["id"]))
     intent = (context.ref("stripe", "payment_intent", wanted.payment_intent),) if wanted.payment_intent else ()
     pair = await claims.link(held, target, "created", also=(account_ref, *subscription, *intent))
+    check_beside(plans, wanted.account_id, wanted.plan_id)
     notes = (how, f"it takes the place of {replaced}") if replaced else (how,)
     offer = context.ref("togai", "offer", offer_id(wanted.plan_id, wanted.account_id))
     return _attached(schedule, True, notes, (*pair.refs, account_ref, offer))
@@ -137,11 +112,10 @@ def _today(context: Context) -> date:
     return datetime.now(ZoneInfo(context.settings.togai_time_zone)).date()
 
 
-async def _other_plan(context: Context, client: TogaiApp, wanted: Attach) -> str:
+def _other_plan(context: Context, wanted: Attach, schedules: list[dict[str, Any]]) -> str:
     """Another plan that the account has today or later, in words, which gives way; empty for none. Raises Conflict
     unless the flow link replaces: to take a plan from an account is a person's decision.
     """
-    schedules = await client.pricing_schedules(wanted.account_id)
     other = other_plan(schedules, wanted.plan_id, _today(context).isoformat())
     if other and not replaces(context):
         raise Conflict(

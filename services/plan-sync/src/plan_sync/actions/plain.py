@@ -27,9 +27,10 @@ from shared.linking.claims import KEY_TRUSTED_FOR
 from shared.runtime.actions import Context, Result
 from shared.runtime.creating import CLOCK_SKEW
 
+from plan_sync.actions.account_plans import check_beside, plans_of
 from plan_sync.actions.payment_links import LINKS
 from plan_sync.actions.products import PRICES, PRODUCTS
-from plan_sync.actions.schedules import associated, holding
+from plan_sync.actions.schedules import holding
 from plan_sync.actions.subscriptions import SUBSCRIPTIONS
 from plan_sync.decide import other_plan, period_end
 from shared import money
@@ -135,11 +136,13 @@ async def associate_price_plan(context: Context, wanted: AssociatePlan) -> Resul
     zone = ZoneInfo(context.settings.togai_time_zone)
     first = date.fromisoformat(wanted.since) if wanted.since else datetime.now(zone).date()
     refs = (context.ref("togai", "account", wanted.account_id), context.ref("togai", "price_plan", wanted.plan_id))
-    schedules = await client.pricing_schedules(wanted.account_id)
+    plans = plans_of(context, client, wanted.account_id, wanted.api)
+    schedules = await plans.read()
     if found := holding(schedules, wanted.plan_id, first):
         return _attached(found, False, ("the account has the plan already",), refs)
     other = other_plan(schedules, wanted.plan_id, first.isoformat())
-    found = await associated(client, wanted.account_id, wanted.plan_id, first)
+    found = await plans.associated(wanted.plan_id, first)
+    check_beside(plans, wanted.account_id, wanted.plan_id)
     return _attached(found, True, (f"it takes the place of {other}",) if other else (), refs)
 
 

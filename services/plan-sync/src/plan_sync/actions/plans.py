@@ -14,20 +14,19 @@ from shared.errors import NotFound, NotReady, Waiting
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 
-from plan_sync.actions.schedules import replaces
+from plan_sync.actions import versions
+from plan_sync.actions.account_plans import plans_of
+from plan_sync.actions.schedules import SECOND, api_of, replaces, second_api_only
 from plan_sync.decide import (
     ends_after,
     fees_of,
     fitting,
     not_sold,
     other_plan,
-    present_version,
     subscribed,
 )
 from plan_sync.translation import terms_of, translated
 from plan_sync.translation.prices import interval_of
-
-ARCHIVED = "ARCHIVED"
 
 
 async def read(context: Context, offer: OfferRead) -> Result:
@@ -36,20 +35,22 @@ async def read(context: Context, offer: OfferRead) -> Result:
     client: TogaiApp = await context.client("togai")
     ref = context.ref("togai", "offer", offer_id(offer.plan_id, offer.account_id))
     try:
-        plan, account = await client.price_plan(offer.plan_id), await client.account(offer.account_id)
+        plan = await versions.present(context, client, offer.plan_id)
+        account = await client.account(offer.account_id)
     except NotFound as error:
         raise Ended("skipped", f"nothing is offered: {error.message}", (ref,)) from error
-    if plan.get("status") != "ACTIVE":
-        raise Waiting(f"price plan {offer.plan_id} is {plan.get('status')}: activate it in Togai", code="not_active")
+    if plan.status != versions.ACTIVE:
+        raise Waiting(f"price plan {offer.plan_id} is {plan.status}: activate it in Togai", code="not_active")
+    if plan.api == SECOND != api_of(context):
+        raise second_api_only(offer.plan_id)  # what nobody could attach must not be paid for
     today = datetime.now(ZoneInfo(context.settings.togai_time_zone)).date()
-    if account.status == ARCHIVED:
+    if account.status == versions.ARCHIVED:
         raise Ended("skipped", f"account {offer.account_id} is archived in Togai: nothing is sold to it", (ref,))
     if offer.schedule_id:
         await _check_attached(context, client, offer, ref)
     else:
         await _check_free(context, client, offer, today, ref)
-    version = present_version(plan, today)
-    details = version.get("pricePlanDetails") or {}
+    details = plan.details
     fees = fees_of(details)
     sold, left = fitting([fee for fee in fees if fee.in_advance])
     currency = (account.invoice_currency or "").upper()
@@ -62,9 +63,9 @@ async def read(context: Context, offer: OfferRead) -> Result:
     facts = PlanFacts(
         plan_id=offer.plan_id,
         account_id=offer.account_id,
-        version=int(version.get("version") or 1),
-        name=str(plan.get("name") or offer.plan_id),
-        description=str(plan.get("description") or ""),
+        version=plan.version,
+        name=plan.name,
+        description=plan.description,
         currency=currency,
         interval=str((details.get("pricingCycleConfig") or {}).get("interval") or ""),
         fees=sold,
@@ -115,7 +116,7 @@ async def _check_attached(context: Context, client: TogaiApp, offer: OfferRead, 
     if imported.holders_of(schedule):
         why = f"Tandem attached price plan {offer.plan_id} to account {offer.account_id} in place of a subscription"
         raise Ended("skipped", why, (ref, schedule))
-    schedules = await client.pricing_schedules(offer.account_id)
+    schedules = await plans_of(context, client, offer.account_id).read()
     if not any(str(one.get("id")) == offer.schedule_id for one in schedules):
         why = f"account {offer.account_id} does not have price plan {offer.plan_id} any more: nothing is offered"
         raise Ended("skipped", why, (ref, schedule))
@@ -125,7 +126,7 @@ async def _check_free(context: Context, client: TogaiApp, offer: Offer, today: d
     """Raises Ended for an account that has the plan, or another one that does not give way: what nobody could attach
     must not be paid for.
     """
-    schedules = await client.pricing_schedules(offer.account_id)
+    schedules = await plans_of(context, client, offer.account_id).read()
     if any(one.get("pricePlanId") == offer.plan_id and ends_after(one, today.isoformat()) for one in schedules):
         why = f"account {offer.account_id} has price plan {offer.plan_id} already: it was paid, or attached in Togai"
         raise Ended("skipped", why, (ref,))

@@ -10,6 +10,7 @@ from shared.errors import Malformed, NotFound, NotReady
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
 
+from plan_sync.actions import versions
 from plan_sync.actions.products import PRICES
 
 
@@ -52,7 +53,7 @@ async def _both_there(context: Context, plan: str, price: str) -> None:
     togai: TogaiApp = await context.client("togai")
     stripe: StripeApp = await context.client("stripe")
     try:
-        await togai.price_plan(plan)
+        await versions.present(context, togai, plan)
         found = await stripe.retrieve(PRICES, price)
     except NotFound as error:
         raise Ended("skipped", f"nothing was linked: {error.message}") from error

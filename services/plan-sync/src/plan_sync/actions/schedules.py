@@ -1,19 +1,25 @@
-"""A plan from a day on by Togai's first API: whoever has it then keeps it, so that a second call attaches nothing."""
+"""Which plan an account has when, and a plan from a day on, by the API of Togai's that the flow link has chosen.
+
+Whoever has the plan then keeps it, so that a second call attaches nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from shared.apps.togai.client import TogaiApp
-from shared.domains.plans.flows import REPLACE
-from shared.errors import Rejected, Unavailable
+from shared.domains.plans.flows import API, REPLACE
+from shared.errors import NotFound, Rejected, SyncError, Unavailable, Waiting
+from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context
+from shared.runtime.creating import Creation
 
 from plan_sync.decide import covers
 
 Json = dict[str, Any]
+FIRST, SECOND = API.values
 
 
 def replaces(context: Context) -> bool:
@@ -21,9 +27,22 @@ def replaces(context: Context) -> bool:
     return context.option(REPLACE.name) == "on"
 
 
+def api_of(context: Context) -> str:
+    """The API that the flow link has chosen; empty where its flow has no such choice."""
+    return context.option(API.name)
+
+
 def days_of(first: date) -> tuple[date, date]:
     """The wanted day, and the next: Togai may refuse today."""
     return first, first + timedelta(days=1)
+
+
+def second_api_only(plan: str) -> Waiting:
+    """Why a plan cannot be attached by the first API."""
+    why = (
+        f"Togai's first API does not know price plan {plan}: set api=v2 (`tandem flow-links set`) on the flow links of"
+    )
+    return Waiting(f"{why} offers and of paid checkouts", code="second_api")
 
 
 def holding(schedules: Iterable[Json], plan: str, first: date) -> Json | None:
@@ -32,16 +51,80 @@ def holding(schedules: Iterable[Json], plan: str, first: date) -> Json | None:
     return next((one for day in days_of(first) for one in own if covers(one, day.isoformat())), None)
 
 
-async def associated(client: TogaiApp, account: str, plan: str, first: date) -> Json:
-    """Attach it. Raises Rejected if Togai refuses both days, Unavailable if it does not show it yet."""
-    for day in days_of(first):
+class AccountPlans(Protocol):
+    """An account's schedules, by one of Togai's APIs."""
+
+    async def read(self) -> list[Json]:
+        """What stands there."""
+
+    async def check_free(self) -> None:
+        """Raises Waiting where what a person has begun there must be ended first."""
+
+    def attaching(self, plan: str, first: date, held: Mapping | None, *, resumed: bool) -> Creation[Json]:
+        """The plan from a day on, or from the next if Togai refuses that. `held` is the claim under which it is
+        done, None for none; `resumed`: it was begun before.
+        """
+
+    async def associated(self, plan: str, first: date) -> Json:
+        """The same without a claim. Raises Rejected if Togai refuses both days."""
+
+    def changed_beside(self, plan: str) -> list[str]:
+        """What the attaching changed beside it, a sentence each."""
+
+
+class FirstApi:
+    """By the first API: one call attaches, and what stands there gives way."""
+
+    def __init__(self, client: TogaiApp, account: str) -> None:
+        self._client = client
+        self._account = account
+
+    async def read(self) -> list[Json]:
+        return await self._client.pricing_schedules(self._account)
+
+    async def check_free(self) -> None:
+        """It knows no drafts."""
+
+    def attaching(self, plan: str, first: date, held: Mapping | None, *, resumed: bool) -> Creation[Json]:
+        return _Association(self, plan, first)
+
+    async def associated(self, plan: str, first: date) -> Json:
+        for day in days_of(first):
+            try:
+                await self._client.associate(self._account, plan, day.isoformat())
+                break
+            except NotFound as error:
+                raise await self._unknown(plan, error) from error
+            except Rejected:
+                if day != first:
+                    raise
+        found = holding(await self.read(), plan, first)
+        if found is None:
+            raise Unavailable(f"Togai took {plan} for {self._account} and shows no schedule of it yet")
+        return found
+
+    async def _unknown(self, plan: str, error: NotFound) -> SyncError:
+        """What a 404 means: the account is gone, or the plan is one of the second API."""
         try:
-            await client.associate(account, plan, day.isoformat())
-            break
-        except Rejected:
-            if day != first:
-                raise
-    found = holding(await client.pricing_schedules(account), plan, first)
-    if found is None:
-        raise Unavailable(f"Togai shows no schedule of {plan} for {account} yet")
-    return found
+            await self._client.v2.price_plan(plan, "ACTIVE")
+        except NotFound:
+            return error
+        return second_api_only(plan)
+
+    def changed_beside(self, plan: str) -> list[str]:
+        return []
+
+
+class _Association(Creation[Json]):
+    """Found again by the plan and the day."""
+
+    def __init__(self, api: FirstApi, plan: str, first: date) -> None:
+        self._api = api
+        self._plan = plan
+        self._first = first
+
+    async def send(self, body: Json, key: str) -> Json:
+        return await self.find(0) or await self._api.associated(self._plan, self._first)
+
+    async def find(self, since: int) -> Json | None:
+        return holding(await self._api.read(), self._plan, self._first)

@@ -27,9 +27,9 @@ from shared.identity import Ref
 from shared.linking.dry_run import end_if_dry
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
-from shared.runtime.creating import Creation, create
+from shared.runtime.creating import create
 
-from plan_sync.actions.schedules import associated, holding
+from plan_sync.actions.account_plans import check_beside, plans_of
 from plan_sync.decide import covers, other_plan, period_end, why_not_imported
 
 SUBSCRIPTIONS = "/v1/subscriptions"
@@ -106,23 +106,6 @@ def _plan_of(context: Context, subscription: Json) -> str:
     return next(iter(plans))
 
 
-class _Schedule(Creation[Json]):
-    """A schedule of the account that holds the plan on the wanted day, or the next: Togai may refuse today."""
-
-    def __init__(self, client: TogaiApp, wanted: SubscriptionFacts) -> None:
-        self._client = client
-        self._wanted = wanted
-        self._first = date.fromisoformat(wanted.since)
-
-    async def send(self, body: Json, key: str) -> Json:
-        wanted = self._wanted
-        return await self.find(0) or await associated(self._client, wanted.account_id, wanted.plan_id, self._first)
-
-    async def find(self, since: int) -> Json | None:
-        schedules = await self._client.pricing_schedules(self._wanted.account_id)
-        return holding(schedules, self._wanted.plan_id, self._first)
-
-
 async def follow(context: Context, wanted: SubscriptionFacts) -> Result:
     """Attach the plan from the end of the period on, and note who bills. Raises Conflict where another plan stands."""
     claims, account = context.claims_of(SUBSCRIBED.name), context.account("togai")
@@ -130,7 +113,8 @@ async def follow(context: Context, wanted: SubscriptionFacts) -> Result:
     if pair := claims.index.pair(source):
         return await _choose(context, pair, wanted)
     client: TogaiApp = await context.client("togai")
-    if other := other_plan(await client.pricing_schedules(wanted.account_id), wanted.plan_id, wanted.since):
+    plans, resumed = plans_of(context, client, wanted.account_id), claims.index.open_claim(source) is not None
+    if other := other_plan(await plans.read(), wanted.plan_id, wanted.since):
         raise Conflict(
             f"account {wanted.account_id} has {other}, and {wanted.subscription_id} is one of {wanted.plan_id}",
             code="other_plan",
@@ -141,6 +125,8 @@ async def follow(context: Context, wanted: SubscriptionFacts) -> Result:
             f"subscription {Ref.parse(twins[0].source).id} of account {wanted.account_id} was imported as the same plan"
         )
         raise Conflict(why, code="twin")
+    if not resumed:
+        await plans.check_free()
     held = await claims.claim(
         source,
         action="togai.price_plan.follow_subscription",
@@ -151,13 +137,15 @@ async def follow(context: Context, wanted: SubscriptionFacts) -> Result:
     )
     if held.state != "claimed":
         return await _choose(context, held, wanted)
-    schedule, how = await create(claims, held, account, _Schedule(client, wanted))
+    attaching = plans.attaching(wanted.plan_id, date.fromisoformat(wanted.since), held, resumed=resumed)
+    schedule, how = await create(claims, held, account, attaching)
     billing = _chosen(context) or "stripe"
     target = context.ref("togai", "schedule", str(schedule["id"]))
     plan = context.ref("togai", "price_plan", wanted.plan_id)
     also = (context.ref("togai", "account", wanted.account_id), offer, plan)
     since = max(str(schedule["startDate"])[:10], wanted.since)
     pair = await claims.link(held, target, "created", also=also, reason=_reason(billing, since))
+    check_beside(plans, wanted.account_id, wanted.plan_id)
     return Result(_attached(context, pair, wanted), True, (how, pair.reason), (*pair.refs, *also))
 
 
@@ -210,7 +198,7 @@ async def follows(context: Context, wanted: SubscriptionNamed) -> Result:
         raise Ended("skipped", why, pair.refs)
     known = _known(context, pair)
     client: TogaiApp = await context.client("togai")
-    schedules = await client.pricing_schedules(known.account_id)
+    schedules = await plans_of(context, client, known.account_id).read()
     if not any(one.get("pricePlanId") == known.plan_id and covers(one, known.since) for one in schedules):
         why = f"account {known.account_id} does not have price plan {known.plan_id} from {known.since} on any more"
         raise Waiting(f"{why}: nobody would bill it if {wanted.subscription_id} ended", code="no_schedule")

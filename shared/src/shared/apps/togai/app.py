@@ -24,7 +24,15 @@ class Togai(App):
 
     name, title = "togai", "Togai"
     connector = TogaiConnector()
-    polls = (polls.CUSTOMERS, polls.ACCOUNTS, polls.SETTINGS, polls.INVOICES, polls.PRICE_PLANS, polls.SCHEDULES)
+    polls = (
+        polls.CUSTOMERS,
+        polls.ACCOUNTS,
+        polls.SETTINGS,
+        polls.INVOICES,
+        polls.PRICE_PLANS,
+        polls.PRICE_PLANS_V2,
+        polls.SCHEDULES,
+    )
 
     # That Togai sends a second time is nowhere written: its only attempt waits longer for Kafka before it gets 503.
     append_patience = 4.0
@@ -60,19 +68,19 @@ class Togai(App):
         return await listing.page(client, noun, window, after)
 
     def pollers_of(self, context: PollContext) -> Iterable[Poller]:
-        from shared.apps.togai.readers.changes import INVOICE_CHANGES, PLAN_CHANGES, ChangeReader
+        from shared.apps.togai.readers.changes import INVOICE_CHANGES, PLAN_CHANGES, PLAN_V2_CHANGES, ChangeReader
         from shared.apps.togai.readers.lists import ListReader
         from shared.apps.togai.readers.schedules import ScheduleReader
         from shared.apps.togai.readers.settings import SettingReader
 
         interval = context.settings.togai_poll_interval
-        plans = ChangeReader(context, interval, PLAN_CHANGES)
+        plans = [ChangeReader(context, interval, changes) for changes in (PLAN_CHANGES, PLAN_V2_CHANGES)]
         readers: list[ListReader | SettingReader | ChangeReader | ScheduleReader] = [
             ListReader(context, interval),
             SettingReader(context, interval),
             ChangeReader(context, interval, INVOICE_CHANGES),
-            plans,
-            ScheduleReader(context, interval, plans.take_changed),
+            *plans,
+            ScheduleReader(context, interval, lambda: set[str]().union(*(each.take_changed() for each in plans))),
         ]
 
         async def poll_once(connection: Connection, client: Any) -> float:

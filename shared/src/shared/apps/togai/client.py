@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
 
 import httpx2
 import msgspec
 from pydantic import BaseModel, ValidationError
 
 from shared.apps.model import Access
+from shared.apps.togai.answers import FOREVER, operation_of, page_of, part, rows_of
+from shared.apps.togai.answers import Page as Page
 from shared.apps.togai.models import USER_NAMESPACE, NewCustomer, NewSetting, Setting, TogaiAccount, TogaiCustomer
+from shared.apps.togai.v2 import TogaiV2
 from shared.errors import (
     Blocked,
     KeyRefused,
@@ -40,14 +41,6 @@ QUOTA = re.compile(r"quota|limit|exceed|maximum", re.IGNORECASE)
 """What Togai's text of a 403 names where it is no right that lacks."""
 LONGEST_SETTING = 3 * LONGEST_ID
 """Characters of a setting's full id, which holds its name and an entity's id."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a list; `token` leads to the next, empty at the end."""
-
-    rows: list[dict[str, Any]]
-    token: str
 
 
 def http_client(timeout: float) -> httpx2.AsyncClient:
@@ -76,20 +69,21 @@ class TogaiApp:
         self._before = access.before
         self._after = access.after
         self._http = http
+        self.v2 = TogaiV2(self._call)
 
     async def organization(self) -> str:
         """The organization's id, as its own settings tell it; empty if it has none. GET /settings."""
         found = await self._call("GET", "/settings", params={"entity_type": "ORGANIZATION", "pageSize": "1"})
-        rows = _rows(found, "settings")
+        rows = rows_of(found, "settings")
         return str(rows[0].get("entityId", "")) if rows else ""
 
     async def account(self, account_id: str) -> TogaiAccount:
         """GET /accounts/{id}. Raises NotFound."""
-        return _read(TogaiAccount, await self._call("GET", f"/accounts/{_part(account_id)}"))
+        return _read(TogaiAccount, await self._call("GET", f"/accounts/{part(account_id)}"))
 
     async def customer(self, customer_id: str) -> TogaiCustomer:
         """GET /customers/{id}. Raises NotFound."""
-        return _read(TogaiCustomer, await self._call("GET", f"/customers/{_part(customer_id)}"))
+        return _read(TogaiCustomer, await self._call("GET", f"/customers/{part(customer_id)}"))
 
     async def create_customer(self, new: NewCustomer | dict[str, Any]) -> TogaiCustomer:
         """POST /customers with its account. Raises Rejected, for a taken id too (the specification does not say)."""
@@ -98,11 +92,11 @@ class TogaiApp:
 
     async def update_customer(self, customer_id: str, changes: dict[str, Any]) -> None:
         """PATCH /customers/{id}: name, primaryEmail and address only; what is not named stays. Raises NotFound."""
-        await self._call("PATCH", f"/customers/{_part(customer_id)}", json=changes)
+        await self._call("PATCH", f"/customers/{part(customer_id)}", json=changes)
 
     async def update_account(self, account_id: str, changes: dict[str, Any]) -> None:
         """PATCH /accounts/{id}: `metadata` and `address` are replaced whole. Raises NotFound."""
-        await self._call("PATCH", f"/accounts/{_part(account_id)}", json=changes)
+        await self._call("PATCH", f"/accounts/{part(account_id)}", json=changes)
 
     async def page(self, noun: Literal["customers", "accounts"], status: str, token: str = "") -> Page:
         """GET /customers or /accounts: one page of those in a status, as they stand, the last changed first.
@@ -112,36 +106,36 @@ class TogaiApp:
         """
         params = {"nextToken": token} if token else {"status": status, "pageSize": str(LARGEST_PAGE)}
         found = await self._call("GET", f"/{noun}", params=params)
-        return Page(_rows(found, noun), str(found.get("nextToken") or ""))
+        return page_of(found, noun)
 
     async def invoice(self, invoice_id: str) -> dict[str, Any]:
         """GET /invoices/{id}: with its tree of lines, numbers as decimals. Raises NotFound."""
-        return await self._call("GET", f"/invoices/{_part(invoice_id)}")
+        return await self._call("GET", f"/invoices/{part(invoice_id)}")
 
     async def invoices(self, status: str, token: str = "", owner: str = "") -> Page:
         """GET /invoices: one page of those in a status, as they stand; of one account or group, if it is named."""
         first = {"status": status, "pageSize": "50"} | ({"owner_id": owner} if owner else {})
         params = {"nextToken": token} if token else first
         found = await self._call("GET", "/invoices", params=params)
-        return Page(_rows(found, "invoices"), str(found.get("nextToken") or ""))
+        return page_of(found, "invoices")
 
     async def update_invoice(self, invoice_id: str, status: str) -> None:
         """PATCH /invoices/{id}: its status; the same one again changes nothing. Raises NotFound, Rejected."""
-        await self._call("PATCH", f"/invoices/{_part(invoice_id)}", json={"status": status})
+        await self._call("PATCH", f"/invoices/{part(invoice_id)}", json={"status": status})
 
     async def price_plans(self, status: str, token: str = "") -> Page:
         """GET /price_plans: one page of those in a status, their newest version without rate cards."""
         params = {"nextToken": token} if token else {"status": status, "pageSize": "50"}
         found = await self._call("GET", "/price_plans", params=params)
-        return Page(_rows(found, "price_plans"), str(found.get("nextToken") or ""))
+        return page_of(found, "price_plans")
 
     async def price_plan(self, plan_id: str) -> dict[str, Any]:
         """GET /price_plans/{id}: with every version and its rate cards, numbers as decimals. Raises NotFound."""
-        return await self._call("GET", f"/price_plans/{_part(plan_id)}")
+        return await self._call("GET", f"/price_plans/{part(plan_id)}")
 
     async def pricing_schedules(self, account_id: str) -> list[dict[str, Any]]:
         """GET /accounts/{id}/pricing_schedules: which plan an account has when. Raises NotFound."""
-        found = await self._call("GET", f"/accounts/{_part(account_id)}/pricing_schedules")
+        found = await self._call("GET", f"/accounts/{part(account_id)}/pricing_schedules")
         rows = found.get("pricingSchedules", found.get("data"))
         if not isinstance(rows, list):
             raise Unavailable("Togai: GET pricing_schedules answered with no list")
@@ -151,8 +145,8 @@ class TogaiApp:
         """POST /accounts/{id}/price_plans: the account has the plan from a day on. It has no idempotency: the same call
         twice makes two schedules. Returns the account's schedules. Raises Rejected, also for a day that is too early.
         """
-        body = {"mode": "ASSOCIATE", "pricePlanId": plan_id, "effectiveFrom": since, "effectiveUntil": "9999-01-01"}
-        found = await self._call("POST", f"/accounts/{_part(account_id)}/price_plans", json=body)
+        body = {"mode": "ASSOCIATE", "pricePlanId": plan_id, "effectiveFrom": since, "effectiveUntil": FOREVER}
+        found = await self._call("POST", f"/accounts/{part(account_id)}/price_plans", json=body)
         rows = found.get("pricingSchedules")
         return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
@@ -182,11 +176,11 @@ class TogaiApp:
         """GET /payments: one page, as they stand."""
         params = {"nextToken": token} if token else {"pageSize": "50"}
         found = await self._call("GET", "/payments", params=params)
-        return Page(_rows(found, "payments"), str(found.get("nextToken") or ""))
+        return page_of(found, "payments")
 
     async def setting(self, name: str, entity_type: str, entity_id: str) -> Setting | None:
         """GET /settings/{full id}, None if there is none."""
-        path = _part(setting_path(name, entity_type, entity_id), LONGEST_SETTING)
+        path = part(setting_path(name, entity_type, entity_id), LONGEST_SETTING)
         try:
             return _read(Setting, await self._call("GET", f"/settings/{path}"))
         except NotFound:
@@ -197,7 +191,7 @@ class TogaiApp:
         filters = {"entity_type": "ACCOUNT", "setting_id": name, "namespace": USER_NAMESPACE}
         params = {"nextToken": token} if token else filters | {"pageSize": str(LARGEST_PAGE)}
         found = await self._call("GET", "/settings", params=params)
-        return Page(_rows(found, "settings"), str(found.get("nextToken") or ""))
+        return page_of(found, "settings")
 
     async def create_setting(self, name: str, value: str, entity_type: str, entity_id: str) -> None:
         """POST /settings: answers 201, or 204 without a body. Raises Rejected if it stands already."""
@@ -236,11 +230,11 @@ class TogaiApp:
 
     async def update_setting(self, name: str, value: str, entity_type: str, entity_id: str) -> None:
         """PATCH /settings/{full id}: answers 201 or 204."""
-        path = _part(setting_path(name, entity_type, entity_id), LONGEST_SETTING)
+        path = part(setting_path(name, entity_type, entity_id), LONGEST_SETTING)
         await self._call("PATCH", f"/settings/{path}", json={"value": value})
 
     async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        operation = f"{path.split('/')[1]}.{method.lower()}"
+        operation = operation_of(method, path)
         async with self._gate.call(self.app_account, operation):
             self._before(operation)
             try:
@@ -282,13 +276,6 @@ class TogaiApp:
         return Rejected(message, code=code, status=status)
 
 
-def _part(entity: str, longest: int = LONGEST_ID) -> str:
-    # "." and ".." are cut from a path before it is sent: the call would go to another address.
-    if not entity.strip(".") or len(entity) > longest:
-        raise Malformed(f"{entity[:longest]!r} is no id of a Togai object")
-    return quote(entity, safe="")
-
-
 def _body(answer: httpx2.Response, call: str) -> dict[str, Any]:
     if not answer.content:
         return {}
@@ -299,13 +286,6 @@ def _body(answer: httpx2.Response, call: str) -> dict[str, Any]:
         # A proxy's page, or an answer cut short: what Togai did is not known.
         raise Unavailable(f"Togai: {call} answered {answer.status_code} with no JSON") from error
     return body if isinstance(body, dict) else {"data": body}
-
-
-def _rows(found: dict[str, Any], noun: str) -> list[dict[str, Any]]:
-    rows = found.get("data")
-    if not isinstance(rows, list):
-        raise Unavailable(f"Togai: GET /{noun} answered with no list")
-    return [row for row in rows if isinstance(row, dict)]
 
 
 def _message(answer: httpx2.Response) -> str:

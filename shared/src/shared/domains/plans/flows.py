@@ -10,6 +10,11 @@ REPLACE = FlowOption(
     title="Whether a plan that is paid takes the place of another one of the account",
     values=("off", "on"),
 )
+API = FlowOption(
+    name="api",
+    title="Which of Togai's APIs reads plans first, and attaches them",
+    values=("v1", "v2"),
+)
 _MODE = FlowOption(name="mode", title="What a payment link asks for", values=(FIRST_PAYMENT, SUBSCRIPTION))
 
 _MAKE_LINK = (
@@ -74,7 +79,7 @@ PLAN_TO_LINK = Flow(
     visibility="built-in",
     trigger="togai.price_plan.offered",
     moves_money=True,
-    options=(_MODE, REPLACE),
+    options=(_MODE, REPLACE, API),
     steps=(
         FlowStep(
             id="plan",
@@ -97,7 +102,7 @@ ATTACHED_TO_LINK = Flow(
     visibility="built-in",
     trigger="togai.price_plan.attached",
     moves_money=True,
-    options=(_MODE,),
+    options=(_MODE, API),
     steps=(
         FlowStep(
             id="plan",
@@ -116,7 +121,7 @@ FAILED_TO_LINK = Flow(
     visibility="built-in",
     trigger="stripe.checkout.session.async_payment_failed",
     moves_money=True,
-    options=(REPLACE,),
+    options=(REPLACE, API),
     conditions=(Condition(path="plan_id", operator="not_equals", value=""),),
     steps=(
         FlowStep(
@@ -145,7 +150,7 @@ CHECKOUT_TO_PLAN = Flow(
     trigger="stripe.checkout.session.completed",
     more_triggers=("stripe.checkout.session.async_payment_succeeded",),
     moves_money=True,
-    options=(REPLACE,),
+    options=(REPLACE, API),
     conditions=(Condition(path="plan_id", operator="not_equals", value=""),),
     steps=(
         FlowStep(
@@ -219,6 +224,7 @@ PLAN_TO_PRICES = Flow(
     trigger="togai.price_plan.created",
     more_triggers=("togai.price_plan.updated",),
     moves_money=True,
+    options=(API,),
     steps=(
         FlowStep(id="plan", action="togai.price_plan.translate", input={"plan_id": "{{ trigger.plan_id }}"}),
         FlowStep(

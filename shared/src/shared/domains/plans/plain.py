@@ -103,11 +103,14 @@ class SubscriptionsListed(Model):
 
 
 class AssociatePlan(_Input):
-    """A plan that an account is to have. Without `since` from today on, where the organization is."""
+    """A plan that an account is to have. Without `since` from today on, where the organization is. `api` is the one of
+    Togai's that is asked.
+    """
 
     account_id: str = Field(min_length=1)
     plan_id: str = Field(min_length=1)
     since: str = Field("", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
+    api: Literal["v1", "v2"] = "v1"
 
 
 ACTIONS = (

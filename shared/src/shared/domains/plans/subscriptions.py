@@ -10,6 +10,7 @@ from shared.domains.bodies import read_event
 from shared.domains.choices import ConflictKind
 from shared.domains.flow import Flow, FlowOption, FlowStep
 from shared.domains.model import Action, ImportKind, Kind, Relation, Trigger
+from shared.domains.plans.flows import API
 from shared.errors import Malformed
 from shared.identity import LONGEST_ID
 from shared.model import Model
@@ -153,6 +154,7 @@ IMPORT_FLOW = Flow(
     visibility="built-in",
     trigger="stripe.subscription.import_requested",
     moves_money=True,
+    options=(API,),
     steps=(
         FlowStep(id="subscription", action="stripe.subscription.read", input=dict(_NAMED)),
         FlowStep(
@@ -174,6 +176,7 @@ END_FLOW = Flow(
     visibility="built-in",
     trigger="stripe.subscription.end_requested",
     moves_money=True,
+    options=(API,),
     steps=(
         FlowStep(id="plan", action="togai.price_plan.follows", input=dict(_NAMED)),
         FlowStep(
@@ -212,6 +215,7 @@ IMPORT = ImportKind(
         _left_out("quantity", "it asks for another quantity than one", "let the plan say how much, or import by hand"),
         _left_out("twin", "another subscription of its account is the same plan", "end one of the two in Stripe"),
         _left_out("other_plan", "its account has another plan", "end that one in Togai"),
+        _left_out("draft", "a person drafts its account's schedules in Togai", "finalize or discard the draft there"),
     ),
 )
 

@@ -15,12 +15,13 @@ from functools import partial
 import msgspec
 
 from shared.apps.polling import PollContext, PollSpec, started_poll
+from shared.apps.togai.answers import leads_on
 from shared.apps.togai.client import Page, TogaiApp
-from shared.apps.togai.polls import INVOICES, PRICE_PLANS
-from shared.apps.togai.readers.paginator import leads_on, page_at, sorted_by_change
+from shared.apps.togai.polls import INVOICES, PRICE_PLANS, PRICE_PLANS_V2
+from shared.apps.togai.readers.paginator import page_at, sorted_by_change
 from shared.apps.togai.readers.rows import Row, entity_id, seconds
 from shared.connections import Connection
-from shared.errors import Malformed
+from shared.errors import Malformed, NotFound
 from shared.events.envelope import Envelope, timestamp
 from shared.identity import Ref, digest, source_of
 from shared.log import get_logger
@@ -32,19 +33,24 @@ STATUSES = ("DUE", "PARTIALLY_PAID", "VOID", "UN_COLLECTIBLE", "PAID")
 """Each is listed apart. What is partly paid may never have been seen as due."""
 PLAN_STATUSES = ("ACTIVE", "ARCHIVED")
 """Nothing is made of a draft: its activation changes it."""
+EVERY_STATUS = ("EVERY",)
+"""Of a list that cannot be asked for one."""
 OVERLAP = 120.0
 """Seconds that a poll goes back behind the newest change that the last one saw."""
 
 
 @dataclass(frozen=True)
 class Changes:
-    """A list that is polled for changes: what an event is called, and by which fields two states differ."""
+    """A list that is polled for changes: what an event is called, by which fields two states differ, and rows of which
+    status make none.
+    """
 
     poll: PollSpec
     noun: str
     statuses: tuple[str, ...]
     shown: tuple[str, ...]
     page: Callable[[TogaiApp, str, str], Awaitable[Page]]
+    left_out: frozenset[str] = frozenset()
 
 
 INVOICE_CHANGES = Changes(
@@ -60,6 +66,24 @@ PLAN_CHANGES = Changes(
     PLAN_STATUSES,
     ("status", "version", "updatedAt"),
     lambda client, status, token: client.price_plans(status, token),
+)
+
+
+async def _second_plans(client: TogaiApp, status: str, token: str) -> Page:
+    """A page of the second API's price plans; none of an organization that does not have that API."""
+    try:
+        return await client.v2.price_plans(token)
+    except NotFound:
+        return Page([], "")
+
+
+PLAN_V2_CHANGES = Changes(
+    PRICE_PLANS_V2,
+    "price_plan",
+    EVERY_STATUS,
+    ("status", "version", "updatedAt"),
+    _second_plans,
+    left_out=frozenset({"DRAFT"}),
 )
 
 
@@ -135,7 +159,7 @@ class ChangeReader:
             return 0
         shown = [str(row.get(name)) for name in self._changes.shown]
         event_id = f"tgp_{digest(ref)}_{digest(shown)}"
-        if changed < since or event_id in self._appended:
+        if changed < since or event_id in self._appended or row.get("status") in self._changes.left_out:
             return 0
         await self._store.event(
             Envelope(

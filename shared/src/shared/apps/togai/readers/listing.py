@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.apps.listing import Listed, ListedPage, Window
+from shared.apps.togai.answers import leads_on
 from shared.apps.togai.client import Page, TogaiApp
-from shared.apps.togai.readers.paginator import leads_on
 from shared.apps.togai.readers.rows import Row, entity_id, seconds
 from shared.errors import Malformed
 from shared.log import get_logger

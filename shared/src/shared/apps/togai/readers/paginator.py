@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+from shared.apps.togai.answers import leads_on
 from shared.apps.togai.client import Page, TogaiApp
 from shared.apps.togai.readers.rows import Row, seconds
 from shared.errors import Rejected
@@ -96,11 +97,6 @@ async def page_at(ask: Callable[[str], Awaitable[Page]], token: str) -> tuple[Pa
         if not token:
             raise
         return await ask(""), ""
-
-
-def leads_on(token: str, rows: list[Row], before: str) -> bool:
-    """Whether a page is not the last: one that is empty, or leads to itself, is, whatever its token says."""
-    return bool(token and rows and token != before)
 
 
 def sorted_by_change(rows: list[Row]) -> bool:

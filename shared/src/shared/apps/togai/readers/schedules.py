@@ -28,6 +28,8 @@ from shared.polls import rfc3339
 log = get_logger(__name__)
 
 ATTACHED = "togai.price_plan.attached"
+API, SECOND = "api", "v2"
+"""A flow link's option, and its value, by which plans are attached by Togai's second API."""
 SHARE = 2
 """One call of so many that pollers may make asks about an account's plans."""
 YOUNG = 3600.0
@@ -92,7 +94,7 @@ class ScheduleReader:
     async def _account_of(self, ref: str, connection: Connection, client: TogaiApp, *, silent: bool) -> int:
         """Take an account's schedules in, events first. Returns how many events were appended."""
         try:
-            rows = await client.pricing_schedules(Ref.parse(ref).id)
+            rows = await self._schedules(client, Ref.parse(ref).id)
         except NotFound:
             return 0  # gone meanwhile: the poll of the accounts tells that
         known = {child.ref: child for child in self._index.children(ref)}
@@ -102,6 +104,12 @@ class ScheduleReader:
             await self._context.store.event(self._event(ref, each, connection))
         await self._context.store.entities(news)
         return len(attached)
+
+    async def _schedules(self, client: TogaiApp, account: str) -> list[Row]:
+        """By the API that a flow link has chosen; both show the same."""
+        if SECOND in self._context.chosen(API):
+            return await client.v2.schedules(account, "ACTIVE")
+        return await client.pricing_schedules(account)
 
     def _entities(self, account: str, rows: Iterable[Row]) -> Iterator[Entity]:
         for row in rows:

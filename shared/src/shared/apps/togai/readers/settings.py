@@ -9,9 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from shared.apps.polling import PollContext, started_poll
+from shared.apps.togai.answers import leads_on
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.polls import SETTINGS
-from shared.apps.togai.readers.paginator import leads_on, page_at
+from shared.apps.togai.readers.paginator import page_at
 from shared.apps.togai.readers.rows import Row
 from shared.connections import Connection
 from shared.identity import Ref, is_id
