@@ -164,6 +164,23 @@ def by_balance_of(invoice: Mapping[str, Any], currency: str) -> list[str]:
     return [f"{moved} {currency} of the customer's balance at Stripe are asked for with it"]
 
 
+def tax_of(invoice: Mapping[str, Any]) -> int:
+    """The tax that a Stripe invoice shows, in minor units: it is a part of `total`, inclusive or not.
+
+    Until 2025-03-31.basil the list was `total_tax_amounts`, with their sum as `tax` (source: Stripe's changelog).
+    """
+    rows = next((rows for name in ("total_taxes", "total_tax_amounts") if (rows := invoice.get(name))), None)
+    return int(invoice.get("tax") or 0) if rows is None else sum(int(row["amount"]) for row in rows)
+
+
+def overdue_since(invoice: Mapping[str, Any], now: float) -> str:
+    """Since which day an open Stripe invoice should have been paid; empty for one that is not overdue."""
+    due = invoice.get("due_date")
+    if invoice.get("status") != "open" or due is None or due >= now:
+        return ""
+    return str(datetime.fromtimestamp(due, UTC).date())
+
+
 def too_much(invoice: Mapping[str, Any], rest: int) -> int:
     """By how much an open Stripe invoice asks for more than the rest that Togai does: a part was paid elsewhere. What
     the customer's balance at Stripe put on it, or took off, is no part of that. Never more than is open.

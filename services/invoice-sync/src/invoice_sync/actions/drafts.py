@@ -44,6 +44,10 @@ MOST_TERMS = 3
 """Terms that are tried in one attempt of a run: without an address, and without a number that is taken."""
 
 
+HELD = "togai_held"
+"""In the metadata of a draft that is not right: by how much, for whoever looks at it in Stripe."""
+
+
 class _Draft(Creation[dict[str, Any]]):
     """Found again by the invoice and organization that its metadata name."""
 
@@ -227,6 +231,9 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
         )
     elif status not in ("open", "paid"):
         raise Ended("skipped", f"Stripe invoice {wanted.stripe_invoice_id} is {status}", refs)
+    if HELD in (invoice.get("metadata") or {}):
+        await client.update(INVOICES, wanted.stripe_invoice_id, {"metadata": {HELD: ""}})
+        notes = [*notes, "it is right now: what its metadata said of a difference is gone"]
     page = str(invoice.get("hosted_invoice_url") or "")
     at = (invoice.get("status_transitions") or {}).get("finalized_at") or invoice["created"]
     done = InvoiceFinalized(
@@ -235,6 +242,7 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
         is_new=status == "draft",
         finalized_at=at,
         is_sent=invoice.get("collection_method") == SEND,
+        due_date=invoice.get("due_date"),
     )
     notes += [f"{invoice.get('number')} is paid at {page}"] if page else []
     notes += by_balance_of(invoice, wanted.currency)
@@ -265,7 +273,7 @@ async def _check(client: StripeApp, invoice: dict[str, Any], wanted: InvoiceToFi
     currency, total = str(invoice.get("currency")).upper(), int(invoice.get("total") or 0)
     lines = [line async for line in client.listed(f"{INVOICES}/{invoice['id']}/lines", {})]
     differing = "; ".join(differences(lines, wanted.lines, wanted.currency)) or "no line, but tax or a discount"
-    await client.update(INVOICES, invoice["id"], {"metadata": {"togai_held": f"Togai {wanted.total}, here {total}"}})
+    await client.update(INVOICES, invoice["id"], {"metadata": {HELD: f"Togai {wanted.total}, here {total}"}})
     raise AmountMismatch(
         f"draft {invoice['id']} comes to {money.major(total, currency)} {currency} in Stripe, and "
         f"{money.major(wanted.total, wanted.currency)} {wanted.currency} is to be collected: it stays a draft. "

@@ -47,6 +47,7 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         lines=lines,
         due_date=int(epoch(str(invoice.get("dueDate")))) or None,
         net_term_days=invoice.get("netTermDays"),
+        status=str(invoice["status"]),
     )
     return Result(facts, False, notes, (*refs, context.ref("togai", "account", facts.account_id)))
 

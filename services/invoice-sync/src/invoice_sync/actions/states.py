@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -20,7 +21,7 @@ from shared.runtime.actions import Context, Ended, Result
 from invoice_sync.actions.closing import INTENTS
 from invoice_sync.actions.invoices import BY_HAND, OWNER
 from invoice_sync.actions.payments import OPEN, check_version, pair_of, source_of, uncounted, with_payments
-from invoice_sync.decide import credit_left, moved_by_balance, payments_of
+from invoice_sync.decide import credit_left, moved_by_balance, overdue_since, payments_of, tax_of
 from invoice_sync.states import Facts, becomes, gathered, outcome_of
 
 OF_PAYMENTS = "/v1/invoice_payments"
@@ -35,7 +36,7 @@ async def read(context: Context, wanted: StripeInvoiceNamed) -> Result:
     if not wanted.invoice_id:
         await _append_again(context, client, wanted)
     pair = pair_of(context, wanted.invoice_id)
-    if wanted.paid_at_once:
+    if wanted.paid_at_once and not pair.reason:
         raise Ended("skipped", "paid at the first attempt: its payment says it all", pair.refs)
     try:
         invoice = await with_payments(client, wanted.invoice_id)
@@ -50,7 +51,14 @@ async def read(context: Context, wanted: StripeInvoiceNamed) -> Result:
 def _snapshot(invoice: dict[str, Any], facts: Facts, kept_credit: int, invoice_id: str) -> InvoiceSnapshot:
     currency, overpaid = str(invoice["currency"]).upper(), int(invoice.get("amount_overpaid") or 0)
     refused = str((invoice.get("last_finalization_error") or {}).get("message") or "")
-    found = outcome_of(facts, currency, overpaid=overpaid, finalization_error=refused, kept_credit=kept_credit)
+    found = outcome_of(
+        facts,
+        currency,
+        overpaid=overpaid,
+        finalization_error=refused,
+        kept_credit=kept_credit,
+        overdue_since=overdue_since(invoice, time.time()),
+    )
     return InvoiceSnapshot(
         invoice_id=invoice_id,
         stripe_invoice_id=str(invoice["id"]),
@@ -61,6 +69,8 @@ def _snapshot(invoice: dict[str, Any], facts: Facts, kept_credit: int, invoice_i
         number=str(invoice.get("number") or ""),
         url=str(invoice.get("hosted_invoice_url") or ""),
         total=int(invoice["total"]),
+        tax=tax_of(invoice),
+        due_date=invoice.get("due_date"),
         paid=found.paid,
         refunded=found.refunded,
         disputed=found.disputed,
@@ -133,6 +143,7 @@ async def record(context: Context, news: InvoiceToRecord) -> Result:
     """
     client: TogaiApp = await context.client("togai")
     name, refs = context.settings.stripe_invoice_state_setting, (context.ref("togai", "invoice", news.invoice_id),)
+    await _remember(context, news)
     before = await client.set_setting(name, news.recorded, OWNER, news.invoice_id)
     notes = [] if before is None else [f"{name}: {news.recorded or 'nothing'}" + (f", was: {before}" if before else "")]
     status = ""
@@ -147,6 +158,16 @@ async def record(context: Context, news: InvoiceToRecord) -> Result:
             notes.append(f"it is {now} in Togai, and stays so")
     written = before is not None
     return Result(Recorded(written=written, status=status), written or bool(status), tuple(notes), refs)
+
+
+async def _remember(context: Context, news: InvoiceToRecord) -> None:
+    """That words stand in the Settings is known without a call, before they are written: what is paid at the first
+    attempt says nothing of itself, and takes them away.
+    """
+    claims = context.claims_of(INVOICE.name)
+    pair = claims.index.pair(context.ref("stripe", "invoice", news.stripe_invoice_id))
+    if pair and pair.state == "linked" and pair.reason != news.recorded:
+        await claims.explain(pair, news.recorded)
 
 
 async def _check_is_no_matter(context: Context, news: InvoiceToRecord, now: str) -> None:

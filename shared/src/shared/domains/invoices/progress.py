@@ -20,6 +20,8 @@ STATE_OF_STATUS: dict[str, InvoiceState] = {
     "uncollectible": "uncollectible",
 }
 """By the status of the Stripe invoice."""
+ASKED_FOR: tuple[InvoiceState, ...] = ("open", "failed", "partly paid")
+"""States in which Stripe asks its customer for money."""
 MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere")
 """Codes of runs that wait for what a person does with an invoice that Stripe has."""
 
@@ -65,6 +67,8 @@ class Known:
     stripe_status: str = ""
     url: str = ""
     reason: str = ""
+    recorded: str = ""
+    due: int | None = None
     amounts: dict[str, int] = field(default_factory=dict)
     payments: dict[str, int] = field(default_factory=dict)
     facts: list[dict[str, Any]] = field(default_factory=list)
@@ -78,6 +82,8 @@ class Known:
             self.url = str(given.get("url") or self.url)
             self.account = str(given.get("account_id") or self.account)
             self.stripe_id = str(given.get("stripe_invoice_id") or self.stripe_id)
+        for action in ("stripe.invoice.finalize", "stripe.invoice.read_state"):
+            self.due = done.get(action, {}).get("due_date", self.due)
         self._add_statuses(done)
         if paid := done.get("stripe.invoice.read_payments"):
             self.payments = {one["transaction"]: one["amount"] for one in paid["payments"]}
@@ -85,18 +91,22 @@ class Known:
         if facts := done.get("togai.invoice.read"):
             self.amounts.setdefault("total", facts["total"])
         if snapshot := done.get("stripe.invoice.read_state"):
-            names = ("total", "paid", "refunded", "disputed", "credited", "overpaid")
-            self.amounts |= {name: snapshot[name] for name in names}
-            self.facts = snapshot["facts"]
+            names = ("total", "tax", "paid", "refunded", "disputed", "credited", "overpaid")
+            self.amounts |= {name: snapshot[name] for name in names if name in snapshot}
+            self.facts, self.recorded = snapshot["facts"], snapshot["recorded"]
         if state := state_of(progress):
             self.state, self.at, self.reason = state, progress.at, progress.reason
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether Stripe asks for it still, and the day has passed until when it was to be paid."""
+        return self.due is not None and self.due < now and self.state in ASKED_FOR
 
     def _add_statuses(self, done: Mapping[str, Mapping[str, Any]]) -> None:
         """The last known status at each side."""
         for action, given in done.items():
             status = str(given.get("status") or "")
             if action == "togai.invoice.read":
-                self.togai_status = "DUE"
+                self.togai_status = status or "DUE"
             elif action == "togai.invoice.pay" and given.get("payments"):
                 whole = done.get("stripe.invoice.read_payments", {}).get("status") == "paid"
                 self.togai_status = "PAID" if whole else "PARTIALLY_PAID"

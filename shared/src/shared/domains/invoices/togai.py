@@ -67,6 +67,7 @@ class InvoiceFacts(Model):
     lines: list[InvoiceLine]
     due_date: int | None = Field(None, description="epoch seconds")
     net_term_days: int | None = None
+    status: str = Field("DUE", description="at Togai: DUE, or PARTIALLY_PAID")
 
 
 class InvoiceStatus(Model):
