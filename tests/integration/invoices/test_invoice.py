@@ -194,6 +194,14 @@ async def test_what_stripe_cannot_hold_is_held_back(invoices: Invoices, tandem: 
     assert "0.005" in str(tandem.letters()[0])
 
 
+async def test_one_read_of_togai_is_enough(invoices: Invoices, tandem: InProcess) -> None:
+    """What bills it otherwise is asked about by what was read: plan, account and time."""
+    invoice = await invoices.generated("10")
+    calls = tandem.control.call("GET", "/calls", account=invoices.organization)["calls"]
+
+    assert [call["path"] for call in calls if "/invoices/" in call["path"]] == [f"/invoices/{invoice}"]
+
+
 async def test_three_hundred_parts_fit(invoices: Invoices) -> None:
     """Parts of one name become one line where Stripe would take no more."""
     lines = [{"name": f"Meter {place % 5}", "amount": "0.10"} for place in range(300)]

@@ -48,6 +48,8 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         due_date=int(epoch(str(invoice.get("dueDate")))) or None,
         net_term_days=invoice.get("netTermDays"),
         status=str(invoice["status"]),
+        plan_id=str(invoice.get("pricePlanId") or ""),
+        made_at=str(invoice.get("generatedAt") or invoice.get("invoiceDate") or ""),
     )
     return Result(facts, False, notes, (*refs, context.ref("togai", "account", facts.account_id)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.choices import ConflictKind
-from shared.domains.invoices import by_hand, stripe, subscriptions, togai
+from shared.domains.invoices import by_hand, plain, stripe, subscriptions, togai
 from shared.domains.invoices.flows import FLOWS
 from shared.domains.model import Domain, ImportKind, Kind, Relation
 
@@ -40,7 +40,7 @@ DOMAIN = Domain(
     noun="invoice",
     service="invoice-sync",
     triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, *subscriptions.TRIGGERS, by_hand.REQUESTED),
-    actions=(*togai.ACTIONS, *stripe.ACTIONS, subscriptions.ACTION, by_hand.DECIDE),
+    actions=(*togai.ACTIONS, *stripe.ACTIONS, subscriptions.ACTION, by_hand.DECIDE, *plain.ACTIONS),
     flows=FLOWS,
     relations=(INVOICE, INVOICE_PAYMENT),
     imports=(IMPORT,),

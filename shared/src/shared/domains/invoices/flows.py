@@ -11,6 +11,7 @@ from shared.domains.invoices.togai import InvoicePaid, InvoiceToRecord
 _FACTS = (
     "invoice_id", "account_id", "number", "currency", "total", "lines", "due_date", "net_term_days"
 )  # fmt: skip
+_GATE = ("invoice_id", "currency", "total", "lines", "account_id", "plan_id", "made_at")
 
 INVOICE_TO_STRIPE = Flow(
     id="togai-invoice-to-stripe-invoice",
@@ -45,13 +46,8 @@ INVOICE_TO_STRIPE = Flow(
         FlowStep(
             id="finalized",
             action="stripe.invoice.finalize",
-            input={
-                "invoice_id": "{{ steps.invoice.invoice_id }}",
-                "stripe_invoice_id": "{{ steps.draft.stripe_invoice_id }}",
-                "currency": "{{ steps.invoice.currency }}",
-                "total": "{{ steps.invoice.total }}",
-                "lines": "{{ steps.invoice.lines }}",
-            },
+            input={name: f"{{{{ steps.invoice.{name} }}}}" for name in _GATE}
+            | {"stripe_invoice_id": "{{ steps.draft.stripe_invoice_id }}"},
         ),
         FlowStep(
             id="sent",

@@ -46,6 +46,9 @@ class InvoiceToFinalize(Model):
     currency: str
     total: int
     lines: list[InvoiceLine]
+    account_id: str
+    plan_id: str = ""
+    made_at: str = Field("", description="when Togai generated it (RFC 3339)")
 
 
 class InvoiceFinalized(Model):

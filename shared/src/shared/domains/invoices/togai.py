@@ -68,6 +68,8 @@ class InvoiceFacts(Model):
     due_date: int | None = Field(None, description="epoch seconds")
     net_term_days: int | None = None
     status: str = Field("DUE", description="at Togai: DUE, or PARTIALLY_PAID")
+    plan_id: str = Field("", description="the price plan that it bills; empty for none")
+    made_at: str = Field("", description="when Togai generated it (RFC 3339)")
 
 
 class InvoiceStatus(Model):
@@ -136,6 +138,7 @@ class InvoicePaid(Model):
     overpaid: int = Field(0, description="minor units beyond the Stripe invoice: in its customer's balance by itself")
     carried: int = Field(0, description="minor units that the customer's balance at Stripe put on it, owed from before")
     payments: list[InvoicePayment]
+    source: str = Field("stripe", description="where it was paid, as Togai's payment names it")
 
 
 class Counted(Model):
