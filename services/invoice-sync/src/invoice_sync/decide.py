@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
+from shared.domains.invoices.states import InvoiceState
 from shared.domains.invoices.stripe import LINE
 from shared.domains.invoices.togai import InvoiceLine, InvoicePayment
 from shared.errors import Malformed, Waiting
@@ -118,6 +119,43 @@ def payments_of(invoice: Mapping[str, Any]) -> list[InvoicePayment]:
         if one.get("status") == "paid" and one.get("amount_paid") and transaction:
             found.append(InvoicePayment(transaction=str(transaction), amount=int(one["amount_paid"])))
     return found
+
+
+class Attempt(NamedTuple):
+    """The last failed attempt of a payment intent: by which method, Stripe's code, and its words."""
+
+    method: str = ""
+    code: str = ""
+    said: str = ""
+
+
+def attempt_of(intent: Mapping[str, Any]) -> Attempt:
+    """The last attempt that failed; empty where none did, or where the intent has gone on since."""
+    error = intent.get("last_payment_error") or {}
+    method = error.get("payment_method") or {}
+    return Attempt(str(method.get("id") or ""), str(error.get("code") or ""), str(error.get("message") or ""))
+
+
+def intent_payments(intent: Mapping[str, Any]) -> list[InvoicePayment]:
+    """What a payment intent brought: nothing before it has succeeded, not while it is `processing`."""
+    received = int(intent.get("amount_received") or 0)
+    if intent.get("status") != "succeeded" or received <= 0:
+        return []
+    return [InvoicePayment(transaction=str(intent["id"]), amount=received)]
+
+
+def intent_state(intent: Mapping[str, Any]) -> tuple[InvoiceState, str]:
+    """What an invoice is by its payment intent, and what its Settings say of it."""
+    status, attempt = intent.get("status"), attempt_of(intent)
+    if status == "succeeded":
+        return "paid", ""
+    if status == "processing":
+        return "open", "payment under way"
+    if status == "canceled":
+        return "failed", "payment canceled"
+    if status == "requires_action" or attempt.code == "authentication_required":
+        return "failed", "payment waits for its customer"
+    return ("failed", "payment failed") if attempt.code else ("open", "")
 
 
 def balance_of(stripe_invoice_id: str, rest: int) -> InvoicePayment:

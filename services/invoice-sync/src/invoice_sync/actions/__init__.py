@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.domains.invoices.intents import CHARGE, READ
 from shared.domains.invoices.plain import ADD, FINALIZE, MARK_PAID, SEND, TRANSFORM
 from shared.runtime.actions import Implementation
 
-from invoice_sync.actions import closing, drafts, holding, invoices, payments, plain, recheck, sending, states
+from invoice_sync.actions import closing, drafts, holding, intents, invoices, payments, plain, recheck, sending, states
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
+    CHARGE: intents.charge,
+    READ: intents.read,
     TRANSFORM: plain.transform,
     ADD: plain.add,
     FINALIZE: plain.finalize,

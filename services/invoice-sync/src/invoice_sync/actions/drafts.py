@@ -7,7 +7,7 @@ from typing import Any
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.customers import CUSTOMER
-from shared.domains.invoices import INVOICE
+from shared.domains.invoices import INVOICE, INVOICE_INTENT
 from shared.domains.invoices.stripe import (
     ACCOUNT,
     INVOICE_ID,
@@ -29,7 +29,7 @@ from invoice_sync.actions import second_currency
 from invoice_sync.actions.collection import TERMS_REFUSED, Terms, refused, terms_of
 from invoice_sync.actions.covering import covered_names
 from invoice_sync.actions.filling import INVOICES, fill
-from invoice_sync.actions.holding import check_not_held
+from invoice_sync.actions.holding import check_no_other, check_not_held
 from invoice_sync.actions.invoices import OWNER
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.lowering import lower
@@ -74,6 +74,7 @@ async def create(context: Context, wanted: InvoiceFacts) -> Result:
     NotLinked for an account without a Stripe customer.
     """
     check_not_held(context, wanted.invoice_id)
+    check_no_other(context, wanted.invoice_id, INVOICE_INTENT)
     for _ in range(MOST_TERMS - 1):
         try:
             return await _create(context, wanted)
@@ -91,7 +92,7 @@ async def _create(context: Context, wanted: InvoiceFacts) -> Result:
     customer, metadata = customer_of(context, wanted.account_id), _metadata(context, wanted)
     terms, earlier = Terms({}), known if known and known.state == "withdrawn" else None
     if known is None or known.state == "withdrawn":
-        await _adopt(context, claims, wanted.invoice_id, source)
+        await adopt(context, claims, wanted.invoice_id, source)
         terms = await terms_of(context, client, customer, wanted, earlier)
         known = None
     held = await _claimed(context, source, _params(wanted, customer, metadata) | terms.params, earlier)
@@ -133,10 +134,11 @@ async def made_plainly(
     """The Stripe invoice that mirrors one of Togai, whichever flow claims it first; with it how it was made, empty
     where another run did, and its pair. Raises Ended where Togai's Settings name another one.
     """
+    check_no_other(context, invoice_id, INVOICE_INTENT)
     claims, source = context.claims_of(INVOICE.name), context.ref("togai", "invoice", invoice_id)
     known = claims.index.claim_of(source, context.account("stripe"))
     if known is None or known.state == "withdrawn":
-        await _adopt(context, claims, invoice_id, source)
+        await adopt(context, claims, invoice_id, source)
     held = await _claimed(context, source, params, known if known and known.state == "withdrawn" else None)
     if held.state == "claimed":
         return await _made(context, client, held)
@@ -173,7 +175,7 @@ def customer_of(context: Context, account_id: str) -> str:
     return context.id_of(next(ref for ref in pair.refs if ref.startswith("stripe:")))
 
 
-async def _adopt(context: Context, claims: Claims, invoice_id: str, source: str) -> None:
+async def adopt(context: Context, claims: Claims, invoice_id: str, source: str) -> None:
     """An invoice that Togai's Settings know at Stripe already is not made again. Raises Ended then."""
     client: TogaiApp = await context.client("togai")
     setting = await client.setting(context.settings.stripe_invoice_setting, OWNER, invoice_id)

@@ -16,6 +16,8 @@ from invoice_sync.lines import PAID, ROUNDING, covered_paths, lines_of
 from shared import money
 
 OWNER = "INVOICE"
+INTENT_SETTING = "StripePaymentIntentId"
+"""Names the payment intent that collects an invoice, in its Settings."""
 BY_HAND = ("replay", "backfill")
 """Origins of events that a person asked for: old invoices are meant then."""
 
@@ -98,7 +100,11 @@ async def write_stripe_id(context: Context, wanted: StripeIdsOf) -> Result:
     client: TogaiApp = await context.client("togai")
     settings, invoice = context.settings, wanted.invoice_id
     # The id comes last: an open invoice whose Settings name it is done, and nobody would write the page after it.
-    values = {settings.payment_link_setting: wanted.url, settings.stripe_invoice_setting: wanted.stripe_invoice_id}
+    values = {
+        settings.payment_link_setting: wanted.url,
+        INTENT_SETTING: wanted.payment_intent,
+        settings.stripe_invoice_setting: wanted.stripe_invoice_id,
+    }
     notes: list[str] = []
     written = False
     for name, value in values.items():

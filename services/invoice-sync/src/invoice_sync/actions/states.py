@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.domains.invoices import INVOICE, INVOICE_PAYMENT
+from shared.domains.invoices import INVOICE, INVOICE_INTENT, INVOICE_PAYMENT
+from shared.domains.invoices.intents import TRIGGERS
 from shared.domains.invoices.stripe import InvoiceSnapshot, StripeFact, StripeInvoiceNamed
 from shared.domains.invoices.togai import InvoiceToRecord, Recorded
 from shared.errors import NotFound, NotLinked, Waiting
@@ -92,7 +93,11 @@ async def _append_again(context: Context, client: StripeApp, wanted: StripeInvoi
     """An event that names a payment goes on as the same event under the invoice that it paid: one invoice, one queue.
     Raises Ended, whatever was found.
     """
-    run, (kind, payment) = context.run, _payment_of(wanted)
+    kind, payment = _payment_of(wanted)
+    intent = context.ref("stripe", "payment_intent", payment)
+    if kind == "payment_intent" and context.claims_of(INVOICE_INTENT.name).index.pair(intent):
+        await _append_under(context, intent, TRIGGERS[0].name)
+        raise Ended("skipped", f"{payment} collects an invoice by itself: the event goes on under it", (intent,))
     params = {"payment[type]": kind, f"payment[{kind}]": payment}
     found = {str(row["invoice"]): None async for row in client.listed(OF_PAYMENTS, params)}
     if not found:
@@ -101,13 +106,17 @@ async def _append_again(context: Context, client: StripeApp, wanted: StripeInvoi
     known = [ref for ref in refs if context.claims_of(INVOICE.name).index.pair(ref)]
     if not known:
         raise Ended("skipped", f"no invoice of Togai stands behind {', '.join(found)}", tuple(refs))
-    topics = context.topics
-    topic = (topics.replay if run.origin in BY_HAND else topics.events)(context.domain.noun)
     for ref in known:
-        name, now = f"{run.event}-{Ref.parse(ref).id}", datetime.now(UTC)
-        again = replayed(ref, run.event_type, name, run.connection, now, cause=run.id, origin=cast(Origin, run.origin))
-        await context.send_event(topic, again)
+        await _append_under(context, ref, context.run.event_type)
     raise Ended("skipped", f"{payment} paid {', '.join(found)}: the event goes on under it", tuple(known))
+
+
+async def _append_under(context: Context, ref: str, event_type: str) -> None:
+    run, topics = context.run, context.topics
+    topic = (topics.replay if run.origin in BY_HAND else topics.events)(context.domain.noun)
+    name, now = f"{run.event}-{Ref.parse(ref).id}", datetime.now(UTC)
+    again = replayed(ref, event_type, name, run.connection, now, cause=run.id, origin=cast(Origin, run.origin))
+    await context.send_event(topic, again)
 
 
 def _payment_of(wanted: StripeInvoiceNamed) -> tuple[str, str]:
@@ -132,9 +141,15 @@ async def _objects(client: StripeApp, invoice: dict[str, Any]) -> AsyncIterator[
             yield await client.retrieve(INTENTS, str(payment[kind]))
         if one.get("status") != "paid" or kind not in ("payment_intent", "charge"):
             continue
-        for path in ("/v1/refunds", "/v1/disputes"):
-            async for found in client.listed(path, {kind: payment[kind]}):
-                yield {"object": path.removeprefix("/v1/").removesuffix("s"), **found}
+        async for found in money_back(client, kind, str(payment[kind])):
+            yield found
+
+
+async def money_back(client: StripeApp, kind: str, payment: str) -> AsyncIterator[dict[str, Any]]:
+    """The refunds and disputes of a payment intent or charge."""
+    for path in ("/v1/refunds", "/v1/disputes"):
+        async for found in client.listed(path, {kind: payment}):
+            yield {"object": path.removeprefix("/v1/").removesuffix("s"), **found}
 
 
 async def record(context: Context, news: InvoiceToRecord) -> Result:
@@ -165,7 +180,8 @@ async def _remember(context: Context, news: InvoiceToRecord) -> None:
     attempt says nothing of itself, and takes them away.
     """
     claims = context.claims_of(INVOICE.name)
-    pair = claims.index.pair(context.ref("stripe", "invoice", news.stripe_invoice_id))
+    name = news.stripe_invoice_id
+    pair = claims.index.pair(context.ref("stripe", "invoice", name)) if name else None
     if pair and pair.state == "linked" and pair.reason != news.recorded:
         await claims.explain(pair, news.recorded)
 

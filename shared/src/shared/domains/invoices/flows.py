@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.domains.flow import Flow, FlowOption, FlowStep
 from shared.domains.invoices.by_hand import INVOICES_BY_HAND
+from shared.domains.invoices.intents import INTENT_TO_TOGAI, INVOICE_TO_INTENT
 from shared.domains.invoices.stripe import CHANGES, StripeInvoiceNamed
 from shared.domains.invoices.subscriptions import SUBSCRIPTION_TO_INVOICES
 from shared.domains.invoices.togai import InvoicePaid, InvoiceToRecord
@@ -145,4 +146,6 @@ FLOWS = (
     CHANGED_TO_TOGAI,
     SUBSCRIPTION_TO_INVOICES,
     INVOICES_BY_HAND,
+    INVOICE_TO_INTENT,
+    INTENT_TO_TOGAI,
 )

@@ -83,13 +83,14 @@ class InvoiceStatus(Model):
 
 
 class StripeIdsOf(Model):
-    """The Stripe invoice that an invoice's Settings shall name, and where it is paid."""
+    """The Stripe invoice or payment intent that an invoice's Settings shall name, and where it is paid."""
 
     model_config = ConfigDict(extra="forbid")
 
     invoice_id: str
-    stripe_invoice_id: str
+    stripe_invoice_id: str = ""
     url: str = ""
+    payment_intent: str = ""
 
 
 class Written(Model):
