@@ -112,6 +112,13 @@ class Invoices:
         body = {"account": self.tandem.accounts["stripe"]["id"], "outcome": outcome, "amount": amount}
         self.tandem.control.call("POST", f"/stripe/invoices/{invoice}/pay", body)
 
+    def report(self, event: str, invoice: str) -> None:
+        """An event of an invoice that Stripe makes by itself, with the invoice as it is."""
+        [body] = self.tandem.call("stripe", "GET", "/v1/events", params={"type": "invoice.created", "limit": 1})["data"]
+        found = self.tandem.call("stripe", "GET", f"/v1/invoices/{invoice}")
+        name = f"evt_{secrets.token_hex(8)}"
+        self.tandem.deliver(self.tandem.event_of(body | {"id": name, "type": event, "data": {"object": found}}))
+
     def intent(self, invoice: str) -> str:
         """The payment intent that paid a Stripe invoice last."""
         rows = self.tandem.call("stripe", "GET", "/v1/invoice_payments", params={"invoice": invoice})["data"]

@@ -151,6 +151,41 @@ async def test_a_decision_that_cannot_be(
     assert answer.json()["error"]["what_to_do"]
 
 
+async def test_togais_status_is_the_one_that_it_has(invoices: Invoices, tandem: InProcess, console: Console) -> None:
+    """One that was paid in part, by whomever, is not shown as DUE."""
+    invoice = await invoices.generated("100", status="PARTIALLY_PAID", paid="30")
+    found = await succeeded(console, "GET", f"/api/invoices/{invoice}")
+
+    assert (found["togai_status"], found["stripe_status"], found["total"]) == ("PARTIALLY_PAID", "open", "70.00")
+
+
+async def test_tax_that_is_in_the_amounts_is_shown_as_tax(
+    invoices: Invoices, tandem: InProcess, console: Console
+) -> None:
+    """And counted once: 120.00 with 20.00 of tax are not 140.00."""
+    [customer] = tandem.customers()
+    own = {"customer": customer["id"], "collection_method": "send_invoice", "days_until_due": "30"}
+    made = tandem.call("stripe", "POST", "/v1/invoices", data=own)["id"]
+    tax, rate = "lines[0][tax_amounts][0]", "lines[0][tax_amounts][0][tax_rate_data]"
+    body = {
+        "lines[0][amount]": "12000", "lines[0][description]": "Own", f"{tax}[amount]": "2000",
+        f"{tax}[taxable_amount]": "10000", f"{rate}[display_name]": "VAT", f"{rate}[inclusive]": "true",
+        f"{rate}[percentage]": "20",
+    }  # fmt: skip
+    tandem.call("stripe", "POST", f"/v1/invoices/{made}/add_lines", data=body)
+    tandem.call("stripe", "POST", f"/v1/invoices/{made}/finalize")
+    invoice = invoices.generate("120")
+    setting = {"id": "StripeInvoiceId", "name": "Stripe", "value": made, "dataType": "STRING"}
+    where = {"entityType": "INVOICE", "entityId": invoice, "namespace": "USER"}
+    tandem.call("togai", "POST", "/settings", json=setting | where)
+    await invoices.bring(invoice)
+    invoices.pay(made, "failed")
+    await tandem.drain()
+    found = await succeeded(console, "GET", f"/api/invoices/{invoice}")
+
+    assert (found["stripe_id"], found["total"], found["tax"]) == (made, "120.00", "20.00")
+
+
 async def test_an_unknown_invoice(console: Console) -> None:
     """Says where to look; a state that there is not says which there are."""
     gone = await asyncio.to_thread(console.ask, "GET", "/api/invoices/in_nowhere")

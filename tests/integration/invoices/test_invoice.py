@@ -146,6 +146,27 @@ async def test_a_draft_that_somebody_changed_is_not_finalized(invoices: Invoices
     assert "What differs: Extra: 1.00 in Stripe, not in Togai." in str(letter)
 
 
+async def test_what_a_draft_says_of_a_difference_goes_with_it(invoices: Invoices, tandem: InProcess) -> None:
+    """Whoever looks at the open invoice in Stripe finds no word of a difference that was put right."""
+
+    async def meddle() -> None:
+        body = {"lines[0][amount]": "100", "lines[0][description]": "Extra"}
+        tandem.call("stripe", "POST", f"/v1/invoices/{invoices.stripe()[0]['id']}/add_lines", data=body)
+
+    tandem.before_write("invoices.retrieve", meddle)
+    invoice = await invoices.generated("10")
+    [draft] = invoices.stripe()
+    rows = tandem.call("stripe", "GET", f"/v1/invoices/{draft['id']}/lines")["data"]
+    [extra] = [row["id"] for row in rows if row["description"] == "Extra"]
+    gone = {"lines[0][id]": extra, "lines[0][behavior]": "delete"}
+    tandem.call("stripe", "POST", f"/v1/invoices/{draft['id']}/remove_lines", data=gone)
+    await invoices.bring(invoice, "invoice.updated")
+    [made] = invoices.stripe()
+
+    assert "togai_held" in draft["metadata"]
+    assert (made["status"], "togai_held" in made["metadata"]) == ("open", False)
+
+
 async def test_nothing_of_the_customer_comes_in(invoices: Invoices, tandem: InProcess) -> None:
     """A pending item stays pending."""
     [customer] = tandem.customers()
@@ -171,6 +192,14 @@ async def test_what_stripe_cannot_hold_is_held_back(invoices: Invoices, tandem: 
 
     assert invoices.stripe() == []
     assert "0.005" in str(tandem.letters()[0])
+
+
+async def test_one_read_of_togai_is_enough(invoices: Invoices, tandem: InProcess) -> None:
+    """What bills it otherwise is asked about by what was read: plan, account and time."""
+    invoice = await invoices.generated("10")
+    calls = tandem.control.call("GET", "/calls", account=invoices.organization)["calls"]
+
+    assert [call["path"] for call in calls if "/invoices/" in call["path"]] == [f"/invoices/{invoice}"]
 
 
 async def test_three_hundred_parts_fit(invoices: Invoices) -> None:

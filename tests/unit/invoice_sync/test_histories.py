@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from invoice_sync.states import ORDER, Facts, Outcome, becomes, fact_of, gathered, outcome_of
+from invoice_sync.states import ORDER, Outcome, becomes, fact_of, gathered, outcome_of
 from shared.errors import NotReady
+
+from tests.unit.invoice_sync.counting import Counting, Togai
 
 Json = dict[str, Any]
 Event = tuple[Json, ...]
@@ -19,8 +20,8 @@ Event = tuple[Json, ...]
 TOTAL = 10_000
 
 
-def invoice(status: str) -> Json:
-    return {"object": "invoice", "id": "in_1", "status": status, "total": TOTAL}
+def invoice(status: str, overpaid: int = 0) -> Json:
+    return {"object": "invoice", "id": "in_1", "status": status, "total": TOTAL, "amount_overpaid": overpaid}
 
 
 def thing(kind: str, id: str, status: str, amount: int, **more: Any) -> Json:
@@ -28,7 +29,9 @@ def thing(kind: str, id: str, status: str, amount: int, **more: Any) -> Json:
 
 
 def part(amount: int, place: int = 1) -> Json:
-    return {"object": "invoice_payment", "id": f"inpay_{place}", "status": "paid", "amount_paid": amount}
+    payment = {"type": "payment_intent", "payment_intent": f"pi_{place}"}
+    found = {"object": "invoice_payment", "id": f"inpay_{place}", "status": "paid", "amount_paid": amount}
+    return found | {"payment": payment}
 
 
 def refund(amount: int, status: str = "succeeded", place: int = 1) -> Event:
@@ -57,6 +60,9 @@ UNDER_WAY: Event = (intent("processing"),)
 VOIDED: Event = (invoice("void"),)
 GIVEN_UP: Event = (invoice("uncollectible"),)
 HALF, REST = (part(4_000),), (part(6_000, 2), invoice("paid"))
+OVERPAID = (part(12_000), invoice("paid", overpaid=2_000))
+"""`invoice_payment.paid`, `invoice.paid` and `invoice.overpaid` each tell as much."""
+OVER = "20.00 USD overpaid, in the customer's balance at Stripe"
 
 HISTORIES: dict[str, tuple[Sequence[Event], tuple[str, str, int, str]]] = {
     "nothing yet": ([SENT], ("open", "DUE", 0, "")),
@@ -119,6 +125,14 @@ HISTORIES: dict[str, tuple[Sequence[Event], tuple[str, str, int, str]]] = {
         [SENT, WHOLE, refund(1_500), dispute("needs_response", 8_500), dispute("lost", 8_500)],
         ("paid", "PAID", 10_000, "partly refunded: 15.00 USD of 100.00 USD; dispute lost: 85.00 USD"),
     ),
+    "overpaid": ([SENT, OVERPAID, OVERPAID, OVERPAID], ("paid", "PAID", 10_000, OVER)),
+    "a part, the rest overpaid": (
+        [SENT, HALF, (part(8_000, 2), invoice("paid", overpaid=2_000))], ("paid", "PAID", 10_000, OVER),
+    ),
+    "overpaid, then refunded in part": (
+        [SENT, OVERPAID, refund(2_000)],
+        ("paid", "PAID", 10_000, f"partly refunded: 20.00 USD of 120.00 USD; {OVER}"),
+    ),
     "credited before it was paid": (
         [SENT, note(1_000), (part(9_000), invoice("paid"))], ("paid", "PAID", 10_000, "credited 10.00 USD"),
     ),
@@ -130,35 +144,6 @@ HISTORIES: dict[str, tuple[Sequence[Event], tuple[str, str, int, str]]] = {
 }  # fmt: skip
 
 
-@dataclass
-class Togai:
-    """Togai's invoice, as the flows move it: payments once under their number, statuses by the table."""
-
-    status: str = "DUE"
-    recorded: str = ""
-    payments: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def paid(self) -> int:
-        return sum(self.payments.values())
-
-    def count(self, facts: Facts) -> None:
-        """What is paid and not counted yet, and the rest of an invoice that Stripe holds for paid."""
-        shown = [
-            (one.id, one.amount) for one in facts.values() if (one.kind, one.status) == ("invoice_payment", "paid")
-        ]
-        rest = [("in_1:balance", TOTAL)] if facts["invoice", "in_1"].status == "paid" else []
-        for number, amount in [*shown, *rest]:
-            if amount := min(amount, TOTAL - self.paid) if number not in self.payments else 0:
-                self.payments[number] = amount
-                self.status = "PAID" if self.paid == TOTAL else "PARTIALLY_PAID"
-
-    def record(self, outcome: Outcome) -> None:
-        self.recorded = outcome.recorded
-        if becomes(self.status, outcome.status):
-            self.status = outcome.status
-
-
 def deliveries(count: int) -> Iterator[tuple[int, ...]]:
     """Every order of so many events, with one of them a second time: each in its turn, at each place in its turn."""
     for turn, order in enumerate(permutations(range(count))):
@@ -167,27 +152,42 @@ def deliveries(count: int) -> Iterator[tuple[int, ...]]:
         yield (*order[:place], again, *order[place:])
 
 
-def end_of(history: Sequence[Event], order: Sequence[int]) -> tuple[str, str, int, str]:
-    """What stands at both sides after deliveries in an order: at each one Stripe shows what has happened by then, which
-    is at least what the event tells.
+async def end_of(history: Sequence[Event], order: Sequence[int]) -> tuple[tuple[str, str, int, str], list[str]]:
+    """What stands at both sides after deliveries in an order, and what the runs said: at each one Stripe shows what has
+    happened by then, which is at least what the event tells.
     """
-    togai, latest, outcome = Togai(), 0, Outcome("open")
+    togai, latest, outcome = Togai(TOTAL), 0, Outcome("open")
+    counting = Counting(togai)
     for event in order:
         latest = max(latest, event)
-        facts = gathered([found for shown in history[: latest + 1] for found in shown])
-        outcome = outcome_of(facts, "USD")
-        togai.count(facts)
+        shown = [found for part_of in history[: latest + 1] for found in part_of]
+        newest = max((one for one in shown if one["object"] == "invoice"), key=lambda one: fact_of(one).rank)
+        # `invoice.paid` and `invoice_payment.paid` start the one flow, every event the other.
+        parts = {one["id"]: one for one in shown if one["object"] == "invoice_payment"}
+        await counting.count(newest, list(parts.values()))
+        outcome = outcome_of(gathered(shown), "USD", overpaid=newest["amount_overpaid"])
         togai.record(outcome)
-    return outcome.state, togai.status, togai.paid, togai.recorded
+    return (outcome.state, togai.status, togai.paid, togai.recorded), counting.notes
 
 
 @pytest.mark.parametrize("name", HISTORIES)
-def test_every_order_ends_the_same(name: str) -> None:
-    """Late, early, doubled and of the same second: one end, which the history says."""
+async def test_every_order_ends_the_same(name: str) -> None:
+    """Late, early, doubled and of the same second: one end, which the history says, and nobody is to be refunded."""
     history, end = HISTORIES[name]
-    ends = {end_of(history, order) for order in deliveries(len(history))}
+    found = [await end_of(history, order) for order in deliveries(len(history))]
 
-    assert ends == {end}
+    assert {state for state, _ in found} == {end}
+    assert [note for _, notes in found for note in notes if "refund it in Stripe" in note] == []
+
+
+@pytest.mark.parametrize("name", [name for name, (_, end) in HISTORIES.items() if OVER in end[-1]])
+async def test_what_is_overpaid_is_said_once(name: str) -> None:
+    """By the run that counts the payment, in every order: it is in the customer's balance, and counted nowhere."""
+    history, _ = HISTORIES[name]
+    found = [(await end_of(history, order))[1] for order in deliveries(len(history))]
+    said = [[note for note in notes if "20.00 more than was open stays" in note] for notes in found]
+
+    assert {len(notes) for notes in said} == {1}
 
 
 def test_there_are_thirty_of_at_most_five_events() -> None:

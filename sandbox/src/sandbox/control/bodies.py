@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sandbox.stripe_api import disputes, invoice_payments
+from sandbox.stripe_api import disputes, invoice_payments, payment_intents
 from sandbox.stripe_api.checkout import Outcome
 from sandbox.tenants import RESOURCES, Resource, Right
 from sandbox.togai_api.invoice_models import InvoiceClass, InvoiceType, Status
@@ -101,6 +101,14 @@ class InvoicePayment(Body):
     account: str
     outcome: invoice_payments.Outcome
     amount: int | Amount | None = None
+    shuffled: bool | int = False
+
+
+class PaymentEnd(Body):
+    """What becomes of a payment intent that the API made."""
+
+    account: str
+    outcome: payment_intents.Outcome
     shuffled: bool | int = False
 
 

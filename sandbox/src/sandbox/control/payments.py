@@ -21,6 +21,7 @@ from sandbox.stripe_api import (
     invoice_payments,
     invoices,
     outbox,
+    payment_intents,
     refunds,
     sessions,
     subscriptions,
@@ -63,6 +64,7 @@ class Payments:
         table: list[tuple[str, str, Run]] = [
             ("POST", "/stripe/checkout", self.checkout), ("POST", "/stripe/invoices/{id}/pay", self.pay_invoice),
             ("POST", "/stripe/disputes", self.dispute), ("POST", "/stripe/refunds/{id}", self.end_refund),
+            ("POST", "/stripe/payment_intents/{id}", self.end_payment),
             ("POST", "/stripe/subscriptions/{id}", self.put_subscription), ("GET", "/outbox", self.show_outbox),
             ("GET", "/mails", self.show_mails),
         ]  # fmt: skip
@@ -97,6 +99,16 @@ class Payments:
             raise ControlError(404, str(error)) from error
         names = ("status", "amount_paid", "amount_remaining", "amount_overpaid")
         return {"invoice": id, **{name: invoice[name] for name in names}}
+
+    async def end_payment(self, request: Request) -> Json:
+        """Plays what becomes of a payment intent without a call of the API."""
+        body, id = await read(request, bodies.PaymentEnd), request.path_params["id"]
+        call = self._call(request, body.account)
+        try:
+            with self._world.store.transaction(), shuffled(call, chance(body.shuffled)):
+                return {"payment_intent": id, "status": payment_intents.end_as(call, id, body.outcome)["status"]}
+        except LookupError as error:
+            raise ControlError(404, str(error)) from error
 
     async def dispute(self, request: Request) -> Json:
         """Plays what the payer's bank does."""

@@ -15,7 +15,15 @@ from sandbox.store import caller, dump
 from sandbox.stripe_api import expansions, forms, idempotency
 from sandbox.stripe_api.authentication import authenticate, authorize
 from sandbox.stripe_api.calls import API_VERSION, Call, Operation
-from sandbox.stripe_api.errors import StripeError, api_error, lock_timeout, rate_limited, unknown_url, wrong_key
+from sandbox.stripe_api.errors import (
+    Declined,
+    StripeError,
+    api_error,
+    lock_timeout,
+    rate_limited,
+    unknown_url,
+    wrong_key,
+)
 from sandbox.stripe_api.operations import find
 from sandbox.stripe_api.params import API_VERSIONS
 from sandbox.tenants import Access
@@ -100,7 +108,7 @@ class StripeApi:
                 if rule and rule.kind == "error_before":
                     raise _fault_error(rule)
                 with self._world.store.savepoint():
-                    status, body = 200, expansions.expanded(call, operation.answers, operation.run(call))
+                    status, body = _done(operation, call)
                 if rule:
                     raise _fault_error(rule)
             except StripeError as error:
@@ -144,6 +152,14 @@ class StripeApi:
         if visit.key is not None:
             answer.headers["Idempotency-Key"] = visit.key
             answer.headers.setdefault("Original-Request", visit.id)
+
+
+def _done(operation: Operation, call: Call) -> tuple[int, dict[str, Any]]:
+    """What an operation answers; a charge that fails is an answer too, for it leaves something."""
+    try:
+        return 200, expansions.expanded(call, operation.answers, operation.run(call))
+    except Declined as error:
+        return error.status, error.body()
 
 
 def _replay_headers(kept: idempotency.Kept) -> dict[str, str]:

@@ -27,5 +27,5 @@ def _charge(call: Call, invoice: Body) -> None:
         new = {**found.body, "attempted": True, "attempt_count": found.body["attempt_count"] + 1}
         invoices.emitted(call, found, new, "invoice.updated", "invoice.payment_failed")
         return
-    outcome: invoice_payments.Outcome = "succeeded" if payment_methods.pays(call, method) else "failed"
-    invoice_payments.pay_as(call, invoice["id"], outcome, None)
+    outcome = payment_methods.outcome(call, method)
+    invoice_payments.pay_as(call, invoice["id"], "failed" if outcome == "action" else outcome, None)

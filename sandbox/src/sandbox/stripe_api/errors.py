@@ -18,16 +18,24 @@ class StripeError(Exception):
         self.message = message
         self.code = code
         self.param = param
+        self.more = more
 
     def body(self) -> dict[str, Any]:
         """The error envelope."""
-        error: dict[str, Any] = {"message": self.message, "type": self.type}
+        error: dict[str, Any] = {"message": self.message, "type": self.type, **self.more}
         if self.code:
             error["code"] = self.code
             error["doc_url"] = f"https://docs.stripe.com/error-codes/{self.code.replace('_', '-')}"
         if self.param:
             error["param"] = self.param
         return {"error": error}
+
+
+class Declined(StripeError):
+    """A charge that failed: an error, though what the attempt left is kept."""
+
+    def __init__(self, message: str, **more: Any) -> None:
+        super().__init__(402, message, **{"type": "card_error", **more})
 
 
 def missing_object(noun: str, id: str, *, param: str = "id", status: int = 404) -> StripeError:

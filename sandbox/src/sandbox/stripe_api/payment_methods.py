@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.identifiers import stripe_id
 from sandbox.stripe_api import documents
@@ -11,33 +11,51 @@ from sandbox.stripe_api.errors import missing_object
 
 KIND, NOUN = "payment_method", "PaymentMethod"
 Body = dict[str, Any]
-CARDS = {"pm_card_visa": True, "pm_card_chargeCustomerFail": False}
-"""Stripe's test cards that are served, and whether a charge succeeds (source: Stripe docs, testing)."""
+Outcome = Literal["succeeded", "failed", "action", "processing"]
+METHODS: dict[str, tuple[str, Outcome]] = {
+    "pm_card_visa": ("4242", "succeeded"), "pm_card_chargeCustomerFail": ("0341", "failed"),
+    "pm_card_authenticationRequired": ("3184", "action"), "pm_usBankAccount_success": ("6789", "processing"),
+}  # fmt: skip
+"""Stripe's test methods that are served: last digits, and what becomes of a charge: `action` is one that the customer
+has to authenticate (source: Stripe docs, testing).
+"""
 _EMPTY = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
 
 
 def attach(call: Call) -> Body:
     """POST /v1/payment_methods/{id}/attach: of a test card, which gets an id of its own by that."""
     documents.named(call, "customer", "customer", call.params.get("customer") or "", "customer")
-    if call.id not in CARDS:
+    if call.id not in METHODS:
         raise missing_object(NOUN, call.id)
     body: Body = {
         "id": stripe_id("pm"), "object": KIND, "allow_redisplay": "unspecified",
         "billing_details": {"address": _EMPTY, "email": None, "name": None, "phone": None, "tax_id": None},
-        "card": {
-            "brand": "visa", "checks": {"address_line1_check": None, "address_postal_code_check": None,
-                                        "cvc_check": "pass"},
-            "country": "US", "display_brand": "visa", "exp_month": 12, "exp_year": 2034,
-            "fingerprint": "sandboxFingerprt", "funding": "credit", "generated_from": None,
-            "last4": "4242" if CARDS[call.id] else "0341",
-            "networks": {"available": ["visa"], "preferred": None}, "regulated_status": "unregulated",
-            "three_d_secure_usage": {"supported": True}, "wallet": None,
-        },
         "created": int(call.world.clock.now()), "customer": call.params["customer"], "customer_account": None,
-        "livemode": call.tenant.live, "metadata": {}, "type": "card",
+        "livemode": call.tenant.live, "metadata": {}, **_details(call.id),
     }  # fmt: skip
-    documents.hide(call, body["id"], pays=CARDS[call.id])
+    documents.hide(call, body["id"], outcome=METHODS[call.id][1])
     return documents.add(call, body, lookup=body["customer"], event="payment_method.attached")
+
+
+def _details(name: str) -> Body:
+    last4, outcome = METHODS[name]
+    if outcome == "processing":
+        bank = {
+            "account_holder_type": "company", "account_type": "checking", "bank_name": "STRIPE TEST BANK",
+            "financial_connections_account": None, "fingerprint": "sandboxFingerprt", "last4": last4,
+            "networks": {"preferred": "ach", "supported": ["ach"]}, "routing_number": "110000000",
+            "status_details": {},
+        }  # fmt: skip
+        return {"type": "us_bank_account", "us_bank_account": bank}
+    card = {
+        "brand": "visa", "checks": {"address_line1_check": None, "address_postal_code_check": None,
+                                    "cvc_check": "pass"},
+        "country": "US", "display_brand": "visa", "exp_month": 12, "exp_year": 2034,
+        "fingerprint": "sandboxFingerprt", "funding": "credit", "generated_from": None, "last4": last4,
+        "networks": {"available": ["visa"], "preferred": None}, "regulated_status": "unregulated",
+        "three_d_secure_usage": {"supported": True}, "wallet": None,
+    }  # fmt: skip
+    return {"type": "card", "card": card}
 
 
 def retrieve(call: Call) -> Body:
@@ -52,6 +70,7 @@ def check_usable(call: Call, id: str, customer: str, param: str) -> None:
         raise missing_object(NOUN, id, param=param, status=400)
 
 
-def pays(call: Call, id: str) -> bool:
-    """Whether a charge of it succeeds."""
-    return bool(documents.hidden(call, id).get("pays"))
+def outcome(call: Call, id: str) -> Outcome:
+    """What becomes of a charge of it."""
+    found: Outcome = documents.hidden(call, id).get("outcome", "failed")
+    return found

@@ -69,6 +69,7 @@ def succeed(call: Call, intent: str, payer: Payer) -> Body:
     received = {
         "status": "succeeded", "amount_received": old.body["amount"], "latest_charge": charge["id"],
         "payment_method": charge["payment_method"], "processing": None, "last_payment_error": None,
+        "next_action": None,
     }  # fmt: skip
     return documents.change(call, old, {**old.body, **received}, event="payment_intent.succeeded")
 
@@ -83,8 +84,10 @@ def process(call: Call, intent: str, payer: Payer) -> Body:
     return documents.change(call, old, {**old.body, **under_way}, event="payment_intent.processing")
 
 
-def fail(call: Call, intent: str, payer: Payer) -> Body:
-    """The card was declined, or the bank debit came back: a failed charge; the intent waits for another try."""
+def fail(call: Call, intent: str, payer: Payer, *, method: Body | None = None, code: str = "") -> Body:
+    """The card was declined, or the bank debit came back: a failed charge; the intent waits for another try. `method`
+    is the payment method, where it is on file.
+    """
     old = _intent(call, intent)
     later = old.body["status"] == "processing"
     charge = _charged(call, old.body, payer, status="failed")
@@ -93,11 +96,19 @@ def fail(call: Call, intent: str, payer: Payer) -> Body:
         "type": "invalid_request_error" if later else "card_error",
         **({} if later else {"decline_code": "generic_decline", "doc_url": _url(charge["failure_code"])}),
     }  # fmt: skip
-    failed = {"status": "requires_payment_method", "latest_charge": charge["id"], "last_payment_error": error}
+    if method:
+        error |= {"payment_method": method}
+    if code == "authentication_required":
+        words = "Your card was declined. This transaction requires authentication."
+        error |= {"code": code, "decline_code": code, "message": words, "doc_url": _url(code)}
+    failed = {
+        "status": "requires_payment_method", "latest_charge": charge["id"], "last_payment_error": error,
+        "processing": None, "next_action": None, **({"payment_method": None} if method else {}),
+    }  # fmt: skip
     return documents.change(call, old, {**old.body, **failed}, event="payment_intent.payment_failed")
 
 
-def cancel(call: Call, intent: str, reason: str) -> Body:
+def cancel(call: Call, intent: str, reason: str | None) -> Body:
     """Nobody will pay this any more."""
     old = _intent(call, intent)
     gone = {"status": "canceled", "canceled_at": int(call.world.clock.now()), "cancellation_reason": reason}

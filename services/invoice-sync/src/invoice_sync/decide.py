@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
+from shared.domains.invoices.states import InvoiceState
 from shared.domains.invoices.stripe import LINE
 from shared.domains.invoices.togai import InvoiceLine, InvoicePayment
 from shared.errors import Malformed, Waiting
@@ -120,6 +121,43 @@ def payments_of(invoice: Mapping[str, Any]) -> list[InvoicePayment]:
     return found
 
 
+class Attempt(NamedTuple):
+    """The last failed attempt of a payment intent: by which method, Stripe's code, and its words."""
+
+    method: str = ""
+    code: str = ""
+    said: str = ""
+
+
+def attempt_of(intent: Mapping[str, Any]) -> Attempt:
+    """The last attempt that failed; empty where none did, or where the intent has gone on since."""
+    error = intent.get("last_payment_error") or {}
+    method = error.get("payment_method") or {}
+    return Attempt(str(method.get("id") or ""), str(error.get("code") or ""), str(error.get("message") or ""))
+
+
+def intent_payments(intent: Mapping[str, Any]) -> list[InvoicePayment]:
+    """What a payment intent brought: nothing before it has succeeded, not while it is `processing`."""
+    received = int(intent.get("amount_received") or 0)
+    if intent.get("status") != "succeeded" or received <= 0:
+        return []
+    return [InvoicePayment(transaction=str(intent["id"]), amount=received)]
+
+
+def intent_state(intent: Mapping[str, Any]) -> tuple[InvoiceState, str]:
+    """What an invoice is by its payment intent, and what its Settings say of it."""
+    status, attempt = intent.get("status"), attempt_of(intent)
+    if status == "succeeded":
+        return "paid", ""
+    if status == "processing":
+        return "open", "payment under way"
+    if status == "canceled":
+        return "failed", "payment canceled"
+    if status == "requires_action" or attempt.code == "authentication_required":
+        return "failed", "payment waits for its customer"
+    return ("failed", "payment failed") if attempt.code else ("open", "")
+
+
 def balance_of(stripe_invoice_id: str, rest: int) -> InvoicePayment:
     """What closed the rest of a paid invoice without a payment: customer balance, credit note, out of band."""
     return InvoicePayment(transaction=f"{stripe_invoice_id}:balance", amount=rest, kind="balance")
@@ -162,6 +200,23 @@ def by_balance_of(invoice: Mapping[str, Any], currency: str) -> list[str]:
     if asked < 0:
         return [f"{moved} {currency} of it are paid from the customer's balance at Stripe"]
     return [f"{moved} {currency} of the customer's balance at Stripe are asked for with it"]
+
+
+def tax_of(invoice: Mapping[str, Any]) -> int:
+    """The tax that a Stripe invoice shows, in minor units: it is a part of `total`, inclusive or not.
+
+    Until 2025-03-31.basil the list was `total_tax_amounts`, with their sum as `tax` (source: Stripe's changelog).
+    """
+    rows = next((rows for name in ("total_taxes", "total_tax_amounts") if (rows := invoice.get(name))), None)
+    return int(invoice.get("tax") or 0) if rows is None else sum(int(row["amount"]) for row in rows)
+
+
+def overdue_since(invoice: Mapping[str, Any], now: float) -> str:
+    """Since which day an open Stripe invoice should have been paid; empty for one that is not overdue."""
+    due = invoice.get("due_date")
+    if invoice.get("status") != "open" or due is None or due >= now:
+        return ""
+    return str(datetime.fromtimestamp(due, UTC).date())
 
 
 def too_much(invoice: Mapping[str, Any], rest: int) -> int:

@@ -105,14 +105,23 @@ class Outcome:
 
 
 def outcome_of(
-    facts: Facts, currency: str, *, overpaid: int = 0, finalization_error: str = "", kept_credit: int = 0
+    facts: Facts,
+    currency: str,
+    *,
+    overpaid: int = 0,
+    finalization_error: str = "",
+    kept_credit: int = 0,
+    overdue_since: str = "",
 ) -> Outcome:
-    """What the facts of one invoice come to. `kept_credit`: what of its customer's balance a void did not give back."""
+    """What the facts of one invoice come to. `kept_credit`: what of its customer's balance a void did not give back;
+    `overdue_since`: the day until when an open one was to be paid, if that has passed.
+    """
     [invoice] = _of(facts, "invoice")
     paid, refunded = _sum(facts, "invoice_payment", "paid"), _sum(facts, "refund", "succeeded")
     state, status = _state(facts, invoice.status, paid, refunded)
     words = [
         *_attempts(facts, state),
+        *([f"overdue since {overdue_since}"] if overdue_since and invoice.status == "open" else []),
         *([f"not finalized: {finalization_error}"] if finalization_error and invoice.status == "draft" else []),
         *_money_back(facts, currency, paid, refunded),
         *([f"{_shown(overpaid, currency)} overpaid, in the customer's balance at Stripe"] if overpaid else []),

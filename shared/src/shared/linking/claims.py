@@ -200,6 +200,10 @@ class Claims:
         decided = (m for m in self._index.unlinked(source) if set(m.refs) == {source, target})
         return next((mapping.origin_app for mapping in decided), "")
 
+    async def explain(self, pair: Mapping, reason: str) -> Mapping:
+        """What is said of a pair that stays as it is."""
+        return await self._write(msgspec.structs.replace(pair, reason=reason))
+
     async def mark_deleted(self, pair: Mapping, reason: str) -> Mapping:
         """One side is gone: a state of the pair, so that no event makes it again."""
         return await self._write(

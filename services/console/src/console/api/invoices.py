@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping as MappingOf
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -16,6 +18,7 @@ from shared.domains.invoices.by_hand import INVOICES_BY_HAND, InvoiceDecision
 from shared.domains.invoices.progress import Known, known_of
 from shared.domains.invoices.states import STATES
 from shared.domains.invoices.togai import PREFIX
+from shared.events.envelope import timestamp
 from shared.identity import Ref, is_id
 from shared.linking.mappings import Mapping
 from shared.model import Model
@@ -53,12 +56,16 @@ class InvoiceItem(Model):
     number: str
     currency: str = Field(examples=["USD"])
     total: Amount
+    tax: Amount
     paid: Amount
     refunded: Amount
     disputed: Amount
     credited: Amount
     overpaid: Amount
     url: str = Field(description="where it is paid")
+    recorded: str = Field(description="what Togai's Settings say of it, as `payment failed`")
+    due_at: str | None = Field(description="until when it is to be paid", examples=["2026-12-23T10:00:00.000Z"])
+    overdue: bool = Field(description="whether Stripe asks for it still, and that day has passed")
     updated_at: str = Field(examples=["2026-11-23T10:00:00.000Z"])
 
 
@@ -110,8 +117,8 @@ class DecisionBody(Model):
     flow_link: str = Field("", max_length=300, description="the one that does it; needed only if several could")
 
 
-def item_fields(known: Known, held: Mapping | None, pair: Mapping | None = None) -> dict[str, Any]:
-    """What a list shows of an invoice: pure."""
+def item_fields(known: Known, held: Mapping | None, now: float, pair: Mapping | None = None) -> dict[str, Any]:
+    """What a list shows of an invoice at a time (epoch seconds): pure."""
     amounts = {name: _amount(known.amounts.get(name), known.currency) for name in AMOUNTS}
     return {
         "id": Ref.parse(known.ref).id,
@@ -123,12 +130,15 @@ def item_fields(known: Known, held: Mapping | None, pair: Mapping | None = None)
         "number": known.number,
         "currency": known.currency,
         "url": known.url,
+        "recorded": known.recorded,
+        "due_at": None if known.due is None else timestamp(datetime.fromtimestamp(known.due, UTC)),
+        "overdue": known.is_overdue(now),
         "updated_at": max(known.at, held.at if held else ""),
         **amounts,
     }
 
 
-AMOUNTS = ("total", "paid", "refunded", "disputed", "credited", "overpaid")
+AMOUNTS = ("total", "tax", "paid", "refunded", "disputed", "credited", "overpaid")
 
 
 def _amount(minor: int | None, currency: str) -> str | None:
@@ -139,7 +149,8 @@ def items(session: Session, search: queries.Search) -> InvoicePage:
     """A page of the list."""
     held = invoices.holds(session)
     found, after = invoices.page(session, search)
-    shown = [InvoiceItem.model_validate(item_fields(known, held.get(known.ref))) for known in found]
+    now = time.time()
+    shown = [InvoiceItem.model_validate(item_fields(known, held.get(known.ref), now)) for known in found]
     return InvoicePage(items=shown, next_cursor=next_cursor(after))
 
 
@@ -169,7 +180,7 @@ def show_invoice(session: SessionDep, invoice: str) -> InvoiceDetail:
     ran, _ = queries.runs_page(session, queries.Search(id=ref))
     parts = _parts(known)
     return InvoiceDetail.model_validate(
-        item_fields(known, held, pair)
+        item_fields(known, held, time.time(), pair)
         | {name: parts[kind] for name, kind in KINDS.items()}
         | {
             "togai_status": known.togai_status,

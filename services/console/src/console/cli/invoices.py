@@ -22,8 +22,14 @@ def _money(found: dict[str, Any], name: str) -> str:
     return f"{found[name]} {found['currency']}" if found[name] is not None else ""
 
 
+def _said(found: dict[str, Any]) -> str:
+    """What Togai's Settings say of it; that it is overdue is known before they do."""
+    words = found["recorded"]
+    return f"{words}; overdue".removeprefix("; ") if found["overdue"] and "overdue" not in words else words
+
+
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
-    why = found["reason"] if found["state"] in ("waiting", "held", "draft", "failed") else ""
+    why = found["reason"] if found["state"] in ("waiting", "held", "draft", "failed") else _said(found)
     amounts = (_money(found, "total"), _money(found, "paid"))
     ids = (found["id"], found["stripe_id"], found["account"], found["number"])
     return (
@@ -63,7 +69,7 @@ def show(invoice: OneInvoice, json: client.AsJson = False) -> None:
         return
     found = answer.json()
     held, out = found["held"], client.out()
-    amounts = ("total", "paid", "refunded", "disputed", "credited", "overpaid")
+    amounts = ("total", "tax", "paid", "refunded", "disputed", "credited", "overpaid")
     tables.facts(
         out,
         {
@@ -73,7 +79,9 @@ def show(invoice: OneInvoice, json: client.AsJson = False) -> None:
             "account": found["account"],
             "number": found["number"],
             **{name: _money(found, name) for name in amounts if found[name] not in (None, "0", "0.00")},
+            "due": found["due_at"] and f"{found['due_at'][:10]}{', overdue' if found['overdue'] else ''}",
             "paid at": found["url"],
+            "Togai's Settings": found["recorded"],
             "held": f"since {held['since']}: {held['reason']}" if held else "",
             "why": found["reason"] if not held else "",
             "mapping": found["mapping"],

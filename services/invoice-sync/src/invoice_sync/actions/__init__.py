@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.domains.invoices.intents import CHARGE, READ
+from shared.domains.invoices.plain import ADD, FINALIZE, MARK_PAID, SEND, TRANSFORM
 from shared.runtime.actions import Implementation
 
-from invoice_sync.actions import closing, drafts, holding, invoices, payments, recheck, states
+from invoice_sync.actions import closing, drafts, holding, intents, invoices, payments, plain, recheck, sending, states
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
+    CHARGE: intents.charge,
+    READ: intents.read,
+    TRANSFORM: plain.transform,
+    ADD: plain.add,
+    FINALIZE: plain.finalize,
+    SEND: plain.send,
+    MARK_PAID: plain.mark_paid,
     "togai.invoice.read": invoices.read,
     "togai.invoice.read_status": closing.read_status,
     "togai.invoice.write_stripe_id": invoices.write_stripe_id,
@@ -18,7 +27,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "togai.invoice.recheck": recheck.recheck,
     "stripe.invoice.create": drafts.create,
     "stripe.invoice.finalize": drafts.finalize,
-    "stripe.invoice.send": drafts.send,
+    "stripe.invoice.send": sending.send,
     "stripe.invoice.close": closing.close,
     "stripe.invoice.read_payments": payments.read,
     "stripe.invoice.read_state": states.read,

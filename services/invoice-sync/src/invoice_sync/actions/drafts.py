@@ -1,4 +1,4 @@
-"""A Stripe invoice from the draft on: made, filled, finalized only if it is right to the cent, sent."""
+"""A Stripe invoice from the draft on: made, filled, finalized only if it is right to the cent."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import Any
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.customers import CUSTOMER
-from shared.domains.invoices import INVOICE
+from shared.domains.invoices import INVOICE, INVOICE_INTENT
 from shared.domains.invoices.stripe import (
     ACCOUNT,
     INVOICE_ID,
     ORGANIZATION,
     DraftMade,
     InvoiceFinalized,
-    InvoiceSent,
     InvoiceToFinalize,
-    InvoiceToSend,
 )
 from shared.domains.invoices.togai import InvoiceFacts
 from shared.errors import AmountMismatch, NotFound, NotLinked, NotReady, Rejected, SyncError, Waiting
@@ -31,7 +29,7 @@ from invoice_sync.actions import second_currency
 from invoice_sync.actions.collection import TERMS_REFUSED, Terms, refused, terms_of
 from invoice_sync.actions.covering import covered_names
 from invoice_sync.actions.filling import INVOICES, fill
-from invoice_sync.actions.holding import check_not_held
+from invoice_sync.actions.holding import check_no_other, check_not_held
 from invoice_sync.actions.invoices import OWNER
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.lowering import lower
@@ -42,6 +40,10 @@ from shared import money
 
 MOST_TERMS = 3
 """Terms that are tried in one attempt of a run: without an address, and without a number that is taken."""
+
+
+HELD = "togai_held"
+"""In the metadata of a draft that is not right: by how much, for whoever looks at it in Stripe."""
 
 
 class _Draft(Creation[dict[str, Any]]):
@@ -72,6 +74,7 @@ async def create(context: Context, wanted: InvoiceFacts) -> Result:
     NotLinked for an account without a Stripe customer.
     """
     check_not_held(context, wanted.invoice_id)
+    check_no_other(context, wanted.invoice_id, INVOICE_INTENT)
     for _ in range(MOST_TERMS - 1):
         try:
             return await _create(context, wanted)
@@ -86,24 +89,15 @@ async def _create(context: Context, wanted: InvoiceFacts) -> Result:
     claims, account = context.claims_of(INVOICE.name), context.account("stripe")
     source, client = context.ref("togai", "invoice", wanted.invoice_id), await context.client("stripe")
     known = claims.index.claim_of(source, account)
-    customer, metadata = _customer_of(context, wanted.account_id), _metadata(context, wanted)
+    customer, metadata = customer_of(context, wanted.account_id), _metadata(context, wanted)
     terms, earlier = Terms({}), known if known and known.state == "withdrawn" else None
     if known is None or known.state == "withdrawn":
-        await _adopt(context, claims, wanted, source)
+        await adopt(context, claims, wanted.invoice_id, source)
         terms = await terms_of(context, client, customer, wanted, earlier)
         known = None
-    held = await claims.claim(
-        source,
-        # Under the former key Stripe would repeat its refusal.
-        action=f"stripe.invoice.create.{digest(earlier.reason)[:8]}" if earlier else "stripe.invoice.create",
-        app_account=account,
-        body=_params(wanted, customer, metadata) | terms.params,
-        run=context.run.id,
-    )
+    held = await _claimed(context, source, _params(wanted, customer, metadata) | terms.params, earlier)
     if held.state == "claimed":
-        async with second_currency.named(client, customer, wanted.currency):
-            draft, how = await made_under(claims, held, account, _Draft(client, customer, metadata))
-        held = await claims.link(held, context.ref("stripe", "invoice", str(draft["id"])), "created")
+        draft, how, held = await _made(context, client, held)
     else:
         draft, how = await _present(context, client, held, wanted), "linked already"
     filled: list[str] = []
@@ -112,23 +106,58 @@ async def _create(context: Context, wanted: InvoiceFacts) -> Result:
     return Result(DraftMade(stripe_invoice_id=str(draft["id"])), True, (how, *terms.notes, *filled), held.refs)
 
 
+async def _claimed(context: Context, source: str, body: dict[str, Any], earlier: Mapping | None) -> Mapping:
+    """The claim, or the pair that is there; `earlier` is the withdrawn claim of a create that Stripe refused."""
+    return await context.claims_of(INVOICE.name).claim(
+        source,
+        # Under the former key Stripe would repeat its refusal.
+        action=f"stripe.invoice.create.{digest(earlier.reason)[:8]}" if earlier else "stripe.invoice.create",
+        app_account=context.account("stripe"),
+        body=body,
+        run=context.run.id,
+    )
+
+
+async def _made(context: Context, client: StripeApp, held: Mapping) -> tuple[dict[str, Any], str, Mapping]:
+    """The draft of a claim, with it how, in words, and its pair."""
+    assert held.claim
+    claims, body = context.claims_of(INVOICE.name), held.claim.body
+    async with second_currency.named(client, body["customer"], body["currency"].upper()):
+        creation = _Draft(client, body["customer"], body["metadata"])
+        draft, how = await made_under(claims, held, context.account("stripe"), creation)
+    return draft, how, await claims.link(held, context.ref("stripe", "invoice", str(draft["id"])), "created")
+
+
+async def made_plainly(
+    context: Context, client: StripeApp, invoice_id: str, params: dict[str, Any]
+) -> tuple[dict[str, Any], str, Mapping]:
+    """The Stripe invoice that mirrors one of Togai, whichever flow claims it first; with it how it was made, empty
+    where another run did, and its pair. Raises Ended where Togai's Settings name another one.
+    """
+    check_no_other(context, invoice_id, INVOICE_INTENT)
+    claims, source = context.claims_of(INVOICE.name), context.ref("togai", "invoice", invoice_id)
+    known = claims.index.claim_of(source, context.account("stripe"))
+    if known is None or known.state == "withdrawn":
+        await adopt(context, claims, invoice_id, source)
+    held = await _claimed(context, source, params, known if known and known.state == "withdrawn" else None)
+    if held.state == "claimed":
+        return await _made(context, client, held)
+    return await client.retrieve(INVOICES, context.id_of(held.target)), "", held
+
+
 def _metadata(context: Context, wanted: InvoiceFacts) -> dict[str, str]:
     return {INVOICE_ID: wanted.invoice_id, ACCOUNT: wanted.account_id, ORGANIZATION: context.account("togai")}
 
 
 def _params(wanted: InvoiceFacts, customer: str, metadata: dict[str, str]) -> dict[str, Any]:
-    """Nothing of the customer's own comes in: no pending items, no discount. Only the finalizing call lets it go on."""
-    return {
-        "customer": customer,
-        "currency": wanted.currency.lower(),
-        "auto_advance": "false",
-        "pending_invoice_items_behavior": "exclude",
-        "discounts": "",
-        "metadata": metadata,
-    }
+    return {"customer": customer, "currency": wanted.currency.lower(), **ALONE, "metadata": metadata}
 
 
-def _customer_of(context: Context, account_id: str) -> str:
+ALONE = {"auto_advance": "false", "pending_invoice_items_behavior": "exclude", "discounts": ""}
+"""Nothing of the customer's own comes in: no pending items, no discount. Only the finalizing call lets it go on."""
+
+
+def customer_of(context: Context, account_id: str) -> str:
     """Raises NotLinked for an account that no Stripe customer stands behind."""
     account = context.ref("togai", "account", account_id)
     pair = context.claims_of(CUSTOMER.name).index.pair(account)
@@ -146,10 +175,10 @@ def _customer_of(context: Context, account_id: str) -> str:
     return context.id_of(next(ref for ref in pair.refs if ref.startswith("stripe:")))
 
 
-async def _adopt(context: Context, claims: Claims, wanted: InvoiceFacts, source: str) -> None:
+async def adopt(context: Context, claims: Claims, invoice_id: str, source: str) -> None:
     """An invoice that Togai's Settings know at Stripe already is not made again. Raises Ended then."""
     client: TogaiApp = await context.client("togai")
-    setting = await client.setting(context.settings.stripe_invoice_setting, OWNER, wanted.invoice_id)
+    setting = await client.setting(context.settings.stripe_invoice_setting, OWNER, invoice_id)
     if setting is None or not setting.value:
         return
     target = context.ref("stripe", "invoice", setting.value)
@@ -227,6 +256,9 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
         )
     elif status not in ("open", "paid"):
         raise Ended("skipped", f"Stripe invoice {wanted.stripe_invoice_id} is {status}", refs)
+    if HELD in (invoice.get("metadata") or {}):
+        await client.update(INVOICES, wanted.stripe_invoice_id, {"metadata": {HELD: ""}})
+        notes = [*notes, "it is right now: what its metadata said of a difference is gone"]
     page = str(invoice.get("hosted_invoice_url") or "")
     at = (invoice.get("status_transitions") or {}).get("finalized_at") or invoice["created"]
     done = InvoiceFinalized(
@@ -235,6 +267,7 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
         is_new=status == "draft",
         finalized_at=at,
         is_sent=invoice.get("collection_method") == SEND,
+        due_date=invoice.get("due_date"),
     )
     notes += [f"{invoice.get('number')} is paid at {page}"] if page else []
     notes += by_balance_of(invoice, wanted.currency)
@@ -245,11 +278,14 @@ async def _check_not_billed(context: Context, wanted: InvoiceToFinalize) -> None
     """A subscription may have begun since the lines were chosen. Raises Waiting where one bills what it asks for:
     under `exclude` the run leaves it out when it looks again.
     """
+    shown = {"ownerId": wanted.account_id, "pricePlanId": wanted.plan_id, "generatedAt": wanted.made_at}
+    said, names = await covered_names(context, shown)
+    if not said:
+        return
     togai: TogaiApp = await context.client("togai")
     invoice = await togai.invoice(wanted.invoice_id)
-    said, names = await covered_names(context, invoice)
     covered, amounts = covered_paths(invoice.get("revenueInfo") or {}, names), amounts_of(invoice)
-    is_whole = bool(said) and amounts.rest == money.major(wanted.total, wanted.currency)
+    is_whole = amounts.rest == money.major(wanted.total, wanted.currency)
     if is_whole or any(line.id in covered for line in wanted.lines):
         why = f"{said}, and it began after the draft was filled: what it covers is left out at the next attempt"
         raise Waiting(why, code="subscribed")
@@ -265,36 +301,9 @@ async def _check(client: StripeApp, invoice: dict[str, Any], wanted: InvoiceToFi
     currency, total = str(invoice.get("currency")).upper(), int(invoice.get("total") or 0)
     lines = [line async for line in client.listed(f"{INVOICES}/{invoice['id']}/lines", {})]
     differing = "; ".join(differences(lines, wanted.lines, wanted.currency)) or "no line, but tax or a discount"
-    await client.update(INVOICES, invoice["id"], {"metadata": {"togai_held": f"Togai {wanted.total}, here {total}"}})
+    await client.update(INVOICES, invoice["id"], {"metadata": {HELD: f"Togai {wanted.total}, here {total}"}})
     raise AmountMismatch(
         f"draft {invoice['id']} comes to {money.major(total, currency)} {currency} in Stripe, and "
         f"{money.major(wanted.total, wanted.currency)} {wanted.currency} is to be collected: it stays a draft. "
         f"What differs: {differing}. Correct the draft or the invoice; a retry puts back Togai's lines"
     )
-
-
-async def send(context: Context, wanted: InvoiceToSend) -> Result:
-    """Stripe sends it to its customer by e-mail, once: where an earlier call may have done it, its events tell."""
-    check_not_held(context, wanted.invoice_id)
-    client: StripeApp = await context.client("stripe")
-    refs = (context.ref("stripe", "invoice", wanted.stripe_invoice_id),)
-    source = context.ref("togai", "invoice", wanted.invoice_id)
-    if not wanted.is_sent:
-        return Result(InvoiceSent(sent=False), False, ("Stripe charges it: it is not sent",), refs)
-
-    async def done() -> bool | None:
-        params = {"type": "invoice.sent", "created[gte]": wanted.finalized_at}
-        async for event in client.listed("/v1/events", params):
-            if event["data"]["object"]["id"] == wanted.stripe_invoice_id:
-                return True
-        return None
-
-    async def call(key: str) -> bool:
-        await client.act(INVOICES, wanted.stripe_invoice_id, "send", {}, key)
-        return True
-
-    may_be_sent = not wanted.is_new or context.run.attempts > 1
-    if may_be_sent and await done():
-        return Result(InvoiceSent(sent=True), False, ("sent already",), refs)
-    await under_key(context, "stripe.invoice.send", source, call, done)
-    return Result(InvoiceSent(sent=True), True, (), refs)

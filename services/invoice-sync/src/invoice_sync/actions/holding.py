@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices import INVOICE
 from shared.domains.invoices.by_hand import InvoiceDecided, InvoiceDecision
+from shared.domains.model import Relation
 from shared.errors import NotFound, Waiting
 from shared.flows.recheck import replayed
 from shared.identity import Ref
+from shared.linking.mappings import ACTIVE
 from shared.runtime.actions import Context, Ended, Result
 
 AGAIN = {"togai": "togai.invoice.updated", "stripe": "stripe.invoice.paid"}
@@ -25,6 +27,17 @@ def check_not_held(context: Context, invoice_id: str) -> None:
             "go on",
             code="held",
         )
+
+
+def check_no_other(context: Context, invoice_id: str, other: Relation) -> None:
+    """Before an invoice is collected in one way. Raises Ended for one that is collected in the other: both together
+    would bill it twice, whatever the flow links are.
+    """
+    source = context.ref("togai", "invoice", invoice_id)
+    found = context.claims_of(other.name).index.claim_of(source, context.account("stripe"))
+    if found and found.state in ACTIVE:
+        what = context.id_of(found.target) if found.target else f"what run {found.run} is making"
+        raise Ended("skipped", f"{what} collects it at Stripe", found.refs)
 
 
 async def decide(context: Context, wanted: InvoiceDecision) -> Result:

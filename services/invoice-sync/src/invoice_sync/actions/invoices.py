@@ -16,6 +16,8 @@ from invoice_sync.lines import PAID, ROUNDING, covered_paths, lines_of
 from shared import money
 
 OWNER = "INVOICE"
+INTENT_SETTING = "StripePaymentIntentId"
+"""Names the payment intent that collects an invoice, in its Settings."""
 BY_HAND = ("replay", "backfill")
 """Origins of events that a person asked for: old invoices are meant then."""
 
@@ -47,6 +49,9 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         lines=lines,
         due_date=int(epoch(str(invoice.get("dueDate")))) or None,
         net_term_days=invoice.get("netTermDays"),
+        status=str(invoice["status"]),
+        plan_id=str(invoice.get("pricePlanId") or ""),
+        made_at=str(invoice.get("generatedAt") or invoice.get("invoiceDate") or ""),
     )
     return Result(facts, False, notes, (*refs, context.ref("togai", "account", facts.account_id)))
 
@@ -95,7 +100,11 @@ async def write_stripe_id(context: Context, wanted: StripeIdsOf) -> Result:
     client: TogaiApp = await context.client("togai")
     settings, invoice = context.settings, wanted.invoice_id
     # The id comes last: an open invoice whose Settings name it is done, and nobody would write the page after it.
-    values = {settings.payment_link_setting: wanted.url, settings.stripe_invoice_setting: wanted.stripe_invoice_id}
+    values = {
+        settings.payment_link_setting: wanted.url,
+        INTENT_SETTING: wanted.payment_intent,
+        settings.stripe_invoice_setting: wanted.stripe_invoice_id,
+    }
     notes: list[str] = []
     written = False
     for name, value in values.items():

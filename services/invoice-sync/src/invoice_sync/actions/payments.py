@@ -78,16 +78,16 @@ async def pay(context: Context, paid: InvoicePaid) -> Result:
     """
     client: TogaiApp = await context.client("togai")
     left = uncounted(context, paid.payments)
-    if not left and (paid.status != "paid" or _counted(context, balance_of(paid.stripe_invoice_id, 0))):
+    if not left and (paid.status != "paid" or is_counted(context, balance_of(paid.stripe_invoice_id, 0))):
         return Result(Counted(payments={}, amounts={}), False, ("counted already",), (_invoice(context, paid),))
     invoice = await client.invoice(paid.invoice_id)
     amounts, status, account = amounts_of(invoice), str(invoice["status"]), str(invoice["ownerId"])
     _check_takes_payments(status, amounts.currency, paid, left)
-    counting = _Counting(context, client, paid, account, amounts.rest if status in OPEN else Decimal(0))
+    counting = Counting(context, client, paid, account, amounts.rest if status in OPEN else Decimal(0))
     for payment in left:
         await counting.count(payment)
     rest = balance_of(paid.stripe_invoice_id, money.exact(counting.open, paid.currency))
-    if paid.status == "paid" and (rest.amount > 0 or _is_open(context, rest)):
+    if paid.status == "paid" and (rest.amount > 0 or is_open(context, rest)):
         await counting.count(rest)
     return counting.result()
 
@@ -97,19 +97,21 @@ def _invoice(context: Context, paid: InvoicePaid) -> str:
 
 
 def source_of(context: Context, payment: InvoicePayment) -> str:
-    return context.ref("stripe", "payment", payment.transaction)
+    """What its claim is named by: one number is one payment, whichever flow counts it."""
+    app = "stripe" if "stripe" in context.link.connections else "togai"
+    return context.ref(app, "payment", payment.transaction)
 
 
 def uncounted(context: Context, payments: list[InvoicePayment]) -> list[InvoicePayment]:
     """Those that have no payment in Togai."""
-    return [one for one in payments if not _counted(context, one)]
+    return [one for one in payments if not is_counted(context, one)]
 
 
-def _counted(context: Context, payment: InvoicePayment) -> bool:
+def is_counted(context: Context, payment: InvoicePayment) -> bool:
     return context.claims_of(INVOICE_PAYMENT.name).index.pair(source_of(context, payment)) is not None
 
 
-def _is_open(context: Context, payment: InvoicePayment) -> bool:
+def is_open(context: Context, payment: InvoicePayment) -> bool:
     """Whether its claim was left behind: what was made under it is still to be linked."""
     return context.claims_of(INVOICE_PAYMENT.name).index.open_claim(source_of(context, payment)) is not None
 
@@ -129,7 +131,7 @@ def _check_takes_payments(status: str, currency: str, paid: InvoicePaid, left: l
         )
 
 
-class _Counting:
+class Counting:
     """Counts one payment after the other, and how much stays open."""
 
     def __init__(self, context: Context, client: TogaiApp, paid: InvoicePaid, account: str, rest: Decimal) -> None:
@@ -150,7 +152,7 @@ class _Counting:
         """Post a payment, as far as it is open. Raises the client's errors, NotReady."""
         context, whole = self._context, money.major(payment.amount, self._paid.currency)
         claims, account = context.claims_of(INVOICE_PAYMENT.name), context.account("togai")
-        source, resumed = source_of(context, payment), _is_open(context, payment)
+        source, resumed = source_of(context, payment), is_open(context, payment)
         amount = min(whole, self.open)
         if amount <= 0 and not resumed:
             self._notes.append(f"{payment.transaction}: nothing is open in Togai: {self._left_over(whole)}")
@@ -177,7 +179,8 @@ class _Counting:
         self.open -= amount
         self._counted.payments[payment.transaction] = made
         self._counted.amounts[payment.transaction] = f"{amount:f}"
-        over = "".join(f"; {said}" for said in (self._left_over(whole - amount),) if said)
+        # Whoever goes on with a claim may find less to be open than it counts.
+        over = "".join(f"; {said}" for said in (self._left_over(max(whole - amount, Decimal(0))),) if said)
         self._notes.append(f"{payment.transaction}: {amount} {self._paid.currency} counted, {how}{over}")
 
     def _left_over(self, amount: Decimal) -> str:
@@ -200,18 +203,21 @@ class _Counting:
 
 def payment_body(account: str, paid: InvoicePaid, payment: InvoicePayment, amount: Decimal) -> dict[str, Any]:
     """The body of Togai's POST /payments; amounts are texts, as a claim holds them."""
-    words = {"paid": "Paid in Stripe", "balance": "Closed in Stripe without a payment: balance, credit or out of band"}
+    words = {
+        "paid": f"Paid in {paid.source.capitalize()}",
+        "balance": "Closed in Stripe without a payment: balance, credit or out of band",
+    }
     return {
         "accountId": account,
         "currency": paid.currency,
         "totalAmount": f"{amount:f}",
         "description": words[payment.kind],
-        "notes": paid.stripe_invoice_id,
+        "notes": paid.stripe_invoice_id or payment.transaction,
         "externalPaymentReference": {
-            "sourceName": "stripe",
+            "sourceName": paid.source,
             "sourceType": "GATEWAY",
             "transactionNumber": payment.transaction,
-            "metadata": {"stripe_invoice": paid.stripe_invoice_id},
+            "metadata": {"stripe_invoice": paid.stripe_invoice_id} if paid.stripe_invoice_id else {},
         },
         "lineItemRecords": [{"type": "INVOICE", "togaiId": paid.invoice_id, "order": 1, "amount": f"{amount:f}"}],
     }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.domains.invoices import INVOICE, INVOICE_PAYMENT
+from shared.domains.invoices import INVOICE, INVOICE_INTENT, INVOICE_PAYMENT
+from shared.domains.invoices.intents import TRIGGERS
 from shared.domains.invoices.stripe import InvoiceSnapshot, StripeFact, StripeInvoiceNamed
 from shared.domains.invoices.togai import InvoiceToRecord, Recorded
 from shared.errors import NotFound, NotLinked, Waiting
@@ -20,7 +22,7 @@ from shared.runtime.actions import Context, Ended, Result
 from invoice_sync.actions.closing import INTENTS
 from invoice_sync.actions.invoices import BY_HAND, OWNER
 from invoice_sync.actions.payments import OPEN, check_version, pair_of, source_of, uncounted, with_payments
-from invoice_sync.decide import credit_left, moved_by_balance, payments_of
+from invoice_sync.decide import credit_left, moved_by_balance, overdue_since, payments_of, tax_of
 from invoice_sync.states import Facts, becomes, gathered, outcome_of
 
 OF_PAYMENTS = "/v1/invoice_payments"
@@ -35,7 +37,7 @@ async def read(context: Context, wanted: StripeInvoiceNamed) -> Result:
     if not wanted.invoice_id:
         await _append_again(context, client, wanted)
     pair = pair_of(context, wanted.invoice_id)
-    if wanted.paid_at_once:
+    if wanted.paid_at_once and not pair.reason:
         raise Ended("skipped", "paid at the first attempt: its payment says it all", pair.refs)
     try:
         invoice = await with_payments(client, wanted.invoice_id)
@@ -50,7 +52,14 @@ async def read(context: Context, wanted: StripeInvoiceNamed) -> Result:
 def _snapshot(invoice: dict[str, Any], facts: Facts, kept_credit: int, invoice_id: str) -> InvoiceSnapshot:
     currency, overpaid = str(invoice["currency"]).upper(), int(invoice.get("amount_overpaid") or 0)
     refused = str((invoice.get("last_finalization_error") or {}).get("message") or "")
-    found = outcome_of(facts, currency, overpaid=overpaid, finalization_error=refused, kept_credit=kept_credit)
+    found = outcome_of(
+        facts,
+        currency,
+        overpaid=overpaid,
+        finalization_error=refused,
+        kept_credit=kept_credit,
+        overdue_since=overdue_since(invoice, time.time()),
+    )
     return InvoiceSnapshot(
         invoice_id=invoice_id,
         stripe_invoice_id=str(invoice["id"]),
@@ -61,6 +70,8 @@ def _snapshot(invoice: dict[str, Any], facts: Facts, kept_credit: int, invoice_i
         number=str(invoice.get("number") or ""),
         url=str(invoice.get("hosted_invoice_url") or ""),
         total=int(invoice["total"]),
+        tax=tax_of(invoice),
+        due_date=invoice.get("due_date"),
         paid=found.paid,
         refunded=found.refunded,
         disputed=found.disputed,
@@ -82,7 +93,11 @@ async def _append_again(context: Context, client: StripeApp, wanted: StripeInvoi
     """An event that names a payment goes on as the same event under the invoice that it paid: one invoice, one queue.
     Raises Ended, whatever was found.
     """
-    run, (kind, payment) = context.run, _payment_of(wanted)
+    kind, payment = _payment_of(wanted)
+    intent = context.ref("stripe", "payment_intent", payment)
+    if kind == "payment_intent" and context.claims_of(INVOICE_INTENT.name).index.pair(intent):
+        await _append_under(context, intent, TRIGGERS[0].name)
+        raise Ended("skipped", f"{payment} collects an invoice by itself: the event goes on under it", (intent,))
     params = {"payment[type]": kind, f"payment[{kind}]": payment}
     found = {str(row["invoice"]): None async for row in client.listed(OF_PAYMENTS, params)}
     if not found:
@@ -91,13 +106,17 @@ async def _append_again(context: Context, client: StripeApp, wanted: StripeInvoi
     known = [ref for ref in refs if context.claims_of(INVOICE.name).index.pair(ref)]
     if not known:
         raise Ended("skipped", f"no invoice of Togai stands behind {', '.join(found)}", tuple(refs))
-    topics = context.topics
-    topic = (topics.replay if run.origin in BY_HAND else topics.events)(context.domain.noun)
     for ref in known:
-        name, now = f"{run.event}-{Ref.parse(ref).id}", datetime.now(UTC)
-        again = replayed(ref, run.event_type, name, run.connection, now, cause=run.id, origin=cast(Origin, run.origin))
-        await context.send_event(topic, again)
+        await _append_under(context, ref, context.run.event_type)
     raise Ended("skipped", f"{payment} paid {', '.join(found)}: the event goes on under it", tuple(known))
+
+
+async def _append_under(context: Context, ref: str, event_type: str) -> None:
+    run, topics = context.run, context.topics
+    topic = (topics.replay if run.origin in BY_HAND else topics.events)(context.domain.noun)
+    name, now = f"{run.event}-{Ref.parse(ref).id}", datetime.now(UTC)
+    again = replayed(ref, event_type, name, run.connection, now, cause=run.id, origin=cast(Origin, run.origin))
+    await context.send_event(topic, again)
 
 
 def _payment_of(wanted: StripeInvoiceNamed) -> tuple[str, str]:
@@ -122,9 +141,15 @@ async def _objects(client: StripeApp, invoice: dict[str, Any]) -> AsyncIterator[
             yield await client.retrieve(INTENTS, str(payment[kind]))
         if one.get("status") != "paid" or kind not in ("payment_intent", "charge"):
             continue
-        for path in ("/v1/refunds", "/v1/disputes"):
-            async for found in client.listed(path, {kind: payment[kind]}):
-                yield {"object": path.removeprefix("/v1/").removesuffix("s"), **found}
+        async for found in money_back(client, kind, str(payment[kind])):
+            yield found
+
+
+async def money_back(client: StripeApp, kind: str, payment: str) -> AsyncIterator[dict[str, Any]]:
+    """The refunds and disputes of a payment intent or charge."""
+    for path in ("/v1/refunds", "/v1/disputes"):
+        async for found in client.listed(path, {kind: payment}):
+            yield {"object": path.removeprefix("/v1/").removesuffix("s"), **found}
 
 
 async def record(context: Context, news: InvoiceToRecord) -> Result:
@@ -133,6 +158,7 @@ async def record(context: Context, news: InvoiceToRecord) -> Result:
     """
     client: TogaiApp = await context.client("togai")
     name, refs = context.settings.stripe_invoice_state_setting, (context.ref("togai", "invoice", news.invoice_id),)
+    await _remember(context, news)
     before = await client.set_setting(name, news.recorded, OWNER, news.invoice_id)
     notes = [] if before is None else [f"{name}: {news.recorded or 'nothing'}" + (f", was: {before}" if before else "")]
     status = ""
@@ -147,6 +173,17 @@ async def record(context: Context, news: InvoiceToRecord) -> Result:
             notes.append(f"it is {now} in Togai, and stays so")
     written = before is not None
     return Result(Recorded(written=written, status=status), written or bool(status), tuple(notes), refs)
+
+
+async def _remember(context: Context, news: InvoiceToRecord) -> None:
+    """That words stand in the Settings is known without a call, before they are written: what is paid at the first
+    attempt says nothing of itself, and takes them away.
+    """
+    claims = context.claims_of(INVOICE.name)
+    name = news.stripe_invoice_id
+    pair = claims.index.pair(context.ref("stripe", "invoice", name)) if name else None
+    if pair and pair.state == "linked" and pair.reason != news.recorded:
+        await claims.explain(pair, news.recorded)
 
 
 async def _check_is_no_matter(context: Context, news: InvoiceToRecord, now: str) -> None:

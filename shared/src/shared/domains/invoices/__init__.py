@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.choices import ConflictKind
-from shared.domains.invoices import by_hand, stripe, subscriptions, togai
+from shared.domains.invoices import by_hand, intents, plain, stripe, subscriptions, togai
 from shared.domains.invoices.flows import FLOWS
 from shared.domains.model import Domain, ImportKind, Kind, Relation
 
@@ -11,6 +11,8 @@ INVOICE = Relation("invoice", source=Kind("togai", "invoice"), target=Kind("stri
 """An invoice of Togai, and the one at Stripe that collects it."""
 INVOICE_PAYMENT = Relation("invoice_payment", source=Kind("stripe", "payment"), target=Kind("togai", "payment"))
 """What was paid of an invoice under one transaction number, and the payment that says so in Togai."""
+INVOICE_INTENT = Relation("invoice_intent", source=Kind("togai", "invoice"), target=Kind("stripe", "payment_intent"))
+"""An invoice of Togai, and the payment intent that collects it where no Stripe invoice does."""
 
 IMPORT = ImportKind(
     "invoices",
@@ -39,9 +41,9 @@ IMPORT = ImportKind(
 DOMAIN = Domain(
     noun="invoice",
     service="invoice-sync",
-    triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, *subscriptions.TRIGGERS, by_hand.REQUESTED),
-    actions=(*togai.ACTIONS, *stripe.ACTIONS, subscriptions.ACTION, by_hand.DECIDE),
+    triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, *intents.TRIGGERS, *subscriptions.TRIGGERS, by_hand.REQUESTED),
+    actions=(*togai.ACTIONS, *stripe.ACTIONS, *intents.ACTIONS, subscriptions.ACTION, by_hand.DECIDE, *plain.ACTIONS),
     flows=FLOWS,
-    relations=(INVOICE, INVOICE_PAYMENT),
+    relations=(INVOICE, INVOICE_PAYMENT, INVOICE_INTENT),
     imports=(IMPORT,),
 )

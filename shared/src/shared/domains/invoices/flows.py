@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.domains.flow import Flow, FlowOption, FlowStep
 from shared.domains.invoices.by_hand import INVOICES_BY_HAND
+from shared.domains.invoices.intents import INTENT_TO_TOGAI, INVOICE_TO_INTENT
 from shared.domains.invoices.stripe import CHANGES, StripeInvoiceNamed
 from shared.domains.invoices.subscriptions import SUBSCRIPTION_TO_INVOICES
 from shared.domains.invoices.togai import InvoicePaid, InvoiceToRecord
@@ -11,6 +12,7 @@ from shared.domains.invoices.togai import InvoicePaid, InvoiceToRecord
 _FACTS = (
     "invoice_id", "account_id", "number", "currency", "total", "lines", "due_date", "net_term_days"
 )  # fmt: skip
+_GATE = ("invoice_id", "currency", "total", "lines", "account_id", "plan_id", "made_at")
 
 INVOICE_TO_STRIPE = Flow(
     id="togai-invoice-to-stripe-invoice",
@@ -45,13 +47,8 @@ INVOICE_TO_STRIPE = Flow(
         FlowStep(
             id="finalized",
             action="stripe.invoice.finalize",
-            input={
-                "invoice_id": "{{ steps.invoice.invoice_id }}",
-                "stripe_invoice_id": "{{ steps.draft.stripe_invoice_id }}",
-                "currency": "{{ steps.invoice.currency }}",
-                "total": "{{ steps.invoice.total }}",
-                "lines": "{{ steps.invoice.lines }}",
-            },
+            input={name: f"{{{{ steps.invoice.{name} }}}}" for name in _GATE}
+            | {"stripe_invoice_id": "{{ steps.draft.stripe_invoice_id }}"},
         ),
         FlowStep(
             id="sent",
@@ -149,4 +146,6 @@ FLOWS = (
     CHANGED_TO_TOGAI,
     SUBSCRIPTION_TO_INVOICES,
     INVOICES_BY_HAND,
+    INVOICE_TO_INTENT,
+    INTENT_TO_TOGAI,
 )

@@ -20,6 +20,8 @@ STATE_OF_STATUS: dict[str, InvoiceState] = {
     "uncollectible": "uncollectible",
 }
 """By the status of the Stripe invoice."""
+ASKED_FOR: tuple[InvoiceState, ...] = ("open", "failed", "partly paid")
+"""States in which Stripe asks its customer for money."""
 MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere")
 """Codes of runs that wait for what a person does with an invoice that Stripe has."""
 
@@ -32,15 +34,16 @@ def invoice_of(progress: Progress) -> str:
 def state_of(progress: Progress) -> InvoiceState | None:
     """What an invoice is after a run; None where the run has learnt nothing of it."""
     done = progress.done
-    if snapshot := done.get("stripe.invoice.read_state"):
-        return next((state for state in STATES if state == snapshot.get("state")), None)
+    for action in ("stripe.invoice.read_state", "stripe.payment_intent.read_state"):
+        if snapshot := done.get(action):
+            return next((state for state in STATES if state == snapshot.get("state")), None)
     if closed := done.get("stripe.invoice.close"):
         return STATE_OF_STATUS.get(str(closed.get("status")))
     if paid := done.get("stripe.invoice.read_payments"):
         # One that found everything counted knows no more than was known.
         counted = done.get("togai.invoice.pay", {}).get("payments")
         return ("paid" if paid.get("status") == "paid" else "partly paid") if counted else None
-    if "stripe.invoice.finalize" in done:
+    if "stripe.invoice.finalize" in done or "stripe.payment_intent.charge" in done:
         return "open"
     started = "togai.invoice.read" in progress.ran
     if started and progress.state == "dead":
@@ -65,6 +68,8 @@ class Known:
     stripe_status: str = ""
     url: str = ""
     reason: str = ""
+    recorded: str = ""
+    due: int | None = None
     amounts: dict[str, int] = field(default_factory=dict)
     payments: dict[str, int] = field(default_factory=dict)
     facts: list[dict[str, Any]] = field(default_factory=list)
@@ -77,33 +82,48 @@ class Known:
             self.number = str(given.get("number") or self.number)
             self.url = str(given.get("url") or self.url)
             self.account = str(given.get("account_id") or self.account)
-            self.stripe_id = str(given.get("stripe_invoice_id") or self.stripe_id)
+            self.stripe_id = str(given.get("stripe_invoice_id") or given.get("payment_intent") or self.stripe_id)
+        for action in ("stripe.invoice.finalize", "stripe.invoice.read_state"):
+            self.due = done.get(action, {}).get("due_date", self.due)
         self._add_statuses(done)
         if paid := done.get("stripe.invoice.read_payments"):
             self.payments = {one["transaction"]: one["amount"] for one in paid["payments"]}
             self.amounts |= {"paid": sum(self.payments.values()), "overpaid": paid["overpaid"]}
+        if intent := done.get("stripe.payment_intent.read_state"):
+            self.payments = {one["transaction"]: one["amount"] for one in intent["payments"]}
+            self.amounts |= {"total": intent["total"], "paid": sum(self.payments.values())}
+            self.recorded = intent["recorded"]
         if facts := done.get("togai.invoice.read"):
             self.amounts.setdefault("total", facts["total"])
         if snapshot := done.get("stripe.invoice.read_state"):
-            names = ("total", "paid", "refunded", "disputed", "credited", "overpaid")
-            self.amounts |= {name: snapshot[name] for name in names}
-            self.facts = snapshot["facts"]
+            names = ("total", "tax", "paid", "refunded", "disputed", "credited", "overpaid")
+            self.amounts |= {name: snapshot[name] for name in names if name in snapshot}
+            self.facts, self.recorded = snapshot["facts"], snapshot["recorded"]
         if state := state_of(progress):
             self.state, self.at, self.reason = state, progress.at, progress.reason
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether Stripe asks for it still, and the day has passed until when it was to be paid."""
+        return self.due is not None and self.due < now and self.state in ASKED_FOR
 
     def _add_statuses(self, done: Mapping[str, Mapping[str, Any]]) -> None:
         """The last known status at each side."""
         for action, given in done.items():
             status = str(given.get("status") or "")
             if action == "togai.invoice.read":
-                self.togai_status = "DUE"
+                self.togai_status = status or "DUE"
             elif action == "togai.invoice.pay" and given.get("payments"):
-                whole = done.get("stripe.invoice.read_payments", {}).get("status") == "paid"
+                read = done.get("stripe.payment_intent.read_state", done.get("stripe.invoice.read_payments", {}))
+                whole = read.get("state", read.get("status")) == "paid"
                 self.togai_status = "PAID" if whole else "PARTIALLY_PAID"
             elif action in ("togai.invoice.record", "togai.invoice.read_status"):
                 self.togai_status = status or self.togai_status
             elif action in ("stripe.invoice.read_payments", "stripe.invoice.close"):
                 self.stripe_status = status or self.stripe_status
+            elif action == "stripe.payment_intent.charge":
+                self.stripe_status = status
+            elif action == "stripe.payment_intent.read_state":
+                self.stripe_status = "succeeded" if given.get("payments") else self.stripe_status
             elif action == "stripe.invoice.create":
                 self.stripe_status = self.stripe_status or "draft"
             elif action == "stripe.invoice.finalize":

@@ -46,6 +46,9 @@ class InvoiceToFinalize(Model):
     currency: str
     total: int
     lines: list[InvoiceLine]
+    account_id: str
+    plan_id: str = ""
+    made_at: str = Field("", description="when Togai generated it (RFC 3339)")
 
 
 class InvoiceFinalized(Model):
@@ -56,6 +59,7 @@ class InvoiceFinalized(Model):
     is_new: bool = Field(description="whether it was finalized just now: then nobody has sent it")
     finalized_at: int = Field(description="epoch seconds")
     is_sent: bool = Field(True, description="whether it goes out by e-mail: else Stripe charges it by itself")
+    due_date: int | None = Field(None, description="epoch seconds; none where Stripe charges it by itself")
 
 
 class InvoiceToSend(Model):
@@ -108,6 +112,8 @@ class InvoiceSnapshot(InvoiceToRecord):
     number: str = ""
     url: str = ""
     total: int
+    tax: int = Field(0, description="of the total, whether on top of its lines or within them")
+    due_date: int | None = Field(None, description="epoch seconds")
     paid: int
     refunded: int
     disputed: int = Field(description="lost by disputes")

@@ -67,6 +67,9 @@ class InvoiceFacts(Model):
     lines: list[InvoiceLine]
     due_date: int | None = Field(None, description="epoch seconds")
     net_term_days: int | None = None
+    status: str = Field("DUE", description="at Togai: DUE, or PARTIALLY_PAID")
+    plan_id: str = Field("", description="the price plan that it bills; empty for none")
+    made_at: str = Field("", description="when Togai generated it (RFC 3339)")
 
 
 class InvoiceStatus(Model):
@@ -80,13 +83,14 @@ class InvoiceStatus(Model):
 
 
 class StripeIdsOf(Model):
-    """The Stripe invoice that an invoice's Settings shall name, and where it is paid."""
+    """The Stripe invoice or payment intent that an invoice's Settings shall name, and where it is paid."""
 
     model_config = ConfigDict(extra="forbid")
 
     invoice_id: str
-    stripe_invoice_id: str
+    stripe_invoice_id: str = ""
     url: str = ""
+    payment_intent: str = ""
 
 
 class Written(Model):
@@ -135,6 +139,7 @@ class InvoicePaid(Model):
     overpaid: int = Field(0, description="minor units beyond the Stripe invoice: in its customer's balance by itself")
     carried: int = Field(0, description="minor units that the customer's balance at Stripe put on it, owed from before")
     payments: list[InvoicePayment]
+    source: str = Field("stripe", description="where it was paid, as Togai's payment names it")
 
 
 class Counted(Model):

@@ -1,0 +1,214 @@
+"""Payment-intent mode: an invoice is charged off session by its customer's default method, once.
+
+The intent is made under a claim and linked before it is confirmed: there is one for an invoice, and Stripe lets none
+succeed twice. What a declined attempt leaves is read before another one, so that no method is tried twice by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from shared.apps.stripe.client import StripeApp
+from shared.domains.invoices import INVOICE, INVOICE_INTENT
+from shared.domains.invoices.intents import IntentCharged, IntentNamed, IntentShown, InvoiceToCharge
+from shared.domains.invoices.stripe import ACCOUNT, INVOICE_ID, ORGANIZATION
+from shared.errors import AmountMismatch, Rejected, Waiting
+from shared.linking.mappings import Mapping
+from shared.runtime.actions import Context, Ended, Result
+from shared.runtime.creating import Creation, create
+
+from invoice_sync.actions.closing import INTENTS
+from invoice_sync.actions.collection import CUSTOMERS
+from invoice_sync.actions.drafts import adopt, customer_of
+from invoice_sync.actions.holding import check_no_other, check_not_held
+from invoice_sync.actions.invoices import BY_HAND
+from invoice_sync.actions.keys import under_key
+from invoice_sync.actions.payments import check_version
+from invoice_sync.actions.states import money_back
+from invoice_sync.decide import attempt_of, intent_payments, intent_state
+from invoice_sync.states import gathered, outcome_of
+from shared import money
+
+Json = dict[str, Any]
+DONE = ("succeeded", "processing")
+TO_CONFIRM = ("requires_confirmation", "requires_payment_method")
+
+
+class _Intent(Creation[Json]):
+    """Found again by the invoice and organization that its metadata name."""
+
+    def __init__(self, client: StripeApp, customer: str, metadata: dict[str, str]) -> None:
+        self._client = client
+        self._customer = customer
+        self._metadata = metadata
+
+    async def send(self, body: Json, key: str) -> Json:
+        return await self._client.create(INTENTS, body, key)
+
+    async def find(self, since: int) -> Json | None:
+        params = {"customer": self._customer} | ({"created[gte]": since} if since else {})
+        async for intent in self._client.listed(INTENTS, params):
+            known = intent.get("metadata") or {}
+            if all(known.get(name) == value for name, value in self._metadata.items()):
+                return intent
+        return None
+
+
+async def charge(context: Context, wanted: InvoiceToCharge) -> Result:
+    """Make the intent and confirm it, or read what became of it. Raises Ended where a Stripe invoice collects it,
+    Waiting without a method, and for what its customer has to do.
+    """
+    check_not_held(context, wanted.invoice_id)
+    check_no_other(context, wanted.invoice_id, INVOICE)
+    client: StripeApp = await context.client("stripe")
+    customer = customer_of(context, wanted.account_id)
+    held = await _linked(context, client, customer, wanted)
+    intent = await client.retrieve(INTENTS, context.id_of(held.target))
+    is_new = intent["status"] in TO_CONFIRM
+    if is_new:
+        intent = await _confirmed(context, client, await _right(client, intent, wanted), customer)
+    if intent["status"] not in DONE:
+        raise _waiting(intent)
+    done = IntentCharged(payment_intent=str(intent["id"]), status=str(intent["status"]))
+    amount = f"{money.major(wanted.total, wanted.currency)} {wanted.currency}"
+    notes = (f"{amount} of {intent['id']} are {intent['status']}",)
+    return Result(done, is_new, notes, held.refs)
+
+
+async def _linked(context: Context, client: StripeApp, customer: str, wanted: InvoiceToCharge) -> Mapping:
+    """The pair of the invoice and its one intent, which is made if there is none yet."""
+    claims, account = context.claims_of(INVOICE_INTENT.name), context.account("stripe")
+    source = context.ref("togai", "invoice", wanted.invoice_id)
+    known = claims.index.claim_of(source, account)
+    if known is None or known.state == "withdrawn":
+        await adopt(context, context.claims_of(INVOICE.name), wanted.invoice_id, source)
+        await _method_of(client, customer)
+    metadata = {INVOICE_ID: wanted.invoice_id, ACCOUNT: wanted.account_id, ORGANIZATION: context.account("togai")}
+    body = {
+        "amount": wanted.total,
+        "currency": wanted.currency.lower(),
+        "customer": customer,
+        "description": f"Invoice {wanted.number or wanted.invoice_id}",
+        # Nobody is there to be sent to another page.
+        "automatic_payment_methods": {"enabled": "true", "allow_redirects": "never"},
+        "metadata": metadata,
+    }
+    held = await claims.claim(
+        source, action="stripe.payment_intent.create", app_account=account, body=body, run=context.run.id
+    )
+    if held.state == "claimed":
+        made, _ = await create(claims, held, account, _Intent(client, customer, metadata))
+        held = await claims.link(held, context.ref("stripe", "payment_intent", str(made["id"])), "created")
+    return held
+
+
+async def _method_of(client: StripeApp, customer: str) -> str:
+    """The method that pays the customer's invoices. Raises Waiting where there is none."""
+    found = await client.retrieve(CUSTOMERS, customer)
+    settings = found.get("invoice_settings") or {}
+    method = settings.get("default_payment_method") or found.get("default_source")
+    if not method:
+        why = f"Stripe customer {customer} has no default payment method: it is charged when there is one"
+        raise Waiting(why, code="no_method")
+    return str(method)
+
+
+async def _right(client: StripeApp, intent: Json, wanted: InvoiceToCharge) -> Json:
+    """The penny gate: what is confirmed is what Togai asks for now. Raises AmountMismatch for another currency."""
+    if str(intent["currency"]).upper() != wanted.currency:
+        raise AmountMismatch(
+            f"{intent['id']} is in {str(intent['currency']).upper()}, and the invoice in {wanted.currency}: cancel it "
+            "in Stripe and collect the invoice by hand"
+        )
+    if intent["amount"] != wanted.total:
+        intent = await client.update(INTENTS, str(intent["id"]), {"amount": wanted.total})
+    if intent["amount"] != wanted.total:
+        raise AmountMismatch(f"{intent['id']} asks for {intent['amount']} minor units, the invoice for {wanted.total}")
+    return intent
+
+
+async def _confirmed(context: Context, client: StripeApp, intent: Json, customer: str) -> Json:
+    """Try the customer's default method, unless it was declined before. Raises Waiting for what its customer does."""
+    name, method = str(intent["id"]), await _method_of(client, customer)
+    if attempt_of(intent).method == method and context.run.origin not in BY_HAND:
+        raise _waiting(intent)
+
+    async def done() -> Json | None:
+        found = await client.retrieve(INTENTS, name)
+        return None if found["status"] in TO_CONFIRM and attempt_of(found).method != method else found
+
+    # A try leaves a charge: the same one goes under the same key, the next one under another.
+    what = f"{name} {method} {intent.get('latest_charge') or ''}"
+    params = {"payment_method": method, "off_session": "true"}
+    try:
+        return await under_key(
+            context,
+            "stripe.payment_intent.confirm",
+            what,
+            lambda key: client.act(INTENTS, name, "confirm", params, key),
+            done,
+        )
+    except Rejected as error:
+        found = await client.retrieve(INTENTS, name)
+        if attempt_of(found).method == method or found["status"] not in TO_CONFIRM:
+            return found
+        raise error
+
+
+def _waiting(intent: Json) -> Waiting:
+    """What somebody has to do about an intent that is not paid."""
+    name, attempt = intent["id"], attempt_of(intent)
+    if intent["status"] == "canceled":
+        why = f"{name} was canceled in Stripe, and Togai's invoice is still due: close it there, or collect it by hand"
+        return Waiting(why, code="closed_in_stripe")
+    if intent["status"] == "requires_action" or attempt.code == "authentication_required":
+        why = f"{name} waits for its customer, whose bank asks to confirm it: they pay it where you show it to them, or"
+        return Waiting(f"{why} by another default method", code="requires_action")
+    if attempt.method:
+        why = f"{name} was declined ({attempt.said}): it is charged again once its customer has another default method"
+        return Waiting(why, code="declined")
+    return Waiting(f"{name} is {intent['status']}", code="not_paid")
+
+
+async def _facts(client: StripeApp, intent: Json, wanted: IntentNamed) -> AsyncIterator[Json]:
+    """A payment as if an invoice had it, with its refunds and disputes, where there can be any."""
+    name, charge = str(intent["id"]), intent.get("latest_charge") or {}
+    yield {"object": "invoice", "id": name, "status": "paid", "total": intent["amount"]}
+    yield {"object": "invoice_payment", "id": name, "status": "paid", "amount_paid": intent["amount_received"]}
+    # An event that names the payment alone was appended for one of these.
+    if not wanted.invoice_id or charge.get("amount_refunded") or charge.get("disputed"):
+        async for found in money_back(client, "payment_intent", name):
+            yield found
+
+
+async def read(context: Context, wanted: IntentNamed) -> Result:
+    """What became of it. Raises Ended for one that no invoice of Togai is collected by."""
+    check_version(wanted.unknown_version)
+    ref = context.ref("stripe", "payment_intent", wanted.payment_intent)
+    pair = context.claims_of(INVOICE_INTENT.name).index.pair(ref)
+    invoice_id = context.id_of(pair.source) if pair else wanted.invoice_id
+    if not invoice_id:
+        raise Ended("skipped", f"{wanted.payment_intent} is the payment of no invoice by its metadata", (ref,))
+    if wanted.organization not in ("", context.account("togai")):
+        raise Ended("skipped", f"it pays {invoice_id} of {wanted.organization}", (ref,))
+    client: StripeApp = await context.client("stripe")
+    intent = await client.retrieve(INTENTS, wanted.payment_intent, {"expand[]": "latest_charge"})
+    currency, (state, words), status = str(intent["currency"]).upper(), intent_state(intent), ""
+    if intent["status"] == "succeeded":
+        outcome = outcome_of(gathered([one async for one in _facts(client, intent, wanted)]), currency)
+        state, words, status = outcome.state, outcome.recorded, outcome.status
+    found = IntentShown(
+        invoice_id=invoice_id,
+        stripe_invoice_id="",
+        currency=currency,
+        # What it does not cover is closed by nobody.
+        status="open",
+        payments=intent_payments(intent),
+        payment_intent=wanted.payment_intent,
+        state=state,
+        togai_status=status,
+        recorded=words,
+        total=int(intent["amount"]),
+    )
+    return Result(found, False, (f"it is {intent['status']}",), (ref, context.ref("togai", "invoice", invoice_id)))
