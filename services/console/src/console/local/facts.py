@@ -91,6 +91,8 @@ def _open_paths(settings: Settings, env_file: str) -> list[OpenPath]:
         *((file, "the console's tables") for file in sorted(home.glob("console.sqlite3*"))),
         *((file, f"the secret that {name} names") for name, file in named.items()),
     ]
+    if settings.kafka_ssl_keyfile:
+        places.append((Path(settings.kafka_ssl_keyfile), "our key for your Kafka"))
     if env_file:
         places.append((Path(env_file), "settings, and the secrets among them"))
     return [opened for place, what in places if (opened := _opened(place, what))]
