@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from console.portal.limits import SESSIONS
 from console.portal.tokens import DAY
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
@@ -19,7 +20,7 @@ from tests.integration.plans.test_links import offer
 from tests.stack.console import Console
 from tests.stack.in_process import InProcess
 
-HTTP_TOO_LATE, HTTP_NOWHERE = 410, 404
+HTTP_TOO_LATE, HTTP_NOWHERE, TOO_OFTEN = 410, 404, 429
 
 
 class Portal:
@@ -178,6 +179,21 @@ async def test_the_address_by_command_and_in_the_offer(
 
     assert [("Gold" in page.text, page.status_code) for page in pages] == [(True, 200)] * 2
     assert (unknown.status_code, "tandem plans offer" in unknown.text) == (409, True)
+
+
+async def test_sessions_are_asked_for_so_often_and_no_more(plans: Plans, tandem: InProcess, portal: Portal) -> None:
+    """Each is an event, a run and calls to Stripe: one visitor uses up nothing of what others need."""
+    first, second = plans.plan("First"), plans.plan("Second")
+    for plan in (first, second):
+        await offer(plans, plan)
+    await portal.address(first)
+    answers = [await portal.ask("POST", f"{portal.here}/session") for _ in range(SESSIONS + 1)]
+    await portal.address(second)
+    other = await portal.ask("POST", f"{portal.here}/session")
+
+    assert [answer.status_code for answer in answers] == [202] * SESSIONS + [TOO_OFTEN]
+    assert "Stripe's page" in answers[-1].json()["error"]["what_to_do"]
+    assert other.status_code == 202
 
 
 async def test_many_requests_hide_nothing_of_the_offer(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from console.addresses import check_api_base, check_public_url
+from console.addresses import PUBLIC, check_api_base, check_public_url
 from console.connect import connect
+from console.local.environment import variable
 from console.setup import prepare
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
@@ -25,7 +26,7 @@ SAFE = ("https://hooks.example.com", "https://hooks.example.com:8443/tandem", "h
 @pytest.mark.parametrize("url", ["", *SAFE])
 def test_https_and_this_machine_are_taken(url: str) -> None:
     """As a public address, and with a live key; no public address is none."""
-    check_public_url(url)
+    check_public_url(url, "public_url")
     if url:
         check_api_base(url, "STRIPE_API_BASE", "live")
 
@@ -34,7 +35,7 @@ def test_https_and_this_machine_are_taken(url: str) -> None:
 def test_nothing_travels_in_the_clear(url: str) -> None:
     """Neither a vendor's body with Togai's token, nor a live key; a test key may, to a sandbox elsewhere."""
     with pytest.raises(Misconfigured, match="https://"):
-        check_public_url(url)
+        check_public_url(url, "public_url")
     with pytest.raises(Misconfigured, match="TOGAI_API_BASE"):
         check_api_base(url, "TOGAI_API_BASE", "live")
     check_api_base(url, "TOGAI_API_BASE", "test")
@@ -44,7 +45,7 @@ def test_nothing_travels_in_the_clear(url: str) -> None:
 def test_what_is_no_address_is_said_to_be_none(url: str) -> None:
     """Whatever the mode; a password in it would be shown with the address."""
     with pytest.raises(Misconfigured, match="no web address"):
-        check_public_url(url)
+        check_public_url(url, "public_url")
     with pytest.raises(Misconfigured, match="no web address") as caught:
         check_api_base(url, "STRIPE_API_BASE", "test")
     assert ":p@" not in str(caught.value)
@@ -70,8 +71,9 @@ async def test_no_live_key_is_sent_in_the_clear(wanted: dict[str, Any]) -> None:
         await connect(Wanted(id="con_1", **wanted), Settings(_env_file=None), vault)
 
 
-async def test_set_up_begins_with_the_public_address() -> None:
-    """Before topics, keys and connections are made."""
-    both = {"stripe_api_key": SecretStr("sk_test_1"), "togai_api_token": SecretStr("t")}
-    with pytest.raises(Misconfigured, match="TANDEM_PUBLIC_URL"):
-        await prepare(Settings(_env_file=None, public_url=CLEAR[0], **both))  # type: ignore[arg-type]
+@pytest.mark.parametrize("field", PUBLIC)
+async def test_set_up_begins_with_the_public_addresses(field: str) -> None:
+    """Before topics, keys and connections are made: a customer's address of an offer opens it to whoever reads it."""
+    both = {"stripe_api_key": SecretStr("sk_test_1"), "togai_api_token": SecretStr("t"), field: CLEAR[0]}
+    with pytest.raises(Misconfigured, match=variable(field)):
+        await prepare(Settings(_env_file=None, **both))  # type: ignore[arg-type]

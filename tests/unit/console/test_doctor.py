@@ -6,7 +6,7 @@ import pytest
 from console.doctor import Address, Facts, Listening, OpenPath, Sealing, findings
 
 SAFE = Facts(
-    public_url="https://hooks.example.com",
+    public={"public_url": "https://hooks.example.com", "portal_url": ""},
     addresses=[Address(name="STRIPE_API_BASE", url="https://api.stripe.com", mode="live")],
     token_length=64,
     token_characters=16,
@@ -31,7 +31,8 @@ def test_a_safe_installation_has_no_finding() -> None:
             "open_to_others",
             "chmod 600 /srv/.env",
         ),
-        ({"public_url": "http://hooks.example.com"}, "http_address", "TANDEM_PUBLIC_URL"),
+        ({"public": {"public_url": "http://hooks.example.com"}}, "http_address", "TANDEM_PUBLIC_URL"),
+        ({"public": {"portal_url": "http://pay.example.com"}}, "http_address", "TANDEM_PORTAL_URL"),
         (
             {"addresses": [Address(name="STRIPE_API_BASE", url="http://proxy.example.com", mode="live")]},
             "http_address",

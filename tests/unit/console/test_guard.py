@@ -108,6 +108,16 @@ async def test_the_addresses_of_one_ipv6_network_guess_together() -> None:
     assert await lock.check(f"Bearer {TOKEN}", "2001:db8:0:1::1") == "open"
 
 
+async def test_callers_by_ipv4_are_apart_on_a_socket_of_both_versions() -> None:
+    """Their addresses are written as those of one IPv6 network: one who guesses must not lock out all."""
+    lock = TokenLock(TOKEN)
+    for _ in range(GUESSES):
+        await lock.check("Bearer x", "::ffff:203.0.113.7")
+
+    assert await lock.check(f"Bearer {TOKEN}", "::ffff:203.0.113.7") == "too_often"
+    assert await lock.check(f"Bearer {TOKEN}", "::ffff:203.0.113.8") == "open"
+
+
 async def test_a_lockout_ends() -> None:
     """Who mistyped the token gets in later."""
     lock = TokenLock(TOKEN, window=0.01)
@@ -147,8 +157,10 @@ async def test_a_loopback_console_answers_to_its_own_name_only(host: str, expect
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
-    "header", ["X_Forwarded_For", "X_Forwarded_Proto", "X_Forwarded_Host", "Forwarded", "Via", "X_Real_IP"]
-)
+    "header",
+    ["X_Forwarded_For", "X_Forwarded_Proto", "X_Forwarded_Host", "Forwarded", "Via", "X_Real_IP", "X_Forwarded",
+     "X_Original_Forwarded_For", "CF_Connecting_IP", "Fastly_Client_IP", "CDN_Loop", "X_Amzn_Trace_Id"],
+)  # fmt: skip
 async def test_a_proxy_does_not_open_a_console_without_a_token(header: str, method: str) -> None:
     """It stands on the same machine, so that everybody who reaches it would come from loopback; with a token it may."""
     locked = Settings(console_token=SecretStr(TOKEN))
@@ -169,6 +181,26 @@ async def test_a_proxy_that_adds_no_header_is_known_by_its_http(version: str, ex
 
     await Guard(PlainTextResponse("in"), Settings())(scope, cast(Any, None), send)
     assert sent[0]["status"] == expected
+
+
+@pytest.mark.parametrize(
+    ("uid", "expected"),
+    [(33, 403), (101, 403), (65534, 403), (61184, 403), (0, 200), (1000, 200), (1_234_567_890, 200), (None, 200)],
+)
+async def test_a_service_does_not_open_a_console_without_a_token(uid: int | None, expected: int) -> None:
+    """A proxy that leaves no trace, as nginx from 1.29.7 on, runs as a user that no person has; people and root do not,
+    and of whom the kernel tells nothing nothing is known. A monitor reads numbers.
+    """
+    locked = Settings(console_token=SecretStr(TOKEN))
+    answers = []
+    for settings, path in ((Settings(), "/api/runs"), (locked, "/api/runs"), (Settings(), "/metrics")):
+        guarded = Guard(PlainTextResponse("in"), settings, lambda client, server: uid)
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(guarded), base_url="http://127.0.0.1:8401"
+        ) as client:
+            answers.append((await client.get(path, headers={"Authorization": f"Bearer {TOKEN}"})).status_code)
+
+    assert answers == [expected, 200, 200]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import msgspec
 import pytest
@@ -17,12 +18,21 @@ REQUEST = ImportRequest(id="imp_1", kind="customers", flow_link="l", connection=
 KINDS = {kind.name: kind for kind in import_kinds()["customers"].all_conflicts}
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", '=HYPERLINK("x")'])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", '=HYPERLINK("x")', "＝1"])
 def test_what_begins_like_a_formula_is_text(text: str) -> None:
     """The texts are of whoever wrote them at a vendor."""
     [row] = csv.reader(io.StringIO(_line((text, "cus_1")), newline=""))
 
     assert row == [f"'{text}", "cus_1"]
+
+
+@pytest.mark.parametrize("text", ["Acme;=1+1", "Acme; +1", "Acme\n-1", "Acme\t@x", "a;＝1"])
+def test_no_formula_begins_within_a_text(text: str) -> None:
+    """Where a semicolon divides the cells of a line, a text in quotes is divided too."""
+    cells = re.split(r"[;\t\n]", as_text(text))
+
+    assert len(cells) == 2
+    assert cells[1].lstrip().startswith("'")
 
 
 @pytest.mark.parametrize("text", ["", "cus_1", "a=b", "it's -1", 'say "x", y\nz'])

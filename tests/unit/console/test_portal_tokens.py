@@ -59,6 +59,19 @@ def test_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
         found.offer_of(token)
 
 
+def test_nobody_prolongs_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each session that is asked for has a way back, which the visitor sees: it leads no further than the first did."""
+    found, start = made(NEW), time.time()
+    token = token_of(found.address(OFFER, DAY))
+    for days in range(4):
+        monkeypatch.setattr("shared.sealed_addresses.time.time", lambda days=days: start + days * 0.9 * DAY)
+        token = token_of(found.return_address(token))
+    monkeypatch.setattr("shared.sealed_addresses.time.time", lambda: start + 3.1 * DAY)
+
+    with pytest.raises(Expired):
+        found.offer_of(token)
+
+
 def test_what_is_sealed_for_another_purpose_opens_nothing() -> None:
     """A client secret is no token."""
     text = TextSeal([NEW], CHECKOUT_SECRETS).seal("9999999999|togai:test:org/offer/pp.gold~acme")

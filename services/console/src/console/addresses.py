@@ -6,15 +6,35 @@ from urllib.parse import SplitResult, urlsplit
 
 from shared.errors import Misconfigured
 from shared.setting_values import is_loopback
-from shared.settings import Mode
+from shared.settings import Mode, Settings
+
+from console.local.environment import variable
+
+PUBLIC = {
+    "public_url": ("what the vendors send there, and Togai's token in the address,", "ingress"),
+    "portal_url": ("the addresses of customers' offers, which open them to whoever knows them,", "the console"),
+}
+"""Settings that hold a public address: what travels there, and what answers."""
 
 
-def check_public_url(url: str) -> None:
-    """Raises Misconfigured for an address at which vendors' bodies, and Togai's token, would travel in the clear."""
-    if url and not _is_private(_split(url, "TANDEM_PUBLIC_URL")):
+def public_addresses(settings: Settings) -> dict[str, str]:
+    """Those that the settings name, by their field."""
+    return {"public_url": settings.public_url, "portal_url": settings.portal_url}
+
+
+def check_public(settings: Settings) -> None:
+    """Raises Misconfigured for a public address at which others could read."""
+    for field, url in public_addresses(settings).items():
+        check_public_url(url, field)
+
+
+def check_public_url(url: str, field: str) -> None:
+    """Raises Misconfigured for an address, that of a setting, at which secrets would travel in the clear."""
+    setting, (what, answers) = variable(field), PUBLIC[field]
+    if url and not _is_private(_split(url, setting)):
         raise Misconfigured(
-            f"TANDEM_PUBLIC_URL is {url}: what the vendors send there, and Togai's token in the address, could be read "
-            "on the way. Put a proxy with a certificate before ingress and write https://"
+            f"{setting} is {url}: {what} could be read on the way. Put a proxy with a certificate before {answers} and "
+            "write https://"
         )
 
 

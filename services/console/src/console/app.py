@@ -42,6 +42,8 @@ def create_app(state: State) -> FastAPI:
     """The routes over the parts. Raises Misconfigured for a console that others could reach without a token."""
     check_locked(state.settings)
     app = FastAPI(title="Tandem console", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
+    # It would lead to http and to whatever host the request names: with a customer's token, which stands in the path.
+    app.router.redirect_slashes = False
     app.state.tandem = state
     errors.install(app)
     for part in (

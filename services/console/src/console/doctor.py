@@ -64,7 +64,7 @@ class Facts(Model):
     """All that the checks look at. No secret is among them."""
 
     open_paths: list[OpenPath] = []
-    public_url: str = ""
+    public: dict[str, str] = Field({}, description="public addresses by the setting's field")
     addresses: list[Address] = []
     full_live_keys: list[str] = Field([], description="who holds a key that begins with sk_live_")
     host: str = "127.0.0.1"
@@ -177,10 +177,11 @@ def _host(server: str) -> str:
 
 
 def _addresses(facts: Facts) -> Iterator[Finding]:
-    try:
-        check_public_url(facts.public_url)
-    except Misconfigured as error:
-        yield Finding(code="http_address", what=error.message, remedy="correct it in the environment or .env")
+    for field, url in facts.public.items():
+        try:
+            check_public_url(url, field)
+        except Misconfigured as error:
+            yield Finding(code="http_address", what=error.message, remedy="correct it in the environment or .env")
     for one in facts.addresses:
         try:
             check_api_base(one.url, one.name, one.mode)

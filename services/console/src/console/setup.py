@@ -25,7 +25,7 @@ from shared.runtime.registry import Registry
 from shared.settings import Settings
 
 from console import sources
-from console.addresses import check_public_url
+from console.addresses import check_public
 from console.connect import client_of, connect, events_of, hooks_of, webhook_address
 from console.manage import ConfigStore
 
@@ -63,7 +63,7 @@ def check_keys(settings: Settings) -> None:
 async def prepare(settings: Settings, flows: Mapping[str, Flow] = BUILT_IN) -> Prepared:
     """Make everything ready, `flows` linked. Raises Misconfigured or Unavailable with what to do."""
     check_keys(settings)
-    check_public_url(settings.public_url)
+    check_public(settings)
     mismatches = await ensure_topics(settings)
     vault = Vault(encryption_keys(settings, create=True))
     portal_keys(settings, create=True)

@@ -36,21 +36,23 @@ def private_home(folder: Path) -> Path:
 
 
 async def test_files_that_others_can_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The home, the keys in it, the tables, `.env`, and a file that a setting names; each with its own remedy."""
+    """The home, the keys in it, the tables, `.env`, and files that a setting names; each with its own remedy."""
     home = private_home(tmp_path)
     env, secret = tmp_path / ".env", tmp_path / "token"
     secret.write_text("x" * 30)
     env.write_text(f"TANDEM_CONSOLE_TOKEN_FILE={secret}\n")
-    opened = [home, home / "secrets", home / "secrets/encryption.key", home / "console.sqlite3", env, secret]
+    key = tmp_path / "kafka.pem"
+    key.touch()
+    opened = [key, home, home / "secrets", home / "secrets/encryption.key", home / "console.sqlite3", env, secret]
     (home / "console.sqlite3").touch()
     for place in opened:
         place.chmod(0o600 if place.is_file() else 0o700)
 
-    assert (await gather(settings(home), str(env))).open_paths == []
+    assert (await gather(settings(home, kafka_ssl_keyfile=str(key)), str(env))).open_paths == []
 
     for place in opened:
         place.chmod(0o644 if place.is_file() else 0o755)
-    found = await gather(settings(home), str(env))
+    found = await gather(settings(home, kafka_ssl_keyfile=str(key)), str(env))
 
     assert {one.path: one.mode for one in found.open_paths} == {
         str(place): "644" if place.is_file() else "755" for place in opened

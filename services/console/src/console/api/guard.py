@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from shared.errors import Misconfigured
@@ -13,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console import identity
 from console.api.errors import NO_SNIFFING, error_body
+from console.api.peers import is_service, user_of
 from console.api.token import SHORTEST_TOKEN, WINDOW, TokenLock
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", identity.PATH})
@@ -21,8 +24,10 @@ PORTAL = "/portal/"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 ALWAYS = {**NO_SNIFFING, "Cross-Origin-Resource-Policy": "same-origin"}
 """Headers of every answer."""
-FORWARDED = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"})
-"""Headers by which a proxy tells for whom it asks, beside all that begin with X-Forwarded-."""
+TRACES = frozenset({"via", "cdn-loop", "x-amzn-trace-id", "x-envoy-external-address"})
+"""Headers that a proxy leaves, beside those that say for whom it asks: their names hold `forwarded` or end in `-ip`."""
+UNLOCKED = frozenset({"/metrics"})
+"""What a monitor's own user may read of a console without a token: numbers, and names of accounts."""
 
 
 def check_locked(settings: Settings) -> None:
@@ -43,10 +48,14 @@ def check_locked(settings: Settings) -> None:
 
 
 class Guard:
-    """ASGI middleware. Checks Host (DNS rebinding), Origin (other sites), proxies and the token, in this order."""
+    """ASGI middleware. Checks Host (DNS rebinding), Origin (other sites), proxies and the token, in this order.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    `user_of` tells the user at the other end of a connection.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, user_of: Callable[[Any, Any], int | None] = user_of) -> None:
         self._app = app
+        self._user_of = user_of
         self._token = settings.console_token.get_secret_value()
         self._lock = TokenLock(self._token)
         # A name that an attacker's DNS points at 127.0.0.1 comes as Host. With a token that gains nothing.
@@ -68,14 +77,19 @@ class Guard:
             return _refuse(
                 403, "cross_site", "the request comes from another web site", "send it from the console itself"
             )
-        if not self._token and _proxied(scope, headers):
+        if not self._token and (_proxied(scope, headers) or self._from_a_service(scope)):
             return _refuse(
                 403,
                 "proxied",
-                "the request came through a proxy, and this console has no lock: whoever reaches that could use it",
+                "the request came through a proxy or from a service of this machine, and this console has no lock: "
+                "whoever reaches that could use it",
                 "set TANDEM_CONSOLE_TOKEN to a long random value (`openssl rand -hex 32`) and start Tandem again",
             )
         return await self._locked(headers.get("authorization", ""), scope) if self._token else None
+
+    def _from_a_service(self, scope: Scope) -> bool:
+        # nginx from 1.29.7 on leaves no trace at all, but its user is no person.
+        return scope["path"] not in UNLOCKED and is_service(self._user_of(scope.get("client"), scope.get("server")))
 
     async def _locked(self, header: str, scope: Scope) -> JSONResponse | None:
         found = await self._lock.check(header, (scope.get("client") or ("unknown",))[0])
@@ -142,9 +156,9 @@ def _with_headers(send: Send) -> Send:
 
 
 def _proxied(scope: Scope, headers: Headers) -> bool:
-    # nginx adds no header unless it is set to, but speaks HTTP/1.0 then; browsers and `tandem` never do.
-    forwarded = any(name in FORWARDED or name.startswith("x-forwarded-") for name in headers)
-    return forwarded or scope.get("http_version") in ("1", "1.0")  # Granian says "1"
+    # nginx adds no header unless it is set to, but spoke HTTP/1.0 before 1.29.7; browsers and `tandem` never do.
+    traced = any(name in TRACES or "forwarded" in name or name.endswith("-ip") for name in headers)
+    return traced or scope.get("http_version") in ("1", "1.0")  # Granian says "1"
 
 
 def _refuse(status: int, code: str, message: str, what_to_do: str) -> JSONResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 from shared.apps import APPS
@@ -19,8 +20,10 @@ from console.api.state import State
 from console.projection import imports as imported
 
 COLUMNS = ("kind", "id", "what", "conflict", "why", "run", "what_to_do")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a text begins that a spreadsheet would take for a formula."""
+FORMULA = tuple("=+-@＝＋－＠")
+"""How a text begins that a spreadsheet would take for a formula; the wide ones are taken for the others in Asia."""
+NEW_CELL = re.compile(rf"([;\t\r\n]\s*)(?=[{re.escape(''.join(FORMULA))}])")
+"""Where one begins within a text: many countries' spreadsheets divide lines at semicolons, whatever the quotes say."""
 
 
 def lines(state: State, request: ImportRequest) -> Iterator[str]:
@@ -67,4 +70,6 @@ def _line(values: tuple[str, ...]) -> str:
 
 def as_text(value: str) -> str:
     """What a spreadsheet shows and never computes: the texts are of whoever wrote them at a vendor."""
-    return f"'{value}" if value.lstrip().startswith(FORMULA) or value.startswith(FORMULA) else value
+    inner = value.lstrip()
+    text = value[: len(value) - len(inner)] + NEW_CELL.sub(r"\1'", inner)
+    return f"'{text}" if inner.startswith(FORMULA) or value.startswith(("\t", "\r")) else text

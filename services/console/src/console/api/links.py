@@ -116,7 +116,7 @@ def revertible(session: SessionDep, run_id: str, flow_link: str = "") -> asked.R
 
 
 @router.post("/runs/{run_id}/revert", status_code=202, tags=["runs"], summary="Write back what a run replaced")
-async def revert(state: StateDep, run_id: str, body: asked.RevertReason) -> asked.LinkAsked:
+async def revert(state: StateDep, run_id: asked.AnyId, body: asked.RevertReason) -> asked.LinkAsked:
     """Where its value still stands. Both sides then differ on purpose, and are shown as differences."""
     wanted = asked.RevertRequest(id=run_id, reason=body.reason, flow_link=body.flow_link)
     return await ask(state, reverting.revert, wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Annotated, Self
 
@@ -19,7 +20,7 @@ from sqlmodel import Session
 
 from console.api.hub import Hub
 from console.api.lag import Lag
-from console.portal.limits import Limits
+from console.portal.limits import ALL_SESSIONS, SESSIONS, Limits
 from console.projection.database import Database
 from console.projection.projector import Projector
 
@@ -72,6 +73,7 @@ class State:
     lag: Lag
     busy: set[str] = field(default_factory=set)
     sign_ins: Limits = field(default_factory=Limits)
+    sessions: Limits = field(default_factory=partial(Limits, ALL_SESSIONS, SESSIONS))
 
 
 def of_request(request: Request) -> State:

@@ -58,6 +58,7 @@ def _network(address: str) -> str:
         found = ipaddress.ip_address(address)
     except ValueError:
         return address
+    found = getattr(found, "ipv4_mapped", None) or found  # as a socket of both versions names a caller by IPv4
     return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 

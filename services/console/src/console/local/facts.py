@@ -20,6 +20,7 @@ from shared.runtime.registry import Registry
 from shared.secret_files import named_files
 from shared.settings import ENV_FILE, Settings
 
+from console.addresses import public_addresses
 from console.doctor import Address, Facts, Listening, NotChecked, OpenPath, SealedBy, Sealing
 from console.local.environment import variable
 from console.local.probe import kafka_answers
@@ -64,7 +65,7 @@ def _settings(settings: Settings) -> Facts:
         }
         addresses += [Address(name=variable(field), url=url, mode="live") for field, url in bases.items()]
     return Facts(
-        public_url=settings.public_url,
+        public=public_addresses(settings),
         addresses=addresses,
         full_live_keys=[variable("stripe_api_key")] if stripe.startswith("sk_live_") else [],
         host=settings.host,
@@ -90,6 +91,8 @@ def _open_paths(settings: Settings, env_file: str) -> list[OpenPath]:
         *((file, "the console's tables") for file in sorted(home.glob("console.sqlite3*"))),
         *((file, f"the secret that {name} names") for name, file in named.items()),
     ]
+    if settings.kafka_ssl_keyfile:
+        places.append((Path(settings.kafka_ssl_keyfile), "our key for your Kafka"))
     if env_file:
         places.append((Path(env_file), "settings, and the secrets among them"))
     return [opened for place, what in places if (opened := _opened(place, what))]

@@ -1,4 +1,4 @@
-"""How often mails to sign in may be asked for."""
+"""How often the open pages may be asked for what costs something: mails to sign in, and sessions to pay in."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from aiolimiter import AsyncLimiter
 
 ALL_ASKED, ASKED, WINDOW = 60, 3, 600.0
 """Mails in so many seconds: to everybody, and to one address."""
-ADDRESSES = 10_000
-"""Of so many addresses we know how often they were asked for: the latest ones are kept."""
+ALL_SESSIONS, SESSIONS = 1000, 30
+"""Sessions in as many seconds: of all offers, and of one. Each is an event, a run and calls to Stripe."""
+KNOWN = 10_000
+"""Of so many addresses or offers we know how often they were asked for: the latest ones are kept."""
 
 
 class Limits:
-    """How often mails may be asked for: nobody's postbox is filled, and no quota used up, by a page that is open."""
+    """Nobody's postbox is filled, and no quota used up, by a page that is open."""
 
-    def __init__(self) -> None:
-        self._all = AsyncLimiter(ALL_ASKED, WINDOW)
+    def __init__(self, together: int = ALL_ASKED, each: int = ASKED) -> None:
+        self._all = AsyncLimiter(together, WINDOW)
+        self._most = each
         self._each: OrderedDict[str, AsyncLimiter] = OrderedDict()
 
-    async def take(self, address: str) -> bool:
+    async def take(self, whose: str) -> bool:
         """Whether one more may be asked for."""
-        own = self._each.pop(address, None) or AsyncLimiter(ASKED, WINDOW)
-        self._each[address] = own
-        if len(self._each) > ADDRESSES:
+        own = self._each.pop(whose, None) or AsyncLimiter(self._most, WINDOW)
+        self._each[whose] = own
+        if len(self._each) > KNOWN:
             self._each.popitem(last=False)
         if not own.has_capacity() or not self._all.has_capacity():
             return False

@@ -12,6 +12,7 @@ from shared.connections import portal_keys
 from shared.domains.plans.sessions import ACTION, TRIGGER, SessionRequest
 from shared.flows.runs import Run
 from shared.identity import Ref
+from shared.log import get_logger
 from shared.sealed_addresses import Expired, NoToken
 from shared.sealed_texts import CHECKOUT_SECRETS, TextSeal
 from sqlmodel import Session
@@ -27,6 +28,9 @@ from console.projection import queries
 
 ASSETS = {"portal.css": "text/css", "portal.js": "text/javascript"}
 
+OFTEN = (429, "The payment form was asked for too often", "Try again in ten minutes, or pay on Stripe's page.")
+
+log = get_logger(__name__)
 router = APIRouter(prefix="/portal", include_in_schema=False)
 
 
@@ -130,6 +134,9 @@ async def ask(request: Request, state: StateDep, token: str) -> Response:
     shown = await asyncio.to_thread(_shown, state, offer)
     if shown is None or shown.till is None:
         return _refused((409, "This offer is paid by its payment link", "Load the page again."), "no_session")
+    if not await state.sessions.take(str(offer)):
+        log.warning("portal.sessions_limited", offer=str(offer))
+        return _refused(OFTEN, "too_often")
     plan, account = offers.sides(offer)
     link = shown.till.link
     wanted = SessionRequest(plan_id=plan, account_id=account, flow_link=link.id, return_url=back)

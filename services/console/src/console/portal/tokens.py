@@ -8,8 +8,8 @@ from shared.domains.plans.progress import KnownPlan
 from shared.domains.plans.togai import offer_id
 from shared.errors import Misconfigured
 from shared.identity import Ref
-from shared.sealed_addresses import SealedAddresses
-from shared.sealed_texts import PORTAL_TOKENS
+from shared.sealed_addresses import NoToken, SealedAddresses
+from shared.sealed_texts import PORTAL_RETURNS, PORTAL_TOKENS
 from shared.settings import Settings
 
 DAY = 24 * 3600
@@ -23,19 +23,31 @@ class Tokens:
 
     def __init__(self, settings: Settings) -> None:
         self._sealed = SealedAddresses(settings, PORTAL_TOKENS)
+        self._returns = SealedAddresses(settings, PORTAL_RETURNS)
 
     def address(self, offer: Ref, seconds: float = DAYS * DAY) -> str:
         """Where the offer's page is, for so long."""
         return self._sealed.address("%s", offer, time.time() + seconds)
 
     def return_address(self, token: str) -> str:
-        """Where a customer comes back to after paying: also if the token's own time is over by then."""
-        offer, ends, _ = self._sealed.read(token)
-        return self._sealed.address("%s/done", offer, max(ends, time.time() + RETURN_TIME))
+        """Where a customer comes back to after paying: also if the token's own time is over by then. Whoever pays again
+        from there comes back as long as it holds, and no longer: else an offer could be kept open for ever. Raises
+        NoToken.
+        """
+        try:
+            offer, ends, _ = self._sealed.read(token)
+        except NoToken:
+            offer, ends, _ = self._returns.read(token)
+        else:
+            ends = max(ends, int(time.time() + RETURN_TIME))
+        return self._returns.address("%s/done", offer, ends)
 
     def offer_of(self, token: str) -> Ref:
         """Raises NoToken, Expired."""
-        return self._sealed.open(token).entity
+        try:
+            return self._sealed.open(token).entity
+        except NoToken:
+            return self._returns.open(token).entity
 
 
 def addresses(settings: Settings, known: KnownPlan) -> dict[str, str]:
