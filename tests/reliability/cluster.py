@@ -13,6 +13,7 @@ from time import time
 
 import httpx
 from console.http import own_machine
+from console.local.errors import LocalError
 from console.local.kafka import EmbeddedKafka
 from console.local.ports import free_port
 from console.setup import prepare
@@ -71,7 +72,12 @@ class Cluster:
         while True:
             if self.broker and "broker" not in self._held and self.broker.pid is None:
                 self.restarts["broker"] += 1
-                await self.broker.start(patience=BROKER_PATIENCE)
+                began = self.done["kill broker"]
+                try:
+                    await self.broker.start(patience=BROKER_PATIENCE)
+                except LocalError:
+                    if self.done["kill broker"] == began:  # else it was killed before it was up
+                        raise
             for name in sorted(self.wanted - self._held):
                 if not self.stack.children[name].alive:
                     self.restarts[name.partition("-")[0]] += 1
