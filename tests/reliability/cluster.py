@@ -52,6 +52,7 @@ class Cluster:
     done: Counter[str] = field(default_factory=Counter)
     restarts: Counter[str] = field(default_factory=Counter)
     _held: set[str] = field(default_factory=set)
+    _broker_kills: int = 0
 
     # --- life ---
 
@@ -72,11 +73,11 @@ class Cluster:
         while True:
             if self.broker and "broker" not in self._held and self.broker.pid is None:
                 self.restarts["broker"] += 1
-                began = self.done["kill broker"]
+                began = self._broker_kills
                 try:
                     await self.broker.start(patience=BROKER_PATIENCE)
                 except LocalError:
-                    if self.done["kill broker"] == began:  # else it was killed before it was up
+                    if self._broker_kills == began:  # else it was killed before it was up
                         raise
             for name in sorted(self.wanted - self._held):
                 if not self.stack.children[name].alive:
@@ -106,6 +107,7 @@ class Cluster:
         names = self._workers if target == "workers" else [self._one(target)]
         if target == "broker":
             assert self.broker, "the broker is others' too"
+            self._broker_kills += 1
             await self.broker.kill()
         else:
             await asyncio.gather(*(self.stack.children[name].kill() for name in names))
