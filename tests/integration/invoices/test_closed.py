@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.invoices.conftest import Invoices
+from tests.integration.invoices.test_console import command
+from tests.integration.invoices.test_console import console as console
+from tests.stack.console import Console
 from tests.stack.in_process import InProcess
 
 
@@ -178,3 +181,50 @@ async def test_a_payment_on_its_way_is_waited_for(invoices: Invoices, tandem: In
     assert waiting.problem.code == "payment_under_way"
     assert [made["status"] for made in invoices.stripe()] == ["paid"]
     assert invoices.payments() == []
+
+
+async def test_a_refund_that_togai_asks_for_is_a_persons(
+    invoices: Invoices, tandem: InProcess, console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It waits, with a button that leads to Stripe; no money moves until somebody refunds there. Then it is over."""
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"])
+    await tandem.drain()
+    invoices.change(invoice, status="REFUND_INITIATED")
+    await invoices.bring(invoice, "invoice.updated")
+    asked = console.ask("GET", f"/api/invoices/{invoice}").json()
+    page = console.ask("GET", "/invoices").text
+    await command("show", invoice)
+    shown = capsys.readouterr().out.replace("\n", "")
+    untouched = invoices.stripe()[0]["status"]
+    invoices.refund(made["id"], 400)
+    await tandem.drain()
+    part = console.ask("GET", f"/api/invoices/{invoice}").json()["refund_asked"]
+    invoices.refund(made["id"], 600)
+    await tandem.drain()
+    after = console.ask("GET", f"/api/invoices/{invoice}").json()
+
+    assert "10.00 USD" in asked["refund_asked"]
+    assert "6.00 USD" in part
+    assert asked["refund_url"].endswith(f"/invoices/{made['id']}")
+    assert ("Refund in Stripe" in page, "Togai asks for a refund" in shown, untouched) == (True, True, "paid")
+    assert (after["refund_asked"], after["refund_url"], after["state"]) == ("", "", "refunded")
+    assert "Refund in Stripe" not in console.ask("GET", "/invoices").text
+    assert tandem.letters() == []
+
+
+async def test_what_tandem_wrote_asks_for_no_refund(invoices: Invoices, tandem: InProcess, console: Console) -> None:
+    """A full refund in Stripe makes Togai's REFUND_INITIATED: its event starts nothing."""
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"])
+    await tandem.drain()
+    invoices.refund(made["id"])
+    await tandem.drain()
+    status = invoices.togai(invoice)["status"]
+    await invoices.bring(invoice, "invoice.updated")
+
+    assert status == "REFUND_INITIATED"
+    assert console.ask("GET", f"/api/invoices/{invoice}").json()["refund_asked"] == ""
+    assert [run for run in tandem.runs() if not run.ended] == []

@@ -63,6 +63,8 @@ class InvoiceItem(Model):
     credited: Amount
     overpaid: Amount
     url: str = Field(description="where it is paid")
+    refund_asked: str = Field(description="what Togai asks to give back and nobody did in Stripe; empty for nothing")
+    refund_url: str = Field(description="where a person refunds it in Stripe's dashboard, while that is asked for")
     recorded: str = Field(description="what Togai's Settings say of it, as `payment failed`")
     due_at: str | None = Field(description="until when it is to be paid", examples=["2026-12-23T10:00:00.000Z"])
     overdue: bool = Field(description="whether Stripe asks for it still, and that day has passed")
@@ -130,6 +132,8 @@ def item_fields(known: Known, held: Mapping | None, now: float, pair: Mapping | 
         "number": known.number,
         "currency": known.currency,
         "url": known.url,
+        "refund_asked": known.refund_asked,
+        "refund_url": _dashboard(known.stripe_ref) if known.refund_asked else "",
         "recorded": known.recorded,
         "due_at": None if known.due is None else timestamp(datetime.fromtimestamp(known.due, UTC)),
         "overdue": known.is_overdue(now),
@@ -139,6 +143,11 @@ def item_fields(known: Known, held: Mapping | None, now: float, pair: Mapping | 
 
 
 AMOUNTS = ("total", "tax", "paid", "refunded", "disputed", "credited", "overpaid")
+
+
+def _dashboard(ref: str) -> str:
+    found = shapes.side(ref)
+    return found.url if found else ""
 
 
 def _amount(minor: int | None, currency: str) -> str | None:

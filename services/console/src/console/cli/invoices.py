@@ -82,6 +82,7 @@ def show(invoice: OneInvoice, json: client.AsJson = False) -> None:
             "due": found["due_at"] and f"{found['due_at'][:10]}{', overdue' if found['overdue'] else ''}",
             "paid at": found["url"],
             "Togai's Settings": found["recorded"],
+            "refund": f"{found['refund_asked']}: {found['refund_url']}" if found["refund_asked"] else "",
             "held": f"since {held['since']}: {held['reason']}" if held else "",
             "why": found["reason"] if not held else "",
             "mapping": found["mapping"],

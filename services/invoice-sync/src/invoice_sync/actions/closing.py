@@ -14,15 +14,17 @@ from shared.runtime.actions import Context, Ended, Result
 
 from invoice_sync.actions.filling import INVOICES
 from invoice_sync.actions.keys import under_key
-from invoice_sync.actions.payments import with_payments
+from invoice_sync.actions.payments import INTENTS, with_payments
+from invoice_sync.actions.refunds import asked_back
 from invoice_sync.decide import closing_of
 
-INTENTS = "/v1/payment_intents"
 UNDER_WAY = "processing"
 
 
 async def read_status(context: Context, wanted: InvoiceId) -> Result:
-    """What became of it. Raises Ended for one that is still to be collected, or that Stripe does not collect."""
+    """What became of it. Raises Ended for one that is still to be collected, or that Stripe does not collect, Waiting
+    where Togai asks for a refund.
+    """
     source = context.ref("togai", "invoice", wanted.invoice_id)
     pair = context.claims_of(INVOICE.name).index.pair(source)
     if pair is None:
@@ -30,6 +32,8 @@ async def read_status(context: Context, wanted: InvoiceId) -> Result:
     stripe_invoice = context.id_of(pair.target)
     client: TogaiApp = await context.client("togai")
     status = str((await client.invoice(wanted.invoice_id)).get("status"))
+    if status == "REFUND_INITIATED":
+        raise await asked_back(context, stripe_invoice, pair.refs)
     if status not in ("VOID", "UN_COLLECTIBLE", "PAID"):
         raise Ended("skipped", f"it is {status}: nothing is to be closed", pair.refs)
     found = InvoiceStatus.model_validate(

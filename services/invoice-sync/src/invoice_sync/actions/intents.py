@@ -18,13 +18,12 @@ from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
-from invoice_sync.actions.closing import INTENTS
 from invoice_sync.actions.collection import CUSTOMERS
 from invoice_sync.actions.drafts import adopt, customer_of
 from invoice_sync.actions.holding import check_no_other, check_not_held
 from invoice_sync.actions.invoices import BY_HAND
 from invoice_sync.actions.keys import under_key
-from invoice_sync.actions.payments import check_version
+from invoice_sync.actions.payments import INTENTS, check_version
 from invoice_sync.actions.states import money_back
 from invoice_sync.decide import attempt_of, intent_payments, intent_state
 from invoice_sync.states import gathered, outcome_of

@@ -23,6 +23,7 @@ from shared import money
 OPEN = ("DUE", "PARTIALLY_PAID", "UN_COLLECTIBLE")
 """Statuses in which Togai takes a payment."""
 SETTLED = ("PAID", "REFUND_INITIATED", "REFUND_COMPLETED")
+INTENTS = "/v1/payment_intents"
 
 
 async def read(context: Context, wanted: StripeInvoiceId) -> Result:

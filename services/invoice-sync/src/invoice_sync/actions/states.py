@@ -15,13 +15,12 @@ from shared.domains.invoices.stripe import InvoiceSnapshot, StripeFact, StripeIn
 from shared.domains.invoices.togai import InvoiceToRecord, Recorded
 from shared.errors import NotFound, NotLinked, Waiting
 from shared.events.envelope import Origin
-from shared.flows.recheck import replayed
+from shared.flows.recheck import recheck_requested, replayed
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 
-from invoice_sync.actions.closing import INTENTS
 from invoice_sync.actions.invoices import BY_HAND, OWNER
-from invoice_sync.actions.payments import OPEN, check_version, pair_of, source_of, uncounted, with_payments
+from invoice_sync.actions.payments import INTENTS, OPEN, check_version, pair_of, source_of, uncounted, with_payments
 from invoice_sync.decide import credit_left, moved_by_balance, overdue_since, payments_of, tax_of
 from invoice_sync.states import Facts, becomes, gathered, outcome_of
 
@@ -43,7 +42,7 @@ async def read(context: Context, wanted: StripeInvoiceNamed) -> Result:
         invoice = await with_payments(client, wanted.invoice_id)
     except NotFound as error:
         raise Ended("skipped", f"draft {wanted.invoice_id} was deleted in Stripe", pair.refs) from error
-    facts, kept = gathered([one async for one in _objects(client, invoice)]), await _kept_credit(client, invoice)
+    facts, kept = gathered([one async for one in objects_of(client, invoice)]), await _kept_credit(client, invoice)
     snapshot = _snapshot(invoice, facts, kept, Ref.parse(pair.source).id)
     words = f": {snapshot.recorded}" if snapshot.recorded else ""
     return Result(snapshot, False, (f"it is {snapshot.state}{words}",), pair.refs)
@@ -125,7 +124,7 @@ def _payment_of(wanted: StripeInvoiceNamed) -> tuple[str, str]:
     return "charge", wanted.charge
 
 
-async def _objects(client: StripeApp, invoice: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+async def objects_of(client: StripeApp, invoice: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
     """The invoice and what belongs to it. Refunds and disputes are looked for where something was paid, attempts where
     something was not.
     """
@@ -160,6 +159,8 @@ async def record(context: Context, news: InvoiceToRecord) -> Result:
     name, refs = context.settings.stripe_invoice_state_setting, (context.ref("togai", "invoice", news.invoice_id),)
     await _remember(context, news)
     before = await client.set_setting(name, news.recorded, OWNER, news.invoice_id)
+    if before is not None:
+        await _tell_who_waits(context, refs[0])
     notes = [] if before is None else [f"{name}: {news.recorded or 'nothing'}" + (f", was: {before}" if before else "")]
     status = ""
     if news.status:
@@ -173,6 +174,13 @@ async def record(context: Context, news: InvoiceToRecord) -> Result:
             notes.append(f"it is {now} in Togai, and stays so")
     written = before is not None
     return Result(Recorded(written=written, status=status), written or bool(status), tuple(notes), refs)
+
+
+async def _tell_who_waits(context: Context, invoice: str) -> None:
+    """News of Togai's invoice, which no event of Togai brings: a run of it may wait for a refund in Stripe."""
+    event_id, now = f"{context.run.event}-{Ref.parse(invoice).id}", datetime.now(UTC)
+    news = recheck_requested(invoice, event_id, context.connection("togai"), now, cause=context.run.id)
+    await context.send_event(context.topics.events(context.domain.noun), news)
 
 
 async def _remember(context: Context, news: InvoiceToRecord) -> None:

@@ -25,6 +25,9 @@ ASKED_FOR: tuple[InvoiceState, ...] = ("open", "failed", "partly paid")
 MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere")
 """Codes of runs that wait for what a person does with an invoice that Stripe has."""
 
+REFUND_ASKED = "refund_asked"
+"""Code of a run that waits until a person refunds in Stripe what Togai asks to give back."""
+
 
 def invoice_of(progress: Progress) -> str:
     """The full ref of Togai's invoice that a run is about; empty if it is about none."""
@@ -34,6 +37,8 @@ def invoice_of(progress: Progress) -> str:
 def state_of(progress: Progress) -> InvoiceState | None:
     """What an invoice is after a run; None where the run has learnt nothing of it."""
     done = progress.done
+    if progress.waits == REFUND_ASKED and not progress.ended:
+        return "paid"
     for action in ("stripe.invoice.read_state", "stripe.payment_intent.read_state"):
         if snapshot := done.get(action):
             return next((state for state in STATES if state == snapshot.get("state")), None)
@@ -67,6 +72,8 @@ class Known:
     togai_status: str = ""
     stripe_status: str = ""
     url: str = ""
+    stripe_ref: str = ""
+    refund_asked: str = ""
     reason: str = ""
     recorded: str = ""
     due: int | None = None
@@ -83,6 +90,9 @@ class Known:
             self.url = str(given.get("url") or self.url)
             self.account = str(given.get("account_id") or self.account)
             self.stripe_id = str(given.get("stripe_invoice_id") or given.get("payment_intent") or self.stripe_id)
+        self.stripe_ref = progress.of_kind("stripe", "invoice") or self.stripe_ref
+        if progress.waits == REFUND_ASKED and not progress.ended:
+            self.refund_asked = progress.reason
         for action in ("stripe.invoice.finalize", "stripe.invoice.read_state"):
             self.due = done.get(action, {}).get("due_date", self.due)
         self._add_statuses(done)

@@ -203,6 +203,8 @@ ACTIONS = (
         input=InvoiceId,
         output=InvoiceStatus,
         reads=True,
+        # Of one for which Togai asks a refund it reads what was given back.
+        rights=("Invoices: read", "PaymentIntents: read", "Charges and Refunds: read", "Disputes: read"),
     ),
     Action(
         name="togai.invoice.write_stripe_id",

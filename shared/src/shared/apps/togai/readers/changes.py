@@ -29,7 +29,7 @@ from shared.polls import Poll, epoch, rfc3339
 
 log = get_logger(__name__)
 
-STATUSES = ("DUE", "PARTIALLY_PAID", "VOID", "UN_COLLECTIBLE", "PAID")
+STATUSES = ("DUE", "PARTIALLY_PAID", "VOID", "UN_COLLECTIBLE", "PAID", "REFUND_INITIATED")
 """Each is listed apart. What is partly paid may never have been seen as due."""
 PLAN_STATUSES = ("ACTIVE", "ARCHIVED")
 """Nothing is made of a draft: its activation changes it."""
