@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from plan_sync.actions import IMPLEMENTATIONS
@@ -18,7 +16,6 @@ from tests.contract.sandbox.tools import Control
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.integration.plans.test_links import active, offer
 from tests.integration.plans.test_other_offers import link_of
-from tests.stack.console import answering, succeeded
 from tests.stack.in_process import CUSTOMERS, InProcess, in_process
 from tests.stack.points import Died, Point
 
@@ -291,45 +288,6 @@ async def test_today_can_be_refused_when_it_is_finalized(plans: Plans, tandem: I
     assert struck == 1
     assert (rows(tandem), rows(tandem, "DRAFT")) == ([(plan, day(1), FOREVER)], [])
     assert len(plans.payments()) == 1
-
-
-async def test_a_schedule_that_is_lost_beside_is_named(
-    control: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A draft takes the place of what was changed since it was begun: the plan is attached, what is lost is a dead
-    letter that names it, and a retry counts the payment.
-    """
-    services, east = (*CUSTOMERS, (DOMAIN, IMPLEMENTATIONS)), "Etc/GMT-14"
-    async with in_process(control, services=services, default_currency="USD", togai_time_zone=east) as tandem:
-        plans = Plans(tandem)
-        tandem.account(ACCOUNT)
-        for flow in OPTIONED:
-            await tandem.link(flow, api="v2")
-        await tandem.drain()
-        plan = await offered(plans)
-        plans.pay(link_of(plans, plan))
-        die_at(tandem, "call togai v2.accounts.post", 1, "after")
-        with control.settings(togai_draft_list="changed", togai_time_zone=east), pytest.raises(Died):
-            await tandem.drain()
-        today = datetime.now(ZoneInfo(east)).date()
-        west = datetime.now(ZoneInfo("Etc/GMT+12")).date()
-        with control.settings(togai_draft_list="changed", togai_time_zone="Etc/GMT+12"):
-            body = {"mode": "ASSOCIATE", "pricePlanId": plans.plan("First"), "effectiveFrom": f"{west}",
-                    "effectiveUntil": f"{today}"}  # fmt: skip
-            tandem.call("togai", "POST", f"/accounts/{ACCOUNT}/price_plans", json=body)
-            await revived(tandem)
-            [letter] = tandem.letters()
-            counted = plans.payments()
-            with answering(tandem, tmp_path, monkeypatch) as console:
-                await succeeded(console, "POST", f"/api/dead-letters/{letter.id}/retry")
-            await tandem.drain()
-
-    assert (letter.problem.error, f"from {west} until {today}" in letter.problem.reason, counted) == (
-        "ChangedMore",
-        True,
-        [],
-    )
-    assert [found["totalAmount"] for found in plans.payments()] == [49]
 
 
 async def test_the_first_api_says_which_setting_a_plan_of_the_second_needs(plans: Plans, tandem: InProcess) -> None:

@@ -16,7 +16,6 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import UnkeyedCreation, create
 
 from plan_sync.actions.account_plans import check_beside, plans_of
-from plan_sync.actions.drafts import FIRST
 from plan_sync.actions.schedules import holding, replaces
 from plan_sync.decide import other_plan
 from shared import money
@@ -82,9 +81,8 @@ async def attach(context: Context, wanted: Attach) -> Result:
     replaced = _other_plan(context, wanted, schedules)
     if not claims.index.holders_of(session) and not known:
         await plans.check_free()
-    body = {FIRST: today.isoformat()}
     held = await claims.claim(
-        session, action="togai.price_plan.attach", app_account=account, body=body, run=context.run.id
+        session, action="togai.price_plan.attach", app_account=account, body=plans.noted(today), run=context.run.id
     )
     if held.state != "claimed":
         done = Attached(schedule_id=context.id_of(held.target), since="")

@@ -57,6 +57,9 @@ class AccountPlans(Protocol):
     async def read(self) -> list[Json]:
         """What stands there."""
 
+    def noted(self, first: date) -> dict[str, Any]:
+        """What a claim must keep of what was read, for whoever goes on."""
+
     async def check_free(self) -> None:
         """Raises Waiting where what a person has begun there must be ended first."""
 
@@ -81,6 +84,9 @@ class FirstApi:
 
     async def read(self) -> list[Json]:
         return await self._client.pricing_schedules(self._account)
+
+    def noted(self, first: date) -> dict[str, Any]:
+        return {}
 
     async def check_free(self) -> None:
         """It knows no drafts."""
