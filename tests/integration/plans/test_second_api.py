@@ -306,3 +306,51 @@ async def test_the_first_api_says_which_setting_a_plan_of_the_second_needs(plans
     assert (refused.state, "api=v2" in refused.reason) == ("parked", True)
     assert (waiting.state, "api=v2" in waiting.reason) == ("parked", True)
     assert rows(tandem) == [(sold, day(), FOREVER)]
+
+
+async def test_an_account_is_attached_one_plan_at_a_time(plans: Plans, tandem: InProcess) -> None:
+    """It has one draft: who pays for another plan meanwhile waits, and replaces the first one then, as was chosen."""
+    await tandem.link(PAID_FLOW, api="v2", replace="on")
+    first, second = await offered(plans), await offered(plans)
+    where = {"operation": EDIT, "account": tandem.accounts["togai"]["id"]}
+    with tandem.control.fault(app="togai", kind="error_before", match=where):
+        plans.pay(link_of(plans, first))
+        await tandem.drain()
+        tried = counts(tandem)[EDIT]
+        other = plans.pay(link_of(plans, second))
+        await tandem.drain()
+        waiting, more = paid_run(tandem, other), counts(tandem)[EDIT] - tried
+    await tandem.recheck()
+    await tandem.recheck()
+
+    assert ("about to link" in waiting.reason, more) == (True, 0)
+    assert rows(tandem) == [(second, day(), FOREVER)]
+    assert (counts(tandem)[FINALIZE], len(plans.payments())) == (2, 2)
+
+
+async def test_a_draft_that_somebody_else_finalized_is_attached(plans: Plans, tandem: InProcess) -> None:
+    """Ours is refused then, and the plan is there: not a second time from tomorrow on."""
+    plan = await offered(plans)
+
+    async def finalizes() -> None:
+        tandem.call("togai", "POST", f"/v2/accounts/{ACCOUNT}/finalize_schedules", json={})
+
+    async def after_ours() -> None:
+        tandem.before_write("v2.accounts.post", finalizes)
+
+    tandem.before_write("v2.accounts.post", after_ours)
+    session = plans.pay(link_of(plans, plan))
+    await tandem.drain()
+
+    assert rows(tandem) == [(plan, day(), FOREVER)]
+    assert (paid_run(tandem, session).state, counts(tandem)[EDIT]) == ("succeeded", 1)
+
+
+async def test_an_account_that_has_the_plan_is_offered_it_no_more(plans: Plans, tandem: InProcess) -> None:
+    """Nor another one: the second API shows what it has."""
+    plan, other = await offered(plans), plans.plan("Other", api="v2")
+    plans.pay(link_of(plans, plan))
+    await tandem.drain()
+    again, beside = await offer(plans, plan), await offer(plans, other)
+
+    assert [(run.state, plan in run.reason) for run in (again, beside)] == [("skipped", True)] * 2

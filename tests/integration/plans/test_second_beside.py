@@ -93,6 +93,7 @@ async def test_what_is_attached_meanwhile_is_not_taken_back(
     else:
         tandem.before_write("v2.accounts.post", after_the_edit)
         await tandem.drain()
+        await tandem.recheck()  # a slow machine has parked it
 
     assert paid_run(tandem, session).state == "succeeded"
     assert rows(tandem) == [*there, (plan, f"{today(EAST)}", FOREVER)]

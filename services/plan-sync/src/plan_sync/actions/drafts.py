@@ -22,8 +22,6 @@ from plan_sync.decide import Spans, is_own_draft, missing_after, spans_of
 
 FIRST, STOOD = "first", "stood"
 """In a claim's body: the day for which the plan was wanted, and what stood there, when it was started."""
-TRIES = 3
-"""Drafts that are made while somebody else changes the account's schedules."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,8 @@ class _Wanted:
 
 class SecondApi:
     """An account's schedules by the second API."""
+
+    one_at_a_time = True  # an account has one draft
 
     def __init__(self, client: TogaiApp, account: str) -> None:
         self._client = client.v2
@@ -95,27 +95,30 @@ class SecondApi:
 
         Raises Rejected if Togai refuses both days, Waiting for a draft that holds anything else.
         """
+        days = list(days_of(wanted.first))
+        stale = False
         if drafted is not None:
             with suppress(Rejected):  # its day has passed meanwhile
                 if found := await self._finalized(wanted, drafted):
                     return found
-        days = list(days_of(wanted.first))
-        for _ in range(TRIES):
+                stale = True
+        while True:
             try:
-                if drafted is not None:  # our own makes room for another one, nobody else's
+                if drafted is not None and not stale:  # our own makes room for another one, nobody else's
                     await self._check_own(wanted, drafted)
-                before = spans_of(self._rows)
-                await self._client.edit_schedules(
-                    self._account, wanted.plan, days[0].isoformat(), discard=drafted is not None
-                )
-                drafted = before
+                before, day = spans_of(self._rows), days[0].isoformat()
+                await self._client.edit_schedules(self._account, wanted.plan, day, discard=drafted is not None)
+                drafted, stale = before, False
                 if found := await self._finalized(wanted, drafted):
                     return found
+                why = f"the schedules of account {self._account} have changed: looking again"
+                raise NotReady(why, code="moved")  # what is attached there now may be a conflict
             except Rejected:
+                if found := holding(await self.read(), wanted.plan, wanted.first):
+                    return found  # somebody else has finalized it
                 del days[0]
                 if not days:
                     raise
-        raise NotReady(f"the schedules of account {self._account} change: looking again", code="moved")
 
     async def _finalized(self, wanted: _Wanted, stood: Spans) -> Json | None:
         """Draft and schedules are read once more before: a person may have changed them. None where the schedules are

@@ -54,6 +54,10 @@ def holding(schedules: Iterable[Json], plan: str, first: date) -> Json | None:
 class AccountPlans(Protocol):
     """An account's schedules, by one of Togai's APIs."""
 
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether nothing else may be attached to the account meanwhile."""
+
     async def read(self) -> list[Json]:
         """What stands there."""
 
@@ -77,6 +81,8 @@ class AccountPlans(Protocol):
 
 class FirstApi:
     """By the first API: one call attaches, and what stands there gives way."""
+
+    one_at_a_time = False
 
     def __init__(self, client: TogaiApp, account: str) -> None:
         self._client = client
