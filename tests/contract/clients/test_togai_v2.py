@@ -109,3 +109,26 @@ async def test_half_an_answer_is_no_answer(togai_side: TogaiSide, answer: str) -
     more = {"price_plan": (found, "LATEST"), "rate_cards": (found,), "schedules": ("acme", "ACTIVE")}
     with togai_side.fault("truncated_json", times=1):
         assert isinstance(await failed(getattr(togai_side.client.v2, answer)(*more[answer])), Unavailable)
+
+
+async def test_an_account_with_many_schedules_is_read_whole(togai_side: TogaiSide) -> None:
+    """By either API, more than Togai's usual page and more than its largest: none of them is overlooked."""
+    found = plan(togai_side, api="v1"), plan(togai_side, api="v1")
+    await togai_side.client.create_customer(new())
+    days = [(TODAY + timedelta(days=n)).isoformat() for n in range(112)]
+    edits = [
+        {"mode": "ASSOCIATE", "pricePlanId": found[n % 2], "effectiveFrom": days[n], "effectiveUntil": days[n + 1]}
+        for n in range(110)
+    ]
+    headers = {"Authorization": f"Bearer {togai_side.key}"}
+    for place in range(0, 110, 10):
+        body = {"edits": edits[place : place + 10]}
+        sent = togai_side.control.http.post(
+            f"{togai_side.base}/accounts/acme/edit_schedules", json=body, headers=headers
+        )
+        assert sent.is_success, sent.text
+    first = await togai_side.client.pricing_schedules("acme")
+    second = await togai_side.client.v2.schedules("acme", "ACTIVE")
+
+    assert len({row["id"] for row in first}) == 110
+    assert {row["id"] for row in second} == {row["id"] for row in first}

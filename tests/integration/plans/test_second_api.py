@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from plan_sync.actions import IMPLEMENTATIONS
@@ -18,7 +16,6 @@ from tests.contract.sandbox.tools import Control
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.integration.plans.test_links import active, offer
 from tests.integration.plans.test_other_offers import link_of
-from tests.stack.console import answering, succeeded
 from tests.stack.in_process import CUSTOMERS, InProcess, in_process
 from tests.stack.points import Died, Point
 
@@ -293,45 +290,6 @@ async def test_today_can_be_refused_when_it_is_finalized(plans: Plans, tandem: I
     assert len(plans.payments()) == 1
 
 
-async def test_a_schedule_that_is_lost_beside_is_named(
-    control: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A draft takes the place of what was changed since it was begun: the plan is attached, what is lost is a dead
-    letter that names it, and a retry counts the payment.
-    """
-    services, east = (*CUSTOMERS, (DOMAIN, IMPLEMENTATIONS)), "Etc/GMT-14"
-    async with in_process(control, services=services, default_currency="USD", togai_time_zone=east) as tandem:
-        plans = Plans(tandem)
-        tandem.account(ACCOUNT)
-        for flow in OPTIONED:
-            await tandem.link(flow, api="v2")
-        await tandem.drain()
-        plan = await offered(plans)
-        plans.pay(link_of(plans, plan))
-        die_at(tandem, "call togai v2.accounts.post", 1, "after")
-        with control.settings(togai_draft_list="changed", togai_time_zone=east), pytest.raises(Died):
-            await tandem.drain()
-        today = datetime.now(ZoneInfo(east)).date()
-        west = datetime.now(ZoneInfo("Etc/GMT+12")).date()
-        with control.settings(togai_draft_list="changed", togai_time_zone="Etc/GMT+12"):
-            body = {"mode": "ASSOCIATE", "pricePlanId": plans.plan("First"), "effectiveFrom": f"{west}",
-                    "effectiveUntil": f"{today}"}  # fmt: skip
-            tandem.call("togai", "POST", f"/accounts/{ACCOUNT}/price_plans", json=body)
-            await revived(tandem)
-            [letter] = tandem.letters()
-            counted = plans.payments()
-            with answering(tandem, tmp_path, monkeypatch) as console:
-                await succeeded(console, "POST", f"/api/dead-letters/{letter.id}/retry")
-            await tandem.drain()
-
-    assert (letter.problem.error, f"from {west} until {today}" in letter.problem.reason, counted) == (
-        "ChangedMore",
-        True,
-        [],
-    )
-    assert [found["totalAmount"] for found in plans.payments()] == [49]
-
-
 async def test_the_first_api_says_which_setting_a_plan_of_the_second_needs(plans: Plans, tandem: InProcess) -> None:
     """It is not offered, and what was paid waits; with the setting both go on."""
     plan, sold = plans.plan(api="v2"), await offered(plans)
@@ -348,3 +306,51 @@ async def test_the_first_api_says_which_setting_a_plan_of_the_second_needs(plans
     assert (refused.state, "api=v2" in refused.reason) == ("parked", True)
     assert (waiting.state, "api=v2" in waiting.reason) == ("parked", True)
     assert rows(tandem) == [(sold, day(), FOREVER)]
+
+
+async def test_an_account_is_attached_one_plan_at_a_time(plans: Plans, tandem: InProcess) -> None:
+    """It has one draft: who pays for another plan meanwhile waits, and replaces the first one then, as was chosen."""
+    await tandem.link(PAID_FLOW, api="v2", replace="on")
+    first, second = await offered(plans), await offered(plans)
+    where = {"operation": EDIT, "account": tandem.accounts["togai"]["id"]}
+    with tandem.control.fault(app="togai", kind="error_before", match=where):
+        plans.pay(link_of(plans, first))
+        await tandem.drain()
+        tried = counts(tandem)[EDIT]
+        other = plans.pay(link_of(plans, second))
+        await tandem.drain()
+        waiting, more = paid_run(tandem, other), counts(tandem)[EDIT] - tried
+    await tandem.recheck()
+    await tandem.recheck()
+
+    assert ("about to link" in waiting.reason, more) == (True, 0)
+    assert rows(tandem) == [(second, day(), FOREVER)]
+    assert (counts(tandem)[FINALIZE], len(plans.payments())) == (2, 2)
+
+
+async def test_a_draft_that_somebody_else_finalized_is_attached(plans: Plans, tandem: InProcess) -> None:
+    """Ours is refused then, and the plan is there: not a second time from tomorrow on."""
+    plan = await offered(plans)
+
+    async def finalizes() -> None:
+        tandem.call("togai", "POST", f"/v2/accounts/{ACCOUNT}/finalize_schedules", json={})
+
+    async def after_ours() -> None:
+        tandem.before_write("v2.accounts.post", finalizes)
+
+    tandem.before_write("v2.accounts.post", after_ours)
+    session = plans.pay(link_of(plans, plan))
+    await tandem.drain()
+
+    assert rows(tandem) == [(plan, day(), FOREVER)]
+    assert (paid_run(tandem, session).state, counts(tandem)[EDIT]) == ("succeeded", 1)
+
+
+async def test_an_account_that_has_the_plan_is_offered_it_no_more(plans: Plans, tandem: InProcess) -> None:
+    """Nor another one: the second API shows what it has."""
+    plan, other = await offered(plans), plans.plan("Other", api="v2")
+    plans.pay(link_of(plans, plan))
+    await tandem.drain()
+    again, beside = await offer(plans, plan), await offer(plans, other)
+
+    assert [(run.state, plan in run.reason) for run in (again, beside)] == [("skipped", True)] * 2

@@ -57,7 +57,7 @@ async def test_a_call_without_an_answer_attaches_once(operation: str, kind: str,
 
 
 @pytest.mark.parametrize("case", ["other_plan", "draft"])
-async def test_what_is_in_the_way_is_left(case: str, plans: Plans, tandem: InProcess, shop: Shop) -> None:
+async def test_what_is_in_the_way_is_left_out(case: str, plans: Plans, tandem: InProcess, shop: Shop) -> None:
     """Another plan, and a draft of a person: the import leaves the subscription out and says why."""
     _, price = await shop.price()
     edit(tandem, put(plans.plan("Other", api="v2"), day(3)))

@@ -95,3 +95,35 @@ def details(*cards: Json, interval: str = "MONTHLY", currencies: str = "USD", **
     for card in cards:
         body |= card
     return body
+
+
+FRAMES = {
+    "fixedFeeRateCards": ("FIXED_FEE", "fixedFeeRateCard", "id"),
+    "licenseRateCards": ("LICENSE", "licenseRateCard", "id"),
+    "usageRateCards": ("USAGE", "usageRateCard", "usageMeterId"),
+    "billingEntitlementRateCards": ("BILLING_ENTITLEMENT", "billingEntitlementRateCard", "featureId"),
+    "entitlementOverageRateCards": ("ENTITLEMENT_OVERAGE", "entitlementOverageRateCard", "featureId"),
+    "creditGrantRateCards": ("CREDIT_GRANT", "creditGrantRateCard", "id"),
+}
+
+
+def second_form(plan: Json) -> tuple[Json, list[Json]]:
+    """The same version in Togai's second form: the plan, and its rate cards in frames that name them and say when they
+    are invoiced.
+    """
+    head = {"id": "pp.2", "status": "ACTIVE", "version": 1} | {
+        name: plan[name] for name in ("supportedCurrencies", "pricingCycleConfig")
+    }
+    cards: list[Json] = []
+    for part, (type, inside, billable) in FRAMES.items():
+        for card in plan.get(part, ()):
+            body = {name: value for name, value in card.items() if name not in ("displayName", "invoiceTiming")}
+            cards.append({
+                "name": f"rc-{len(cards)}", "type": type, "billableId": card[billable],
+                "displayName": card.get("displayName"), "invoiceTiming": card.get("invoiceTiming", "IN_ARREARS"),
+                "rateCardDetails": {inside: body},
+            })  # fmt: skip
+    if least := plan.get("minimumCommitment"):
+        inside = "minimumCommitmentRateCard"
+        cards.append({"name": "rc-least", "type": "MINIMUM_COMMITMENT", "rateCardDetails": {inside: least}})
+    return head, cards

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from plan_sync.decide import cards_of_version, is_own_draft, missing_after
+from plan_sync.decide import cards_of_version, is_own_draft, missing_after, spans_of
 
 Json = dict[str, Any]
 FOREVER = "9999-01-01"
@@ -47,7 +47,7 @@ def test_our_own_draft_is_known_by_its_content(name: str) -> None:
     """The plan from a wanted day on and nothing else that is new, whether Togai shows all of a draft or its changes."""
     active, draft, own = CASES[name]
 
-    assert is_own_draft(active, draft, "x", DAYS) is own
+    assert is_own_draft(spans_of(active), spans_of(draft), "x", DAYS) is own
 
 
 LOST: dict[str, tuple[list[Json], list[Json], list[str]]] = {
@@ -68,7 +68,7 @@ def test_what_is_missing_beside_an_attached_plan_is_named(name: str) -> None:
     """What stood there before its first day, each with plan, version and days."""
     before, after, expected = LOST[name]
 
-    assert missing_after(before, after, "x") == expected
+    assert missing_after(spans_of(before), spans_of(after), "x") == expected
 
 
 def test_rate_cards_of_another_version_are_left() -> None:

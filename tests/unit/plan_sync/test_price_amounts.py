@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_sync.translation import terms_of, translated
+from plan_sync.translation import terms_of, translated, v2
 from plan_sync.translation.prices import params_of
+from plan_sync.translation.terms import Terms
 from sandbox.stripe_api.amounts import exact_total
 
 from tests.contract.sandbox.inside import inside
 from tests.contract.sandbox.shop import Shop
 from tests.unit.plan_sync import rater
-from tests.unit.plan_sync.rate_cards import details
+from tests.unit.plan_sync.rate_cards import details, second_form
 
 Json = dict[str, Any]
 MINOR = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3, "ISK": 2}
@@ -75,6 +76,11 @@ def cards(draw: st.DrawFn) -> tuple[str, Json]:
     return kind, card
 
 
+def terms(plan: Json) -> st.SearchStrategy[Terms]:
+    """What a plan asks for, read in either of Togai's forms."""
+    return st.sampled_from([terms_of(plan), v2.terms_of(*second_form(plan))])
+
+
 def quantities(draw: Draw, kind: str, card: Json) -> set[Decimal]:
     """Nothing, the edges of the slabs and beside them, and any other: fractions unless licences are counted."""
     edges = [Decimal(slab["startAfter"]) for slab in card["ratePlan"]["slabs"]]
@@ -91,7 +97,7 @@ def test_any_quantity_costs_the_same_at_both_sides(shop: Shop, meter: str, data:
     kind, card = data.draw(cards())
     currencies = [value["currency"] for value in card["rateValues"]]
     plan = details({PARTS[kind]: [card]}, currencies=" ".join(currencies))
-    [price] = translated(terms_of(plan), currencies).prices
+    [price] = translated(data.draw(terms(plan)), currencies).prices
     body = params_of(price, "pp.1", "", {}, meter)
     made = shop.post("prices", **{name: value for name, value in body.items() if name != "lookup_key"})
     stored = shop.get(f"prices/{made['id']}", expand=["currency_options"])
@@ -117,7 +123,7 @@ def test_any_grant_costs_the_same_at_both_sides(shop: Shop, data: st.DataObject)
         "featureId": "f.1", "featureConfigs": [{"effectiveUntil": "P1M", "featureCreditLimit": str(quantity)}],
         "invoiceTiming": "PREPAID", "ratePlan": {"pricingModel": model, "slabs": plan}, "rateValues": values,
     }  # fmt: skip
-    found = translated(terms_of(details({"billingEntitlementRateCards": [card]})), ["USD"])
+    found = translated(data.draw(terms(details({"billingEntitlementRateCards": [card]}))), ["USD"])
     [price] = found.prices
     body = params_of(price, "pp.1", "", {})
     stored = shop.post("prices", **{name: value for name, value in body.items() if name != "lookup_key"})

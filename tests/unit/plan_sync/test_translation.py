@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from plan_sync.translation import terms_of, translated, v2
 from plan_sync.translation.prices import params_of
+from plan_sync.translation.terms import Terms
 from shared.errors import Malformed
 
 from tests.unit.plan_sync.rate_cards import (
@@ -17,6 +19,7 @@ from tests.unit.plan_sync.rate_cards import (
     fixed_fee,
     license,
     overage,
+    second_form,
     usage,
 )
 
@@ -37,9 +40,14 @@ UNIT = {"unit_amount_decimal": "300.5"}
 PACKAGE = PACKAGES | {"unit_amount": 400}
 
 
-def of(plan: Json) -> tuple[list[Json], list[str]]:
+FORMS: dict[str, Callable[[Json], Terms]] = {"v1": terms_of, "v2": lambda plan: v2.terms_of(*second_form(plan))}
+"""A plan is read the same in either of Togai's forms."""
+EITHER = pytest.mark.parametrize("form", FORMS)
+
+
+def of(plan: Json, form: str = "v1") -> tuple[list[Json], list[str]]:
     """The plan's prices as Stripe's parameters, without what all have, and the sentences."""
-    found = translated(terms_of(plan), plan["supportedCurrencies"])
+    found = translated(FORMS[form](plan), plan["supportedCurrencies"])
     made = [params_of(price, "pp.1", "key", {}, "mtr_1" if price.meter else "") for price in found.prices]
     for params in made:
         for name in ("product", "lookup_key", "nickname", "metadata"):
@@ -130,30 +138,33 @@ GRANTS: dict[str, tuple[Json, Json]] = {
 }  # fmt: skip
 
 
+@EITHER
 @pytest.mark.parametrize("name", FEES)
-def test_a_fee_becomes_a_price_of_its_amount(name: str) -> None:
+def test_a_fee_becomes_a_price_of_its_amount(name: str, form: str) -> None:
     """Exactly, by Stripe's rules for the currency, as often as Togai asks for it."""
     plan, expected = FEES[name]
 
-    assert of(plan) == ([expected], [])
+    assert of(plan, form) == ([expected], [])
 
 
+@EITHER
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("kind", ["license", "usage", "overage"])
-def test_a_rate_plan_becomes_units_packages_or_tiers(kind: str, name: str) -> None:
+def test_a_rate_plan_becomes_units_packages_or_tiers(kind: str, name: str, form: str) -> None:
     """Of a licence in advance, of usage and overage by a meter."""
     slabs, model, cost = SHAPES[name]
     card = {"license": license, "usage": usage, "overage": overage}[kind](slabs, model)
 
-    assert of(details(card)) == ([recurring(cost) if kind == "license" else metered(cost)], [])
+    assert of(details(card), form) == ([recurring(cost) if kind == "license" else metered(cost)], [])
 
 
+@EITHER
 @pytest.mark.parametrize("name", GRANTS)
-def test_what_is_granted_costs_what_its_quantity_costs(name: str) -> None:
+def test_what_is_granted_costs_what_its_quantity_costs(name: str, form: str) -> None:
     """The quantity is known, so any rate plan is one amount."""
     plan, expected = GRANTS[name]
 
-    assert of(plan) == ([expected], [])
+    assert of(plan, form) == ([expected], [])
 
 
 def test_tiers_are_there_in_each_currency() -> None:
@@ -231,12 +242,13 @@ REFUSED: dict[str, tuple[Json, str]] = {
 }  # fmt: skip
 
 
+@EITHER
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_stripe_cannot_say_is_said_in_words(name: str) -> None:
+def test_what_stripe_cannot_say_is_said_in_words(name: str, form: str) -> None:
     """One sentence, and no price that is nearly the same."""
     plan, sentence = REFUSED[name]
 
-    assert of(plan) == ([], [sentence])
+    assert of(plan, form) == ([], [sentence])
 
 
 def test_a_currency_that_stripe_cannot_express_is_left_out_alone() -> None:
@@ -308,3 +320,22 @@ def test_a_rate_card_that_lacks_its_rates_is_malformed() -> None:
     """The run says so instead of selling it for nothing."""
     with pytest.raises(Malformed, match="cannot be read"):
         terms_of({"usageRateCards": [{"usageMeterId": "um.1"}]})
+
+
+def test_a_timing_on_which_a_card_and_its_frame_disagree_is_in_arrears() -> None:
+    """What is not sure is not asked for in advance."""
+    head, [card] = second_form(details(fixed_fee({"USD": 5})))
+    card["rateCardDetails"]["fixedFeeRateCard"]["invoiceTiming"] = "IN_ARREARS"
+    found = translated(v2.terms_of(head, [card]), ["USD"])
+
+    assert (card["invoiceTiming"], found.prices) == ("IN_ADVANCE", ())
+    assert found.not_expressed == (
+        "Base (fixed fee): Togai bills it in arrears, and Stripe asks for it in advance",)  # fmt: skip
+
+
+def test_two_rate_cards_for_the_same_are_malformed() -> None:
+    """The second form names cards, so that there can be two: their prices would be taken for one."""
+    head, [card] = second_form(details(fixed_fee({"USD": 5})))
+
+    with pytest.raises(Malformed, match="two rate cards of one kind for addon.fee"):
+        v2.terms_of(head, [card, card | {"name": "other"}])

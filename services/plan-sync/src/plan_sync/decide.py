@@ -171,42 +171,42 @@ def cards_of_version(cards: Iterable[Mapping[str, Any]], plan: Mapping[str, Any]
     return [card for card in cards if card.get("referenceId") == plan.get("referenceId")]
 
 
-def _span(schedule: Mapping[str, Any], until: str = FOREVER) -> tuple[str, str, str, str]:
-    """Which version of which plan a schedule is, from when and until when, at most until a day."""
-    end = min(_day(schedule.get("endDate")) or FOREVER, until)
-    return str(schedule.get("pricePlanId")), str(schedule.get("version")), _day(schedule.get("startDate")), end
+Spans = frozenset[tuple[str, str, str, str]]
+"""Schedules of an account: plan, version, first day and last day of each."""
 
 
-def _kept(schedules: Iterable[Mapping[str, Any]], day: str) -> set[tuple[str, str, str, str]]:
+def spans_of(schedules: Iterable[Mapping[str, Any]]) -> Spans:
+    """What an account has when."""
+    return frozenset(
+        (str(one.get("pricePlanId")), str(one.get("version")), _day(one.get("startDate")), _end_of(one))
+        for one in schedules
+    )
+
+
+def _end_of(schedule: Mapping[str, Any]) -> str:
+    return min(_day(schedule.get("endDate")) or FOREVER, FOREVER)
+
+
+def _kept(stood: Spans, day: str) -> Spans:
     """What is left of an account's schedules when it gets a plan from a day on, for ever."""
-    return {_span(one, until=day) for one in schedules if _day(one.get("startDate")) < day}
+    return frozenset((plan, version, start, min(end, day)) for plan, version, start, end in stood if start < day)
 
 
-def is_same(schedules: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether an account has the same plans at the same times."""
-    return {_span(one) for one in schedules} == {_span(one) for one in others}
-
-
-def is_own_draft(
-    active: Iterable[Mapping[str, Any]], draft: Iterable[Mapping[str, Any]], plan: str, days: Collection[str]
-) -> bool:
+def is_own_draft(stood: Spans, draft: Spans, plan: str, days: Collection[str]) -> bool:
     """Whether the draft of an account's schedules is what Tandem's edit makes of them: one plan from one of some days
     on, for ever, and what stood there before as it was. Togai may list all of it, or what it changes alone.
     """
-    before, drafted = list(active), {_span(one) for one in draft}
-    known = {_span(one) for one in before}
-    new = [one for one in drafted - known if one[0] == plan and one[2] in days and one[3] == FOREVER]
+    new = [one for one in draft - stood if one[0] == plan and one[2] in days and one[3] == FOREVER]
     if len(new) != 1:
         return False
-    kept = _kept(before, new[0][2])
-    return drafted - {new[0]} in (kept, kept - known)
+    kept = _kept(stood, new[0][2])
+    return draft - {new[0]} in (kept, kept - stood)
 
 
-def missing_after(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]], plan: str) -> list[str]:
+def missing_after(before: Spans, after: Spans, plan: str) -> list[str]:
     """What an account had before the day from which it has a plan, and does not have any more; in words."""
-    there = {_span(one) for one in after}
-    starts = [span[2] for span in there if span[0] == plan and span[3] == FOREVER]
-    lost = sorted(_kept(before, max(starts)) - there) if starts else []
+    starts = [start for of, _, start, end in after if of == plan and end == FOREVER]
+    lost = sorted(_kept(before, max(starts)) - after) if starts else []
     return [f"version {version} of price plan {other} from {start} until {end}" for other, version, start, end in lost]
 
 

@@ -12,11 +12,11 @@ from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT
 from shared.domains.plans.stripe import ACCOUNT, PAID, Paid, PaymentLeft
 from shared.domains.plans.togai import Attach, Attached, CheckoutPayment, Posted, offer_id
 from shared.errors import Conflict
+from shared.linking.claims import NO_MATCH
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import UnkeyedCreation, create
 
 from plan_sync.actions.account_plans import check_beside, plans_of
-from plan_sync.actions.drafts import FIRST
 from plan_sync.actions.schedules import holding, replaces
 from plan_sync.decide import other_plan
 from shared import money
@@ -74,6 +74,7 @@ async def attach(context: Context, wanted: Attach) -> Result:
     claims, account = context.claims_of(ATTACHED.name), context.account("togai")
     client: TogaiApp = await context.client("togai")
     plans, today = plans_of(context, client, wanted.account_id), _today(context)
+    match = claims.match(account_ref) if plans.one_at_a_time else NO_MATCH
     schedules, resumed = await plans.read(), claims.index.open_claim(session) is not None
     subscription = (context.ref("stripe", "subscription", wanted.subscription),) if wanted.subscription else ()
     known = holding(schedules, wanted.plan_id, today)
@@ -82,9 +83,13 @@ async def attach(context: Context, wanted: Attach) -> Result:
     replaced = _other_plan(context, wanted, schedules)
     if not claims.index.holders_of(session) and not known:
         await plans.check_free()
-    body = {FIRST: today.isoformat()}
     held = await claims.claim(
-        session, action="togai.price_plan.attach", app_account=account, body=body, run=context.run.id
+        session,
+        action="togai.price_plan.attach",
+        app_account=account,
+        body=plans.noted(today),
+        run=context.run.id,
+        match=match,
     )
     if held.state != "claimed":
         done = Attached(schedule_id=context.id_of(held.target), since="")

@@ -1,37 +1,62 @@
 """A plan from a day on by Togai's second API: one edit makes a draft of the account's schedules, one call finalizes it.
 
 A draft that is there before ours is a person's. Ours is known by its content, under an open claim: it holds the plan
-and nothing else that is new. So whoever dies between the two calls is followed by one who finalizes.
+and nothing else that is new. So whoever dies between the two calls is followed by one who finalizes. The claim keeps
+what stood there then: a draft may take back what was changed since, so ours is made again where something was.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from shared.apps.togai.client import TogaiApp
-from shared.errors import Rejected, Unavailable, Waiting
+from shared.errors import NotReady, Rejected, Unavailable, Waiting
 from shared.linking.mappings import Mapping
 from shared.runtime.creating import Creation, UnkeyedCreation
 
 from plan_sync.actions.schedules import Json, days_of, holding
-from plan_sync.decide import is_own_draft, is_same, missing_after
+from plan_sync.decide import Spans, is_own_draft, missing_after, spans_of
 
-FIRST = "first"
-"""In a claim's body: the day for which the plan was wanted when it was started."""
+FIRST, STOOD = "first", "stood"
+"""In a claim's body: the day for which the plan was wanted, and what stood there, when it was started."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A plan from a day on; `started` is the day on which this was wanted first."""
+
+    plan: str
+    first: date
+    started: date
+
+    @property
+    def days(self) -> set[str]:
+        """From when our draft may have the plan."""
+        # Togai shows moments in UTC: where the organization is far east, a day begins on the one before.
+        last = days_of(self.first)[-1]
+        return {(self.started + timedelta(days=n)).isoformat() for n in range(-1, (last - self.started).days + 1)}
 
 
 class SecondApi:
-    """An account's schedules by the second API. What was read last is what an edit begins with."""
+    """An account's schedules by the second API."""
+
+    one_at_a_time = True  # an account has one draft
 
     def __init__(self, client: TogaiApp, account: str) -> None:
         self._client = client.v2
         self._account = account
-        self._before: list[Json] = []
-        self._after: list[Json] | None = None
+        self._rows: list[Json] = []
+        self._after: Spans | None = None
 
     async def read(self) -> list[Json]:
-        self._before = await self._client.schedules(self._account, "ACTIVE")
-        return self._before
+        self._rows = await self._client.schedules(self._account, "ACTIVE")
+        return self._rows
+
+    def noted(self, first: date) -> dict[str, Any]:
+        return {FIRST: first.isoformat(), STOOD: sorted(spans_of(self._rows))}
 
     async def check_free(self) -> None:
         if await self._draft():
@@ -46,69 +71,77 @@ class SecondApi:
 
     def attaching(self, plan: str, first: date, held: Mapping | None, *, resumed: bool) -> Creation[Json]:
         claim = held.claim if held else None
-        started = date.fromisoformat(claim.body[FIRST]) if claim and FIRST in claim.body else first
+        noted = claim.body if claim else {}
+        wanted = _Wanted(plan, first, date.fromisoformat(noted[FIRST]) if FIRST in noted else first)
+        stood: Spans = frozenset((a, b, c, d) for a, b, c, d in noted.get(STOOD, ()))
 
         async def post(_body: Json) -> Json:
-            if found := holding(self._before, plan, first):
-                return found
-            return await self._attached(plan, first, started, drafted=False)
+            return holding(self._rows, plan, first) or await self._attached(wanted, None)
 
         async def made() -> Json | None:
             if found := holding(await self.read(), plan, first):
                 return found
-            if not await self._draft():
-                return None
-            return await self._attached(plan, first, started, drafted=True)
+            return await self._attached(wanted, stood) if await self._draft() else None
 
         return UnkeyedCreation(post, made, opened_at=claim.opened_at if claim and resumed else "")
 
     async def associated(self, plan: str, first: date) -> Json:
-        await self.read()
-        return await self._attached(plan, first, first, drafted=bool(await self._draft()))
+        drafted = spans_of(await self.read()) if await self._draft() else None
+        return await self._attached(_Wanted(plan, first, first), drafted)
 
-    async def _attached(self, plan: str, first: date, started: date, *, drafted: bool) -> Json:
-        """Edit and finalize for the wanted day, else for the next; `drafted`: a draft that may be ours is there.
+    async def _attached(self, wanted: _Wanted, drafted: Spans | None) -> Json:
+        """Edit and finalize for the wanted day, else for the next. `drafted`: what stood there when a draft was started
+        that is there and may be ours, None for no draft.
 
-        Raises Rejected if Togai refuses both, Waiting for a draft that holds anything else.
+        Raises Rejected if Togai refuses both days, Waiting for a draft that holds anything else.
         """
-        refused: Rejected | None = None
-        if drafted:
+        days = list(days_of(wanted.first))
+        stale = False
+        if drafted is not None:
+            with suppress(Rejected):  # its day has passed meanwhile
+                if found := await self._finalized(wanted, drafted):
+                    return found
+                stale = True
+        while True:
             try:
-                return await self._finalized(plan, first, started)
-            except Rejected as error:
-                refused = error  # its day has passed meanwhile
-        for day in days_of(first):
-            try:
-                if drafted:  # only our own makes room for another one
-                    await self._check_own(plan, first, started)
-                await self._client.edit_schedules(self._account, plan, day.isoformat(), discard=drafted)
-                drafted = True
-                return await self._finalized(plan, first, started)
-            except Rejected as error:
-                refused = error
-        assert refused
-        raise refused
+                if drafted is not None and not stale:  # our own makes room for another one, nobody else's
+                    await self._check_own(wanted, drafted)
+                before, day = spans_of(self._rows), days[0].isoformat()
+                await self._client.edit_schedules(self._account, wanted.plan, day, discard=drafted is not None)
+                drafted, stale = before, False
+                if found := await self._finalized(wanted, drafted):
+                    return found
+                why = f"the schedules of account {self._account} have changed: looking again"
+                raise NotReady(why, code="moved")  # what is attached there now may be a conflict
+            except Rejected:
+                if found := holding(await self.read(), wanted.plan, wanted.first):
+                    return found  # somebody else has finalized it
+                del days[0]
+                if not days:
+                    raise
 
-    async def _finalized(self, plan: str, first: date, started: date) -> Json:
-        """What the draft holds is shown once more before it is finalized: a person may have edited it with us."""
-        await self._check_own(plan, first, started)
+    async def _finalized(self, wanted: _Wanted, stood: Spans) -> Json | None:
+        """Draft and schedules are read once more before: a person may have changed them. None where the schedules are
+        not what they were when the draft was started: it would take the change back.
+        """
+        if not await self._check_own(wanted, stood):
+            return None
         await self._client.finalize_schedules(self._account)
-        self._after = await self._client.schedules(self._account, "ACTIVE")
-        found = holding(self._after, plan, first)
+        after = await self._client.schedules(self._account, "ACTIVE")
+        self._after = spans_of(after)
+        found = holding(after, wanted.plan, wanted.first)
         if found is None:
-            raise Unavailable(f"Togai took {plan} for {self._account} and shows no schedule of it yet")
+            raise Unavailable(f"Togai took {wanted.plan} for {self._account} and shows no schedule of it yet")
         return found
 
-    async def _check_own(self, plan: str, first: date, started: date) -> None:
-        """Raises Waiting for a draft that is not ours alone, and where the account's schedules have changed since it
-        was started: it would take the change back.
-        """
-        # Togai shows moments in UTC: where the organization is far east, a day begins on the one before.
-        last = days_of(first)[-1]
-        days = {(started + timedelta(days=n)).isoformat() for n in range(-1, (last - started).days + 1)}
-        seen, active, draft = self._before, await self.read(), await self._draft()
-        if not is_same(seen, active) or not is_own_draft(active, draft, plan, days):
-            raise self._taken()
+    async def _check_own(self, wanted: _Wanted, stood: Spans) -> bool:
+        """Whether the schedules are what they were when our draft was started. Raises Waiting for another draft."""
+        active, draft = spans_of(await self.read()), spans_of(await self._draft())
+        if is_own_draft(stood, draft, wanted.plan, wanted.days):
+            return active == stood
+        if is_own_draft(active, draft, wanted.plan, wanted.days):
+            return True  # an earlier attempt made it again
+        raise self._taken()
 
     def changed_beside(self, plan: str) -> list[str]:
-        return [] if self._after is None else missing_after(self._before, self._after, plan)
+        return [] if self._after is None else missing_after(spans_of(self._rows), self._after, plan)

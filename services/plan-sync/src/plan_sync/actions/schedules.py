@@ -54,8 +54,15 @@ def holding(schedules: Iterable[Json], plan: str, first: date) -> Json | None:
 class AccountPlans(Protocol):
     """An account's schedules, by one of Togai's APIs."""
 
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether nothing else may be attached to the account meanwhile."""
+
     async def read(self) -> list[Json]:
         """What stands there."""
+
+    def noted(self, first: date) -> dict[str, Any]:
+        """What a claim must keep of what was read, for whoever goes on."""
 
     async def check_free(self) -> None:
         """Raises Waiting where what a person has begun there must be ended first."""
@@ -75,12 +82,17 @@ class AccountPlans(Protocol):
 class FirstApi:
     """By the first API: one call attaches, and what stands there gives way."""
 
+    one_at_a_time = False
+
     def __init__(self, client: TogaiApp, account: str) -> None:
         self._client = client
         self._account = account
 
     async def read(self) -> list[Json]:
         return await self._client.pricing_schedules(self._account)
+
+    def noted(self, first: date) -> dict[str, Any]:
+        return {}
 
     async def check_free(self) -> None:
         """It knows no drafts."""

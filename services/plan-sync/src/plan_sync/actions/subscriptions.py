@@ -131,7 +131,7 @@ async def follow(context: Context, wanted: SubscriptionFacts) -> Result:
         source,
         action="togai.price_plan.follow_subscription",
         app_account=account,
-        body=wanted.model_dump(),
+        body=wanted.model_dump() | plans.noted(date.fromisoformat(wanted.since)),
         run=context.run.id,
         match=claims.match(offer),
     )

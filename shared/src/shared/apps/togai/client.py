@@ -17,7 +17,7 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from shared.apps.model import Access
-from shared.apps.togai.answers import FOREVER, operation_of, page_of, part, rows_of
+from shared.apps.togai.answers import FOREVER, leads_on, operation_of, page_of, part, rows_of
 from shared.apps.togai.answers import Page as Page
 from shared.apps.togai.models import USER_NAMESPACE, NewCustomer, NewSetting, Setting, TogaiAccount, TogaiCustomer
 from shared.apps.togai.v2 import TogaiV2
@@ -135,11 +135,18 @@ class TogaiApp:
 
     async def pricing_schedules(self, account_id: str) -> list[dict[str, Any]]:
         """GET /accounts/{id}/pricing_schedules: which plan an account has when. Raises NotFound."""
-        found = await self._call("GET", f"/accounts/{part(account_id)}/pricing_schedules")
-        rows = found.get("pricingSchedules", found.get("data"))
-        if not isinstance(rows, list):
-            raise Unavailable("Togai: GET pricing_schedules answered with no list")
-        return [row for row in rows if isinstance(row, dict)]
+        rows: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            params = {"nextToken": token} if token else {"pageSize": str(LARGEST_PAGE)}
+            found = await self._call("GET", f"/accounts/{part(account_id)}/pricing_schedules", params=params)
+            page = page_of({"data": found.get("pricingSchedules"), **found}, "pricing_schedules")
+            rows += page.rows
+            # Togai gives a token with its last page too: one that is not full is taken for it, else each account would
+            # cost the poller two calls.
+            if len(page.rows) < LARGEST_PAGE or not leads_on(page.token, page.rows, token):
+                return rows
+            token = page.token
 
     async def associate(self, account_id: str, plan_id: str, since: str) -> list[dict[str, Any]]:
         """POST /accounts/{id}/price_plans: the account has the plan from a day on. It has no idempotency: the same call
