@@ -32,7 +32,6 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         raise Ended("skipped", why, refs)
     if context.run.origin not in BY_HAND:
         _check_age(context, invoice, refs)
-    _check_carried(invoice)
     said, names = await covered_names(context, invoice)
     lines, notes = _lines(invoice, amounts), tuple[str, ...]()
     if said:
@@ -40,9 +39,11 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
     total = sum(line.amount + sum(tax.amount for tax in line.taxes) for line in lines)
     if total <= 0:
         raise Ended("skipped", f"{said}: nothing else is left to collect", refs)
+    group = str(((invoice.get("invoiceDetails") or {}).get("invoiceGroup") or {}).get("id") or "")
     facts = InvoiceFacts(
         invoice_id=wanted.invoice_id,
-        account_id=str(invoice.get("ownerId") or ""),
+        account_id="" if group else str(invoice.get("ownerId") or ""),
+        group_id=group,
         number=str(invoice.get("sequenceId") or ""),
         currency=amounts.currency,
         total=total if said else money.exact(amounts.rest, amounts.currency),
@@ -53,7 +54,8 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         plan_id=str(invoice.get("pricePlanId") or ""),
         made_at=str(invoice.get("generatedAt") or invoice.get("invoiceDate") or ""),
     )
-    return Result(facts, False, notes, (*refs, context.ref("togai", "account", facts.account_id)))
+    owner = context.ref("togai", "invoice_group" if group else "account", group or facts.account_id)
+    return Result(facts, False, notes, (*refs, owner))
 
 
 def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...]) -> None:
@@ -66,12 +68,6 @@ def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...])
     if was_before(invoice, link.changed_at, "generatedAt", "invoiceDate"):
         why = f"it was made before flow link {link.id} was switched on, and changed since"
         raise Waiting(f"{why}: {by_hand}, discard this if it is not to be sent", code="older")
-
-
-def _check_carried(invoice: dict[str, Any]) -> None:
-    """Raises Waiting for what Tandem cannot carry yet: it is not sent as something else."""
-    if (invoice.get("invoiceDetails") or {}).get("invoiceGroup"):
-        raise Waiting("it is of an invoice group, which Tandem does not bill yet: collect it by hand", code="group")
 
 
 def _lines(invoice: dict[str, Any], amounts: Amounts) -> list[InvoiceLine]:

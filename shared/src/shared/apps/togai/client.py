@@ -125,6 +125,10 @@ class TogaiApp:
         found = await self._call("GET", "/invoices", params=params)
         return Page(_rows(found, "invoices"), str(found.get("nextToken") or ""))
 
+    async def invoice_group(self, group_id: str) -> dict[str, Any]:
+        """GET /invoice_groups/{id}: with the ids of its accounts. Raises NotFound."""
+        return await self._call("GET", f"/invoice_groups/{_part(group_id)}")
+
     async def update_invoice(self, invoice_id: str, status: str) -> None:
         """PATCH /invoices/{id}: its status; the same one again changes nothing. Raises NotFound, Rejected."""
         await self._call("PATCH", f"/invoices/{_part(invoice_id)}", json={"status": status})

@@ -13,6 +13,8 @@ INVOICE_PAYMENT = Relation("invoice_payment", source=Kind("stripe", "payment"), 
 """What was paid of an invoice under one transaction number, and the payment that says so in Togai."""
 INVOICE_INTENT = Relation("invoice_intent", source=Kind("togai", "invoice"), target=Kind("stripe", "payment_intent"))
 """An invoice of Togai, and the payment intent that collects it where no Stripe invoice does."""
+INVOICE_GROUP = Relation("invoice_group", source=Kind("togai", "invoice_group"), target=Kind("stripe", "customer"))
+"""An invoice group of Togai, and the Stripe customer of its own that pays for it."""
 
 IMPORT = ImportKind(
     "invoices",
@@ -44,6 +46,6 @@ DOMAIN = Domain(
     triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, *intents.TRIGGERS, *subscriptions.TRIGGERS, by_hand.REQUESTED),
     actions=(*togai.ACTIONS, *stripe.ACTIONS, *intents.ACTIONS, subscriptions.ACTION, by_hand.DECIDE, *plain.ACTIONS),
     flows=FLOWS,
-    relations=(INVOICE, INVOICE_PAYMENT, INVOICE_INTENT),
+    relations=(INVOICE, INVOICE_PAYMENT, INVOICE_INTENT, INVOICE_GROUP),
     imports=(IMPORT,),
 )

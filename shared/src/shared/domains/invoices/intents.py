@@ -26,6 +26,7 @@ class InvoiceToCharge(Model):
 
     invoice_id: str
     account_id: str
+    group_id: str = ""
     number: str = ""
     currency: str
     total: int
