@@ -83,7 +83,7 @@ def made(
     if days is not None:
         body["netTermDays"] = days
     if group:
-        _give_to_group(body, invoice_groups.known(call, group, account))
+        _give_to_group(body, invoice_groups.known(call, group, account), parts.currency)
     if status != "DRAFT" or due:
         body["dueDate"] = due or rfc3339(now + timedelta(days=days or 0).total_seconds())
     return _settled(body, paid)
@@ -99,14 +99,12 @@ def _named(call: Call, account: Json, plan: str | None, type: str) -> Json:
     return {"pricePlanId": plan} if plan else {}
 
 
-def _give_to_group(body: Json, group: Json) -> None:
+def _give_to_group(body: Json, group: Json, currency: str) -> None:
     """An invoice of a group of accounts is owned by the group, and says so."""
     body["ownerId"] = group["id"]
-    shown_of = {name: group[name] for name in ("id", "name", "email", "invoiceCurrency", "dailyInvoiceConsolidation")}
-    body["invoiceDetails"] = {
-        **body["invoiceDetails"],
-        "invoiceGroup": {**shown_of, "address": group["billingAddress"]},
-    }
+    kept = {name: group[name] for name in ("id", "name", "email", "dailyInvoiceConsolidation")}
+    more = {"invoiceCurrency": currency, "address": group["billingAddress"]}
+    body["invoiceDetails"] = {**body["invoiceDetails"], "invoiceGroup": {**kept, **more}}
 
 
 def _settled(body: Json, paid: Decimal | None) -> Json:
