@@ -22,8 +22,7 @@ from invoice_sync.actions.closing import INTENTS
 from invoice_sync.actions.collection import CUSTOMERS
 from invoice_sync.actions.drafts import adopt
 from invoice_sync.actions.groups import customer_for
-from invoice_sync.actions.holding import check_no_other, check_not_held
-from invoice_sync.actions.invoices import BY_HAND
+from invoice_sync.actions.holding import BY_HAND, check_no_other, check_not_held
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.payments import check_version
 from invoice_sync.actions.states import money_back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from shared.apps.togai.client import TogaiApp
@@ -11,15 +12,15 @@ from shared.polls import epoch
 from shared.runtime.actions import Context, Ended, Result
 
 from invoice_sync.actions.covering import covered_names
+from invoice_sync.actions.holding import BY_HAND
+from invoice_sync.actions.taxes import recorded_tax
 from invoice_sync.decide import Amounts, amounts_of, was_before, why_not
-from invoice_sync.lines import PAID, ROUNDING, covered_paths, lines_of
+from invoice_sync.lines import PAID, ROUNDING, covered_paths, is_by_stripe, leaves, lines_of
 from shared import money
 
 OWNER = "INVOICE"
 INTENT_SETTING = "StripePaymentIntentId"
 """Names the payment intent that collects an invoice, in its Settings."""
-BY_HAND = ("replay", "backfill")
-"""Origins of events that a person asked for: old invoices are meant then."""
 
 
 async def read(context: Context, wanted: InvoiceId) -> Result:
@@ -32,6 +33,7 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         raise Ended("skipped", why, refs)
     if context.run.origin not in BY_HAND:
         _check_age(context, invoice, refs)
+    _check_taxed(context, invoice)
     said, names = await covered_names(context, invoice)
     lines, notes = _lines(invoice, amounts), tuple[str, ...]()
     if said:
@@ -68,6 +70,19 @@ def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...])
     if was_before(invoice, link.changed_at, "generatedAt", "invoiceDate"):
         why = f"it was made before flow link {link.id} was switched on, and changed since"
         raise Waiting(f"{why}: {by_hand}, discard this if it is not to be sent", code="older")
+
+
+def _check_taxed(context: Context, invoice: dict[str, Any]) -> None:
+    """Raises Waiting where Stripe is to calculate tax, and what Togai shows is not what was recorded there."""
+    if context.option("tax") != "stripe":
+        return
+    recorded = recorded_tax(context, str(invoice["id"]))
+    shown = sum((leaf.value for leaf in leaves(invoice.get("revenueInfo") or {}) if is_by_stripe(leaf)), Decimal(0))
+    if recorded is None:
+        why = "Stripe is to calculate its tax, and it was never a draft that Togai had finalized: no tax is in it"
+        raise Waiting(f"{why}. Collect it by hand, or set the flow link's option `tax`", code="no_tax")
+    if recorded != shown:
+        raise Waiting(f"its tax at Stripe is {recorded}, and {shown} in Togai: collect it by hand", code="no_tax")
 
 
 def _lines(invoice: dict[str, Any], amounts: Amounts) -> list[InvoiceLine]:
