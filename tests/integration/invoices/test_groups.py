@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.invoices.conftest import Invoices
+from tests.stack.console import answering, succeeded
 from tests.stack.in_process import InProcess
 from tests.stack.points import Died, Point
 
@@ -168,3 +170,15 @@ async def test_an_account_with_its_address_is_not_joined_to_it(
 
     assert own["id"] != customer["id"]
     assert tandem.letters() == []
+
+
+async def test_the_console_names_the_group(
+    invoices: Invoices, tandem: InProcess, group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what owes the invoice."""
+    invoice = composite(invoices, group)
+    await invoices.bring(invoice)
+    with answering(tandem, tmp_path, monkeypatch) as console:
+        found = await succeeded(console, "GET", f"/api/invoices/{invoice}")
+
+    assert (found["account"], found["state"]) == (group, "open")

@@ -81,7 +81,7 @@ class Known:
             self.currency = str(given.get("currency") or self.currency)
             self.number = str(given.get("number") or self.number)
             self.url = str(given.get("url") or self.url)
-            self.account = str(given.get("account_id") or self.account)
+            self.account = str(given.get("account_id") or given.get("group_id") or self.account)
             self.stripe_id = str(given.get("stripe_invoice_id") or given.get("payment_intent") or self.stripe_id)
         for action in ("stripe.invoice.finalize", "stripe.invoice.read_state"):
             self.due = done.get(action, {}).get("due_date", self.due)
