@@ -99,7 +99,7 @@ class InProcess(Vendors):
         await self.boot()
         for domain, _ in self._services:
             for flow in domain.flows:
-                await self.link(flow.id, enabled=not flow.instead_of)
+                await self.link(flow.id, enabled=not flow.opt_in)
         return self
 
     async def connect(self, name: str, app: str) -> None:

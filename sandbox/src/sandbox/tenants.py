@@ -14,7 +14,7 @@ Right = Literal["none", "read", "write"]
 Resource = Literal[
     "account", "customers", "events", "webhook_endpoints", "products", "prices", "payment_links", "checkout_sessions",
     "payment_intents", "charges", "subscriptions", "invoices", "credit_notes",
-    "disputes", "billing_meters", "payment_methods",
+    "disputes", "billing_meters", "payment_methods", "tax",
 ]  # fmt: skip
 RESOURCES: tuple[Resource, ...] = get_args(Resource)
 

@@ -143,3 +143,15 @@ def test_a_restricted_key_needs_the_right(shop: Shop, right: str, status: int) -
     answer = shop.call("POST", "payment_intents", {"amount": 1000, "currency": "usd"}, key)
 
     assert answer.status_code == status
+
+
+def test_events_come_in_any_order(shop: Shop) -> None:
+    """The same ones, for a seed always in the same order."""
+    seen = set()
+    for seed in range(1, 6):
+        made = confirm(shop, intent(shop, "pm_usBankAccount_success"))
+        before = len(shop.types())
+        shop.control("POST", f"/stripe/payment_intents/{made['id']}", outcome="succeeded", shuffled=seed)
+        seen.add(tuple(shop.types()[before:]))
+
+    assert seen == {("charge.succeeded", "payment_intent.succeeded"), ("payment_intent.succeeded", "charge.succeeded")}

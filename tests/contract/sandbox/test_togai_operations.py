@@ -16,7 +16,7 @@ from tests.contract.sandbox.inside import UNLIMITED, Inside, inside
 from tests.contract.sandbox.togai_invoices import NEW_INVOICE, NEW_PAYMENT
 from tests.contract.sandbox.togai_plans import ASSOCIATION, BILLABLES, PLAN_ID, RATES
 from tests.contract.sandbox.togai_plans_v2 import ACTIVE_V2, DRAFT_V2, EDITS_V2
-from tests.contract.sandbox.togai_table import ROWS, UNKNOWN_ID, WRONG, Row
+from tests.contract.sandbox.togai_table import NEW_GROUP, ROWS, UNKNOWN_ID, WRONG, Row
 
 METHODS = {operation.name: operation.method for operation in OPERATIONS}
 WITH_BODY = [name for name, row in ROWS.items() if row.body is not None]
@@ -74,7 +74,8 @@ class Org:
         names = {"DUE": due["id"], "DRAFT": draft["id"]}
         paid = self.call("POST", "/payments", json=named(NEW_PAYMENT, names))
         assert paid.status_code == 201, paid.text
-        return {**names, "PAID": paid.json()["id"]}
+        group = self.call("POST", "/invoice_groups", json=NEW_GROUP).json()["id"]
+        return {**names, "PAID": paid.json()["id"], "G1": group}
 
     def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """A call with the organization's token, unless the headers say otherwise."""

@@ -119,7 +119,32 @@ WRONG: dict[str, list[Any]] = {
     "moment": ["yesterday", "2026-13-01T00:00:00Z", [], {}],
 }
 UNKNOWN_ID = "nobody-knows-this"
+GROUP = frozenset({
+    "id", "name", "email", "dailyInvoiceConsolidation", "invoiceCurrency", "billingAddress", "accountsCount",
+    "createdAt", "updatedAt",
+})  # fmt: skip
+GROUP_MORE = frozenset({"netTermDays", "gracePeriod"})
+NEW_GROUP: dict[str, Any] = {
+    "name": "Group", "email": "g@example.com", "dailyInvoiceConsolidation": True, "accountIds": ["A1"],
+    "address": FULL_ADDRESS, "netTermDays": 30,
+}  # fmt: skip
 ROWS: dict[str, Row] = {
+    "invoice_groups.create": Row(
+        "/invoice_groups", 200, GROUP, GROUP_MORE, NEW_GROUP,
+        required=("name", "email", "dailyInvoiceConsolidation", "accountIds", "address"),
+        types={"name": "text", "email": "email", "dailyInvoiceConsolidation": "flag", "accountIds": "texts",
+               "netTermDays": "int32", "address": "hash", **under("address", ADDRESS_TYPES)},
+    ),
+    "invoice_groups.list": Row("/invoice_groups", 200, PAGE, items=(GROUP, GROUP_MORE)),
+    "invoice_groups.retrieve": Row("/invoice_groups/G1", 200, GROUP | {"accounts"}, GROUP_MORE),
+    "invoice_groups.add_accounts": Row(
+        "/invoice_groups/G1/add_accounts", 200, GROUP, GROUP_MORE, {"accountIds": ["A1"]}, required=("accountIds",),
+        types={"accountIds": "texts"},
+    ),
+    "invoice_groups.remove_accounts": Row(
+        "/invoice_groups/G1/remove_accounts", 200, GROUP, GROUP_MORE, {"accountIds": ["A1"]}, required=("accountIds",),
+        types={"accountIds": "texts"},
+    ),
     "customers.create": Row(
         "/customers", 201, CREATED, CREATED_MORE, NEW_CUSTOMER, types=NEW_CUSTOMER_TYPES, quota="togai_customer_quota",
         required=("id", "name", "primaryEmail", "address", "settings.0.id", "settings.0.value", "settings.0.namespace",

@@ -322,3 +322,16 @@ async def test_the_console_shows_it(
     assert (found["stripe_id"], found["state"], found["togai_status"]) == (intent["id"], "paid", "PAID")
     assert (found["stripe_status"], found["total"], found["paid"]) == ("succeeded", "100.00", "100.00")
     assert [one["id"] for one in found["payments"]] == [intent["id"]]
+
+
+async def test_who_has_not_chosen_the_mode_misses_nothing(invoices: Invoices, tandem: InProcess) -> None:
+    """Set-up makes its link, switched off: its events are no runs that somebody could catch up on. Once it was on, they
+    are, as of any flow.
+    """
+    await invoices.generated("10")
+    before = [run.state for run in tandem.runs() if run.flow == CHARGE]
+    await tandem.link(CHARGE, enabled=False, changed_at="2026-11-23T10:00:00.000Z")
+    await invoices.generated("20")
+
+    assert before == []
+    assert {run.state for run in tandem.runs() if run.flow == CHARGE} == {"missed"}

@@ -75,6 +75,7 @@ def state_view(world: World, tenant: Tenant) -> Json:
             "subscriptions": "subscription", "invoices": "invoice", "invoice_items": "invoiceitem",
             "invoice_payments": "invoice_payment", "credit_notes": "credit_note", "refunds": "refund",
             "disputes": "dispute", "balance_transactions": "customer_balance_transaction", "mails": "mail",
+            "tax_transactions": "tax.transaction",
         }
         if tenant.app == "stripe"
         else {

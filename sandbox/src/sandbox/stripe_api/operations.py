@@ -19,6 +19,7 @@ from sandbox.stripe_api import (
     products,
     sessions,
     subscriptions,
+    tax,
     webhook_endpoints,
 )
 from sandbox.stripe_api.calls import Operation
@@ -116,6 +117,7 @@ OPERATIONS = (
               right_on="account"),
     *invoice_operations.OPERATIONS,
     *meters.OPERATIONS,
+    *tax.OPERATIONS,
 )  # fmt: skip
 # Sub-paths of Stripe's own that are no ids; the sandbox does not serve them.
 _NOT_IDS = frozenset({"search", "create_preview", "preview"})

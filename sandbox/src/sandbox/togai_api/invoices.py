@@ -11,7 +11,7 @@ from sandbox.answers import Answer
 from sandbox.clock import rfc3339
 from sandbox.identifiers import random_text, togai_id
 from sandbox.store import Document
-from sandbox.togai_api import accounts, customers, pages, wallets, webhooks
+from sandbox.togai_api import accounts, customers, invoice_groups, pages, wallets, webhooks
 from sandbox.togai_api.calls import Call
 from sandbox.togai_api.errors import TogaiError, not_found
 from sandbox.togai_api.invoice_models import Charges, InvoiceChange, NewInvoice
@@ -83,7 +83,7 @@ def made(
     if days is not None:
         body["netTermDays"] = days
     if group:
-        _give_to_group(body, group, parts.currency)
+        _give_to_group(body, invoice_groups.known(call, group, account), parts.currency)
     if status != "DRAFT" or due:
         body["dueDate"] = due or rfc3339(now + timedelta(days=days or 0).total_seconds())
     return _settled(body, paid)
@@ -99,14 +99,12 @@ def _named(call: Call, account: Json, plan: str | None, type: str) -> Json:
     return {"pricePlanId": plan} if plan else {}
 
 
-def _give_to_group(body: Json, group: str, currency: str) -> None:
+def _give_to_group(body: Json, group: Json, currency: str) -> None:
     """An invoice of a group of accounts is owned by the group, and says so."""
-    details = body["invoiceDetails"]
-    body["ownerId"] = group
-    body["invoiceDetails"] = {**details, "invoiceGroup": {
-        "id": group, "name": group, "email": details["customer"]["primaryEmail"], "invoiceCurrency": currency,
-        "dailyInvoiceConsolidation": False, "address": details["account"]["address"],
-    }}  # fmt: skip
+    body["ownerId"] = group["id"]
+    kept = {name: group[name] for name in ("id", "name", "email", "dailyInvoiceConsolidation")}
+    more = {"invoiceCurrency": currency, "address": group["billingAddress"]}
+    body["invoiceDetails"] = {**body["invoiceDetails"], "invoiceGroup": {**kept, **more}}
 
 
 def _settled(body: Json, paid: Decimal | None) -> Json:

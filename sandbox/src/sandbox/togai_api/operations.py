@@ -11,6 +11,7 @@ from sandbox.togai_api import (
     billables,
     customers,
     drafts,
+    invoice_groups,
     invoices,
     payments,
     plans_v2,
@@ -78,6 +79,13 @@ OPERATIONS = (
     Operation("invoices.update", "PATCH", "/invoices/{id}", invoices.update),
     Operation("invoices.delete", "DELETE", "/invoices/{id}", invoices.delete),
     Operation("invoices.charge", "PUT", "/invoices/{id}/miscellaneous_charges", invoices.charge),
+    Operation("invoice_groups.create", "POST", "/invoice_groups", invoice_groups.create),
+    Operation("invoice_groups.list", "GET", "/invoice_groups", invoice_groups.listed),
+    Operation("invoice_groups.retrieve", "GET", "/invoice_groups/{id}", invoice_groups.retrieve),
+    Operation("invoice_groups.add_accounts", "POST", "/invoice_groups/{id}/add_accounts", invoice_groups.add_accounts),
+    Operation(
+        "invoice_groups.remove_accounts", "POST", "/invoice_groups/{id}/remove_accounts", invoice_groups.remove_accounts
+    ),
     Operation("payments.create", "POST", "/payments", payments.create),
     Operation("payments.list", "GET", "/payments", payments.listed),
     Operation("payments.retrieve", "GET", "/payments/{id}", payments.retrieve),

@@ -179,6 +179,16 @@ def differences(present: Sequence[Mapping[str, Any]], wanted: Sequence[InvoiceLi
             yield f"{row.get('description')}: {money.major(int(row['amount']), currency)} in Stripe, not in Togai"
 
 
+def group_customer(group: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of an invoice group's customer at Stripe."""
+    names = {"line1": "line1", "line2": "line2", "city": "city", "state": "state", "postalCode": "postal_code",
+             "country": "country"}  # fmt: skip
+    given = group.get("billingAddress") or {}
+    address = {stripe: str(given[togai]) for togai, stripe in names.items() if given.get(togai)}
+    found = {"name": group.get("name"), "email": group.get("email"), "address": address}
+    return {name: value for name, value in found.items() if value}
+
+
 def moved_by_balance(invoice: Mapping[str, Any]) -> int:
     """What the customer's balance at Stripe put on a finalized invoice, in minor units; negative: what it took off."""
     return int(invoice.get("starting_balance") or 0) - int(invoice.get("ending_balance") or 0)

@@ -12,6 +12,7 @@ from decimal import ROUND_FLOOR, Decimal
 from itertools import groupby
 from typing import Any
 
+from shared.domains.invoices.taxes import TAX_CHARGE
 from shared.domains.invoices.togai import InvoiceLine, LineTax
 from shared.errors import Malformed
 
@@ -30,6 +31,7 @@ NAMED_SUMS = frozenset({"CUSTOM_TAG"})
 QUANTITIES = frozenset({"TOTAL_USAGE", "USAGE_METER_USAGE"})
 """Types of nodes that are no amounts."""
 TAXES = frozenset({"TAX_AMOUNT", "TOTAL_TAX_AMOUNT"})
+CHARGE = "MISCELLANEOUS_CHARGE"
 MOST_LINES = 250
 """Lines that Stripe takes on one invoice."""
 MARGIN = 5
@@ -96,7 +98,7 @@ def lines_of(tree: Mapping[str, Any], total: Decimal, paid: Decimal, currency: s
     NotExpressible for a total that Stripe cannot hold.
     """
     wanted, found = money.exact(total, currency), list(leaves(tree))
-    sold, taxes = [leaf for leaf in found if leaf.type not in TAXES], [leaf for leaf in found if leaf.type in TAXES]
+    sold, taxes = [leaf for leaf in found if not is_tax(leaf)], [leaf for leaf in found if is_tax(leaf)]
     for key in (_rate_card, _tag):
         sold = sold if len(sold) <= MOST_LINES - MARGIN else grouped(sold, key)
     if len(sold) > MOST_LINES - MARGIN:
@@ -109,6 +111,27 @@ def lines_of(tree: Mapping[str, Any], total: Decimal, paid: Decimal, currency: s
     if already := money.exact(paid, currency):
         lines.append(_line(PAID, "Paid already, by wallet or earlier payments", -already))
     return lines
+
+
+def is_by_stripe(leaf: Leaf) -> bool:
+    """Whether it is the charge by which Togai has the tax that Stripe calculated."""
+    return (leaf.type, leaf.name) == (CHARGE, TAX_CHARGE)
+
+
+def is_tax(leaf: Leaf) -> bool:
+    """Whether it is shown as tax."""
+    return leaf.type in TAXES or is_by_stripe(leaf)
+
+
+def kept_charges(tree: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The miscellaneous charges of others, as the call takes them that replaces all."""
+    return [_charge(leaf) for leaf in leaves(tree) if leaf.type == CHARGE and not is_by_stripe(leaf)]
+
+
+def _charge(leaf: Leaf) -> dict[str, str]:
+    if leaf.quantity is not None and leaf.rate is not None and leaf.quantity * leaf.rate == leaf.value:
+        return {"name": leaf.name, "rate": f"{leaf.rate:f}", "quantity": f"{leaf.quantity:f}"}
+    return {"name": leaf.name, "value": f"{leaf.value:f}"}
 
 
 def _rate_card(leaf: Leaf) -> tuple[str, ...]:

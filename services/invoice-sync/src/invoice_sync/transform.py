@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.invoices.plain import InvoiceObject, InvoiceTransformed, TransformInvoice
-from shared.domains.invoices.stripe import ACCOUNT, INVOICE_ID, ORGANIZATION
+from shared.domains.invoices.stripe import metadata_of
 
 from invoice_sync.decide import due_params
 from invoice_sync.terms import SEND, number_params
@@ -18,7 +18,7 @@ def transformed(wanted: TransformInvoice, organization: str, now: float) -> tupl
         customer_id=wanted.customer_id,
         currency=wanted.currency,
         collection_method=wanted.collection_method,
-        metadata={INVOICE_ID: wanted.invoice_id, ACCOUNT: wanted.account_id, ORGANIZATION: organization},
+        metadata=metadata_of(wanted.invoice_id, wanted.account_id, wanted.group_id, organization),
         lines=wanted.lines,
         **due,
         **placed,

@@ -66,7 +66,7 @@ class Flow(Model):
     makes: str = Field("", description="relation in which it makes the other side of its subject; an echo ends it")
     moves_money: bool = Field(False, description="bills, charges or pays: it changes what somebody owes or gets")
     sends_email: bool = Field(False, description="the vendor writes to a customer because of it")
-    instead_of: str = Field("", description="the flow in whose place it is linked: a person switches it on, always")
+    opt_in: bool = Field(False, description="a person switches it on, in the sandbox too: it changes what others do")
     conditions: tuple[Condition, ...] = ()
     options: tuple[FlowOption, ...] = ()
     steps: tuple[FlowStep, ...] = Field(min_length=1)

@@ -37,7 +37,7 @@ def missing_links(
 
     Nothing starts by itself: where any link of these connections is known they come switched off, for an update brought
     them. On a fresh home they are on, but for flows that move money or send e-mail, which are on in the sandbox only,
-    and for one that takes another one's place.
+    and for one that changes what others do.
     """
     by_app: dict[str, str] = {connection.app: connection.id for connection in connections}
     wanted = {link_id(flow): flow for flow in flows}
@@ -48,7 +48,7 @@ def missing_links(
             id=id,
             flow=flow.id,
             connections={alias: by_app[app] for alias, app in sorted(aliases_of(flow).items())},
-            enabled=first_start and not flow.instead_of and (sandboxed or not flow.starts_off),
+            enabled=first_start and not flow.opt_in and (sandboxed or not flow.starts_off),
         )
         for id, flow in wanted.items()
         if id not in known and by_app.keys() >= set(aliases_of(flow).values())

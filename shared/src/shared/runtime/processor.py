@@ -24,6 +24,7 @@ from shared.events.own import HANDED_OVER
 from shared.events.topics import Topics, is_delay
 from shared.flows import hand_over, runs
 from shared.flows.dead_letters import MARK_PATIENCE
+from shared.flows.links import is_new
 from shared.flows.matching import holds, starting
 from shared.flows.recent import Recent
 from shared.flows.runs import DeadLetter, Parked, Run
@@ -254,6 +255,8 @@ class Processor:
                 continue
             if not all(holds(condition, given) for condition in flow.conditions):
                 continue
+            if flow.opt_in and is_new(link):
+                continue  # nobody has chosen it: it misses nothing
             name = run_id(link.id, envelope.appaccount, envelope.id, place)
             run = new_run(name, link, flow, envelope, place)
             if not link.enabled and not envelope.dryrun and not self._runner.has_begun(name, envelope.aggregate):

@@ -49,14 +49,14 @@ def known(*flows: str, **changes: Any) -> dict[str, FlowLink]:
 
 @pytest.mark.parametrize("sandboxed", [True, False])
 def test_a_new_home_has_its_flows_on(sandboxed: bool) -> None:
-    """With real keys all but those that bill or write to customers; in the sandbox these too, but for one that takes
-    another one's place: both would bill the same.
+    """With real keys all but those that bill or write to customers; in the sandbox these too, but for one that changes
+    what others do, as by billing the same.
     """
     found = made(sandboxed=sandboxed)
     off = {name for name, link in found.items() if not link.enabled}
 
     assert found.keys() == FLOWS.keys()
-    assert off == {flow.id for flow in FLOWS.values() if flow.instead_of or (flow.starts_off and not sandboxed)}
+    assert off == {flow.id for flow in FLOWS.values() if flow.opt_in or (flow.starts_off and not sandboxed)}
     assert {BILLING.id, MAILING.id} <= {flow.id for flow in FLOWS.values() if flow.starts_off}
     assert {name for name, link in found.items() if is_new(link)} == off
 

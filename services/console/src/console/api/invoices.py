@@ -52,7 +52,7 @@ class InvoiceItem(Model):
     stripe_id: str | None = Field(examples=["in_1NG8Du2eZvKYlo2CUI79vXWy"])
     state: str = Field(description=", ".join(STATES), examples=["open"])
     reason: str = Field(description="why it waits, is held or failed")
-    account: str = Field(description="the account at Togai", examples=["acme"])
+    account: str = Field(description="the account at Togai, or the invoice group, that owes it", examples=["acme"])
     number: str
     currency: str = Field(examples=["USD"])
     total: Amount

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
-from shared.apps.stripe.models import TOGAI_ACCOUNT_ID, StripeCustomer
+from shared.apps.stripe.models import TOGAI_ACCOUNT_ID, TOGAI_INVOICE_GROUP, StripeCustomer
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import NewCustomer, TogaiAccount
 from shared.domains.customers.togai import AccountId, CustomerAndAccount, NewTogaiCustomer
@@ -90,6 +90,8 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
         customer = await _present(context, customer)
     if customer.deleted:
         raise await _deleted(context, customer, stripe_ref)
+    if group := customer.metadata.get(TOGAI_INVOICE_GROUP):
+        raise Ended("skipped", f"it pays for invoice group {group} of Togai, which has no account", (stripe_ref,))
     match = match_of(context, customer.email)
     named = customer.metadata.get(TOGAI_ACCOUNT_ID)
     end_if_unlinked(context, stripe_ref, context.ref("togai", "account", named) if named else "")

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.domains.invoices import taxes as taxed
 from shared.domains.invoices.intents import CHARGE, READ
 from shared.domains.invoices.plain import ADD, FINALIZE, MARK_PAID, SEND, TRANSFORM
 from shared.runtime.actions import Implementation
 
-from invoice_sync.actions import closing, drafts, holding, intents, invoices, payments, plain, recheck, sending, states
+from invoice_sync.actions import (
+    closing,
+    drafts,
+    holding,
+    intents,
+    invoices,
+    payments,
+    plain,
+    recheck,
+    sending,
+    states,
+    taxes,
+)
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
     CHARGE: intents.charge,
     READ: intents.read,
+    taxed.READ: taxes.read,
+    taxed.RECORD: taxes.record,
+    taxed.WRITE: taxes.write,
     TRANSFORM: plain.transform,
     ADD: plain.add,
     FINALIZE: plain.finalize,

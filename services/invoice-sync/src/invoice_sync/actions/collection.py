@@ -61,7 +61,7 @@ async def terms_of(
         charges = False
         notes.append(f"it is sent: Stripe customer {customer_id} has no payment method on file")
     if customer and not charges and not customer.get("email"):
-        note = await _fill_email(context, client, customer_id, wanted.account_id)
+        note = await _fill_email(context, client, customer_id, wanted)
         charges = not note
         notes.append(note or NO_ADDRESS)
     offered: dict[str, Any] = {}
@@ -76,17 +76,23 @@ async def terms_of(
     return Terms(params, tuple(note for note in notes if note))
 
 
-async def _fill_email(context: Context, client: StripeApp, customer_id: str, account_id: str) -> str:
+async def _fill_email(context: Context, client: StripeApp, customer_id: str, wanted: InvoiceFacts) -> str:
     """Write the address that Togai has to Stripe; what was done, empty where there is none and none is needed.
 
     Raises Waiting where there is none, and the flow link holds such an invoice.
     """
-    togai: TogaiApp = await context.client("togai")
-    account = await togai.account(account_id)
-    email = account.primary_email or (await togai.customer(account.customer_id)).primary_email
+    email = await _email_in_togai(context, wanted)
     if email:
         await client.update(CUSTOMERS, customer_id, {"email": email})
         return f"{email} is written to Stripe customer {customer_id}, which had no e-mail address"
     if context.option("email_missing") == CHARGE:
         return ""
     raise Waiting(f"Stripe customer {customer_id} has no e-mail address: set it in Togai", code="no_email")
+
+
+async def _email_in_togai(context: Context, wanted: InvoiceFacts) -> str:
+    togai: TogaiApp = await context.client("togai")
+    if wanted.group_id:
+        return str((await togai.invoice_group(wanted.group_id)).get("email") or "")
+    account = await togai.account(wanted.account_id)
+    return account.primary_email or (await togai.customer(account.customer_id)).primary_email or ""

@@ -28,6 +28,8 @@ async def covered_names(context: Context, invoice: Json) -> tuple[str, frozenset
     payment at a checkout is not counted yet.
     """
     account = str(invoice.get("ownerId") or "")
+    if not account:
+        return "", frozenset()  # a group owes it, which has neither a plan nor a checkout of its own
     await _check_counted(context, account)
     found: dict[str, Json] = {}
     async for one in _billing(context, invoice, account):

@@ -6,18 +6,15 @@ from typing import Any
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.domains.customers import CUSTOMER
 from shared.domains.invoices import INVOICE, INVOICE_INTENT
 from shared.domains.invoices.stripe import (
-    ACCOUNT,
-    INVOICE_ID,
-    ORGANIZATION,
     DraftMade,
     InvoiceFinalized,
     InvoiceToFinalize,
+    metadata_of,
 )
 from shared.domains.invoices.togai import InvoiceFacts
-from shared.errors import AmountMismatch, NotFound, NotLinked, NotReady, Rejected, SyncError, Waiting
+from shared.errors import AmountMismatch, NotFound, NotReady, Rejected, SyncError, Waiting
 from shared.identity import digest
 from shared.linking.claims import Claims
 from shared.linking.mappings import Mapping
@@ -29,6 +26,7 @@ from invoice_sync.actions import second_currency
 from invoice_sync.actions.collection import TERMS_REFUSED, Terms, refused, terms_of
 from invoice_sync.actions.covering import covered_names
 from invoice_sync.actions.filling import INVOICES, fill
+from invoice_sync.actions.groups import customer_for
 from invoice_sync.actions.holding import check_no_other, check_not_held
 from invoice_sync.actions.invoices import OWNER
 from invoice_sync.actions.keys import under_key
@@ -89,7 +87,8 @@ async def _create(context: Context, wanted: InvoiceFacts) -> Result:
     claims, account = context.claims_of(INVOICE.name), context.account("stripe")
     source, client = context.ref("togai", "invoice", wanted.invoice_id), await context.client("stripe")
     known = claims.index.claim_of(source, account)
-    customer, metadata = customer_of(context, wanted.account_id), _metadata(context, wanted)
+    customer = await customer_for(context, wanted.account_id, wanted.group_id)
+    metadata = metadata_of(wanted.invoice_id, wanted.account_id, wanted.group_id, context.account("togai"))
     terms, earlier = Terms({}), known if known and known.state == "withdrawn" else None
     if known is None or known.state == "withdrawn":
         await adopt(context, claims, wanted.invoice_id, source)
@@ -145,34 +144,12 @@ async def made_plainly(
     return await client.retrieve(INVOICES, context.id_of(held.target)), "", held
 
 
-def _metadata(context: Context, wanted: InvoiceFacts) -> dict[str, str]:
-    return {INVOICE_ID: wanted.invoice_id, ACCOUNT: wanted.account_id, ORGANIZATION: context.account("togai")}
-
-
 def _params(wanted: InvoiceFacts, customer: str, metadata: dict[str, str]) -> dict[str, Any]:
     return {"customer": customer, "currency": wanted.currency.lower(), **ALONE, "metadata": metadata}
 
 
 ALONE = {"auto_advance": "false", "pending_invoice_items_behavior": "exclude", "discounts": ""}
 """Nothing of the customer's own comes in: no pending items, no discount. Only the finalizing call lets it go on."""
-
-
-def customer_of(context: Context, account_id: str) -> str:
-    """Raises NotLinked for an account that no Stripe customer stands behind."""
-    account = context.ref("togai", "account", account_id)
-    pair = context.claims_of(CUSTOMER.name).index.pair(account)
-    if pair is None:
-        raise NotLinked(
-            f"account {account_id} has no Stripe customer: `tandem import accounts --id {account_id}` makes or finds "
-            "one, `tandem customers link` links one",
-            CUSTOMER.name,
-            account,
-            code="no_customer",
-        )
-    if pair.state == "deleted":
-        why = f"the Stripe customer of {account_id} is deleted: link another one"
-        raise NotLinked(why, CUSTOMER.name, account, code="no_customer")
-    return context.id_of(next(ref for ref in pair.refs if ref.startswith("stripe:")))
 
 
 async def adopt(context: Context, claims: Claims, invoice_id: str, source: str) -> None:

@@ -16,6 +16,8 @@ from shared.runtime.actions import Context, Ended, Result
 
 AGAIN = {"togai": "togai.invoice.updated", "stripe": "stripe.invoice.paid"}
 """The event by which each side of an invoice is looked at again as a whole: it says nothing but which one."""
+BY_HAND = ("replay", "backfill")
+"""Origins of events that a person asked for: old invoices are meant then."""
 
 
 def check_not_held(context: Context, invoice_id: str) -> None:

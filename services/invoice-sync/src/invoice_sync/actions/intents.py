@@ -12,16 +12,16 @@ from typing import Any
 from shared.apps.stripe.client import StripeApp
 from shared.domains.invoices import INVOICE, INVOICE_INTENT
 from shared.domains.invoices.intents import IntentCharged, IntentNamed, IntentShown, InvoiceToCharge
-from shared.domains.invoices.stripe import ACCOUNT, INVOICE_ID, ORGANIZATION
+from shared.domains.invoices.stripe import metadata_of
 from shared.errors import AmountMismatch, Rejected, Waiting
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
 from invoice_sync.actions.collection import CUSTOMERS
-from invoice_sync.actions.drafts import adopt, customer_of
-from invoice_sync.actions.holding import check_no_other, check_not_held
-from invoice_sync.actions.invoices import BY_HAND
+from invoice_sync.actions.drafts import adopt
+from invoice_sync.actions.groups import customer_for
+from invoice_sync.actions.holding import BY_HAND, check_no_other, check_not_held
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.payments import INTENTS, check_version
 from invoice_sync.actions.states import money_back
@@ -61,7 +61,7 @@ async def charge(context: Context, wanted: InvoiceToCharge) -> Result:
     check_not_held(context, wanted.invoice_id)
     check_no_other(context, wanted.invoice_id, INVOICE)
     client: StripeApp = await context.client("stripe")
-    customer = customer_of(context, wanted.account_id)
+    customer = await customer_for(context, wanted.account_id, wanted.group_id)
     held = await _linked(context, client, customer, wanted)
     intent = await client.retrieve(INTENTS, context.id_of(held.target))
     is_new = intent["status"] in TO_CONFIRM
@@ -83,7 +83,7 @@ async def _linked(context: Context, client: StripeApp, customer: str, wanted: In
     if known is None or known.state == "withdrawn":
         await adopt(context, context.claims_of(INVOICE.name), wanted.invoice_id, source)
         await _method_of(client, customer)
-    metadata = {INVOICE_ID: wanted.invoice_id, ACCOUNT: wanted.account_id, ORGANIZATION: context.account("togai")}
+    metadata = metadata_of(wanted.invoice_id, wanted.account_id, wanted.group_id, context.account("togai"))
     body = {
         "amount": wanted.total,
         "currency": wanted.currency.lower(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from shared.apps.togai.client import TogaiApp
@@ -11,15 +12,15 @@ from shared.polls import epoch
 from shared.runtime.actions import Context, Ended, Result
 
 from invoice_sync.actions.covering import covered_names
+from invoice_sync.actions.holding import BY_HAND
+from invoice_sync.actions.taxes import recorded_tax
 from invoice_sync.decide import Amounts, amounts_of, was_before, why_not
-from invoice_sync.lines import PAID, ROUNDING, covered_paths, lines_of
+from invoice_sync.lines import PAID, ROUNDING, covered_paths, is_by_stripe, leaves, lines_of
 from shared import money
 
 OWNER = "INVOICE"
 INTENT_SETTING = "StripePaymentIntentId"
 """Names the payment intent that collects an invoice, in its Settings."""
-BY_HAND = ("replay", "backfill")
-"""Origins of events that a person asked for: old invoices are meant then."""
 
 
 async def read(context: Context, wanted: InvoiceId) -> Result:
@@ -32,7 +33,7 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         raise Ended("skipped", why, refs)
     if context.run.origin not in BY_HAND:
         _check_age(context, invoice, refs)
-    _check_carried(invoice)
+    _check_taxed(context, invoice)
     said, names = await covered_names(context, invoice)
     lines, notes = _lines(invoice, amounts), tuple[str, ...]()
     if said:
@@ -40,9 +41,11 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
     total = sum(line.amount + sum(tax.amount for tax in line.taxes) for line in lines)
     if total <= 0:
         raise Ended("skipped", f"{said}: nothing else is left to collect", refs)
+    group = str(((invoice.get("invoiceDetails") or {}).get("invoiceGroup") or {}).get("id") or "")
     facts = InvoiceFacts(
         invoice_id=wanted.invoice_id,
-        account_id=str(invoice.get("ownerId") or ""),
+        account_id="" if group else str(invoice.get("ownerId") or ""),
+        group_id=group,
         number=str(invoice.get("sequenceId") or ""),
         currency=amounts.currency,
         total=total if said else money.exact(amounts.rest, amounts.currency),
@@ -53,7 +56,8 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         plan_id=str(invoice.get("pricePlanId") or ""),
         made_at=str(invoice.get("generatedAt") or invoice.get("invoiceDate") or ""),
     )
-    return Result(facts, False, notes, (*refs, context.ref("togai", "account", facts.account_id)))
+    owner = context.ref("togai", "invoice_group" if group else "account", group or facts.account_id)
+    return Result(facts, False, notes, (*refs, owner))
 
 
 def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...]) -> None:
@@ -68,10 +72,17 @@ def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...])
         raise Waiting(f"{why}: {by_hand}, discard this if it is not to be sent", code="older")
 
 
-def _check_carried(invoice: dict[str, Any]) -> None:
-    """Raises Waiting for what Tandem cannot carry yet: it is not sent as something else."""
-    if (invoice.get("invoiceDetails") or {}).get("invoiceGroup"):
-        raise Waiting("it is of an invoice group, which Tandem does not bill yet: collect it by hand", code="group")
+def _check_taxed(context: Context, invoice: dict[str, Any]) -> None:
+    """Raises Waiting where Stripe is to calculate tax, and what Togai shows is not what was recorded there."""
+    if context.option("tax") != "stripe":
+        return
+    recorded = recorded_tax(context, str(invoice["id"]))
+    shown = sum((leaf.value for leaf in leaves(invoice.get("revenueInfo") or {}) if is_by_stripe(leaf)), Decimal(0))
+    if recorded is None:
+        why = "Stripe is to calculate its tax, and it was never a draft that Togai had finalized: no tax is in it"
+        raise Waiting(f"{why}. Collect it by hand, or set the flow link's option `tax`", code="no_tax")
+    if recorded != shown:
+        raise Waiting(f"its tax at Stripe is {recorded}, and {shown} in Togai: collect it by hand", code="no_tax")
 
 
 def _lines(invoice: dict[str, Any], amounts: Amounts) -> list[InvoiceLine]:

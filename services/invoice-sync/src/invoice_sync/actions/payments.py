@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,13 +11,14 @@ from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices import INVOICE, INVOICE_PAYMENT
 from shared.domains.invoices.stripe import StripeInvoiceId
 from shared.domains.invoices.togai import Counted, InvoicePaid, InvoicePayment
-from shared.errors import Waiting
+from shared.errors import Rejected, Waiting
 from shared.identity import Ref
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import UnkeyedCreation, create
 
 from invoice_sync.actions.filling import INVOICES
+from invoice_sync.actions.groups import payers_of
 from invoice_sync.decide import amounts_of, balance_of, moved_by_balance, payments_of
 from shared import money
 
@@ -82,9 +84,10 @@ async def pay(context: Context, paid: InvoicePaid) -> Result:
     if not left and (paid.status != "paid" or is_counted(context, balance_of(paid.stripe_invoice_id, 0))):
         return Result(Counted(payments={}, amounts={}), False, ("counted already",), (_invoice(context, paid),))
     invoice = await client.invoice(paid.invoice_id)
-    amounts, status, account = amounts_of(invoice), str(invoice["status"]), str(invoice["ownerId"])
+    amounts, status = amounts_of(invoice), str(invoice["status"])
     _check_takes_payments(status, amounts.currency, paid, left)
-    counting = Counting(context, client, paid, account, amounts.rest if status in OPEN else Decimal(0))
+    payers = await payers_of(client, invoice)
+    counting = Counting(context, client, paid, payers, amounts.rest if status in OPEN else Decimal(0))
     for payment in left:
         await counting.count(payment)
     rest = balance_of(paid.stripe_invoice_id, money.exact(counting.open, paid.currency))
@@ -135,11 +138,13 @@ def _check_takes_payments(status: str, currency: str, paid: InvoicePaid, left: l
 class Counting:
     """Counts one payment after the other, and how much stays open."""
 
-    def __init__(self, context: Context, client: TogaiApp, paid: InvoicePaid, account: str, rest: Decimal) -> None:
+    def __init__(
+        self, context: Context, client: TogaiApp, paid: InvoicePaid, payers: Sequence[str], rest: Decimal
+    ) -> None:
         self._context = context
         self._client = client
         self._paid = paid
-        self._account = account
+        self._payers = payers
         self.open = rest
         self._known: dict[str, Decimal | int] = {
             "{} of it was owed from before: Stripe asked for the customer's balance with this invoice": paid.carried,
@@ -158,7 +163,7 @@ class Counting:
         if amount <= 0 and not resumed:
             self._notes.append(f"{payment.transaction}: nothing is open in Togai: {self._left_over(whole)}")
             return
-        body = payment_body(self._account, self._paid, payment, amount)
+        body = payment_body(self._payers[0], self._paid, payment, amount)
         held = await claims.claim(
             source, action="togai.invoice.pay", app_account=account, body=body, run=context.run.id
         )
@@ -166,7 +171,7 @@ class Counting:
             return
         assert held.claim
         creation = UnkeyedCreation(
-            self._client.create_payment,
+            self._post,
             lambda: self._client.payment_of(payment.transaction),
             opened_at=held.claim.opened_at if resumed else "",
         )
@@ -175,6 +180,18 @@ class Counting:
         pair = await claims.link(held, context.ref("togai", "payment", str(made["id"])), "created")
         self._tell(payment, str(made["id"]), amount, whole, how)
         self._refs += pair.refs
+
+    async def _post(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A payment names one account. Of a group's, the first that Togai takes: which one it does, it does not say.
+        Raises the client's errors, the last refusal where it takes none.
+        """
+        *others, last = self._payers
+        for account in others:
+            try:
+                return await self._client.create_payment(body | {"accountId": account})
+            except Rejected as error:
+                self._notes.append(f"Togai takes no payment of it by account {account}: {error.message}")
+        return await self._client.create_payment(body | {"accountId": last})
 
     def _tell(self, payment: InvoicePayment, made: str, amount: Decimal, whole: Decimal, how: str) -> None:
         self.open -= amount

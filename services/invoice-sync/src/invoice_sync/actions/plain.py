@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
+from shared.apps.stripe.models import TOGAI_INVOICE_GROUP
 from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices import INVOICE
 from shared.domains.invoices.plain import (
@@ -33,6 +34,7 @@ from shared.runtime.actions import Context, Ended, Result
 from invoice_sync.actions import drafts, invoices
 from invoice_sync.actions.collection import TERMS_REFUSED
 from invoice_sync.actions.filling import INVOICES, fill
+from invoice_sync.actions.groups import customer_for, payers_of
 from invoice_sync.actions.holding import check_not_held
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.payments import OPEN, Counting, is_counted, is_open
@@ -74,7 +76,8 @@ async def add(context: Context, wanted: AddInvoice) -> Result:
 
 async def _mirror(context: Context, client: StripeApp, invoice_id: str, made: InvoiceObject) -> tuple[Json, Mapping]:
     """The draft that mirrors an invoice of Togai, and its pair. Raises Waiting where Stripe refuses its terms."""
-    customer = made.customer_id or drafts.customer_of(context, made.metadata.get(ACCOUNT, ""))
+    account, group = made.metadata.get(ACCOUNT, ""), made.metadata.get(TOGAI_INVOICE_GROUP, "")
+    customer = made.customer_id or await customer_for(context, account, group)
     metadata = made.metadata | {ORGANIZATION: context.account("togai")}
     try:
         params = _params(made, customer) | {"metadata": metadata}
@@ -200,6 +203,6 @@ async def mark_paid(context: Context, wanted: MarkPaid) -> Result:
         payments=[payment],
         source=wanted.source,
     )
-    counting = Counting(context, client, paid, str(invoice["ownerId"]), rest)
+    counting = Counting(context, client, paid, await payers_of(client, invoice), rest)
     await counting.count(payment)
     return counting.result()

@@ -19,7 +19,8 @@ from shared.flows.recheck import recheck_requested, replayed
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 
-from invoice_sync.actions.invoices import BY_HAND, OWNER
+from invoice_sync.actions.holding import BY_HAND
+from invoice_sync.actions.invoices import OWNER
 from invoice_sync.actions.payments import INTENTS, OPEN, check_version, pair_of, source_of, uncounted, with_payments
 from invoice_sync.decide import credit_left, moved_by_balance, overdue_since, payments_of, tax_of
 from invoice_sync.states import Facts, becomes, gathered, outcome_of

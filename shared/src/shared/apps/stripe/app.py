@@ -65,6 +65,8 @@ RIGHTS = {
     "credit_notes": "Credit notes",
     "disputes": "Disputes",
     "events": "Events",
+    "tax_calculations": "Tax",
+    "tax_transactions": "Tax",
 }
 """Whose right an operation needs, in the words of the dashboard, by the first part of its name."""
 

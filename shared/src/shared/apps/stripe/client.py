@@ -249,7 +249,7 @@ def _rows(page: stripe.ListObject[Any]) -> list[Any]:
 
 def _operation(path: str) -> str:
     """The collection's name in operations, as `payment_links`, without the id of the object that it belongs to."""
-    parts = path.removeprefix("/v1/").replace("billing/", "billing_").split("/")
+    parts = path.removeprefix("/v1/").replace("billing/", "billing_").replace("tax/", "tax_").split("/")
     return ".".join(parts[:1] + parts[2:])
 
 

@@ -17,6 +17,8 @@ DESCRIPTION_LIMIT = 5000
 METADATA_VALUE_LIMIT = 500
 TOGAI_ACCOUNT_ID = "togai_account_id"
 """Name in a customer's metadata of the Togai account that it is linked to, or is to be."""
+TOGAI_INVOICE_GROUP = "togai_invoice_group_id"
+"""Name in a customer's metadata of the invoice group in Togai that it pays for: it has no account."""
 
 
 class StripeAddress(Model):

@@ -119,9 +119,22 @@ class TogaiApp:
         found = await self._call("GET", "/invoices", params=params)
         return page_of(found, "invoices")
 
+    async def invoice_group(self, group_id: str) -> dict[str, Any]:
+        """GET /invoice_groups/{id}: with the ids of its accounts. Raises NotFound."""
+        return await self._call("GET", f"/invoice_groups/{_part(group_id)}")
+
     async def update_invoice(self, invoice_id: str, status: str) -> None:
         """PATCH /invoices/{id}: its status; the same one again changes nothing. Raises NotFound, Rejected."""
         await self._call("PATCH", f"/invoices/{part(invoice_id)}", json={"status": status})
+
+    async def put_charges(self, invoice_id: str, charges: list[dict[str, str]]) -> None:
+        """PUT /invoices/{id}/miscellaneous_charges: of a draft; they replace those that are there. Raises Rejected."""
+        items = [
+            {name: Decimal(text) if name in ("rate", "quantity") else text for name, text in charge.items()}
+            for charge in charges
+        ]
+        headers, path = self._headers | {"Content-Type": "application/json"}, f"/invoices/{_part(invoice_id)}"
+        await self._call("PUT", f"{path}/miscellaneous_charges", content=_encode({"items": items}), headers=headers)
 
     async def price_plans(self, status: str, token: str = "") -> Page:
         """GET /price_plans: one page of those in a status, their newest version without rate cards."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.choices import ConflictKind
-from shared.domains.invoices import by_hand, intents, plain, stripe, subscriptions, togai
+from shared.domains.invoices import by_hand, intents, plain, stripe, subscriptions, taxes, togai
 from shared.domains.invoices.flows import FLOWS
 from shared.domains.model import Domain, ImportKind, Kind, Relation
 
@@ -13,6 +13,10 @@ INVOICE_PAYMENT = Relation("invoice_payment", source=Kind("stripe", "payment"), 
 """What was paid of an invoice under one transaction number, and the payment that says so in Togai."""
 INVOICE_INTENT = Relation("invoice_intent", source=Kind("togai", "invoice"), target=Kind("stripe", "payment_intent"))
 """An invoice of Togai, and the payment intent that collects it where no Stripe invoice does."""
+INVOICE_GROUP = Relation("invoice_group", source=Kind("togai", "invoice_group"), target=Kind("stripe", "customer"))
+"""An invoice group of Togai, and the Stripe customer of its own that pays for it."""
+INVOICE_TAX = Relation("invoice_tax", source=Kind("togai", "invoice"), target=Kind("stripe", "tax_transaction"))
+"""An invoice of Togai, and the transaction that records its tax at Stripe."""
 
 IMPORT = ImportKind(
     "invoices",
@@ -42,8 +46,16 @@ DOMAIN = Domain(
     noun="invoice",
     service="invoice-sync",
     triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, *intents.TRIGGERS, *subscriptions.TRIGGERS, by_hand.REQUESTED),
-    actions=(*togai.ACTIONS, *stripe.ACTIONS, *intents.ACTIONS, subscriptions.ACTION, by_hand.DECIDE, *plain.ACTIONS),
+    actions=(
+        *togai.ACTIONS,
+        *stripe.ACTIONS,
+        *intents.ACTIONS,
+        subscriptions.ACTION,
+        by_hand.DECIDE,
+        *plain.ACTIONS,
+        *taxes.ACTIONS,
+    ),
     flows=FLOWS,
-    relations=(INVOICE, INVOICE_PAYMENT, INVOICE_INTENT),
+    relations=(INVOICE, INVOICE_PAYMENT, INVOICE_INTENT, INVOICE_GROUP, INVOICE_TAX),
     imports=(IMPORT,),
 )

@@ -7,10 +7,11 @@ from shared.domains.invoices.by_hand import INVOICES_BY_HAND
 from shared.domains.invoices.intents import INTENT_TO_TOGAI, INVOICE_TO_INTENT
 from shared.domains.invoices.stripe import CHANGES, StripeInvoiceNamed
 from shared.domains.invoices.subscriptions import SUBSCRIPTION_TO_INVOICES
+from shared.domains.invoices.taxes import DRAFT_TO_TAX
 from shared.domains.invoices.togai import InvoicePaid, InvoiceToRecord
 
 _FACTS = (
-    "invoice_id", "account_id", "number", "currency", "total", "lines", "due_date", "net_term_days"
+    "invoice_id", "account_id", "group_id", "number", "currency", "total", "lines", "due_date", "net_term_days"
 )  # fmt: skip
 _GATE = ("invoice_id", "currency", "total", "lines", "account_id", "plan_id", "made_at")
 
@@ -35,6 +36,7 @@ INVOICE_TO_STRIPE = Flow(
         FlowOption(
             name="covered", title="What becomes of what a subscription at Stripe bills", values=("hold", "exclude")
         ),
+        FlowOption(name="tax", title="Who calculates tax", values=("togai", "stripe")),
         FlowOption(name="number", title="Whether Togai's number becomes Stripe's", values=("off", "on")),
     ),
     steps=(
@@ -148,4 +150,5 @@ FLOWS = (
     INVOICES_BY_HAND,
     INVOICE_TO_INTENT,
     INTENT_TO_TOGAI,
+    DRAFT_TO_TAX,
 )

@@ -26,6 +26,7 @@ class InvoiceToCharge(Model):
 
     invoice_id: str
     account_id: str
+    group_id: str = ""
     number: str = ""
     currency: str
     total: int
@@ -131,7 +132,7 @@ INVOICE_TO_INTENT = Flow(
     trigger="togai.invoice.generated",
     more_triggers=("togai.invoice.updated", "togai.order.generated"),
     moves_money=True,
-    instead_of="togai-invoice-to-stripe-invoice",
+    opt_in=True,
     options=(
         FlowOption(
             name="covered", title="What becomes of what a subscription at Stripe bills", values=("hold", "exclude")

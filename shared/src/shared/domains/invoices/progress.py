@@ -88,7 +88,7 @@ class Known:
             self.currency = str(given.get("currency") or self.currency)
             self.number = str(given.get("number") or self.number)
             self.url = str(given.get("url") or self.url)
-            self.account = str(given.get("account_id") or self.account)
+            self.account = str(given.get("account_id") or given.get("group_id") or self.account)
             self.stripe_id = str(given.get("stripe_invoice_id") or given.get("payment_intent") or self.stripe_id)
         self.stripe_ref = progress.of_kind("stripe", "invoice") or self.stripe_ref
         if progress.waits == REFUND_ASKED and not progress.ended:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
+from shared.apps.stripe.models import TOGAI_INVOICE_GROUP
 from shared.apps.stripe.webhooks import data_object, unknown_version
 from shared.domains.invoices.states import InvoiceState
 from shared.domains.invoices.togai import InvoiceFacts, InvoiceLine, InvoicePaid, InvoiceStatus, InvoiceToRecord
@@ -16,6 +17,12 @@ from shared.model import Model
 
 INVOICE_ID, ACCOUNT, ORGANIZATION, LINE = "togai_invoice_id", "togai_account_id", "togai_app_account", "togai_line"
 """Names in the metadata of an invoice, and of its lines."""
+
+
+def metadata_of(invoice_id: str, account_id: str, group_id: str, organization: str) -> dict[str, str]:
+    """By which an invoice of Togai is found at Stripe: it names the account or the group that owes it."""
+    owner = {TOGAI_INVOICE_GROUP: group_id} if group_id else {ACCOUNT: account_id}
+    return {INVOICE_ID: invoice_id, **owner, ORGANIZATION: organization}
 
 
 class StripeInvoiceNamed(Model):

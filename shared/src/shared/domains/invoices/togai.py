@@ -60,7 +60,8 @@ class InvoiceFacts(Model):
     model_config = ConfigDict(extra="forbid")
 
     invoice_id: str
-    account_id: str
+    account_id: str = Field(description="that owes it; empty where an invoice group does")
+    group_id: str = Field("", description="the invoice group that owes it; empty where an account does")
     number: str = Field("", description="Togai's `sequenceId`; empty if it has none")
     currency: str
     total: int = Field(description="what is still to be collected")

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.apps.stripe.models import TOGAI_ACCOUNT_ID
+from shared.apps.stripe.models import TOGAI_ACCOUNT_ID, TOGAI_INVOICE_GROUP
 from shared.identity import Ref, is_id
 from shared.linking.index import Entity, normalized_email
 
@@ -61,8 +61,10 @@ def from_list(app_account: str, row: bytes | msgspec.Raw, asked_at: float) -> tu
 def _entity(app_account: str, customer: _Customer, seq: int, *, deleted: bool = False) -> Entity:
     ref = str(Ref(app_account, "customer", customer.id))
     # Nobody asks for the address of one that is gone, and its entry stays for ever.
-    email = "" if deleted else normalized_email(customer.email)
-    named = None if deleted else (customer.metadata or {}).get(TOGAI_ACCOUNT_ID)
+    metadata = customer.metadata or {}
+    # No account is linked to the customer of an invoice group, whatever address they share.
+    email = "" if deleted or metadata.get(TOGAI_INVOICE_GROUP) else normalized_email(customer.email)
+    named = None if deleted else metadata.get(TOGAI_ACCOUNT_ID)
     names = named if is_id(named) else ""
     return Entity(ref=ref, state="deleted" if deleted else "active", email=email, names=names, seq=seq)
 
