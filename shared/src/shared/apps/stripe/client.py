@@ -30,8 +30,8 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class _Straight(stripe.AIOHTTPClient):
-    """Follows no redirect, as aiohttp does unless it is told: Stripe sends none, and whoever stands in its place would
-    get a customer's data, or make a question of a create.
+    """Follows no redirect, which aiohttp does by default: Stripe sends none, and a forged one would take a customer's
+    data to another host, or turn a create into a read.
     """
 
     def _get_request_args_kwargs(self, *request: Any) -> tuple[Any, dict[str, Any]]:
