@@ -35,6 +35,16 @@ def test_every_entry_has_a_hash() -> None:
         assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", entry) for entry in entries)
 
 
+def test_set_up_takes_nothing_without_its_hash() -> None:
+    """Whatever `make up` installs is checked against the lock; of our own it takes the folders, and no dependency."""
+    calls = [line for line in Path(bootstrap.__file__).read_text().splitlines() if re.search(r'"pip", .*"-q"', line)]
+
+    assert len(calls) == 3
+    assert all(
+        "--require-hashes" in call or '"--no-deps", "--no-build-isolation", *editables' in call for call in calls
+    )
+
+
 def test_no_tool_of_developers_runs() -> None:
     """Whatever is installed can be broken into: nothing that only tests use is in the lock of run-time."""
     assert {"pytest", "mypy", "hypothesis", "testcontainers", "pip-audit", "docker"} <= DEVELOPMENT.keys()

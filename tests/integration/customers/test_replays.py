@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from console.api.replays import MOST
 from ingress.replays.reader import Page
 from ingress.replays.replayer import Replayer
 from shared.events import envelope as envelopes
@@ -155,12 +156,17 @@ async def test_the_page_asks_for_a_dry_run_that_becomes_a_replay(tandem: InProce
     await run_replays(tandem)
     newest, _ = (await ask(console, "GET", "/api/replays")).json()["items"]
     wrong = await ask(console, "POST", "/replays", data={"noun": "customer", "from": "soon"}, headers=html)
+    ids = " ".join(f"cus_{number}" for number in range(MOST + 1))
+    many = [
+        await ask(console, "POST", "/replays", data={"noun": "customer", "entities": one}) for one in (ids, "x" * 301)
+    ]
 
     assert "Replay now" in page
     assert "calls" in page
     assert (dry["dry_run"], newest["dry_run"], newest["state"]) == (True, False, "done")
     assert wrong.status_code == 400
     assert "is no time" in wrong.text
+    assert [(answer.status_code, "entities" in answer.text) for answer in many] == [(400, True)] * 2
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,22 @@ async def test_a_page_shows_nothing_of_another_account(
     assert [("Gold" in page.text, "Silver" in page.text) for page in pages] == [(True, False), (False, True)]
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("Zoë & Söhne GmbH", True), ("See https://evil.example", False), ("Pay now:\nevil", False), ("x" * 81, False)],
+)
+async def test_a_name_is_no_message(
+    visitor: Visitor, tandem: InProcess, postbox: Postbox, name: str, shown: bool
+) -> None:
+    """Whoever signs up chooses it, maybe with another's address: Tandem carries no mail for him."""
+    tandem.account("named", name=name, primaryEmail="victim@example.test")
+    await tandem.drain()
+    await visitor.ask("victim@example.test")
+    [(to, text)] = postbox.mails
+
+    assert (to, name in text, "named" in text.splitlines()) == ("victim@example.test", shown, not shown)
+
+
 async def test_no_postbox_is_filled(visitor: Visitor, postbox: Postbox) -> None:
     """Three mails in ten minutes to one address, whatever its capitals; others still get theirs."""
     answers = [await visitor.ask(one) for one in (EMAIL, EMAIL.upper(), EMAIL, EMAIL)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from console.cli.connections import _secrets
+from console.cli.connections import _secrets, app
 from console.connect import connect, known_to_set_up
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
@@ -13,6 +13,7 @@ from shared.apps.connecting import Wanted
 from shared.connections import Vault
 from shared.errors import Misconfigured
 from shared.settings import Settings
+from typer.testing import CliRunner
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -55,6 +56,32 @@ def test_several_signing_secrets_are_distinguished() -> None:
     assert _secrets(["whsec_a, whsec_b", "whsec_c"]) == ("whsec_a", "whsec_b", "whsec_c")
     assert _secrets(None) == ()
     assert _secrets([","]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("option", "environment", "typed"),
+    [
+        (["--webhook-secret", "-"], {"TANDEM_CONNECTION_KEY": "sk_test_1"}, "whsec_1\n"),
+        (["--webhook-secret", "-"], {}, "sk_test_1\nwhsec_1\n"),
+        ([], {"TANDEM_CONNECTION_KEY": "sk_test_1", "TANDEM_CONNECTION_WEBHOOK_SECRETS": "whsec_1"}, ""),
+    ],
+    ids=["secret asked", "both asked", "environment"],
+)
+def test_no_secret_has_to_be_an_argument(
+    option: list[str], environment: dict[str, str], typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would stand in the list of processes and in the shell's history; what is typed is not shown."""
+    wanted: list[Wanted] = []
+
+    async def add(_: Settings, one: Wanted) -> None:
+        wanted.append(one)
+        raise Misconfigured("far enough")
+
+    monkeypatch.setattr("console.manage.add_connection", add)
+    done = CliRunner().invoke(app, ["add", "stripe", "con_1", *option], input=typed, env=environment)
+
+    assert [(one.key, one.webhook_secrets) for one in wanted] == [("sk_test_1", ("whsec_1",))]
+    assert not any(secret in done.output for secret in ("sk_test_1", "whsec_1"))
 
 
 def test_set_ups_own_connections_know_their_key() -> None:

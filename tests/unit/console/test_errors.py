@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
 from console.api.errors import ApiError, BadRequest, NotNow, Unknown, describe, install
+from console.projection.database import Database
 from fastapi import FastAPI
 from shared.errors import Blocked, ConnectionClosed, Permanent, Retryable, SyncError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared import errors
 
@@ -56,6 +60,16 @@ def test_a_bug_tells_nothing_of_its_inside() -> None:
 
     assert status == 500
     assert "hunter2" not in message
+
+
+def test_an_error_of_sql_shows_no_record(tmp_path: Path) -> None:
+    """It reaches logs and pages, and would bring along what was to be written."""
+    database = Database(f"sqlite:///{tmp_path / 'console.sqlite3'}")
+    with pytest.raises(SQLAlchemyError) as caught, database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO none VALUES (:name)"), {"name": "Zoe Secret"})
+    database.close()
+
+    assert "Secret" not in str(caught.value)
 
 
 def test_the_walk_finds_the_classes() -> None:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sandbox.store import Store
 from shared.private import private_folder
 
-ENTRY_POINTS = ("ingress", "customer_sync", "console", "console.cli", "sandbox")
+ENTRY_POINTS = ("ingress", "customer_sync", "plan_sync", "invoice_sync", "console", "console.cli", "sandbox")
 
 
 def mode(file: Path) -> int:

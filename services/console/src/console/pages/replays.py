@@ -6,6 +6,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from pydantic import ValidationError
 from shared.errors import SyncError
 
 from console.api import replays
@@ -24,11 +25,7 @@ async def ask(request: Request, state: StateDep) -> Response:
     """See what a replay would do. It is done from there."""
     form = await form_of(request)
     try:
-        body = ReplayBody.model_validate(
-            {"noun": form.get("noun", ""), "from": _time(form, "from"), "until": _time(form, "until")}
-        )
-        entities = form.get("entities", "").replace(",", " ").split()
-        await replays.request_replay(state, body.model_copy(update={"entities": entities, "dry_run": True}))
+        await replays.request_replay(state, _body(form))
     except (ApiError, SyncError) as error:
         return refused(state, error)
     return back_to("replays", {}, "replayed")
@@ -52,6 +49,17 @@ async def change(state: StateDep, replay_id: str, change: Change) -> Response:
     except (ApiError, SyncError) as error:
         return refused(state, error)
     return back_to("replays", {}, "changed")
+
+
+def _body(form: dict[str, str]) -> ReplayBody:
+    """Raises BadRequest."""
+    given = {"noun": form.get("noun", ""), "from": _time(form, "from"), "until": _time(form, "until"), "dry_run": True}
+    try:
+        return ReplayBody.model_validate(given | {"entities": form.get("entities", "").replace(",", " ").split()})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = " ".join(str(part) for part in fault["loc"])
+        raise BadRequest(f"{where}: {fault['msg']}", "go back and correct it") from error
 
 
 def _time(form: dict[str, str], name: str) -> datetime | None:

@@ -21,6 +21,8 @@ from shared import mail
 
 MOST_ACCOUNTS = 20
 """Accounts of one address that a mail names."""
+LONGEST_NAME = 80
+"""Characters of an account's name that a mail shows."""
 SUBJECT = "Your offers"
 
 
@@ -67,11 +69,19 @@ async def _accounts(context: Context, address: str) -> list[TogaiAccount]:
     return accounts
 
 
+def _named(account: TogaiAccount) -> str:
+    """Whoever signs up names the account, and may sign up with somebody else's address: what reads like a message or an
+    address of a web site gives way to the id.
+    """
+    name = account.name.strip()
+    return name if name.isprintable() and 0 < len(name) <= LONGEST_NAME and "/" not in name else account.id
+
+
 def _text(context: Context, accounts: list[TogaiAccount], ends: int) -> str:
     sealed, until = SealedAddresses(context.settings, SIGN_IN_TOKENS), datetime.fromtimestamp(ends, UTC)
     lines = ["Open this address to see your offers and to pay them:", ""]
     for account in accounts:
         url = sealed.address("sign-in/%s", Ref(context.account("togai"), "account", account.id), ends)
-        lines += [account.name or account.id, url, ""]
+        lines += [_named(account), url, ""]
     lines += [f"It can be used once, until {until:%H:%M} UTC. If you did not ask for it, nothing needs to be done:"]
     return "\n".join([*lines, "whoever did sees nothing without this mail.", ""])

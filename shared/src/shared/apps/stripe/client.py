@@ -29,11 +29,23 @@ class Page(msgspec.Struct, frozen=True):
     has_more: bool = False
 
 
+class _Straight(stripe.AIOHTTPClient):
+    """Follows no redirect, which aiohttp does by default: Stripe sends none, and a forged one would take a customer's
+    data to another host, or turn a create into a read.
+    """
+
+    def _get_request_args_kwargs(self, *request: Any) -> tuple[Any, dict[str, Any]]:
+        args, kwargs = super()._get_request_args_kwargs(*request)
+        return args, {**kwargs, "allow_redirects": False}
+
+
 def http_client(timeout: float) -> stripe.HTTPClient:
-    """One per event loop, shared by every connection. `timeout` in seconds per call; the SDK's own would be 80."""
+    """One per event loop, shared by every connection. `timeout` in seconds per call; the SDK's own would be 80.
+    Redirects are not followed.
+    """
     # Telemetry writes a file into the home and sends figures about other calls: nobody asked for it.
     stripe.enable_telemetry = False
-    return stripe.AIOHTTPClient(timeout=timeout)
+    return _Straight(timeout=timeout)
 
 
 class StripeApp:
