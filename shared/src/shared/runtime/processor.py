@@ -236,8 +236,7 @@ class Processor:
 
     async def _matching(self, work: Work, envelope: Envelope) -> list[Run]:
         """The runs that the event starts. For a flow link that is off it is recorded as missed, unless that run has
-        begun a claim, or its flow stands in the place of another. Raises Malformed if the body is not what its trigger
-        says.
+        begun a claim. Raises Malformed if the body is not what its trigger says.
         """
         if envelope.type == HANDED_OVER:
             return [hand_over.read(envelope).run]
@@ -260,8 +259,6 @@ class Processor:
             name = run_id(link.id, envelope.appaccount, envelope.id, place)
             run = new_run(name, link, flow, envelope, place)
             if not link.enabled and not envelope.dryrun and not self._runner.has_begun(name, envelope.aggregate):
-                if flow.instead_of:  # the other flow does it: nothing was missed
-                    continue
                 run.state, run.reason, run.ended_at = "missed", f"flow link {link.id} is off", _now()
                 await self._record(run)
             matched.append(run)

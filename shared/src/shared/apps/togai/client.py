@@ -121,7 +121,7 @@ class TogaiApp:
 
     async def invoice_group(self, group_id: str) -> dict[str, Any]:
         """GET /invoice_groups/{id}: with the ids of its accounts. Raises NotFound."""
-        return await self._call("GET", f"/invoice_groups/{_part(group_id)}")
+        return await self._call("GET", f"/invoice_groups/{part(group_id)}")
 
     async def update_invoice(self, invoice_id: str, status: str) -> None:
         """PATCH /invoices/{id}: its status; the same one again changes nothing. Raises NotFound, Rejected."""
@@ -133,7 +133,7 @@ class TogaiApp:
             {name: Decimal(text) if name in ("rate", "quantity") else text for name, text in charge.items()}
             for charge in charges
         ]
-        headers, path = self._headers | {"Content-Type": "application/json"}, f"/invoices/{_part(invoice_id)}"
+        headers, path = self._headers | {"Content-Type": "application/json"}, f"/invoices/{part(invoice_id)}"
         await self._call("PUT", f"{path}/miscellaneous_charges", content=_encode({"items": items}), headers=headers)
 
     async def price_plans(self, status: str, token: str = "") -> Page:
