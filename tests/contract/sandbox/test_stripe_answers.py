@@ -155,11 +155,35 @@ def bills(shop: Shop) -> None:
     shop.delete(f"invoiceitems/{item}")
 
 
+def charges(shop: Shop) -> None:
+    """Payment intents that the API makes, and the tax of what is sold."""
+    customer = shop.customer()
+    card, debit = (
+        shop.post(f"payment_methods/{name}/attach", customer=customer)["id"]
+        for name in ("pm_card_visa", "pm_usBankAccount_success")
+    )
+    shop.get(f"payment_methods/{debit}")
+    wanted = {"amount": 1000, "currency": "usd", "customer": customer, "payment_method": card}
+    intent = f"payment_intents/{shop.post('payment_intents', **wanted)['id']}"
+    shop.post(intent, metadata={"a": "1"}, amount=900)
+    shop.post(f"{intent}/confirm", off_session=True, expand=["latest_charge", "payment_method"])
+    later = shop.post("payment_intents", **wanted | {"payment_method": debit, "confirm": True, "off_session": True})
+    shop.control("POST", f"/stripe/payment_intents/{later['id']}", outcome="failed")
+    shop.post(f"payment_intents/{shop.post('payment_intents', **wanted)['id']}/cancel")
+    shop.post(f"customers/{customer}", address={"country": "DE"})
+    lines = [{"amount": 1000, "reference": "a"}]
+    found = shop.post("tax/calculations", customer=customer, currency="eur", line_items=lines)["id"]
+    shop.get(f"tax/calculations/{found}")
+    made = shop.post("tax/transactions/create_from_calculation", calculation=found, reference="a")["id"]
+    shop.get(f"tax/transactions/{made}")
+    shop.post("tax/transactions/create_reversal", mode="full", original_transaction=made, reference="b")
+
+
 def test_every_answer_and_every_event(tmp_path: Path) -> None:
     """Each operation is asked with success; each answer, expanded too, and each event fits its schema."""
     with inside(tmp_path) as app:
         shop = Shop(app)
-        for part in (basics, sales, bills):
+        for part in (basics, sales, bills, charges):
             part(shop)
         page = shop.get("events", limit=100)
         shop.get(f"events/{page['data'][0]['id']}")

@@ -177,7 +177,7 @@ class Struct:
             name = bracketed((*path, key))
             if key not in value:
                 raise StripeError(400, f"Missing required param: {name}.", code="parameter_missing", param=name)
-            if value[key] == "":
+            if value[key] == "" and not _may_be_unset(self.fields[key]):
                 raise empty((*path, key))
         return {key: self.fields[key].read(inner, (*path, key)) for key, inner in value.items()}
 
@@ -198,3 +198,8 @@ class OneOf:
             except StripeError:
                 continue
         return candidates[-1].read(value, path)
+
+
+def _may_be_unset(shape: Shape) -> bool:
+    """Whether '' is one of the values that a shape allows by name."""
+    return isinstance(shape, OneOf) and any(isinstance(one, Choice) and "" in one.allowed for one in shape.shapes)
