@@ -324,6 +324,7 @@ def test_pages_hold_as_many_as_documented_and_end_with_an_empty_one(org: Org) ->
         org.call("POST", "/invoices", json={**NEW_INVOICE, "idempotencyKey": f"key-{number + 9}"})
         record = [{"type": "WALLET_CREDIT", "amount": 1, "order": 1}]
         assert org.call("POST", "/payments", json={**NEW_PAYMENT, "lineItemRecords": record}).status_code == 201
+        assert org.call("POST", "/invoice_groups", json=NEW_GROUP).status_code == 200
     for name in LISTS:
         assert_pages(org, ROWS[name])
 
