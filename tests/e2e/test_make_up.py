@@ -38,7 +38,6 @@ def test_a_home_from_its_first_start_through_three_deaths(
     _shows_six_pairs(first, pairs)
     _answers_to_commands(place, pairs)
     _are_apart(pairs, theirs)
-    _signs_in(place)
     assert kafka_bootstrap not in {f"127.0.0.1:{home.ports['kafka']}" for home in (place, other)}
     first.ctrl_c()
     assert first.left() == []
@@ -56,6 +55,7 @@ def test_a_home_from_its_first_start_through_three_deaths(
     assert DEMO not in second.text
     # Else the next life is the first one to find what this one's polls have not.
     until(lambda: place.has_polled(began), "what the first life left to the pollers")
+    _signs_in(place)
     runs = {run["id"] for run in place.api("/runs", limit=200)["items"]}
     second.kill_everything()
     assert second.left() == []

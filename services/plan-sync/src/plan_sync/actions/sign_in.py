@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import TogaiAccount
 from shared.connections import portal_keys
-from shared.domains.plans.sign_in import SignInMailed, SignInRequest
-from shared.errors import NotFound, NotReady
+from shared.domains.plans.sign_in import GOOD_FOR, SignInMailed, SignInRequest
+from shared.errors import Later, NotFound, NotReady
 from shared.identity import Ref
 from shared.linking.dry_run import end_if_dry
 from shared.linking.index import normalized_email
@@ -21,6 +21,8 @@ from shared import mail
 
 MOST_ACCOUNTS = 20
 """Accounts of one address that a mail names."""
+LISTED_WITHIN = 90.0
+"""Seconds within which a new account is in Togai's lists as the pollers read them."""
 LONGEST_NAME = 80
 """Characters of an account's name that a mail shows."""
 SUBJECT = "Your offers"
@@ -28,7 +30,8 @@ SUBJECT = "Your offers"
 
 async def send(context: Context, wanted: SignInRequest) -> Result:
     """Mail a link for each account of an address. Whoever asked learns nothing: only the mail's reader sees whether
-    there is one. Raises Ended where there is nobody to write to, and for a request that is too old.
+    there is one. Raises Ended where there is nobody to write to, and for a request that is too old, Later for one of an
+    address that may be about to be listed.
     """
     if wanted.flow_link not in ("", context.link.id):
         raise Ended("skipped", f"flow link {wanted.flow_link} was asked to do it")
@@ -40,6 +43,11 @@ async def send(context: Context, wanted: SignInRequest) -> Result:
     accounts = await _accounts(context, address)
     refs = tuple(context.ref("togai", "account", account.id) for account in accounts)
     if not accounts:
+        asked_at = wanted.ends - GOOD_FOR
+        if time.time() - asked_at < LISTED_WITHIN * float(context.settings.delay_scale):
+            raise Later(
+                "no account has this address, or it was made just now: looking again in a minute", code="unlisted"
+            )
         raise Ended("skipped", "no account has this address")
     end_if_dry("changed", "a mail with a link to sign in would be sent", *refs)
     await mail.send(context.settings, address, SUBJECT, _text(context, accounts, wanted.ends))
