@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import TogaiAccount
 from shared.connections import portal_keys
-from shared.domains.plans.sign_in import GOOD_FOR, SignInMailed, SignInRequest
+from shared.domains.plans.sign_in import SignInMailed, SignInRequest
 from shared.errors import Later, NotFound, NotReady
 from shared.identity import Ref
 from shared.linking.dry_run import end_if_dry
@@ -43,8 +43,8 @@ async def send(context: Context, wanted: SignInRequest) -> Result:
     accounts = await _accounts(context, address)
     refs = tuple(context.ref("togai", "account", account.id) for account in accounts)
     if not accounts:
-        asked_at = wanted.ends - GOOD_FOR
-        if time.time() - asked_at < LISTED_WITHIN * float(context.settings.delay_scale):
+        began = datetime.fromisoformat(context.run.started_at).timestamp()
+        if time.time() - began < LISTED_WITHIN * float(context.settings.delay_scale):
             raise Later(
                 "no account has this address, or it was made just now: looking again in a minute", code="unlisted"
             )
