@@ -6,18 +6,16 @@ import base64
 import binascii
 import hmac
 import ipaddress
-from collections import OrderedDict
 from typing import Literal
 
-from aiolimiter import AsyncLimiter
 from shared.log import get_logger
+
+from console.limiters import Limiters
 
 SHORTEST_TOKEN = 22
 """Characters: 128 bits in base64, as for Togai's webhook token."""
 GUESSES, WINDOW = 10, 60.0
 """Wrong tokens from one address, and in how many seconds; then it waits, whatever it sends."""
-ADDRESSES = 10_000
-"""Of so many addresses we know how often they guessed: the latest ones are kept."""
 
 log = get_logger(__name__)
 
@@ -27,13 +25,12 @@ class TokenLock:
 
     def __init__(self, token: str, window: float = WINDOW) -> None:
         self._token = token
-        self._window = window
-        self._guesses: OrderedDict[str, AsyncLimiter] = OrderedDict()
+        self._guesses = Limiters(GUESSES, window)
 
     async def check(self, header: str, address: str) -> Literal["open", "missing", "wrong", "too_often"]:
         """What to make of an Authorization header from an address."""
         source = _network(address)
-        guesses = self._guesses.get(source)
+        guesses = self._guesses.known(source)
         if guesses and not guesses.has_capacity():
             return "too_often"
         if not header:
@@ -44,10 +41,7 @@ class TokenLock:
         return "wrong"
 
     async def _count(self, source: str) -> None:
-        guesses = self._guesses.pop(source, None) or AsyncLimiter(GUESSES, self._window)
-        self._guesses[source] = guesses
-        if len(self._guesses) > ADDRESSES:
-            self._guesses.popitem(last=False)
+        guesses = self._guesses.of(source)
         await guesses.acquire()  # it has room, or the header had not been looked at
         log.warning("console.wrong_token", address=source, locked_out=not guesses.has_capacity())
 

@@ -26,6 +26,7 @@ from console.pages import lists, words
 from console.pages.lists import ListPage
 from console.projection import queries
 from console.projection.queries import Search
+from console.templating import environment
 
 HERE = Path(__file__).parent
 ASSETS = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -56,13 +57,7 @@ def _dashboard(ref: str) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    found = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    found = environment(HERE / "templates")
     found.filters |= {"tone": words.tone, "label": words.label, "app": words.app_name, "entity": words.entity}
     found.filters |= {
         "kind": words.entity_kind,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from fastapi.responses import HTMLResponse
+
+from console.templating import environment
 
 HERE = Path(__file__).parent
 HEADERS = {"Referrer-Policy": "strict-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
@@ -17,13 +18,7 @@ _OWN = {
 GONE = (410, "This page has expired", "Ask whoever sent it to you for a new address.")
 NOWHERE = (404, "There is no such page", "Look whether the address is whole, or ask whoever sent it to you.")
 
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(HERE / "templates"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
+_templates = environment(HERE / "templates")
 
 
 def rendered(template: str, status: int = 200, hosts: dict[str, str] | None = None, **values: Any) -> HTMLResponse:

@@ -14,7 +14,7 @@ from shared.domains.plans.sign_in import FLOW, GOOD_FOR, TRIGGER, SignInRequest
 from shared.identity import Ref
 from shared.linking.index import normalized_email
 from shared.log import get_logger
-from shared.sealed_addresses import Expired, NoToken, SealedAddresses
+from shared.sealed_addresses import Expired, Named, NoToken, SealedAddresses
 from shared.sealed_texts import SIGN_IN_REQUESTS, SIGN_IN_TOKENS, SIGNED_IN, TextSeal
 from sqlmodel import Session
 
@@ -86,41 +86,40 @@ def _links(state: State) -> list[tuple[FlowLink, str]]:
 @router.get("/sign-in/{token}")
 async def confirm(state: StateDep, token: str) -> HTMLResponse:
     """A button: programs that look at mails open every address in them, and use none up."""
-    try:
-        SealedAddresses(state.settings, SIGN_IN_TOKENS).open(token)
-    except Expired:
-        return plain(*USED)
-    except NoToken:
-        return plain(*NOWHERE)
-    return rendered("sign_in.html", view="confirm")
+    found = _opened(state, SIGN_IN_TOKENS, token, USED)
+    return found if isinstance(found, HTMLResponse) else rendered("sign_in.html", view="confirm")
 
 
 @router.post("/sign-in/{token}")
 async def enter(state: StateDep, token: str) -> Response:
     """Once: then it leads to the account's offers."""
-    try:
-        account, ends, number = SealedAddresses(state.settings, SIGN_IN_TOKENS).open(token)
-    except Expired:
+    found = _opened(state, SIGN_IN_TOKENS, token, USED)
+    if isinstance(found, HTMLResponse):
+        return found
+    if not await asyncio.to_thread(used.take, state.database.engine, found.number, found.ends):
         return plain(*USED)
-    except NoToken:
-        return plain(*NOWHERE)
-    if not await asyncio.to_thread(used.take, state.database.engine, number, ends):
-        return plain(*USED)
-    log.info("portal.signed_in", account=str(account))
-    own = SealedAddresses(state.settings, SIGNED_IN).token(account, time.time() + STAYS)
+    log.info("portal.signed_in", account=str(found.entity))
+    own = SealedAddresses(state.settings, SIGNED_IN).token(found.entity, time.time() + STAYS)
     return RedirectResponse(f"/portal/offers/{own}", 303, headers={"Referrer-Policy": "no-referrer"})
 
 
 @router.get("/offers/{token}")
 async def account_page(state: StateDep, token: str) -> HTMLResponse:
     """The offers of one account, each with its own page."""
+    found = _opened(state, SIGNED_IN, token, GONE)
+    if isinstance(found, HTMLResponse):
+        return found
+    return rendered("sign_in.html", view="offers", offers=await asyncio.to_thread(_offers, state, found.entity))
+
+
+def _opened(state: State, purpose: str, token: str, over: tuple[int, str, str]) -> Named | HTMLResponse:
+    """What a token holds, else the page that says why it opens nothing: `over` for one whose time is over."""
     try:
-        account = SealedAddresses(state.settings, SIGNED_IN).open(token).entity
+        return SealedAddresses(state.settings, purpose).open(token)
     except Expired:
-        return plain(*GONE)
+        return plain(*over)
     except NoToken:
         return plain(*NOWHERE)
-    return rendered("sign_in.html", view="offers", offers=await asyncio.to_thread(_offers, state, account))
 
 
 def _offers(state: State, account: Ref) -> list[tuple[offers.Shown, str]]:
