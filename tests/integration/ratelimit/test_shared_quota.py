@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -129,33 +130,50 @@ async def test_started_work_ends_before_more_is_started(limited: Stack) -> None:
     assert most <= 30
 
 
-async def test_workers_go_on_when_the_allocator_is_killed(limited: Stack) -> None:
-    """By their small shares; and by leases again when the ingress is back. None is refused on the way."""
-    tenant = await Tenant.make(limited)
+async def on_fallback(tenant: Tenant) -> set[str]:
+    """The workers that go on by their small shares."""
+    account, stack = f"togai:test:{tenant.togai_org}", tenant.stack
+    return {name for name in stack.workers if account in (await facts(stack, name, "/readyz"))["fallback"]}
+
+
+async def killed_and_back(tenant: Tenant) -> tuple[list[dict[str, Any]], list[float]]:
+    """The allocator dies in the middle of the work, and is started again. The calls without it, and when those were
+    made that came after.
+    """
+    stack = tenant.stack
     await pile_up(tenant, accounts=100, customers=10)
     await called(tenant, 3 * TOGAI_A_SECOND)
-    await limited.children["ingress"].kill()
+    await stack.children["ingress"].kill()
     died = (await calls_to_togai(tenant))[-1]["at"]
-
-    async def alone() -> set[str]:
-        account = f"togai:test:{tenant.togai_org}"
-        return {name for name in limited.workers if account in (await facts(limited, name, "/readyz"))["fallback"]}
-
-    await until(alone, "a worker on its fallback share")
+    await until(partial(on_fallback, tenant), "a worker on its fallback share")
     by_share = await called(tenant, 4, since=died + 3)
-    limited.launch("ingress")
-    await limited.ready("ingress")
+    stack.launch("ingress")
+    await stack.ready("ingress")
 
     async def leases() -> bool:
-        return bool((await facts(limited, "ingress", "/limits"))["leader"])
+        return bool((await facts(stack, "ingress", "/limits"))["leader"])
 
     await until(leases, "the allocator back", patience=15)
     back = (await calls_to_togai(tenant))[-1]["at"]
-    await called(tenant, 8 * TOGAI_A_SECOND, since=back)
+    return by_share, [call["at"] for call in await called(tenant, 8 * TOGAI_A_SECOND, since=back)]
+
+
+async def test_workers_go_on_when_the_allocator_is_killed(limited: Stack) -> None:
+    """By their small shares; and by leases again when the ingress is back. None is refused on the way."""
+    tenant = await Tenant.make(limited)
+    by_share, _ = await killed_and_back(tenant)
 
     assert by_share
-    assert await alone() == set()
+    assert await on_fallback(tenant) == set()
     assert refused(await calls_to_togai(tenant)) == []
+
+
+@pytest.mark.long("the gate sees that nobody is left on a small share; the pace is held in unit/shared/ratelimit")
+async def test_the_whole_quota_is_used_when_the_allocator_is_back(limited: Stack) -> None:
+    """95 % and more of it in some five seconds. It needs a machine that has time for 10 calls a second."""
+    _, calls = await killed_and_back(await Tenant.make(limited))
+
+    assert max(sum(1 for at in calls if started <= at < started + 5) for started in calls) >= 0.95 * 5 * TOGAI_A_SECOND
 
 
 async def test_a_429_with_retry_after_silences_all_workers(limited: Stack) -> None:
