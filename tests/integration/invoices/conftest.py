@@ -89,6 +89,13 @@ class Invoices:
         await self.bring(invoice)
         return invoice
 
+    async def go_on_elsewhere(self) -> None:
+        """Another worker takes the place of one that died, and nothing else dies."""
+        self.tandem.points.at = lambda _: None
+        self.tandem.points.revive()
+        await self.tandem.restart()
+        await self.tandem.drain()
+
     def togai(self, invoice: str) -> Json:
         return self.tandem.call("togai", "GET", f"/invoices/{invoice}")
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from invoice_sync.actions import step_creates
+from shared.apps.stripe import step_creates
 from shared.connections import FlowLink, encode
 from shared.domains.flow import Flow, FlowStep
 from shared.flows.runs import Run

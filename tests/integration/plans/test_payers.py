@@ -43,6 +43,17 @@ async def offered(plans: Plans) -> str:
     return plan
 
 
+async def bought_for_new(plans: Plans, tandem: InProcess) -> tuple[str, str]:
+    """A plan that is paid by a link of account `new`, which had no customer, and who paid."""
+    plan = await offered(plans)
+    await tandem.link("togai-account-to-stripe-customer", enabled=False)
+    tandem.account("new")
+    await tandem.drain()
+    customer = payer(plans, plans.pay(link(plans, togai_price_plan_id=plan, togai_account_id="new")))
+    await tandem.drain()
+    return plan, customer
+
+
 async def imported(tandem: InProcess, customer: str) -> str:
     """The account that is made for a customer, as soon as nothing tells any more that it is a payer."""
     async with asyncio.timeout(10):
@@ -88,12 +99,7 @@ async def test_the_checkout_may_come_before_its_customer(plans: Plans, tandem: I
 
 async def test_it_is_the_accounts_own_where_there_is_none(plans: Plans, tandem: InProcess) -> None:
     """Both sides name each other, as any pair."""
-    plan = await offered(plans)
-    await tandem.link("togai-account-to-stripe-customer", enabled=False)
-    tandem.account("new")
-    await tandem.drain()
-    customer = payer(plans, plans.pay(link(plans, togai_price_plan_id=plan, togai_account_id="new")))
-    await tandem.drain()
+    plan, customer = await bought_for_new(plans, tandem)
 
     assert [ref for ref in tandem.linked(customer).refs if ref.endswith("/new")] != []
     assert (tandem.setting("new"), tandem.stripe(customer)["metadata"]["togai_account_id"]) == (customer, "new")
@@ -103,12 +109,7 @@ async def test_it_is_the_accounts_own_where_there_is_none(plans: Plans, tandem: 
 
 async def test_what_a_person_unlinked_no_checkout_joins_again(plans: Plans, tandem: InProcess) -> None:
     """Its event is sent once more after a restart, and somebody else pays for the account: no rule links it."""
-    plan = await offered(plans)
-    await tandem.link("togai-account-to-stripe-customer", enabled=False)
-    tandem.account("new")
-    await tandem.drain()
-    customer = payer(plans, plans.pay(link(plans, togai_price_plan_id=plan, togai_account_id="new")))
-    await tandem.drain()
+    plan, customer = await bought_for_new(plans, tandem)
     [event] = [one for one in tandem.delivered if one.type == "stripe.checkout.session.completed"]
     tandem.by_hand("unlink", "new", customer, reason="another firm")
     await tandem.drain()

@@ -151,6 +151,15 @@ async def test_nobody_learns_who_has_an_account(plans: Plans, visitor: Visitor, 
     assert reasons == ["", "no account has this address", "no account has this address"]
 
 
+async def test_an_account_that_was_archived_just_now(visitor: Visitor, tandem: InProcess, postbox: Postbox) -> None:
+    """The index does not know it yet, Togai does: nothing is sold to it, and no mail goes out."""
+    tandem.call("togai", "DELETE", f"/accounts/{ACCOUNT}")
+    await visitor.ask()
+    await visitor.wait()
+
+    assert postbox.mails == []
+
+
 async def test_an_account_that_was_made_just_now(visitor: Visitor, tandem: InProcess, postbox: Postbox) -> None:
     """The pollers have not listed it yet: its mail goes out when they have."""
     tandem.settings.delay_scale = Decimal(1)  # it waits until the test says so, however slow the machine is

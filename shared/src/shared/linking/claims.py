@@ -26,6 +26,8 @@ from shared.linking.mappings import ACTIVE, MAKING_RULES, Claim, Mapping, Rule, 
 
 KEY_TRUSTED_FOR = timedelta(hours=20)
 """Stripe may forget an idempotency key after 24 h: from 20 h on, absence is proved before a create is sent again."""
+CLOCK_SKEW = 300
+"""Seconds by which a vendor's clock may be behind ours when a list is asked for what was made since a claim."""
 
 
 def now() -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -16,7 +17,7 @@ from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.events.topics import Topics
 from shared.flows.runs import Run, RunState
-from shared.identity import Ref
+from shared.identity import Ref, create_key
 from shared.kafka.log import Log
 from shared.linking.claims import Claims, Links
 from shared.linking.dry_run import end_if_dry
@@ -78,6 +79,25 @@ class Context:
     def shows_present(self) -> bool:
         """Whether the event may be taken as the present state."""
         return self.known is Known.PRESENT
+
+    @property
+    def began(self) -> datetime:
+        """When the run was started."""
+        return datetime.fromisoformat(self.run.started_at)
+
+    def is_young(self, seconds: float) -> bool:
+        """Whether the run was started less than so many seconds ago, stretched as all delays are."""
+        age = (datetime.now(UTC) - self.began).total_seconds()
+        return age < seconds * float(self.settings.delay_scale)
+
+    @property
+    def step_name(self) -> str:
+        """Which step of which run."""
+        return f"{self.run.id}/{self.step.id}"
+
+    def step_key(self, app: str) -> str:
+        """The idempotency key of what the step makes at an app."""
+        return create_key(self.account(app), self.step.action, self.step_name, 1)
 
     @property
     def claims(self) -> Claims:

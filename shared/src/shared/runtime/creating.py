@@ -10,15 +10,13 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
 from shared.errors import FlowLinkOff, KeyReused, NotReady, RateLimited, Rejected, SyncError, Unavailable
-from shared.linking.claims import Claims
+from shared.linking.claims import CLOCK_SKEW, Claims
 from shared.linking.mappings import Mapping
 
 T = TypeVar("T")
 
 LEASE = 40.0
 """Seconds after a claim in which a call without idempotency key is not sent again: more than a call may take."""
-CLOCK_SKEW = 300
-"""Seconds by which a vendor's clock may be behind ours when a list is asked for what was made since a claim."""
 
 
 class Creation(ABC, Generic[T]):

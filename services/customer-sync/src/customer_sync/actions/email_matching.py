@@ -144,7 +144,7 @@ async def _has_address(context: Context, ref: str, address: str) -> bool:
             return not customer.deleted and normalized_email(customer.email) == address
         togai: TogaiApp = await context.client("togai")
         account = await togai.account(found.id)
-        email = account.primary_email or (await togai.customer(account.customer_id)).primary_email
+        email = await togai.email_of(account)
         return account.status != "ARCHIVED" and normalized_email(email) == address
     except NotFound:
         return False

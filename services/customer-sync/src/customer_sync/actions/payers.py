@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
@@ -51,10 +51,8 @@ async def named_by_checkout(context: Context, customer: StripeCustomer) -> str:
 
 def _is_old(context: Context, customer: StripeCustomer) -> bool:
     """Whether a checkout of it would be shown by now, by Stripe's clock or by ours."""
-    now = datetime.now(UTC)
-    age = (now - datetime.fromisoformat(context.run.started_at)).total_seconds()
-    by_stripe = now.timestamp() - customer.created - CLOCKS_APART if customer.created else 0.0
-    return max(age, by_stripe) >= GRACE * float(context.settings.delay_scale)
+    by_stripe = time.time() - customer.created - CLOCKS_APART if customer.created else 0.0
+    return not context.is_young(GRACE) or by_stripe >= GRACE * float(context.settings.delay_scale)
 
 
 async def _open_link(context: Context, client: StripeApp) -> str:

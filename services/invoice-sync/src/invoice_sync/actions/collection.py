@@ -94,5 +94,4 @@ async def _email_in_togai(context: Context, wanted: InvoiceFacts) -> str:
     togai: TogaiApp = await context.client("togai")
     if wanted.group_id:
         return str((await togai.invoice_group(wanted.group_id)).get("email") or "")
-    account = await togai.account(wanted.account_id)
-    return account.primary_email or (await togai.customer(account.customer_id)).primary_email or ""
+    return await togai.email_of(await togai.account(wanted.account_id))

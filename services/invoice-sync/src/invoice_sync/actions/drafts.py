@@ -57,11 +57,7 @@ class _Draft(Creation[dict[str, Any]]):
 
     async def find(self, since: int) -> dict[str, Any] | None:
         params = {"customer": self._customer} | ({"created[gte]": since} if since else {})
-        async for invoice in self._client.listed(INVOICES, params):
-            known = invoice.get("metadata") or {}
-            if all(known.get(name) == value for name, value in self._metadata.items()):
-                return invoice
-        return None
+        return await self._client.with_metadata(INVOICES, params, self._metadata)
 
     def refused(self, error: Rejected) -> SyncError:
         return refused(error)

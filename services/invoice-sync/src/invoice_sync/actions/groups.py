@@ -47,23 +47,15 @@ def _of_account(context: Context, account_id: str) -> str:
 class _GroupCustomer(Creation[Json]):
     """Found again by the group and organization that its metadata name."""
 
-    def __init__(self, client: StripeApp) -> None:
+    def __init__(self, client: StripeApp, metadata: dict[str, str]) -> None:
         self._client = client
-        self._metadata: dict[str, str] = {}
+        self._metadata = metadata
 
     async def send(self, body: Json, key: str) -> Json:
         return await self._client.create(CUSTOMERS, body, key)
 
-    def named(self, metadata: dict[str, str]) -> _GroupCustomer:
-        self._metadata = metadata
-        return self
-
     async def find(self, since: int) -> Json | None:
-        async for customer in self._client.listed(CUSTOMERS, {"created[gte]": since}):
-            known = customer.get("metadata") or {}
-            if all(known.get(name) == value for name, value in self._metadata.items()):
-                return customer
-        return None
+        return await self._client.with_metadata(CUSTOMERS, {"created[gte]": since}, self._metadata)
 
 
 async def _of_group(context: Context, group_id: str) -> str:
@@ -101,7 +93,7 @@ async def _made(context: Context, source: str, group: Json) -> Mapping:
     )
     if held.state != "claimed":
         return held
-    made, _ = await create(claims, held, stripe, _GroupCustomer(await context.client("stripe")).named(metadata))
+    made, _ = await create(claims, held, stripe, _GroupCustomer(await context.client("stripe"), metadata))
     return await claims.link(held, context.ref("stripe", "customer", str(made["id"])), "created")
 
 

@@ -47,11 +47,7 @@ class _Intent(Creation[Json]):
 
     async def find(self, since: int) -> Json | None:
         params = {"customer": self._customer} | ({"created[gte]": since} if since else {})
-        async for intent in self._client.listed(INTENTS, params):
-            known = intent.get("metadata") or {}
-            if all(known.get(name) == value for name, value in self._metadata.items()):
-                return intent
-        return None
+        return await self._client.with_metadata(INTENTS, params, self._metadata)
 
 
 async def charge(context: Context, wanted: InvoiceToCharge) -> Result:

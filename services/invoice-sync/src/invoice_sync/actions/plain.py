@@ -5,12 +5,12 @@ one penny gate, whoever asks.
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.models import TOGAI_INVOICE_GROUP
+from shared.apps.stripe.step_creates import make_once
 from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices import INVOICE
 from shared.domains.invoices.plain import (
@@ -39,7 +39,6 @@ from invoice_sync.actions.holding import check_not_held
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.payments import OPEN, Counting, is_counted, is_open
 from invoice_sync.actions.sending import Mail, send_once
-from invoice_sync.actions.step_creates import make_once, step_of
 from invoice_sync.decide import amounts_of
 from invoice_sync.transform import transformed
 from shared import money
@@ -65,7 +64,14 @@ async def add(context: Context, wanted: AddInvoice) -> Result:
         draft, pair = await _mirror(context, client, mirrored, made)
         refs, is_own = pair.refs, pair.run == context.run.id
     else:
-        draft = await make_once(context, INVOICES, _params(made, made.customer_id))
+        draft = await make_once(
+            client,
+            INVOICES,
+            _params(made, made.customer_id),
+            step=context.step_name,
+            key=context.step_key("stripe"),
+            began=context.began,
+        )
         refs, is_own = (context.ref("stripe", "invoice", str(draft["id"])),), True
     notes = [] if is_own else [f"run {pair.run} made it"]
     if is_own and draft["status"] == "draft":
@@ -109,7 +115,7 @@ async def finalize(context: Context, wanted: FinalizeInvoice) -> Result:
     done = await under_key(
         context,
         context.step.action,
-        step_of(context),
+        context.step_name,
         lambda key: client.act(INVOICES, wanted.stripe_invoice_id, "finalize", params, key),
     )
     return Result(_shown(done), True, (), refs)
@@ -163,8 +169,8 @@ async def send(context: Context, wanted: PlainInvoice) -> Result:
         raise Waiting(f"{wanted.stripe_invoice_id} is a draft: finalize it before it is sent", code="draft")
     if mirrored := _mirrored(context, invoice):
         check_not_held(context, mirrored)
-    since = int(datetime.fromisoformat(context.run.started_at).timestamp())
-    mail = Mail(wanted.stripe_invoice_id, step_of(context), since, context.run.attempts > 1)
+    since = int(context.began.timestamp())
+    mail = Mail(wanted.stripe_invoice_id, context.step_name, since, context.run.attempts > 1)
     is_new = await send_once(context, client, mail)
     refs = (context.ref("stripe", "invoice", wanted.stripe_invoice_id),)
     return Result(_shown(invoice), is_new, () if is_new else ("sent already",), refs)
@@ -185,7 +191,7 @@ async def mark_paid(context: Context, wanted: MarkPaid) -> Result:
     invoice = await client.invoice(wanted.invoice_id)
     amounts, status = amounts_of(invoice), str(invoice["status"])
     whole = money.decimal(wanted.amount) if wanted.amount else amounts.rest
-    number = wanted.transaction or step_of(context).replace("/", "-")
+    number = wanted.transaction or context.step_name.replace("/", "-")
     payment = InvoicePayment(transaction=number, amount=money.exact(whole, amounts.currency))
     if is_counted(context, payment):
         refs = (context.ref("togai", "invoice", wanted.invoice_id),)

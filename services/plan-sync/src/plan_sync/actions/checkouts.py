@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
@@ -17,7 +15,7 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import UnkeyedCreation, create
 
 from plan_sync.actions.account_plans import check_beside, plans_of
-from plan_sync.actions.schedules import holding, replaces
+from plan_sync.actions.schedules import attached, holding, replaces, today_of
 from plan_sync.decide import other_plan
 from shared import money
 
@@ -73,13 +71,13 @@ async def attach(context: Context, wanted: Attach) -> Result:
         raise Ended("skipped", "it is not paid yet: its payment starts this again", (session, account_ref))
     claims, account = context.claims_of(ATTACHED.name), context.account("togai")
     client: TogaiApp = await context.client("togai")
-    plans, today = plans_of(context, client, wanted.account_id), _today(context)
+    plans, today = plans_of(context, client, wanted.account_id), today_of(context)
     match = claims.match(account_ref) if plans.one_at_a_time else NO_MATCH
     schedules, resumed = await plans.read(), claims.index.open_claim(session) is not None
     subscription = (context.ref("stripe", "subscription", wanted.subscription),) if wanted.subscription else ()
     known = holding(schedules, wanted.plan_id, today)
     if known and not subscription and not claims.index.holders_of(session):
-        return _attached(known, False, ("the account has the plan already",), (session, account_ref), again=True)
+        return attached(known, False, ("the account has the plan already",), (session, account_ref), again=True)
     replaced = _other_plan(context, wanted, schedules)
     if not claims.index.holders_of(session) and not known:
         await plans.check_free()
@@ -102,26 +100,14 @@ async def attach(context: Context, wanted: Attach) -> Result:
     check_beside(plans, wanted.account_id, wanted.plan_id)
     notes = (how, f"it takes the place of {replaced}") if replaced else (how,)
     offer = context.ref("togai", "offer", offer_id(wanted.plan_id, wanted.account_id))
-    return _attached(schedule, True, notes, (*pair.refs, account_ref, offer))
-
-
-def _attached(
-    schedule: dict[str, Any], effect: bool, notes: tuple[str, ...], refs: tuple[str, ...], *, again: bool = False
-) -> Result:
-    since = str(schedule.get("startDate") or "")[:10]
-    return Result(Attached(schedule_id=str(schedule["id"]), since=since, again=again), effect, notes, refs)
-
-
-def _today(context: Context) -> date:
-    """The day in the organization's time zone: plans begin on its days."""
-    return datetime.now(ZoneInfo(context.settings.togai_time_zone)).date()
+    return attached(schedule, True, notes, (*pair.refs, account_ref, offer))
 
 
 def _other_plan(context: Context, wanted: Attach, schedules: list[dict[str, Any]]) -> str:
     """Another plan that the account has today or later, in words, which gives way; empty for none. Raises Conflict
     unless the flow link replaces: to take a plan from an account is a person's decision.
     """
-    other = other_plan(schedules, wanted.plan_id, _today(context).isoformat())
+    other = other_plan(schedules, wanted.plan_id, today_of(context).isoformat())
     if other and not replaces(context):
         raise Conflict(
             f"account {wanted.account_id} has {other}, and {wanted.plan_id} was paid for: take one of them off in "

@@ -20,7 +20,7 @@ from shared.runtime.creating import Creation, UnkeyedCreation
 from plan_sync.actions.schedules import Json, days_of, holding
 from plan_sync.decide import Spans, is_own_draft, missing_after, spans_of
 
-FIRST, STOOD = "first", "stood"
+FIRST_DAY, STOOD = "first", "stood"
 """In a claim's body: the day for which the plan was wanted, and what stood there, when it was started."""
 
 
@@ -56,7 +56,7 @@ class SecondApi:
         return self._rows
 
     def noted(self, first: date) -> dict[str, Any]:
-        return {FIRST: first.isoformat(), STOOD: sorted(spans_of(self._rows))}
+        return {FIRST_DAY: first.isoformat(), STOOD: sorted(spans_of(self._rows))}
 
     async def check_free(self) -> None:
         if await self._draft():
@@ -72,7 +72,7 @@ class SecondApi:
     def attaching(self, plan: str, first: date, held: Mapping | None, *, resumed: bool) -> Creation[Json]:
         claim = held.claim if held else None
         noted = claim.body if claim else {}
-        wanted = _Wanted(plan, first, date.fromisoformat(noted[FIRST]) if FIRST in noted else first)
+        wanted = _Wanted(plan, first, date.fromisoformat(noted[FIRST_DAY]) if FIRST_DAY in noted else first)
         stood: Spans = frozenset((a, b, c, d) for a, b, c, d in noted.get(STOOD, ()))
 
         async def post(_body: Json) -> Json:

@@ -47,11 +47,7 @@ class _Link(Creation[dict[str, Any]]):
         return await self._client.create(LINKS, body, key)
 
     async def find(self, since: int) -> dict[str, Any] | None:
-        async for link in self._client.listed(LINKS, {"active": "true"}):
-            known = link.get("metadata") or {}
-            if all(known.get(name) == value for name, value in self._metadata.items()):
-                return link
-        return None
+        return await self._client.with_metadata(LINKS, {"active": "true"}, self._metadata)
 
 
 async def create(context: Context, wanted: NewPaymentLink) -> Result:

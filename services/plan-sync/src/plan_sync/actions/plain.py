@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from shared.apps.stripe.client import StripeApp
+from shared.apps.stripe.step_creates import make_once
 from shared.apps.togai.client import TogaiApp
 from shared.domains.plans.plain import (
     AddPaymentLink,
@@ -21,46 +21,26 @@ from shared.domains.plans.plain import (
     SubscriptionShown,
     SubscriptionsListed,
 )
-from shared.domains.plans.togai import Attached, Done
-from shared.identity import create_key
-from shared.linking.claims import KEY_TRUSTED_FOR
+from shared.domains.plans.togai import Done
 from shared.runtime.actions import Context, Result
-from shared.runtime.creating import CLOCK_SKEW
 
 from plan_sync.actions.account_plans import check_beside, plans_of
 from plan_sync.actions.payment_links import LINKS
 from plan_sync.actions.products import PRICES, PRODUCTS
-from plan_sync.actions.schedules import holding
+from plan_sync.actions.schedules import attached, holding, today_of
 from plan_sync.actions.subscriptions import SUBSCRIPTIONS
 from plan_sync.decide import other_plan, period_end
 from shared import money
 
-STEP = "tandem_step"
-"""In the metadata of what a step made: by it the step finds it again once Stripe may have forgotten the key."""
 Json = dict[str, Any]
 
 
 async def _add(context: Context, path: str, noun: str, params: Json) -> tuple[Json, tuple[str, ...]]:
     """What the step makes, or has made already; with it what the run is found by."""
-    client: StripeApp = await context.client("stripe")
-    step = f"{context.run.id}/{context.step.id}"
-    body = {name: value for name, value in params.items() if value} | {"metadata": params["metadata"] | {STEP: step}}
-    found = await _made_before(context, client, path, step)
-    if found is None:
-        found = await client.create(path, body, create_key(context.account("stripe"), context.step.action, step, 1))
+    given = {name: value for name, value in params.items() if value}
+    step, key = context.step_name, context.step_key("stripe")
+    found = await make_once(await context.client("stripe"), path, given, step=step, key=key, began=context.began)
     return found, (context.ref("stripe", noun, str(found["id"])),)
-
-
-async def _made_before(context: Context, client: StripeApp, path: str, step: str) -> Json | None:
-    """What an old run's step made; nobody looks as long as the key is known at Stripe."""
-    started = datetime.fromisoformat(context.run.started_at)
-    if datetime.now(UTC) - started < KEY_TRUSTED_FOR:
-        return None
-    window = {} if path == LINKS else {"created[gte]": int(started.timestamp()) - CLOCK_SKEW}
-    async for found in client.listed(path, window):
-        if (found.get("metadata") or {}).get(STEP) == step:
-            return found
-    return None
 
 
 async def add_product(context: Context, wanted: AddProduct) -> Result:
@@ -133,19 +113,13 @@ async def associate_price_plan(context: Context, wanted: AssociatePlan) -> Resul
     way, as in Togai's own pages, and is named.
     """
     client: TogaiApp = await context.client("togai")
-    zone = ZoneInfo(context.settings.togai_time_zone)
-    first = date.fromisoformat(wanted.since) if wanted.since else datetime.now(zone).date()
+    first = date.fromisoformat(wanted.since) if wanted.since else today_of(context)
     refs = (context.ref("togai", "account", wanted.account_id), context.ref("togai", "price_plan", wanted.plan_id))
     plans = plans_of(context, client, wanted.account_id, wanted.api)
     schedules = await plans.read()
     if found := holding(schedules, wanted.plan_id, first):
-        return _attached(found, False, ("the account has the plan already",), refs)
+        return attached(found, False, ("the account has the plan already",), refs)
     other = other_plan(schedules, wanted.plan_id, first.isoformat())
     found = await plans.associated(wanted.plan_id, first)
     check_beside(plans, wanted.account_id, wanted.plan_id)
-    return _attached(found, True, (f"it takes the place of {other}",) if other else (), refs)
-
-
-def _attached(schedule: Json, effect: bool, notes: tuple[str, ...], refs: tuple[str, ...]) -> Result:
-    since = str(schedule.get("startDate") or "")[:10]
-    return Result(Attached(schedule_id=str(schedule["id"]), since=since), effect, notes, refs)
+    return attached(found, True, (f"it takes the place of {other}",) if other else (), refs)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import date
 
 from shared.apps.togai.client import TogaiApp
 from shared.domains.plans import ATTACHED, CHECKOUT, OFFER
@@ -16,7 +15,7 @@ from shared.runtime.actions import Context, Ended, Result
 
 from plan_sync.actions import versions
 from plan_sync.actions.account_plans import plans_of
-from plan_sync.actions.schedules import SECOND, api_of, replaces, second_api_only
+from plan_sync.actions.schedules import SECOND, api_of, replaces, second_api_only, today_of
 from plan_sync.decide import (
     ends_after,
     fees_of,
@@ -43,7 +42,7 @@ async def read(context: Context, offer: OfferRead) -> Result:
         raise Waiting(f"price plan {offer.plan_id} is {plan.status}: activate it in Togai", code="not_active")
     if plan.api == SECOND != api_of(context):
         raise second_api_only(offer.plan_id)  # what nobody could attach must not be paid for
-    today = datetime.now(ZoneInfo(context.settings.togai_time_zone)).date()
+    today = today_of(context)
     if account.status == versions.ARCHIVED:
         raise Ended("skipped", f"account {offer.account_id} is archived in Togai: nothing is sold to it", (ref,))
     if offer.schedule_id:
@@ -72,7 +71,7 @@ async def read(context: Context, offer: OfferRead) -> Result:
         not_sold=left if prices else [*not_sold(details, fees), *left],
         mode=mode,
         prices=prices,
-        email=account.primary_email or (await client.customer(account.customer_id)).primary_email or "",
+        email=await client.email_of(account),
     )
     lacking = [fee.name for fee in facts.fees if currency not in fee.rates]
     if mode == SUBSCRIPTION and not any(price.recurring for price in prices):

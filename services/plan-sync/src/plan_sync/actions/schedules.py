@@ -6,14 +6,16 @@ Whoever has the plan then keeps it, so that a second call attaches nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from shared.apps.togai.client import TogaiApp
 from shared.domains.plans.flows import API, REPLACE
+from shared.domains.plans.togai import Attached
 from shared.errors import NotFound, Rejected, SyncError, Unavailable, Waiting
 from shared.linking.mappings import Mapping
-from shared.runtime.actions import Context
+from shared.runtime.actions import Context, Result
 from shared.runtime.creating import Creation
 
 from plan_sync.decide import covers
@@ -30,6 +32,16 @@ def replaces(context: Context) -> bool:
 def api_of(context: Context) -> str:
     """The API that the flow link has chosen; empty where its flow has no such choice."""
     return context.option(API.name)
+
+
+def zone_of(context: Context) -> ZoneInfo:
+    """The organization's time zone: plans begin on its days."""
+    return ZoneInfo(context.settings.togai_time_zone)
+
+
+def today_of(context: Context) -> date:
+    """The day where the organization is."""
+    return datetime.now(zone_of(context)).date()
 
 
 def days_of(first: date) -> tuple[date, date]:
@@ -49,6 +61,14 @@ def holding(schedules: Iterable[Json], plan: str, first: date) -> Json | None:
     """The schedule by which an account has a plan on the wanted day, or the next."""
     own = [one for one in schedules if one.get("pricePlanId") == plan]
     return next((one for day in days_of(first) for one in own if covers(one, day.isoformat())), None)
+
+
+def attached(
+    schedule: Json, effect: bool, notes: tuple[str, ...], refs: tuple[str, ...], *, again: bool = False
+) -> Result:
+    """That the account has the plan by a schedule; `again`: it had it before."""
+    since = str(schedule.get("startDate") or "")[:10]
+    return Result(Attached(schedule_id=str(schedule["id"]), since=since, again=again), effect, notes, refs)
 
 
 class AccountPlans(Protocol):

@@ -17,6 +17,7 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.sealed_addresses import SealedAddresses
 from shared.sealed_texts import SIGN_IN_REQUESTS, SIGN_IN_TOKENS, TextSeal
 
+from plan_sync.actions.versions import ARCHIVED
 from shared import mail
 
 MOST_ACCOUNTS = 20
@@ -43,8 +44,7 @@ async def send(context: Context, wanted: SignInRequest) -> Result:
     accounts = await _accounts(context, address)
     refs = tuple(context.ref("togai", "account", account.id) for account in accounts)
     if not accounts:
-        began = datetime.fromisoformat(context.run.started_at).timestamp()
-        if time.time() - began < LISTED_WITHIN * float(context.settings.delay_scale):
+        if context.is_young(LISTED_WITHIN):
             raise Later(
                 "no account has this address, or it was made just now: looking again in a minute", code="unlisted"
             )
@@ -69,10 +69,10 @@ async def _accounts(context: Context, address: str) -> list[TogaiAccount]:
     for ref in [one for one in found if one.noun == "account"][:MOST_ACCOUNTS]:
         try:
             account = await client.account(ref.id)
-            email = account.primary_email or (await client.customer(account.customer_id)).primary_email
-        except NotFound:  # archived since the list was read
+            email = await client.email_of(account)
+        except NotFound:  # gone since the list was read
             continue
-        if normalized_email(email) == wanted:
+        if account.status != ARCHIVED and normalized_email(email) == wanted:
             accounts.append(account)
     return accounts
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
@@ -30,6 +29,7 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import create
 
 from plan_sync.actions.account_plans import check_beside, plans_of
+from plan_sync.actions.schedules import zone_of
 from plan_sync.decide import covers, other_plan, period_end, why_not_imported
 
 SUBSCRIPTIONS = "/v1/subscriptions"
@@ -74,8 +74,7 @@ def _known(context: Context, pair: Mapping) -> SubscriptionFacts:
 
 def _day(context: Context, moment: int) -> str:
     """The day of a moment where the organization is: plans begin on its days."""
-    zone = ZoneInfo(context.settings.togai_time_zone)
-    return datetime.fromtimestamp(moment, UTC).astimezone(zone).date().isoformat()
+    return datetime.fromtimestamp(moment, UTC).astimezone(zone_of(context)).date().isoformat()
 
 
 def _account_of(context: Context, subscription: Json) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from shared.apps.togai.client import TogaiApp
 from shared.errors import NotFound, Waiting
 from shared.runtime.actions import Context
 
-from plan_sync.actions.schedules import FIRST, SECOND, api_of
+from plan_sync.actions.schedules import FIRST, SECOND, api_of, today_of
 from plan_sync.decide import cards_of_version, present_version
 from plan_sync.translation import v2
 
@@ -51,8 +49,7 @@ async def present(context: Context, client: TogaiApp, plan_id: str) -> PlanVersi
 
 async def _first(context: Context, client: TogaiApp, plan_id: str) -> PlanVersion:
     plan = await client.price_plan(plan_id)
-    today = datetime.now(ZoneInfo(context.settings.togai_time_zone)).date()
-    shown = present_version(plan, today)
+    shown = present_version(plan, today_of(context))
     details = shown.get("pricePlanDetails") or {}
     return _version(FIRST, plan, shown, details)
 

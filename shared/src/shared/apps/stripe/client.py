@@ -138,6 +138,16 @@ class StripeApp:
                 return
             cursor = {"starting_after": rows[-1]["id"]}
 
+    async def with_metadata(
+        self, path: str, params: Mapping[str, Any], metadata: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        """The newest object of a list whose metadata hold all of these; None for none."""
+        async for found in self.listed(path, params):
+            known = found.get("metadata") or {}
+            if all(known.get(name) == value for name, value in metadata.items()):
+                return found
+        return None
+
     async def _raw(
         self,
         method: Literal["get", "post"],

@@ -85,6 +85,10 @@ class TogaiApp:
         """GET /customers/{id}. Raises NotFound."""
         return _read(TogaiCustomer, await self._call("GET", f"/customers/{part(customer_id)}"))
 
+    async def email_of(self, account: TogaiAccount) -> str:
+        """An account's address, else that of its customer; empty for none. Raises NotFound."""
+        return account.primary_email or (await self.customer(account.customer_id)).primary_email or ""
+
     async def create_customer(self, new: NewCustomer | dict[str, Any]) -> TogaiCustomer:
         """POST /customers with its account. Raises Rejected, for a taken id too (the specification does not say)."""
         body = new.body() if isinstance(new, NewCustomer) else new
