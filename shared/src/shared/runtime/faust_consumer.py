@@ -42,6 +42,12 @@ class AcknowledgedByHand(Consumer):
         """The event was brought to its end, and everything before it on its partition."""
         return bool(super().ack(message))
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """What Faust looks at each second: a partition is paused as long as enough of it is in hand, which Faust takes
+        for a stream that has stopped, and says so as an error, over and over. Whether work goes on is told by
+        `Worker.health`.
+        """
+
     @property
     def evicted(self) -> bool:
         """Whether the group goes on without this member: what is revoked then is others' already, and nothing of it may

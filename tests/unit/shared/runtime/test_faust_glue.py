@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -99,3 +100,10 @@ async def test_only_what_is_acknowledged_is_committed(reading: Reading) -> None:
     reading.consumer.done(reading.taken[0].message)
 
     assert reading.to_commit() == 1
+
+
+def test_a_partition_of_which_enough_is_in_hand_is_no_fault(reading: Reading, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing has been read from it for an hour: Faust would call that a stopped stream each second."""
+    reading.consumer.verify_event_path(time.monotonic() + 3600, PARTITION)
+
+    assert caplog.records == []
