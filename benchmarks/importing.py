@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.importing [--customers 10000] [--scaling 2000] [--keep]
 
-The sandbox's customers were there before Tandem. The vendors' quotas of test mode are scaled three times faster: 75
+The sandbox's customers were there days before Tandem: what is of the last minutes comes as events, too. The vendors' quotas of test mode are scaled three times faster: 75
 calls a second at Stripe, 30 at Togai. The floor is what the calls take at these quotas. Each second a new Togai account
 comes in by webhook, alone at first and then during the import: its time is from the vendor's own change to the run's
 end. At the end the same import with one, two and four workers, without quotas. All of it shares the machine's cores.
@@ -21,6 +21,7 @@ from typing import Any
 
 from console.http import own_machine
 from console.local.ports import free_port
+from sandbox.store import Store
 from shared.domains import BUILT_IN
 from shared.events.topics import Topics
 from shared.flows.runs import decode_run
@@ -36,6 +37,8 @@ QUOTAS = {"stripe": 75, "togai": 30}
 PATIENT = {"TANDEM_DELAY_SCALE": "1", "TANDEM_CALL_TIMEOUT": "15"}
 """Delays as they are, where tests shorten them."""
 IDLE_EVENTS = 100
+DAYS_BEFORE = 3 * 86400
+"""Seconds between the customers' making and Tandem: pollers read on from before a connection, and two days again."""
 AT_ONCE = 8
 LONGEST = 7200.0
 """Seconds that an import may take."""
@@ -74,13 +77,22 @@ async def customers_of(stack: Stack, key: str, count: int) -> None:
         await asyncio.gather(*(make() for _ in range(AT_ONCE)))
 
 
+async def started(home: Path, bootstrap: str, workers: int, **extra: str) -> Stack:
+    """Everything up, the vendors' clock days behind."""
+    store = Store(home / "sandbox")
+    store.set_fact("clock", {"advance": -DAYS_BEFORE})
+    store.close()
+    return await Stack.start(home, bootstrap, workers=workers, **extra)
+
+
 async def before_tandem(stack: Stack, count: int) -> Tenant:
-    """A Stripe account with customers, then connected, with both flows on."""
+    """A Stripe account with customers, then connected, with both flows on. The vendors' clock shows the present then."""
     name = secrets.token_hex(4)
     stripe = await stack.control("POST", "/accounts", json={"app": "stripe", "key": f"sk_test_{name}"})
     togai = await stack.control("POST", "/accounts", json={"app": "togai", "key": f"togai_{name}"})
     tenant = Tenant(stack, name, stripe["key"], stripe["id"], togai["key"], togai["id"])
     await customers_of(stack, tenant.stripe_key, count)
+    await stack.control("POST", "/clock", json={"advance": DAYS_BEFORE})
     await tenant.connect_stripe(f"con_s{name}", tenant.stripe_key)
     await tenant.connect_togai(f"con_t{name}", tenant.togai_token)
     await tenant.link(*(flow for flow in BUILT_IN if flow in (TO_STRIPE, TO_TOGAI)))
@@ -145,7 +157,7 @@ class Live:
 async def at_quotas(home: Path, bootstrap: str, count: int) -> list[Figure]:
     """One import at the quotas, with live events before and during it; and the same again."""
     extra = {f"TANDEM_{app.upper()}_QUOTA": str(quota) for app, quota in QUOTAS.items()} | PATIENT
-    stack = await Stack.start(home, bootstrap, workers=1, **extra)
+    stack = await started(home, bootstrap, 1, **extra)
     try:
         tenant = await before_tandem(stack, count)
         alone, beside = Live(tenant), Live(tenant)
@@ -179,7 +191,7 @@ async def at_quotas(home: Path, bootstrap: str, count: int) -> list[Figure]:
 
 async def without_quotas(home: Path, bootstrap: str, count: int, workers: int) -> float:
     """Customers a second."""
-    stack = await Stack.start(home, bootstrap, workers=workers, **PATIENT)
+    stack = await started(home, bootstrap, workers, **PATIENT)
     try:
         found = await imported(await before_tandem(stack, count))
     finally:
