@@ -2,10 +2,11 @@
 
     .venv/bin/python -m benchmarks.importing [--customers 10000] [--scaling 2000] [--keep]
 
-The sandbox's customers were there days before Tandem: what is of the last minutes comes as events, too. The vendors' quotas of test mode are scaled three times faster: 75
-calls a second at Stripe, 30 at Togai. The floor is what the calls take at these quotas. Each second a new Togai account
-comes in by webhook, alone at first and then during the import: its time is from the vendor's own change to the run's
-end. At the end the same import with one, two and four workers, without quotas. All of it shares the machine's cores.
+The sandbox's customers were there days before Tandem: what is of the last minutes comes as events, too. The vendors'
+quotas of test mode are scaled three times faster: 75 calls a second at Stripe, 30 at Togai. The floor is what the
+calls take at these quotas. Each second a new Togai account comes in by webhook, alone at first and then during the
+import: its time is from the vendor's own change to the run's end. At the end the same import with one, two and four
+workers, without quotas. All of it shares the machine's cores.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ async def started(home: Path, bootstrap: str, workers: int, **extra: str) -> Sta
 
 
 async def before_tandem(stack: Stack, count: int) -> Tenant:
-    """A Stripe account with customers, then connected, with both flows on. The vendors' clock shows the present then."""
+    """A Stripe account with customers, then connected, with both flows on, in the vendors' present."""
     name = secrets.token_hex(4)
     stripe = await stack.control("POST", "/accounts", json={"app": "stripe", "key": f"sk_test_{name}"})
     togai = await stack.control("POST", "/accounts", json={"app": "togai", "key": f"togai_{name}"})
