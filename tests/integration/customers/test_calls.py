@@ -9,6 +9,7 @@ import msgspec
 from shared.events.envelope import timestamp
 from shared.linking.pairs import encode
 
+from tests.stack.imports import imported
 from tests.stack.in_process import InProcess
 
 POLLED = ("stripe events.list",)
@@ -144,3 +145,33 @@ async def test_what_was_read_counts_as_seen_when_it_was_read(tandem: InProcess) 
 
     assert known.seen_at.keys() == {"stripe", "togai"}
     assert all(at >= now.timestamp() for at in known.seen_at.values())
+
+
+async def test_an_import_costs_three_calls_a_customer(tandem: InProcess) -> None:
+    """An import's event only names the customer: it is read once, made in Togai, and told of it. One that was imported
+    before is read, and Togai is asked for nothing.
+    """
+    customers = [tandem.customer() for _ in range(4)]
+    await tandem.stood_before()
+    before = calls(tandem)
+    await imported(tandem, "customers", *customers)
+    first, echoes = calls(tandem) - before, await cost(tandem)
+    before = calls(tandem)
+    again = await imported(tandem, "customers", *customers)
+
+    assert first == {"stripe customers.retrieve": 4, "togai customers.create": 4, "stripe customers.update": 4}
+    assert echoes == {}
+    assert calls(tandem) - before == {"stripe customers.retrieve": 4}
+    assert {run.state for run in again.values()} == {"in_sync"}
+
+
+async def test_an_import_finds_what_changed_since_the_last_one(tandem: InProcess) -> None:
+    """A change whose event was lost: the customer is read, and what it shows is written."""
+    customer = tandem.customer()
+    await tandem.stood_before()
+    await imported(tandem, "customers", customer)
+    tandem.change(customer, email="later@globex.test")
+    await tandem.stood_before()
+    await imported(tandem, "customers", customer)
+
+    assert tandem.togai(f"acc_{customer}")["primaryEmail"] == "later@globex.test"

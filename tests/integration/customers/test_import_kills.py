@@ -18,7 +18,7 @@ from tests.stack.in_process import InProcess
 from tests.stack.points import Died
 
 MANY, WITHOUT = 7, 2
-POINTS = 180
+POINTS = 130
 """So many at least, of an import of so many."""
 
 
@@ -56,7 +56,7 @@ async def check(tandem: InProcess, console: Console, customers: list[str], witho
     assert tandem.letters() == []
 
 
-@pytest.mark.parametrize("at", range(2, POINTS, 21))
+@pytest.mark.parametrize("at", range(2, POINTS, 16))
 async def test_a_death_at_any_point(tandem: InProcess, console: Console, at: int) -> None:
     """Of the importer, at its events and its progress; of the worker, at its calls, claims, mappings and runs."""
     customers = await made_before(tandem, MANY, WITHOUT)

@@ -57,7 +57,8 @@ class Ended(Exception):
 class Context:
     """One step of one run. `known` says whether the event may be taken as the present state: not after a wait, a
     replay, or where newer events of the same subject were folded into this one. `choices` are those of an import about
-    its conflicts, and `met` the kinds that an action met and can mend.
+    its conflicts, and `met` the kinds that an action met and can mend. `just_read` is what an earlier step of the same
+    attempt has read, by ref: as fresh as what an event shows.
     """
 
     run: Run
@@ -73,6 +74,7 @@ class Context:
     domain: Domain
     step: FlowStep
     choices: Mapping[str, str] = field(default_factory=dict)
+    just_read: dict[str, Any] = field(default_factory=dict)
     met: list[str] = field(default_factory=list)
 
     @property

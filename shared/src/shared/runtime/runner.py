@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -74,6 +74,19 @@ class Outcome:
     bug: bool = False
 
 
+@dataclass(frozen=True)
+class _Attempt:
+    """What the steps of one attempt share: `values` are what templates are filled from, `just_read` what one has read
+    of a vendor, by ref.
+    """
+
+    link: FlowLink
+    known: Known
+    choices: Mapping[str, str]
+    values: dict[str, Any]
+    just_read: dict[str, Any] = field(default_factory=dict)
+
+
 class Runner:
     """One per worker. `implementations` are the actions of the domain, by name."""
 
@@ -121,17 +134,18 @@ class Runner:
                 if not by_hand and (stopped := self._stopped_by_person(run)):
                     return stopped
             await self._end_if_echo(run, flow, envelope)
-            context = {"trigger": _trigger(envelope), "steps": {}}
+            values: dict[str, Any] = {"trigger": _trigger(envelope), "steps": {}}
+            attempt = _Attempt(link, known, read_choices(envelope.choices), values)
             acted = False
             for step in flow.steps:
                 if owner_of(step.action) is self._domain:
-                    acted |= await self._step(step, run, link, context, known, envelope.choices)
+                    acted |= await self._step(step, run, attempt)
                     if envelope.dryrun and not ACTIONS[step.action].reads:
                         return self._previewed(run, "already", "linked already")
                 elif done := _done(step, run):
-                    context["steps"][step.id], acted = done.output, acted or done.state == "succeeded"
+                    values["steps"][step.id], acted = done.output, acted or done.state == "succeeded"
                 else:
-                    return await self._hand_over(step, run, link, context, envelope)
+                    return await self._hand_over(step, run, link, values, envelope)
         except Ended as end:
             run.refs, run.echo_of = _merged(run.refs, end.refs), end.echo_of
             if envelope.dryrun:
@@ -168,18 +182,18 @@ class Runner:
         return any(held.run == run for held in self._links.index.open_claims(subject))
 
     async def _hand_over(
-        self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], event: Envelope
+        self, step: FlowStep, run: Run, link: FlowLink, values: dict[str, Any], event: Envelope
     ) -> Outcome:
         """The next action is another service's: the run goes there, to the queue of what that action acts on."""
         action, owner = ACTIONS[step.action], owner_of(step.action)
         aggregate, connection = run.aggregate, run.connection
         if action.subject:
-            app, noun, entity = action.subject(_input(step, context))
+            app, noun, entity = action.subject(_input(step, values))
             connection = connection_of(link, step, app)
             aggregate = str(Ref(self._registry.connection(connection).app_account, noun, entity))
         run.noun, run.worker, run.problem = owner.noun, "", None
         await self._record(run)
-        work = HandOver(run=run, step=step.id, trigger=context["trigger"])
+        work = HandOver(run=run, step=step.id, trigger=values["trigger"])
         handed = handed_over(work, aggregate, connection, event, datetime.now(UTC))
         again = event.origin in ("replay", "backfill")
         topic = self._topics.replay(owner.noun) if again else self._topics.events(owner.noun)
@@ -204,18 +218,16 @@ class Runner:
                 why = f"echo: run {mapping.run} {what} this pair ({mapping.id})"
                 raise Ended("skipped", why, mapping.refs, echo_of=mapping.run)
 
-    async def _step(
-        self, step: FlowStep, run: Run, link: FlowLink, context: dict[str, Any], known: Known, choices: str
-    ) -> bool:
+    async def _step(self, step: FlowStep, run: Run, attempt: _Attempt) -> bool:
         """Run one step unless an earlier attempt of this run ended it. Returns whether it had an effect."""
         done = _done(step, run)
         if done and not ACTIONS[step.action].reads:
-            context["steps"][step.id] = done.output
+            attempt.values["steps"][step.id] = done.output
             return done.state == "succeeded"
         record = _open_step(run, step)
         await self._record(run)
         try:
-            result = await self._attempt(step, record, run, link, context, known, choices)
+            result = await self._attempt(step, record, run, attempt)
         except Ended as end:
             _end_step(record, END_OF_STEP.get(end.state, "skipped"))
             record.notes = [end.reason]
@@ -227,26 +239,17 @@ class Runner:
             record.problem = problem_of(error)
             raise
         _end_step(record, "succeeded" if result.effect else "in_sync")
-        record.output = context["steps"][step.id] = result.output.model_dump(mode="json")
+        record.output = attempt.values["steps"][step.id] = result.output.model_dump(mode="json")
         record.notes = list(result.notes)
         run.refs = _merged(run.refs, result.refs)
         return result.effect
 
-    async def _attempt(
-        self,
-        step: FlowStep,
-        record: Step,
-        run: Run,
-        link: FlowLink,
-        context: dict[str, Any],
-        known: Known,
-        choices: str,
-    ) -> Result:
-        given = _input(step, context)
+    async def _attempt(self, step: FlowStep, record: Step, run: Run, attempt: _Attempt) -> Result:
+        given = _input(step, attempt.values)
         about = Context(
             run,
-            link,
-            known,
+            attempt.link,
+            attempt.known,
             self._settings,
             self._registry,
             self._links,
@@ -256,7 +259,8 @@ class Runner:
             self._topics,
             self._domain,
             step,
-            read_choices(choices),
+            attempt.choices,
+            attempt.just_read,
         )
 
         async def call() -> Result:

@@ -241,25 +241,29 @@ async def write_togai_ids(context: Context, ids: TogaiIds) -> Result:
     An event that is handled once more may have written them the first time: nobody writes twice what is there.
     """
     client: StripeApp = await context.client("stripe")
-    refs = (context.ref("stripe", "customer", ids.customer_id),)
-    end_if_linked_elsewhere(context, refs[0], context.ref("togai", "account", ids.togai_account_id))
+    ref = context.ref("stripe", "customer", ids.customer_id)
+    end_if_linked_elsewhere(context, ref, context.ref("togai", "account", ids.togai_account_id))
+    then, shown, refs = ids.customer, ids.customer, (ref,)
     try:
         if not context.shows_present:
-            present = await client.retrieve_customer(ids.customer_id)
-            check_named_account(present, ids.togai_account_id)
-            if _shows(present, ids):
-                return Result(Written(written=False, unchanged=_unchanged(context, ids, present)), False, (), refs)
-        present = await _update_ids(client, ids, present if not context.shows_present else ids.customer)
+            then = context.just_read.get(ref) or then
+            shown = context.just_read.get(ref) or await client.retrieve_customer(ids.customer_id)
+            context.just_read[ref] = shown
+            check_named_account(shown, ids.togai_account_id)
+            if _shows(shown, ids):
+                return Result(Written(written=False, unchanged=_unchanged(context, then, shown)), False, (), refs)
+        present = await _update_ids(client, ids, shown)
     except NotFound as error:
-        pair = context.claims.index.pair(refs[0])
+        pair = context.claims.index.pair(ref)
         if pair and pair.state == "linked":
             await context.claims.mark_deleted(pair, f"{ids.customer_id} was deleted in Stripe")
         raise Ended("in_sync", f"{ids.customer_id} was deleted in Stripe meanwhile", refs) from error
-    return Result(Written(written=True, unchanged=_unchanged(context, ids, present)), True, (), refs)
+    return Result(Written(written=True, unchanged=_unchanged(context, then, present)), True, (), refs)
 
 
-def _unchanged(context: Context, ids: TogaiIds, present: StripeCustomer) -> bool:
-    return ids.customer is not None and is_same(ids.customer, present, context.settings.synced_metadata)
+def _unchanged(context: Context, then: StripeCustomer | None, present: StripeCustomer) -> bool:
+    """Whether the customer looks as it did when its account was made of it."""
+    return then is not None and is_same(then, present, context.settings.synced_metadata)
 
 
 async def _update_ids(client: StripeApp, ids: TogaiIds, present: StripeCustomer | None) -> StripeCustomer:

@@ -15,6 +15,7 @@ from shared.linking.claims import Match
 from shared.linking.dry_run import is_dry
 from shared.linking.fields import Value
 from shared.linking.mappings import Mapping, Rule
+from shared.linking.pairs import Side
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
@@ -32,8 +33,9 @@ from customer_sync.actions.pairs import (
 )
 from customer_sync.actions.payers import end_if_further, named_by_checkout
 from customer_sync.actions.togai_settings import ACCOUNT, names_customer, put_setting
-from customer_sync.content import created_content, togai_content
+from customer_sync.content import created_content, stripe_content, togai_content
 from customer_sync.decide import (
+    TOGAI_CUSTOMER_ID,
     Currencies,
     account_facts,
     left_out,
@@ -137,10 +139,16 @@ async def _make(
     creation = _Account(context, await context.client("togai"), customer, held)
     how, _ = await create(context.claims, held, context.account("togai"), creation)
     customer_ref = context.ref("togai", "customer", body.id)
-    equal = created_equal(held, context.settings.field_owners, _values(context, held))
+    settings, sent = context.settings, _sent(held)
+    equal = created_equal(held, settings.field_owners, _values(context, held))
+    shown: dict[Side, str] = {}
     # What an address had to leave out the next comparison shows.
-    settled = not left_out(customer) and settles_all(equal, context.settings.synced_metadata)
-    shown = {"togai": created_content(_sent(held), context.settings)} if settled else {}
+    if not left_out(customer) and settles_all(equal, settings.synced_metadata):
+        shown["togai"] = created_content(sent, settings)
+        if sent == body:  # whoever goes on with a claim that another run began may know a later customer
+            ids = {TOGAI_CUSTOMER_ID: body.id, TOGAI_ACCOUNT_ID: body.account.id}
+            named = customer.model_copy(update={"metadata": customer.metadata | ids})
+            shown["stripe"] = stripe_content(named, settings)
     await context.pairs.created(held, "stripe", equal, shown)
     await context.claims.link(held, account_ref, "created" if how == MADE else "natural-id", also=(customer_ref,))
     check_named_account(customer, body.account.id)
@@ -299,9 +307,11 @@ def _values(context: Context, held: Mapping) -> dict[str, Value]:
 async def _present(context: Context, customer: StripeCustomer) -> StripeCustomer:
     client: StripeApp = await context.client("stripe")
     try:
-        return await client.retrieve_customer(customer.id)
+        found = await client.retrieve_customer(customer.id)
     except NotFound:
         return StripeCustomer(id=customer.id, deleted=True)
+    context.just_read[context.ref("stripe", "customer", customer.id)] = found
+    return found
 
 
 def _known(context: Context, pair: Mapping, stripe_ref: str) -> Result:

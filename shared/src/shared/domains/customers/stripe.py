@@ -192,7 +192,7 @@ ACTIONS = (
     ),
     Action(
         name="stripe.customer.write_togai_ids",
-        calls={"stripe": 2},
+        calls={"stripe": 1},
         app="stripe",
         title="Write the Togai ids to a Stripe customer's metadata",
         input=TogaiIds,

@@ -210,7 +210,7 @@ ACTIONS = (
     ),
     Action(
         name="togai.account.sync_fields",
-        calls={"togai": 2, "stripe": 1},
+        calls={},
         app="togai",
         title="Bring a pair in step after a change in Stripe",
         input=ChangedCustomer,
