@@ -148,7 +148,7 @@ async def test_what_was_read_counts_as_seen_when_it_was_read(tandem: InProcess) 
 
 
 async def test_an_import_costs_three_calls_a_customer(tandem: InProcess) -> None:
-    """An import's event only names the customer: it is read once, made in Togai, and told of it. One that was imported
+    """An import's event only names the customer: it is read once, made in Togai, and gets its ids. One that was imported
     before is read, and Togai is asked for nothing.
     """
     customers = [tandem.customer() for _ in range(4)]

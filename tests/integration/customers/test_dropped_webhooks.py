@@ -16,17 +16,17 @@ KEYS = {"stripe_api_key": "sk_test_x", "togai_api_token": "x", "default_currency
 """With keys of its own nobody waits for a webhook."""
 
 
-async def told_of(tandem: InProcess, dice: random.Random, told: set[str]) -> int:
+async def brought(tandem: InProcess, rng: random.Random, known: set[str]) -> int:
     """Deliver webhooks of what Stripe tells and of new accounts, in any order, but for one in twenty. How many were
     dropped.
     """
     page = tandem.call("stripe", "GET", "/v1/events", params={"limit": 100})["data"]
-    new = {event["id"]: event for event in page if event["id"] not in told}
-    accounts = [account for account in tandem.organization() if account not in told and not account.startswith("acc_")]
-    told |= {*new, *accounts}
+    new = {event["id"]: event for event in page if event["id"] not in known}
+    accounts = [account for account in tandem.organization() if account not in known and not account.startswith("acc_")]
+    known |= {*new, *accounts}
     names = [*new, *accounts]
-    dropped = set(dice.sample(names, max(1, round(DROPPED * len(names)))))
-    dice.shuffle(names)
+    dropped = set(rng.sample(names, max(1, round(DROPPED * len(names)))))
+    rng.shuffle(names)
     for name in [name for name in names if name not in dropped]:
         if name in new:
             tandem.deliver(tandem.event_of(new[name]))
@@ -52,16 +52,16 @@ async def test_two_polls_find_what_webhooks_did_not_bring(make: Make, seed: int)
     """New and changed on both sides, one webhook in twenty dropped: all is linked once and equal after two polls, and
     a third one writes nothing.
     """
-    tandem, dice, told = await make(**KEYS), random.Random(seed), set[str]()
+    tandem, rng, known = await make(**KEYS), random.Random(seed), set[str]()
     polled = Polled(tandem)
     await polled.poll()
     customers = [tandem.customer() for _ in range(EACH)]
     for number in range(EACH):
         tandem.account(f"a{number}")
-    missing = await told_of(tandem, dice, told)
+    missing = await brought(tandem, rng, known)
     for customer in customers:
         tandem.change(customer, email=f"{customer[4:].lower()}@later.test")
-    missing += await told_of(tandem, dice, told)
+    missing += await brought(tandem, rng, known)
     await polled.poll(2)
     addresses, before = shown(tandem), tandem.writes()
     await polled.poll()

@@ -44,7 +44,7 @@ class AcknowledgedByHand(Consumer):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """What Faust looks at each second: a partition is paused as long as enough of it is in hand, which Faust takes
-        for a stream that has stopped, and says so as an error, over and over. Whether work goes on is told by
+        for a stream that has stopped, and says so as an error, over and over. Whether work goes on is said by
         `Worker.health`.
         """
 
