@@ -148,8 +148,8 @@ async def test_what_was_read_counts_as_seen_when_it_was_read(tandem: InProcess) 
 
 
 async def test_an_import_costs_three_calls_a_customer(tandem: InProcess) -> None:
-    """An import's event only names the customer: it is read once, made in Togai, and gets its ids. One that was imported
-    before is read, and Togai is asked for nothing.
+    """An import's event only names the customer: it is read once, made in Togai, and gets its ids. One that was
+    imported before is read, and Togai is asked for nothing.
     """
     customers = [tandem.customer() for _ in range(4)]
     await tandem.stood_before()

@@ -5,6 +5,7 @@
 - Read-ahead is bounded per partition (reading pauses) and per aggregate: beyond that an event folds into the last one
   of its type, which then looks at the present state for all of them.
 - What stands before a live event of the same aggregate counts as live for the limits: it must not be held up behind it.
+- Live events begin at once; of imports and replays so many are worked on at a time (`turns.py`).
 - Records of delay topics are held until they are due, or an outage that keeps them has ended; an event of the same
   aggregate wakes them at once, also one that came between their last check and their being held. What waits for a
   closed connection, a flow link that is off, or a paused import wakes when that is open again.
@@ -26,6 +27,7 @@ from shared.ratelimit.lanes import WorkPriority
 from shared.retries import PROBE_EVERY
 from shared.runtime.known import Known
 from shared.runtime.probes import Probes
+from shared.runtime.turns import Turns
 from shared.tasks import unless_cancelled
 
 log = get_logger(__name__)
@@ -74,11 +76,14 @@ class Work:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Read-ahead: unfinished records per partition, held records per delay partition, events per aggregate."""
+    """Read-ahead: unfinished records per partition, held records per delay partition, events per aggregate. `behind`:
+    so much is worked on at a time of what goes behind the live work.
+    """
 
     per_partition: int = 512
     held: int = 10_000
     per_aggregate: int = 8
+    behind: int = 16
 
 
 class _News:
@@ -142,6 +147,7 @@ class Pool:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, dict[Work, asyncio.TimerHandle | None]] = defaultdict(dict)
         self._news = _News(clock())
+        self._turns = Turns(bounds.behind)
         self._stopped = False
 
     def submit(self, work: Work) -> None:
@@ -224,6 +230,7 @@ class Pool:
                 _cancel(timer)
         self._held.clear()
         self._probes.stop()
+        self._turns.stop()
         for queue in self._queues.values():
             while len(queue) > 1:
                 queue.pop()
@@ -251,6 +258,7 @@ class Pool:
     def restart(self) -> None:
         """Take records again, after a drain and a new assignment. What came to others meanwhile is not known."""
         self._news = _News(self._clock())
+        self._turns = Turns(self._bounds.behind)
         self._on_restart()
         self._stopped = False
 
@@ -290,8 +298,7 @@ class Pool:
         try:
             while queue:
                 work = queue[0]
-                work.taken_at = self._clock()
-                await unless_cancelled(self._handle(work))
+                await self._handle_in_turn(work)
                 if self._queues.get(aggregate) is not queue:
                     return  # drained meanwhile: the partition may be another worker's by now
                 self._finish(work)
@@ -304,6 +311,15 @@ class Pool:
             if self._queues.get(aggregate) is queue:
                 del self._queues[aggregate]
                 self._tasks.pop(aggregate, None)
+
+    async def _handle_in_turn(self, work: Work) -> None:
+        turns = self._turns
+        is_live = await turns.begin(work.lane)
+        try:
+            work.taken_at = self._clock()
+            await unless_cancelled(self._handle(work))
+        finally:
+            turns.end(is_live)
 
     def _finish(self, work: Work) -> None:
         for each in (*work.folded, work):

@@ -1,0 +1,72 @@
+"""Whose turn it is among work that goes behind the live one: so many at a time.
+
+At a vendor the lanes decide whose call goes first. Work that only waits there costs memory, records and processor time
+all the same: an import of thousands would begin them all at once, and each live event beside them would feel it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+
+from shared.ratelimit.lanes import LANES, WorkPriority
+
+LIVE = LANES[0]
+
+
+class Turns:
+    """At most so many at a time of all lanes but the live one, in the order of the lanes, the oldest first; half of it
+    as long as there is a live one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._live = 0
+        self._behind = 0
+        self._waiting: list[tuple[int, int, asyncio.Future[bool]]] = []
+
+    async def begin(self, lane: WorkPriority) -> bool:
+        """Wait for a turn; work that becomes live has it at once. Whether it counts as live: say so to `end`."""
+        if lane.lane == LIVE:
+            self._live += 1
+            return True
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (LANES.index(lane.lane), lane.age, turn))
+        self._give()
+
+        def promoted() -> None:
+            if not turn.done():
+                self._live += 1
+                turn.set_result(True)
+
+        lane.on_promotion.append(promoted)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.end(turn.result())
+            raise
+        finally:
+            lane.on_promotion.remove(promoted)
+
+    def end(self, is_live: bool) -> None:
+        """Work that had its turn has ended."""
+        if is_live:
+            self._live -= 1
+        else:
+            self._behind -= 1
+        self._give()
+
+    def _give(self) -> None:
+        places = max(1, self._most // 2) if self._live else self._most
+        while self._waiting and self._behind < places:
+            *_, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                self._behind += 1
+                turn.set_result(False)
+
+    def stop(self) -> None:
+        """Nobody waits any longer: whoever does is cancelled."""
+        for *_, turn in self._waiting:
+            turn.cancel()
+        self._waiting.clear()

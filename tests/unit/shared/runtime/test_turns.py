@@ -1,0 +1,126 @@
+"""Live events begin at once; of what goes behind them so many are worked on at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from shared.ratelimit import Lane
+from shared.runtime.pool import Bounds, Partition
+
+from tests.unit.shared.runtime.test_pool import Harness, reach
+
+REPLAY: Partition = ("customer.replay", 0)
+
+
+class Backlog:
+    """A pool that works on two at a time of what is no live event; each goes on when it is let."""
+
+    def __init__(self, count: int, lane: Lane = "backfill") -> None:
+        self.harness = Harness(Bounds(behind=2))
+        self.add(count, lane)
+
+    def add(self, count: int, lane: Lane = "backfill") -> None:
+        for _ in range(count):
+            number = self.harness.offsets[REPLAY]
+            self.harness.gates[f"e{number}"] = asyncio.Event()
+            self.harness.submit(f"e{number}", partition=REPLAY, lane=lane)
+
+    async def let(self, *numbers: int) -> None:
+        """Let these end, and all go on that can."""
+        for number in numbers:
+            self.harness.gates[f"e{number}"].set()
+        await self.go_on()
+
+    async def go_on(self) -> list[int]:
+        """What was begun, in this order."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return self.harness.began
+
+
+async def test_two_at_a_time_in_their_order() -> None:
+    """The next one begins when one has ended."""
+    backlog = Backlog(5)
+    first = list(await backlog.go_on())
+    await backlog.let(1)
+    second = list(await backlog.go_on())
+    await backlog.let(0, 2, 3, 4)
+    await reach(lambda: len(backlog.harness.handled) == 5)
+
+    assert (first, second) == ([0, 1], [0, 1, 2])
+    assert backlog.harness.acked == [(REPLAY, number) for number in range(5)]
+
+
+async def test_a_live_event_begins_at_once() -> None:
+    """However much waits for its turn."""
+    backlog = Backlog(50)
+    await backlog.go_on()
+    backlog.harness.submit("now")
+    await reach(lambda: [work.aggregate for work in backlog.harness.handled] == ["now"])
+
+
+async def test_what_a_live_event_waits_for_has_its_turn_at_once() -> None:
+    """The one event of an import that its entity's live event waits for; the others go on waiting."""
+    backlog = Backlog(10)
+    await backlog.go_on()
+    backlog.harness.submit("e7")
+    began = await backlog.go_on()
+
+    assert began == [0, 1, 7]
+
+
+async def test_one_at_a_time_beside_a_live_event() -> None:
+    """What has begun ends; beside what is live half of the places are given, and all of them after it."""
+    backlog = Backlog(6)
+    await backlog.go_on()
+    backlog.harness.gates["now"] = asyncio.Event()
+    backlog.harness.submit("now")
+    await backlog.let(0)
+    beside = list(backlog.harness.began)
+    await backlog.let(1)
+    one = list(backlog.harness.began)
+    backlog.harness.gates["now"].set()
+    after = await backlog.go_on()
+
+    assert (beside, one, after) == ([0, 1, 0], [0, 1, 0, 2], [0, 1, 0, 2, 3])
+
+
+async def test_a_replay_goes_before_an_import() -> None:
+    """A person repairs something: that does not wait behind thousands."""
+    backlog = Backlog(6)
+    backlog.add(1, "replay")
+    await backlog.let(0)
+
+    assert backlog.harness.began == [0, 1, 6]
+
+
+@pytest.mark.parametrize("seconds", [5, 0.01])
+async def test_a_drain_forgets_what_waits_for_its_turn(seconds: float) -> None:
+    """It was not begun: another worker does it. What runs is finished, or cut; the next assignment has all places."""
+    backlog = Backlog(6)
+    await backlog.go_on()
+    draining = asyncio.create_task(backlog.harness.pool.drain(seconds))
+    await backlog.let(*([0, 1] if seconds > 1 else []))
+    await draining
+    backlog.harness.pool.restart()
+    backlog.harness.gates.clear()
+    backlog.harness.running.clear()
+    backlog.add(3)
+    await backlog.let(6, 7, 8)
+    await reach(lambda: {6, 7, 8} <= {work.offset for work in backlog.harness.handled})
+
+    assert backlog.harness.began == [0, 1, 6, 7, 8]
+    assert backlog.harness.fatal == []
+
+
+async def test_a_place_is_free_again_after_work_that_was_cut() -> None:
+    """Whether it had begun, or waited with its turn just given."""
+    backlog = Backlog(4)
+    await backlog.go_on()
+    tasks = list(backlog.harness.pool._tasks.values())
+    tasks[0].cancel()
+    tasks[2].cancel()
+    began = await backlog.go_on()
+
+    assert began == [0, 1, 3]
