@@ -22,30 +22,21 @@ IN_TOGAI = ("acme-robotics", "nordlicht-energie", "saffron-analytics")
 def test_a_home_from_its_first_start_through_three_deaths(
     tmp_path: Path, up: Callable[[Place], Up], kafka_bootstrap: str
 ) -> None:
-    """Demo and commands at the first start; after Ctrl-C, kill -9 of everything and of make, all data is there.
-
-    A second home begins beside it, and beside the Kafka of the tests: it knows nothing of the first, and outlives it.
+    """Demo and commands at the first start; after Ctrl-C, kill -9 of everything and of make, all data is there. It
+    begins beside the Kafka of the tests.
     """
-    place, other = Place(tmp_path / "home"), Place(tmp_path / "other")
+    place = Place(tmp_path / "home")
 
-    first, beside = up(place), up(other)
-    for life in (first, beside):
-        life.runs()
-        life.says("See them live")
-        life.says("Stripe asked for 20.00, and since that was paid Togai says PAID")
-    pairs, theirs = place.linked(), other.linked()
+    first = up(place)
+    _runs_with_its_demo(first)
+    pairs = place.linked()
     _starts_in_order(first)
     _shows_six_pairs(first, pairs)
     _answers_to_commands(place, pairs)
-    _are_apart(pairs, theirs)
-    assert kafka_bootstrap not in {f"127.0.0.1:{home.ports['kafka']}" for home in (place, other)}
+    assert kafka_bootstrap != f"127.0.0.1:{place.ports['kafka']}"
     first.ctrl_c()
     assert first.left() == []
     assert "stopped in" in first.text
-    until(lambda: other.api("/status")["healthy"], "the other home, healthy")
-    assert other.linked() == theirs
-    beside.ctrl_c()
-    assert beside.left() == []
 
     began = rfc3339(time.time())
     second = up(place)
@@ -69,9 +60,28 @@ def test_a_home_from_its_first_start_through_three_deaths(
     assert third.left() == []
 
 
-def _are_apart(pairs: dict[str, str], theirs: dict[str, str]) -> None:
+@pytest.mark.long("one home beside the Kafka of the tests, and tests/integration/local/test_cli.py")
+def test_two_homes_know_nothing_of_each_other(tmp_path: Path, up: Callable[[Place], Up]) -> None:
+    """Side by side on one machine; one of them stops, the other goes on."""
+    place, other = Place(tmp_path / "home"), Place(tmp_path / "other")
+    first, beside = up(place), up(other)
+    for life in (first, beside):
+        _runs_with_its_demo(life)
+    pairs, theirs = place.linked(), other.linked()
+    first.ctrl_c()
+    until(lambda: other.api("/status")["healthy"], "the other home, healthy")
+
     assert [len(pairs), len(theirs)] == [6, 6]
     assert not set(pairs.values()) & set(theirs.values())
+    assert other.linked() == theirs
+    beside.ctrl_c()
+    assert beside.left() == []
+
+
+def _runs_with_its_demo(running: Up) -> None:
+    running.runs()
+    running.says("See them live")
+    running.says("Stripe asked for 20.00, and since that was paid Togai says PAID")
 
 
 def _signs_in(place: Place) -> None:

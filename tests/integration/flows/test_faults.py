@@ -12,6 +12,7 @@ from shared.kafka.log import Log
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
 
+SWEPT = pytest.mark.long("tests/reliability/sweep has the fault of each kind of call, in process")
 RARE_POLLS = {"TANDEM_STRIPE_POLL_INTERVAL": "3600", "TANDEM_TOGAI_POLL_INTERVAL": "3600"}
 """What a poller sees would wake a run that waits."""
 
@@ -50,19 +51,21 @@ async def test_webhooks_of_togai_come_twice(called: Tenant) -> None:
 @pytest.mark.parametrize(
     ("app", "kind", "operation", "rule"),
     [
-        ("stripe", "rate_limited", "customers.create", {"times": 2, "reason": "endpoint-rate"}),
-        ("stripe", "error_before", "customers.create", {"times": 2}),
+        pytest.param(
+            "stripe", "rate_limited", "customers.create", {"times": 2, "reason": "endpoint-rate"}, marks=SWEPT
+        ),
+        pytest.param("stripe", "error_before", "customers.create", {"times": 2}, marks=SWEPT),
         ("stripe", "error_after", "customers.create", {"times": 1}),
-        ("stripe", "lock_timeout", "customers.create", {"times": 2}),
-        ("stripe", "cut_before", "customers.create", {"times": 1}),
-        ("stripe", "cut_after", "customers.create", {"times": 1}),
+        pytest.param("stripe", "lock_timeout", "customers.create", {"times": 2}, marks=SWEPT),
+        pytest.param("stripe", "cut_before", "customers.create", {"times": 1}, marks=SWEPT),
+        pytest.param("stripe", "cut_after", "customers.create", {"times": 1}, marks=SWEPT),
         ("stripe", "hang_after", "customers.create", {"times": 1, "seconds": 5}),
-        ("stripe", "html", "customers.create", {"times": 1}),
-        ("stripe", "truncated_json", "customers.create", {"times": 1}),
+        pytest.param("stripe", "html", "customers.create", {"times": 1}, marks=SWEPT),
+        pytest.param("stripe", "truncated_json", "customers.create", {"times": 1}, marks=SWEPT),
         ("togai", "rate_limited", "accounts.retrieve", {"times": 2}),
-        ("togai", "error_before", "settings.create", {"times": 2}),
-        ("togai", "error_after", "settings.create", {"times": 1}),
-        ("togai", "cut_after", "settings.create", {"times": 1}),
+        pytest.param("togai", "error_before", "settings.create", {"times": 2}, marks=SWEPT),
+        pytest.param("togai", "error_after", "settings.create", {"times": 1}, marks=SWEPT),
+        pytest.param("togai", "cut_after", "settings.create", {"times": 1}, marks=SWEPT),
     ],
 )
 async def test_calls_of_flow_1_fail_once(tenant: Tenant, app: str, kind: str, operation: str, rule: dict) -> None:  # type: ignore[type-arg]
@@ -83,16 +86,16 @@ async def test_calls_of_flow_1_fail_once(tenant: Tenant, app: str, kind: str, op
 @pytest.mark.parametrize(
     ("app", "kind", "operation", "rule"),
     [
-        ("togai", "rate_limited", "customers.create", {"times": 2}),
-        ("togai", "error_before", "customers.create", {"times": 2}),
-        ("togai", "error_after", "customers.create", {"times": 1}),
+        pytest.param("togai", "rate_limited", "customers.create", {"times": 2}, marks=SWEPT),
+        pytest.param("togai", "error_before", "customers.create", {"times": 2}, marks=SWEPT),
+        pytest.param("togai", "error_after", "customers.create", {"times": 1}, marks=SWEPT),
         ("togai", "cut_after", "customers.create", {"times": 1}),
-        ("togai", "hang_after", "customers.create", {"times": 1, "seconds": 5}),
-        ("togai", "html", "customers.create", {"times": 1}),
-        ("togai", "truncated_json", "customers.create", {"times": 1}),
-        ("stripe", "rate_limited", "customers.update", {"times": 2}),
-        ("stripe", "error_after", "customers.update", {"times": 1}),
-        ("stripe", "cut_after", "customers.update", {"times": 1}),
+        pytest.param("togai", "hang_after", "customers.create", {"times": 1, "seconds": 5}, marks=SWEPT),
+        pytest.param("togai", "html", "customers.create", {"times": 1}, marks=SWEPT),
+        pytest.param("togai", "truncated_json", "customers.create", {"times": 1}, marks=SWEPT),
+        pytest.param("stripe", "rate_limited", "customers.update", {"times": 2}, marks=SWEPT),
+        pytest.param("stripe", "error_after", "customers.update", {"times": 1}, marks=SWEPT),
+        pytest.param("stripe", "cut_after", "customers.update", {"times": 1}, marks=SWEPT),
     ],
 )
 async def test_calls_of_flow_2_fail_once(tenant: Tenant, app: str, kind: str, operation: str, rule: dict) -> None:  # type: ignore[type-arg]
