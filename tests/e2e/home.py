@@ -164,8 +164,8 @@ class Up:
                 process.kill()
 
     def left(self) -> list[psutil.Process]:
-        """What still runs of it, after waiting for its end."""
-        self.process.wait(LEAVE_TIME)
+        """What still runs of it, after waiting for its end, which may be that of a start that is refused."""
+        self.process.wait(PATIENCE)
         self._reader.join(5)
         return psutil.wait_procs(self.seen, timeout=LEAVE_TIME)[1]
 
