@@ -69,8 +69,7 @@ async def _of_group(context: Context, group_id: str) -> str:
         if setting and setting.value and claims.index.open_claim(source) is None:
             held = await _linked(context, source, context.ref("stripe", "customer", setting.value))
         else:
-            held = await _made(context, source, await togai.invoice_group(group_id))
-            await togai.fill_setting(name, context.id_of(held.target), OWNER, group_id)
+            held = await _made(context, togai, source, await togai.invoice_group(group_id))
     if held.state == "deleted":
         raise Waiting(f"the Stripe customer of invoice group {group_id} is deleted", code="no_customer")
     return context.id_of(held.target)
@@ -84,7 +83,8 @@ async def _linked(context: Context, source: str, target: str) -> Mapping:
     return await claims.link(held, target, "setting") if held.state == "claimed" else held
 
 
-async def _made(context: Context, source: str, group: Json) -> Mapping:
+async def _made(context: Context, togai: TogaiApp, source: str, group: Json) -> Mapping:
+    """The link comes last: of a linked one nobody would write the Settings after a death."""
     claims, stripe = context.claims_of(INVOICE_GROUP.name), context.account("stripe")
     metadata = {TOGAI_INVOICE_GROUP: str(group["id"]), ORGANIZATION: context.account("togai")}
     body = group_customer(group) | {"metadata": metadata}
@@ -94,6 +94,7 @@ async def _made(context: Context, source: str, group: Json) -> Mapping:
     if held.state != "claimed":
         return held
     made, _ = await create(claims, held, stripe, _GroupCustomer(await context.client("stripe"), metadata))
+    await togai.fill_setting(context.settings.stripe_customer_setting, str(made["id"]), OWNER, str(group["id"]))
     return await claims.link(held, context.ref("stripe", "customer", str(made["id"])), "created")
 
 
