@@ -16,7 +16,7 @@ from shared.runtime.actions import Context
 from shared.runtime.creating import Creation, create
 
 from invoice_sync.actions.collection import CUSTOMERS
-from invoice_sync.decide import group_customer
+from invoice_sync.decide import group_customer, group_of
 
 Json = dict[str, Any]
 OWNER = "INVOICE_GROUP"
@@ -102,10 +102,15 @@ async def payers_of(client: TogaiApp, invoice: Json) -> list[str]:
     """The accounts that a payment of an invoice may name: its owner, or of a group its accounts, as Togai lists them.
     Raises Malformed for a group that has none.
     """
-    group = (invoice.get("invoiceDetails") or {}).get("invoiceGroup") or {}
-    if not group.get("id"):
+    group = group_of(invoice)
+    if not group:
         return [str(invoice["ownerId"])]
-    members = (await client.invoice_group(str(group["id"]))).get("accounts") or []
+    members = await members_of(client, group)
     if not members:
-        raise Malformed(f"invoice group {group['id']} has no account that a payment could name")
-    return [str(member) for member in members]
+        raise Malformed(f"invoice group {group} has no account that a payment could name")
+    return members
+
+
+async def members_of(client: TogaiApp, group_id: str) -> list[str]:
+    """The accounts of an invoice group, as Togai lists them. Raises NotFound."""
+    return [str(member) for member in (await client.invoice_group(group_id)).get("accounts") or ()]

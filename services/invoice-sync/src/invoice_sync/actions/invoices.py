@@ -15,7 +15,7 @@ from shared.runtime.actions import Context, Ended, Result
 from invoice_sync.actions.covering import covered_names
 from invoice_sync.actions.holding import BY_HAND
 from invoice_sync.actions.taxes import recorded_tax
-from invoice_sync.decide import Amounts, amounts_of, was_before, why_not
+from invoice_sync.decide import Amounts, amounts_of, group_of, was_before, why_not
 from invoice_sync.lines import PAID, ROUNDING, covered_paths, is_by_stripe, leaves, lines_of
 from shared import money
 
@@ -43,7 +43,7 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
     total = sum(line.amount + sum(tax.amount for tax in line.taxes) for line in lines)
     if total <= 0:
         raise Ended("skipped", f"{said}: nothing else is left to collect", refs)
-    group = str(((invoice.get("invoiceDetails") or {}).get("invoiceGroup") or {}).get("id") or "")
+    group = group_of(invoice)
     facts = InvoiceFacts(
         invoice_id=wanted.invoice_id,
         account_id="" if group else str(invoice.get("ownerId") or ""),
