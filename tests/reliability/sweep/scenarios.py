@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from tests.integration.invoices.conftest import OUT
+from tests.integration.invoices.test_checkouts import session
 from tests.integration.invoices.test_intents import CHARGE
 from tests.integration.invoices.test_taxes import TAX
 from tests.integration.plans.conftest import ACCOUNT
@@ -142,6 +143,15 @@ async def charged(world: World) -> None:
     await world.rest()
 
 
+async def at_checkout(world: World) -> None:
+    """A session of somebody else's page pays an invoice; the Stripe invoice of the same is closed."""
+    await with_account(world)
+    invoice = await due(world, "49.50")
+    world.plans.resolve(session(world.tandem, 4950, {"togai_invoice_id": invoice}), "paid")
+    await world.rest()
+    await updated(world, invoice)
+
+
 async def grouped(world: World) -> None:
     """The invoice of a group is paid by the group's own customer; Togai takes that by the second account."""
     with world.tandem.points.others():
@@ -209,6 +219,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         lowered,
         closed,
         charged,
+        at_checkout,
         grouped,
         taxed,
     )

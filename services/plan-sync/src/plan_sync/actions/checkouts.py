@@ -24,9 +24,12 @@ PAYMENT_INTENTS, CHARGES = "/v1/payment_intents", "/v1/charges"
 
 async def read_payment(context: Context, paid: Paid) -> Result:
     """What is left of the payment: an event that comes late, or again, may be older than a refund. Raises Ended where
-    all was given back.
+    all was given back, and for one that pays an invoice: the flow of invoices counts that.
     """
     refs = _refs_of(context, paid)
+    if paid.invoice_id:
+        why = f"it pays invoice {paid.invoice_id} of Togai, and no plan: the flow of invoices counts it"
+        raise Ended("skipped", why, (*refs, context.ref("togai", "invoice", paid.invoice_id)))
     if context.shows_present or not paid.payment_intent:
         return Result(_left(paid, 0), False, refs=refs)
     client: StripeApp = await context.client("stripe")
