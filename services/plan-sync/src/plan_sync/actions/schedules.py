@@ -74,10 +74,6 @@ def attached(
 class AccountPlans(Protocol):
     """An account's schedules, by one of Togai's APIs."""
 
-    @property
-    def one_at_a_time(self) -> bool:
-        """Whether nothing else may be attached to the account meanwhile."""
-
     async def read(self) -> list[Json]:
         """What stands there."""
 
@@ -95,14 +91,15 @@ class AccountPlans(Protocol):
     async def associated(self, plan: str, first: date) -> Json:
         """The same without a claim. Raises Rejected if Togai refuses both days."""
 
+    async def take_back(self, plan: str, first: date, held: Mapping) -> bool:
+        """Whether something was begun under a claim, which cannot end any more: it is begun no more."""
+
     def changed_beside(self, plan: str) -> list[str]:
         """What the attaching changed beside it, a sentence each."""
 
 
 class FirstApi:
     """By the first API: one call attaches, and what stands there gives way."""
-
-    one_at_a_time = False
 
     def __init__(self, client: TogaiApp, account: str) -> None:
         self._client = client
@@ -142,6 +139,9 @@ class FirstApi:
         except NotFound:
             return error
         return second_api_only(plan)
+
+    async def take_back(self, plan: str, first: date, held: Mapping) -> bool:
+        return False  # one call begins and ends
 
     def changed_beside(self, plan: str) -> list[str]:
         return []
