@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.integration.invoices.conftest import ACCOUNT, Invoices
 from tests.integration.invoices.test_covered import plans as plans
 from tests.integration.invoices.test_covered import tandem as tandem
 from tests.integration.plans.conftest import Plans
+from tests.stack.console import answering, succeeded
 from tests.stack.in_process import InProcess
 
 COUNTED, OF_PLANS = "stripe-checkout-to-togai-payment", "stripe-checkout-to-togai-plan"
@@ -29,10 +31,10 @@ def session(tandem: InProcess, amount: int, named: dict[str, str], **more: str) 
         "line_items[0][quantity]": "1", "line_items[0][price_data][currency]": "usd",
         "line_items[0][price_data][unit_amount]": str(amount), "line_items[0][price_data][product_data][name]": "Due",
     }  # fmt: skip
-    data |= recurs | more | {f"metadata[{name}]": value for name, value in named.items()}
+    data |= {f"metadata[{name}]": value for name, value in named.items()}
     if not recurs:
         data |= {f"payment_intent_data[metadata][{name}]": value for name, value in named.items()}
-    return str(tandem.call("stripe", "POST", "/v1/checkout/sessions", data=data)["id"])
+    return str(tandem.call("stripe", "POST", "/v1/checkout/sessions", data=data | recurs | more)["id"])
 
 
 def shown(tandem: InProcess, name: str) -> Json:
@@ -184,3 +186,24 @@ async def test_a_subscription_that_sells_a_plan_is_none_of_it(
 
     assert [found["pricePlanId"] for found in plans.schedules()] == [plan]
     assert [run for run in tandem.runs() if run.flow == COUNTED] == []
+
+
+@pytest.mark.parametrize(("amount", "state"), [(4950, "paid"), (2000, "partly paid")])
+async def test_the_console_shows_it(
+    invoices: Invoices,
+    tandem: InProcess,
+    plans: Plans,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    amount: int,
+    state: str,
+) -> None:
+    """As a payment of the invoice, also where the metadata of the payment itself name nothing."""
+    invoice = await invoices.generated("49.50")
+    unnamed = {"payment_intent_data[metadata][togai_invoice_id]": ""}
+    plans.resolve(session(tandem, amount, {"togai_invoice_id": invoice}, **unnamed), "paid")
+    await tandem.drain()
+    with answering(tandem, tmp_path, monkeypatch) as console:
+        found = await succeeded(console, "GET", f"/api/invoices/{invoice}")
+
+    assert (found["state"], [one["amount"] for one in found["payments"]]) == (state, [f"{amount / 100:.2f}"])
