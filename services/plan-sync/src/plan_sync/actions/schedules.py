@@ -115,19 +115,20 @@ class FirstApi:
         """It knows no drafts."""
 
     def attaching(self, plan: str, first: date, held: Mapping | None, *, resumed: bool) -> Creation[Json]:
-        return _Association(self, plan, first)
+        return _Association(self, plan, first, resumed=resumed)
 
     async def associated(self, plan: str, first: date) -> Json:
+        answered: list[Json] = []
         for day in days_of(first):
             try:
-                await self._client.associate(self._account, plan, day.isoformat())
+                answered = await self._client.associate(self._account, plan, day.isoformat())
                 break
             except NotFound as error:
                 raise await self._unknown(plan, error) from error
             except Rejected:
                 if day != first:
                     raise
-        found = holding(await self.read(), plan, first)
+        found = holding(answered, plan, first) or holding(await self.read(), plan, first)
         if found is None:
             raise Unavailable(f"Togai took {plan} for {self._account} and shows no schedule of it yet")
         return found
@@ -148,15 +149,19 @@ class FirstApi:
 
 
 class _Association(Creation[Json]):
-    """Found again by the plan and the day."""
+    """Found again by the plan and the day. One that was begun before is looked for first: else whoever calls has just
+    read that the account does not have it.
+    """
 
-    def __init__(self, api: FirstApi, plan: str, first: date) -> None:
+    def __init__(self, api: FirstApi, plan: str, first: date, *, resumed: bool) -> None:
         self._api = api
         self._plan = plan
         self._first = first
+        self._resumed = resumed
 
     async def send(self, body: Json, key: str) -> Json:
-        return await self.find(0) or await self._api.associated(self._plan, self._first)
+        found = await self.find(0) if self._resumed else None
+        return found or await self._api.associated(self._plan, self._first)
 
     async def find(self, since: int) -> Json | None:
         return holding(await self._api.read(), self._plan, self._first)
