@@ -26,6 +26,8 @@ from tests.stack.tenants import Tenant
 CHECK_CLUSTER_EVERY = 0.2
 BROKER_PATIENCE = 600.0
 """Seconds for a broker that was killed to read its logs again, on a machine that is busy."""
+CHARGES = "togai-invoice-to-stripe-payment-intent"
+"""The flow that collects invoices of whoever has a payment method: it comes before that of Stripe invoices."""
 SCALE = 0.005
 """How delays are stretched: parkings last 0.3, 3 and 18 s, and a closed connection is probed every 3 s."""
 
@@ -191,6 +193,8 @@ async def staged(
             cluster.launch(name)
         await asyncio.gather(stack.ready("ingress"), stack.ready("console"), stack.workers_ready())
         cluster.tenant = await Tenant.make(stack)
+        await cluster.tenant.link(CHARGES, enabled=False)
+        await cluster.tenant.link(CHARGES, prefix="first_")
         for app, account in (("stripe", cluster.tenant.stripe_account), ("togai", cluster.tenant.togai_org)):
             made = await stack.control("POST", "/keys", json={"account": account, "key": f"people_{app}_{account}"})
             cluster.keys[app] = str(made["key"])

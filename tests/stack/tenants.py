@@ -151,14 +151,23 @@ class Tenant:
         self.made.append(made)
         return made
 
-    async def link(self, *flows: str, suffix: str = "", stripe: str = "", togai: str = "", enabled: bool = True) -> str:
-        """Switch flows on, or off, for this tenant's connections, wait until every worker knows.
+    async def link(
+        self,
+        *flows: str,
+        prefix: str = "",
+        suffix: str = "",
+        stripe: str = "",
+        togai: str = "",
+        enabled: bool = True,
+    ) -> str:
+        """Switch flows on, or off, for this tenant's connections, wait until every worker knows. Of several links that
+        an event starts, the one whose id comes first is run first.
 
         Returns the last link's id.
         """
         connections = {"stripe": stripe or f"con_s{self.name}", "togai": togai or f"con_t{self.name}"}
         links = [
-            FlowLink(id=f"{self.link_id(flow)}{suffix}", flow=flow, connections=connections, enabled=enabled)
+            FlowLink(id=f"{prefix}{self.link_id(flow)}{suffix}", flow=flow, connections=connections, enabled=enabled)
             for flow in flows
         ]
         await self._write(*links)

@@ -110,4 +110,5 @@ async def test_an_endpoint_that_does_not_send_a_type_is_named(
         [said] = not_sent.sentences(session, links)
 
     assert by_webhook == []
-    assert "seems not to send checkout.session.completed, which stripe-checkout-to-togai-plan needs" in said
+    needed = "stripe-checkout-to-togai-payment, stripe-checkout-to-togai-plan need"
+    assert f"seems not to send checkout.session.completed, which {needed}" in said

@@ -16,6 +16,7 @@ from tests.contract.sandbox.tools import Control
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.integration.plans.test_links import active, offer
 from tests.integration.plans.test_other_offers import link_of
+from tests.integration.plans.test_polled import attach
 from tests.stack.in_process import CUSTOMERS, InProcess, in_process
 from tests.stack.points import Died, Point
 
@@ -349,3 +350,42 @@ async def test_an_account_that_has_the_plan_is_offered_it_no_more(plans: Plans, 
     again, beside = await offer(plans, plan), await offer(plans, other)
 
     assert [(run.state, plan in run.reason) for run in (again, beside)] == [("skipped", True)] * 2
+
+
+@pytest.mark.usefixtures("draft_list")
+async def test_our_draft_goes_when_another_plan_became_a_conflict(plans: Plans, tandem: InProcess) -> None:
+    """The worker died before the finalize: whoever finalizes it later would publish what nobody may attach."""
+    plan, other = await offered(plans), plans.plan("Other")
+    session = plans.pay(link_of(plans, plan))
+    die_at(tandem, "call togai v2.accounts.post", 1, "after")
+    with pytest.raises(Died):
+        await tandem.drain()
+    drafted = rows(tandem, "DRAFT")
+    attach(tandem, other)
+    await revived(tandem)
+    run = paid_run(tandem, session)
+
+    assert [row[0] for row in drafted] == [plan]
+    assert run.problem
+    assert (run.problem.error, "own draft" in run.reason, "discarded" in run.reason) == ("Conflict", True, True)
+    assert (rows(tandem), rows(tandem, "DRAFT")) == ([(other, day(), FOREVER)], [])
+    assert counts(tandem).get(FINALIZE, 0) == 0
+
+
+@pytest.mark.usefixtures("draft_list")
+async def test_a_draft_that_a_person_went_on_with_stays_at_a_conflict(plans: Plans, tandem: InProcess) -> None:
+    """It is theirs as well."""
+    plan, other = await offered(plans), plans.plan("Other")
+    session = plans.pay(link_of(plans, plan))
+    die_at(tandem, "call togai v2.accounts.post", 1, "after")
+    with pytest.raises(Died):
+        await tandem.drain()
+    edit(tandem, put(other, day(10), day(20)))
+    drafted = rows(tandem, "DRAFT")
+    attach(tandem, other)
+    await revived(tandem)
+    run = paid_run(tandem, session)
+
+    assert run.problem
+    assert (run.problem.error, "discarded" in run.reason) == ("Conflict", False)
+    assert rows(tandem, "DRAFT") == drafted

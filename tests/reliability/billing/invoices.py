@@ -15,18 +15,22 @@ from tests.reliability.checker.broken import Broken
 from tests.reliability.checker.facts import Facts
 from tests.reliability.checker.laws import Laws
 from tests.reliability.cluster import Cluster
+from tests.reliability.customers.facts import BILLED
 
 Json = dict[str, Any]
 WAYS = {
-    "paid": ("pay",),
-    "in parts": ("pay_part", "pay"),
-    "given back": ("pay", "refund"),
-    "void": ("void",),
-    "void in Stripe": ("void_stripe",),
-    "due": (),
+    "in parts": ("due", "pay_part", "pay"),
+    "charged": ("method", "due"),
+    "of a group": ("group", "due", "pay"),
+    "given back": ("due", "pay", "refund"),
+    "void": ("due", "void"),
+    "void in Stripe": ("due", "void_stripe"),
+    "paid": ("due", "pay"),
+    "due": ("due",),
 }
-"""What people do with an invoice when it is sent."""
+"""What people do about an invoice of an account. Where Tandem charges it by a payment intent nobody does more."""
 ENDS = {
+    "of a group": ("paid", "PAID"),
     "paid": ("paid", "PAID"),
     "in parts": ("paid", "PAID"),
     "given back": ("paid", "REFUND_INITIATED"),
@@ -34,17 +38,25 @@ ENDS = {
     "void in Stripe": ("void", "VOID"),
     "due": ("open", "DUE"),
 }
-"""The status at Stripe and in Togai that comes of each way."""
+"""The status at Stripe and in Togai that comes of each way by a Stripe invoice."""
+CHARGED = ("succeeded", "PAID")
+"""What comes of an invoice whose account has a payment method. While Togai or Stripe fail, the flow of Stripe invoices
+may be first: then nobody pays that.
+"""
+SENT = ("open", "DUE")
 
 
 @dataclass
 class Invoice:
-    """One of Togai, and what must come of it. `made` is its id there, empty until somebody made it."""
+    """One of Togai, and what must come of it. `made` is its id there, empty until somebody made it; `group` is that of
+    the invoice group that owes it.
+    """
 
     subject: str
     way: str
     cents: list[int]
     made: str = ""
+    group: str = ""
 
     @property
     def total(self) -> int:
@@ -67,7 +79,7 @@ class Story:
             way = ways[len(self.invoices) % len(ways)]
             cents = [rng.randint(101, 99_999) for _ in range(rng.randint(1, 3))]
             self.invoices[subject] = Invoice(subject, way, cents)
-            for verb in ("account", "due", *WAYS[way]):
+            for verb in ("account", *WAYS[way]):
                 self.actions.append(Action(len(self.actions), subject, verb, unit=subject))
 
 
@@ -82,7 +94,24 @@ class InvoicePeople(BillingPeople):
         invoice = self._invoices[action.subject]
         lines = [{"name": f"Part {n}", "amount": f"{Decimal(c).scaleb(-2)}"} for n, c in enumerate(invoice.cents)]
         body = {"account": self.organization, "togai_account": action.subject, "status": "DUE", "lines": lines}
+        body |= {"type": "COMPOSITE", "group": invoice.group} if invoice.group else {}
         invoice.made = str((await self.control("POST", "/togai/invoices", **body))["id"])
+
+    async def _method(self, action: Action) -> None:
+        """A card is the default of the account's customer."""
+        customer = await self.found("the customer", lambda: self.setting("StripeCustomerId", "ACCOUNT", action.subject))
+        card = good(await self.stripe.post("/v1/payment_methods/pm_card_visa/attach", data={"customer": customer}))
+        data = {"invoice_settings[default_payment_method]": card["id"]}
+        good(await self.stripe.post(f"/v1/customers/{customer}", data=data))
+
+    async def _group(self, action: Action) -> None:
+        """The account is the second one of a group: Togai takes no payment by the first."""
+        first = f"{action.subject}-first"
+        await self._account(Action(action.number, first, "account", unit=action.unit))
+        body = {"name": action.subject, "email": f"all-{action.subject}{BILLED}", "dailyInvoiceConsolidation": False}
+        body |= {"accountIds": [first, action.subject], "address": {"country": "DE"}}
+        made = good(await self.togai.post("/invoice_groups", json=body))
+        self._invoices[action.subject].group = str(made["id"])
 
     async def _sent(self, action: Action) -> str:
         """The Stripe invoice, once Togai's Settings name it."""
@@ -135,6 +164,22 @@ def at_stripe(facts: Facts) -> dict[str, list[Json]]:
     return found
 
 
+def charges(facts: Facts) -> dict[str, list[Json]]:
+    """Stripe's payment intents by the invoice of Togai that they collect."""
+    found: dict[str, list[Json]] = defaultdict(list)
+    for row in facts.stripe_state["payment_intents"]:
+        if name := row["metadata"].get("togai_invoice_id"):
+            found[name].append(row)
+    return found
+
+
+def right_end(one: Invoice, charged: list[Json]) -> tuple[str, str]:
+    """What must have come of an invoice, by what collects it."""
+    if one.way == "charged":
+        return CHARGED if charged else SENT
+    return ENDS[one.way]
+
+
 def counted(facts: Facts) -> dict[str, list[Json]]:
     """Togai's payments by the invoice that they pay."""
     found: dict[str, list[Json]] = defaultdict(list)
@@ -147,36 +192,45 @@ def counted(facts: Facts) -> dict[str, list[Json]]:
 def lost(facts: Facts, wanted: list[Invoice]) -> Iterator[Broken]:
     """Each is at Stripe, was sent, and ended at both sides as people ended it."""
     made, mails = at_stripe(facts), Counter(mail["invoice"] for mail in facts.stripe_state["mails"])
-    togai = {row["id"]: row for row in facts.togai_state["invoices"]}
+    togai, intents = {row["id"]: row for row in facts.togai_state["invoices"]}, charges(facts)
     for one in (one for one in wanted if one.made):
-        rows = made[one.made]
-        if not rows or not mails[rows[0]["id"]]:
+        rows = intents[one.made] or made[one.made]
+        if not rows or not (intents[one.made] or mails[rows[0]["id"]]):
             yield Broken("lost", one.subject, f"{one.made}: {len(rows)} at Stripe, sent {bool(rows)} times")
             continue
         ends = rows[0]["status"], togai[one.made]["status"]
-        if ends != ENDS[one.way]:
-            yield Broken("lost", one.subject, f"{one.made} is {ends}, and {one.way} makes it {ENDS[one.way]}")
+        right = right_end(one, intents[one.made])
+        if ends != right:
+            yield Broken("lost", one.subject, f"{one.made} is {ends}, and {one.way} makes it {right}")
 
 
 def doubled(facts: Facts, wanted: list[Invoice]) -> Iterator[Broken]:
-    """One at Stripe, one mail, and each payment once."""
+    """One at Stripe, or one payment intent in its place; one mail, each payment once, one customer of a group."""
     known, mails = {one.made: one for one in wanted}, Counter(m["invoice"] for m in facts.stripe_state["mails"])
+    intents, groups = charges(facts), {one.group for one in wanted if one.group}
     for made, rows in at_stripe(facts).items():
         if made not in known or len(rows) > 1:
             yield Broken("doubled", made, f"{len(rows)} invoices at Stripe")
         yield from (Broken("doubled", made, "it was sent twice") for row in rows if mails[row["id"]] > 1)
+    both = {made: [*rows, *at_stripe(facts)[made]] for made, rows in intents.items()}
+    for made, rows in both.items():
+        if made not in known or known[made].way != "charged" or len(rows) > 1:
+            yield Broken("doubled", made, f"{len(rows)} payment intents and invoices at Stripe")
+    payers = Counter(row["metadata"].get("togai_invoice_group_id") for row in facts.stripe_state["customers"])
+    yield from (Broken("doubled", name, f"{payers[name]} customers of it") for name in groups if payers[name] > 1)
     numbers = Counter(row["externalPaymentReferences"]["transactionNumber"] for row in facts.togai_state["payments"])
     yield from (Broken("doubled", number, "it was counted twice") for number, times in numbers.items() if times > 1)
 
 
 def cents(facts: Facts, wanted: list[Invoice]) -> Iterator[Broken]:
     """What Stripe asks for is what is due, and what Togai counts is what was paid."""
-    made, payments = at_stripe(facts), counted(facts)
+    made, payments, intents = at_stripe(facts), counted(facts), charges(facts)
     for one in (one for one in wanted if one.made):
         paid = sum(Decimal(str(row["totalAmount"])).scaleb(2) for row in payments[one.made])
-        right = one.total if ENDS[one.way][0] == "paid" else 0
+        right = one.total if right_end(one, intents[one.made])[0] in ("paid", "succeeded") else 0
         if paid != right:
             yield Broken("fields", one.subject, f"{paid} cents are counted in Togai, {right} were paid")
-        for row in made[one.made]:
-            if (row["total"], row["currency"]) != (one.total, "usd"):
-                yield Broken("fields", one.subject, f"{row['total']} {row['currency']} at Stripe, {one.total} is due")
+        for row in [*made[one.made], *intents[one.made]]:
+            asked = row["total"] if row["object"] == "invoice" else row["amount"]
+            if (asked, row["currency"]) != (one.total, "usd"):
+                yield Broken("fields", one.subject, f"{asked} {row['currency']} at Stripe, {one.total} is due")

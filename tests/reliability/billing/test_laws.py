@@ -13,6 +13,8 @@ from tests.reliability.checker.facts import Facts, RunFacts
 
 RUN = RunFacts("acct", "org", "sk", "togai")
 BILLED = Invoice("bill-i0", "in parts", [1000, 1], made="inv.1")
+CHARGED = Invoice("bill-i1", "charged", [4000], made="inv.2")
+GROUPED = Invoice("bill-i2", "of a group", [500], made="inv.3", group="inv_group.1")
 SOLD = Offered("bill-p0", 4950, paid=True, plan="pp.1", link="plink_1")
 
 
@@ -26,22 +28,28 @@ def payment(account: str, number: str, amount: float, pays: str = "") -> dict[st
 
 
 def facts() -> Facts:
-    """An invoice that was paid in two parts, and a plan that was bought."""
+    """An invoice that was paid in two parts, one that was charged, one of a group, and a plan that was bought."""
     made = {"id": "in_1", "status": "paid", "total": 1001, "currency": "usd", "metadata": {"togai_invoice_id": "inv.1"}}
+    made |= {"object": "invoice"}
+    of_group = made | {"id": "in_2", "total": 500, "metadata": {"togai_invoice_id": "inv.3"}}
+    charged = {"object": "payment_intent", "id": "pi_4", "status": "succeeded", "amount": 4000, "currency": "usd"}
     price = {"product": "pp.1", "type": "one_time", "unit_amount": 4950, "currency": "usd"}
     stripe = {
-        "invoices": [made],
-        "mails": [{"invoice": "in_1"}],
+        "invoices": [made, of_group],
+        "mails": [{"invoice": "in_1"}, {"invoice": "in_2"}],
+        "payment_intents": [charged | {"metadata": {"togai_invoice_id": "inv.2"}}],
+        "customers": [{"metadata": {"togai_invoice_group_id": "inv_group.1"}}],
         "products": [{"id": "pp.1"}],
         "prices": [price, price | {"type": "recurring"}],
         "payment_links": [{"active": False, "metadata": {"togai_account_id": "bill-p0"}}],
     }
     togai = {
-        "invoices": [{"id": "inv.1", "status": "PAID"}],
+        "invoices": [{"id": name, "status": "PAID"} for name in ("inv.1", "inv.2", "inv.3")],
         "pricing_schedules": [{"accountId": "bill-p0", "pricePlanId": "pp.1"}],
         "payments": [
             payment("bill-i0", "pi_1", 3.33, "inv.1"), payment("bill-i0", "pi_2", 6.68, "inv.1"),
-            payment("bill-p0", "pi_3", 49.5),
+            payment("bill-p0", "pi_3", 49.5), payment("bill-i1", "pi_4", 40, "inv.2"),
+            payment("bill-i2", "pi_5", 5, "inv.3"),
         ],
     }  # fmt: skip
     return Facts(RUN, stripe_state=stripe, togai_state=togai)
@@ -49,8 +57,9 @@ def facts() -> Facts:
 
 def broken(found: Facts) -> set[tuple[str, str]]:
     """What is broken of whom."""
+    made = [BILLED, CHARGED, GROUPED]
     every = [
-        *invoices.lost(found, [BILLED]), *invoices.doubled(found, [BILLED]), *invoices.cents(found, [BILLED]),
+        *invoices.lost(found, made), *invoices.doubled(found, made), *invoices.cents(found, made),
         *plans.lost(found, [SOLD]), *plans.doubled(found, [SOLD]), *plans.cents(found, [SOLD]),
     ]  # fmt: skip
     return {(one.invariant, one.entity) for one in every}
@@ -68,6 +77,9 @@ def test_what_is_right_breaks_nothing() -> None:
         ("stripe", "invoices", 2, ("doubled", "inv.1")),
         ("stripe", "mails", 0, ("lost", "bill-i0")),
         ("stripe", "mails", 2, ("doubled", "inv.1")),
+        ("stripe", "payment_intents", 0, ("lost", "bill-i1")),
+        ("stripe", "payment_intents", 2, ("doubled", "inv.2")),
+        ("stripe", "customers", 2, ("doubled", "inv_group.1")),
         ("togai", "payments", 0, ("fields", "bill-i0")),
         ("togai", "payments", 2, ("doubled", "pi_1")),
         ("stripe", "payment_links", 0, ("lost", "bill-p0")),
@@ -92,6 +104,8 @@ def test_what_is_not_there_or_twice_is_seen(app: str, kind: str, rows: int, expe
         ("stripe", "invoices", "total", 1000, ("fields", "bill-i0")),
         ("stripe", "invoices", "currency", "eur", ("fields", "bill-i0")),
         ("stripe", "invoices", "status", "open", ("lost", "bill-i0")),
+        ("stripe", "payment_intents", "status", "processing", ("lost", "bill-i1")),
+        ("stripe", "payment_intents", "amount", 4001, ("fields", "bill-i1")),
         ("togai", "invoices", "status", "DUE", ("lost", "bill-i0")),
         ("togai", "payments", "totalAmount", 3.34, ("fields", "bill-i0")),
         ("stripe", "prices", "unit_amount", 4951, ("fields", "bill-p0")),

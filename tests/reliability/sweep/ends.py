@@ -14,13 +14,13 @@ NOT_COMPARED = frozenset({"account", "app", "events", "webhook_endpoints"})
 """Of the sandbox's state: the account's own name, and events: a value may be set twice."""
 ID = re.compile(
     r"(?<![A-Za-z0-9])(?:[a-z]+_)+(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{8,}|[a-z]+\.\w{8,}\.\w{5,}|org\w{8,}|[0-9a-f-]{32,}"
-    r"|\b\w{32}\b|\b[A-Z0-9]{8}(?:-\d{4})?\b|\b\d{4}-\d\d-[A-Z0-9]{4}\b"
+    r"|\b\w{32}\b|\b[0-9a-f]{12}\b|\b[A-Z0-9]{8}(?:-\d{4})?\b|\b\d{4}-\d\d-[A-Z0-9]{4}\b"
 )
-"""Ids, secrets, and numbers of invoices of both vendors."""
+"""Ids, digests of ids, secrets, and numbers of invoices of both vendors."""
 TIME = re.compile(r"\d{4}-\d\d-\d\d(?:T[0-9:.]+Z?(?:\+00:00)?)?")
 FIRST_TIME = 1_000_000_000
 """Greater numbers are epoch seconds."""
-TERMINAL = frozenset({"succeeded", "in_sync", "skipped", "superseded"})
+TERMINAL = frozenset({"succeeded", "in_sync", "skipped", "superseded", "missed"})
 
 
 def end_of(world: World) -> End:

@@ -64,7 +64,7 @@ async def test_a_fault_of_each_kind_of_call(
     """The first call of each operation fails, by one kind after the other."""
     right = await recorded(name)
 
-    points = [point for point in calls(right.points) if point.number == 1]
+    points = [point for point in calls(right.points, kinds) if point.number == 1]
     await check_each(control, name, right, points, partial(faults, kinds))
 
 
@@ -89,7 +89,7 @@ async def test_a_fault_of_any_call(
 ) -> None:
     """Once, whichever it is."""
     right = await recorded(name)
-    for point in calls(right.points):
+    for point in calls(right.points, [kind]):
         with subtests.test(msg=str(point)):
             life = await lived(control, SCENARIOS[name], faults([kind], [point]))
             assert (differences(life.end, right.end), life.hit) == ({}, [point])

@@ -14,6 +14,7 @@ from shared.domains.plans import DOMAIN as PLANS
 
 from tests.contract.sandbox.tools import Control
 from tests.integration.invoices.conftest import Invoices
+from tests.integration.invoices.test_intents import Intents
 from tests.integration.plans.conftest import Plans
 from tests.integration.plans.test_subscriptions import Shop
 from tests.stack.in_process import CUSTOMERS, InProcess
@@ -85,6 +86,7 @@ class World:
     def __init__(self, tandem: Mortal) -> None:
         self.tandem = tandem
         self.invoices = Invoices(tandem)
+        self.intents = Intents(self.invoices, tandem)
         self.plans = Plans(tandem)
         self.shop = Shop(self.plans)
         self.rest = tandem.rest

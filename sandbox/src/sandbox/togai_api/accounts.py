@@ -81,7 +81,19 @@ def retrieve(call: Call) -> Answer:
     unknown = set(call.query) - {"effectiveOn", "includeGroupDetails"}
     if unknown:
         raise TogaiError(400, f"Unknown query parameters: {', '.join(sorted(unknown))}")
-    return Answer.json(200, shown(call, present(call).body))
+    found = shown(call, present(call).body)
+    if call.query.get("includeGroupDetails") == "true":
+        found = found | _group_details(call)
+    return Answer.json(200, found)
+
+
+def _group_details(call: Call) -> dict[str, Any]:
+    """The invoice group that the account is of, as answers show it where that is asked for."""
+    names = ("id", "name", "email", "dailyInvoiceConsolidation", "invoiceCurrency", "billingAddress", "netTermDays")
+    for group in call.world.store.select(call.scope, "invoice_group"):
+        if call.id in group.body["accounts"]:
+            return {"invoiceGroupDetails": {name: group.body[name] for name in names if name in group.body}}
+    return {}
 
 
 def update(call: Call) -> Answer:

@@ -104,6 +104,11 @@ def moved_due(due: int | None, params: Mapping[str, int]) -> str:
     return f"Togai's due date {day} has passed, or does within the hour: it is due {days} days after it is finalized"
 
 
+def group_of(invoice: Mapping[str, Any]) -> str:
+    """The invoice group that owes an invoice of Togai; empty where an account does."""
+    return str(((invoice.get("invoiceDetails") or {}).get("invoiceGroup") or {}).get("id") or "")
+
+
 MARGIN = 3600
 """Seconds that a due date must be ahead when the draft is made: Stripe refuses one in the past."""
 

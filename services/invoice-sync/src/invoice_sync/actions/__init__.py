@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.domains.invoices import taxes as taxed
+from shared.domains.invoices.checkouts import ACTION as READ_CHECKOUT
 from shared.domains.invoices.intents import CHARGE, READ
 from shared.domains.invoices.plain import ADD, FINALIZE, MARK_PAID, SEND, TRANSFORM
 from shared.runtime.actions import Implementation
 
 from invoice_sync.actions import (
+    checkouts,
     closing,
     drafts,
     holding,
@@ -34,6 +36,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     FINALIZE: plain.finalize,
     SEND: plain.send,
     MARK_PAID: plain.mark_paid,
+    READ_CHECKOUT.name: checkouts.read,
     "togai.invoice.read": invoices.read,
     "togai.invoice.read_status": closing.read_status,
     "togai.invoice.write_stripe_id": invoices.write_stripe_id,

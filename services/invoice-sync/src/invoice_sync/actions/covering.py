@@ -9,13 +9,15 @@ from typing import Any
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.customers import DOMAIN as CUSTOMERS
+from shared.domains.invoices import INVOICE_GROUP
 from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT, PRICE, PRODUCT
 from shared.errors import Waiting
 from shared.events.envelope import timestamp
 from shared.identity import Ref
 from shared.runtime.actions import Context
 
-from invoice_sync.decide import bills, was_before
+from invoice_sync.actions.groups import members_of
+from invoice_sync.decide import bills, group_of, was_before
 
 SUBSCRIPTIONS = "/v1/subscriptions"
 Json = dict[str, Any]
@@ -27,21 +29,34 @@ async def covered_names(context: Context, invoice: Json) -> tuple[str, frozenset
     Both are empty where none does. Raises Waiting where the flow link holds such an invoice, and for an account whose
     payment at a checkout is not counted yet.
     """
-    account = str(invoice.get("ownerId") or "")
-    if not account:
-        return "", frozenset()  # a group owes it, which has neither a plan nor a checkout of its own
-    await _check_counted(context, account)
+    group, accounts = group_of(invoice), await _billed(context, invoice)
+    for account in accounts:
+        await _check_counted(context, account)
     found: dict[str, Json] = {}
-    async for one in _billing(context, invoice, account):
+    async for one in _billing(context, invoice, accounts):
         found[one["id"]] = one
     if not found:
         return "", frozenset()
-    said = f"Stripe bills account {account} by subscription {', '.join(sorted(found))}: this invoice asks for the same"
+    owner = f"invoice group {group}" if group else f"account {accounts[0]}"
+    said = f"Stripe bills {owner} by subscription {', '.join(sorted(found))}: this invoice asks for the same"
     if context.option("covered") != "exclude":
         raise Waiting(f"{said}. Mark it paid or void it in Togai, or cancel the subscription", code="subscribed")
-    plan = str(invoice["pricePlanId"])
-    items = [item for one in found.values() for item in one["items"]["data"] if _plan_of(context, item) == plan]
+    plan = str(invoice.get("pricePlanId") or "")
+    items = [item for one in found.values() for item in one["items"]["data"] if _is_of(context, item, plan)]
     return said, frozenset(str(item["price"].get("nickname") or "") for item in items) - {""}
+
+
+async def _billed(context: Context, invoice: Json) -> list[str]:
+    """The accounts whose plans an invoice bills: the one that owes it, or all of an invoice group. Togai is asked whose
+    a group is only where something at Stripe can cover a plan.
+    """
+    group, owner = group_of(invoice), str(invoice.get("ownerId") or "")
+    if not group:
+        return [owner] if owner else []
+    attached = context.claims_of(ATTACHED.name).index.has_links_at(context.account("togai"))
+    if not attached and not _sold(context, ""):
+        return []
+    return await members_of(await context.client("togai"), group)
 
 
 async def _check_counted(context: Context, account: str) -> None:
@@ -62,32 +77,51 @@ async def _check_counted(context: Context, account: str) -> None:
                 )
 
 
-async def _billing(context: Context, invoice: Json, account: str) -> AsyncIterator[Json]:
-    """The subscriptions that bill the invoice's plan now, or did when it was made.
+async def _billing(context: Context, invoice: Json, accounts: list[str]) -> AsyncIterator[Json]:
+    """The subscriptions that bill the invoice's plan now, or did when it was made. The invoice of a group that names no
+    plan asks for those of its accounts, and Togai does not tell which: there it is any plan.
 
     Stripe is asked only about plans that are products there, or have a price there, as a person may have said.
     """
-    plan = str(invoice.get("pricePlanId") or "")
-    if not plan or not _sold(context, context.ref("togai", "price_plan", plan)):
+    plan, group = str(invoice.get("pricePlanId") or ""), group_of(invoice)
+    if not (plan or group) or not _sold(context, plan):
         return
     client: StripeApp = await context.client("stripe")
-    customers = _customers(context, account)
-    for pair in context.claims_of(ATTACHED.name).index.under(context.ref("togai", "account", account)):
-        for ref in [ref for ref in pair.also if Ref.parse(ref).noun == "subscription"]:
-            one = await client.retrieve(SUBSCRIPTIONS, context.id_of(ref))
+    customers = _customers_of_group(context, group) if group else []
+    for account in accounts:
+        customers += _customers(context, account)
+        for subscription in _subscribed(context, account):
+            one = await client.retrieve(SUBSCRIPTIONS, subscription)
             customers.append(str(one["customer"]))
             end = timestamp(datetime.fromtimestamp(one["ended_at"], UTC)) if one.get("ended_at") else ""
-            if _is_of(context, one, plan) and end and was_before(invoice, end, "generatedAt", "invoiceDate"):
+            if _bills_plan(context, one, plan) and end and was_before(invoice, end, "generatedAt", "invoiceDate"):
                 yield one
     for customer in dict.fromkeys(customers):
         async for one in client.listed(SUBSCRIPTIONS, {"customer": customer}):
-            if bills(one) and _is_of(context, one, plan):
+            if bills(one) and _bills_plan(context, one, plan):
                 yield one
 
 
 def _sold(context: Context, plan: str) -> bool:
+    """Whether a plan is a product at Stripe, or has a price there; an empty one: whether any plan has."""
     products, prices = context.claims_of(PRODUCT.name).index, context.claims_of(PRICE.name).index
-    return products.pair(plan) is not None or bool(prices.under(plan))
+    if not plan:
+        return prices.has_links_at(context.account("stripe"))
+    ref = context.ref("togai", "price_plan", plan)
+    return products.pair(ref) is not None or bool(prices.under(ref))
+
+
+def _subscribed(context: Context, account: str) -> list[str]:
+    """The subscriptions by which an account bought its plans at a checkout."""
+    pairs = context.claims_of(ATTACHED.name).index.under(context.ref("togai", "account", account))
+    return [context.id_of(ref) for pair in pairs for ref in pair.also if Ref.parse(ref).noun == "subscription"]
+
+
+def _customers_of_group(context: Context, group: str) -> list[str]:
+    """The group's own customer at the flow link's Stripe account; none before its first invoice."""
+    pairs = context.claims_of(INVOICE_GROUP.name).index.holders_of(context.ref("togai", "invoice_group", group))
+    stripe = f"{context.account('stripe')}/customer/"
+    return [Ref.parse(pair.target).id for pair in pairs if pair.target.startswith(stripe)]
 
 
 def _customers(context: Context, account: str) -> list[str]:
@@ -115,11 +149,18 @@ def accounts_of(context: Context, customer: str, subscription: str) -> set[str]:
     return found | {side.removeprefix(togai) for side in sides if side.startswith(togai)}
 
 
-def _is_of(context: Context, subscription: Json, plan: str) -> bool:
-    return any(_plan_of(context, item) == plan for item in subscription["items"]["data"])
+def _bills_plan(context: Context, subscription: Json, plan: str) -> bool:
+    return any(_is_of(context, item, plan) for item in subscription["items"]["data"])
+
+
+def _is_of(context: Context, item: Json, plan: str) -> bool:
+    """Whether an item's price is that of a plan; of any plan, if that is empty."""
+    found = _plan_of(context, item)
+    return bool(found) and plan in ("", found)
 
 
 def _plan_of(context: Context, item: Json) -> str:
-    """The plan of Togai that an item's price belongs to; empty for a price that Tandem did not make."""
+    """The plan of the flow link's organization that an item's price belongs to; empty for none."""
     pair = context.claims_of(PRICE.name).index.pair(context.ref("stripe", "price", str(item["price"]["id"])))
-    return Ref.parse(pair.source).id.partition(":")[0] if pair else ""
+    own = pair is not None and pair.source.startswith(f"{context.account('togai')}/")
+    return Ref.parse(pair.source).id.partition(":")[0] if pair and own else ""

@@ -251,7 +251,12 @@ async def _check_not_billed(context: Context, wanted: InvoiceToFinalize) -> None
     """A subscription may have begun since the lines were chosen. Raises Waiting where one bills what it asks for:
     under `exclude` the run leaves it out when it looks again.
     """
-    shown = {"ownerId": wanted.account_id, "pricePlanId": wanted.plan_id, "generatedAt": wanted.made_at}
+    shown = {
+        "ownerId": wanted.account_id,
+        "pricePlanId": wanted.plan_id,
+        "generatedAt": wanted.made_at,
+        "invoiceDetails": {"invoiceGroup": {"id": wanted.group_id}},
+    }
     said, names = await covered_names(context, shown)
     if not said:
         return

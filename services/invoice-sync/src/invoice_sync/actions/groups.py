@@ -16,7 +16,7 @@ from shared.runtime.actions import Context
 from shared.runtime.creating import Creation, create
 
 from invoice_sync.actions.collection import CUSTOMERS
-from invoice_sync.decide import group_customer
+from invoice_sync.decide import group_customer, group_of
 
 Json = dict[str, Any]
 OWNER = "INVOICE_GROUP"
@@ -69,8 +69,7 @@ async def _of_group(context: Context, group_id: str) -> str:
         if setting and setting.value and claims.index.open_claim(source) is None:
             held = await _linked(context, source, context.ref("stripe", "customer", setting.value))
         else:
-            held = await _made(context, source, await togai.invoice_group(group_id))
-            await togai.fill_setting(name, context.id_of(held.target), OWNER, group_id)
+            held = await _made(context, togai, source, await togai.invoice_group(group_id))
     if held.state == "deleted":
         raise Waiting(f"the Stripe customer of invoice group {group_id} is deleted", code="no_customer")
     return context.id_of(held.target)
@@ -84,7 +83,8 @@ async def _linked(context: Context, source: str, target: str) -> Mapping:
     return await claims.link(held, target, "setting") if held.state == "claimed" else held
 
 
-async def _made(context: Context, source: str, group: Json) -> Mapping:
+async def _made(context: Context, togai: TogaiApp, source: str, group: Json) -> Mapping:
+    """The link comes last: of a linked one nobody would write the Settings after a death."""
     claims, stripe = context.claims_of(INVOICE_GROUP.name), context.account("stripe")
     metadata = {TOGAI_INVOICE_GROUP: str(group["id"]), ORGANIZATION: context.account("togai")}
     body = group_customer(group) | {"metadata": metadata}
@@ -94,6 +94,7 @@ async def _made(context: Context, source: str, group: Json) -> Mapping:
     if held.state != "claimed":
         return held
     made, _ = await create(claims, held, stripe, _GroupCustomer(await context.client("stripe"), metadata))
+    await togai.fill_setting(context.settings.stripe_customer_setting, str(made["id"]), OWNER, str(group["id"]))
     return await claims.link(held, context.ref("stripe", "customer", str(made["id"])), "created")
 
 
@@ -101,10 +102,15 @@ async def payers_of(client: TogaiApp, invoice: Json) -> list[str]:
     """The accounts that a payment of an invoice may name: its owner, or of a group its accounts, as Togai lists them.
     Raises Malformed for a group that has none.
     """
-    group = (invoice.get("invoiceDetails") or {}).get("invoiceGroup") or {}
-    if not group.get("id"):
+    group = group_of(invoice)
+    if not group:
         return [str(invoice["ownerId"])]
-    members = (await client.invoice_group(str(group["id"]))).get("accounts") or []
+    members = await members_of(client, group)
     if not members:
-        raise Malformed(f"invoice group {group['id']} has no account that a payment could name")
-    return [str(member) for member in members]
+        raise Malformed(f"invoice group {group} has no account that a payment could name")
+    return members
+
+
+async def members_of(client: TogaiApp, group_id: str) -> list[str]:
+    """The accounts of an invoice group, as Togai lists them. Raises NotFound."""
+    return [str(member) for member in (await client.invoice_group(group_id)).get("accounts") or ()]

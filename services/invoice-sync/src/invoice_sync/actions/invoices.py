@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.apps.togai.client import TogaiApp
+from shared.domains.invoices import INVOICE_INTENT
 from shared.domains.invoices.togai import InvoiceFacts, InvoiceId, InvoiceLine, StripeIdsOf, Written
 from shared.errors import Waiting
 from shared.polls import epoch
@@ -14,7 +15,7 @@ from shared.runtime.actions import Context, Ended, Result
 from invoice_sync.actions.covering import covered_names
 from invoice_sync.actions.holding import BY_HAND
 from invoice_sync.actions.taxes import recorded_tax
-from invoice_sync.decide import Amounts, amounts_of, was_before, why_not
+from invoice_sync.decide import Amounts, amounts_of, group_of, was_before, why_not
 from invoice_sync.lines import PAID, ROUNDING, covered_paths, is_by_stripe, leaves, lines_of
 from shared import money
 
@@ -30,6 +31,7 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
     amounts = amounts_of(invoice)
     refs = (context.ref("togai", "invoice", wanted.invoice_id),)
     if why := why_not(invoice, amounts):
+        await _name_intent(context, client, wanted.invoice_id)
         raise Ended("skipped", why, refs)
     if context.run.origin not in BY_HAND:
         _check_age(context, invoice, refs)
@@ -41,7 +43,7 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
     total = sum(line.amount + sum(tax.amount for tax in line.taxes) for line in lines)
     if total <= 0:
         raise Ended("skipped", f"{said}: nothing else is left to collect", refs)
-    group = str(((invoice.get("invoiceDetails") or {}).get("invoiceGroup") or {}).get("id") or "")
+    group = group_of(invoice)
     facts = InvoiceFacts(
         invoice_id=wanted.invoice_id,
         account_id="" if group else str(invoice.get("ownerId") or ""),
@@ -58,6 +60,13 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
     )
     owner = context.ref("togai", "invoice_group" if group else "account", group or facts.account_id)
     return Result(facts, False, notes, (*refs, owner))
+
+
+async def _name_intent(context: Context, client: TogaiApp, invoice_id: str) -> None:
+    """A run that charged it, and lost the answer, sees that it was paid before it has written by what."""
+    pair = context.claims_of(INVOICE_INTENT.name).index.pair(context.ref("togai", "invoice", invoice_id))
+    if context.run.attempts > 1 and pair and pair.run == context.run.id:
+        await client.fill_setting(INTENT_SETTING, context.id_of(pair.target), OWNER, invoice_id)
 
 
 def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...]) -> None:

@@ -86,8 +86,11 @@ async def pay(context: Context, paid: InvoicePaid) -> Result:
     invoice = await client.invoice(paid.invoice_id)
     amounts, status = amounts_of(invoice), str(invoice["status"])
     _check_takes_payments(status, amounts.currency, paid, left)
+    is_left = status in OPEN and amounts.rest > 0
+    if not (left or is_left or is_open(context, balance_of(paid.stripe_invoice_id, 0))):
+        return Result(Counted(payments={}, amounts={}), False, ("counted already",), (_invoice(context, paid),))
     payers = await payers_of(client, invoice)
-    counting = Counting(context, client, paid, payers, amounts.rest if status in OPEN else Decimal(0))
+    counting = Counting(context, client, paid, payers, amounts.rest if is_left else Decimal(0))
     for payment in left:
         await counting.count(payment)
     rest = balance_of(paid.stripe_invoice_id, money.exact(counting.open, paid.currency))

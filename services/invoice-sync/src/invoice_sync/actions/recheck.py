@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
+from shared.domains.invoices import INVOICE_GROUP
 from shared.domains.invoices.subscriptions import InvoicesRechecked, SubscriptionChanged
 from shared.domains.plans import PRICE
 from shared.flows.recheck import recheck_requested
@@ -35,6 +36,9 @@ async def recheck(context: Context, wanted: SubscriptionChanged) -> Result:
     invoices: list[str] = []
     for account in sorted(accounts):
         invoices += [invoice async for invoice in _due(context, account, plans)]
+    for group in await _groups(context, str(found["customer"]), accounts):
+        # What the plans of a group's invoice are, Togai may leave out.
+        invoices += [invoice async for invoice in _due(context, group, plans | {""})]
     for invoice in invoices:
         aggregate = context.ref("togai", "invoice", invoice)
         event_id, now = f"{context.run.event}-{invoice}", datetime.now(UTC)
@@ -51,14 +55,24 @@ def _plans(context: Context, prices: list[str]) -> set[str]:
     return {Ref.parse(pair.source).id.partition(":")[0] for pair in pairs if pair}
 
 
-async def _due(context: Context, account: str, plans: set[str]) -> AsyncIterator[str]:
+async def _groups(context: Context, customer: str, accounts: set[str]) -> list[str]:
+    """The invoice groups whose own customer somebody at Stripe is, and those that accounts are of."""
+    client: TogaiApp = await context.client("togai")
+    pairs = context.claims_of(INVOICE_GROUP.name).index.holders_of(context.ref("stripe", "customer", customer))
+    found = {Ref.parse(pair.source).id for pair in pairs if pair.source.startswith(f"{context.account('togai')}/")}
+    for account in sorted(accounts):
+        found.add(await client.group_of(account))
+    return sorted(found - {""})
+
+
+async def _due(context: Context, owner: str, plans: set[str]) -> AsyncIterator[str]:
     client: TogaiApp = await context.client("togai")
     for status in COLLECTED:
         token, more = "", True
         while more:
-            page = await client.invoices(status, token, owner=account)
+            page = await client.invoices(status, token, owner=owner)
             for row in page.rows:
-                if row.get("pricePlanId") in plans:
+                if (row.get("pricePlanId") or "") in plans:
                     yield str(row["id"])
             token = page.token
             more = bool(token and page.rows)

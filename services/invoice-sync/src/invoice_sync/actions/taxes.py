@@ -20,7 +20,7 @@ from shared.runtime.creating import Creation, create
 from invoice_sync.actions.groups import customer_for
 from invoice_sync.actions.holding import BY_HAND
 from invoice_sync.actions.keys import under_key
-from invoice_sync.decide import amounts_of
+from invoice_sync.decide import amounts_of, group_of
 from invoice_sync.lines import TAXES, is_by_stripe, kept_charges, leaves
 from shared import money
 
@@ -54,7 +54,7 @@ async def read(context: Context, wanted: InvoiceId) -> Result:
         raise Ended("skipped", "Togai taxes it itself", (source,))
     if status == "DRAFT" and amounts.total - written <= 0:
         raise Ended("skipped", "there is nothing to be taxed", (source,))
-    group = str(((invoice.get("invoiceDetails") or {}).get("invoiceGroup") or {}).get("id") or "")
+    group = group_of(invoice)
     base = TaxBase(
         invoice_id=wanted.invoice_id,
         account_id="" if group else str(invoice.get("ownerId") or ""),

@@ -10,23 +10,26 @@ from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT
 from shared.domains.plans.stripe import ACCOUNT, PAID, Paid, PaymentLeft
 from shared.domains.plans.togai import Attach, Attached, CheckoutPayment, Posted, offer_id
 from shared.errors import Conflict
-from shared.linking.claims import NO_MATCH
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import UnkeyedCreation, create
 
 from plan_sync.actions.account_plans import check_beside, plans_of
-from plan_sync.actions.schedules import attached, holding, replaces, today_of
+from plan_sync.actions.schedules import AccountPlans, attached, holding, replaces, today_of
 from plan_sync.decide import other_plan
 from shared import money
 
+DISCARDED = "Tandem's own draft of the account's schedules, which was not finalized, is discarded"
 PAYMENT_INTENTS, CHARGES = "/v1/payment_intents", "/v1/charges"
 
 
 async def read_payment(context: Context, paid: Paid) -> Result:
     """What is left of the payment: an event that comes late, or again, may be older than a refund. Raises Ended where
-    all was given back.
+    all was given back, and for one that pays an invoice: the flow of invoices counts that.
     """
     refs = _refs_of(context, paid)
+    if paid.invoice_id:
+        why = f"it pays invoice {paid.invoice_id} of Togai, and no plan: the flow of invoices counts it"
+        raise Ended("skipped", why, (*refs, context.ref("togai", "invoice", paid.invoice_id)))
     if context.shows_present or not paid.payment_intent:
         return Result(_left(paid, 0), False, refs=refs)
     client: StripeApp = await context.client("stripe")
@@ -34,10 +37,27 @@ async def read_payment(context: Context, paid: Paid) -> Result:
     if not intent.get("latest_charge"):
         return Result(_left(paid, 0), False, refs=refs)
     refunded = int((await client.retrieve(CHARGES, str(intent["latest_charge"])))["amount_refunded"])
-    if 0 < paid.amount <= refunded:
-        raise Ended("skipped", f"the payment {paid.payment_intent} was refunded: nothing is attached", refs)
+    if 0 < paid.amount <= refunded and not await _is_attached_before(context, paid.plan_id):
+        gone = _taken_back(context, context.run.aggregate)
+        raise Ended("skipped", f"the payment {paid.payment_intent} was refunded: nothing is attached{gone}", refs)
     notes = (f"{refunded} of {paid.amount} minor units were refunded",) if refunded else ()
     return Result(_left(paid, refunded), False, notes, refs)
+
+
+async def _is_attached_before(context: Context, plan: str) -> bool:
+    """Whether the plan was attached under a claim that a death left open: it stays, and is linked. Where nothing was,
+    the claim is withdrawn, else it would keep every other checkout of the account waiting.
+    """
+    claims, session = context.claims_of(ATTACHED.name), context.run.aggregate
+    held = claims.index.open_claim(session)
+    account = held.claim.match if held and held.claim else ""
+    if not account or not await claims.is_winning_claim(session):
+        return False
+    plans = plans_of(context, await context.client("togai"), context.id_of(account))
+    if holding(await plans.read(), plan, today_of(context)):
+        return True
+    await _take_back(context, session, plan, plans)
+    return False
 
 
 def _left(paid: Paid, refunded: int) -> PaymentLeft:
@@ -72,13 +92,14 @@ async def attach(context: Context, wanted: Attach) -> Result:
     claims, account = context.claims_of(ATTACHED.name), context.account("togai")
     client: TogaiApp = await context.client("togai")
     plans, today = plans_of(context, client, wanted.account_id), today_of(context)
-    match = claims.match(account_ref) if plans.one_at_a_time else NO_MATCH
+    match = claims.match(account_ref)  # one at a time: two that look at once would each attach its plan
     schedules, resumed = await plans.read(), claims.index.open_claim(session) is not None
     subscription = (context.ref("stripe", "subscription", wanted.subscription),) if wanted.subscription else ()
     known = holding(schedules, wanted.plan_id, today)
     if known and not subscription and not claims.index.holders_of(session):
         return attached(known, False, ("the account has the plan already",), (session, account_ref), again=True)
-    replaced = _other_plan(context, wanted, schedules)
+    # What was attached before a death stays, whatever a person added since.
+    replaced = "" if known and resumed else await _other_plan(context, wanted, plans, schedules)
     if not claims.index.holders_of(session) and not known:
         await plans.check_free()
     held = await claims.claim(
@@ -103,17 +124,38 @@ async def attach(context: Context, wanted: Attach) -> Result:
     return attached(schedule, True, notes, (*pair.refs, account_ref, offer))
 
 
-def _other_plan(context: Context, wanted: Attach, schedules: list[dict[str, Any]]) -> str:
+async def _other_plan(context: Context, wanted: Attach, plans: AccountPlans, schedules: list[dict[str, Any]]) -> str:
     """Another plan that the account has today or later, in words, which gives way; empty for none. Raises Conflict
     unless the flow link replaces: to take a plan from an account is a person's decision.
     """
     other = other_plan(schedules, wanted.plan_id, today_of(context).isoformat())
     if other and not replaces(context):
+        session = context.ref("stripe", "checkout.session", wanted.session_id)
+        await _take_back(context, session, wanted.plan_id, plans)
         raise Conflict(
             f"account {wanted.account_id} has {other}, and {wanted.plan_id} was paid for: take one of them off in "
-            "Togai, or refund the payment in Stripe"
+            f"Togai, or refund the payment in Stripe{_taken_back(context, session)}"
         )
     return other or ""
+
+
+async def _take_back(context: Context, session: str, plan: str, plans: AccountPlans) -> None:
+    """A claim under which nothing was attached is withdrawn: it would keep every other checkout of the account waiting.
+    So is what was begun under it.
+    """
+    claims = context.claims_of(ATTACHED.name)
+    held = claims.index.open_claim(session)
+    if held is None or not await claims.is_winning_claim(session):
+        return
+    is_gone = await plans.take_back(plan, today_of(context), held)
+    await claims.withdraw(held, DISCARDED if is_gone else "nothing was attached under it")
+
+
+def _taken_back(context: Context, session: str) -> str:
+    """What was begun for a checkout and is no more, in words, however often its run looks again."""
+    earlier = context.claims_of(ATTACHED.name).index.claim_of(session, context.account("togai"))
+    is_gone = earlier is not None and (earlier.state, earlier.reason) == ("withdrawn", DISCARDED)
+    return f". {DISCARDED}" if is_gone else ""
 
 
 async def post_payment(context: Context, paid: CheckoutPayment) -> Result:

@@ -40,10 +40,15 @@ class _Wanted:
         return {(self.started + timedelta(days=n)).isoformat() for n in range(-1, (last - self.started).days + 1)}
 
 
+def _noted(plan: str, first: date, held: Mapping | None) -> tuple[_Wanted, Spans]:
+    """What a claim was begun for, and what stood there then."""
+    noted = held.claim.body if held and held.claim else {}
+    wanted = _Wanted(plan, first, date.fromisoformat(noted[FIRST_DAY]) if FIRST_DAY in noted else first)
+    return wanted, frozenset((a, b, c, d) for a, b, c, d in noted.get(STOOD, ()))
+
+
 class SecondApi:
     """An account's schedules by the second API."""
-
-    one_at_a_time = True  # an account has one draft
 
     def __init__(self, client: TogaiApp, account: str) -> None:
         self._client = client.v2
@@ -71,9 +76,7 @@ class SecondApi:
 
     def attaching(self, plan: str, first: date, held: Mapping | None, *, resumed: bool) -> Creation[Json]:
         claim = held.claim if held else None
-        noted = claim.body if claim else {}
-        wanted = _Wanted(plan, first, date.fromisoformat(noted[FIRST_DAY]) if FIRST_DAY in noted else first)
-        stood: Spans = frozenset((a, b, c, d) for a, b, c, d in noted.get(STOOD, ()))
+        wanted, stood = _noted(plan, first, held)
 
         async def post(_body: Json) -> Json:
             return holding(self._rows, plan, first) or await self._attached(wanted, None)
@@ -142,6 +145,15 @@ class SecondApi:
         if is_own_draft(active, draft, wanted.plan, wanted.days):
             return True  # an earlier attempt made it again
         raise self._taken()
+
+    async def take_back(self, plan: str, first: date, held: Mapping) -> bool:
+        wanted, stood = _noted(plan, first, held)
+        active, draft = spans_of(self._rows), spans_of(await self._draft())
+        if not any(is_own_draft(before, draft, plan, wanted.days) for before in (stood, active)):
+            return False  # none, or one that a person made, or went on with
+        with suppress(Rejected):  # a person has just ended it
+            await self._client.discard_schedules(self._account)
+        return True
 
     def changed_beside(self, plan: str) -> list[str]:
         return [] if self._after is None else missing_after(spans_of(self._rows), self._after, plan)

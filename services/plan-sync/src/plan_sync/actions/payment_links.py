@@ -195,7 +195,7 @@ async def write_setting(context: Context, wanted: PaymentLinkOf) -> Result:
         await _create_setting(client, name, wanted)
     elif present.value == wanted.url:
         return Result(Done(written=False), False, (), refs)
-    elif present.value and not await _is_ours(context, present.value):
+    elif present.value and not await _is_ours(context, wanted.account_id, present.value):
         return Result(
             Done(written=False), False, (f"{name} is {present.value}, which is none of Tandem's: it stays",), refs
         )
@@ -205,13 +205,18 @@ async def write_setting(context: Context, wanted: PaymentLinkOf) -> Result:
     return Result(Done(written=True), True, notes, refs)
 
 
-async def _is_ours(context: Context, url: str) -> bool:
-    """Whether an address is that of a link that Tandem made: any other one was written by a person."""
-    index = context.claims_of(OFFER.name).index
+async def _is_ours(context: Context, account: str, url: str) -> bool:
+    """Whether an address is that of a link that Tandem made for the account: any other one was written by a person. The
+    newest is asked for first; the one that was just made is not there yet.
+    """
+    here = context.account("stripe")
+    pairs = context.claims_of(OFFER.name).index.under(context.ref("togai", "account", account))
+    own = [pair for pair in pairs if str(Ref.parse(pair.target).account) == here and pair.run != context.run.id]
     client: StripeApp = await context.client("stripe")
-    async for link in client.listed(LINKS, {}):
+    for pair in sorted(own, key=lambda pair: pair.at, reverse=True):
+        link = await client.retrieve(LINKS, context.id_of(pair.target))
         if is_address_of(url, str(link.get("url"))):
-            return bool(index.holders_of(context.ref("stripe", "payment_link", str(link["id"]))))
+            return True
     return False
 
 

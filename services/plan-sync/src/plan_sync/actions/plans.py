@@ -14,7 +14,7 @@ from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 
 from plan_sync.actions import versions
-from plan_sync.actions.account_plans import plans_of
+from plan_sync.actions.account_plans import check_not_attaching, plans_of
 from plan_sync.actions.schedules import SECOND, api_of, replaces, second_api_only, today_of
 from plan_sync.decide import (
     ends_after,
@@ -106,6 +106,7 @@ def _check_asked(context: Context, offer: OfferRead) -> None:
 async def _check_attached(context: Context, client: TogaiApp, offer: OfferRead, ref: str) -> None:
     """Raises Ended for a plan that Tandem attached, or that was taken off again: nothing is to be sold."""
     schedule = context.ref("togai", "schedule", offer.schedule_id)
+    check_not_attaching(context, offer.account_id)
     if context.claims_of(ATTACHED.name).index.holders_of(schedule):
         why = f"Tandem attached price plan {offer.plan_id} to account {offer.account_id}: it was paid"
         raise Ended("skipped", why, (ref, schedule))
@@ -126,6 +127,7 @@ async def _check_free(context: Context, client: TogaiApp, offer: Offer, today: d
     must not be paid for.
     """
     schedules = await plans_of(context, client, offer.account_id).read()
+    check_not_attaching(context, offer.account_id)
     if any(one.get("pricePlanId") == offer.plan_id and ends_after(one, today.isoformat()) for one in schedules):
         why = f"account {offer.account_id} has price plan {offer.plan_id} already: it was paid, or attached in Togai"
         raise Ended("skipped", why, (ref,))

@@ -74,10 +74,6 @@ def attached(
 class AccountPlans(Protocol):
     """An account's schedules, by one of Togai's APIs."""
 
-    @property
-    def one_at_a_time(self) -> bool:
-        """Whether nothing else may be attached to the account meanwhile."""
-
     async def read(self) -> list[Json]:
         """What stands there."""
 
@@ -95,14 +91,15 @@ class AccountPlans(Protocol):
     async def associated(self, plan: str, first: date) -> Json:
         """The same without a claim. Raises Rejected if Togai refuses both days."""
 
+    async def take_back(self, plan: str, first: date, held: Mapping) -> bool:
+        """Whether something was begun under a claim, which cannot end any more: it is begun no more."""
+
     def changed_beside(self, plan: str) -> list[str]:
         """What the attaching changed beside it, a sentence each."""
 
 
 class FirstApi:
     """By the first API: one call attaches, and what stands there gives way."""
-
-    one_at_a_time = False
 
     def __init__(self, client: TogaiApp, account: str) -> None:
         self._client = client
@@ -118,19 +115,20 @@ class FirstApi:
         """It knows no drafts."""
 
     def attaching(self, plan: str, first: date, held: Mapping | None, *, resumed: bool) -> Creation[Json]:
-        return _Association(self, plan, first)
+        return _Association(self, plan, first, resumed=resumed)
 
     async def associated(self, plan: str, first: date) -> Json:
+        answered: list[Json] = []
         for day in days_of(first):
             try:
-                await self._client.associate(self._account, plan, day.isoformat())
+                answered = await self._client.associate(self._account, plan, day.isoformat())
                 break
             except NotFound as error:
                 raise await self._unknown(plan, error) from error
             except Rejected:
                 if day != first:
                     raise
-        found = holding(await self.read(), plan, first)
+        found = holding(answered, plan, first) or holding(await self.read(), plan, first)
         if found is None:
             raise Unavailable(f"Togai took {plan} for {self._account} and shows no schedule of it yet")
         return found
@@ -143,20 +141,27 @@ class FirstApi:
             return error
         return second_api_only(plan)
 
+    async def take_back(self, plan: str, first: date, held: Mapping) -> bool:
+        return False  # one call begins and ends
+
     def changed_beside(self, plan: str) -> list[str]:
         return []
 
 
 class _Association(Creation[Json]):
-    """Found again by the plan and the day."""
+    """Found again by the plan and the day. One that was begun before is looked for first: else whoever calls has just
+    read that the account does not have it.
+    """
 
-    def __init__(self, api: FirstApi, plan: str, first: date) -> None:
+    def __init__(self, api: FirstApi, plan: str, first: date, *, resumed: bool) -> None:
         self._api = api
         self._plan = plan
         self._first = first
+        self._resumed = resumed
 
     async def send(self, body: Json, key: str) -> Json:
-        return await self.find(0) or await self._api.associated(self._plan, self._first)
+        found = await self.find(0) if self._resumed else None
+        return found or await self._api.associated(self._plan, self._first)
 
     async def find(self, since: int) -> Json | None:
         return holding(await self._api.read(), self._plan, self._first)

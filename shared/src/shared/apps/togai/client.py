@@ -127,6 +127,15 @@ class TogaiApp:
         """GET /invoice_groups/{id}: with the ids of its accounts. Raises NotFound."""
         return await self._call("GET", f"/invoice_groups/{part(group_id)}")
 
+    async def group_of(self, account_id: str) -> str:
+        """GET /accounts/{id}: the invoice group of an account; empty for none, or where there is no such account."""
+        try:
+            params = {"includeGroupDetails": "true"}
+            found = await self._call("GET", f"/accounts/{part(account_id)}", params=params)
+        except NotFound:
+            return ""
+        return str((found.get("invoiceGroupDetails") or {}).get("id") or "")
+
     async def update_invoice(self, invoice_id: str, status: str) -> None:
         """PATCH /invoices/{id}: its status; the same one again changes nothing. Raises NotFound, Rejected."""
         await self._call("PATCH", f"/invoices/{part(invoice_id)}", json={"status": status})

@@ -59,6 +59,10 @@ class TogaiV2:
         path = f"/v2/accounts/{part(account_id)}/finalize_schedules"
         await self._call("POST", path, json={"mergeSchedules": False, "preActions": []})
 
+    async def discard_schedules(self, account_id: str) -> None:
+        """DELETE /v2/accounts/{id}/discard_schedules: the account's draft is no more. Raises Rejected without one."""
+        await self._call("DELETE", f"/v2/accounts/{part(account_id)}/discard_schedules")
+
     async def _all(self, path: str, asked: dict[str, str]) -> list[Json]:
         rows: list[Json] = []
         token = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.choices import ConflictKind
-from shared.domains.invoices import by_hand, intents, plain, stripe, subscriptions, taxes, togai
+from shared.domains.invoices import by_hand, checkouts, intents, plain, stripe, subscriptions, taxes, togai
 from shared.domains.invoices.flows import FLOWS
 from shared.domains.model import Domain, ImportKind, Kind, Relation
 
@@ -50,6 +50,7 @@ DOMAIN = Domain(
         *togai.ACTIONS,
         *stripe.ACTIONS,
         *intents.ACTIONS,
+        checkouts.ACTION,
         subscriptions.ACTION,
         by_hand.DECIDE,
         *plain.ACTIONS,

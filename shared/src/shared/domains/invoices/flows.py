@@ -13,7 +13,7 @@ from shared.domains.invoices.togai import InvoicePaid, InvoiceToRecord
 _FACTS = (
     "invoice_id", "account_id", "group_id", "number", "currency", "total", "lines", "due_date", "net_term_days"
 )  # fmt: skip
-_GATE = ("invoice_id", "currency", "total", "lines", "account_id", "plan_id", "made_at")
+_GATE = ("invoice_id", "currency", "total", "lines", "account_id", "group_id", "plan_id", "made_at")
 
 INVOICE_TO_STRIPE = Flow(
     id="togai-invoice-to-stripe-invoice",

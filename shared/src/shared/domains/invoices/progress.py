@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.domains.invoices.checkouts import ACTION as CHECKOUT
 from shared.domains.invoices.states import STATES, InvoiceState
 from shared.domains.progress import Progress
 
@@ -25,6 +26,7 @@ ASKED_FOR: tuple[InvoiceState, ...] = ("open", "failed", "partly paid")
 MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere")
 """Codes of runs that wait for what a person does with an invoice that Stripe has."""
 
+READ_CHECKOUT = CHECKOUT.name
 REFUND_ASKED = "refund_asked"
 """Code of a run that waits until a person refunds in Stripe what Togai asks to give back."""
 
@@ -44,7 +46,7 @@ def state_of(progress: Progress) -> InvoiceState | None:
             return next((state for state in STATES if state == snapshot.get("state")), None)
     if closed := done.get("stripe.invoice.close"):
         return STATE_OF_STATUS.get(str(closed.get("status")))
-    if paid := done.get("stripe.invoice.read_payments"):
+    if paid := done.get("stripe.invoice.read_payments") or done.get(READ_CHECKOUT):
         # One that found everything counted knows no more than was known.
         counted = done.get("togai.invoice.pay", {}).get("payments")
         return ("paid" if paid.get("status") == "paid" else "partly paid") if counted else None
@@ -96,8 +98,9 @@ class Known:
         for action in ("stripe.invoice.finalize", "stripe.invoice.read_state"):
             self.due = done.get(action, {}).get("due_date", self.due)
         self._add_statuses(done)
-        if paid := done.get("stripe.invoice.read_payments"):
-            self.payments = {one["transaction"]: one["amount"] for one in paid["payments"]}
+        if paid := done.get("stripe.invoice.read_payments") or done.get(READ_CHECKOUT):
+            # What a checkout paid is no payment of the Stripe invoice.
+            self.payments |= {one["transaction"]: one["amount"] for one in paid["payments"]}
             self.amounts |= {"paid": sum(self.payments.values()), "overpaid": paid["overpaid"]}
         if intent := done.get("stripe.payment_intent.read_state"):
             self.payments = {one["transaction"]: one["amount"] for one in intent["payments"]}
@@ -111,6 +114,12 @@ class Known:
             self.facts, self.recorded = snapshot["facts"], snapshot["recorded"]
         if state := state_of(progress):
             self.state, self.at, self.reason = state, progress.at, progress.reason
+        if (
+            READ_CHECKOUT in done
+            and state
+            and self.amounts["paid"] >= self.amounts.get("total", self.amounts["paid"] + 1)
+        ):
+            self.state, self.togai_status = "paid", "PAID"
 
     def is_overdue(self, now: float) -> bool:
         """Whether Stripe asks for it still, and the day has passed until when it was to be paid."""
@@ -123,7 +132,8 @@ class Known:
             if action == "togai.invoice.read":
                 self.togai_status = status or "DUE"
             elif action == "togai.invoice.pay" and given.get("payments"):
-                read = done.get("stripe.payment_intent.read_state", done.get("stripe.invoice.read_payments", {}))
+                reads = ("stripe.payment_intent.read_state", "stripe.invoice.read_payments", READ_CHECKOUT)
+                read = next((done[name] for name in reads if name in done), {})
                 whole = read.get("state", read.get("status")) == "paid"
                 self.togai_status = "PAID" if whole else "PARTIALLY_PAID"
             elif action in ("togai.invoice.record", "togai.invoice.read_status"):

@@ -54,6 +54,7 @@ class InvoiceToFinalize(Model):
     total: int
     lines: list[InvoiceLine]
     account_id: str
+    group_id: str = ""
     plan_id: str = ""
     made_at: str = Field("", description="when Togai generated it (RFC 3339)")
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from shared.domains.flow import Condition, Flow, FlowOption, FlowStep
+from shared.domains.invoices.checkouts import ACTION as READ_INVOICE
+from shared.domains.invoices.checkouts import CheckoutOfInvoice
+from shared.domains.invoices.togai import InvoicePaid
 from shared.domains.plans.togai import FIRST_PAYMENT, SUBSCRIPTION
 
 REPLACE = FlowOption(
@@ -165,6 +168,7 @@ CHECKOUT_TO_PLAN = Flow(
                 "organization": "{{ trigger.organization }}",
                 "payment_status": "{{ trigger.payment_status }}",
                 "currency": "{{ trigger.currency }}",
+                "invoice_id": "{{ trigger.invoice_id }}",
             },
         ),
         # First of all: while the plan cannot be attached, or the payment is on its way, nobody is to pay a second time.
@@ -249,4 +253,29 @@ PLAN_TO_PRICES = Flow(
     ),
 )
 
-FLOWS = (PLAN_TO_LINK, ATTACHED_TO_LINK, CHECKOUT_TO_PLAN, FAILED_TO_LINK, PLAN_TO_PRICES)
+CHECKOUT_TO_PAYMENT = Flow(
+    id="stripe-checkout-to-togai-payment",
+    title="Stripe checkout of an invoice -> Togai payment",
+    description="What a checkout session pays of an invoice of Togai is counted there, once. Its metadata name that "
+    "invoice, or the one of Stripe that collects it is the session's.",
+    direction="inbound",
+    visibility="built-in",
+    trigger="stripe.checkout.session.completed",
+    more_triggers=("stripe.checkout.session.async_payment_succeeded",),
+    moves_money=True,
+    conditions=(Condition(path="pays_invoice", operator="equals", value=True),),
+    steps=(
+        FlowStep(
+            id="paid",
+            action=READ_INVOICE.name,
+            input={name: f"{{{{ trigger.{name} }}}}" for name in CheckoutOfInvoice.model_fields},
+        ),
+        FlowStep(
+            id="payment",
+            action="togai.invoice.pay",
+            input={name: f"{{{{ steps.paid.{name} }}}}" for name in InvoicePaid.model_fields},
+        ),
+    ),
+)
+
+FLOWS = (PLAN_TO_LINK, ATTACHED_TO_LINK, CHECKOUT_TO_PLAN, CHECKOUT_TO_PAYMENT, FAILED_TO_LINK, PLAN_TO_PRICES)

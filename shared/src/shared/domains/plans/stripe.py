@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from shared.apps.stripe.webhooks import data_object
+from shared.domains.invoices.stripe import INVOICE_ID
 from shared.domains.model import Action, Trigger
 from shared.domains.plans.prices import CatalogMade, FormerPrices, PlanCatalog, PlanPrice, Retired
 from shared.domains.plans.togai import FIRST_PAYMENT, SUBSCRIPTION, Done, Fee, PlanFacts
@@ -47,6 +48,11 @@ class Checkout(Model):
     mode: str = FIRST_PAYMENT
     subscription: str = ""
     customer_id: str = Field("", description="who paid; empty for a guest")
+    invoice_id: str = Field("", description="the invoice of Togai that its metadata name: it pays that one")
+    stripe_invoice_id: str = Field("", description="the invoice that Stripe has for it, as for a subscription")
+    pays_invoice: bool = Field(
+        False, description="it names an invoice of Togai, or has one of Stripe and sells no plan of Togai"
+    )
 
 
 class Paid(Model):
@@ -62,6 +68,7 @@ class Paid(Model):
     organization: str = ""
     payment_status: str = ""
     currency: str = ""
+    invoice_id: str = Field("", description="the invoice of Togai that it pays; empty where it buys a plan")
 
 
 class PaymentLeft(Model):
@@ -147,11 +154,12 @@ def checkout(body: Any) -> Checkout:
         raise Malformed("the event shows no checkout session")
     session = body["data"]["object"]
     metadata = session.get("metadata") or {}
+    plan, invoice, of_stripe = metadata.get(PLAN, ""), metadata.get(INVOICE_ID, ""), session.get("invoice") or ""
     try:
         return Checkout(
             session_id=found[1],
             payment_status=session["payment_status"],
-            plan_id=metadata.get(PLAN, ""),
+            plan_id=plan,
             account_id=metadata.get(ACCOUNT, ""),
             organization=metadata.get(ORGANIZATION, ""),
             payment_link=session.get("payment_link") or "",
@@ -161,6 +169,9 @@ def checkout(body: Any) -> Checkout:
             mode=SUBSCRIPTION if session.get("mode") == "subscription" else FIRST_PAYMENT,
             subscription=session.get("subscription") or "",
             customer_id=session.get("customer") or "",
+            invoice_id=invoice,
+            stripe_invoice_id=of_stripe,
+            pays_invoice=bool(invoice or (of_stripe and not plan)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Malformed(f"the event's checkout session cannot be read: {error}") from error
