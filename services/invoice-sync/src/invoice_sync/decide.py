@@ -136,6 +136,11 @@ def attempt_of(intent: Mapping[str, Any]) -> Attempt:
     return Attempt(str(method.get("id") or ""), str(error.get("code") or ""), str(error.get("message") or ""))
 
 
+TO_CONFIRM = ("requires_confirmation", "requires_payment_method")
+UNPAID = (*TO_CONFIRM, "requires_action")
+"""Statuses in which a payment intent can be changed, paid by its customer, and canceled."""
+
+
 def intent_payments(intent: Mapping[str, Any]) -> list[InvoicePayment]:
     """What a payment intent brought: nothing before it has succeeded, not while it is `processing`."""
     received = int(intent.get("amount_received") or 0)

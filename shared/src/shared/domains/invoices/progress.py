@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared import money
 from shared.domains.invoices.states import STATES, InvoiceState
 from shared.domains.progress import Progress
 
@@ -77,8 +78,10 @@ class Known:
     reason: str = ""
     recorded: str = ""
     due: int | None = None
+    asked: int | None = None
     amounts: dict[str, int] = field(default_factory=dict)
     payments: dict[str, int] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)
     facts: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, progress: Progress) -> None:
@@ -103,14 +106,24 @@ class Known:
             self.payments = {one["transaction"]: one["amount"] for one in intent["payments"]}
             self.amounts |= {"total": intent["total"], "paid": sum(self.payments.values())}
             self.recorded = intent["recorded"]
+            self._add_surplus(done.get("togai.invoice.pay"))
         if facts := done.get("togai.invoice.read"):
             self.amounts.setdefault("total", facts["total"])
+            self.asked = facts["total"]
         if snapshot := done.get("stripe.invoice.read_state"):
             names = ("total", "tax", "paid", "refunded", "disputed", "credited", "overpaid")
             self.amounts |= {name: snapshot[name] for name in names if name in snapshot}
             self.facts, self.recorded = snapshot["facts"], snapshot["recorded"]
         if state := state_of(progress):
             self.state, self.at, self.reason = state, progress.at, progress.reason
+
+    def _add_surplus(self, counting: Mapping[str, Any] | None) -> None:
+        """What an intent brought, and Togai had nothing open for: of a Stripe invoice, Stripe tells it."""
+        if counting is None or not self.payments:
+            return
+        for transaction, amount in counting["amounts"].items():
+            self.counted[transaction] = money.exact(money.decimal(amount), self.currency)
+        self.amounts["overpaid"] = sum(self.payments.values()) - sum(self.counted.values())
 
     def is_overdue(self, now: float) -> bool:
         """Whether Stripe asks for it still, and the day has passed until when it was to be paid."""
