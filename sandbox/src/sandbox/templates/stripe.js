@@ -10,7 +10,7 @@ window.Stripe = (key) => {
     frame.style.cssText = "width: 100%; min-height: 36rem; border: 0";
     return frame;
   };
-  const heard = (frame, word, done) => {
+  const onWord = (frame, word, done) => {
     const listen = ({ source, data }) => { if (source === frame.contentWindow && data === word) done(); };
     window.addEventListener("message", listen);
     return () => window.removeEventListener("message", listen);
@@ -19,7 +19,7 @@ window.Stripe = (key) => {
   const createEmbeddedCheckoutPage = async ({ fetchClientSecret, clientSecret, onComplete }) => {
     const secret = clientSecret ?? await fetchClientSecret();
     const frame = framed(`embedded/${encodeURIComponent(secret)}`, "Checkout");
-    const forget = heard(frame, "complete", () => onComplete?.());
+    const forget = onWord(frame, "complete", () => onComplete?.());
     return {
       mount: (place) => (typeof place === "string" ? document.querySelector(place) : place).append(frame),
       unmount: () => frame.remove(),
@@ -42,7 +42,7 @@ window.Stripe = (key) => {
     if (found.error) return found;
     if (found.paymentIntent.status !== "requires_action") throw new Error("the PaymentIntent needs no action");
     const frame = framed(`authenticate/${encodeURIComponent(clientSecret)}`, "Your bank");
-    await new Promise((resolve) => { heard(frame, "authenticated", resolve); document.body.append(frame); });
+    await new Promise((resolve) => { onWord(frame, "authenticated", resolve); document.body.append(frame); });
     frame.remove();
     const { paymentIntent } = await retrievePaymentIntent(clientSecret);
     const failed = paymentIntent.status === "requires_payment_method";

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from shared.domains.invoices.progress import CANCELED, UNDER_WAY
 from shared.domains.invoices.states import InvoiceState
 from shared.domains.invoices.stripe import LINE
 from shared.domains.invoices.togai import InvoiceLine, InvoicePayment
@@ -155,9 +156,9 @@ def intent_state(intent: Mapping[str, Any]) -> tuple[InvoiceState, str]:
     if status == "succeeded":
         return "paid", ""
     if status == "processing":
-        return "open", "payment under way"
+        return "open", UNDER_WAY
     if status == "canceled":
-        return "failed", "payment canceled"
+        return "failed", CANCELED
     if status == "requires_action" or attempt.code == "authentication_required":
         return "failed", "payment waits for its customer"
     return ("failed", "payment failed") if attempt.code else ("open", "")

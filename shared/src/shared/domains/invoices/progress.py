@@ -26,6 +26,8 @@ ASKED_FOR: tuple[InvoiceState, ...] = ("open", "failed", "partly paid")
 MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere")
 """Codes of runs that wait for what a person does with an invoice that Stripe has."""
 
+UNDER_WAY, CANCELED = "payment under way", "payment canceled"
+"""What Togai's Settings say of an invoice whose payment intent is on its way, or was canceled."""
 REFUND_ASKED = "refund_asked"
 """Code of a run that waits until a person refunds in Stripe what Togai asks to give back."""
 
@@ -128,6 +130,16 @@ class Known:
     def is_overdue(self, now: float) -> bool:
         """Whether Stripe asks for it still, and the day has passed until when it was to be paid."""
         return self.due is not None and self.due < now and self.state in ASKED_FOR
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether its payment intent was canceled: nobody can pay it by that."""
+        return self.recorded == CANCELED
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a bank has been asked for the money, and has not said yet."""
+        return self.state == "open" and (self.recorded == UNDER_WAY or self.stripe_status == "processing")
 
     def _add_statuses(self, done: Mapping[str, Mapping[str, Any]]) -> None:
         """The last known status at each side."""
