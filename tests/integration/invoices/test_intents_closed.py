@@ -8,6 +8,7 @@ from tests.integration.invoices.conftest import Invoices
 from tests.integration.invoices.test_intents import BACK, CHARGE, Intents
 from tests.integration.invoices.test_intents import intents as intents
 from tests.stack.in_process import InProcess
+from tests.stack.points import Died, Point
 
 CLOSED = "togai-invoice-closed-to-stripe-invoice"
 UNPAID = "pm_card_authenticationRequired"
@@ -129,3 +130,30 @@ async def test_a_customer_who_confirms_before_it_is_lowered(
     assert (intents.shown(invoice)[0], [amount for _, amount in invoices.payments()]) == ("PAID", ["30"])
     assert "20.00 was paid elsewhere before, and is owed" in said(tandem)
     assert (tandem.letters(), intents.run(CHARGE).ended) == ([], True)
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.parametrize("label", ["payment_intents.cancel", "payment_intents.retrieve"])
+async def test_a_death_on_the_way_cancels_it_once(
+    intents: Intents, invoices: Invoices, tandem: InProcess, label: str, phase: str
+) -> None:
+    """Another worker goes on, and finds what was done."""
+    intents.method(UNPAID)
+    invoice = await invoices.generated("10")
+    died: list[str] = []
+
+    def die(point: Point) -> None:
+        if not died and label in point.label and point.phase == phase:
+            died.append(point.label)
+            raise Died
+
+    tandem.points.at = die
+    invoices.change(invoice, status="VOID")
+    with pytest.raises(Died):
+        await invoices.bring(invoice, "invoice.updated")
+    await invoices.go_on_elsewhere()
+    await tandem.recheck()
+
+    assert len(died) == 1
+    assert [intent["status"] for intent in intents.all()] == ["canceled"]
+    assert (tandem.parked, tandem.letters(), intents.shown(invoice)[0]) == ({}, [], "VOID")

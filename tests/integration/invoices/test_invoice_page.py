@@ -19,7 +19,7 @@ from shared.identity import Ref
 from tests.contract.sandbox.tools import Control
 from tests.integration.invoices.conftest import ACCOUNT, SERVICES, Invoices
 from tests.integration.invoices.test_console import command
-from tests.integration.invoices.test_intents import CHARGE, Intents
+from tests.integration.invoices.test_intents import BACK, CHARGE, Intents
 from tests.integration.invoices.test_intents import intents as intents
 from tests.stack.console import Console, answering, succeeded
 from tests.stack.in_process import InProcess, in_process
@@ -359,3 +359,14 @@ async def test_the_address_by_api_command_and_page(
     assert [(page.status_code, "10.00 USD" in page.text) for page in pages] == [(200, True)] * 2
     assert ("/portal/invoices/" in printed, "/invoices/page?invoice=" in listed.text) == (True, True)
     assert (led.status_code, after["portal"], gone.status_code) == (303, "", NOT_NOW)
+
+
+async def test_what_was_charged_is_not_paid_again(
+    intents: Intents, invoices: Invoices, tandem: InProcess, console: Console
+) -> None:
+    """The card was charged, and that is not counted yet: no page offers a form."""
+    await tandem.link(BACK, enabled=False)
+    invoice = await invoices.generated("10")
+    found = await succeeded(console, "GET", f"/api/invoices/{invoice}")
+
+    assert (intents.all()[0]["status"], found["state"], found["portal"]) == ("succeeded", "open", "")

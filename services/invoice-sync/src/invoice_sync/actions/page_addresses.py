@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from shared.apps.togai.client import TogaiApp
-from shared.connections import portal_keys
+from shared.connections import Connection, FlowLink, portal_keys
 from shared.domains.invoices.pages import INVOICE_TO_PAYMENT_FORM, InvoicePages
 from shared.identity import Ref
 from shared.runtime.actions import Context
-from shared.settings import STRIPE_API
+from shared.settings import STRIPE_API, Settings
 
 from invoice_sync.actions.invoices import OWNER
 
@@ -18,7 +18,8 @@ async def publish_page(context: Context, invoice_id: str) -> str:
     """Write the page's address where none stands, or one of ours that ends soon. Returns where it is, or what to set
     for it to be there, in words.
     """
-    if lacks := list(_lacking(context)):
+    stripe, links = context.registry.connection(context.connection("stripe")), context.registry.links.values()
+    if lacks := list(lacking(context.settings, stripe, context.link, links)):
         return f"It has no page yet: {', '.join(lacks)}"
     client: TogaiApp = await context.client("togai")
     name, invoice = context.settings.payment_link_setting, Ref.parse(context.ref("togai", "invoice", invoice_id))
@@ -33,19 +34,20 @@ async def publish_page(context: Context, invoice_id: str) -> str:
     return f"The page's address stands in {name} of the invoice, and in `tandem invoices show {invoice_id}`"
 
 
-def _lacking(context: Context) -> Iterator[str]:
-    """What a person has to set before customers can reach a page and pay there, each as a request."""
-    stripe = context.registry.connection(context.connection("stripe"))
-    if not portal_keys(context.settings):
+def lacking(settings: Settings, stripe: Connection, charges: FlowLink, links: Iterable[FlowLink]) -> Iterator[str]:
+    """What a person has to set before customers can reach a page and pay there, each as a request. `charges` is the
+    flow link that charges off session.
+    """
+    if not portal_keys(settings):
         yield "set TANDEM_PORTAL_KEYS"
     if stripe.api_base.rstrip("/") == STRIPE_API:
         # The sandbox's customers are on this machine, and its script asks for no key.
-        if not context.settings.portal_url:
+        if not settings.portal_url:
             yield "set TANDEM_PORTAL_URL"
         if not stripe.publishable_key:
             yield f"`tandem connections set {stripe.id} publishable_key=pk_...`"
     if not any(
-        link.flow == INVOICE_TO_PAYMENT_FORM.id and link.enabled and link.connections == context.link.connections
-        for link in context.registry.links.values()
+        link.flow == INVOICE_TO_PAYMENT_FORM.id and link.enabled and link.connections == charges.connections
+        for link in links
     ):
         yield f"switch the flow {INVOICE_TO_PAYMENT_FORM.id} on"

@@ -138,8 +138,10 @@ class Known:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether a bank has been asked for the money, and has not said yet."""
-        return self.state == "open" and (self.recorded == UNDER_WAY or self.stripe_status == "processing")
+        """Whether its payment intent was confirmed, and what that brings is not counted yet."""
+        return self.state == "open" and (
+            self.recorded == UNDER_WAY or self.stripe_status in ("processing", "succeeded")
+        )
 
     def _add_statuses(self, done: Mapping[str, Mapping[str, Any]]) -> None:
         """The last known status at each side."""

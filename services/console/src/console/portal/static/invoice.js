@@ -23,7 +23,7 @@ async function isAsked() {
   return same;
 }
 
-async function confirm(stripe, secret, how) {
+async function attempt(stripe, secret, how) {
   lock(true);
   say("");
   try {
@@ -54,7 +54,7 @@ async function offer(stripe, secret) {
   const asked = failed?.code === "authentication_required" ? failed.payment_method?.id : undefined;
   const waits = paymentIntent.status === "requires_action";
   again.hidden = !waits && !asked;
-  again.querySelector("button").onclick = () => confirm(stripe, secret, () => (waits
+  again.querySelector("button").onclick = () => attempt(stripe, secret, () => (waits
     ? stripe.handleNextAction({ clientSecret: secret })
     : stripe.confirmPayment({ clientSecret: secret, confirmParams: { ...back, payment_method: asked }, redirect: "if_required" })));
   if (waits || !other.hidden) return;
@@ -63,7 +63,7 @@ async function offer(stripe, secret) {
   other.hidden = false;
   other.onsubmit = (event) => {
     event.preventDefault();
-    confirm(stripe, secret, () => stripe.confirmPayment({ elements, confirmParams: back, redirect: "if_required" }));
+    attempt(stripe, secret, () => stripe.confirmPayment({ elements, confirmParams: back, redirect: "if_required" }));
   };
 }
 
