@@ -331,8 +331,22 @@ async def test_the_run_says_what_lacks(intents: Intents, invoices: Invoices, tan
     assert run.problem
     assert later.problem
     assert f"It has no page yet: switch the flow {FORM} on" in run.problem.reason
-    assert f"stands in {LINK} of the invoice, and in `tandem invoices show {invoice}`" in later.problem.reason
+    assert f"`tandem invoices show {invoice}` shows its page, and so does {LINK} in Togai" in later.problem.reason
     assert ("/portal/invoices/" in invoices.settings(invoice)[LINK], run.flow) == (True, CHARGE)
+
+
+async def test_an_address_that_togai_refuses(intents: Intents, invoices: Invoices, tandem: InProcess) -> None:
+    """The charge waits for its customer all the same, and says so."""
+    match = {"operation": "settings.create", "account": tandem.accounts["togai"]["id"]}
+    intents.method(ASKS)
+    await tandem.link(BACK, enabled=False)
+    with tandem.control.fault(app="togai", kind="error_before", match=match, status=400):
+        await invoices.generated("10")
+    run = intents.run()
+
+    assert run.problem
+    assert (intents.waits(), f"Togai refused the address in {LINK}" in run.problem.reason) == ("requires_action", True)
+    assert tandem.letters() == []
 
 
 async def test_the_address_by_api_command_and_page(

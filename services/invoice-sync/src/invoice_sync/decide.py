@@ -142,6 +142,10 @@ UNPAID = (*TO_CONFIRM, "requires_action")
 """Statuses in which a payment intent can be changed, paid by its customer, and canceled."""
 
 
+CLOSED_AS: dict[str, InvoiceState] = {"VOID": "void", "UN_COLLECTIBLE": "uncollectible", "PAID": "paid"}
+"""What an invoice is that nobody pays any more, by its status at Togai."""
+
+
 def intent_payments(intent: Mapping[str, Any]) -> list[InvoicePayment]:
     """What a payment intent brought: nothing before it has succeeded, not while it is `processing`."""
     received = int(intent.get("amount_received") or 0)

@@ -16,7 +16,7 @@ from invoice_sync.actions.filling import INVOICES
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.payments import INTENTS, with_payments
 from invoice_sync.actions.refunds import asked_back
-from invoice_sync.decide import UNPAID, closing_of
+from invoice_sync.decide import CLOSED_AS, UNPAID, closing_of
 
 UNDER_WAY = "processing"
 
@@ -35,7 +35,7 @@ async def read_status(context: Context, wanted: InvoiceId) -> Result:
     status = str((await client.invoice(wanted.invoice_id)).get("status"))
     if status == "REFUND_INITIATED" and not by_intent:
         raise await asked_back(context, name, pair.refs)
-    if status not in ("VOID", "UN_COLLECTIBLE", "PAID"):
+    if status not in CLOSED_AS:
         raise Ended("skipped", f"it is {status}: nothing is to be closed", pair.refs)
     given = {"invoice_id": wanted.invoice_id, "status": status}
     kind = "payment_intent" if by_intent else "stripe_invoice_id"
@@ -63,10 +63,6 @@ async def close(context: Context, wanted: InvoiceStatus) -> Result:
         lambda key: client.act(INVOICES, wanted.stripe_invoice_id, verb, params, key),
     )
     return Result(InvoiceClosed(status=str(closed["status"])), True, (f"it is {closed['status']} now",), refs)
-
-
-CLOSED_AS = {"VOID": "void", "UN_COLLECTIBLE": "uncollectible", "PAID": "paid"}
-"""What an invoice is whose intent nobody pays any more, by its status at Togai."""
 
 
 async def _cancel(context: Context, client: StripeApp, wanted: InvoiceStatus) -> Result:

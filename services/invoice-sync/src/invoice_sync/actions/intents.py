@@ -13,6 +13,8 @@ from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices import INVOICE, INVOICE_INTENT
 from shared.domains.invoices.intents import IntentCharged, IntentNamed, IntentShown, InvoiceToCharge
+from shared.domains.invoices.progress import CANCELED
+from shared.domains.invoices.states import InvoiceState
 from shared.domains.invoices.stripe import metadata_of
 from shared.errors import AmountMismatch, Rejected, Waiting
 from shared.linking.mappings import Mapping
@@ -27,7 +29,7 @@ from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.page_addresses import publish_page
 from invoice_sync.actions.payments import INTENTS, check_version
 from invoice_sync.actions.states import money_back
-from invoice_sync.decide import COLLECTED, TO_CONFIRM, UNPAID, attempt_of, intent_payments, intent_state
+from invoice_sync.decide import CLOSED_AS, TO_CONFIRM, UNPAID, attempt_of, intent_payments, intent_state
 from invoice_sync.states import gathered, outcome_of
 from shared import money
 
@@ -208,11 +210,11 @@ async def _facts(client: StripeApp, intent: Json, wanted: IntentNamed) -> AsyncI
             yield found
 
 
-async def _check_not_closed(context: Context, invoice_id: str, ref: str) -> None:
-    """Raises Ended where Togai asks for the invoice no more: an intent that was canceled for that is no failure."""
+async def _canceled_as(context: Context, invoice_id: str) -> tuple[InvoiceState, str]:
+    """What an invoice is whose intent was canceled, and what its Settings say: nothing where Togai closed it itself."""
     togai: TogaiApp = await context.client("togai")
-    if (status := str((await togai.invoice(invoice_id)).get("status"))) not in COLLECTED:
-        raise Ended("in_sync", f"it is canceled, and Togai's invoice is {status}", (ref,))
+    status = str((await togai.invoice(invoice_id)).get("status"))
+    return (CLOSED_AS[status], "") if status in CLOSED_AS else ("failed", CANCELED)
 
 
 async def read(context: Context, wanted: IntentNamed) -> Result:
@@ -227,9 +229,9 @@ async def read(context: Context, wanted: IntentNamed) -> Result:
         raise Ended("skipped", f"it pays {invoice_id} of {wanted.organization}", (ref,))
     client: StripeApp = await context.client("stripe")
     intent = await client.retrieve(INTENTS, wanted.payment_intent, {"expand[]": "latest_charge"})
-    if intent["status"] == "canceled":
-        await _check_not_closed(context, invoice_id, ref)
     currency, (state, words), status = str(intent["currency"]).upper(), intent_state(intent), ""
+    if intent["status"] == "canceled":
+        state, words = await _canceled_as(context, invoice_id)
     if intent["status"] == "succeeded":
         outcome = outcome_of(gathered([one async for one in _facts(client, intent, wanted)]), currency)
         state, words, status = outcome.state, outcome.recorded, outcome.status

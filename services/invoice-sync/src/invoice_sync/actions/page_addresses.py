@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from shared.apps.togai.client import TogaiApp
 from shared.connections import Connection, FlowLink, portal_keys
-from shared.domains.invoices.pages import INVOICE_TO_PAYMENT_FORM, InvoicePages
+from shared.domains.invoices.pages import INVOICE_TO_PAYMENT_FORM, PLACE, InvoicePages
+from shared.errors import Rejected
 from shared.identity import Ref
 from shared.runtime.actions import Context
 from shared.settings import STRIPE_API, Settings
@@ -24,14 +25,18 @@ async def publish_page(context: Context, invoice_id: str) -> str:
     client: TogaiApp = await context.client("togai")
     name, invoice = context.settings.payment_link_setting, Ref.parse(context.ref("togai", "invoice", invoice_id))
     present = await client.setting(name, OWNER, invoice_id)
-    former = present.value if present else ""
+    former, shows = present.value if present else "", f"`tandem invoices show {invoice_id}` shows its page"
     address = InvoicePages(context.settings).in_place_of(former, invoice)
-    if address and former:
-        await client.update_setting(name, address, OWNER, invoice_id)
-    elif address:
-        # Whoever wrote one meanwhile keeps it.
-        await client.fill_setting(name, address, OWNER, invoice_id)
-    return f"The page's address stands in {name} of the invoice, and in `tandem invoices show {invoice_id}`"
+    try:
+        if address and former:
+            await client.update_setting(name, address, OWNER, invoice_id)
+        elif address:
+            # Whoever wrote one meanwhile keeps it.
+            await client.fill_setting(name, address, OWNER, invoice_id)
+    except Rejected as error:
+        # The charge waits for its customer all the same.
+        return f"{shows}: Togai refused the address in {name}: {error.message}"
+    return f"{shows}, and so does {name} in Togai" if address or PLACE in former else f"{shows}; {name} is another one"
 
 
 def lacking(settings: Settings, stripe: Connection, charges: FlowLink, links: Iterable[FlowLink]) -> Iterator[str]:
