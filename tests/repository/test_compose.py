@@ -130,7 +130,7 @@ def test_which_secrets_each_container_gets() -> None:
         "ingress": {"TANDEM_ENCRYPTION_KEYS"},
         "customer-sync": {"TANDEM_ENCRYPTION_KEYS"},
         "plan-sync": {"TANDEM_ENCRYPTION_KEYS", "TANDEM_PORTAL_KEYS", "TANDEM_SMTP_URL"},
-        "invoice-sync": {"TANDEM_ENCRYPTION_KEYS"},
+        "invoice-sync": {"TANDEM_ENCRYPTION_KEYS", "TANDEM_PORTAL_KEYS"},
         "console": {"TANDEM_CONSOLE_TOKEN", "DATABASE_URL", "TANDEM_PORTAL_KEYS"},
     }  # fmt: skip
 

@@ -21,7 +21,9 @@ from sandbox.stripe_api import (
     invoices,
     line_items,
     outbox,
+    payment_intents,
     payment_links,
+    payments,
     sessions,
 )
 from sandbox.stripe_api.calls import Call
@@ -40,25 +42,7 @@ _PAYS = [
 ]  # fmt: skip
 _ENDS = [("succeeded", "The bank debit arrives"), ("failed", "The bank debit comes back")]
 _WAITING = [("async_succeeded", "The bank debit arrives"), ("async_failed", "The bank debit comes back")]
-_SCRIPT = """window.Stripe = () => {
-  const createEmbeddedCheckoutPage = async ({ fetchClientSecret, clientSecret, onComplete }) => {
-    const secret = clientSecret ?? await fetchClientSecret();
-    const frame = document.createElement("iframe");
-    frame.src = "%sembedded/" + encodeURIComponent(secret);
-    frame.title = "Checkout";
-    frame.style.cssText = "width: 100%%; min-height: 36rem; border: 0";
-    const listen = ({ source, data }) => { if (source === frame.contentWindow && data === "complete") onComplete?.(); };
-    window.addEventListener("message", listen);
-    return {
-      mount: (place) => (typeof place === "string" ? document.querySelector(place) : place).append(frame),
-      unmount: () => frame.remove(),
-      destroy: () => { window.removeEventListener("message", listen); frame.remove(); },
-    };
-  };
-  const initEmbeddedCheckout = () => { throw new Error("initEmbeddedCheckout is now createEmbeddedCheckoutPage"); };
-  return { createEmbeddedCheckoutPage, initEmbeddedCheckout };
-};
-"""
+_BANK = [("succeeded", "It is me: confirm"), ("failed", "It is not me: refuse")]
 
 
 class PayPages:
@@ -75,13 +59,16 @@ class PayPages:
             Route("/pay/{account}/{mode}/{id}", self.act, methods=["POST"]),
             Route("/embedded/{secret}", self.show_embedded, methods=["GET"]),
             Route("/embedded/{secret}", self.act_embedded, methods=["POST"]),
+            Route("/authenticate/{secret}", self.show_bank, methods=["GET"]),
+            Route("/authenticate/{secret}", self.act_bank, methods=["POST"]),
             Route("/outbox", self.show_outbox, methods=["GET"]),
             Route("/js/v3/", self.script, methods=["GET"]),
         ]
 
     async def script(self, request: Request) -> Response:
-        """Stands in for Stripe.js, as far as an embedded checkout needs it."""
-        return PlainTextResponse(_SCRIPT % self._world.address(request), media_type="text/javascript")
+        """Stands in for Stripe.js, as far as an embedded checkout, or a payment intent, needs it."""
+        text = self._jinja.get_template("stripe.js").render(address=self._world.address(request))
+        return PlainTextResponse(text, media_type="text/javascript")
 
     async def show(self, request: Request) -> Response:
         """A visit: of a payment link, which opens a session, or of a session."""
@@ -120,11 +107,42 @@ class PayPages:
         kind = _KINDS.get(call.id.partition("_")[0], "")
         return call if self._world.store.get(call.scope, kind, call.id) else None
 
-    def _embedded(self, request: Request) -> Call | None:
+    async def show_bank(self, request: Request) -> Response:
+        """The bank's page, where its customer confirms that they pay."""
+        call = self._embedded(request, payments.INTENT)
+        return self._nothing() if call is None else self._bank(call)
+
+    async def act_bank(self, request: Request) -> Response:
+        """What they say to their bank."""
+        call, fields = self._embedded(request, payments.INTENT), await _fields(request)
+        outcome = next((known for known, _ in _BANK if known == fields.get("outcome")), None)
+        if call is None or outcome is None:
+            return self._nothing()
+        next_action = self._intent(call)["next_action"]
+        if not next_action:
+            return self._bank(call)
+        with self._world.store.transaction():
+            payment_intents.end_as(call, call.id, "succeeded" if outcome == "succeeded" else "failed")
+        back = (next_action.get("redirect_to_url") or {}).get("return_url")
+        return RedirectResponse(back, 303) if back else self._bank(call)
+
+    def _intent(self, call: Call) -> dict[str, Any]:
+        return documents.shown_by_id(call, payments.INTENT, call.id) or {}
+
+    def _bank(self, call: Call) -> Response:
+        intent = self._intent(call)
+        waits = intent["status"] == "requires_action"
+        return self._page(
+            f"Confirm {shown(intent['amount'], intent['currency'])}", 200, choices=_BANK if waits else [],
+            message=None if waits else "Your bank has your answer.",
+            script=None if waits else 'parent.postMessage("authenticated", "*")',
+        )  # fmt: skip
+
+    def _embedded(self, request: Request, kind: str = sessions.KIND) -> Call | None:
         secret = request.path_params["secret"]
         id = secret.partition("_secret_")[0]
         for tenant in self._world.tenants.all():
-            found = self._world.store.get(tenant.scope, sessions.KIND, id) if tenant.app == "stripe" else None
+            found = self._world.store.get(tenant.scope, kind, id) if tenant.app == "stripe" else None
             if found and found.body["client_secret"] == secret:
                 return call_of(self._world, tenant, self._world.address(request), id)
         return None

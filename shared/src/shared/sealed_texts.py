@@ -21,6 +21,10 @@ SIGN_IN_REQUESTS = "sign-in requests"
 """The e-mail address that somebody typed, on its way from the page to the worker that writes to it."""
 SIGN_IN_TOKENS = "sign-in tokens"
 """What the address in such a mail holds: it is used once."""
+INVOICE_PAGES = "pages of invoices"
+"""What the address of an invoice's page holds."""
+INTENT_SECRETS = "payment intent secrets"
+"""Client secrets of payment intents, on their way from the worker that read them to the page."""
 SIGNED_IN = "signed-in accounts"
 """What the address of an account's page holds, for who has signed in."""
 
@@ -30,7 +34,7 @@ class TextSeal:
 
     def __init__(self, keys: Sequence[str], purpose: str) -> None:
         if not keys:
-            raise Misconfigured("no key for offers' pages: set TANDEM_PORTAL_KEYS, or let `tandem up` make one")
+            raise Misconfigured("no key for customers' pages: set TANDEM_PORTAL_KEYS, or let `tandem up` make one")
         self._fernet = MultiFernet([Fernet(_derived(key, purpose)) for key in keys])
 
     def seal(self, text: str) -> str:

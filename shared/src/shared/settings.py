@@ -145,8 +145,8 @@ class Settings(BaseSettings):
     )
     portal_url: str = Field(
         "",
-        description="address under which customers reach the pages of offers, as https://pay.example.com; empty: "
-        "the console's, on this machine",
+        description="address under which customers reach the pages of offers and invoices, as "
+        "https://pay.example.com; empty: the console's, on this machine",
     )
     smtp_url: SecretStr = Field(
         SecretStr(""),
@@ -163,7 +163,7 @@ class Settings(BaseSettings):
     )
     portal_keys: Annotated[list[SecretStr], NoDecode] = Field(
         default_factory=list,
-        description="Fernet keys for the addresses of offers' pages, as above; they open no stored secret",
+        description="Fernet keys for the addresses of customers' pages, as above; they open no stored secret",
     )
     default_currency: str = Field(
         "",
@@ -175,7 +175,8 @@ class Settings(BaseSettings):
         default_factory=dict, description="invoice currency by the customer's country, as DE=EUR,GB=GBP"
     )
     payment_link_setting: str = Field(
-        "StripePaymentLink", description="name of the Settings of a Togai account that holds its payment link"
+        "StripePaymentLink",
+        description="name of the Settings of a Togai account or invoice that holds its payment link or page",
     )
     togai_time_zone: str = Field(
         "UTC",

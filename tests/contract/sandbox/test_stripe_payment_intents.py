@@ -155,3 +155,70 @@ def test_events_come_in_any_order(shop: Shop) -> None:
         seen.add(tuple(shop.types()[before:]))
 
     assert seen == {("charge.succeeded", "payment_intent.succeeded"), ("payment_intent.succeeded", "charge.succeeded")}
+
+
+def browse(shop: Shop, method: str, path: str, key: str = "pk_test_sandbox", **params: Any) -> tuple[int, Json]:
+    """What Stripe.js asks for: no header names a key."""
+    place = "data" if method == "POST" else "params"
+    answer = shop.app.call(method, f"/stripe/v1/{path}", "", **{place: {"key": key, **params}})
+    assert answer.headers["access-control-allow-origin"] == "*"
+    return answer.status_code, answer.json()
+
+
+def test_a_browser_confirms_by_the_client_secret(shop: Shop) -> None:
+    """With the publishable key; it sees a part of the intent, and its bank is asked where it asks to be."""
+    made = intent(shop, "pm_card_authenticationRequired", metadata={"a": "b"})
+    shop.call("POST", f"payment_intents/{made['id']}/confirm", OFF_SESSION)
+    path, own = f"payment_intents/{made['id']}", {"client_secret": made["client_secret"]}
+    status, seen = browse(shop, "GET", path, **own)
+    again = {"payment_method": made["payment_method"], "use_stripe_sdk": "true", "return_url": "https://example.test"}
+    _, waiting = browse(shop, "POST", f"{path}/confirm", **own, **again)
+    shop.app.call("POST", f"/authenticate/{made['client_secret']}", data={"outcome": "succeeded"})
+
+    assert (status, seen["last_payment_error"]["code"]) == (200, "authentication_required")
+    assert seen.keys().isdisjoint({"metadata", "customer", "latest_charge"})
+    assert (waiting["status"], waiting["next_action"]["type"]) == ("requires_action", "use_stripe_sdk")
+    assert shop.get(path)["status"] == "succeeded"
+    assert shop.types()[-1] == "payment_intent.succeeded"
+
+
+def test_a_bank_that_refuses_leaves_no_charge(shop: Shop) -> None:
+    """The intent says by which method, and another card pays it."""
+    made = intent(shop, "pm_card_authenticationRequired")
+    shop.post(f"payment_intents/{made['id']}/confirm")
+    shop.app.call("POST", f"/authenticate/{made['client_secret']}", data={"outcome": "failed"})
+    refused, charges = shop.get(f"payment_intents/{made['id']}"), shop.get("charges")["data"]
+    own = {"client_secret": made["client_secret"], "payment_method": "pm_card_visa"}
+    _, paid = browse(shop, "POST", f"payment_intents/{made['id']}/confirm", **own)
+    error = refused["last_payment_error"]
+
+    assert (refused["status"], error["code"], charges) == (
+        "requires_payment_method", "payment_intent_authentication_failure", [],
+    )  # fmt: skip
+    assert error["payment_method"]["id"] == made["payment_method"]
+    assert paid["status"] == "succeeded"
+    assert [charge["status"] for charge in shop.get("charges")["data"]] == ["succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "secret", "key", "status"),
+    [
+        ("GET", "payment_intents/{id}", "wrong", "pk_test_sandbox", 404),
+        ("GET", "payment_intents/{id}", "", "pk_test_sandbox", 404),
+        ("GET", "payment_intents/{id}", "own", "pk_live_sandbox", 404),
+        ("POST", "payment_intents/{id}", "own", "pk_test_sandbox", 403),
+        ("POST", "payment_intents/{id}/cancel", "own", "pk_test_sandbox", 403),
+        ("GET", "customers", "own", "pk_test_sandbox", 403),
+        ("GET", "payment_intents/{id}", "own", "sk_test_sandbox", 401),
+    ],
+)
+def test_a_publishable_key_opens_nothing_else(
+    shop: Shop, method: str, path: str, secret: str, key: str, status: int
+) -> None:
+    """No other call, and no intent without its own secret."""
+    made = intent(shop)
+    given = {"own": made["client_secret"]}.get(secret, secret)
+    found, body = browse(shop, method, path.format(id=made["id"]), key, client_secret=given)
+
+    assert (found, "error" in body) == (status, True)
+    assert shop.get(f"payment_intents/{made['id']}")["status"] == "requires_confirmation"

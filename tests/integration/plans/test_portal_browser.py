@@ -28,12 +28,13 @@ class Shop:
         self.stack = stack
         self.connections: dict[str, dict[str, Any]] = {}
 
-    async def start(self) -> None:
-        port = free_port()
-        self.stack.ports["worker-plan"] = port
-        more = {"TANDEM_WORKER_PORT": str(port), "TANDEM_WORKER_ID": "worker-plan"}
-        self.stack.launch_as("worker-plan", ("plan_sync",), self.stack.environment() | more)
-        await self.stack.ready("worker-plan")
+    async def start(self, noun: str = "plan") -> None:
+        """With a worker of another domain beside that of customers."""
+        name, port = f"worker-{noun}", free_port()
+        self.stack.ports[name] = port
+        more = {"TANDEM_WORKER_PORT": str(port), "TANDEM_WORKER_ID": name}
+        self.stack.launch_as(name, (f"{noun}_sync",), self.stack.environment() | more)
+        await self.stack.ready(name)
         found = (await self.stack.api("/connections"))["items"]
         self.connections = {one["app"]: one for one in found}
 
@@ -89,10 +90,14 @@ class Shop:
 
     async def choose(self, **options: str) -> None:
         """What payment links ask for, for the offers from now on."""
+        await self.tell_link(PLAN_TO_LINK.id, "options", {"options": options})
+
+    async def tell_link(self, flow: str, change: str, body: dict[str, Any]) -> None:
+        """A person changes the link of a flow."""
         async with own_machine(base_url=self.stack.url("console"), timeout=10) as http:
             found = (await http.get("/api/flow-links")).json()["items"]
-            link = next(one["id"] for one in found if one["flow"] == PLAN_TO_LINK.id)
-            (await http.post(f"/api/flow-links/{link}/options", json={"options": options})).raise_for_status()
+            link = next(one["id"] for one in found if one["flow"] == flow)
+            (await http.post(f"/api/flow-links/{link}/{change}", json=body)).raise_for_status()
 
     async def mailed(self, email: str) -> str:
         """The link in the one mail that was sent to an address."""

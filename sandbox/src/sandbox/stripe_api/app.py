@@ -12,7 +12,7 @@ from sandbox.answers import Answer, CutResponse, hold_before, spoiled
 from sandbox.faults import Rule
 from sandbox.identifiers import stripe_id
 from sandbox.store import caller, dump
-from sandbox.stripe_api import expansions, forms, idempotency
+from sandbox.stripe_api import browser, expansions, forms, idempotency
 from sandbox.stripe_api.authentication import authenticate, authorize
 from sandbox.stripe_api.calls import API_VERSION, Call, Operation
 from sandbox.stripe_api.errors import (
@@ -60,9 +60,9 @@ class StripeApi:
     async def _steps(self, visit: Visit) -> Answer | None:
         """All steps in Stripe's order; None when the connection is to be cut before anything ran."""
         headers = visit.request.headers
-        visit.access = authenticate(self._world.tenants, headers)
-        caller.set(visit.access.key)
         found = find(visit.request.method, visit.path)
+        visit.access = browser.access(self._world, visit, found) or authenticate(self._world.tenants, headers)
+        caller.set(visit.access.key)
         visit.operation = found[0].name if found else "unknown"
         self._limit(visit.access, visit.operation)
         visit.rule = self._world.faults.call("stripe", visit.facts(found[1] if found else ""))
@@ -77,6 +77,8 @@ class StripeApi:
             raise StripeError(400, f"Invalid Stripe API version: {version}")
         idempotency.check_key(visit.key)
         params = self._params(visit)
+        if browser.is_public(visit.access):
+            params = browser.without_names(params)
         if visit.key is not None:
             kept = idempotency.replay(self._world, visit.access.tenant.scope, visit.key, visit.path, params)
             if kept:
@@ -109,6 +111,8 @@ class StripeApi:
                     raise _fault_error(rule)
                 with self._world.store.savepoint():
                     status, body = _done(operation, call)
+                if status == 200 and browser.is_public(visit.access):
+                    body = browser.shown(body)
                 if rule:
                     raise _fault_error(rule)
             except StripeError as error:
@@ -148,6 +152,8 @@ class StripeApi:
 
     def _add_headers(self, visit: Visit, answer: Answer) -> None:
         answer.headers["Request-Id"] = visit.id
+        # A page of another host calls as Stripe.js does.
+        answer.headers["Access-Control-Allow-Origin"] = "*"
         answer.headers["Stripe-Version"] = visit.request.headers.get("stripe-version") or API_VERSION
         if visit.key is not None:
             answer.headers["Idempotency-Key"] = visit.key

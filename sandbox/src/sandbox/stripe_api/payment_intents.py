@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from sandbox.identifiers import random_text
 from sandbox.stripe_api import currencies, customers, documents, payment_methods, payments
 from sandbox.stripe_api.calls import Call
 from sandbox.stripe_api.errors import Declined, StripeError
@@ -19,6 +18,7 @@ Body = dict[str, Any]
 Outcome = Literal["succeeded", "failed", "canceled"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
+UNAUTHENTICATED = "payment_intent_authentication_failure"
 _KEPT = ("description", "receipt_email", "setup_future_usage")
 _NOT_SERVED = (
     "transfer_data", "on_behalf_of", "application_fee_amount", "payment_method_data", "confirmation_token", "mandate",
@@ -69,6 +69,8 @@ def create(call: Call) -> Body:
 
 
 def _method(call: Call, method: str | None, customer: str | None) -> str | None:
+    if method in payment_methods.METHODS:
+        return payment_methods.of_test_card(call, str(method))
     if method:
         payment_methods.check_usable(call, method, customer or "", "payment_method")
     return method or None
@@ -116,7 +118,8 @@ def _confirmed(call: Call, id: str, params: Body) -> Body:
     if outcome == "processing":
         return payments.process(call, id, Payer())
     if outcome == "action" and not params.get("off_session"):
-        return _to_authenticate(call, id, params.get("return_url"))
+        # Stripe.js shows the bank's page itself.
+        return _to_authenticate(call, id, None if params.get("use_stripe_sdk") else params.get("return_url"))
     raise _declined(call, id, method, "authentication_required" if outcome == "action" else "card_declined")
 
 
@@ -125,7 +128,7 @@ def _to_authenticate(call: Call, id: str, back: str | None) -> Body:
     old = documents.named(call, payments.INTENT, payments.INTENT, id, "intent")
     action: Body = {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
     if back:
-        url = f"{call.base}authenticate/{random_text(24)}"
+        url = f"{call.base}authenticate/{old.body['client_secret']}"
         action = {"type": "redirect_to_url", "redirect_to_url": {"return_url": back, "url": url}}
     new = {**old.body, "status": "requires_action", "next_action": action}
     return documents.change(call, old, new, event="payment_intent.requires_action")
@@ -158,7 +161,32 @@ def end_as(call: Call, id: str, outcome: Outcome) -> Body:
         raise Impossible(f"the payment intent {id} is {status}: it cannot be {outcome}")
     if outcome == "canceled":
         return payments.cancel(call, id, None)
-    return payments.succeed(call, id, Payer()) if outcome == "succeeded" else payments.fail(call, id, Payer())
+    if outcome == "succeeded":
+        return payments.succeed(call, id, Payer())
+    return _unauthenticated(call, id) if status == "requires_action" else payments.fail(call, id, Payer())
+
+
+def _unauthenticated(call: Call, id: str) -> Body:
+    """The bank does not believe who is there: no charge, and the intent takes another method (source: Stripe docs,
+    error codes).
+    """
+    old, code = documents.named(call, payments.INTENT, payments.INTENT, id, "intent"), UNAUTHENTICATED
+    message = (
+        "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new "
+        "PaymentMethod to attempt to fulfill this PaymentIntent again."
+    )
+    error: Body = {
+        "code": code, "doc_url": f"https://docs.stripe.com/error-codes/{code.replace('_', '-')}", "message": message,
+        "payment_method": documents.shown_by_id(call, payment_methods.KIND, old.body["payment_method"]),
+        "type": "invalid_request_error",
+    }  # fmt: skip
+    new = {
+        "status": "requires_payment_method",
+        "next_action": None,
+        "payment_method": None,
+        "last_payment_error": error,
+    }
+    return documents.change(call, old, {**old.body, **new}, event="payment_intent.payment_failed")
 
 
 def _unexpected(intent: Body, done: str) -> StripeError:

@@ -26,8 +26,8 @@ from console.api.state import State
 from console.pages import decide, views
 from console.pages import imports as import_pages
 from console.pages import replays as replay_pages
+from console.portal import invoice_routes, sign_in
 from console.portal import routes as portal_pages
-from console.portal import sign_in
 
 DESCRIPTION = """
 Which entity at one app is which at the other, what ran, what failed and why.
@@ -61,6 +61,7 @@ def create_app(state: State) -> FastAPI:
         portal,
         live,
         sign_in,
+        invoice_routes,
         portal_pages,
         views,
         decide,

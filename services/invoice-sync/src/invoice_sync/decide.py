@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from shared.domains.invoices.progress import CANCELED, UNDER_WAY
 from shared.domains.invoices.states import InvoiceState
 from shared.domains.invoices.stripe import LINE
 from shared.domains.invoices.togai import InvoiceLine, InvoicePayment
@@ -141,6 +142,15 @@ def attempt_of(intent: Mapping[str, Any]) -> Attempt:
     return Attempt(str(method.get("id") or ""), str(error.get("code") or ""), str(error.get("message") or ""))
 
 
+TO_CONFIRM = ("requires_confirmation", "requires_payment_method")
+UNPAID = (*TO_CONFIRM, "requires_action")
+"""Statuses in which a payment intent can be changed, paid by its customer, and canceled."""
+
+
+CLOSED_AS: dict[str, InvoiceState] = {"VOID": "void", "UN_COLLECTIBLE": "uncollectible", "PAID": "paid"}
+"""What an invoice is that nobody pays any more, by its status at Togai."""
+
+
 def intent_payments(intent: Mapping[str, Any]) -> list[InvoicePayment]:
     """What a payment intent brought: nothing before it has succeeded, not while it is `processing`."""
     received = int(intent.get("amount_received") or 0)
@@ -155,9 +165,9 @@ def intent_state(intent: Mapping[str, Any]) -> tuple[InvoiceState, str]:
     if status == "succeeded":
         return "paid", ""
     if status == "processing":
-        return "open", "payment under way"
+        return "open", UNDER_WAY
     if status == "canceled":
-        return "failed", "payment canceled"
+        return "failed", CANCELED
     if status == "requires_action" or attempt.code == "authentication_required":
         return "failed", "payment waits for its customer"
     return ("failed", "payment failed") if attempt.code else ("open", "")

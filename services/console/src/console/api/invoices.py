@@ -22,6 +22,7 @@ from shared.events.envelope import timestamp
 from shared.identity import Ref, is_id
 from shared.linking.mappings import Mapping
 from shared.model import Model
+from shared.settings import Settings
 from sqlmodel import Session
 
 from console.api import asked, models, shapes
@@ -31,6 +32,7 @@ from console.api.records import PlaceDep
 from console.api.relations import full_ref
 from console.api.requests import append, event_about
 from console.api.state import SessionDep, State, StateDep, stamp
+from console.portal.invoices import page_of
 from console.projection import invoices, queries
 from console.projection.of_noun import pair_of, refs_of
 from shared import money
@@ -91,6 +93,10 @@ class InvoiceHold(Model):
 class InvoiceDetail(InvoiceItem):
     """One invoice with everything that is known of it."""
 
+    portal: str = Field(
+        description="the page where the customer of an open payment intent confirms or pays it, for 30 days; for "
+        "nobody else's eyes"
+    )
     togai_status: str = Field(description="as Tandem last saw or wrote it", examples=["PAID"])
     stripe_status: str = Field(description="as Tandem last saw or wrote it", examples=["paid"])
     payments: list[InvoicePart]
@@ -181,7 +187,7 @@ def list_invoices(session: SessionDep, search: Annotated[queries.Search, Depends
 
 
 @router.get("/invoices/{invoice:path}", dependencies=[Depends(stamp)], summary="One invoice")
-def show_invoice(session: SessionDep, invoice: str) -> InvoiceDetail:
+def show_invoice(state: StateDep, session: SessionDep, invoice: str) -> InvoiceDetail:
     """Both sides, what was paid, refunded and disputed, and what ran. By any id of either side."""
     ref = _ref_of(session, invoice)
     held, pair = invoices.holds(session).get(ref), pair_of(session, INVOICE, ref)
@@ -192,6 +198,7 @@ def show_invoice(session: SessionDep, invoice: str) -> InvoiceDetail:
         item_fields(known, held, time.time(), pair)
         | {name: parts[kind] for name, kind in KINDS.items()}
         | {
+            "portal": page_of(session, state.settings, ref),
             "togai_status": known.togai_status,
             "stripe_status": known.stripe_status,
             "held": InvoiceHold(since=held.at, reason=held.reason, run=held.run) if held else None,
@@ -199,6 +206,17 @@ def show_invoice(session: SessionDep, invoice: str) -> InvoiceDetail:
             "sides": shapes.sides(pair) if pair else [side for side in [shapes.side(ref)] if side],
             "runs": [shapes.run_item(run) for run in ran],
         }
+    )
+
+
+def page_address(session: Session, settings: Settings, invoice: str) -> str:
+    """The customer's page of an invoice, by any id of either side. Raises Unknown, NotNow."""
+    if address := page_of(session, settings, _ref_of(session, invoice)):
+        return address
+    raise NotNow(
+        f"{invoice[:100]} has no page on which its customer could pay",
+        "only an invoice that a payment intent collects has one, while it is open",
+        code="no_page",
     )
 
 

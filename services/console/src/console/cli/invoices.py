@@ -80,7 +80,7 @@ def show(invoice: OneInvoice, json: client.AsJson = False) -> None:
             "number": found["number"],
             **{name: _money(found, name) for name in amounts if found[name] not in (None, "0", "0.00")},
             "due": found["due_at"] and f"{found['due_at'][:10]}{', overdue' if found['overdue'] else ''}",
-            "paid at": found["url"],
+            "paid at": found["url"] or found["portal"],
             "Togai's Settings": found["recorded"],
             "refund": f"{found['refund_asked']}: {found['refund_url']}" if found["refund_asked"] else "",
             "held": f"since {held['since']}: {held['reason']}" if held else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 from shared.errors import SyncError
 from shared.flows.runs import Run
@@ -14,7 +14,7 @@ from sqlmodel import Session
 from console.api import asked, decisions, invoices, links, models, pending
 from console.api.errors import ApiError, BadRequest, NotNow
 from console.api.state import State, StateDep
-from console.pages.views import back_to, form_of, refused, render
+from console.pages.views import HEADERS, back_to, form_of, refused, render
 from console.projection import pending as tables
 
 router = APIRouter(include_in_schema=False)
@@ -49,6 +49,20 @@ async def decide_invoice(request: Request, state: StateDep) -> Response:
     except (ApiError, SyncError) as error:
         return refused(state, error)
     return back_to("invoices", form, "decided")
+
+
+@router.get("/invoices/page")
+async def invoice_page(state: StateDep, invoice: str = "") -> Response:
+    """To the page that its customer sees, under an address that can be sent to them."""
+
+    def read() -> str:
+        with Session(state.database.engine) as session:
+            return invoices.page_address(session, state.settings, invoice)
+
+    try:
+        return RedirectResponse(await asyncio.to_thread(read), 303, headers=HEADERS)
+    except ApiError as error:
+        return refused(state, error)
 
 
 async def _decide(state: State, run_id: str, choice: str, reason: str) -> asked.LinkAsked:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
-from shared.apps.stripe.client import API_VERSION
-from shared.connections import Connection, FlowLink
 from shared.domains.customers import CUSTOMER
 from shared.domains.plans import OFFER
 from shared.domains.plans.progress import KnownLink, KnownOffer, KnownPlan, known_of
@@ -16,23 +13,15 @@ from shared.domains.plans.sessions import FLOW
 from shared.domains.plans.togai import SEPARATOR, SUBSCRIPTION
 from shared.identity import Ref
 from shared.linking import mappings
-from shared.settings import STRIPE_API
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from console.portal.till import Till, till_of
 from console.projection import plans, queries
 from console.projection.tables import MappingRow
 from shared import money
 
 OfferState = Literal["open", "preparing", "confirming", "paid", "closed"]
-STRIPE_HOSTS = {
-    "script-src": "https://js.stripe.com https://*.js.stripe.com https://checkout.stripe.com",
-    "frame-src": "https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com https://checkout.stripe.com",
-    "connect-src": "https://api.stripe.com https://checkout.stripe.com",
-    "img-src": "https://*.stripe.com",
-}
-"""What Stripe.js and the embedded page load: docs.stripe.com/security/guide, content security policy."""
-SANDBOX_KEY = "pk_test_sandbox"
 
 
 @dataclass(frozen=True)
@@ -42,18 +31,6 @@ class Item:
     name: str
     amount: str
     every: str
-
-
-@dataclass(frozen=True)
-class Till:
-    """How the page opens a session: which flow link makes it, and whose script shows it."""
-
-    link: FlowLink
-    connection: Connection
-    account: str
-    script: str
-    key: str
-    hosts: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -143,8 +120,11 @@ def _items(link: KnownLink) -> tuple[list[Item], str]:
 
 
 def _words(amount: Decimal | None, currency: str) -> str:
-    if amount is None:
-        return "by quantity"
+    return "by quantity" if amount is None else in_words(amount, currency)
+
+
+def in_words(amount: Decimal, currency: str) -> str:
+    """An amount as customers read it."""
     least = Decimal(1).scaleb(-money.digits(currency))
     rounded = amount.quantize(least)
     return f"{rounded if rounded == amount else amount.normalize():,f} {currency}"
@@ -162,15 +142,7 @@ def till(session: Session, offer: Ref) -> Till | None:
     the payment link is the way then.
     """
     account = str(Ref(offer.account, "account", sides(offer)[1]))
-    known = {connection.id: connection for connection in queries.connections(session)}
-    customers = {Ref.parse(ref).account for ref in _customers(session, account)}
-    for link in queries.flow_links(session):
-        togai, at = (known.get(link.connections.get(app, "")) for app in ("togai", "stripe"))
-        wanted = link.flow == FLOW.id and link.enabled and togai and togai.app_account == offer.account
-        if wanted and at and at.app_account in customers and (script := _script(at)):
-            key = at.publishable_key or SANDBOX_KEY
-            return Till(link, at, at.app_account, script, key, _hosts(at))
-    return None
+    return till_of(session, FLOW.id, offer.account, {Ref.parse(ref).account for ref in _customers(session, account)})
 
 
 def _customers(session: Session, account: str) -> list[str]:
@@ -182,23 +154,3 @@ def _customers(session: Session, account: str) -> list[str]:
     )
     pairs = [mappings.decode(row.record) for row in session.scalars(query)]
     return [ref for pair in pairs if account in pair.refs for ref in pair.refs if ref.startswith("stripe:")]
-
-
-def _script(connection: Connection) -> str:
-    """Stripe.js of the release that our API version names, or its stand-in beside the sandbox's API; empty where a page
-    at Stripe would lack the publishable key.
-    """
-    if connection.api_base.rstrip("/") != STRIPE_API:
-        return f"{_origin(connection)}/js/v3/"
-    release = API_VERSION.partition(".")[2]
-    return f"https://js.stripe.com/{release}/stripe.js" if connection.publishable_key else ""
-
-
-def _hosts(connection: Connection) -> dict[str, str]:
-    own = connection.api_base.rstrip("/") == STRIPE_API
-    return STRIPE_HOSTS if own else dict.fromkeys(STRIPE_HOSTS, _origin(connection))
-
-
-def _origin(connection: Connection) -> str:
-    found = urlsplit(connection.api_base)
-    return f"{found.scheme}://{found.netloc}"

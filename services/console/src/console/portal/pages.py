@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
+from console.api.errors import error_body
 from console.templating import environment
 
 HERE = Path(__file__).parent
@@ -29,6 +30,12 @@ def rendered(template: str, status: int = 200, hosts: dict[str, str] | None = No
 def plain(status: int, title: str, what: str) -> HTMLResponse:
     """A page that says one thing."""
     return rendered("plain.html", status, title=title, what=what)
+
+
+def refused(what: tuple[int, str, str], code: str) -> JSONResponse:
+    """The same for a page's script."""
+    status, message, to_do = what
+    return JSONResponse(error_body(code, message, to_do), status, headers=HEADERS)
 
 
 def _headers(hosts: dict[str, str]) -> dict[str, str]:

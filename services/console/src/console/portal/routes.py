@@ -17,16 +17,15 @@ from shared.sealed_addresses import Expired, NoToken
 from shared.sealed_texts import CHECKOUT_SECRETS, TextSeal
 from sqlmodel import Session
 
-from console.api.errors import error_body
 from console.api.requests import append, event_about
 from console.api.state import State, StateDep
 from console.portal import offers
 from console.portal.offers import Shown
-from console.portal.pages import GONE, HEADERS, HERE, NOWHERE, plain, rendered
+from console.portal.pages import GONE, HEADERS, HERE, NOWHERE, plain, refused, rendered
 from console.portal.tokens import Tokens
 from console.projection import queries
 
-ASSETS = {"portal.css": "text/css", "portal.js": "text/javascript"}
+ASSETS = {"portal.css": "text/css", "portal.js": "text/javascript", "invoice.js": "text/javascript"}
 
 OFTEN = (429, "The payment form was asked for too often", "Try again in ten minutes, or pay on Stripe's page.")
 
@@ -86,11 +85,11 @@ async def follow(state: StateDep, token: str, run: str = "") -> Response:
     try:
         offer = Tokens(state.settings).offer_of(token)
     except Expired:
-        return _refused(GONE, "expired")
+        return refused(GONE, "expired")
     except NoToken:
-        return _refused(NOWHERE, "not_found")
+        return refused(NOWHERE, "not_found")
     found = await asyncio.to_thread(_followed, state, offer, run)
-    return _refused(NOWHERE, "not_found") if found is None else JSONResponse(found, headers=HEADERS)
+    return refused(NOWHERE, "not_found") if found is None else JSONResponse(found, headers=HEADERS)
 
 
 def _followed(state: State, offer: Ref, run: str) -> dict[str, Any] | None:
@@ -116,11 +115,6 @@ def _secret(state: State, run: Run) -> str:
     return ""
 
 
-def _refused(what: tuple[int, str, str], code: str) -> JSONResponse:
-    status, message, to_do = what
-    return JSONResponse(error_body(code, message, to_do), status, headers=HEADERS)
-
-
 @router.post("/{token}/session", status_code=202)
 async def ask(request: Request, state: StateDep, token: str) -> Response:
     """A session is asked for by an event; whoever handles it makes one, or takes the one that is open."""
@@ -128,15 +122,15 @@ async def ask(request: Request, state: StateDep, token: str) -> Response:
     try:
         offer, back = tokens.offer_of(token), tokens.return_address(token)
     except Expired:
-        return _refused(GONE, "expired")
+        return refused(GONE, "expired")
     except NoToken:
-        return _refused(NOWHERE, "not_found")
+        return refused(NOWHERE, "not_found")
     shown = await asyncio.to_thread(_shown, state, offer)
     if shown is None or shown.till is None:
-        return _refused((409, "This offer is paid by its payment link", "Load the page again."), "no_session")
+        return refused((409, "This offer is paid by its payment link", "Load the page again."), "no_session")
     if not await state.sessions.take(str(offer)):
         log.warning("portal.sessions_limited", offer=str(offer))
-        return _refused(OFTEN, "too_often")
+        return refused(OFTEN, "too_often")
     plan, account = offers.sides(offer)
     link = shown.till.link
     wanted = SessionRequest(plan_id=plan, account_id=account, flow_link=link.id, return_url=back)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.domains.invoices import pages
 from shared.domains.invoices import taxes as taxed
 from shared.domains.invoices.checkouts import ACTION as READ_CHECKOUT
 from shared.domains.invoices.intents import CHARGE, READ
@@ -17,6 +18,7 @@ from invoice_sync.actions import (
     holding,
     intents,
     invoices,
+    paying,
     payments,
     plain,
     recheck,
@@ -28,6 +30,7 @@ from invoice_sync.actions import (
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
     CHARGE: intents.charge,
     READ: intents.read,
+    pages.ACTION.name: paying.prepare,
     taxed.READ: taxes.read,
     taxed.RECORD: taxes.record,
     taxed.WRITE: taxes.write,

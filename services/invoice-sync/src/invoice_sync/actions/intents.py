@@ -10,8 +10,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
+from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices import INVOICE, INVOICE_INTENT
 from shared.domains.invoices.intents import IntentCharged, IntentNamed, IntentShown, InvoiceToCharge
+from shared.domains.invoices.progress import CANCELED
+from shared.domains.invoices.states import InvoiceState
 from shared.domains.invoices.stripe import metadata_of
 from shared.errors import AmountMismatch, Rejected, Waiting
 from shared.linking.mappings import Mapping
@@ -23,15 +26,16 @@ from invoice_sync.actions.drafts import adopt
 from invoice_sync.actions.groups import customer_for
 from invoice_sync.actions.holding import BY_HAND, check_no_other, check_not_held
 from invoice_sync.actions.keys import under_key
+from invoice_sync.actions.page_addresses import publish_page
 from invoice_sync.actions.payments import INTENTS, check_version
 from invoice_sync.actions.states import money_back
-from invoice_sync.decide import attempt_of, intent_payments, intent_state
+from invoice_sync.decide import CLOSED_AS, TO_CONFIRM, UNPAID, attempt_of, intent_payments, intent_state
 from invoice_sync.states import gathered, outcome_of
 from shared import money
 
 Json = dict[str, Any]
+CHARGES = "/v1/charges"
 DONE = ("succeeded", "processing")
-TO_CONFIRM = ("requires_confirmation", "requires_payment_method")
 
 
 class _Intent(Creation[Json]):
@@ -60,11 +64,13 @@ async def charge(context: Context, wanted: InvoiceToCharge) -> Result:
     customer = await customer_for(context, wanted.account_id, wanted.group_id)
     held = await _linked(context, client, customer, wanted)
     intent = await client.retrieve(INTENTS, context.id_of(held.target))
+    if intent["status"] in UNPAID:
+        intent = await corrected(client, intent, wanted.total, wanted.currency)
     is_new = intent["status"] in TO_CONFIRM
     if is_new:
-        intent = await _confirmed(context, client, await _right(client, intent, wanted), customer)
+        intent = await _confirmed(context, client, intent, customer)
     if intent["status"] not in DONE:
-        raise _waiting(intent)
+        raise await _left_to_customer(context, intent, wanted.invoice_id)
     done = IntentCharged(payment_intent=str(intent["id"]), status=str(intent["status"]))
     amount = f"{money.major(wanted.total, wanted.currency)} {wanted.currency}"
     notes = (f"{amount} of {intent['id']} are {intent['status']}",)
@@ -109,25 +115,34 @@ async def _method_of(client: StripeApp, customer: str) -> str:
     return str(method)
 
 
-async def _right(client: StripeApp, intent: Json, wanted: InvoiceToCharge) -> Json:
-    """The penny gate: what is confirmed is what Togai asks for now. Raises AmountMismatch for another currency."""
-    if str(intent["currency"]).upper() != wanted.currency:
+async def corrected(client: StripeApp, intent: Json, total: int, currency: str) -> Json:
+    """The penny gate: what is confirmed is what Togai asks for now, in minor units. Of one that was confirmed meanwhile
+    nothing is changed. Raises AmountMismatch for another currency.
+    """
+    if str(intent["currency"]).upper() != currency:
         raise AmountMismatch(
-            f"{intent['id']} is in {str(intent['currency']).upper()}, and the invoice in {wanted.currency}: cancel it "
+            f"{intent['id']} is in {str(intent['currency']).upper()}, and the invoice in {currency}: cancel it "
             "in Stripe and collect the invoice by hand"
         )
-    if intent["amount"] != wanted.total:
-        intent = await client.update(INTENTS, str(intent["id"]), {"amount": wanted.total})
-    if intent["amount"] != wanted.total:
-        raise AmountMismatch(f"{intent['id']} asks for {intent['amount']} minor units, the invoice for {wanted.total}")
+    if intent["amount"] == total:
+        return intent
+    try:
+        intent = await client.update(INTENTS, str(intent["id"]), {"amount": total})
+    except Rejected:
+        intent = await client.retrieve(INTENTS, str(intent["id"]))
+        if intent["status"] in UNPAID:
+            raise
+        return intent
+    if intent["amount"] != total:
+        raise AmountMismatch(f"{intent['id']} asks for {intent['amount']} minor units, the invoice for {total}")
     return intent
 
 
 async def _confirmed(context: Context, client: StripeApp, intent: Json, customer: str) -> Json:
-    """Try the customer's default method, unless it was declined before. Raises Waiting for what its customer does."""
+    """Try the customer's default method, unless it was tried before."""
     name, method = str(intent["id"]), await _method_of(client, customer)
-    if attempt_of(intent).method == method and context.run.origin not in BY_HAND:
-        raise _waiting(intent)
+    if context.run.origin not in BY_HAND and await _was_tried(client, intent, method):
+        return intent
 
     async def done() -> Json | None:
         found = await client.retrieve(INTENTS, name)
@@ -151,17 +166,35 @@ async def _confirmed(context: Context, client: StripeApp, intent: Json, customer
         raise error
 
 
+async def _was_tried(client: StripeApp, intent: Json, method: str) -> bool:
+    """Whether a method was declined before. The last attempt may be the customer's own, by another one."""
+    if attempt_of(intent).method == method:
+        return True
+    if not intent.get("latest_charge"):
+        return False
+    tried = [one.get("payment_method") async for one in client.listed(CHARGES, {"payment_intent": intent["id"]})]
+    return method in tried
+
+
+async def _left_to_customer(context: Context, intent: Json, invoice_id: str) -> Waiting:
+    """What somebody has to do about an intent that is not paid. Where its customer can, its page is said in Togai."""
+    waiting = _waiting(intent)
+    if waiting.code not in ("requires_action", "declined"):
+        return waiting
+    return Waiting(f"{waiting.message}. {await publish_page(context, invoice_id)}", code=waiting.code)
+
+
 def _waiting(intent: Json) -> Waiting:
-    """What somebody has to do about an intent that is not paid."""
     name, attempt = intent["id"], attempt_of(intent)
     if intent["status"] == "canceled":
         why = f"{name} was canceled in Stripe, and Togai's invoice is still due: close it there, or collect it by hand"
         return Waiting(why, code="closed_in_stripe")
     if intent["status"] == "requires_action" or attempt.code == "authentication_required":
-        why = f"{name} waits for its customer, whose bank asks to confirm it: they pay it where you show it to them, or"
-        return Waiting(f"{why} by another default method", code="requires_action")
+        why = f"{name} waits for its customer, whose bank asks to confirm it: they do so on its page,"
+        return Waiting(f"{why} or it is paid by another default method", code="requires_action")
     if attempt.method:
-        why = f"{name} was declined ({attempt.said}): it is charged again once its customer has another default method"
+        why = f"{name} was declined ({attempt.said}): it is charged again once its customer has another default "
+        why += "method, unless they pay it on its page"
         return Waiting(why, code="declined")
     return Waiting(f"{name} is {intent['status']}", code="not_paid")
 
@@ -177,6 +210,13 @@ async def _facts(client: StripeApp, intent: Json, wanted: IntentNamed) -> AsyncI
             yield found
 
 
+async def _canceled_as(context: Context, invoice_id: str) -> tuple[InvoiceState, str]:
+    """What an invoice is whose intent was canceled, and what its Settings say: nothing where Togai closed it itself."""
+    togai: TogaiApp = await context.client("togai")
+    status = str((await togai.invoice(invoice_id)).get("status"))
+    return (CLOSED_AS[status], "") if status in CLOSED_AS else ("failed", CANCELED)
+
+
 async def read(context: Context, wanted: IntentNamed) -> Result:
     """What became of it. Raises Ended for one that no invoice of Togai is collected by."""
     check_version(wanted.unknown_version)
@@ -190,6 +230,8 @@ async def read(context: Context, wanted: IntentNamed) -> Result:
     client: StripeApp = await context.client("stripe")
     intent = await client.retrieve(INTENTS, wanted.payment_intent, {"expand[]": "latest_charge"})
     currency, (state, words), status = str(intent["currency"]).upper(), intent_state(intent), ""
+    if intent["status"] == "canceled":
+        state, words = await _canceled_as(context, invoice_id)
     if intent["status"] == "succeeded":
         outcome = outcome_of(gathered([one async for one in _facts(client, intent, wanted)]), currency)
         state, words, status = outcome.state, outcome.recorded, outcome.status

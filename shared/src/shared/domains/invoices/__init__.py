@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.choices import ConflictKind
-from shared.domains.invoices import by_hand, checkouts, intents, plain, stripe, subscriptions, taxes, togai
+from shared.domains.invoices import by_hand, checkouts, intents, pages, plain, stripe, subscriptions, taxes, togai
 from shared.domains.invoices.flows import FLOWS
 from shared.domains.model import Domain, ImportKind, Kind, Relation
 
@@ -45,7 +45,14 @@ IMPORT = ImportKind(
 DOMAIN = Domain(
     noun="invoice",
     service="invoice-sync",
-    triggers=(*togai.TRIGGERS, *stripe.TRIGGERS, *intents.TRIGGERS, *subscriptions.TRIGGERS, by_hand.REQUESTED),
+    triggers=(
+        *togai.TRIGGERS,
+        *stripe.TRIGGERS,
+        *intents.TRIGGERS,
+        *subscriptions.TRIGGERS,
+        by_hand.REQUESTED,
+        pages.TRIGGER,
+    ),
     actions=(
         *togai.ACTIONS,
         *stripe.ACTIONS,
@@ -53,6 +60,7 @@ DOMAIN = Domain(
         checkouts.ACTION,
         subscriptions.ACTION,
         by_hand.DECIDE,
+        pages.ACTION,
         *plain.ACTIONS,
         *taxes.ACTIONS,
     ),

@@ -35,7 +35,8 @@ def _decision(body: Any) -> InvoiceDecision:
     return read_request(InvoiceDecision, body, "the decision about an invoice")
 
 
-def _subject(body: Any) -> tuple[str, str] | None:
+def subject(body: Any) -> tuple[str, str] | None:
+    """The invoice that a request of a person names."""
     found = body.get("invoice_id") if isinstance(body, dict) else None
     return ("invoice", found) if is_id(found) else None
 
@@ -45,7 +46,7 @@ REQUESTED = Trigger(
     app="togai",
     title="Decision about an invoice asked for by a person",
     output=InvoiceDecision,
-    subject=_subject,
+    subject=subject,
     extract=_decision,
     by_state=False,
     brought="person",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from shared.domains.flow import Flow, FlowOption, FlowStep
 from shared.domains.invoices.by_hand import INVOICES_BY_HAND
 from shared.domains.invoices.intents import INTENT_TO_TOGAI, INVOICE_TO_INTENT
+from shared.domains.invoices.pages import INVOICE_TO_PAYMENT_FORM
 from shared.domains.invoices.stripe import CHANGES, StripeInvoiceNamed
 from shared.domains.invoices.subscriptions import SUBSCRIPTION_TO_INVOICES
 from shared.domains.invoices.taxes import DRAFT_TO_TAX
-from shared.domains.invoices.togai import InvoicePaid, InvoiceToRecord
+from shared.domains.invoices.togai import InvoicePaid, InvoiceStatus, InvoiceToRecord
 
 _FACTS = (
     "invoice_id", "account_id", "group_id", "number", "currency", "total", "lines", "due_date", "net_term_days"
@@ -78,7 +79,8 @@ INVOICE_TO_STRIPE = Flow(
 CLOSED_TO_STRIPE = Flow(
     id="togai-invoice-closed-to-stripe-invoice",
     title="Togai invoice closed -> Stripe invoice closed",
-    description="What Togai voids, gives up or holds for paid is asked for no more in Stripe. No money moves.",
+    description="What Togai voids, gives up or holds for paid is asked for no more in Stripe, by an invoice or a "
+    "payment intent. No money moves.",
     direction="outbound",
     visibility="built-in",
     trigger="togai.invoice.updated",
@@ -88,7 +90,7 @@ CLOSED_TO_STRIPE = Flow(
         FlowStep(
             id="closed",
             action="stripe.invoice.close",
-            input={name: f"{{{{ steps.status.{name} }}}}" for name in ("invoice_id", "stripe_invoice_id", "status")},
+            input={name: f"{{{{ steps.status.{name} }}}}" for name in InvoiceStatus.model_fields},
         ),
     ),
 )
@@ -150,5 +152,6 @@ FLOWS = (
     INVOICES_BY_HAND,
     INVOICE_TO_INTENT,
     INTENT_TO_TOGAI,
+    INVOICE_TO_PAYMENT_FORM,
     DRAFT_TO_TAX,
 )

@@ -97,6 +97,7 @@ TRIGGERS = (
     _trigger("succeeded", "Payment succeeded in Stripe"),
     _trigger("payment_failed", "Payment failed in Stripe"),
     _trigger("canceled", "Payment canceled in Stripe"),
+    _trigger("processing", "Payment under way in Stripe"),
 )
 CHARGE, READ = "stripe.payment_intent.charge", "stripe.payment_intent.read_state"
 
@@ -107,7 +108,8 @@ ACTIONS = (
         title="Charge an invoice off session, by its customer's default method",
         input=InvoiceToCharge,
         output=IntentCharged,
-        rights=("PaymentIntents: write", "Customers: read"),
+        # Charges: which methods were tried.
+        rights=("PaymentIntents: write", "Customers: read", "Charges and Refunds: read"),
     ),
     Action(
         name=READ,
@@ -163,7 +165,11 @@ INTENT_TO_TOGAI = Flow(
     direction="inbound",
     visibility="built-in",
     trigger="stripe.payment_intent.succeeded",
-    more_triggers=("stripe.payment_intent.payment_failed", "stripe.payment_intent.canceled"),
+    more_triggers=(
+        "stripe.payment_intent.payment_failed",
+        "stripe.payment_intent.canceled",
+        "stripe.payment_intent.processing",
+    ),
     moves_money=True,
     steps=(
         FlowStep(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared import money
 from shared.domains.invoices.checkouts import ACTION as CHECKOUT
 from shared.domains.invoices.states import STATES, InvoiceState
 from shared.domains.progress import Progress
@@ -27,6 +28,8 @@ MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere")
 """Codes of runs that wait for what a person does with an invoice that Stripe has."""
 
 READ_CHECKOUT = CHECKOUT.name
+UNDER_WAY, CANCELED = "payment under way", "payment canceled"
+"""What Togai's Settings say of an invoice whose payment intent is on its way, or was canceled."""
 REFUND_ASKED = "refund_asked"
 """Code of a run that waits until a person refunds in Stripe what Togai asks to give back."""
 
@@ -79,8 +82,10 @@ class Known:
     reason: str = ""
     recorded: str = ""
     due: int | None = None
+    asked: int | None = None
     amounts: dict[str, int] = field(default_factory=dict)
     payments: dict[str, int] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)
     facts: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, progress: Progress) -> None:
@@ -106,8 +111,10 @@ class Known:
             self.payments = {one["transaction"]: one["amount"] for one in intent["payments"]}
             self.amounts |= {"total": intent["total"], "paid": sum(self.payments.values())}
             self.recorded = intent["recorded"]
+            self._add_surplus(done.get("togai.invoice.pay"))
         if facts := done.get("togai.invoice.read"):
             self.amounts.setdefault("total", facts["total"])
+            self.asked = facts["total"]
         if snapshot := done.get("stripe.invoice.read_state"):
             names = ("total", "tax", "paid", "refunded", "disputed", "credited", "overpaid")
             self.amounts |= {name: snapshot[name] for name in names if name in snapshot}
@@ -121,9 +128,29 @@ class Known:
         ):
             self.state, self.togai_status = "paid", "PAID"
 
+    def _add_surplus(self, counting: Mapping[str, Any] | None) -> None:
+        """What an intent brought, and Togai had nothing open for: of a Stripe invoice, Stripe tells it."""
+        if counting is None or not self.payments:
+            return
+        for transaction, amount in counting["amounts"].items():
+            self.counted[transaction] = money.exact(money.decimal(amount), self.currency)
+        self.amounts["overpaid"] = sum(self.payments.values()) - sum(self.counted.values())
+
     def is_overdue(self, now: float) -> bool:
         """Whether Stripe asks for it still, and the day has passed until when it was to be paid."""
         return self.due is not None and self.due < now and self.state in ASKED_FOR
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether its payment intent was canceled: nobody can pay it by that."""
+        return self.recorded == CANCELED
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether its payment intent was confirmed, and what that brings is not counted yet."""
+        return self.state == "open" and (
+            self.recorded == UNDER_WAY or self.stripe_status in ("processing", "succeeded")
+        )
 
     def _add_statuses(self, done: Mapping[str, Mapping[str, Any]]) -> None:
         """The last known status at each side."""

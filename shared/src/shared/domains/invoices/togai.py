@@ -74,12 +74,13 @@ class InvoiceFacts(Model):
 
 
 class InvoiceStatus(Model):
-    """What became of an invoice that Stripe collects."""
+    """What became of an invoice that Stripe collects, by an invoice of its own or by a payment intent alone."""
 
     model_config = ConfigDict(extra="forbid")
 
     invoice_id: str
-    stripe_invoice_id: str
+    stripe_invoice_id: str = ""
+    payment_intent: str = ""
     status: Literal["VOID", "UN_COLLECTIBLE", "PAID"]
 
 
