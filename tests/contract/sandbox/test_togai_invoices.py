@@ -234,6 +234,11 @@ def test_an_invoice_of_a_group(org: Org) -> None:
     made = org.invoice(type="COMPOSITE", group="group.1", currency="EUR")
     assert (made["ownerId"], made["invoiceDetails"]["invoiceGroup"]["invoiceCurrency"]) == ("group.1", "EUR")
     assert [item["id"] for item in org.good("GET", "/invoices?owner_id=group.1")["data"]] == [made["id"]]
+    [account] = org.good("GET", "/invoice_groups/group.1")["accounts"]
+    shown = org.good("GET", f"/accounts/{account}?includeGroupDetails=true")["invoiceGroupDetails"]
+    needed = {"id", "name", "email", "dailyInvoiceConsolidation", "invoiceCurrency", "billingAddress"}
+    assert (shown["id"], needed <= shown.keys()) == ("group.1", True)
+    assert "invoiceGroupDetails" not in org.good("GET", f"/accounts/{account}")
     assert org.pay(made["id"], 100, currency="EUR").status_code == 201
 
 

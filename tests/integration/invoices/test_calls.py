@@ -56,6 +56,16 @@ async def test_a_payment_of_the_whole(invoices: Invoices, tandem: InProcess) -> 
     assert await cost(tandem) == {**PAYMENT, "stripe invoices.retrieve": 2, "togai invoices.retrieve": 2}
 
 
+async def test_the_last_of_several_payments(invoices: Invoices, tandem: InProcess) -> None:
+    """It costs what a payment of the whole does: no words of Tandem's stand in the Settings that would have to go."""
+    await invoices.generated("49.50")
+    invoices.pay(invoices.stripe()[0]["id"], amount=1000)
+    await tandem.drain()
+    invoices.pay(invoices.stripe()[0]["id"])
+
+    assert await cost(tandem) == {**PAYMENT, "stripe invoices.retrieve": 2, "togai invoices.retrieve": 2}
+
+
 async def test_an_invoice_of_a_group(invoices: Invoices, tandem: InProcess, group: str) -> None:
     """The first one makes the group's customer, which its Settings may name already; the others cost what any does."""
     invoices.tell(composite(invoices, group))

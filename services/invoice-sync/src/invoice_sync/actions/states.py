@@ -37,8 +37,8 @@ async def read(context: Context, wanted: StripeInvoiceNamed) -> Result:
     if not wanted.invoice_id:
         await _append_again(context, client, wanted)
     pair = pair_of(context, wanted.invoice_id)
-    if wanted.paid_at_once and not pair.reason:
-        raise Ended("skipped", "paid at the first attempt: its payment says it all", pair.refs)
+    if wanted.is_paid and not pair.reason:
+        raise Ended("skipped", "paid, and no words of it stand in Togai: its payments say it all", pair.refs)
     try:
         invoice = await with_payments(client, wanted.invoice_id)
     except NotFound as error:

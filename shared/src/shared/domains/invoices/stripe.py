@@ -34,7 +34,7 @@ class StripeInvoiceNamed(Model):
     payment_intent: str = ""
     charge: str = Field("", description="of a payment without a payment intent")
     unknown_version: str = Field("", description="Stripe's API version of an event whose shape is not known")
-    paid_at_once: bool = Field(False, description="it tells that the invoice was paid at the first attempt")
+    is_paid: bool = Field(False, description="it tells that the invoice is paid as a whole")
 
 
 class DraftMade(Model):
@@ -157,13 +157,8 @@ def invoice_named(body: Any) -> StripeInvoiceNamed:
     noun, entity = found or ("invoice", "")
     return StripeInvoiceNamed.model_validate(
         {{"invoice": "invoice_id"}.get(noun, noun): entity}
-        | {"unknown_version": version, "paid_at_once": _paid_at_once(body)}
+        | {"unknown_version": version, "is_paid": body.get("type") == "invoice.paid"}
     )
-
-
-def _paid_at_once(body: Any) -> bool:
-    attempts = body["data"]["object"].get("attempt_count")
-    return body.get("type") == "invoice.paid" and isinstance(attempts, int) and attempts <= 1
 
 
 def recheck_body(invoice_id: str) -> dict[str, Any]:
