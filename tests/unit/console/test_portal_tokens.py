@@ -82,7 +82,7 @@ def test_what_is_sealed_for_another_purpose_opens_nothing() -> None:
 
 def test_the_page_of_an_invoice_has_tokens_of_its_own() -> None:
     """They open no offer, and those of offers no invoice, whatever entity they name."""
-    settings = Settings(_env_file=None, portal_keys=NEW)  # type: ignore[arg-type]
+    settings = Settings(_env_file=None, portal_keys=NEW)
     invoice, pages, offers = Ref("togai:test:org", "invoice", "inv.1"), InvoicePages(settings), made(NEW)
     own, back = (
         pages.address(invoice).rpartition("/")[2],
