@@ -258,6 +258,15 @@ async def test_a_closed_invoice_is_not_paid(
     assert (late.is_success, visitor.charges(), shown) == (False, ["failed"], (state, NOT_NOW))
 
 
+async def test_an_intent_that_a_person_canceled(intents: Intents, tandem: InProcess, visitor: Visitor) -> None:
+    """Its invoice is due in Togai still, and is collected by hand: not at this page."""
+    invoice = await unpaid(intents, visitor)
+    intents.end("canceled")
+    await tandem.drain()
+
+    assert (await visitor.state(), intents.shown(invoice)) == ("closed", ("DUE", "payment canceled"))
+
+
 async def test_a_token_opens_one_invoice_until_its_time_is_over(
     intents: Intents, invoices: Invoices, tandem: InProcess, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from console.portal.tokens import DAY, Tokens
 from cryptography.fernet import Fernet
 from shared.apps import APPS
 from shared.connections import Connection
+from shared.domains.invoices.pages import InvoicePages
 from shared.errors import Misconfigured
 from shared.identity import Ref
 from shared.sealed_addresses import Expired, NoToken
@@ -77,6 +78,23 @@ def test_what_is_sealed_for_another_purpose_opens_nothing() -> None:
     text = TextSeal([NEW], CHECKOUT_SECRETS).seal("9999999999|togai:test:org/offer/pp.gold~acme")
 
     assert TextSeal([NEW], PORTAL_TOKENS).open(text) is None
+
+
+def test_the_page_of_an_invoice_has_tokens_of_its_own() -> None:
+    """They open no offer, and those of offers no invoice, whatever entity they name."""
+    settings = Settings(_env_file=None, portal_keys=NEW)
+    invoice, pages, offers = Ref("togai:test:org", "invoice", "inv.1"), InvoicePages(settings), made(NEW)
+    own, back = (
+        pages.address(invoice).rpartition("/")[2],
+        token_of(offers.return_address(token_of(offers.address(OFFER)))),
+    )
+
+    assert pages.invoice_of(own) == invoice
+    with pytest.raises(NoToken):
+        offers.offer_of(own)
+    for foreign in (token_of(offers.address(invoice)), back):
+        with pytest.raises(NoToken):
+            pages.invoice_of(foreign)
 
 
 @pytest.mark.parametrize(

@@ -26,20 +26,20 @@ INTENT_SETTING = "StripePaymentIntentId"
 
 async def read(context: Context, wanted: InvoiceId) -> Result:
     """The invoice as it is now. Raises Ended where nothing is to be collected, Waiting for what a person decides."""
-    facts, notes = await facts_of(context, wanted.invoice_id, may_be_old=context.run.origin in BY_HAND)
+    facts, notes = await facts_of(context, wanted, may_be_old=context.run.origin in BY_HAND)
     noun, owner = ("invoice_group", facts.group_id) if facts.group_id else ("account", facts.account_id)
     refs = (context.ref("togai", "invoice", wanted.invoice_id), context.ref("togai", noun, owner))
     return Result(facts, False, notes, refs)
 
 
-async def facts_of(context: Context, invoice_id: str, *, may_be_old: bool) -> tuple[InvoiceFacts, tuple[str, ...]]:
+async def facts_of(context: Context, wanted: InvoiceId, *, may_be_old: bool) -> tuple[InvoiceFacts, tuple[str, ...]]:
     """What is asked for by an invoice now, and what was left out of it, in words. `may_be_old`: also one of before the
     flow link was switched on. Raises Ended, Waiting as `read` does.
     """
     client: TogaiApp = await context.client("togai")
-    invoice = await client.invoice(invoice_id)
+    invoice = await client.invoice(wanted.invoice_id)
     amounts = amounts_of(invoice)
-    refs = (context.ref("togai", "invoice", invoice_id),)
+    refs = (context.ref("togai", "invoice", wanted.invoice_id),)
     if why := why_not(invoice, amounts):
         await _name_intent(context, client, invoice_id)
         raise Ended("skipped", why, refs)
@@ -55,7 +55,7 @@ async def facts_of(context: Context, invoice_id: str, *, may_be_old: bool) -> tu
         raise Ended("skipped", f"{said}: nothing else is left to collect", refs)
     group = group_of(invoice)
     facts = InvoiceFacts(
-        invoice_id=invoice_id,
+        invoice_id=wanted.invoice_id,
         account_id="" if group else str(invoice.get("ownerId") or ""),
         group_id=group,
         number=str(invoice.get("sequenceId") or ""),

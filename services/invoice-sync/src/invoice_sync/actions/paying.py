@@ -9,6 +9,7 @@ from shared.apps.stripe.client import StripeApp
 from shared.connections import portal_keys
 from shared.domains.invoices import INVOICE_INTENT
 from shared.domains.invoices.pages import PaymentForm, PaymentRequest
+from shared.domains.invoices.togai import InvoiceId
 from shared.errors import AmountMismatch, Waiting
 from shared.runtime.actions import Context, Ended, Result
 from shared.sealed_texts import INTENT_SECRETS, TextSeal
@@ -39,7 +40,7 @@ async def prepare(context: Context, wanted: PaymentRequest) -> Result:
 async def _prepared(context: Context, wanted: PaymentRequest, name: str, refs: tuple[str, ...]) -> Result:
     check_not_held(context, wanted.invoice_id)
     # One that has an intent is old or not by what made it: the visitor's flow link says nothing of that.
-    facts, notes = await facts_of(context, wanted.invoice_id, may_be_old=True)
+    facts, notes = await facts_of(context, InvoiceId(invoice_id=wanted.invoice_id), may_be_old=True)
     client: StripeApp = await context.client("stripe")
     found = await client.retrieve(INTENTS, name)
     if found["status"] in UNPAID:
