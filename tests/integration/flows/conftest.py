@@ -9,6 +9,12 @@ import pytest
 from tests.stack.processes import Stack
 from tests.stack.tenants import Tenant
 
+POLLED_BY_WEBHOOK = pytest.mark.parametrize("polled", [True], indirect=True, ids=["webhooks"])
+BY_WEBHOOK = pytest.mark.parametrize("tenant", [True], indirect=True, ids=["webhooks"])
+"""For laws that hold of events wherever they come from: that both ways bring them is held by test_both_ways.py,
+test_changes.py and test_many_changes.py.
+"""
+
 
 @pytest.fixture(params=[True, False], ids=["webhooks", "polling-only"])
 async def polled(eager: Stack, request: pytest.FixtureRequest) -> AsyncIterator[Tenant]:

@@ -185,8 +185,18 @@ async def test_a_worker_that_its_group_evicted_finishes_nothing(lonely: Stack) -
     await one_each(tenant, [account], [])
 
 
-@pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
-@pytest.mark.parametrize(("app", "operation"), [("stripe", "customers.create"), ("togai", "customers.create")])
+SWEPT = pytest.mark.long("the gate kills one claimant, and dies before and after each call in tests/reliability/sweep")
+
+
+@pytest.mark.parametrize(
+    ("app", "operation", "kind"),
+    [
+        ("stripe", "customers.create", "hang_after"),
+        pytest.param("stripe", "customers.create", "hang_before", marks=SWEPT),
+        pytest.param("togai", "customers.create", "hang_after", marks=SWEPT),
+        pytest.param("togai", "customers.create", "hang_before", marks=SWEPT),
+    ],
+)
 async def test_the_claimant_is_killed(lonely: Stack, app: str, operation: str, kind: str) -> None:
     """Between claim and call, or between call and mapping: whoever gets the event again resumes the claim."""
     await revive(lonely)
@@ -267,6 +277,7 @@ async def test_an_event_that_is_handled_once_more_writes_nothing(lonely: Stack) 
     assert await tenant.calls() == {"stripe:customers.retrieve": 1}
 
 
+@pytest.mark.long("the gate kills the broker in the fault run, in ingress/test_kafka_away and in runtime/test_replica")
 async def test_the_broker_is_killed_and_the_rest_goes_on(tmp_path: Path) -> None:
     """Webhooks get 503 and come again; workers wait; nothing is lost or doubled."""
     broker = own_kafka(tmp_path / "kafka-home", free_port(in_a_row=2))
