@@ -26,10 +26,7 @@ BY_MODULE = (
 """Long modules of these folders that use nothing of it: one process would go through all of them alone at the end."""
 APART = (
     "tests/e2e/",
-    "tests/integration/flows/test_changes.py",
     "tests/integration/flows/test_faults.py",
-    "tests/integration/flows/test_pairs.py",
-    "tests/integration/ingress/test_disk_full.py",
     "tests/integration/ingress/test_kafka_away.py",
     "tests/integration/ingress/test_secrets.py",
     "tests/integration/ingress/test_hostile_input.py",

@@ -88,6 +88,7 @@ class InProcess(Vendors):
         self._rows: dict[str, Entity] = {}
         self.gate = Gate(self.settings, self.points)
         self._offset = 0
+        self.waited = 0.0
         self.parked: dict[str, list[Waiting]] = defaultdict(list)
 
     # --- set-up ---
@@ -143,8 +144,8 @@ class InProcess(Vendors):
             self._processors |= dict.fromkeys(self.topics.inputs(domain.noun), made)
 
     def now(self) -> float:
-        """Epoch seconds: how long ago a write to a pair was announced."""
-        return time.time()
+        """Epoch seconds: how long ago a write to a pair was announced. A test that lets time pass adds to `waited`."""
+        return time.time() + self.waited
 
     async def stop(self) -> None:
         await self.clients.__aexit__(None, None, None)

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
-
-from tests.stack.processes import Stack, until
+from tests.stack.processes import until
 from tests.stack.tenants import Tenant
-
-
-@pytest.fixture(params=[True, False], ids=["webhooks", "polling-only"])
-async def tenant(stack: Stack, eager: Stack, request: pytest.FixtureRequest) -> AsyncIterator[Tenant]:
-    """Accounts of the test's own, with webhooks and with none: here the gate has both."""
-    made = await Tenant.make(stack if request.param else eager, webhooks=request.param)
-    yield made
-    await made.leave()
 
 
 async def took(tenant: Tenant, account: str, calls: dict[str, int]) -> None:

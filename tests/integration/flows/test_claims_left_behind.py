@@ -1,4 +1,7 @@
-"""Claims of workers that died right after they had written them: what was begun comes to its end, once."""
+"""Claims of workers that died right after they had written them: what was begun comes to its end, once.
+
+Claims of both sides of one pair: tests/integration/customers/test_claims_left.py.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from shared.events.envelope import timestamp
-from shared.events.topics import Topics
-from shared.identity import create_key, link_id
-from shared.kafka.log import Log
-from shared.linking.claims import now
-from shared.linking.mappings import Claim, Mapping, encode
 
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import TO_STRIPE, TO_TOGAI, Tenant
-
-ACTIONS = {"stripe": "togai.customer.create", "togai": "stripe.customer.create"}
-"""What is claimed for an entity of an app."""
 
 
 @pytest.fixture(scope="module")
@@ -27,117 +21,6 @@ def mortal(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> It
     stack = asyncio.run(Stack.start(tmp_path_factory.mktemp("mortal"), kafka_bootstrap, workers=1))
     yield stack
     asyncio.run(stack.stop())
-
-
-class Left:
-    """A customer whose metadata names an account, made while no worker lived, and the claims that were left."""
-
-    def __init__(self, tenant: Tenant, customer: str) -> None:
-        self.tenant = tenant
-        self.customer = customer
-        self.refs = {
-            "stripe": f"stripe:test:{tenant.stripe_account}/customer/{customer}",
-            "togai": f"togai:test:{tenant.togai_org}/account/acme",
-        }
-
-    @classmethod
-    async def make(cls, stack: Stack, *, named: bool, names: str = "acme") -> Left:
-        """`named`: the account's Settings name the customer too. `names`: whom the customer's metadata name."""
-        tenant = await Tenant.make(stack)
-        await stack.children["worker-1"].kill()
-        customer = await tenant.new_customer("Globex", "g@x.test", **{"metadata[togai_account_id]": names})
-        setting = {"id": "StripeCustomerId", "name": "StripeCustomerId", "value": customer}
-        more = {"dataType": "STRING", "namespace": "USER"}
-        await tenant.new_account("acme", settings=[setting | more] if named else [])
-        return cls(tenant, customer)
-
-    async def claim(self, app: str, target: str = "", **body: Any) -> None:
-        """What the dead worker wrote for the event of one side."""
-        source, at = self.refs[app], timestamp(now())
-        other = self.refs["stripe" if app == "togai" else "togai"].partition("/")[0]
-        key = create_key(self.refs[app].partition("/")[0], ACTIONS[app], source, 1)
-        claim = Claim(action=ACTIONS[app], key=key, body=body, attempt=1, opened_at=at, run=f"run_of_{app}")
-        held = Mapping(
-            id=link_id(source, "customer", other),
-            relation="customer",
-            state="claimed",
-            source=source,
-            target=target,
-            at=at,
-            run=claim.run,
-            claim=claim,
-        )
-        settings = self.tenant.stack.settings()
-        async with Log(settings) as kafka:
-            await kafka.append(Topics(settings).mappings, held.id, encode(held))
-
-    async def revive(self) -> None:
-        """The worker's next life."""
-        self.tenant.stack.launch_worker(1)
-        await self.tenant.stack.workers_ready()
-
-    async def states(self) -> dict[str, str]:
-        """Of the records that both sides' events began."""
-        found = {m["source"]: m["state"] for m in await self.tenant.mappings("acme", self.customer)}
-        return {app: found[ref] for app, ref in self.refs.items() if ref in found}
-
-
-@pytest.mark.parametrize(("first", "second"), [("stripe", "togai"), ("togai", "stripe")])
-async def test_two_that_name_each_other_become_one_pair(mortal: Stack, first: str, second: str) -> None:
-    """Each found the other's claim and took itself for its echo: nobody went on, and all that followed waited."""
-    left = await Left.make(mortal, named=True)
-    await left.claim(first, left.refs[second])
-    await left.claim(second, left.refs[first])
-    await left.revive()
-
-    await left.tenant.mapping("acme")
-    for entity in ("acme", left.customer):
-        await left.tenant.settled(entity)
-    [customer] = await left.tenant.stripe_customers()
-    [account] = (await left.tenant.togai_state())["accounts"]
-
-    assert await left.states() == {first: "linked", second: "withdrawn"}
-    assert customer["metadata"] == {"togai_account_id": "acme", "togai_customer_id": account["customerId"]}
-    assert await left.tenant.setting_of("acme") == left.customer
-
-
-async def test_the_first_claim_holds_though_the_account_is_claimed_too(mortal: Stack) -> None:
-    """The later claim knows of no customer yet: it is withdrawn, and none is made."""
-    left = await Left.make(mortal, named=False)
-    await left.claim("stripe", left.refs["togai"])
-    await left.claim("togai", name="Customer c-acme", metadata={"togai_account_id": "acme"})
-    await left.revive()
-
-    await left.tenant.mapping("acme")
-    for entity in ("acme", left.customer):
-        await left.tenant.settled(entity)
-
-    assert await left.states() == {"stripe": "linked", "togai": "withdrawn"}
-    assert [c["id"] for c in await left.tenant.stripe_customers()] == [left.customer]
-
-
-async def test_a_customer_that_a_person_named_so_is_no_echo(mortal: Stack) -> None:
-    """The account gets the customer that was begun for it; the other one is shown, for a person to decide."""
-    left = await Left.make(mortal, named=False)
-    ids = {"togai_account_id": "acme", "togai_customer_id": "c-acme"}
-    await left.claim("togai", name="Customer c-acme", metadata=ids)
-    await left.claim("stripe", left.refs["togai"])
-    await left.revive()
-
-    await left.tenant.mapping("acme")
-    await left.tenant.run(left.customer, "parked")
-    conflicts: list[dict[str, Any]] = []
-
-    async def shown() -> bool:
-        # Now and then its run is looking again this moment, for news of the account came.
-        conflicts[:] = await left.tenant.conflicts(left.customer)
-        return bool(conflicts)
-
-    await until(shown, "the conflict")
-    [conflict] = conflicts
-
-    assert "linked to another customer" in conflict["reason"]
-    assert await left.states() == {"togai": "linked", "stripe": "withdrawn"}
 
 
 async def test_an_open_claim_waits_while_its_flow_is_off(mortal: Stack) -> None:
@@ -259,22 +142,3 @@ async def test_an_account_that_was_made_before_a_person_named_another_is_shown(m
     assert linked["togai_account_id"] == f"acc_{customer}"
     [found] = await tenant.stripe_customers()
     assert found["metadata"] == {"togai_account_id": "acme"}
-
-
-@pytest.mark.parametrize("app", ["stripe", "togai"])
-async def test_a_link_that_became_a_conflict_is_free_for_a_person(mortal: Stack, app: str) -> None:
-    """The metadata name another account, which a person corrects: the claim of the dead worker is in nobody's way."""
-    left = await Left.make(mortal, named=True, names="nowhere")
-    await left.claim(app, left.refs["togai" if app == "stripe" else "stripe"])
-    await left.revive()
-    await left.tenant.run("acme" if app == "togai" else left.customer, "parked")
-    found = await left.states()
-    ids = {"sides": {"togai": "acme", "stripe": left.customer}}
-    by_hand = left.tenant.link_id("links-by-hand")
-    await left.tenant.ask("POST", "/mappings/link", **ids, reason="They are one.", flow_link=by_hand)
-    await left.tenant.run("acme", "succeeded", event_type="link_requested")
-
-    assert found == {app: "withdrawn"}
-    assert (await left.tenant.mapping("acme"))["rule"] == "manual"
-    [customer] = await left.tenant.stripe_customers()
-    assert customer["metadata"]["togai_account_id"] == "acme"

@@ -117,7 +117,6 @@ async def test_one_of_three_workers_is_killed(three: Stack) -> None:
     await one_each(tenant, accounts, customers)
 
 
-@pytest.mark.long("test_one_of_three_workers_is_killed; test_make_up.py stops a whole Tandem")
 async def test_a_worker_is_stopped_in_the_middle(three: Stack) -> None:
     """SIGTERM: it drains, and the others go on."""
     tenant = await Tenant.make(three)
@@ -186,8 +185,18 @@ async def test_a_worker_that_its_group_evicted_finishes_nothing(lonely: Stack) -
     await one_each(tenant, [account], [])
 
 
-@pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
-@pytest.mark.parametrize(("app", "operation"), [("stripe", "customers.create"), ("togai", "customers.create")])
+SWEPT = pytest.mark.long("the gate kills one claimant, and dies before and after each call in tests/reliability/sweep")
+
+
+@pytest.mark.parametrize(
+    ("app", "operation", "kind"),
+    [
+        ("stripe", "customers.create", "hang_after"),
+        pytest.param("stripe", "customers.create", "hang_before", marks=SWEPT),
+        pytest.param("togai", "customers.create", "hang_after", marks=SWEPT),
+        pytest.param("togai", "customers.create", "hang_before", marks=SWEPT),
+    ],
+)
 async def test_the_claimant_is_killed(lonely: Stack, app: str, operation: str, kind: str) -> None:
     """Between claim and call, or between call and mapping: whoever gets the event again resumes the claim."""
     await revive(lonely)
@@ -268,7 +277,7 @@ async def test_an_event_that_is_handled_once_more_writes_nothing(lonely: Stack) 
     assert await tenant.calls() == {"stripe:customers.retrieve": 1}
 
 
-@pytest.mark.long("the fault run of the gate kills and pauses the broker; ingress/test_kafka_away.py")
+@pytest.mark.long("the gate kills the broker in the fault run, in ingress/test_kafka_away and in runtime/test_replica")
 async def test_the_broker_is_killed_and_the_rest_goes_on(tmp_path: Path) -> None:
     """Webhooks get 503 and come again; workers wait; nothing is lost or doubled."""
     broker = own_kafka(tmp_path / "kafka-home", free_port(in_a_row=2))
@@ -291,7 +300,6 @@ async def test_the_broker_is_killed_and_the_rest_goes_on(tmp_path: Path) -> None
         await broker.stop()
 
 
-@pytest.mark.long("test_make_up.py kills a whole Tandem, the fault run all workers")
 async def test_everything_is_killed_and_started_again(three: Stack) -> None:
     """Ingress, console and all workers at once; Stripe sends again what was not taken."""
     tenant = await Tenant.make(three)

@@ -35,6 +35,7 @@ def fill_the_disk(broker: EmbeddedKafka) -> None:
     resource.prlimit(broker.pid, resource.RLIMIT_FSIZE, (0, hard))
 
 
+@pytest.mark.long("the gate has a broker that is dead, paused, or late: test_kafka_away.py")
 async def test_503_while_the_brokers_disk_is_full(broker: EmbeddedKafka, tmp_path: Path) -> None:
     """Both vendors get 503 in time; what was answered by 200 is there when the disk has room again."""
     harness = await Harness.open(tmp_path / "harness", broker.bootstrap, TANDEM_APPEND_TIMEOUT="1")

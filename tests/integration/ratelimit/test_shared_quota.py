@@ -113,7 +113,7 @@ async def test_three_workers_use_the_whole_quota(limited: Stack) -> None:
     assert MEASURED / took >= 0.95 * TOGAI_A_SECOND
 
 
-@pytest.mark.long("tests/unit/shared/ratelimit/test_queues.py: the call of the oldest work goes first")
+@pytest.mark.long("the gate has the order of calls in unit/shared/ratelimit/test_queues.py")
 async def test_started_work_ends_before_more_is_started(limited: Stack) -> None:
     """Accounts that were read first are linked first: a worker that dies leaves much done and little half done."""
     tenant = await Tenant.make(limited)
@@ -159,6 +159,7 @@ async def killed_and_back(tenant: Tenant) -> tuple[list[dict[str, Any]], list[fl
     return by_share, [call["at"] for call in await called(tenant, 8 * TOGAI_A_SECOND, since=back)]
 
 
+@pytest.mark.long("the gate has the same law on a clock that jumps: unit/shared/ratelimit/test_laws.py")
 async def test_workers_go_on_when_the_allocator_is_killed(limited: Stack) -> None:
     """By their small shares; and by leases again when the ingress is back. None is refused on the way."""
     tenant = await Tenant.make(limited)
@@ -177,7 +178,7 @@ async def test_the_whole_quota_is_used_when_the_allocator_is_back(limited: Stack
     assert max(sum(1 for at in calls if started <= at < started + 5) for started in calls) >= 0.95 * 5 * TOGAI_A_SECOND
 
 
-@pytest.mark.long("the same law on a clock that jumps: tests/unit/shared/ratelimit/test_laws.py")
+@pytest.mark.long("the gate has the same law on a clock that jumps: unit/shared/ratelimit/test_laws.py")
 async def test_a_429_with_retry_after_silences_all_workers(limited: Stack) -> None:
     """One call of one worker is refused for three seconds: once the allocator knows, nobody calls in these, and then
     all do again.
@@ -203,7 +204,7 @@ async def test_a_429_with_retry_after_silences_all_workers(limited: Stack) -> No
     assert len(calls) >= 10
 
 
-@pytest.mark.long("the same law on a clock that jumps: tests/unit/shared/ratelimit/test_laws.py")
+@pytest.mark.long("the gate has the same law on a clock that jumps: unit/shared/ratelimit/test_laws.py")
 async def test_a_429_silences_all_workers_without_an_allocator(limited: Stack) -> None:
     """They go on by their small shares, and the one that was refused tells the others."""
     tenant = await Tenant.make(limited)

@@ -30,11 +30,6 @@ LOOKS = 60
 class Mortal(InProcess):
     """Workers of every service. Whenever they die others take their place, over the same log."""
 
-    waited = 0.0
-
-    def now(self) -> float:
-        return super().now() + self.waited
-
     async def work_off(self) -> None:
         await self._alive(super().work_off)
 
