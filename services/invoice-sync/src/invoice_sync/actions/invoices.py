@@ -41,7 +41,7 @@ async def facts_of(context: Context, wanted: InvoiceId, *, may_be_old: bool) -> 
     amounts = amounts_of(invoice)
     refs = (context.ref("togai", "invoice", wanted.invoice_id),)
     if why := why_not(invoice, amounts):
-        await _name_intent(context, client, invoice_id)
+        await _name_intent(context, client, wanted.invoice_id)
         raise Ended("skipped", why, refs)
     if not may_be_old:
         _check_age(context, invoice, refs)
