@@ -147,6 +147,17 @@ async def test_what_was_read_counts_as_seen_when_it_was_read(tandem: InProcess) 
     assert all(at >= now.timestamp() for at in known.seen_at.values())
 
 
+async def test_an_event_that_is_handled_once_more_writes_nothing(tandem: InProcess) -> None:
+    """A worker that remembers nothing gets a customer's first event again: both sides are as they must be already."""
+    customer = tandem.customer()
+    await tandem.drain()
+    await tandem.restart()
+    tandem.deliver(msgspec.structs.replace(tandem.created_again(customer), origin="replay"))
+
+    assert await cost(tandem) == {"stripe customers.retrieve": 1}
+    assert tandem.runs(tandem.ref(customer), "created")[-1].state in ("succeeded", "in_sync")
+
+
 async def test_an_import_costs_three_calls_a_customer(tandem: InProcess) -> None:
     """An import's event only names the customer: it is read once, made in Togai, and gets its ids. One that was
     imported before is read, and Togai is asked for nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.integration.customers.test_first_contact import TO_STRIPE, TO_TOGAI
 from tests.stack.in_process import InProcess
 from tests.stack.points import Died, Point
 
@@ -29,3 +30,36 @@ async def test_who_dies_between_account_and_customer_changes_both(tandem: InProc
     shown = tandem.togai(f"acc_{customer}")
 
     assert (deaths, shown["name"], shown["customer"]["name"]) == (1, "Globex Ltd", "Globex Ltd")
+
+
+async def test_who_dies_before_a_linked_customer_has_its_ids_leaves_them_to_the_next(tandem: InProcess) -> None:
+    """The next life finds the claim and writes the ids: behind a finished link nobody would look for them."""
+    for flow in (TO_STRIPE, TO_TOGAI):
+        await tandem.link(flow, enabled=False)
+    customer = tandem.customer(name="Old Inc", email="same@one.test")
+    await tandem.drain()
+    for flow in (TO_STRIPE, TO_TOGAI):
+        await tandem.link(flow)
+    tandem.account(primaryEmail="same@one.test")
+    deaths: list[str] = []
+
+    def die(point: Point) -> None:
+        writes = point.label.startswith("call stripe") and "customers.update" in point.label
+        if writes and point.phase == "before" and not deaths:
+            held = tandem.links.open_claim(tandem.ref("acme", "togai"))
+            deaths.append(held.state if held else "none")
+            raise Died
+
+    tandem.points.at = die
+    try:
+        await tandem.drain()
+    except Died:
+        tandem.points.revive()
+        await tandem.restart()
+    await tandem.drain()
+    [found] = tandem.customers()
+
+    assert deaths == ["claimed"]
+    assert tandem.linked(customer).rule == "email"
+    assert found["metadata"] == {"togai_account_id": "acme", "togai_customer_id": "c-acme"}
+    assert tandem.runs(tandem.ref("acme", "togai"), "created")[-1].state == "succeeded"

@@ -1,4 +1,7 @@
-"""Death of any process at any moment: exactly one object on each side, and every run ended."""
+"""Death of any process at any moment: exactly one object on each side, and every run ended.
+
+Deaths between any two steps of one event: tests/integration/customers/test_interrupted.py and tests/reliability/sweep.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,17 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.group import LeaveGroupRequest
 from console.http import own_machine
 from console.local.ports import free_port
-from shared.events import envelope as envelopes
 from shared.events.topics import Topics
-from shared.kafka.log import Log, client_options
+from shared.kafka.log import client_options
 
 from tests.engines.access import own_kafka
 from tests.stack.processes import Stack, until
-from tests.stack.tenants import TO_STRIPE, TO_TOGAI, Tenant
-from tests.stack.topics import records
+from tests.stack.tenants import Tenant
 
 
 @pytest.fixture(scope="module")
@@ -210,28 +210,6 @@ async def test_the_claimant_is_killed(lonely: Stack, app: str, operation: str, k
     await one_each(tenant, *(([entity], []) if app == "stripe" else ([], [entity])))
 
 
-async def test_who_links_a_customer_is_killed_before_it_has_its_ids(lonely: Stack) -> None:
-    """The next life finds the claim and writes the ids: behind a finished link nobody would look for them."""
-    await revive(lonely)
-    tenant = await Tenant.make(lonely)
-    for flow in (TO_STRIPE, TO_TOGAI):
-        await tenant.switch(flow, enabled=False)
-    customer = await tenant.new_customer("Old Inc", "same@one.test")
-    await tenant.run(customer, "missed", event_type="customer.created")
-    for flow in (TO_STRIPE, TO_TOGAI):
-        await tenant.switch(flow, enabled=True)
-    await tenant.fault("stripe", "hang_before", {"operation": "customers.update"}, times=1, seconds=8)
-    await tenant.new_account("acme", primaryEmail="same@one.test")
-    await tenant.mapping("acme", "claimed")
-    await lonely.children["worker-1"].kill()
-    await revive(lonely)
-
-    await tenant.mapping("acme")
-    await tenant.run("acme", "succeeded")
-    [found] = await tenant.stripe_customers()
-    assert found["metadata"] == {"togai_account_id": "acme", "togai_customer_id": "c-acme"}
-
-
 @pytest.mark.parametrize(("app", "operation"), [("stripe", "customers.create"), ("togai", "customers.create")])
 async def test_the_echo_is_handled_by_another_before_our_mapping_is_written(
     three: Stack, app: str, operation: str
@@ -250,31 +228,6 @@ async def test_the_echo_is_handled_by_another_before_our_mapping_is_written(
     echoes = [r for r in runs if r["state"] == "skipped" and "echo" in r["reason"]]
     assert len(echoes) == 6
     assert all("is making this pair" in r["reason"] for r in echoes)
-
-
-async def test_an_event_that_is_handled_once_more_writes_nothing(lonely: Stack) -> None:
-    """A worker that remembers nothing gets a customer's first event again: both sides are as they must be already."""
-    await revive(lonely)
-    tenant = await Tenant.make(lonely)
-    customer = await tenant.new_customer()
-    run = await tenant.run(customer, "succeeded", event_type="customer.created")
-    await lonely.children["worker-1"].stop(15)
-    await revive(lonely)
-    await tenant.forget_calls()
-    topics = Topics(lonely.settings())
-    events = await records(lonely.settings(), topics.events("customer"))
-    again = next(record for record in events if run["event"] in record.value.decode())
-    replayed = msgspec.structs.replace(envelopes.decode(again.value), origin="replay")
-    async with Log(lonely.settings()) as kafka:
-        await kafka.append(topics.replay("customer"), again.key.decode(), envelopes.encode(replayed))
-
-    async def handled() -> bool:
-        replays = [found for found in await tenant.runs(customer) if found["origin"] == "replay"]
-        return any(found["state"] in ("succeeded", "in_sync") for found in replays)
-
-    await until(handled, "the event handled once more")
-
-    assert await tenant.calls() == {"stripe:customers.retrieve": 1}
 
 
 @pytest.mark.long("the gate kills the broker in the fault run, in ingress/test_kafka_away and in runtime/test_replica")
