@@ -14,6 +14,7 @@ from console.local.ports import free_port
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from rich.console import Console
+from shared.apps import APPS
 from shared.settings import Settings
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -30,6 +31,7 @@ class World:
     """
 
     def __init__(self) -> None:
+        self.looks = 0
         self.accounts: list[dict[str, Any]] = []
         self.customers: list[dict[str, Any]] = []
         self.missing = ""
@@ -74,6 +76,7 @@ class World:
         return JSONResponse({})
 
     async def togai(self, request: Request) -> JSONResponse:
+        assert self.looks > 1, "Togai's lists are being read"
         assert request.headers["authorization"] == "Bearer togai_sandbox"
         self.accounts.append(await request.json())
         return JSONResponse({}, 201)
@@ -92,9 +95,16 @@ class World:
         ids = {"sides": [{"app": app, "account": at, "kind": kind, "id": id} for app, at, kind, id in kinds]}
         return JSONResponse({"items": [] if known == self.missing else [ids], "next_cursor": None})
 
+    async def status(self, request: Request) -> JSONResponse:
+        self.looks += 1
+        kinds = [kind for app in APPS.values() for kind in app.fills_index]
+        read = [{"kind": kind, "complete": self.looks > 1} for kind in kinds]
+        return JSONResponse({"pollers": {"items": [*read, {"kind": "togai-invoices", "complete": False}]}})
+
     def app(self) -> Starlette:
         return Starlette(
             routes=[
+                Route("/api/status", self.status),
                 Route("/togai/customers", self.togai, methods=["POST"]),
                 Route("/stripe/v1/customers", self.stripe, methods=["POST"]),
                 Route("/api/mappings", self.mappings),
@@ -109,7 +119,8 @@ class World:
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Settings:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(demo, "BETWEEN", 0.0)
     port = free_port()
     return Settings(home=tmp_path, sandbox_port=port, console_port=port)
 

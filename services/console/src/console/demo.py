@@ -12,6 +12,7 @@ import httpx
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from shared.apps import APPS
 from shared.identity import AppAccount
 from shared.log import get_logger
 from shared.settings import SANDBOX_STRIPE_KEY, SANDBOX_TOGAI_TOKEN, Settings
@@ -22,6 +23,10 @@ from console.identity import ConsoleAuth
 
 DEADLINE = 60.0
 CHECK_EVERY = 0.3
+LISTS_WITHIN = 30.0
+"""Seconds after which the demo begins, whatever was read by then."""
+BETWEEN = 1.0
+"""Seconds between two accounts: what one of them costs fits into what Togai grants in one."""
 
 log = get_logger(__name__)
 
@@ -101,9 +106,26 @@ def _done(marker: Path) -> None:
     marker.write_text("The demo ran. Delete this file to see it again at the next start.\n")
 
 
+async def _lists_read(client: httpx.AsyncClient, settings: Settings) -> None:
+    """Wait until it is known who is there: nothing is made before, and reading the lists takes quota, too. Accounts
+    that are made by the same API meanwhile would leave a call of Tandem's refused, which then calls less for a while.
+    """
+    wanted = {kind for app in APPS.values() for kind in app.fills_index}
+    end = time.monotonic() + LISTS_WITHIN
+    while time.monotonic() < end:
+        url = f"http://127.0.0.1:{settings.console_port}/api/status"
+        answer = await client.get(url, auth=ConsoleAuth(settings))
+        lists = answer.json()["pollers"]["items"] if answer.is_success else []
+        if wanted <= {item["kind"] for item in lists if item["complete"]}:
+            return
+        await asyncio.sleep(CHECK_EVERY)
+
+
 async def _make(client: httpx.AsyncClient, settings: Settings) -> list[Waiting]:
     made = []
+    await _lists_read(client, settings)
     for newcomer in IN_TOGAI:
+        await asyncio.sleep(BETWEEN)
         answer = await client.post(
             f"{settings.sandbox_url}/togai/customers",
             headers={"Authorization": f"Bearer {SANDBOX_TOGAI_TOKEN}"},
