@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 from shared.flows.runs import Run
 
@@ -169,3 +171,24 @@ async def test_a_dry_run_wakes_nobody_and_replaces_no_event(tandem: InProcess) -
 
     assert (waiting.state, still.state, still.attempts) == ("parked", "parked", waiting.attempts)
     assert judged.verdict == "missing_email"
+
+
+async def test_what_was_read_before_a_failed_call_is_read_again(tandem: InProcess) -> None:
+    """The ids are not written at the first try, and a person names another account meanwhile: theirs stays."""
+    tandem.settings.in_place_limit = 1000  # scaled: it is tried again in place, not after a parking
+    customer = tandem.customer()
+    tandem.account("theirs")
+    await tandem.stood_before()
+    match = {"account": tandem.accounts["stripe"]["id"], "operation": "customers.update"}
+    with ExitStack() as faults:
+
+        async def names_another() -> None:
+            tandem.change(customer, **{"metadata[togai_account_id]": "theirs"})
+            faults.enter_context(tandem.control.fault(app="stripe", kind="rate_limited", match=match, times=1))
+
+        tandem.before_write("customers.update", names_another)
+        runs = await imported(tandem, "customers", customer)
+    run = runs[customer]
+
+    assert tandem.stripe(customer)["metadata"] == {"togai_account_id": "theirs"}
+    assert (run.state, run.problem and run.problem.error) == ("parked", "Conflict")

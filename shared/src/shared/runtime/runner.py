@@ -273,6 +273,7 @@ class Runner:
 
         def again(attempt: int, error: BaseException) -> None:
             record.attempts = attempt + 1
+            about.just_read.clear()  # it is old by now
             metrics.RETRIES.labels(step.action, type(error).__name__).inc()
             log.info("step.retried", run=run.id, step=step.id, attempt=attempt, reason=str(error))
 

@@ -8,7 +8,6 @@ from shared.apps.togai.models import TogaiAccount, TogaiCustomer
 from shared.domains.customers.stripe import ChangedAccount, FieldsSynced
 from shared.domains.customers.togai import ChangedCustomer
 from shared.errors import NotReady
-from shared.linking.claims import now
 from shared.linking.mappings import Mapping
 from shared.linking.pairs import CLOCKS_APART, Side
 from shared.polls import epoch
@@ -51,7 +50,7 @@ async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
         raise Ended("in_sync", "nothing that travels was changed", pair.refs)
     if context.run.origin == "backfill" and (found := context.just_read.get(ref)):
         # Who is linked already: what changed at the other side its own events tell. A replay looks at both.
-        return await _compare(context, pair, "stripe", Shown(now().timestamp(), stripe=found))
+        return await _compare(context, pair, "stripe", Shown(stripe=found))
     snapshot = changed.customer if context.shows_present and changed.unchanged is not False else None
     return await _compare(context, pair, "stripe", Shown(epoch(context.run.event_at), stripe=snapshot))
 
