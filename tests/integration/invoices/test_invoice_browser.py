@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 from console.http import own_machine
-from console.local.ports import free_port
 from playwright.async_api import Page, expect
 from shared.domains.invoices.flows import INVOICE_TO_STRIPE
 from shared.domains.invoices.intents import INVOICE_TO_INTENT
 
 from tests.engines.browser import browser_page
-from tests.integration.plans.test_portal_browser import TIMEOUT, Shop
-from tests.stack.processes import Stack, until
+from tests.integration.plans.test_portal_browser import TIMEOUT, Shop, whole
+from tests.stack.processes import until
 
 
 class Biller(Shop):
@@ -59,15 +58,10 @@ class Biller(Shop):
 
 @pytest.fixture
 async def biller(tmp_path: Path, kafka_bootstrap: str) -> AsyncIterator[Biller]:
-    stack = await Stack.start(
-        tmp_path, kafka_bootstrap, TANDEM_SANDBOX_MAIL_PORT=str(free_port()), TANDEM_TOGAI_POLL_INTERVAL="1"
-    )
-    try:
+    async with whole(tmp_path, kafka_bootstrap) as stack:
         made = Biller(stack)
         await made.begin()
         yield made
-    finally:
-        await stack.stop()
 
 
 async def paid(page: Page) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,18 +116,24 @@ class Shop:
         return any(one["pricePlanId"] == plan for one in rows)
 
 
-@pytest.fixture
-async def shop(tmp_path: Path, kafka_bootstrap: str) -> AsyncIterator[Shop]:
-    # Who has an address is known from Togai's lists.
+@asynccontextmanager
+async def whole(home: Path, bootstrap: str) -> AsyncIterator[Stack]:
+    """A whole Tandem that sends mail. Who has an address is known from Togai's lists."""
     stack = await Stack.start(
-        tmp_path, kafka_bootstrap, TANDEM_SANDBOX_MAIL_PORT=str(free_port()), TANDEM_TOGAI_POLL_INTERVAL="1"
+        home, bootstrap, TANDEM_SANDBOX_MAIL_PORT=str(free_port()), TANDEM_TOGAI_POLL_INTERVAL="1"
     )
     try:
+        yield stack
+    finally:
+        await stack.stop()
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, kafka_bootstrap: str) -> AsyncIterator[Shop]:
+    async with whole(tmp_path, kafka_bootstrap) as stack:
         made = Shop(stack)
         await made.start()
         yield made
-    finally:
-        await stack.stop()
 
 
 async def pay(page: Page, url: str, choice: str) -> list[str]:
