@@ -29,8 +29,8 @@ from shared.polls import Poll, epoch, rfc3339
 
 log = get_logger(__name__)
 
-STATUSES = ("DUE", "PARTIALLY_PAID", "VOID", "UN_COLLECTIBLE", "PAID", "REFUND_INITIATED")
-"""Each is listed apart. What is partly paid may never have been seen as due."""
+STATUSES = ("DUE", "PARTIALLY_PAID", "VOID", "UN_COLLECTIBLE", "PAID", "REFUND_INITIATED", "DRAFT")
+"""Each is listed apart. What is partly paid may never have been seen as due, and only a draft can be taxed."""
 PLAN_STATUSES = ("ACTIVE", "ARCHIVED")
 """Nothing is made of a draft: its activation changes it."""
 EVERY_STATUS = ("EVERY",)
@@ -41,8 +41,8 @@ OVERLAP = 120.0
 
 @dataclass(frozen=True)
 class Changes:
-    """A list that is polled for changes: what an event is called, by which fields two states differ, and rows of which
-    status make none.
+    """A list that is polled for changes: what an event is called, by which fields two states differ, and which rows
+    make none.
     """
 
     poll: PollSpec
@@ -50,7 +50,12 @@ class Changes:
     statuses: tuple[str, ...]
     shown: tuple[str, ...]
     page: Callable[[TogaiApp, str, str], Awaitable[Page]]
-    left_out: frozenset[str] = frozenset()
+    left_out: Callable[[Row], bool]
+
+
+def _in_the_making(invoice: Row) -> bool:
+    """Whether each use of the month still changes it."""
+    return invoice.get("status") == "DRAFT" and invoice.get("finalizingStatus") != "FINALIZED"
 
 
 INVOICE_CHANGES = Changes(
@@ -59,6 +64,7 @@ INVOICE_CHANGES = Changes(
     STATUSES,
     ("status", "totalAmount", "paidAmount", "updatedAt"),
     lambda client, status, token: client.invoices(status, token),
+    _in_the_making,
 )
 PLAN_CHANGES = Changes(
     PRICE_PLANS,
@@ -66,6 +72,7 @@ PLAN_CHANGES = Changes(
     PLAN_STATUSES,
     ("status", "version", "updatedAt"),
     lambda client, status, token: client.price_plans(status, token),
+    lambda row: False,
 )
 
 
@@ -83,7 +90,7 @@ PLAN_V2_CHANGES = Changes(
     EVERY_STATUS,
     ("status", "version", "updatedAt"),
     _second_plans,
-    left_out=frozenset({"DRAFT"}),
+    lambda row: row.get("status") == "DRAFT",
 )
 
 
@@ -159,7 +166,7 @@ class ChangeReader:
             return 0
         shown = [str(row.get(name)) for name in self._changes.shown]
         event_id = f"tgp_{digest(ref)}_{digest(shown)}"
-        if changed < since or event_id in self._appended or row.get("status") in self._changes.left_out:
+        if changed < since or event_id in self._appended or self._changes.left_out(row):
             return 0
         await self._store.event(
             Envelope(
