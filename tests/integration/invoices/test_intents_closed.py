@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from console.projection.run_progress import progress_of
+from shared.domains.invoices.progress import known_of
 
 from tests.integration.invoices.conftest import Invoices
 from tests.integration.invoices.test_intents import BACK, CHARGE, Intents
@@ -157,3 +159,25 @@ async def test_a_death_on_the_way_cancels_it_once(
     assert len(died) == 1
     assert [intent["status"] for intent in intents.all()] == ["canceled"]
     assert (tandem.parked, tandem.letters(), intents.shown(invoice)[0]) == ({}, [], "VOID")
+
+
+async def test_what_an_intent_does_not_cover_waits_for_a_person(
+    intents: Intents, invoices: Invoices, tandem: InProcess
+) -> None:
+    """More is open than when it was confirmed, and an intent succeeds once: the invoice is not shown as paid."""
+    intents.method("pm_usBankAccount_success")
+    invoice = await invoices.generated("10", paid="4", status="PARTIALLY_PAID")
+    invoices.change(invoice, paid="0")
+    intents.end("succeeded")
+    await tandem.drain()
+    await invoices.bring(invoice, "invoice.updated")
+    waits = intents.run()
+    known = known_of(waits.aggregate, map(progress_of, tandem.runs()))
+    invoices.change(invoice, status="PAID", paid="10")
+    await tandem.recheck()
+
+    assert waits.problem
+    assert (waits.state, waits.problem.code, known.state) == ("parked", "paid_in_part", "partly paid")
+    assert "4.00 USD are open since" in waits.problem.reason
+    assert (known.togai_status, known.amounts["paid"]) == ("PARTIALLY_PAID", 600)
+    assert (intents.run().state, tandem.parked, tandem.letters()) == ("skipped", {}, [])

@@ -13,7 +13,7 @@ from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices import INVOICE, INVOICE_INTENT
 from shared.domains.invoices.intents import IntentCharged, IntentNamed, IntentShown, InvoiceToCharge
-from shared.domains.invoices.progress import CANCELED
+from shared.domains.invoices.progress import CANCELED, PAID_IN_PART
 from shared.domains.invoices.states import InvoiceState
 from shared.domains.invoices.stripe import metadata_of
 from shared.errors import AmountMismatch, Rejected, Waiting
@@ -27,7 +27,7 @@ from invoice_sync.actions.groups import customer_for
 from invoice_sync.actions.holding import BY_HAND, check_no_other, check_not_held
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.page_addresses import publish_page
-from invoice_sync.actions.payments import INTENTS, check_version
+from invoice_sync.actions.payments import INTENTS, check_version, is_counted
 from invoice_sync.actions.states import money_back
 from invoice_sync.decide import CLOSED_AS, TO_CONFIRM, UNPAID, attempt_of, intent_payments, intent_state
 from invoice_sync.states import gathered, outcome_of
@@ -64,6 +64,7 @@ async def charge(context: Context, wanted: InvoiceToCharge) -> Result:
     customer = await customer_for(context, wanted.account_id, wanted.group_id)
     held = await _linked(context, client, customer, wanted)
     intent = await client.retrieve(INTENTS, context.id_of(held.target))
+    _check_not_counted(context, intent, wanted)
     if intent["status"] in UNPAID:
         intent = await corrected(client, intent, wanted.total, wanted.currency)
     is_new = intent["status"] in TO_CONFIRM
@@ -72,9 +73,20 @@ async def charge(context: Context, wanted: InvoiceToCharge) -> Result:
     if intent["status"] not in DONE:
         raise await _left_to_customer(context, intent, wanted.invoice_id)
     done = IntentCharged(payment_intent=str(intent["id"]), status=str(intent["status"]))
-    amount = f"{money.major(wanted.total, wanted.currency)} {wanted.currency}"
+    amount = f"{money.major(int(intent['amount']), wanted.currency)} {wanted.currency}"
     notes = (f"{amount} of {intent['id']} are {intent['status']}",)
     return Result(done, is_new, notes, held.refs)
+
+
+def _check_not_counted(context: Context, intent: Json, wanted: InvoiceToCharge) -> None:
+    """Raises Waiting where it was paid and counted, and Togai still asks for something: an intent succeeds once."""
+    if not any(is_counted(context, payment) for payment in intent_payments(intent)):
+        return
+    rest = f"{money.major(wanted.total, wanted.currency)} {wanted.currency}"
+    raise Waiting(
+        f"{intent['id']} paid a part of it, and {rest} are open since: collect them by hand and count them in Togai",
+        code=PAID_IN_PART,
+    )
 
 
 async def _linked(context: Context, client: StripeApp, customer: str, wanted: InvoiceToCharge) -> Mapping:
@@ -190,8 +202,10 @@ def _waiting(intent: Json) -> Waiting:
         why = f"{name} was canceled in Stripe, and Togai's invoice is still due: close it there, or collect it by hand"
         return Waiting(why, code="closed_in_stripe")
     if intent["status"] == "requires_action" or attempt.code == "authentication_required":
-        why = f"{name} waits for its customer, whose bank asks to confirm it: they do so on its page,"
-        return Waiting(f"{why} or it is paid by another default method", code="requires_action")
+        why = f"{name} waits for its customer, whose bank asks to confirm it: they do so on its page"
+        if intent["status"] in TO_CONFIRM:
+            why += ", or it is paid by another default method"
+        return Waiting(why, code="requires_action")
     if attempt.method:
         why = f"{name} was declined ({attempt.said}): it is charged again once its customer has another default "
         why += "method, unless they pay it on its page"

@@ -32,6 +32,9 @@ UNDER_WAY, CANCELED = "payment under way", "payment canceled"
 """What Togai's Settings say of an invoice whose payment intent is on its way, or was canceled."""
 REFUND_ASKED = "refund_asked"
 """Code of a run that waits until a person refunds in Stripe what Togai asks to give back."""
+PAID_IN_PART = "paid_in_part"
+"""Code of a run that waits until a person collects what an intent that was paid does not cover."""
+WAITING_AS: dict[str, InvoiceState] = {REFUND_ASKED: "paid", PAID_IN_PART: "partly paid"}
 
 
 def invoice_of(progress: Progress) -> str:
@@ -42,8 +45,8 @@ def invoice_of(progress: Progress) -> str:
 def state_of(progress: Progress) -> InvoiceState | None:
     """What an invoice is after a run; None where the run has learnt nothing of it."""
     done = progress.done
-    if progress.waits == REFUND_ASKED and not progress.ended:
-        return "paid"
+    if progress.waits in WAITING_AS and not progress.ended:
+        return WAITING_AS[progress.waits]
     for action in ("stripe.invoice.read_state", "stripe.payment_intent.read_state"):
         if snapshot := done.get(action):
             return next((state for state in STATES if state == snapshot.get("state")), None)
