@@ -29,6 +29,8 @@ log = get_logger(__name__)
 
 CHECK_EVERY = 1.0
 CHECK_DEADLINE = 5.0
+GATHER = 0.1
+"""Seconds between two transactions at least: one costs hardly more for a hundred records than for one."""
 
 
 class TopicRecreated(Exception):
@@ -122,7 +124,7 @@ class Projector:
             while not was_cancelled():
                 batches = await consumer.getmany(timeout_ms=200, max_records=self._batch_size)
                 if batches:
-                    await self._fold(consumer, batches)
+                    await asyncio.gather(self._fold(consumer, batches), asyncio.sleep(GATHER))
                 if time.monotonic() - self._end_read >= CHECK_EVERY:
                     await self._read_ends(consumer)
         finally:
