@@ -12,6 +12,7 @@ from aiolimiter import AsyncLimiter
 from shared.errors import RateLimited
 from shared.ratelimit.concurrency import ConcurrencyLimiter
 from shared.ratelimit.lanes import WorkPriority, present_lane
+from shared.ratelimit.live_first import LiveFirst
 from shared.ratelimit.quotas import Quotas
 from shared.ratelimit.refusals import LONGEST_BACK_OFF, SHARED, is_whole
 from shared.ratelimit.shared_limits import SharedLimits
@@ -25,6 +26,7 @@ class CallGate:
     """One per process. With `limits` each call needs one; without, as at set-up, calls are spaced by the quota alone.
 
     `lane` is that of every call, else the work's around it. `before_sending` is called when a call's turn has come.
+    With `live_first` calls of other work pause while a live event calls.
     """
 
     def __init__(
@@ -33,9 +35,11 @@ class CallGate:
         limits: SharedLimits | None = None,
         lane: WorkPriority | None = None,
         before_sending: Callable[[], None] = lambda: None,
+        live_first: LiveFirst | None = None,
     ) -> None:
         self._quotas = limits.quotas if limits else Quotas(settings)
         self._before_sending = before_sending
+        self._live_first = live_first
         self._limits = limits
         self._lane = lane
         self._in_flight = limits.in_flight if limits else ConcurrencyLimiter(settings.calls_in_flight)
@@ -45,11 +49,13 @@ class CallGate:
     @asynccontextmanager
     async def call(self, app_account: str, operation: str = "") -> AsyncIterator[None]:
         """Wait for the account's turn, then hold one of the calls in flight."""
+        work = self._lane or present_lane.get()
+        if self._live_first and work:
+            await self._live_first.turn(work)
         await self._turn(app_account, operation)
         held: AbstractAsyncContextManager[object] = self._in_flight
         if self._limits and self._quotas.of(app_account).limited:
-            lane = self._lane or present_lane.get() or WorkPriority()
-            held = self._limits.call(app_account, operation, lane)
+            held = self._limits.call(app_account, operation, work or WorkPriority())
         async with held:
             self._before_sending()
             yield

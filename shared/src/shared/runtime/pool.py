@@ -83,7 +83,7 @@ class Bounds:
     per_partition: int = 512
     held: int = 10_000
     per_aggregate: int = 8
-    behind: int = 16
+    behind: int = 8
 
 
 class _News:
@@ -314,12 +314,12 @@ class Pool:
 
     async def _handle_in_turn(self, work: Work) -> None:
         turns = self._turns
-        is_live = await turns.begin(work.lane)
+        takes_place = await turns.begin(work.lane)
         try:
             work.taken_at = self._clock()
             await unless_cancelled(self._handle(work))
         finally:
-            turns.end(is_live)
+            turns.end(takes_place)
 
     def _finish(self, work: Work) -> None:
         for each in (*work.folded, work):

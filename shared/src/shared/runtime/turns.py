@@ -15,29 +15,23 @@ LIVE = LANES[0]
 
 
 class Turns:
-    """At most so many at a time of all lanes but the live one, in the order of the lanes, the oldest first; half of it
-    as long as there is a live one.
-    """
+    """At most so many at a time of all lanes but the live one, in the order of the lanes, the oldest first."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._live = 0
-        self._behind = 0
+        self._free = most
         self._waiting: list[tuple[int, int, asyncio.Future[bool]]] = []
 
     async def begin(self, lane: WorkPriority) -> bool:
-        """Wait for a turn; work that becomes live has it at once. Whether it counts as live: say so to `end`."""
+        """Wait for a turn; work that is or becomes live has it at once. Whether it takes a place: say so to `end`."""
         if lane.lane == LIVE:
-            self._live += 1
-            return True
+            return False
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (LANES.index(lane.lane), lane.age, turn))
         self._give()
 
         def promoted() -> None:
             if not turn.done():
-                self._live += 1
-                turn.set_result(True)
+                turn.set_result(False)
 
         lane.on_promotion.append(promoted)
         try:
@@ -49,21 +43,17 @@ class Turns:
         finally:
             lane.on_promotion.remove(promoted)
 
-    def end(self, is_live: bool) -> None:
+    def end(self, takes_place: bool) -> None:
         """Work that had its turn has ended."""
-        if is_live:
-            self._live -= 1
-        else:
-            self._behind -= 1
+        self._free += takes_place
         self._give()
 
     def _give(self) -> None:
-        places = max(1, self._most // 2) if self._live else self._most
-        while self._waiting and self._behind < places:
+        while self._waiting and self._free > 0:
             *_, turn = heapq.heappop(self._waiting)
             if not turn.done():
-                self._behind += 1
-                turn.set_result(False)
+                self._free -= 1
+                turn.set_result(True)
 
     def stop(self) -> None:
         """Nobody waits any longer: whoever does is cancelled."""

@@ -23,7 +23,7 @@ from shared.kafka.replica import Replica
 from shared.linking.claims import Links
 from shared.linking.pair_writes import PairWrites
 from shared.private import keep_private
-from shared.ratelimit import CallGate, SharedLimits
+from shared.ratelimit import CallGate, LiveFirst, SharedLimits
 from shared.ratelimit.quotas import Quotas
 from shared.retries import PROBE_EVERY
 from shared.runtime.actions import Implementation
@@ -67,6 +67,7 @@ class Worker:
         self._pool: Pool | None = None
         self._replica: Replica | None = None
         self._limits: SharedLimits | None = None
+        self._live_first = LiveFirst()
         self._watchdog = StallWatchdog(settings.session_timeout / 2, _stood_still)
         self._registry = Registry()
         self.app.task(self._boot)
@@ -106,7 +107,7 @@ class Worker:
         await replica.wait_ready()
         limits = SharedLimits(self.settings, self.topics, self.name, Quotas(self.settings, registry.connections))
         self._limits = await self._stack.enter_async_context(limits)
-        gate = CallGate(self.settings, self._limits, before_sending=self._watchdog.check)
+        gate = CallGate(self.settings, self._limits, before_sending=self._watchdog.check, live_first=self._live_first)
         clients = await self._stack.enter_async_context(
             Clients(self.settings, registry, vault, gate, kafka, self.topics)
         )
@@ -145,7 +146,10 @@ class Worker:
 
     def _guarded(self, processor: Processor) -> Any:
         async def handle(work: Work) -> None:
-            await processor.handle(work)
+            try:
+                await processor.handle(work)
+            finally:
+                self._live_first.ended(work.lane)
             self.consuming.progress_at = time.monotonic()
 
         return handle

@@ -70,22 +70,6 @@ async def test_what_a_live_event_waits_for_has_its_turn_at_once() -> None:
     assert began == [0, 1, 7]
 
 
-async def test_one_at_a_time_beside_a_live_event() -> None:
-    """What has begun ends; beside what is live half of the places are given, and all of them after it."""
-    backlog = Backlog(6)
-    await backlog.go_on()
-    backlog.harness.gates["now"] = asyncio.Event()
-    backlog.harness.submit("now")
-    await backlog.let(0)
-    beside = list(backlog.harness.began)
-    await backlog.let(1)
-    one = list(backlog.harness.began)
-    backlog.harness.gates["now"].set()
-    after = await backlog.go_on()
-
-    assert (beside, one, after) == ([0, 1, 0], [0, 1, 0, 2], [0, 1, 0, 2, 3])
-
-
 async def test_a_replay_goes_before_an_import() -> None:
     """A person repairs something: that does not wait behind thousands."""
     backlog = Backlog(6)

@@ -18,6 +18,17 @@ KEPT_FREE = 0.25
 worker while work waits in another.
 """
 
+SPACING = 0.95
+"""Calls behind the live ones go out so far apart, as a part of what the quota gives each: a burst would fill the
+window, and a live call would wait until that has passed. Less than a whole part, so that what was lost is caught up.
+"""
+SPACED_FROM, KEPT_FROM = 10, 20
+"""Places in a window from which on calls are spaced, and one place is kept for live calls: of fewer both would cost
+more than a twentieth of the quota (decision 0031).
+"""
+BEHIND_AHEAD = 0.04
+"""Seconds for which a call behind the live ones is leased ahead: until then a live one finds its place free."""
+
 Turn = tuple[str, str]
 """A worker and an operation."""
 
@@ -39,6 +50,7 @@ class Account:
         self._shares = Shares(quota.background_share)
         self._last_turn: dict[tuple[Lane, Turn], int] = {}
         self._turns = 0
+        self._spaced_until = float("-inf")
 
     def change(self, quota: Quota) -> None:
         """What a person set at a connection holds at once; what 429s lowered climbs to it."""
@@ -141,6 +153,29 @@ class Account:
         self._turns += 1
         self._last_turn[lane, turn] = self._turns
         return lane, turn
+
+    def behind_live(self, lane: Lane, now: float, *, beside: bool) -> float:
+        """When a call of a lane leaves a place for a live one: at any time if it is one. `beside` live ones that wait
+        it is the lanes' shares that decide, and the next place is as good as any.
+        """
+        if lane == "live":
+            return float("-inf")
+        kept = int(self.window.slots(now) >= KEPT_FROM and not beside)
+        return max(self._spaced_until, self.window.next_place(now, kept))
+
+    def is_due(self, lane: Lane, now: float, *, beside: bool) -> bool:
+        """Whether a lane's turn has come. One behind live ones is leased hardly ahead: until then its place is free."""
+        return self.behind_live(lane, now, beside=beside) - now <= (LEASED_AHEAD if beside else BEHIND_AHEAD)
+
+    def space(self, lane: Lane, at: float, now: float) -> None:
+        """A call of a lane goes out at a time."""
+        if lane != "live" and self.window.slots(now) >= SPACED_FROM:
+            self._spaced_until = at + SPACING / self.window.rate.present(now)
+
+    def lease_at(self, lane: Lane, operation: str, now: float) -> float:
+        """When the next call of a lane can be leased."""
+        live = max(self.next_place(now), self.next_place_of(operation, now)) - LEASED_AHEAD
+        return max(live, self.behind_live(lane, now, beside=False) - BEHIND_AHEAD)
 
     def soon(self, at: float, now: float) -> bool:
         """Whether a key that comes free at a time can be leased now."""

@@ -15,7 +15,6 @@ from shared.ratelimit.lanes import Lane
 from shared.ratelimit.messages import (
     HEARTBEAT,
     HORIZON,
-    LEASED_AHEAD,
     BackOff,
     CallReport,
     Demand,
@@ -185,10 +184,12 @@ class Allocator:
             key = (worker, (name, operation, lane))
             left[key] -= 1
             ahead[key] -= 1
+            at = max(now, at, slots[operation], account.behind_live(lane, now, beside="live" in wanting))
+            account.space(lane, at, now)
             self._last_id += 1
             self._leases[self._last_id] = (name, operation, now + FORGOTTEN_AFTER)
             account.lease(self._last_id, operation, self._workers[worker].last_demand_at + HORIZON, now)
-            after = math.ceil(max(0.0, at - now, slots[operation] - now) * 10_000) / 10_000
+            after = math.ceil((at - now) * 10_000) / 10_000
             grants.append(Grant(self._last_id, worker, name, operation, lane, after))
         return grants
 
@@ -203,7 +204,8 @@ class Allocator:
         for (worker, (_, operation, lane)), count in left.items():
             if count > 0 and account.soon(slots[operation], now):
                 found.setdefault(lane, []).append((worker, operation))
-        return found
+        beside = "live" in found
+        return {lane: turns for lane, turns in found.items() if account.is_due(lane, now, beside=beside)}
 
     def next_turn(self, now: float) -> float:
         """When to allot again if no demand comes until then."""
@@ -218,8 +220,7 @@ class Allocator:
             requests = [(w, key) for w in present for key in w.requests if key[0] == name]
             for worker, key in requests:
                 if worker.unserved(key, ahead=False) > 0:
-                    at = max(account.next_place(now), account.next_place_of(key[1], now))
-                    times.append(max(at - LEASED_AHEAD, self._sent_at + REST))
+                    times.append(max(account.lease_at(key[2], key[1], now), self._sent_at + REST))
         return max(now, min(times, default=float("inf")))
 
     def _forget(self, now: float) -> None:

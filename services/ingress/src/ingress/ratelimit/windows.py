@@ -59,9 +59,9 @@ class Window:
         """How many are in it."""
         return sum(1 for at in self._free_at.values() if at > now)
 
-    def next_place(self, now: float) -> float:
-        """When the next key comes free: now, or later."""
-        slots = self.slots(now)
+    def next_place(self, now: float, kept: int = 0) -> float:
+        """When the next key comes free beside those that are kept for others: now, or later."""
+        slots = max(1, self.slots(now) - kept)
         taken = sorted(at for at in self._free_at.values() if at > now)
         return now if len(taken) < slots else taken[len(taken) - int(slots)]
 
