@@ -279,6 +279,7 @@ class StripeMachine(RuleBasedStateMachine):
 
 
 StripeMachine.TestCase.settings = settings(
+    max_examples=settings().max_examples // 2,
     stateful_step_count=30,
     report_multiple_bugs=False,
 )

@@ -251,6 +251,7 @@ class TogaiMachine(RuleBasedStateMachine):
 
 
 TogaiMachine.TestCase.settings = settings(
+    max_examples=settings().max_examples // 2,
     stateful_step_count=30,
     report_multiple_bugs=False,
 )

@@ -105,6 +105,26 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
 def org(app: Inside) -> Iterator[Org]:
     """An organization; the switches are back afterwards."""
     yield Org(app)
+    switch_back(app)
+
+
+@pytest.fixture(scope="module")
+def lasting(app: Inside) -> Org:
+    """An organization that refuses whatever it is asked: one for all tests."""
+    return Org(app)
+
+
+@pytest.fixture
+def kept(lasting: Org) -> Iterator[Org]:
+    """The same. Nothing of it is changed by a test; the switches are back afterwards."""
+    before = lasting.state()
+    yield lasting
+    switch_back(lasting.app)
+    assert lasting.state() == before
+
+
+def switch_back(app: Inside) -> None:
+    """As it was made."""
     app.world.keep_settings(Settings(**UNLIMITED))
     app.world.unauthenticated.clear()
 
@@ -165,103 +185,91 @@ def test_a_good_request_is_answered_in_the_documented_shape(org: Org, name: str)
 
 
 @EVERY
-def test_401_without_a_good_token(org: Org, name: str) -> None:
+def test_401_without_a_good_token(kept: Org, name: str) -> None:
     """No token, another scheme, an unknown token and a Stripe key are all the same to Togai; nothing is done."""
-    before = org.state()
-    for header in ({}, {"Authorization": f"Basic {org.token}"}, {"Authorization": "Bearer unknown"},
-                   {"Authorization": "Bearer sk_test_sandbox"}, {"X-API-Key": org.token}):  # fmt: skip
-        assert_error(org.do(name, token="", headers=header), 401)
-    assert org.state() == before
+    for header in ({}, {"Authorization": f"Basic {kept.token}"}, {"Authorization": "Bearer unknown"},
+                   {"Authorization": "Bearer sk_test_sandbox"}, {"X-API-Key": kept.token}):  # fmt: skip
+        assert_error(kept.do(name, token="", headers=header), 401)
 
 
 @EVERY
-def test_429_over_the_limit(org: Org, name: str) -> None:
+def test_429_over_the_limit(kept: Org, name: str) -> None:
     """Over the rate, and while an address is locked, nothing is done; Retry-After stands only where switched on."""
-    before = org.state()
-    switch(org, togai_rate=0)
-    assert "Retry-After" not in org.do(name).headers
-    switch(org, togai_retry_after=3)
-    answer = org.do(name)
+    switch(kept, togai_rate=0)
+    assert "Retry-After" not in kept.do(name).headers
+    switch(kept, togai_retry_after=3)
+    answer = kept.do(name)
     assert_error(answer, 429)
     assert answer.headers["Retry-After"] == "3"
-    switch(org, togai_rate=None, togai_unauthenticated=0)
-    assert_error(org.do(name), 429)
-    switch(org, togai_unauthenticated=None)
-    assert org.state() == before
+    switch(kept, togai_rate=None, togai_unauthenticated=0)
+    assert_error(kept.do(name), 429)
+    switch(kept, togai_unauthenticated=None)
 
 
 @EVERY
-def test_500_has_the_same_body(org: Org, name: str) -> None:
+def test_500_has_the_same_body(kept: Org, name: str) -> None:
     """Even Togai's own failures are a message; before the commit nothing is done."""
-    before = org.state()
-    rule = {"app": "togai", "kind": "error_before", "times": 1, "match": {"account": org.account, "operation": name}}
-    org.app.control("POST", "/faults", rule)
-    assert_error(org.do(name), 500)
-    assert org.state() == before
+    rule = {"app": "togai", "kind": "error_before", "times": 1, "match": {"account": kept.account, "operation": name}}
+    kept.app.control("POST", "/faults", rule)
+    assert_error(kept.do(name), 500)
 
 
 @pytest.mark.parametrize("name", WITH_ID)
-def test_404_for_an_unknown_id(org: Org, name: str) -> None:
+def test_404_for_an_unknown_id(kept: Org, name: str) -> None:
     """The message names the id; another organization's id is as unknown."""
     path = next(operation.path for operation in OPERATIONS if operation.name == name)
-    assert UNKNOWN_ID in assert_error(org.do(name, path=path.replace("{id}", UNKNOWN_ID)), 404)
-    stranger = org.app.account("togai")["key"]
-    assert_error(org.do(name, token=stranger), 404)
+    assert UNKNOWN_ID in assert_error(kept.do(name, path=path.replace("{id}", UNKNOWN_ID)), 404)
+    stranger = kept.app.account("togai")["key"]
+    assert_error(kept.do(name, token=stranger), 404)
 
 
-def test_404_for_unknown_addresses_and_other_things_named(org: Org) -> None:
+def test_404_for_unknown_addresses_and_other_things_named(kept: Org) -> None:
     """A path or method that Togai does not have, and a customer that a new account names in vain."""
     unknown = [
         ("GET", "/nothing"), ("PUT", "/customers/C1"), ("GET", "/customers/C1/accounts"), ("POST", "/customers/C1"),
         ("GET", "/"), ("DELETE", ROWS["settings.update"].path),
     ]  # fmt: skip
     for method, path in unknown:
-        assert_error(org.call(method, path), 404)
+        assert_error(kept.call(method, path), 404)
     body = changed(ROWS["accounts.create"].sent(), "customerId", "nobody")
-    assert "nobody" in assert_error(org.do("accounts.create", body), 404)
+    assert "nobody" in assert_error(kept.do("accounts.create", body), 404)
 
 
 @pytest.mark.parametrize("name", WITH_BODY)
-def test_400_for_a_body_that_is_none(org: Org, name: str) -> None:
+def test_400_for_a_body_that_is_none(kept: Org, name: str) -> None:
     """No JSON, no object, another content type: a message, and nothing is done."""
-    before, kind = org.state(), {"Content-Type": "application/json"}
+    kind = {"Content-Type": "application/json"}
     for content in (b"", b"{", b"[]", b"null", b"5", b'"text"', b"\xff", b"a=1", b'{"a": NaN}', b"[" * 5000):
-        assert_error(org.do(name, content=content, headers=kind), 400)
-    assert_error(org.do(name, content=b"name=x", headers={"Content-Type": "application/x-www-form-urlencoded"}), 400)
-    assert_error(org.do(name, content=b"{}", headers={"Content-Type": "text/plain"}), 400)
-    assert_error(org.do(name, {**ROWS[name].sent(), "noSuchField": "x" * 2000}), 400)
-    assert org.state() == before
+        assert_error(kept.do(name, content=content, headers=kind), 400)
+    assert_error(kept.do(name, content=b"name=x", headers={"Content-Type": "application/x-www-form-urlencoded"}), 400)
+    assert_error(kept.do(name, content=b"{}", headers={"Content-Type": "text/plain"}), 400)
+    assert_error(kept.do(name, {**ROWS[name].sent(), "noSuchField": "x" * 2000}), 400)
 
 
 @pytest.mark.parametrize("name", WITH_BODY)
-def test_400_for_each_missing_field(org: Org, name: str) -> None:
+def test_400_for_each_missing_field(kept: Org, name: str) -> None:
     """What is required is required, absent or null, and the message names it."""
-    before = org.state()
     for place in ROWS[name].required:
         for value in (..., None):
-            assert place in assert_error(org.do(name, changed(ROWS[name].sent(), place, value)), 400)
-    assert org.state() == before
+            assert place in assert_error(kept.do(name, changed(ROWS[name].sent(), place, value)), 400)
 
 
 @pytest.mark.parametrize(
     ("name", "place"), [(name, place) for name in WITH_BODY for place in ROWS[name].types]
 )  # fmt: skip
-def test_400_for_each_field_of_a_wrong_type(org: Org, name: str, place: str) -> None:
+def test_400_for_each_field_of_a_wrong_type(kept: Org, name: str, place: str) -> None:
     """Nothing is coerced, and every limit of the documents holds."""
-    before, row = org.state(), ROWS[name]
+    row = ROWS[name]
     for value in WRONG[row.types[place]]:
-        answer = org.do(name, changed(row.sent(), place, value))
+        answer = kept.do(name, changed(row.sent(), place, value))
         assert place.partition(".")[0] in assert_error(answer, 400), value
-    assert org.state() == before
 
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.quota])
-def test_403_over_a_quota(org: Org, name: str) -> None:
+def test_403_over_a_quota(kept: Org, name: str) -> None:
     """An organization is full at its quota: nothing is made, and nothing of what came along."""
-    before = org.state()
-    switch(org, **{ROWS[name].quota: 1})
-    assert "quota" in assert_error(org.do(name), 403)
-    assert org.state() == before
+    switch(kept, **{ROWS[name].quota: 1})
+    assert "quota" in assert_error(kept.do(name), 403)
 
 
 @pytest.mark.parametrize("duplicate", [200, 400, 409])

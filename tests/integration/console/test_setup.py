@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from shared.connections import FlowLink, Vault, encode, encryption_keys, flow_link_decoder
 from shared.domains import BUILT_IN, aliases_of
 from shared.domains.customers.flows import ACCOUNT_TO_CUSTOMER, CUSTOMER_CHANGES, CUSTOMER_TO_ACCOUNT
+from shared.errors import Misconfigured
 from shared.events.topics import Topics
 from shared.flows.links import is_new, removed
 from shared.kafka.log import Log
@@ -133,6 +134,22 @@ async def test_a_flow_that_bills_starts_off_with_real_keys(sandbox: Stack) -> No
     )
     assert all(link.enabled for link in await links_of(sandbox.settings()))
     assert shown.new == ()
+
+
+async def test_a_live_key_beside_a_test_key_is_refused(sandbox: Stack) -> None:
+    """No flow joins the two, and nothing was prepared that would do so at the next start."""
+    await sandbox.control("POST", "/accounts", json={"app": "stripe", "key": "sk_live_x", "live": True})
+    settings = sandbox.settings(
+        stripe_api_key="sk_live_x",
+        togai_api_token="togai_sandbox",
+        stripe_api_base=sandbox.url("sandbox", "/stripe"),
+        togai_api_base=sandbox.url("sandbox", "/togai"),
+        togai_mode="test",
+    )
+
+    with pytest.raises(Misconfigured, match="joins the live connection con_stripe with the test connection con_togai"):
+        await prepare(settings)
+    assert await links_of(settings) == []
 
 
 async def test_without_a_public_address_it_is_said_that_polling_does_it(sandbox: Stack) -> None:

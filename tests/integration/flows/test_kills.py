@@ -104,6 +104,10 @@ async def make_many(tenant: Tenant, number: int) -> tuple[list[str], list[str]]:
     return accounts, customers
 
 
+FAULTS = pytest.mark.long("the gate kills and stops each process in tests/reliability/test_reliability.py")
+
+
+@FAULTS
 async def test_one_of_three_workers_is_killed(three: Stack) -> None:
     """The others take its partitions over; what it had begun is finished, not repeated."""
     tenant = await Tenant.make(three)
@@ -117,6 +121,7 @@ async def test_one_of_three_workers_is_killed(three: Stack) -> None:
     await one_each(tenant, accounts, customers)
 
 
+@FAULTS
 async def test_a_worker_is_stopped_in_the_middle(three: Stack) -> None:
     """SIGTERM: it drains, and the others go on."""
     tenant = await Tenant.make(three)
@@ -253,6 +258,7 @@ async def test_the_broker_is_killed_and_the_rest_goes_on(tmp_path: Path) -> None
         await broker.stop()
 
 
+@FAULTS
 async def test_everything_is_killed_and_started_again(three: Stack) -> None:
     """Ingress, console and all workers at once; Stripe sends again what was not taken."""
     tenant = await Tenant.make(three)

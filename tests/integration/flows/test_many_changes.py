@@ -19,7 +19,7 @@ from tests.stack.processes import Stack, until, until_none
 from tests.stack.sides import with_ids
 from tests.stack.tenants import Tenant
 
-FEW = (20, 200)
+FEW = (12, 100)
 MANY = (200, 2000)
 """Pairs, and changes on them."""
 LOST = 0.2

@@ -88,8 +88,8 @@ async def used(stack: Stack, name: str) -> float:
 async def test_three_workers_share_one_quota_and_hear_no_429(limited: Stack) -> None:
     """Togai's 10 a second, accounts and customers waiting at every worker: each of them calls, and none is refused."""
     tenant = await Tenant.make(limited)
-    await pile_up(tenant, accounts=80, customers=15)
-    kinds = {call["operation"] for call in await called(tenant, 15 * TOGAI_A_SECOND)}
+    await pile_up(tenant, accounts=40, customers=8)
+    kinds = {call["operation"] for call in await called(tenant, 7 * TOGAI_A_SECOND)}
 
     assert refused(await calls_to_togai(tenant)) == []
     assert kinds >= {"accounts.retrieve", "settings.create", "customers.create"}

@@ -27,10 +27,11 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
 
 
 WHOLE = pytest.mark.long("the gate keeps the first transaction of each moment")
+OTHER = pytest.mark.long("the gate dies between the batches of both in tests/integration/console/test_projector.py")
 
 
 @pytest.mark.parametrize("few", [True, pytest.param(False, marks=WHOLE)], ids=["first", "all"])
-@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=OTHER)])
 async def test_death_at_any_transaction_changes_no_row(
     engine: str,
     few: bool,
