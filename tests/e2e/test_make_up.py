@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shared.domains import services
 from shared.polls import rfc3339
 
 from tests.e2e.home import Place, Up, until
 from tests.stack.sides import with_ids
 
-PARTS = ("kafka", "sandbox", "setup", "ingress", "customer-sync-1", "plan-sync-1", "invoice-sync-1", "console")
+PARTS = ("kafka", "sandbox", "setup", "ingress", *(f"{service}-1" for service in services()), "console")
 DEMO = "Six customers, made at one side and linked to the other"
 IN_TOGAI = ("acme-robotics", "nordlicht-energie", "saffron-analytics")
 

@@ -7,7 +7,8 @@ import re
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.repository.packages import ROOT, SERVICES
+
 README = (ROOT / "README.md").read_text()
 USING, CONNECTING, TROUBLESHOOTING = (
     (ROOT / f"docs/{name}.md").read_text() for name in ("using", "connecting", "troubleshooting")
@@ -17,15 +18,8 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/*/*.md"), *ROOT.glob("s*/README.md")]
 )
 SOURCES = {
-    name: sorted((ROOT / folder).glob("**/*.py"))
-    for name, folder in (
-        ("shared", "shared/src"),
-        ("ingress", "services/ingress/src"),
-        ("customer-sync", "services/customer-sync/src"),
-        ("plan-sync", "services/plan-sync/src"),
-        ("invoice-sync", "services/invoice-sync/src"),
-        ("console", "services/console/src"),
-    )
+    folder.name: sorted((folder / "src").glob("**/*.py"))
+    for folder in (ROOT / "shared", *(ROOT / "services" / service for service in SERVICES))
 }
 DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import grimp
 from shared.settings import Settings
 
-PACKAGES = ("shared", "ingress", "customer_sync", "plan_sync", "invoice_sync", "console")
+from tests.repository.packages import PACKAGES
+
 Body = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 

@@ -11,7 +11,8 @@ import pytest
 import typer
 from console.cli.main import app
 
-from tests.repository.pages import PAGES, ROOT, USING, by_path, literals
+from tests.repository.packages import ROOT
+from tests.repository.pages import PAGES, USING, by_path, literals
 
 
 def code(page: Path) -> list[str]:
@@ -63,4 +64,4 @@ def test_the_page_of_commands_names_every_one() -> None:
     top = tandem()
     for name, command in top.commands.items():
         for path in [f"{name} {sub}" for sub in getattr(command, "commands", {})] or [name]:
-            assert f"tandem {path}" in USING or path == "kafka run", path
+            assert f"tandem {path}" in USING or path == "kafka run", f"docs/using.md lacks `tandem {path}`"

@@ -16,9 +16,11 @@ from console.local import jars
 from console.local.environment import variable
 from console.local.kafka import BROKER_SETTINGS
 from jsonschema import Draft202012Validator
+from shared.domains import services
 from shared.settings import Settings
 
 from tests.engines.kafka import container_environment
+from tests.repository.packages import PACKAGE_OF
 from tests.repository.settings_read import settings_read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,14 +30,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 DOCKERFILES = sorted(ROOT.glob("services/*/Dockerfile"))
 PORTS = {"ingress": "ingress_port", "console": "console_port"}
-ENTRIES = {
-    "setup": "console.cli.setup",
-    "ingress": "ingress.__main__",
-    "customer-sync": "customer_sync.__main__",
-    "plan-sync": "plan_sync.__main__",
-    "invoice-sync": "invoice_sync.__main__",
-    "console": "console.__main__",
-}
+ENTRIES = {"setup": "console.cli.setup"} | {service: f"{name}.__main__" for service, name in PACKAGE_OF.items()}
 NOT_HERE = {"kafka_port", "sandbox_port", "sandbox_mail_port", "worker_id"} | {
     field for field in Settings.model_fields if re.match("kafka_(sasl|ssl|security)", field)
 }
@@ -121,14 +116,14 @@ def test_every_setting_that_the_code_reads_arrives(name: str) -> None:
 def test_which_secrets_each_container_gets() -> None:
     """The vendors' keys stand in one container that ends, the console's token and the database's password in one."""
     secret = {variable(field) for field, info in Settings.model_fields.items() if "Secret" in str(info.annotation)}
+    workers = {service: {"TANDEM_ENCRYPTION_KEYS"} for service in services()}
 
-    assert {name: set(service["environment"]) & secret for name, service in OURS.items()} == {
+    assert {name: set(service["environment"]) & secret for name, service in OURS.items()} == workers | {
         "setup": {
             "TANDEM_ENCRYPTION_KEYS", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS", "TOGAI_API_TOKEN",
             "TOGAI_WEBHOOK_TOKEN", "TANDEM_PORTAL_KEYS",
         },
         "ingress": {"TANDEM_ENCRYPTION_KEYS"},
-        "customer-sync": {"TANDEM_ENCRYPTION_KEYS"},
         "plan-sync": {"TANDEM_ENCRYPTION_KEYS", "TANDEM_PORTAL_KEYS", "TANDEM_SMTP_URL"},
         "invoice-sync": {"TANDEM_ENCRYPTION_KEYS", "TANDEM_PORTAL_KEYS"},
         "console": {"TANDEM_CONSOLE_TOKEN", "DATABASE_URL", "TANDEM_PORTAL_KEYS"},

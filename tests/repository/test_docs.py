@@ -29,13 +29,13 @@ from shared.runtime.registry import Registry
 from shared.settings import Settings
 
 from scripts import docs
+from tests.repository.packages import PACKAGE_OF, PACKAGES, ROOT
 from tests.repository.pages import (
     ARCHITECTURE,
     CONNECTING,
     DECISIONS,
     PAGES,
     README,
-    ROOT,
     SOURCES,
     TROUBLESHOOTING,
     USING,
@@ -175,7 +175,6 @@ TOPIC_NAMES = {
 }  # fmt: skip
 TOPICS = Topics(Settings(_env_file=None, topic_prefix=""))
 ASKED = (TOPICS.imports, TOPICS.replays)
-WHO = ("ingress", "customer-sync", "plan-sync", "invoice-sync", "console")
 
 
 @cache
@@ -203,13 +202,10 @@ def makes(file: Path, name: str) -> bool:
 
 def test_who_writes_and_reads_which_topic() -> None:
     """Written: by a service's own modules, and by those of `shared` that it imports. Read: by its folds and inputs."""
-    graph = grimp.build_graph(
-        "shared", "ingress", "customer_sync", "plan_sync", "invoice_sync", "console", cache_dir=None
-    )
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
     module = {f: ".".join(f.relative_to(ROOT).with_suffix("").parts).partition("src.")[2] for f in SOURCES["shared"]}
     written, talked = {}, {}
-    for service in WHO:
-        package = service.replace("-", "_")
+    for service, package in PACKAGE_OF.items():
         reached = set(graph.find_upstream_modules(package, as_package=True))
         files = [*SOURCES[service], *(f for f in SOURCES["shared"] if module[f] in reached)]
         written[service] = {topic for file in files for topic in topics_written(file)}
@@ -233,10 +229,17 @@ def test_who_writes_and_reads_which_topic() -> None:
     read = {service: topics | talked[service] for service, topics in read.items()}
 
     def who(sets: dict[str, set[str]], topic: str) -> str:
-        return ", ".join(name for name in WHO if topic in sets[name]) or "–"
+        named = {name for name in PACKAGE_OF if topic in sets[name]}
+        if named >= {*services()}:
+            named = {*named - {*services()}, "every worker"}
+        return ", ".join(sorted(named, key=order.index)) or "–"
 
-    expected = [[f"`{t.name}`", who(written, t.name), who(read, t.name)] for t in TOPICS.all(nouns())]
-    assert sorted(expected) == sorted(rows(ARCHITECTURE, "topic"))
+    order = ["ingress", "every worker", *services(), "console"]
+    expected = {(f"`{t.name}`", who(written, t.name), who(read, t.name)) for t in TOPICS.all(nouns())}
+    shown = {(*row,) for row in rows(ARCHITECTURE, "topic")}
+    lacking = [f"| {' | '.join(row)} |" for row in sorted(expected - shown)]
+    assert lacking == [], "rows for the table of docs/architecture.md"
+    assert shown - expected == set()
 
 
 def test_states_are_those_of_the_code() -> None:

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 import yaml
 from shared.apps import APPS
-from shared.domains import nouns
+from shared.domains import nouns, services
 from shared.events.topics import Topics
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = sorted(folder for folder in (ROOT / "services").iterdir() if (folder / "pyproject.toml").exists())
-LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+LINTER = TOOLS["importlinter"]
 PRODUCT = sorted([*ROOT.glob("shared/src/**/*.py"), *ROOT.glob("services/*/src/**/*.py")])
 # In parts, for this file is searched too.
 PLACES = ("/" + "work/", "../" + "shared")
@@ -70,8 +71,18 @@ def test_every_service_is_laid_out_alike(folder: Path) -> None:
 def test_every_package_is_under_the_arrows() -> None:
     """A service that import-linter does not know could import anything."""
     packages = {folder.name.replace("-", "_") for folder in SERVICES} | {"shared", "sandbox"}
+    (layers,) = (contract["layers"] for contract in LINTER["contracts"] if "services" in contract["name"])
 
-    assert set(LINTER["root_packages"]) == packages
+    assert set(LINTER["root_packages"]) == packages, "root_packages of [tool.importlinter] in pyproject.toml"
+    assert set(re.findall(r"\w+", " ".join(layers))) == packages, "the first contract of [tool.importlinter]"
+
+
+def test_the_types_of_every_package_are_checked() -> None:
+    """mypy says nothing of a folder that it is not given."""
+    folders = {str(folder.relative_to(ROOT) / "src") for folder in (ROOT / "shared", ROOT / "sandbox", *SERVICES)}
+
+    assert set(TOOLS["mypy"]["mypy_path"]) == folders, "mypy_path of [tool.mypy] in pyproject.toml"
+    assert {name for name in TOOLS["mypy"]["files"] if name.endswith("/src")} == folders, "files of [tool.mypy]"
 
 
 def test_the_arrows_name_modules_that_exist() -> None:
@@ -118,13 +129,9 @@ MAY_NAME_A_VENDOR = (
     "shared/src/shared/domains/",
     "shared/src/shared/settings.py",
     "shared/src/shared/log.py",  # the loggers of their libraries
-    "shared/src/shared/linking/pairs.py",
-    "services/plan-sync/",
-    "services/invoice-sync/",
-    "services/customer-sync/",  # its actions are on these two
+    *(f"services/{service}/" for service in services()),  # their actions are on these apps
     "services/console/src/console/api/",
     "services/console/src/console/cli/",
-    "services/console/src/console/pages/",
     "services/console/src/console/portal/",  # its page is Stripe's checkout of Togai's plan
     "services/console/src/console/demo.py",
 )
@@ -136,6 +143,7 @@ def test_an_app_is_named_where_it_is_at_home() -> None:
     asks = {str(f.relative_to(ROOT)) for f in PRODUCT if any(re.match(rf"({names})\b", text) for text in texts(f))}
 
     assert [name for name in sorted(asks) if not name.startswith(MAY_NAME_A_VENDOR)] == []
+    assert [place for place in MAY_NAME_A_VENDOR if not any(name.startswith(place) for name in asks)] == []
 
 
 def test_nothing_is_deleted_at_a_vendor() -> None:

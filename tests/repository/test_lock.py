@@ -14,11 +14,12 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from scripts import audit, bootstrap, lock
+from tests.repository.packages import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_TIME = lock.pins(lock.RUN_TIME.read_text())
 DEVELOPMENT = lock.pins(lock.DEVELOPMENT.read_text())
-OURS = {"shared", "ingress", "customer_sync", "plan_sync", "invoice_sync", "console", "sandbox"}
+OURS = {*PACKAGES, "sandbox"}
 
 
 def test_the_locks_agree() -> None:

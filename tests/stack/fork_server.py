@@ -26,15 +26,14 @@ import faust
 import httpx2
 import stripe
 from console.local.with_parent import die_with_parent
+from shared.domains import services
 
 LONGEST_SPEC = 65_536
 AHEAD = (
     "console.app",
     "console.cli.main",
     "console.projection.projector",
-    "customer_sync.actions",
-    "plan_sync.actions",
-    "invoice_sync.actions",
+    *(f"{service.replace('-', '_')}.actions" for service in services()),
     "faust.transport.drivers.aiokafka",
     "granian.server.embed",
     "ingress.app",

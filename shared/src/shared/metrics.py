@@ -19,7 +19,9 @@ POLL_REFUSED = Counter(
 )
 POLL_FAILED = Counter("tandem_poll_failed_total", "looks of a poller that failed and were tried again", ["app_account"])
 POLL_GAP_SECONDS = Gauge(
-    "tandem_poll_gap_seconds", "age of the last place up to which Stripe's events are known to be in", ["app_account"]
+    "tandem_poll_gap_seconds",
+    "seconds since the time up to which all that a vendor lists is in the log",
+    ["app_account"],
 )
 POLL_LEADER = Gauge("tandem_poll_leader", "1 in the one ingress that polls")
 

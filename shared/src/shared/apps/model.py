@@ -86,7 +86,9 @@ class App(ABC):
 
     @abstractmethod
     def client(self, access: Access, session: Any) -> Any:
-        """A client for one key. Its methods raise errors of `shared.errors` only."""
+        """A client for one key. Its methods raise errors of `shared.errors` only, and name their operations by `READS`:
+        any other is taken for a write, which a preview and a flow link that is off do not send.
+        """
 
     @abstractmethod
     async def identify(self, client: Any) -> str:

@@ -1,6 +1,6 @@
 """Every domain, and what derives from them: triggers, actions and built-in flows by name, nouns, services.
 
-To add a domain, write its manifest in a folder of its own and name it in `DOMAINS`.
+To add a domain, write its manifest in a folder of its own and name it at the end of this file.
 """
 
 from __future__ import annotations

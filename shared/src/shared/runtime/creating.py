@@ -23,7 +23,9 @@ class Creation(ABC, Generic[T]):
     """One kind of thing that is made."""
 
     key_expires: ClassVar[bool] = True
-    """False where the vendor refuses a second one whatever the claim's age, since we choose its id."""
+    """False where the vendor refuses a second one whatever the claim's age, since we choose its id. A vendor that may
+    forget a key within `KEY_TRUSTED_FOR` (20 h) gets an `UnkeyedCreation`: a late repeat would make a second one.
+    """
 
     @abstractmethod
     async def send(self, body: dict[str, Any], key: str) -> T:

@@ -7,6 +7,7 @@ from console.local.errors import LocalError
 from console.local.parts import parse_workers, reachable, worker_parts
 from console.local.up import Step, plan
 from pydantic import SecretStr
+from shared.domains import services
 from shared.settings import Settings
 
 NOTHING = Step("nothing", lambda: _nothing())
@@ -35,8 +36,10 @@ def test_workers_have_names_and_ports_of_their_own() -> None:
 
 def test_number_of_workers() -> None:
     """A worker that is not named runs once."""
-    assert parse_workers([]) == {"customer-sync": 1, "plan-sync": 1, "invoice-sync": 1}
-    assert parse_workers(["customer-sync=3"]) == {"customer-sync": 3, "plan-sync": 1, "invoice-sync": 1}
+    once = dict.fromkeys(services(), 1)
+
+    assert parse_workers([]) == once
+    assert parse_workers(["customer-sync=3"]) == once | {"customer-sync": 3}
 
 
 @pytest.mark.parametrize("wanted", ["customer-sync", "customer-sync=0", "customer-sync=x", "nobody=2", "=1"])

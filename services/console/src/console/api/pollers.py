@@ -22,7 +22,7 @@ class PollerItem(Model):
     """One list of one app account."""
 
     app_account: str = Field(examples=["stripe:test:acct_1Nv0FGQ9RKHgCVdK"])
-    kind: str = Field(description="stripe-events, stripe-customers, togai-customers or togai-accounts")
+    kind: str = Field(description="which list of its app", examples=["stripe-events"])
     interval: float | None = Field(None, description="seconds between two polls")
     at: str = Field("", description="when it was last read")
     position: str = Field("", description="time up to which everything is in the log")
