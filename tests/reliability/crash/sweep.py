@@ -103,6 +103,8 @@ async def record(scenario: Scenario) -> tuple[set[Point], list[str]]:
     """One act without a death: the victim's points, and what the outside saw that no point tells of."""
     tandem = scenario.tandem
     standing = await _standing(tandem)
+    # What a poller does between these marks is seen outside, and no journal tells of it: the long read comes first.
+    await tandem.ledger.read()
     _, mark = await tandem.calls(0)
     await tandem.ledger.read()
     before = len(tandem.ledger.records)
