@@ -16,6 +16,7 @@ from typing import Literal
 Lane = Literal["live", "replay", "reconcile", "backfill"]
 LANES: tuple[Lane, ...] = ("live", "replay", "reconcile", "backfill")
 """In the order in which they go first."""
+LIVE = LANES[0]
 
 
 _numbers = count()

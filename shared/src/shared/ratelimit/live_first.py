@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from shared.ratelimit.lanes import LANES, WorkPriority
+from shared.ratelimit.lanes import LIVE, WorkPriority
 
-LIVE = LANES[0]
 LONGEST = 0.5
 """Seconds for which a call pauses at most: a backlog of live events, or one whose vendor hangs, holds up nobody."""
 

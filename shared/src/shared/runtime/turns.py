@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 
-from shared.ratelimit.lanes import LANES, WorkPriority
-
-LIVE = LANES[0]
+from shared.ratelimit.lanes import LANES, LIVE, WorkPriority
 
 
 class Turns:
