@@ -15,6 +15,7 @@ from tests.contract.sandbox.tools import Control, Process
 from tests.e2e.home import Place, Up, until
 
 STRIPE, TOGAI = "sk_test_x", "togai_x"
+LIVE = "sk_live_x"
 
 
 @pytest.fixture
@@ -66,6 +67,22 @@ def test_with_keys(tmp_path: Path, vendors: Process, up: Callable[[Place], Up]) 
     running.ctrl_c()
     assert running.left() == []
     control.http.close()
+
+
+@pytest.mark.long("the gate sees the refusal in tests/integration/console/test_setup.py")
+def test_a_live_key_with_a_test_togai_is_refused(tmp_path: Path, vendors: Process, up: Callable[[Place], Up]) -> None:
+    """The start ends, and says which two do not go together."""
+    control = Control(vendors.url)
+    control.account("stripe", id="acct_own", key=LIVE, live=True)
+    control.http.close()
+    bases = {f"{app.upper()}_API_BASE": f"{vendors.url}/{app}" for app in ("stripe", "togai")}
+    keys = {"STRIPE_API_KEY": LIVE, "TOGAI_API_TOKEN": TOGAI, "TOGAI_MODE": "test"}
+
+    mixed = up(Place(tmp_path / "home", keys | bases))
+    assert mixed.left() == []
+    assert mixed.process.returncode != 0
+    assert "joins the live connection con_stripe with the test connection con_togai" in mixed.text
+    assert "Traceback" not in mixed.text
 
 
 def _links_both_ways(place: Place, stripe: httpx.Client, togai: httpx.Client) -> None:

@@ -113,18 +113,18 @@ async def test_a_connection_that_a_person_removed_stays_so(sandbox: Stack, gone:
     assert (len(again.accounts), again.notes) == (2, ())
 
 
+def with_keys(sandbox: Stack, **more: object) -> Settings:
+    """As of somebody with keys of their own, to whom the sandbox is the vendors."""
+    keys = {"stripe_api_key": "sk_test_sandbox", "togai_api_token": "togai_sandbox", "togai_mode": "test"}
+    bases = {f"{app}_api_base": sandbox.url("sandbox", f"/{app}") for app in ("stripe", "togai")}
+    return sandbox.settings(**(keys | bases | more))
+
+
 async def test_a_flow_that_bills_starts_off_with_real_keys(sandbox: Stack) -> None:
     """On a fresh home too, and it says how to switch it on; with the sandbox it is part of what is shown."""
     billing = CUSTOMER_CHANGES.model_copy(update={"id": "bill-customers", "moves_money": True, "title": "Bills"})
     flows = {CUSTOMER_CHANGES.id: CUSTOMER_CHANGES, billing.id: billing}
-    real = sandbox.settings(
-        stripe_api_key="sk_test_sandbox",
-        togai_api_token="togai_sandbox",
-        stripe_api_base=sandbox.url("sandbox", "/stripe"),
-        togai_api_base=sandbox.url("sandbox", "/togai"),
-        togai_mode="test",
-        topic_prefix=f"{sandbox.prefix}real.",
-    )
+    real = with_keys(sandbox, topic_prefix=f"{sandbox.prefix}real.")
     prepared, shown = await prepare(real, flows), await prepare(sandbox.settings(), flows)
 
     assert {link.flow: link.enabled for link in await links_of(real)} == {CUSTOMER_CHANGES.id: True, billing.id: False}
@@ -139,13 +139,7 @@ async def test_a_flow_that_bills_starts_off_with_real_keys(sandbox: Stack) -> No
 async def test_a_live_key_beside_a_test_key_is_refused(sandbox: Stack) -> None:
     """No flow joins the two, and nothing was prepared that would do so at the next start."""
     await sandbox.control("POST", "/accounts", json={"app": "stripe", "key": "sk_live_x", "live": True})
-    settings = sandbox.settings(
-        stripe_api_key="sk_live_x",
-        togai_api_token="togai_sandbox",
-        stripe_api_base=sandbox.url("sandbox", "/stripe"),
-        togai_api_base=sandbox.url("sandbox", "/togai"),
-        togai_mode="test",
-    )
+    settings = with_keys(sandbox, stripe_api_key="sk_live_x")
 
     with pytest.raises(Misconfigured, match="joins the live connection con_stripe with the test connection con_togai"):
         await prepare(settings)
@@ -154,15 +148,9 @@ async def test_a_live_key_beside_a_test_key_is_refused(sandbox: Stack) -> None:
 
 async def test_without_a_public_address_it_is_said_that_polling_does_it(sandbox: Stack) -> None:
     """Slower, and not broken: no signing secret is asked for, for no webhook can come."""
-    keys = {"stripe_api_key": "sk_test_sandbox", "togai_api_token": "togai_sandbox"}
-    bases = {
-        "stripe_api_base": sandbox.url("sandbox", "/stripe"),
-        "togai_api_base": sandbox.url("sandbox", "/togai"),
-        "togai_mode": "test",
-    }
-    alone = await prepare(sandbox.settings(**keys, **bases))
-    nothing = await prepare(sandbox.settings(**keys, **bases, polling=False))
-    public = await prepare(sandbox.settings(**keys, **bases, public_url="https://hooks.example.com"))
+    alone = await prepare(with_keys(sandbox))
+    nothing = await prepare(with_keys(sandbox, polling=False))
+    public = await prepare(with_keys(sandbox, public_url="https://hooks.example.com"))
 
     assert alone.notes == (
         "TANDEM_PUBLIC_URL is not set: no webhook comes in; everything works by polling, only slower",
