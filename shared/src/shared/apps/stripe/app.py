@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from shared.apps.listing import ListedPage, Window
@@ -77,6 +78,8 @@ class Stripe(App):
     name, title = "stripe", "Stripe"
     connector = StripeConnector()
     polls = (polls.CUSTOMERS, polls.EVENTS)
+    keys_kept_for: ClassVar[timedelta] = timedelta(hours=20)
+    """Stripe may forget a key after 24 h. Source: docs.stripe.com/api/idempotent_requests."""
 
     def url(self, account: AppAccount, noun: str, entity: str) -> str:
         """Source: addresses of dashboard.stripe.com as its own pages show them."""
