@@ -100,7 +100,9 @@ class Known:
             self.url = str(given.get("url") or self.url)
             self.account = str(given.get("account_id") or given.get("group_id") or self.account)
             self.stripe_id = str(given.get("stripe_invoice_id") or given.get("payment_intent") or self.stripe_id)
-        self.stripe_ref = progress.of_kind("stripe", "invoice") or self.stripe_ref
+        self.stripe_ref = (
+            progress.of_kind("stripe", "invoice") or self.stripe_ref or progress.of_kind("stripe", "payment_intent")
+        )
         if progress.waits == REFUND_ASKED and not progress.ended:
             self.refund_asked = progress.reason
         for action in ("stripe.invoice.finalize", "stripe.invoice.read_state"):
