@@ -28,7 +28,7 @@ from invoice_sync.actions.covering import covered_names
 from invoice_sync.actions.filling import INVOICES, fill
 from invoice_sync.actions.groups import customer_for
 from invoice_sync.actions.holding import check_no_other, check_not_held
-from invoice_sync.actions.invoices import OWNER
+from invoice_sync.actions.invoices import OWNER, name_invoice, own_pair
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.lowering import lower
 from invoice_sync.decide import amounts_of, by_balance_of, differences
@@ -179,6 +179,8 @@ async def _present(context: Context, client: StripeApp, held: Mapping, wanted: I
         invoice = {"id": stripe_id, "status": "deleted"}
     status = str(invoice.get("status"))
     if status == "paid":
+        if own_pair(context, INVOICE, context.ref("togai", "invoice", wanted.invoice_id)):
+            await name_invoice(context, wanted.invoice_id, invoice)
         raise Ended("skipped", f"Stripe invoice {stripe_id} is paid: its payment is counted by itself", held.refs)
     if status not in ("draft", "open"):
         raise Waiting(
