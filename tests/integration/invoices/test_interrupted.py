@@ -51,7 +51,7 @@ async def test_who_dies_where_a_balance_has_paid_it_writes_both(invoices: Invoic
     }  # fmt: skip
 
 
-async def test_what_was_begun_goes_on_under_a_flow_link_that_was_off(invoices: Invoices, tandem: InProcess) -> None:
+async def test_what_was_started_goes_on_under_a_flow_link_that_was_off(invoices: Invoices, tandem: InProcess) -> None:
     """Switched off and on again it moves nothing that is old; a draft that it has made is not left behind as one."""
     match = {"operation": "invoices.finalize", "account": tandem.accounts["stripe"]["id"]}
     with tandem.control.fault(app="stripe", kind="error_before", match=match, stored=False):
