@@ -68,18 +68,15 @@ class UnkeyedCreation(Creation[T]):
         if self._opened_at:
             if found := await self._made():
                 return found
-            check_lease(self._opened_at)
+            age = (datetime.now(UTC) - datetime.fromisoformat(self._opened_at)).total_seconds()
+            if age < LEASE:
+                raise NotReady(
+                    "an earlier call may be under way: looking again", code="leased", retry_after=LEASE - age
+                )
         return await self._post(body)
 
     async def find(self, since: int) -> T | None:
         return await self._made()
-
-
-def check_lease(opened_at: str) -> None:
-    """Raises NotReady for as long as a call under a claim of that time may be under way."""
-    left = LEASE - (datetime.now(UTC) - datetime.fromisoformat(opened_at)).total_seconds()
-    if left > 0:
-        raise NotReady("an earlier call may be under way: looking again", code="leased", retry_after=left)
 
 
 async def create(claims: Claims, held: Mapping, app_account: str, creation: Creation[T]) -> tuple[T, str]:

@@ -15,7 +15,7 @@ from shared.errors import Rejected, Waiting
 from shared.identity import Ref
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
-from shared.runtime.creating import UnkeyedCreation, check_lease, create
+from shared.runtime.creating import UnkeyedCreation, create
 
 from invoice_sync.actions.filling import INVOICES
 from invoice_sync.actions.groups import payers_of
@@ -146,6 +146,10 @@ def _check_takes_payments(status: str, currency: str, paid: InvoicePaid, left: l
         )
 
 
+class _NothingOpen(Exception):
+    """What an earlier attempt claimed was not made by it, and is not open any more."""
+
+
 class Counting:
     """Counts one payment after the other, and how much stays open. With `looks` Togai may have any of them already."""
 
@@ -178,7 +182,7 @@ class Counting:
         context, claims = self._context, self._context.claims_of(INVOICE_PAYMENT.name)
         source, resumed = source_of(context, payment), is_open(context, payment)
         amount = min(self._whole(payment), self.open)
-        there = await self._client.payment_of(payment.transaction) if resumed or self._looks else None
+        there = await self._client.payment_of(payment.transaction) if self._looks and not resumed else None
         if amount <= 0 and not (resumed or there):
             self._nothing_open(payment)
             return
@@ -188,13 +192,14 @@ class Counting:
         )
         if held.state != "claimed":
             return
-        if there:
-            made, how = there, "found there"
-        elif amount > 0:
-            made, how = await self._made(held, payment, body, resumed=resumed)
-        else:
-            await self._withdraw(held, payment)
-            return
+        made, how = there or {}, "found there"
+        if not there:
+            try:
+                made, how = await self._made(held, payment, body, resumed=resumed)
+            except _NothingOpen:
+                await claims.withdraw(held, "nothing was open any more")
+                self._nothing_open(payment)
+                return
         pair = await claims.link(held, context.ref("togai", "payment", str(made["id"])), "created")
         self._tell(payment, str(made["id"]), money.decimal(made["totalAmount"]), how)
         self._refs += pair.refs
@@ -212,13 +217,6 @@ class Counting:
         )
         return await create(context.claims_of(INVOICE_PAYMENT.name), held, context.account("togai"), creation)
 
-    async def _withdraw(self, held: Mapping, payment: InvoicePayment) -> None:
-        """Nothing is open any more for what was claimed. Raises NotReady while a call may make it yet."""
-        assert held.claim
-        check_lease(held.claim.opened_at)
-        await self._context.claims_of(INVOICE_PAYMENT.name).withdraw(held, "nothing was open any more")
-        self._nothing_open(payment)
-
     def _whole(self, payment: InvoicePayment) -> Decimal:
         return money.major(payment.amount, self._paid.currency)
 
@@ -228,8 +226,10 @@ class Counting:
 
     async def _post(self, body: dict[str, Any]) -> dict[str, Any]:
         """A payment names one account. Of a group's, the first that Togai takes: which one it does, it does not say.
-        Raises the client's errors, the last refusal where it takes none.
+        Raises the client's errors, the last refusal where it takes none, _NothingOpen.
         """
+        if money.decimal(body["totalAmount"]) <= 0:
+            raise _NothingOpen
         *others, last = self._payers
         for account in others:
             try:
