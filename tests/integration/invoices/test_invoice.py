@@ -305,6 +305,19 @@ async def test_a_draft_that_is_older_than_the_flow_link_is_for_people(invoices: 
     assert len(invoices.stripe()) == 1
 
 
+async def test_a_draft_whose_date_comes_after_the_flow_link_is_sent(invoices: Invoices, tandem: InProcess) -> None:
+    """Nothing of Togai is due before its date: this one became due while the flow was on."""
+    later = datetime.now(UTC) + timedelta(seconds=0.5)
+    invoice = invoices.generate("10", status="DRAFT", invoice_date=later.isoformat())
+    await asyncio.sleep(0.002)
+    await tandem.link(OUT, changed_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
+    await asyncio.sleep(0.002)
+    invoices.change(invoice, status="DUE")
+    await invoices.bring(invoice, "invoice.updated")
+
+    assert [made["status"] for made in invoices.stripe()] == ["open"]
+
+
 async def test_what_somebody_made_already_is_adopted(invoices: Invoices, tandem: InProcess) -> None:
     """An invoice whose Settings name one at Stripe is not made again; its payment is counted all the same."""
     [customer] = tandem.customers()

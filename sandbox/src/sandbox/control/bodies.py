@@ -220,6 +220,7 @@ class NewTogaiInvoice(Body):
     credits: Amount = "0"
     paid: Amount | None = None
     due_date: datetime | None = Field(None, strict=False)
+    invoice_date: datetime | None = Field(None, strict=False)
     total: Amount | None = None
     price_plan: str | None = Field(None, min_length=1)
     group: str | None = Field(None, min_length=1, max_length=50)

@@ -95,6 +95,7 @@ class TogaiPages:
                 invoice_class=body.invoice_class, paid=None if body.paid is None else Decimal(body.paid),
                 total=None if body.total is None else Decimal(body.total),
                 due=rfc3339(body.due_date.timestamp()) if body.due_date else None, plan=body.price_plan,
+                dated=body.invoice_date,
                 group=body.group,
             )  # fmt: skip
             if body.number:

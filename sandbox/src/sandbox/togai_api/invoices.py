@@ -65,6 +65,7 @@ def made(
     call: Call, account: Json, parts: Parts, *, status: str, type: str = "STANDARD", invoice_class: str = "INVOICE",
     paid: Decimal | None = None, total: Decimal | None = None, start: datetime | None = None,
     end: datetime | None = None, due: str | None = None, plan: str | None = None, group: str | None = None,
+    dated: datetime | None = None,
 ) -> Json:  # fmt: skip
     """An invoice before it is kept."""
     now, amount = call.world.clock.now(), parts.total if total is None else total
@@ -75,7 +76,8 @@ def made(
         "customerId": account["customerId"], "ownerId": account["id"], "status": status,
         "finalizingStatus": "FINALIZED", "invoiceClass": invoice_class, "invoiceType": type,
         "startDate": rfc3339(start.timestamp() if start else now - 30 * 86_400),
-        "endDate": rfc3339(end.timestamp() if end else now), "invoiceDate": moment, "generatedAt": moment,
+        "endDate": rfc3339(end.timestamp() if end else now),
+        "invoiceDate": rfc3339(dated.timestamp()) if dated else moment, "generatedAt": moment,
         "totalAmount": amount, "paidAmount": Decimal(0) if paid is None else paid, "revenueInfo": parts.tree(total),
         "usageInfo": [], "invoiceDetails": _details(call, account, parts.currency), "_parts": asdict(parts),
         "_account": account["id"], **_named(call, account, plan, type),

@@ -109,14 +109,15 @@ def _is_started(context: Context, source: str) -> bool:
 
 
 def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...]) -> None:
-    """Switching the flow on moves nothing that is old. Raises Ended for what was due before, Waiting for what was made
-    before and changed since: Togai does not tell whether it became due by that.
+    """Switching the flow on moves nothing that is old. Raises Ended for what was due before, Waiting for what is dated
+    before and changed since: Togai does not tell whether it became due by that. One that is dated after it became due
+    after it, whenever its draft was made: Togai makes nothing due before its date.
     """
     link, by_hand = context.link, f"`tandem import invoices --id {invoice['id']}` sends it"
     if was_before(invoice, link.changed_at, "updatedAt"):
         raise Ended("skipped", f"it was due before flow link {link.id} was switched on: {by_hand}", refs)
-    if was_before(invoice, link.changed_at, "generatedAt", "invoiceDate"):
-        why = f"it was made before flow link {link.id} was switched on, and changed since"
+    if was_before(invoice, link.changed_at, "invoiceDate", "generatedAt"):
+        why = f"it is of a time before flow link {link.id} was switched on, and changed since"
         raise Waiting(f"{why}: {by_hand}, discard this if it is not to be sent", code="older")
 
 
