@@ -161,11 +161,15 @@ async def reader(
 
     async def getmany(self: ThreadDelegateConsumer, *given: Any, **named: Any) -> Any:
         reader = Reader.running[self.app]
-        reader.fetching.set()
         if reader.misplaced is not None:
             reader.thread.seek(TopicPartition(*reader.partition), reader.misplaced)
             reader.misplaced = None
-        if records := await fetch(self, *given, **named):
+        while True:
+            reader.fetching.set()
+            records = await fetch(self, *given, **named)
+            if records or "answer" not in reader.slow or self.should_stop:
+                break  # else it waits longer than any rebalance takes
+        if records:
             await reader.take_time("answer")
         return records
 
