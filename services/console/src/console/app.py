@@ -45,9 +45,9 @@ def create_app(state: State) -> FastAPI:
     errors.install(app)
     common = (records, pending, changes, catch_up, imports, replays, links, setup, status, live, assets)
     pages = (views, decide, import_pages, replay_pages)
+    # Domains' own first: they name what the common ones take by any name, as a change of an import or a page.
     of_domains = (router for server in servers() for router in server.routers)
-    # The pages last: one of them takes any name.
-    for router in (*(part.router for part in common), *of_domains, *(part.router for part in pages)):
+    for router in (*of_domains, *(part.router for part in (*common, *pages))):
         app.include_router(router)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, settings=state.settings)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.domains import nouns, views
-from shared.domains.model import View
+from shared.domains import import_kinds, nouns, views
+from shared.domains.model import NextStep, View
 from sqlmodel import Session
 
 from console.api import connected, shapes
@@ -85,7 +85,12 @@ def imports(session: Session, search: Search) -> tuple[dict[str, Any], str | Non
     one = imported.find(session, search.id) if search.id else None
     found = ([one] if one else []) if search.id else imported.page(session, search.limit)
     shown = [api_imported.item(each) for each in found]
-    return {"imports": shown, "counts": words.IMPORT_COUNTS, "changes": words.CHANGES}, None
+    more = {"counts": words.IMPORT_COUNTS, "changes": words.CHANGES, "next_of": _next_of}
+    return {"imports": shown} | more, None
+
+
+def _next_of(found: api_imported.ImportItem) -> NextStep | None:
+    return import_kinds()[found.kind].next_of(found.options)
 
 
 def replays(session: Session, search: Search) -> tuple[dict[str, Any], str | None]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session
 
 from console.domain import Server, StatusList
-from console.domains.plans import addresses, api, not_attached, offer_page, sign_in
+from console.domains.plans import addresses, api, ends, not_attached, offer_page, sign_in
 from console.domains.plans.tables import RUNS
 from console.domains.plans.words import tone_of
 from console.pages.lists import ListPage
@@ -25,7 +25,7 @@ def _read(session: Session, search: Search) -> tuple[dict[str, Any], str | None]
 
 
 SERVER = Server(
-    routers=(api.router, addresses.router, sign_in.router, offer_page.router),
+    routers=(api.router, addresses.router, ends.api, ends.form, sign_in.router, offer_page.router),
     pages={"plans": ListPage("Plans", "plans.html", "plans", _read, with_state=True)},
     run_tables=(RUNS,),
     status=(
