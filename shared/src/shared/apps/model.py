@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +13,7 @@ from shared.apps.hooks import After, Before, nothing_after, nothing_before
 from shared.apps.listing import ListedPage, Window
 from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
+from shared.apps.refused import RefusedReason
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
 from shared.identity import AppAccount
@@ -60,6 +61,9 @@ class App(ABC):
 
     polls: ClassVar[Sequence[PollSpec]] = ()
     """The lists that are polled."""
+
+    remedies: ClassVar[Mapping[RefusedReason, str]] = {}
+    """What a person does at the vendor about events that it sent to a connection they are not for."""
 
     append_patience: ClassVar[float] = 1.0
     """By how much the deadline of an append is stretched for a webhook that the vendor may send only once."""

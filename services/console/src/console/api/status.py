@@ -9,7 +9,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from pydantic import ConfigDict, Field
-from shared.apps.refused import REMEDIES, WHAT
+from shared.apps import APPS
+from shared.apps.refused import WHAT
 from shared.model import Model
 from shared.polls import webhooks_come_in
 from sqlmodel import Session
@@ -189,14 +190,15 @@ def _tables(
 
 def refused_events(session: Session) -> list[RefusedEvents]:
     return [
-        RefusedEvents(connection=connection, reason=reason, count=n, last=last, says=_says(connection, reason, n, last))
-        for connection, reason, n, last in queries.refused_events(session)
+        RefusedEvents(connection=of, reason=reason, count=n, last=last, says=_says(app, of, reason, n, last))
+        for app, of, reason, n, last in queries.refused_events(session)
     ]
 
 
-def _says(connection: str, reason: str, count: int, last: str) -> str:
+def _says(app: str, connection: str, reason: str, count: int, last: str) -> str:
     what = WHAT.get(reason, reason)  # type: ignore[call-overload]
-    remedy = REMEDIES.get(reason, "see docs/operations.md")  # type: ignore[call-overload]
+    remedies = APPS[app].remedies if app in APPS else {}
+    remedy = remedies.get(reason, "see docs/operations.md")  # type: ignore[call-overload]
     events = f"1 event {what}" if count == 1 else f"{count} events {what}"
     return f"connection {connection} was sent {events}, the last one of {last}, and none was acted on: {remedy}"
 

@@ -215,6 +215,7 @@ class _Other(msgspec.Struct):
     """An event that no trigger knows, as far as the tables need it."""
 
     id: str
+    appaccount: str
     connection: str
     time: str
     schemaversion: str
@@ -230,7 +231,7 @@ def _refused_event(value: bytes) -> Read:
     if not event.refused:
         raise NotShown
     row = {"id": f"{event.connection}/{event.id}", "connection": event.connection, "reason": event.refused}
-    return Read(event, row | {"at": event.time})
+    return Read(event, row | {"app": event.appaccount.partition(":")[0], "at": event.time})
 
 
 RUN = Kind("run", RunRow, _run, parts=lambda: [each.table for each in _run_tables()])

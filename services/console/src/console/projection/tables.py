@@ -107,6 +107,7 @@ class RefusedEventRow(SQLModel, table=True):
     __tablename__ = "refused_events"
 
     id: str = Field(primary_key=True)
+    app: str
     connection: str
     reason: str
     at: str

@@ -14,7 +14,7 @@ from shared.apps.receiving import RawWebhook
 from shared.apps.stripe import polls
 from shared.apps.stripe.connecting import StripeConnector
 from shared.apps.stripe.readers import entities
-from shared.apps.stripe.webhooks import receive
+from shared.apps.stripe.webhooks import REMEDIES, receive
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
 from shared.identity import AppAccount
@@ -77,6 +77,7 @@ class Stripe(App):
     name, title = "stripe", "Stripe"
     connector = StripeConnector()
     polls = (polls.CUSTOMERS, polls.EVENTS)
+    remedies = REMEDIES
 
     def url(self, account: AppAccount, noun: str, entity: str) -> str:
         """Source: addresses of dashboard.stripe.com as its own pages show them."""
