@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -58,6 +59,11 @@ class App(ABC):
     title: ClassVar[str]
     connector: ClassVar[Connector] = Connector()
     """How a key becomes a connection."""
+
+    secret_forms: ClassVar[Sequence[re.Pattern[str]]]
+    """How its keys look, what signs its webhooks, and a token in its addresses: they are taken out of logs and records.
+    What the first group of each matches is shown. A key after `Bearer` or `Basic` needs none.
+    """
 
     polls: ClassVar[Sequence[PollSpec]] = ()
     """The lists that are polled."""

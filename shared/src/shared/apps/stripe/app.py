@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -77,6 +78,8 @@ class Stripe(App):
     name, title = "stripe", "Stripe"
     connector = StripeConnector()
     polls = (polls.CUSTOMERS, polls.EVENTS)
+    # One that Stripe masked itself (sk_test_****1234) stays as it is.
+    secret_forms = (re.compile(r"\b((?:sk|rk)_(?:test_|live_)?|whsec_)[A-Za-z0-9+/=_-]{8,}"),)
     remedies = REMEDIES
 
     def url(self, account: AppAccount, noun: str, entity: str) -> str:
