@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from shared.apps.stripe import step_creates
+from shared.apps.stripe.app import Stripe
 from shared.connections import FlowLink, encode
 from shared.domains.flow import Flow, FlowStep
 from shared.flows.runs import Run
@@ -148,7 +148,7 @@ async def test_an_invoice_of_ones_own_is_made_once(
 ) -> None:
     """No answer came, though it was done: sent again under the same key, or found if Stripe may have forgotten it."""
     if forgotten:
-        monkeypatch.setattr(step_creates, "KEY_TRUSTED_FOR", timedelta())
+        monkeypatch.setattr(Stripe, "keys_kept_for", timedelta())
     [customer] = tandem.customers()
     await tandem.link(OUT, enabled=False)
     await own_flow(tandem, own_invoice(customer["id"]), FINAL, SENT)

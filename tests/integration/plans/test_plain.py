@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from shared.apps.stripe import step_creates
+from shared.apps.stripe.app import Stripe
 from shared.apps.togai.webhooks import togai_event
 from shared.domains import subject_of
 from shared.domains.flow import Flow, FlowStep
@@ -78,7 +78,7 @@ async def test_a_step_that_is_sent_again_makes_nothing_twice(
 ) -> None:
     """No answer came, though it was made: sent again under the same key, or found if Stripe may have forgotten it."""
     if forgotten:
-        monkeypatch.setattr(step_creates, "KEY_TRUSTED_FOR", timedelta())
+        monkeypatch.setattr(Stripe, "keys_kept_for", timedelta())
     await own_flow(tandem, PRODUCT, PRICE, LINK)
     plan = plans.plan()
     where = {"operation": operation, "account": tandem.accounts["stripe"]["id"]}

@@ -240,6 +240,21 @@ async def test_partitions_are_given_out_once_more_before_the_positions_are_set(
     assert (failed, stopped, reader.app.crashed) == ([True], [], False)
 
 
+async def test_what_was_done_just_before_a_rebalance_is_not_read_again(reader: Reader, stopped: list[str]) -> None:
+    """No commit came between: it is committed as the rebalance begins."""
+    cast(Any, reader.app.consumer).commit_interval = 600.0
+    await reader.start()
+    await reader.append("a", "b")
+    await reader.got(2)
+    reader.rejoin()
+    await asyncio.sleep(0.1)
+    await reader.settled()
+    await reader.append("c")
+
+    assert await reader.got(3) == [(0, "a"), (1, "b"), (2, "c")]
+    assert stopped == []
+
+
 async def test_who_had_no_partition_before_reads_each_record_once(reader: Reader, stopped: list[str]) -> None:
     """Faust has not stopped reading then: it fetches before its agents have the partitions, and seeks afterwards."""
     both = [reader, reader.again()]

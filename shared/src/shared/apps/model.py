@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from shared.apps.connecting import Connector
@@ -70,6 +71,11 @@ class App(ABC):
 
     remedies: ClassVar[Mapping[RefusedReason, str]] = {}
     """What a person does at the vendor about events that it sent to a connection they are not for."""
+
+    keys_kept_for: ClassVar[timedelta | None] = None
+    """How long the vendor surely knows an idempotency key: later its absence is proved before a create is sent again.
+    None where it takes no keys: a create there chooses its id, or is an `UnkeyedCreation` (`runtime/creating.py`).
+    """
 
     append_patience: ClassVar[float] = 1.0
     """By how much the deadline of an append is stretched for a webhook that the vendor may send only once."""

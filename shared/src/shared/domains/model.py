@@ -50,7 +50,8 @@ class Action:
 
     - `subject`: the entity in whose queue an input is worked on, as (app, noun, id); None where that is what the run is
       about.
-    - `reads`: without effect: a run that is resumed reads again instead of acting on what was true then.
+    - `reads`: without effect: a run that is resumed reads again instead of acting on what was true then. What another
+      service read before a hand-over stays as it was: an action reads itself what it must be sure of.
     - `calls`: about how many calls it makes at each app where it acts, in a run that has read before; for estimates.
     """
 

@@ -24,8 +24,6 @@ from shared.linking.dry_run import end_if_dry, is_dry
 from shared.linking.mapping_index import LinkIndex, RelationIndex
 from shared.linking.mappings import ACTIVE, MAKING_RULES, Claim, Mapping, Rule, app_of
 
-KEY_TRUSTED_FOR = timedelta(hours=20)
-"""Stripe may forget an idempotency key after 24 h: from 20 h on, absence is proved before a create is sent again."""
 CLOCK_SKEW = 300
 """Seconds by which a vendor's clock may be behind ours when a list is asked for what was made since a claim."""
 
@@ -316,10 +314,10 @@ class Claims:
         )
         return await self._write(msgspec.structs.replace(held, claim=claim, at=claim.opened_at))
 
-    def is_old(self, held: Mapping) -> bool:
-        """Whether the vendor may have forgotten the claim's idempotency key."""
+    def is_older(self, held: Mapping, age: timedelta) -> bool:
+        """Whether a claim was opened, or given its present key, longer ago than this."""
         assert held.claim
-        return self._clock() - datetime.fromisoformat(held.claim.opened_at) > KEY_TRUSTED_FOR
+        return self._clock() - datetime.fromisoformat(held.claim.opened_at) > age
 
     async def _write(self, mapping: Mapping) -> Mapping:
         end_if_dry("changed", f"record {mapping.id} would be {mapping.state}", *mapping.refs)

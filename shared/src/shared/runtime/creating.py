@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
+from shared.apps import APPS
 from shared.errors import FlowLinkOff, KeyReused, NotReady, RateLimited, Rejected, SyncError, Unavailable
+from shared.identity import AppAccount
 from shared.linking.claims import CLOCK_SKEW, Claims
 from shared.linking.mappings import Mapping
 
@@ -23,8 +25,8 @@ class Creation(ABC, Generic[T]):
     """One kind of thing that is made."""
 
     key_expires: ClassVar[bool] = True
-    """False where the vendor refuses a second one whatever the claim's age, since we choose its id. A vendor that may
-    forget a key within `KEY_TRUSTED_FOR` (20 h) gets an `UnkeyedCreation`: a late repeat would make a second one.
+    """Whether the vendor may forget the claim's key, so that a late repeat would make a second one. False where it
+    refuses a second one whatever the claim's age, as by an id that we choose; and where no key is sent.
     """
 
     @abstractmethod
@@ -52,6 +54,8 @@ class UnkeyedCreation(Creation[T]):
     """A create that has no idempotency key: who sends it again looks first whether it was made, and not before the
     first call must have ended. `opened_at` is the claim's time where one was begun before, else empty.
     """
+
+    key_expires = False
 
     def __init__(
         self,
@@ -85,8 +89,9 @@ async def create(claims: Claims, held: Mapping, app_account: str, creation: Crea
     Raises NotReady where the next attempt follows, and what `refused` gives; the claim is withdrawn then.
     """
     assert held.claim
-    if creation.key_expires and claims.is_old(held):
-        return await _prove_or_retry(claims, held, app_account, creation, "the claim is older than 20 h")
+    if creation.key_expires and claims.is_older(held, _keys_kept_for(app_account)):
+        why = "the vendor may have forgotten the claim's key"
+        return await _prove_or_retry(claims, held, app_account, creation, why)
     try:
         made = await creation.send(held.claim.body, held.claim.key)
     except KeyReused:
@@ -107,6 +112,15 @@ async def create(claims: Claims, held: Mapping, app_account: str, creation: Crea
             raise creation.refused(error) from error
         raise
     return made, "made" if held.claim.attempt == 1 else f"made at attempt {held.claim.attempt}"
+
+
+def _keys_kept_for(app_account: str) -> timedelta:
+    """Raises TypeError where the app says of no time: its creates are no keyed ones."""
+    name = AppAccount.parse(app_account).app
+    kept = APPS[name].keys_kept_for
+    if kept is None:
+        raise TypeError(f"{name} keeps no idempotency keys (`App.keys_kept_for`): make it an UnkeyedCreation")
+    return kept
 
 
 async def _prove_or_retry(

@@ -57,8 +57,12 @@ class AcknowledgedByHand(Consumer):
         return bool(coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """A rebalance begins."""
+        """A rebalance begins. What was done since the last commit is committed here: Faust forgets it as its first step
+        (`Consumer.on_partitions_revoked`, 0.15.3), and it would be read again.
+        """
         self._rebalances += 1
+        if not self.evicted:
+            await self.commit()
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:

@@ -7,7 +7,6 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from ingress.ratelimit.accounts import KEPT_FROM
 from shared.ratelimit.lanes import LANES
 from shared.ratelimit.quotas import Quota
 
@@ -100,15 +99,16 @@ def test_never_above_the_quota(
 
 @steady
 @given(
-    rate=st.sampled_from([3.0, 10.0, 25.0]),
+    rate=st.sampled_from([3.0, 10.0, 20.0]),
     seed=seeds,
     calls=st.sampled_from([0.01, 0.4]),
     delay=st.sampled_from([0.008, 0.06]),
 )
 @example(rate=10.0, seed=1, calls=0.01, delay=0.06)
+@example(rate=20.0, seed=1, calls=0.01, delay=0.06)
 def test_the_quota_is_never_idle_while_work_waits(rate: float, seed: int, calls: float, delay: float) -> None:
-    """95 % and more of what is not kept for live calls, wherever the work is, whether calls are quick or slow: a late
-    message makes no later place, since both sides tell from the quickest one what the other's clock said.
+    """95 % and more, wherever the work is, whether calls are quick or slow: a late message makes no later place, since
+    both sides tell from the quickest one what the other's clock said. Without live calls no place is kept for them.
     """
     world = World(Quota(rate), seed, Network(delay=delay, call=calls))
     saturated(world, workers=1, replay=30)
@@ -119,7 +119,7 @@ def test_the_quota_is_never_idle_while_work_waits(rate: float, seed: int, calls:
     started = world.at
     world.run(62)
 
-    assert used(world, started, 60) >= 0.95 * 60 * (rate - int(rate >= KEPT_FROM))
+    assert used(world, started, 60) >= 0.95 * 60 * rate
 
 
 @steady

@@ -26,6 +26,8 @@ SPACED_FROM, KEPT_FROM = 10, 20
 """Places in a window from which on calls are spaced, and one place is kept for live calls: of fewer both would cost
 more than a twentieth of the quota (decision 0031).
 """
+KEPT_FOR = 60.0
+"""Seconds after a live call for which the place is kept: where none comes, an import has it too."""
 BEHIND_AHEAD = 0.04
 """Seconds for which a call behind the live ones is leased ahead: until then a live one finds its place free."""
 
@@ -51,6 +53,7 @@ class Account:
         self._last_turn: dict[tuple[Lane, Turn], int] = {}
         self._turns = 0
         self._spaced_until = float("-inf")
+        self._live_until = float("-inf")
 
     def change(self, quota: Quota) -> None:
         """What a person set at a connection holds at once; what 429s lowered climbs to it."""
@@ -160,7 +163,7 @@ class Account:
         """
         if lane == "live":
             return float("-inf")
-        kept = int(self.window.slots(now) >= KEPT_FROM and not beside)
+        kept = int(self.window.slots(now) >= KEPT_FROM and not beside and now < self._live_until)
         return max(self._spaced_until, self.window.next_place(now, kept))
 
     def is_due(self, lane: Lane, now: float, *, beside: bool) -> bool:
@@ -169,7 +172,9 @@ class Account:
 
     def space(self, lane: Lane, at: float, now: float) -> None:
         """A call of a lane goes out at a time."""
-        if lane != "live" and self.window.slots(now) >= SPACED_FROM:
+        if lane == "live":
+            self._live_until = at + KEPT_FOR
+        elif self.window.slots(now) >= SPACED_FROM:
             self._spaced_until = at + SPACING / self.window.rate.present(now)
 
     def lease_at(self, lane: Lane, operation: str, now: float) -> float:

@@ -153,6 +153,8 @@ class _Association(Creation[Json]):
     read that the account does not have it.
     """
 
+    key_expires = False
+
     def __init__(self, api: FirstApi, plan: str, first: date, *, resumed: bool) -> None:
         self._api = api
         self._plan = plan

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from shared.apps.listing import ListedPage, Window
@@ -81,6 +82,8 @@ class Stripe(App):
     # One that Stripe masked itself (sk_test_****1234) stays as it is.
     secret_forms = (re.compile(r"\b((?:sk|rk)_(?:test_|live_)?|whsec_)[A-Za-z0-9+/=_-]{8,}"),)
     remedies = REMEDIES
+    keys_kept_for: ClassVar[timedelta] = timedelta(hours=20)
+    """Stripe may forget a key after 24 h. Source: docs.stripe.com/api/idempotent_requests."""
 
     def url(self, account: AppAccount, noun: str, entity: str) -> str:
         """Source: addresses of dashboard.stripe.com as its own pages show them."""

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.apps.stripe.app import Stripe
 from shared.apps.stripe.client import StripeApp
-from shared.linking.claims import CLOCK_SKEW, KEY_TRUSTED_FOR
+from shared.linking.claims import CLOCK_SKEW
 
 STEP = "tandem_step"
 """In the metadata of what a step made: by it the step finds it again once Stripe may have forgotten the key."""
@@ -21,7 +22,7 @@ async def make_once(
     """What a step makes, or has made already; `began` is when its run did. Raises the client's errors."""
     mark = {STEP: step}
     # Nobody looks as long as the key is known at Stripe.
-    if datetime.now(UTC) - began >= KEY_TRUSTED_FOR:
+    if datetime.now(UTC) - began >= Stripe.keys_kept_for:
         window = {} if path in UNDATED else {"created[gte]": int(began.timestamp()) - CLOCK_SKEW}
         if found := await client.with_metadata(path, window, mark):
             return found
