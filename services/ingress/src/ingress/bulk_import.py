@@ -69,7 +69,7 @@ def parsed(arguments: list[str]) -> Asked:
     parser.add_argument("--choice", action="append", default=[], metavar="CONFLICT=CHOICE")
     parser.add_argument("--flow-link", default="", help="the one that handles it; needed only if several could")
     for name, option in import_options().items():
-        parser.add_argument(f"--{name}", choices=option.values, help=option.title)
+        parser.add_argument(f"--{name.replace('_', '-')}", choices=option.values, help=option.title)
     parser.add_argument("--yes", action="store_true", help="confirm what the kind asks for")
     given = parser.parse_args(arguments)
     kind, choices = import_kinds()[given.kind], read_choices(",".join(given.choice))

@@ -129,7 +129,7 @@ def options_of(payload: dict[str, Any], flow_link: str) -> str:
     given += [(f"--{name.replace('_', '-')}", payload[name]) for name in RANGE if name in payload]
     given += [("--id", each) for each in payload.get("ids", ())]
     given += [("--choice", f"{name}={choice}") for name, choice in payload.get("choices", {}).items()]
-    given += [(f"--{name}", payload[name]) for name in import_options() if payload.get(name)]
+    given += [(f"--{name.replace('_', '-')}", payload[name]) for name in import_options() if payload.get(name)]
     return "".join(f" {name} {shlex.quote(value)}" for name, value in given)
 
 
