@@ -33,6 +33,8 @@ APART = (
     "tests/integration/ratelimit/",
     "tests/integration/runtime/test_rebalances.py",
     "tests/integration/runtime/test_replica.py",
+    "tests/reliability/sweep/test_sweep.py::test_a_death_at_any_point",
+    "tests/reliability/sweep/test_sweep.py::test_a_fault_of_any_call",
 )
 """Long tests that share nothing but what the whole run shares: each for itself."""
 FIRST = (

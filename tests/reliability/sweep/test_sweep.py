@@ -47,25 +47,21 @@ async def test_a_scenario_comes_to_its_end(name: str, recorded: Recorded) -> Non
     assert (right.end["letters"], right.end["open runs"]) == ([], [])
 
 
-@pytest.mark.parametrize("phase", ["after", pytest.param("before", marks=WHOLE)])
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_a_death_at_each_kind_of_point(name: str, phase: str, control: Control, recorded: Recorded) -> None:
+async def test_a_death_at_each_kind_of_point(name: str, control: Control, recorded: Recorded) -> None:
     """One life after the other, each as far as the next kind of call or record."""
     right = await recorded(name)
 
-    await check_each(control, name, right, first_of_each(right.points, phase), deaths)
+    await check_each(control, name, right, first_of_each(right.points, "after"), deaths)
 
 
-@pytest.mark.parametrize("kinds", [IN_GATE, *(pytest.param((kind,), marks=WHOLE) for kind in FAULTS)], ids=", ".join)
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_a_fault_of_each_kind_of_call(
-    name: str, kinds: tuple[str, ...], control: Control, recorded: Recorded
-) -> None:
+async def test_a_fault_of_each_kind_of_call(name: str, control: Control, recorded: Recorded) -> None:
     """The first call of each operation fails, by one kind after the other."""
     right = await recorded(name)
 
-    points = [point for point in calls(right.points, kinds) if point.number == 1]
-    await check_each(control, name, right, points, partial(faults, kinds))
+    points = [point for point in calls(right.points, IN_GATE) if point.number == 1]
+    await check_each(control, name, right, points, partial(faults, IN_GATE))
 
 
 @WHOLE
