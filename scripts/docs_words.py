@@ -30,8 +30,8 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         (
             "default_currency", "currency_by_country", "stripe_customer_setting", "stripe_invoice_setting",
             "stripe_invoice_state_setting",
-            "payment_link_setting", "togai_time_zone", "invoice_days_until_due", "email_rule", "field_owners",
-            "synced_metadata",
+            "payment_link_setting", "togai_time_zone", "invoice_days_until_due", "invoice_rounding", "email_rule",
+            "field_owners", "synced_metadata",
         ),
     ),
     "Polling": (

@@ -155,6 +155,12 @@ class InProcess(Vendors):
         await self.stop()
         await self.boot()
 
+    def forget(self, topic: str, what: bytes) -> None:
+        """The records of a topic that hold something are lost, as with a home: the next process knows nothing of it."""
+        kept = [record for record in self.log.written if record.topic != topic or what not in (record.value or b"")]
+        self.log.written[:] = kept
+        self._read = len(kept)
+
     async def replace_connection(self, name: str, other: str) -> None:
         """A connection is removed, and a key to the same account is added under another id."""
         former = self.registry.connections[name]

@@ -192,6 +192,13 @@ class Settings(BaseSettings):
         "StripeInvoiceState",
         description="name of the Settings of a Togai invoice that says what Togai has no status for: refunds, disputes",
     )
+    invoice_rounding: int = Field(
+        10,
+        ge=0,
+        le=250,
+        description="smallest units of its currency by which the lines of an invoice may differ from Togai's total, "
+        "and at most one a line: a line says so. Beyond that the invoice is not made",
+    )
     invoice_days_until_due: int = Field(
         30, ge=0, le=365, description="days until a Stripe invoice is due whose Togai invoice tells no date to come"
     )

@@ -248,12 +248,15 @@ async def test_credit_that_a_void_keeps_is_shown(
     assert shown(invoices, invoice) == ("VOID", recorded)
 
 
-async def test_a_part_that_was_paid_keeps_togai_from_voiding(invoices: Invoices, tandem: InProcess) -> None:
-    """Togai voids no invoice of which a part is paid: people close it."""
+@pytest.mark.parametrize("closed", ["void", "mark_uncollectible"])
+async def test_a_part_that_was_paid_keeps_togai_from_closing(
+    invoices: Invoices, tandem: InProcess, closed: str
+) -> None:
+    """Togai neither voids nor gives up an invoice of which a part is paid: people close it."""
     invoice = await invoices.generated("100")
     [made] = invoices.stripe()
     invoices.change(invoice, status="PARTIALLY_PAID", paid="20")
-    tandem.call("stripe", "POST", f"/v1/invoices/{made['id']}/void")
+    tandem.call("stripe", "POST", f"/v1/invoices/{made['id']}/{closed}")
     await tandem.drain()
     parked = [run.problem.code for run in tandem.runs() if run.state == "parked" and run.problem]
 

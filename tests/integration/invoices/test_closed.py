@@ -166,6 +166,26 @@ async def test_a_void_invoice_that_was_credited_whole_is_done(invoices: Invoices
     assert [run.state for run in closing] == ["in_sync"]
 
 
+async def test_what_somebody_finalized_at_another_total_is_not_sent(invoices: Invoices, tandem: InProcess) -> None:
+    """It went past the gate, by hand: the run says by how much; credited, it goes out."""
+    match = {"operation": "invoices.finalize", "account": tandem.accounts["stripe"]["id"]}
+    with tandem.control.fault(app="stripe", kind="error_before", match=match, stored=False):
+        invoice = await invoices.generated("10")
+    [draft] = invoices.stripe()
+    line = {"lines[0][amount]": "500", "lines[0][description]": "A person's own"}
+    tandem.call("stripe", "POST", f"/v1/invoices/{draft['id']}/add_lines", data=line)
+    tandem.call("stripe", "POST", f"/v1/invoices/{draft['id']}/finalize")
+    await tandem.recheck()
+    run, mails = invoices.last_run(invoice), len(invoices.mails())
+    tandem.call("stripe", "POST", "/v1/credit_notes", data={"invoice": draft["id"], "amount": "500"})
+    await tandem.drain()
+
+    assert run.problem
+    assert (run.state, run.problem.code, mails) == ("parked", "asks_too_much", 0)
+    assert "asks for 15.00 USD, and 10.00 USD are to be collected" in run.problem.reason
+    assert (invoices.last_run(invoice).state, len(invoices.mails())) == ("succeeded", 1)
+
+
 async def test_a_payment_on_its_way_is_waited_for(invoices: Invoices, tandem: InProcess) -> None:
     """What is paid elsewhere meanwhile is not closed under it: it would be paid twice and nobody would see it."""
     invoice = await invoices.generated("10")
@@ -208,6 +228,7 @@ async def test_a_refund_that_togai_asks_for_is_a_persons(
     assert "10.00 USD" in asked["refund_asked"]
     assert "6.00 USD" in part
     assert asked["refund_url"].endswith(f"/invoices/{made['id']}")
+    assert (asked["state"], asked["togai_status"]) == ("paid", "REFUND_INITIATED")
     assert ("Refund in Stripe" in page, "Togai asks for a refund" in shown, untouched) == (True, True, "paid")
     assert (after["refund_asked"], after["refund_url"], after["state"]) == ("", "", "refunded")
     assert "Refund in Stripe" not in console.ask("GET", "/invoices").text

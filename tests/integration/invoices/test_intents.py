@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from shared.flows.runs import Run
+from shared.identity import create_key
 
 from tests.integration.invoices.conftest import OUT, Invoices
 from tests.stack.console import answering, succeeded
@@ -117,6 +118,27 @@ async def test_a_method_is_tried_once(
     assert (tried, said, waits, by_hand) == (1, ("DUE", words), code, 2)
     assert intents.shown(invoice) == ("PAID", "")
     assert [intent["status"] for intent in intents.all()] == ["succeeded"]
+
+
+async def test_another_method_takes_over_from_who_left_the_bank(
+    intents: Intents, invoices: Invoices, tandem: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour later: the same method is not tried again, a default method that is new since is."""
+    monkeypatch.setattr("invoice_sync.actions.intents.AT_BANK", -60)
+    intents.method("pm_card_authenticationRequired")
+    invoice = await invoices.generated("10")
+    [intent] = intents.all()
+    method = intent["last_payment_error"]["payment_method"]["id"]
+    data = {"payment_method": method}
+    tandem.call("stripe", "POST", f"/v1/payment_intents/{intent['id']}/confirm", data=data)
+    await tandem.recheck()
+    before = (intents.all()[0]["status"], intents.waits(), len(intents.all("charges")))
+    intents.method()
+    await tandem.recheck()
+
+    assert before == ("requires_action", "requires_action", 1)
+    assert [(one["status"], one["amount_received"]) for one in intents.all()] == [("succeeded", 1000)]
+    assert ([amount for _, amount in invoices.payments()], intents.shown(invoice)) == (["10"], ("PAID", ""))
 
 
 @pytest.mark.parametrize(("end", "shown"), [("succeeded", ("PAID", "")), ("failed", ("DUE", "payment failed"))])
@@ -303,6 +325,36 @@ async def test_a_payment_that_no_invoice_lists_is_left_alone(
     assert "payment of no invoice" in reasons[0]
     assert reasons[1] == "it pays inv.9.x of togai:test:org_other"
     assert (tandem.calls()["togai"], tandem.letters()) == (calls, [])
+
+
+async def test_a_resync_reads_both_sides(intents: Intents, invoices: Invoices, tandem: InProcess) -> None:
+    """What was paid while nobody counted it is counted then."""
+    await tandem.link(BACK, enabled=False)
+    invoice = await invoices.generated("10")
+    before = invoices.payments()
+    await tandem.link(BACK)
+    await invoices.decide("resync", invoice)
+
+    assert (before, intents.shown(invoice)) == ([], ("PAID", ""))
+    assert len(intents.all("charges")) == 1
+
+
+async def test_an_import_finds_what_an_earlier_home_charged(
+    intents: Intents, invoices: Invoices, tandem: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its log is lost, and what is under way at the bank is still due in Togai: it is not charged a second time."""
+    intents.method("pm_usBankAccount_success")
+    invoice = await invoices.generated("10")
+    tandem.forget(tandem.topics.mappings, b"invoice_intent")
+    await tandem.restart()
+    # Days later Stripe has forgotten the key of its create.
+    monkeypatch.setattr("shared.linking.claims.create_key", lambda *of: f"{create_key(*of)}_days_later")
+    await invoices.bring(invoice, origin="backfill")
+    intents.end("succeeded")
+    await tandem.drain()
+
+    assert [one["status"] for one in intents.all()] == ["succeeded"]
+    assert ([amount for _, amount in invoices.payments()], intents.shown(invoice)) == (["10"], ("PAID", ""))
 
 
 async def test_the_console_shows_it(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from console.projection.run_progress import progress_of
 from shared.domains.invoices.progress import known_of
@@ -9,6 +11,7 @@ from shared.domains.invoices.progress import known_of
 from tests.integration.invoices.conftest import Invoices
 from tests.integration.invoices.test_intents import BACK, CHARGE, Intents
 from tests.integration.invoices.test_intents import intents as intents
+from tests.stack.console import answering, succeeded
 from tests.stack.in_process import InProcess
 from tests.stack.points import Died, Point
 
@@ -181,3 +184,23 @@ async def test_what_an_intent_does_not_cover_waits_for_a_person(
     assert "4.00 USD are open since" in waits.problem.reason
     assert (known.togai_status, known.amounts["paid"]) == ("PARTIALLY_PAID", 600)
     assert (intents.run().state, tandem.parked, tandem.letters()) == ("skipped", {}, [])
+
+
+async def test_a_refund_that_togai_asks_for_is_a_persons(
+    intents: Intents, invoices: Invoices, tandem: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a Stripe invoice: a button leads to the payment at Stripe, and no money moves until somebody refunds it."""
+    invoice = await invoices.generated("10")
+    [intent] = intents.all()
+    invoices.change(invoice, status="REFUND_INITIATED")
+    await invoices.bring(invoice, "invoice.updated")
+    with answering(tandem, tmp_path, monkeypatch) as console:
+        asked = await succeeded(console, "GET", f"/api/invoices/{invoice}")
+        untouched = intents.all("refunds")
+        tandem.call("stripe", "POST", "/v1/refunds", data={"payment_intent": intent["id"]})
+        await tandem.drain()
+        after = await succeeded(console, "GET", f"/api/invoices/{invoice}")
+
+    assert ("10.00 USD" in asked["refund_asked"], asked["refund_url"].rpartition("/")[2]) == (True, intent["id"])
+    assert (untouched, after["refund_asked"], after["refund_url"], after["state"]) == ([], "", "", "refunded")
+    assert (tandem.parked, tandem.letters()) == ({}, [])

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from shared.domains.invoices.flows import PAYMENT_TO_TOGAI
+from shared.runtime import creating
 
 from tests.integration.invoices.conftest import Invoices
 from tests.stack.in_process import InProcess
+
+BACK = PAYMENT_TO_TOGAI.id
 
 
 async def test_what_is_paid_is_counted_once(invoices: Invoices, tandem: InProcess) -> None:
@@ -141,6 +145,59 @@ async def test_a_payment_that_may_be_under_way_is_not_sent_again(invoices: Invoi
     assert invoices.payments() == []
     assert {run.problem.code for run in waiting if run.problem} == {"leased"}
     assert invoices.togai(invoice)["status"] == "DUE"
+
+
+@pytest.mark.parametrize(("status", "paid", "counted"), [("PARTIALLY_PAID", "4", ["6"]), ("PAID", "10", [])])
+async def test_what_was_paid_elsewhere_before_the_next_try_is_not_open(
+    invoices: Invoices, tandem: InProcess, monkeypatch: pytest.MonkeyPatch, status: str, paid: str, counted: list[str]
+) -> None:
+    """A payment whose call had no answer is sent again as far as the invoice is open then; of nothing, none is."""
+    monkeypatch.setattr(creating, "LEASE", 0.0)
+    invoice = await invoices.generated("10")
+    match = {"account": invoices.organization, "method": "POST", "path": "/payments"}
+    with tandem.control.fault(app="togai", kind="cut_before", match=match):
+        invoices.pay(invoices.stripe()[0]["id"])
+        await tandem.drain()
+        invoices.change(invoice, status=status, paid=paid)
+    await tandem.recheck()
+
+    assert ([amount for _, amount in invoices.payments()], invoices.togai(invoice)["status"]) == (counted, "PAID")
+    assert (tandem.letters(), tandem.parked) == ([], {})
+
+
+async def test_a_payment_that_is_there_takes_nothing_from_another_one(invoices: Invoices, tandem: InProcess) -> None:
+    """Its answer was lost, and it is found: what is open beside it is the other one's, and nobody is to be refunded."""
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    await tandem.link(BACK, enabled=False)
+    invoices.pay(made["id"], amount=400)
+    await tandem.drain()
+    await tandem.link(BACK)
+    match = {"account": invoices.organization, "method": "POST", "path": "/payments"}
+    with tandem.control.fault(app="togai", kind="cut_after", match=match, times=1):
+        invoices.pay(made["id"], amount=500)
+        await tandem.drain()
+    await tandem.recheck()
+    notes = " ".join(note for run in tandem.runs() for step in run.steps for note in step.notes)
+
+    assert sorted(amount for _, amount in invoices.payments()) == ["4", "5"]
+    assert (invoices.togai(invoice)["paidAmount"], "refund" in notes) == (9, False)
+
+
+async def test_what_an_earlier_home_has_counted_is_not_counted_again(invoices: Invoices, tandem: InProcess) -> None:
+    """Its log is lost: the invoice is adopted by its Settings, and Togai is asked for its payments."""
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"], amount=400)
+    await tandem.drain()
+    tandem.forget(tandem.topics.mappings, b'"invoice')
+    await tandem.restart()
+    await invoices.bring(invoice, origin="backfill")
+    invoices.pay(made["id"], amount=300)
+    await tandem.drain()
+
+    assert [amount for _, amount in invoices.payments()] == ["4", "3"]
+    assert (invoices.togai(invoice)["paidAmount"], tandem.letters()) == (7, [])
 
 
 async def test_an_invoice_of_somebody_else_is_left_alone(invoices: Invoices, tandem: InProcess) -> None:

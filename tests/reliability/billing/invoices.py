@@ -1,12 +1,14 @@
-"""Invoices in the fault run: they fall due, are paid whole, in parts or given back, and are void, each to the cent."""
+"""Invoices in the fault run: taxed by Stripe, due, paid whole, in parts or given back, and void, each to the cent."""
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from tests.reliability.action import Action
@@ -19,16 +21,19 @@ from tests.reliability.customers.facts import BILLED
 
 Json = dict[str, Any]
 WAYS = {
-    "in parts": ("due", "pay_part", "pay"),
+    "in parts": ("draft", "due", "pay_part", "pay"),
     "charged": ("method", "due"),
     "of a group": ("group", "due", "pay"),
     "given back": ("due", "pay", "refund"),
-    "void": ("due", "void"),
+    "void": ("draft", "due", "void"),
     "void in Stripe": ("due", "void_stripe"),
     "paid": ("due", "pay"),
     "due": ("due",),
 }
 """What people do about an invoice of an account. Where Tandem charges it by a payment intent nobody does more."""
+TAXED = ("in parts", "void")
+"""The ways of accounts in a country where Stripe calculates tax, while the invoice is a draft."""
+TAX, PERCENT = "Tax (calculated by Stripe)", 19
 ENDS = {
     "of a group": ("paid", "PAID"),
     "paid": ("paid", "PAID"),
@@ -59,8 +64,12 @@ class Invoice:
     group: str = ""
 
     @property
+    def tax(self) -> int:
+        return (sum(self.cents) * PERCENT + 50) // 100 if self.way in TAXED else 0
+
+    @property
     def total(self) -> int:
-        return sum(self.cents)
+        return sum(self.cents) + self.tax
 
 
 @dataclass
@@ -89,13 +98,53 @@ class InvoicePeople(BillingPeople):
     def __init__(self, cluster: Cluster, patience: float, invoices: dict[str, Invoice]) -> None:
         super().__init__(cluster, patience)
         self._invoices = invoices
+        self._answered: set[str] = set()
 
-    async def _due(self, action: Action) -> None:
+    async def _account(self, action: Action) -> None:
+        one = self._invoices.get(action.subject)
+        await self.add_account(action.subject, "DE" if one and one.way in TAXED else "")
+
+    async def _make(self, action: Action, status: str) -> None:
         invoice = self._invoices[action.subject]
         lines = [{"name": f"Part {n}", "amount": f"{Decimal(c).scaleb(-2)}"} for n, c in enumerate(invoice.cents)]
-        body = {"account": self.organization, "togai_account": action.subject, "status": "DUE", "lines": lines}
+        body = {"account": self.organization, "togai_account": action.subject, "status": status, "lines": lines}
         body |= {"type": "COMPOSITE", "group": invoice.group} if invoice.group else {}
         invoice.made = str((await self.control("POST", "/togai/invoices", **body))["id"])
+
+    async def _draft(self, action: Action) -> None:
+        """It stays one until its tax stands in it."""
+        await self._make(action, "DRAFT")
+        invoice = self._invoices[action.subject]
+        await self.found("the tax", lambda: self._tax(invoice))
+
+    async def _tax(self, invoice: Invoice) -> str:
+        """The tax of a draft, once it is there. Where Stripe's answer was lost, its transaction is reversed and
+        recorded again, as the waiting run asks.
+        """
+        shown = good(await self.togai.get(f"/invoices/{invoice.made}"))
+        if f'"{TAX}"' in json.dumps(shown["revenueInfo"]):
+            return "taxed"
+        for run in await self.runs_of(invoice.made):
+            asks = run["state"] == "parked" and "reverse that transaction" in run["reason"]
+            if asks and run["id"] not in self._answered:
+                await self._reverse(invoice)
+                if await self.decided("resync", invoice.made):
+                    self._answered.add(run["id"])
+        return ""
+
+    async def _reverse(self, invoice: Invoice) -> None:
+        """As a person does in Stripe's pages, which show the transactions that its API does not list."""
+        state = await self.control("GET", f"/state?account={self.stripe_account}")
+        for name in standing(state["tax_transactions"]).get(invoice.made, ()):
+            body = {"mode": "full", "original_transaction": name, "reference": f"{name} taken back by hand"}
+            await self.stripe.post("/v1/tax/transactions/create_reversal", data=body)
+
+    async def _due(self, action: Action) -> None:
+        made = self._invoices[action.subject].made
+        if made:
+            await self.control("PATCH", f"/togai/invoices/{made}", account=self.organization, status="DUE")
+        else:
+            await self._make(action, "DUE")
 
     async def _method(self, action: Action) -> None:
         """A card is the default of the account's customer."""
@@ -107,7 +156,7 @@ class InvoicePeople(BillingPeople):
     async def _group(self, action: Action) -> None:
         """The account is the second one of a group: Togai takes no payment by the first."""
         first = f"{action.subject}-first"
-        await self._account(Action(action.number, first, "account", unit=action.unit))
+        await self.add_account(first)
         body = {"name": action.subject, "email": f"all-{action.subject}{BILLED}", "dailyInvoiceConsolidation": False}
         body |= {"accountIds": [first, action.subject], "address": {"country": "DE"}}
         made = good(await self.togai.post("/invoice_groups", json=body))
@@ -152,8 +201,30 @@ class Invoices:
     def laws(self, facts: Facts) -> Laws:
         """What must hold of what the people made."""
         found = list(self._invoices.values())
-        broken = {"lost": lost(facts, found), "doubled": doubled(facts, found), "fields": cents(facts, found)}
+        to_the_cent = chain(cents(facts, found), taxes(facts, found))
+        broken = {"lost": lost(facts, found), "doubled": doubled(facts, found), "fields": to_the_cent}
         return Laws(broken, frozenset(), lambda: {"invoices": len(found)})
+
+
+def standing(rows: list[Json]) -> dict[str, list[str]]:
+    """The tax transactions that are not reversed, by the invoice of Togai that their metadata name."""
+    reversed_ = {row["reversal"]["original_transaction"] for row in rows if row["reversal"]}
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if not row["reversal"] and row["id"] not in reversed_:
+            found[row["metadata"].get("togai_invoice_id", "")].append(row["id"])
+    return found
+
+
+def taxes(facts: Facts, wanted: list[Invoice]) -> Iterator[Broken]:
+    """The tax of what is not void stands at Stripe once, to the cent; of what is void, none does."""
+    rows = facts.stripe_state["tax_transactions"]
+    by_id, found = {row["id"]: row for row in rows}, standing(rows)
+    for one in (one for one in wanted if one.made and one.tax):
+        right = [] if ENDS[one.way][0] == "void" else [one.tax]
+        there = [sum(line["amount_tax"] for line in by_id[name]["line_items"]["data"]) for name in found[one.made]]
+        if there != right:
+            yield Broken("doubled" if len(there) > 1 else "fields", one.subject, f"tax {there} at Stripe, not {right}")
 
 
 def at_stripe(facts: Facts) -> dict[str, list[Json]]:

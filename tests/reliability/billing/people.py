@@ -51,10 +51,33 @@ class BillingPeople:
 
     async def _account(self, action: Action) -> None:
         """A customer of Togai with one account, of which Tandem makes one of Stripe."""
-        name = action.subject
+        await self.add_account(action.subject)
+
+    async def add_account(self, name: str, country: str = "") -> None:
+        """In a country, or in none."""
         account = {"id": name, "name": name, "invoiceCurrency": "USD", "primaryEmail": f"{name}{BILLED}"}
-        body = {"id": f"c-{name}", "name": name, "primaryEmail": f"{name}{BILLED}", "address": {}, "account": account}
+        body = {"id": f"c-{name}", "name": name, "primaryEmail": f"{name}{BILLED}", "account": account}
+        body["address"] = {"country": country} if country else {}
         good(await self.togai.post("/customers", json=body))
+
+    async def runs_of(self, entity: str) -> list[Json]:
+        """What Tandem shows of an entity's runs; nothing while the console is away."""
+        try:
+            async with own_machine(timeout=5) as http:
+                answer = await http.get(self.cluster.stack.url("console", "/api/runs"), params={"id": entity})
+                return list(answer.json()["items"]) if answer.is_success else []
+        except httpx.HTTPError:
+            return []
+
+    async def decided(self, change: str, invoice: str) -> bool:
+        """What a person asks for an invoice in the console. Whether it was taken: not while that is away."""
+        body = {"reason": "the fault run's people", "flow_link": ""}
+        try:
+            async with own_machine(timeout=5) as http:
+                url = self.cluster.stack.url("console", f"/api/invoices/{invoice}/{change}")
+                return (await http.post(url, json=body)).is_success
+        except httpx.HTTPError:
+            return False
 
     async def setting(self, name: str, owner: str, entity: str) -> str:
         """A value in Togai's Settings; empty for none."""

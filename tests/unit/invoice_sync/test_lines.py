@@ -8,12 +8,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from invoice_sync.lines import MOST_LINES, leaves, lines_of, spread
+from invoice_sync import lines as chosen
+from invoice_sync.lines import MOST_LINES, leaves, spread
+from shared.domains.invoices.togai import InvoiceLine
 from shared.errors import Malformed
 
 from shared import money
 
 Json = dict[str, Any]
+
+
+def lines_of(tree: Json, total: Decimal, paid: Decimal, currency: str, most_rounding: int = 10) -> list[InvoiceLine]:
+    return chosen.lines_of(tree, total, paid, currency, most_rounding)
 
 
 def node(kind: str, value: Any, *inner: Json, name: str = "", **more: Any) -> Json:
@@ -88,13 +94,14 @@ def test_more_than_rounding_is_no_rounding(total: str) -> None:
 
 
 def test_a_hundred_lines_may_differ_by_ten_at_most() -> None:
-    """Ten cents of rounding, and no eleventh."""
+    """Ten cents of rounding, and no eleventh; of fewer, where a setting says so, none beyond."""
     parts = [card("0.10", f"Card {number}") for number in range(100)]
     lines = lines_of(tree(*parts), Decimal("10.10"), Decimal(0), "USD")
 
     assert lines[-1].amount == 10
-    with pytest.raises(Malformed):
-        lines_of(tree(*parts), Decimal("10.11"), Decimal(0), "USD")
+    for most, total in ((10, "10.11"), (9, "10.10"), (0, "10.01")):
+        with pytest.raises(Malformed):
+            lines_of(tree(*parts), Decimal(total), Decimal(0), "USD", most)
 
 
 amounts = st.decimals("-1000", "1000", places=5, allow_nan=False)

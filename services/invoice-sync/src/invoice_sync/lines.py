@@ -37,8 +37,6 @@ MOST_LINES = 250
 MARGIN = 5
 """Lines that are kept free: for rounding, for what was paid already, for taxes that no line can have."""
 LONGEST_DESCRIPTION = 500
-MOST_ROUNDING = 10
-"""Minor units by which the lines of one invoice may differ from its total."""
 ROUNDING, PAID = "rounding", "paid"
 """Ids of the lines that no node of the tree stands behind."""
 
@@ -91,8 +89,11 @@ def _amount(node: Mapping[str, Any], name: str) -> Decimal | None:
     return None if found is None else money.decimal(found)
 
 
-def lines_of(tree: Mapping[str, Any], total: Decimal, paid: Decimal, currency: str) -> list[InvoiceLine]:
-    """The lines, which come to the total less what was paid already.
+def lines_of(
+    tree: Mapping[str, Any], total: Decimal, paid: Decimal, currency: str, most_rounding: int
+) -> list[InvoiceLine]:
+    """The lines, which come to the total less what was paid already. `most_rounding`: smallest units of the currency by
+    which the lines may differ from the total.
 
     Raises Malformed for a tree that comes to something else by more than rounding, or has too many parts, and
     NotExpressible for a total that Stripe cannot hold.
@@ -106,7 +107,7 @@ def lines_of(tree: Mapping[str, Any], total: Decimal, paid: Decimal, currency: s
     lines = [_line(leaf.path, leaf.words, money.rounded(leaf.value, currency)) for leaf in sold]
     lines = with_taxes([line for line in lines if line.amount], taxes, currency)
     if rest := wanted - sum(line.amount + sum(tax.amount for tax in line.taxes) for line in lines):
-        _check_rounding(rest, found, total, currency)
+        _check_rounding(rest, found, total, currency, most_rounding)
         lines.append(_line(ROUNDING, "Rounding", rest))
     if already := money.exact(paid, currency):
         lines.append(_line(PAID, "Paid already, by wallet or earlier payments", -already))
@@ -161,10 +162,10 @@ def _together(same: list[Leaf]) -> Leaf:
     return replace(same[0], name=f"{name} ({len(same)} entries)", value=value, quantity=None, rate=None)
 
 
-def _check_rounding(rest: int, found: list[Leaf], total: Decimal, currency: str) -> None:
+def _check_rounding(rest: int, found: list[Leaf], total: Decimal, currency: str, most: int) -> None:
     """Raises Malformed where lines and total differ by more than one unit a line, or by more than all may."""
     smallest = money.step(currency)
-    if abs(rest) <= min(len(found), MOST_ROUNDING) * smallest:
+    if abs(rest) <= min(len(found), most) * smallest:
         return
     shown = "; ".join(f"{leaf.name} {leaf.value}" for leaf in found[:20])
     more = f"; and {len(found) - 20} more" if len(found) > 20 else ""

@@ -33,8 +33,8 @@ async def read_status(context: Context, wanted: InvoiceId) -> Result:
     by_intent, name = pair.relation == INVOICE_INTENT.name, context.id_of(pair.target)
     client: TogaiApp = await context.client("togai")
     status = str((await client.invoice(wanted.invoice_id)).get("status"))
-    if status == "REFUND_INITIATED" and not by_intent:
-        raise await asked_back(context, name, pair.refs)
+    if status == "REFUND_INITIATED":
+        raise await asked_back(context, pair)
     if status not in CLOSED_AS:
         raise Ended("skipped", f"it is {status}: nothing is to be closed", pair.refs)
     given = {"invoice_id": wanted.invoice_id, "status": status}

@@ -28,10 +28,10 @@ from invoice_sync.actions.covering import covered_names
 from invoice_sync.actions.filling import INVOICES, fill
 from invoice_sync.actions.groups import customer_for
 from invoice_sync.actions.holding import check_no_other, check_not_held
-from invoice_sync.actions.invoices import OWNER
+from invoice_sync.actions.invoices import OWNER, name_invoice, own_pair
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.lowering import lower
-from invoice_sync.decide import amounts_of, by_balance_of, differences
+from invoice_sync.decide import amounts_of, by_balance_of, differences, too_much
 from invoice_sync.lines import covered_paths
 from invoice_sync.terms import SEND
 from shared import money
@@ -179,6 +179,8 @@ async def _present(context: Context, client: StripeApp, held: Mapping, wanted: I
         invoice = {"id": stripe_id, "status": "deleted"}
     status = str(invoice.get("status"))
     if status == "paid":
+        if own_pair(context, INVOICE, context.ref("togai", "invoice", wanted.invoice_id)):
+            await name_invoice(context, wanted.invoice_id, invoice)
         raise Ended("skipped", f"Stripe invoice {stripe_id} is paid: its payment is counted by itself", held.refs)
     if status not in ("draft", "open"):
         raise Waiting(
@@ -200,7 +202,8 @@ async def _present(context: Context, client: StripeApp, held: Mapping, wanted: I
 async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
     """The penny gate: currency and total that Stripe shows are Togai's, or the draft stays one.
 
-    Raises AmountMismatch, with the difference line by line.
+    Raises AmountMismatch, with the difference line by line; Waiting for one that a person finalized and that asks for
+    too much.
     """
     check_not_held(context, wanted.invoice_id)
     client: StripeApp = await context.client("stripe")
@@ -229,6 +232,8 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
         )
     elif status not in ("open", "paid"):
         raise Ended("skipped", f"Stripe invoice {wanted.stripe_invoice_id} is {status}", refs)
+    elif (over := too_much(invoice, wanted.total)) > 0:
+        raise _asks_too_much(wanted, over)
     if HELD in (invoice.get("metadata") or {}):
         await client.update(INVOICES, wanted.stripe_invoice_id, {"metadata": {HELD: ""}})
         notes = [*notes, "it is right now: what its metadata said of a difference is gone"]
@@ -267,6 +272,16 @@ async def _check_not_billed(context: Context, wanted: InvoiceToFinalize) -> None
     if is_whole or any(line.id in covered for line in wanted.lines):
         why = f"{said}, and it began after the draft was filled: what it covers is left out at the next attempt"
         raise Waiting(why, code="subscribed")
+
+
+def _asks_too_much(wanted: InvoiceToFinalize, over: int) -> Waiting:
+    """Somebody finalized it in Stripe, past the gate."""
+    asked, right = (f"{money.major(n, wanted.currency)} {wanted.currency}" for n in (wanted.total + over, wanted.total))
+    return Waiting(
+        f"{wanted.stripe_invoice_id} was finalized in Stripe and asks for {asked}, and {right} are to be collected: it "
+        "is not sent. Give a credit note of the difference in Stripe, or void it there",
+        code="asks_too_much",
+    )
 
 
 def _is_right(invoice: dict[str, Any], wanted: InvoiceToFinalize) -> bool:

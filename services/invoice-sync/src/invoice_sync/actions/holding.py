@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from shared.apps.togai.client import TogaiApp
-from shared.domains.invoices import INVOICE
+from shared.domains.invoices import INVOICE, INVOICE_INTENT
 from shared.domains.invoices.by_hand import InvoiceDecided, InvoiceDecision
 from shared.domains.model import Relation
 from shared.errors import NotFound, Waiting
@@ -14,7 +14,11 @@ from shared.identity import Ref
 from shared.linking.mappings import ACTIVE
 from shared.runtime.actions import Context, Ended, Result
 
-AGAIN = {"togai": "togai.invoice.updated", "stripe": "stripe.invoice.paid"}
+AGAIN = {
+    ("togai", "invoice"): "togai.invoice.updated",
+    ("stripe", "invoice"): "stripe.invoice.paid",
+    ("stripe", "payment_intent"): "stripe.payment_intent.succeeded",
+}
 """The event by which each side of an invoice is looked at again as a whole: it says nothing but which one."""
 BY_HAND = ("replay", "backfill")
 """Origins of events that a person asked for: old invoices are meant then."""
@@ -50,8 +54,9 @@ async def decide(context: Context, wanted: InvoiceDecision) -> Result:
     if wanted.flow_link not in ("", context.link.id):
         raise Ended("skipped", f"flow link {wanted.flow_link} was asked to do it")
     claims = context.claims_of(INVOICE.name)
-    held, pair = claims.index.held(ref), claims.index.pair(ref)
-    refs = (ref, *(pair.refs if pair else ()))
+    held = claims.index.held(ref)
+    pairs = (context.claims_of(one.name).index.pair(ref) for one in (INVOICE, INVOICE_INTENT))
+    refs = tuple(dict.fromkeys((ref, *(side for pair in pairs if pair for side in pair.refs))))
     if wanted.change == "release":
         if held is None:
             raise Ended("in_sync", "nobody holds it", refs)
@@ -72,11 +77,9 @@ async def decide(context: Context, wanted: InvoiceDecision) -> Result:
 
 async def _recheck(context: Context, refs: tuple[str, ...]) -> None:
     """Each side as a whole, as if its news had come again: a person means old invoices too."""
-    for ref in dict.fromkeys(refs):
-        app = Ref.parse(ref).app
-        connection = next(
-            (c.id for c in context.registry.connections.values() if c.app_account == Ref.parse(ref).account), ""
-        )
-        name = f"{context.run.event}-{app}"
-        event = replayed(ref, AGAIN[app], name, connection, datetime.now(UTC), cause=context.run.id)
+    for ref in refs:
+        entity = Ref.parse(ref)
+        connection = next((c.id for c in context.registry.connections.values() if c.app_account == entity.account), "")
+        name = f"{context.run.event}-{entity.app}"
+        event = replayed(ref, AGAIN[entity.app, entity.noun], name, connection, datetime.now(UTC), cause=context.run.id)
         await context.send_event(context.topics.replay(context.domain.noun), event)

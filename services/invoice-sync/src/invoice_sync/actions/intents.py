@@ -6,8 +6,8 @@ succeed twice. What a declined attempt leaves is read before another one, so tha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+import time
+from typing import Any, NamedTuple
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
@@ -28,7 +28,7 @@ from invoice_sync.actions.holding import BY_HAND, check_no_other, check_not_held
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.page_addresses import publish_page
 from invoice_sync.actions.payments import INTENTS, check_version, is_counted
-from invoice_sync.actions.states import money_back
+from invoice_sync.actions.states import objects_of_intent
 from invoice_sync.decide import CLOSED_AS, TO_CONFIRM, UNPAID, attempt_of, intent_payments, intent_state
 from invoice_sync.states import gathered, outcome_of
 from shared import money
@@ -36,6 +36,15 @@ from shared import money
 Json = dict[str, Any]
 CHARGES = "/v1/charges"
 DONE = ("succeeded", "processing")
+AT_BANK = 3600
+"""Seconds that a customer is given at the bank's page before another method may take over."""
+
+
+class _New(NamedTuple):
+    """An intent that was made just now, and the method that is to pay it."""
+
+    intent: Json
+    method: str
 
 
 class _Intent(Creation[Json]):
@@ -62,20 +71,20 @@ async def charge(context: Context, wanted: InvoiceToCharge) -> Result:
     check_no_other(context, wanted.invoice_id, INVOICE)
     client: StripeApp = await context.client("stripe")
     customer = await customer_for(context, wanted.account_id, wanted.group_id)
-    held = await _linked(context, client, customer, wanted)
-    intent = await client.retrieve(INTENTS, context.id_of(held.target))
+    held, new = await _linked(context, client, customer, wanted)
+    intent = new.intent if new else await client.retrieve(INTENTS, context.id_of(held.target))
     _check_not_counted(context, intent, wanted)
     if intent["status"] in UNPAID:
         intent = await corrected(client, intent, wanted.total, wanted.currency)
-    is_new = intent["status"] in TO_CONFIRM
-    if is_new:
-        intent = await _confirmed(context, client, intent, customer)
+    method = new.method if new else await _method_to_try(context, client, intent, customer)
+    if method:
+        intent = await _confirmed(context, client, intent, method)
     if intent["status"] not in DONE:
         raise await _left_to_customer(context, intent, wanted.invoice_id)
     done = IntentCharged(payment_intent=str(intent["id"]), status=str(intent["status"]))
     amount = f"{money.major(int(intent['amount']), wanted.currency)} {wanted.currency}"
     notes = (f"{amount} of {intent['id']} are {intent['status']}",)
-    return Result(done, is_new, notes, held.refs)
+    return Result(done, bool(method), notes, held.refs)
 
 
 def _check_not_counted(context: Context, intent: Json, wanted: InvoiceToCharge) -> None:
@@ -89,14 +98,18 @@ def _check_not_counted(context: Context, intent: Json, wanted: InvoiceToCharge) 
     )
 
 
-async def _linked(context: Context, client: StripeApp, customer: str, wanted: InvoiceToCharge) -> Mapping:
-    """The pair of the invoice and its one intent, which is made if there is none yet."""
+async def _linked(
+    context: Context, client: StripeApp, customer: str, wanted: InvoiceToCharge
+) -> tuple[Mapping, _New | None]:
+    """The pair of the invoice and its one intent, which is made if there is none yet; with it what was made just now,
+    which nobody has tried to pay.
+    """
     claims, account = context.claims_of(INVOICE_INTENT.name), context.account("stripe")
     source = context.ref("togai", "invoice", wanted.invoice_id)
-    known = claims.index.claim_of(source, account)
+    known, method = claims.index.claim_of(source, account), ""
     if known is None or known.state == "withdrawn":
         await adopt(context, context.claims_of(INVOICE.name), wanted.invoice_id, source)
-        await _method_of(client, customer)
+        method = await _method_of(client, customer)
     metadata = metadata_of(wanted.invoice_id, wanted.account_id, wanted.group_id, context.account("togai"))
     body = {
         "amount": wanted.total,
@@ -110,21 +123,46 @@ async def _linked(context: Context, client: StripeApp, customer: str, wanted: In
     held = await claims.claim(
         source, action="stripe.payment_intent.create", app_account=account, body=body, run=context.run.id
     )
-    if held.state == "claimed":
-        made, _ = await create(claims, held, account, _Intent(client, customer, metadata))
-        held = await claims.link(held, context.ref("stripe", "payment_intent", str(made["id"])), "created")
-    return held
+    if held.state != "claimed":
+        return held, None
+    creation = _Intent(client, customer, metadata)
+    # A person may mean an invoice of a time that this home knows nothing of.
+    found = await creation.find(0) if method and context.run.origin in BY_HAND else None
+    if found:
+        return await claims.link(held, context.ref("stripe", "payment_intent", str(found["id"])), "metadata"), None
+    made, _ = await create(claims, held, account, creation)
+    held = await claims.link(held, context.ref("stripe", "payment_intent", str(made["id"])), "created")
+    # An answer to a claim of an earlier attempt may be a repeated one, and older than the intent is.
+    return held, _New(made, method) if method else None
+
+
+async def _default_method(client: StripeApp, customer: str) -> str:
+    """The method that pays the customer's invoices; empty for none."""
+    found = await client.retrieve(CUSTOMERS, customer)
+    settings = found.get("invoice_settings") or {}
+    return str(settings.get("default_payment_method") or found.get("default_source") or "")
 
 
 async def _method_of(client: StripeApp, customer: str) -> str:
-    """The method that pays the customer's invoices. Raises Waiting where there is none."""
-    found = await client.retrieve(CUSTOMERS, customer)
-    settings = found.get("invoice_settings") or {}
-    method = settings.get("default_payment_method") or found.get("default_source")
-    if not method:
-        why = f"Stripe customer {customer} has no default payment method: it is charged when there is one"
-        raise Waiting(why, code="no_method")
-    return str(method)
+    """The customer's default method. Raises Waiting where there is none."""
+    if method := await _default_method(client, customer):
+        return method
+    why = f"Stripe customer {customer} has no default payment method: it is charged when there is one"
+    raise Waiting(why, code="no_method")
+
+
+async def _method_to_try(context: Context, client: StripeApp, intent: Json, customer: str) -> str:
+    """The default method, where it is to be tried now; empty where it was. Raises Waiting where there is none."""
+    if intent["status"] == "requires_action":
+        # Its customer may have left the bank's page for good: a default method that is new since takes it over.
+        method = await _default_method(client, customer)
+        is_new = bool(method) and not await _was_tried(client, intent, method)
+        return method if is_new and not await _is_at_bank(client, intent) else ""
+    if intent["status"] not in TO_CONFIRM:
+        return ""
+    method = await _method_of(client, customer)
+    by_hand = context.run.origin in BY_HAND
+    return method if by_hand or not await _was_tried(client, intent, method) else ""
 
 
 async def corrected(client: StripeApp, intent: Json, total: int, currency: str) -> Json:
@@ -150,15 +188,13 @@ async def corrected(client: StripeApp, intent: Json, total: int, currency: str) 
     return intent
 
 
-async def _confirmed(context: Context, client: StripeApp, intent: Json, customer: str) -> Json:
-    """Try the customer's default method, unless it was tried before."""
-    name, method = str(intent["id"]), await _method_of(client, customer)
-    if context.run.origin not in BY_HAND and await _was_tried(client, intent, method):
-        return intent
+async def _confirmed(context: Context, client: StripeApp, intent: Json, method: str) -> Json:
+    """Try a method."""
+    name = str(intent["id"])
 
     async def done() -> Json | None:
         found = await client.retrieve(INTENTS, name)
-        return None if found["status"] in TO_CONFIRM and attempt_of(found).method != method else found
+        return found if _shows_try(found, method) else None
 
     # A try leaves a charge: the same one goes under the same key, the next one under another.
     what = f"{name} {method} {intent.get('latest_charge') or ''}"
@@ -173,14 +209,31 @@ async def _confirmed(context: Context, client: StripeApp, intent: Json, customer
         )
     except Rejected as error:
         found = await client.retrieve(INTENTS, name)
-        if attempt_of(found).method == method or found["status"] not in TO_CONFIRM:
+        # One that is at the bank's page stays there.
+        if _shows_try(found, method) or found["status"] == "requires_action":
             return found
         raise error
 
 
+def _shows_try(intent: Json, method: str) -> bool:
+    """Whether an intent shows that a method was tried, or that it is paid, canceled or under way."""
+    if intent["status"] == "requires_action":
+        return bool(intent.get("payment_method") == method)
+    return intent["status"] not in TO_CONFIRM or attempt_of(intent).method == method
+
+
+async def _is_at_bank(client: StripeApp, intent: Json) -> bool:
+    """Whether its customer was led to the bank's page so lately that they may be there still."""
+    params = {"type": "payment_intent.requires_action", "created[gte]": int(time.time()) - AT_BANK}
+    async for event in client.listed("/v1/events", params):
+        if event["data"]["object"]["id"] == intent["id"]:
+            return True
+    return False
+
+
 async def _was_tried(client: StripeApp, intent: Json, method: str) -> bool:
-    """Whether a method was declined before. The last attempt may be the customer's own, by another one."""
-    if attempt_of(intent).method == method:
+    """Whether a method was tried before. The last attempt may be the customer's own, by another one."""
+    if _shows_try(intent, method):
         return True
     if not intent.get("latest_charge"):
         return False
@@ -202,26 +255,14 @@ def _waiting(intent: Json) -> Waiting:
         why = f"{name} was canceled in Stripe, and Togai's invoice is still due: close it there, or collect it by hand"
         return Waiting(why, code="closed_in_stripe")
     if intent["status"] == "requires_action" or attempt.code == "authentication_required":
-        why = f"{name} waits for its customer, whose bank asks to confirm it: they do so on its page"
-        if intent["status"] in TO_CONFIRM:
-            why += ", or it is paid by another default method"
+        why = f"{name} waits for its customer, whose bank asks to confirm it: they do so on its page, or it is paid by "
+        why += "another default method"
         return Waiting(why, code="requires_action")
     if attempt.method:
         why = f"{name} was declined ({attempt.said}): it is charged again once its customer has another default "
         why += "method, unless they pay it on its page"
         return Waiting(why, code="declined")
     return Waiting(f"{name} is {intent['status']}", code="not_paid")
-
-
-async def _facts(client: StripeApp, intent: Json, wanted: IntentNamed) -> AsyncIterator[Json]:
-    """A payment as if an invoice had it, with its refunds and disputes, where there can be any."""
-    name, charge = str(intent["id"]), intent.get("latest_charge") or {}
-    yield {"object": "invoice", "id": name, "status": "paid", "total": intent["amount"]}
-    yield {"object": "invoice_payment", "id": name, "status": "paid", "amount_paid": intent["amount_received"]}
-    # An event that names the payment alone was appended for one of these.
-    if not wanted.invoice_id or charge.get("amount_refunded") or charge.get("disputed"):
-        async for found in money_back(client, "payment_intent", name):
-            yield found
 
 
 async def _canceled_as(context: Context, invoice_id: str) -> tuple[InvoiceState, str]:
@@ -247,7 +288,9 @@ async def read(context: Context, wanted: IntentNamed) -> Result:
     if intent["status"] == "canceled":
         state, words = await _canceled_as(context, invoice_id)
     if intent["status"] == "succeeded":
-        outcome = outcome_of(gathered([one async for one in _facts(client, intent, wanted)]), currency)
+        # An event that names the payment alone was appended for a refund or a dispute.
+        ask = not wanted.invoice_id
+        outcome = outcome_of(gathered([one async for one in objects_of_intent(client, intent, ask=ask)]), currency)
         state, words, status = outcome.state, outcome.recorded, outcome.status
     found = IntentShown(
         invoice_id=invoice_id,

@@ -5,14 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.domains.invoices import INVOICE_INTENT
+from shared.domains.invoices import INVOICE, INVOICE_INTENT
 from shared.domains.invoices.togai import InvoiceFacts, InvoiceId, InvoiceLine, StripeIdsOf, Written
+from shared.domains.model import Relation
 from shared.errors import Waiting
+from shared.linking.mappings import ACTIVE, Mapping
 from shared.polls import epoch
 from shared.runtime.actions import Context, Ended, Result
 
 from invoice_sync.actions.covering import covered_names
+from invoice_sync.actions.filling import INVOICES
 from invoice_sync.actions.holding import BY_HAND
 from invoice_sync.actions.taxes import recorded_tax
 from invoice_sync.decide import Amounts, amounts_of, group_of, was_before, why_not
@@ -41,13 +45,13 @@ async def facts_of(context: Context, wanted: InvoiceId, *, may_be_old: bool) -> 
     amounts = amounts_of(invoice)
     refs = (context.ref("togai", "invoice", wanted.invoice_id),)
     if why := why_not(invoice, amounts):
-        await _name_intent(context, client, wanted.invoice_id)
+        await _name_collector(context, wanted.invoice_id)
         raise Ended("skipped", why, refs)
-    if not may_be_old:
+    if not (may_be_old or _is_started(context, refs[0])):
         _check_age(context, invoice, refs)
     _check_taxed(context, invoice)
     said, names = await covered_names(context, invoice)
-    lines, notes = _lines(invoice, amounts), tuple[str, ...]()
+    lines, notes = _lines(invoice, amounts, context.settings.invoice_rounding), tuple[str, ...]()
     if said:
         lines, notes = _without(lines, said, covered_paths(invoice.get("revenueInfo") or {}, names))
     total = sum(line.amount + sum(tax.amount for tax in line.taxes) for line in lines)
@@ -71,11 +75,37 @@ async def facts_of(context: Context, wanted: InvoiceId, *, may_be_old: bool) -> 
     return facts, notes
 
 
-async def _name_intent(context: Context, client: TogaiApp, invoice_id: str) -> None:
-    """A run that charged it, and lost the answer, sees that it was paid before it has written by what."""
-    pair = context.claims_of(INVOICE_INTENT.name).index.pair(context.ref("togai", "invoice", invoice_id))
-    if context.run.attempts > 1 and pair and pair.run == context.run.id:
-        await client.fill_setting(INTENT_SETTING, context.id_of(pair.target), OWNER, invoice_id)
+async def _name_collector(context: Context, invoice_id: str) -> None:
+    """A run that charged or finalized it, and died, may see that it was paid before it has written by what."""
+    source = context.ref("togai", "invoice", invoice_id)
+    if intent := own_pair(context, INVOICE_INTENT, source):
+        name = context.id_of(intent.target)
+        await write_stripe_id(context, StripeIdsOf(invoice_id=invoice_id, payment_intent=name))
+    if made := own_pair(context, INVOICE, source):
+        client: StripeApp = await context.client("stripe")
+        await name_invoice(context, invoice_id, await client.retrieve(INVOICES, context.id_of(made.target)))
+
+
+def own_pair(context: Context, relation: Relation, source: str) -> Mapping | None:
+    """What an earlier attempt of this run made for an invoice of Togai. One that died counts as no attempt."""
+    pair = context.claims_of(relation.name).index.pair(source)
+    return pair if pair and pair.state == "linked" and pair.is_made and pair.run == context.run.id else None
+
+
+async def name_invoice(context: Context, invoice_id: str, invoice: dict[str, Any]) -> None:
+    """A Stripe invoice that was paid before the run that made it came to its last step; a draft is not shown yet."""
+    if invoice["status"] == "draft":
+        return
+    page = str(invoice.get("hosted_invoice_url") or "")
+    ids = StripeIdsOf(invoice_id=invoice_id, stripe_invoice_id=str(invoice["id"]), url=page)
+    await write_stripe_id(context, ids)
+
+
+def _is_started(context: Context, source: str) -> bool:
+    """Whether its Stripe invoice or payment intent was made, or may have been: the flow link was on then."""
+    account = context.account("stripe")
+    known = (context.claims_of(one.name).index.claim_of(source, account) for one in (INVOICE, INVOICE_INTENT))
+    return any(found is not None and found.state in ACTIVE for found in known)
 
 
 def _check_age(context: Context, invoice: dict[str, Any], refs: tuple[str, ...]) -> None:
@@ -103,9 +133,9 @@ def _check_taxed(context: Context, invoice: dict[str, Any]) -> None:
         raise Waiting(f"its tax at Stripe is {recorded}, and {shown} in Togai: collect it by hand", code="no_tax")
 
 
-def _lines(invoice: dict[str, Any], amounts: Amounts) -> list[InvoiceLine]:
+def _lines(invoice: dict[str, Any], amounts: Amounts, most_rounding: int) -> list[InvoiceLine]:
     tree = invoice.get("revenueInfo") or {}
-    lines = lines_of(tree, amounts.total, amounts.paid, amounts.currency)
+    lines = lines_of(tree, amounts.total, amounts.paid, amounts.currency, most_rounding)
     start, end = (int(epoch(str(invoice.get(name)))) for name in ("startDate", "endDate"))
     if not 0 < start <= end:
         return lines

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.apps.stripe.client import API_VERSION, StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.domains.invoices import INVOICE, INVOICE_PAYMENT
+from shared.domains.invoices import INVOICE, INVOICE_INTENT, INVOICE_PAYMENT
 from shared.domains.invoices.stripe import StripeInvoiceId
 from shared.domains.invoices.togai import Counted, InvoicePaid, InvoicePayment
 from shared.errors import Rejected, Waiting
@@ -90,13 +90,21 @@ async def pay(context: Context, paid: InvoicePaid) -> Result:
     if not (left or is_left or is_open(context, balance_of(paid.stripe_invoice_id, 0))):
         return Result(Counted(payments={}, amounts={}), False, ("counted already",), (_invoice(context, paid),))
     payers = await payers_of(client, invoice)
-    counting = Counting(context, client, paid, payers, amounts.rest if is_left else Decimal(0))
+    # A home that did not make it does not know what an earlier one, or Togai's own integration, has counted.
+    looks = amounts.paid > 0 and not _was_made_here(context, paid)
+    counting = Counting(context, client, paid, payers, amounts.rest if is_left else Decimal(0), looks=looks)
     for payment in left:
         await counting.count(payment)
     rest = balance_of(paid.stripe_invoice_id, money.exact(counting.open, paid.currency))
     if paid.status == "paid" and (rest.amount > 0 or is_open(context, rest)):
         await counting.count(rest)
     return counting.result()
+
+
+def _was_made_here(context: Context, paid: InvoicePaid) -> bool:
+    source = _invoice(context, paid)
+    pairs = (context.claims_of(one.name).index.pair(source) for one in (INVOICE, INVOICE_INTENT))
+    return any(pair is not None and pair.is_made for pair in pairs)
 
 
 def _invoice(context: Context, paid: InvoicePaid) -> str:
@@ -138,17 +146,29 @@ def _check_takes_payments(status: str, currency: str, paid: InvoicePaid, left: l
         )
 
 
+class _NothingOpen(Exception):
+    """What an earlier attempt claimed was not made by it, and is not open any more."""
+
+
 class Counting:
-    """Counts one payment after the other, and how much stays open."""
+    """Counts one payment after the other, and how much stays open. With `looks` Togai may have any of them already."""
 
     def __init__(
-        self, context: Context, client: TogaiApp, paid: InvoicePaid, payers: Sequence[str], rest: Decimal
+        self,
+        context: Context,
+        client: TogaiApp,
+        paid: InvoicePaid,
+        payers: Sequence[str],
+        rest: Decimal,
+        *,
+        looks: bool = False,
     ) -> None:
         self._context = context
         self._client = client
         self._paid = paid
         self._payers = payers
         self.open = rest
+        self._looks = looks
         self._known: dict[str, Decimal | int] = {
             "{} of it was owed from before: Stripe asked for the customer's balance with this invoice": paid.carried,
             "{} more than was open stays in Stripe's customer balance": paid.overpaid,
@@ -159,49 +179,78 @@ class Counting:
 
     async def count(self, payment: InvoicePayment) -> None:
         """Post a payment, as far as it is open. Raises the client's errors, NotReady."""
-        context, whole = self._context, money.major(payment.amount, self._paid.currency)
-        claims, account = context.claims_of(INVOICE_PAYMENT.name), context.account("togai")
+        context, claims = self._context, self._context.claims_of(INVOICE_PAYMENT.name)
         source, resumed = source_of(context, payment), is_open(context, payment)
-        amount = min(whole, self.open)
-        if amount <= 0 and not resumed:
-            self._notes.append(f"{payment.transaction}: nothing is open in Togai: {self._left_over(whole)}")
+        amount = min(self._whole(payment), self.open)
+        there = await self._client.payment_of(payment.transaction) if self._looks and not resumed else None
+        if amount <= 0 and not (resumed or there):
+            self._nothing_open(payment)
             return
         body = payment_body(self._payers[0], self._paid, payment, amount)
         held = await claims.claim(
-            source, action="togai.invoice.pay", app_account=account, body=body, run=context.run.id
+            source, action="togai.invoice.pay", app_account=context.account("togai"), body=body, run=context.run.id
         )
         if held.state != "claimed":
             return
+        made, how = there or {}, "found there"
+        if not there:
+            try:
+                made, how = await self._made(held, payment, body, resumed=resumed)
+            except _NothingOpen:
+                await claims.withdraw(held, "nothing was open any more")
+                self._nothing_open(payment)
+                return
+        pair = await claims.link(held, context.ref("togai", "payment", str(made["id"])), "created")
+        self._tell(payment, str(made["id"]), money.decimal(made["totalAmount"]), how)
+        self._refs += pair.refs
+
+    async def _made(
+        self, held: Mapping, payment: InvoicePayment, body: dict[str, Any], *, resumed: bool
+    ) -> tuple[dict[str, Any], str]:
+        """The payment, posted as far as it is open now: less may be than when an earlier attempt wrote its claim."""
         assert held.claim
+        context = self._context
         creation = UnkeyedCreation(
-            self._post,
+            lambda _: self._post(body),
             lambda: self._client.payment_of(payment.transaction),
             opened_at=held.claim.opened_at if resumed else "",
         )
-        made, how = await create(claims, held, account, creation)
-        amount = money.decimal(made["totalAmount"])
-        pair = await claims.link(held, context.ref("togai", "payment", str(made["id"])), "created")
-        self._tell(payment, str(made["id"]), amount, whole, how)
-        self._refs += pair.refs
+        return await create(context.claims_of(INVOICE_PAYMENT.name), held, context.account("togai"), creation)
+
+    def _whole(self, payment: InvoicePayment) -> Decimal:
+        return money.major(payment.amount, self._paid.currency)
+
+    def _nothing_open(self, payment: InvoicePayment) -> None:
+        left = self._left_over(self._whole(payment))
+        self._notes.append(f"{payment.transaction}: nothing is open in Togai: {left}")
 
     async def _post(self, body: dict[str, Any]) -> dict[str, Any]:
         """A payment names one account. Of a group's, the first that Togai takes: which one it does, it does not say.
-        Raises the client's errors, the last refusal where it takes none.
+        Raises the client's errors, the last refusal where it takes none, _NothingOpen.
         """
+        if money.decimal(body["totalAmount"]) <= 0:
+            raise _NothingOpen
         *others, last = self._payers
         for account in others:
             try:
-                return await self._client.create_payment(body | {"accountId": account})
+                return await self._posted(body | {"accountId": account})
             except Rejected as error:
                 self._notes.append(f"Togai takes no payment of it by account {account}: {error.message}")
-        return await self._client.create_payment(body | {"accountId": last})
+        return await self._posted(body | {"accountId": last})
 
-    def _tell(self, payment: InvoicePayment, made: str, amount: Decimal, whole: Decimal, how: str) -> None:
-        self.open -= amount
+    async def _posted(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What was there before is no part of what was open; what is made now is."""
+        made = await self._client.create_payment(body)
+        self.open -= money.decimal(made["totalAmount"])
+        return made
+
+    def _tell(self, payment: InvoicePayment, made: str, amount: Decimal, how: str) -> None:
         self._counted.payments[payment.transaction] = made
         self._counted.amounts[payment.transaction] = f"{amount:f}"
         # Whoever goes on with a claim may find less to be open than it counts.
-        over = "".join(f"; {said}" for said in (self._left_over(max(whole - amount, Decimal(0))),) if said)
+        over = "".join(
+            f"; {said}" for said in (self._left_over(max(self._whole(payment) - amount, Decimal(0))),) if said
+        )
         self._notes.append(f"{payment.transaction}: {amount} {self._paid.currency} counted, {how}{over}")
 
     def _left_over(self, amount: Decimal) -> str:

@@ -132,6 +132,7 @@ async def _pass_gate(context: Context, invoice_id: str, stripe_invoice_id: str) 
         total=facts.total,
         lines=facts.lines,
         account_id=facts.account_id,
+        group_id=facts.group_id,
         plan_id=facts.plan_id,
         made_at=facts.made_at,
     )

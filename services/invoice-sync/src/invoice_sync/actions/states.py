@@ -152,6 +152,19 @@ async def money_back(client: StripeApp, kind: str, payment: str) -> AsyncIterato
             yield {"object": path.removeprefix("/v1/").removesuffix("s"), **found}
 
 
+async def objects_of_intent(client: StripeApp, intent: dict[str, Any], *, ask: bool) -> AsyncIterator[dict[str, Any]]:
+    """A payment intent that shows its latest charge, and what belongs to it, as if an invoice had it. Refunds and
+    disputes are looked for where the charge tells of some, or where that is asked for.
+    """
+    name, charge = str(intent["id"]), intent.get("latest_charge") or {}
+    paid = "paid" if intent["status"] == "succeeded" else "open"
+    yield {"object": "invoice", "id": name, "status": paid, "total": intent["amount"]}
+    yield {"object": "invoice_payment", "id": name, "status": paid, "amount_paid": intent["amount_received"]}
+    if ask or charge.get("amount_refunded") or charge.get("disputed"):
+        async for found in money_back(client, "payment_intent", name):
+            yield found
+
+
 async def record(context: Context, news: InvoiceToRecord) -> Result:
     """What Togai has no status for is written to the invoice's Settings, then its status is moved along the written
     table. Raises Waiting where people decide, or where the payment is to be counted first.
@@ -207,9 +220,10 @@ async def _check_is_no_matter(context: Context, news: InvoiceToRecord, now: str)
             ref = source_of(context, payment)
             raise NotLinked(f"{why}: this goes on when it is", INVOICE_PAYMENT.name, ref, code="not_counted")
         raise Waiting(f"{why}: this goes on when it is", code="not_counted")
-    if news.status == "VOID" and now == "PARTIALLY_PAID":
+    done = {"VOID": "voided", "UN_COLLECTIBLE": "given up"}.get(news.status)
+    if done and now == "PARTIALLY_PAID":
         raise Waiting(
-            f"{news.stripe_invoice_id} was voided in Stripe, and a part of {news.invoice_id} is paid in Togai, which "
-            "voids no such invoice: close it there by hand",
+            f"{news.stripe_invoice_id} was {done} in Stripe, and a part of {news.invoice_id} is paid in Togai, where "
+            "such an invoice can only be paid: close it there by hand",
             code="void_and_paid",
         )

@@ -108,8 +108,8 @@ ACTIONS = (
         title="Charge an invoice off session, by its customer's default method",
         input=InvoiceToCharge,
         output=IntentCharged,
-        # Charges: which methods were tried.
-        rights=("PaymentIntents: write", "Customers: read", "Charges and Refunds: read"),
+        # Charges: which methods were tried. Events: since when a customer is at the bank.
+        rights=("PaymentIntents: write", "Customers: read", "Charges and Refunds: read", "Events: read"),
     ),
     Action(
         name=READ,

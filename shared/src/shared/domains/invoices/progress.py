@@ -22,9 +22,10 @@ STATE_OF_STATUS: dict[str, InvoiceState] = {
     "uncollectible": "uncollectible",
 }
 """By the status of the Stripe invoice."""
+AT_ITS_END: tuple[InvoiceState, ...] = ("paid", "refunded", "void", "uncollectible")
 ASKED_FOR: tuple[InvoiceState, ...] = ("open", "failed", "partly paid")
 """States in which Stripe asks its customer for money."""
-MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere")
+MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere", "asks_too_much")
 """Codes of runs that wait for what a person does with an invoice that Stripe has."""
 
 READ_CHECKOUT = CHECKOUT.name
@@ -100,9 +101,11 @@ class Known:
             self.url = str(given.get("url") or self.url)
             self.account = str(given.get("account_id") or given.get("group_id") or self.account)
             self.stripe_id = str(given.get("stripe_invoice_id") or given.get("payment_intent") or self.stripe_id)
-        self.stripe_ref = progress.of_kind("stripe", "invoice") or self.stripe_ref
+        self.stripe_ref = (
+            progress.of_kind("stripe", "invoice") or self.stripe_ref or progress.of_kind("stripe", "payment_intent")
+        )
         if progress.waits == REFUND_ASKED and not progress.ended:
-            self.refund_asked = progress.reason
+            self.refund_asked, self.togai_status = progress.reason, "REFUND_INITIATED"
         for action in ("stripe.invoice.finalize", "stripe.invoice.read_state"):
             self.due = done.get(action, {}).get("due_date", self.due)
         self._add_statuses(done)
@@ -122,7 +125,8 @@ class Known:
             names = ("total", "tax", "paid", "refunded", "disputed", "credited", "overpaid")
             self.amounts |= {name: snapshot[name] for name in names if name in snapshot}
             self.facts, self.recorded = snapshot["facts"], snapshot["recorded"]
-        if state := state_of(progress):
+        # An invoice that is at its end waits for nothing while news of it is looked at.
+        if (state := state_of(progress)) and not (state == "waiting" and self.state in AT_ITS_END):
             self.state, self.at, self.reason = state, progress.at, progress.reason
         if (
             READ_CHECKOUT in done
