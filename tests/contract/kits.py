@@ -52,6 +52,10 @@ class Kit(ABC):
     account_answer: Any
     """What the vendor answers to `identify`, as JSON, for the account of `connection`."""
 
+    def as_written(self) -> Sequence[str]:
+        """Texts with the key and with what opens a webhook, as others write them: bare, where their form tells them."""
+        return (self.secrets.api_key, *self.secrets.webhook_secrets)
+
     @abstractmethod
     def webhook(self, body: bytes | None = None) -> Webhook:
         """A good request, with a body of its own or with another one."""
@@ -74,12 +78,15 @@ class Kit(ABC):
         return self.app.client(Access(self.connection.id, account, key, url, CallGate(UNLIMITED)), session)
 
 
+SIGNED_BY = "whsec_9fTgPz2QxW4rTn"
+
+
 class StripeKit(Kit):
     """Signed webhooks, whose body tells the mode."""
 
     app = APPS["stripe"]
     connection = connection("stripe")
-    secrets = Secrets(api_key="sk_test_1", webhook_secrets=["whsec_1"])
+    secrets = Secrets(api_key="sk_test_4kDq8LmZ", webhook_secrets=[SIGNED_BY])
     account_answer = {"id": "acct_1", "object": "account"}
 
     def webhook(self, body: bytes | None = None) -> Webhook:
@@ -90,7 +97,7 @@ class StripeKit(Kit):
         event = {"id": "evt_1", "object": "event", "type": "customer.updated", "created": int(NOW), "livemode": False}
         return json.dumps(event | {"data": {"object": customer}} | changes).encode()
 
-    def _signed(self, body: bytes, secret: str = "whsec_1", age: float = 0.0, **more: Any) -> Webhook:
+    def _signed(self, body: bytes, secret: str = SIGNED_BY, age: float = 0.0, **more: Any) -> Webhook:
         stamp = str(int(time.time() - age)).encode()
         signature = hmac.digest(secret.encode(), stamp + b"." + body, "sha256").hex().encode()
         return Webhook(body, headers={b"stripe-signature": b"t=" + stamp + b",v1=" + signature}, **more)
@@ -103,7 +110,7 @@ class StripeKit(Kit):
                 body, secret=" ", secrets=Secrets(api_key="k", webhook_secrets=[" "]), unread=True
             ),
             "no signature": Webhook(body, unread=True),
-            "wrong signature": self._signed(body, secret="whsec_other"),
+            "wrong signature": self._signed(body, secret="whsec_0therS3cr3t"),
             "old signature": self._signed(body, age=3600, unread=True),
             "wrong mode": self._signed(self._body(livemode=True)),
             "another account": self._signed(self._body(account="acct_2")),
@@ -143,8 +150,12 @@ class TogaiKit(Kit):
 
     app = APPS["togai"]
     connection = connection("togai")
-    secrets = Secrets(api_key="t", webhook_token="token-of-22-characters-or-more")
+    secrets = Secrets(api_key="t0fTogai4kDq8LmZ9fTg", webhook_token="token-of-22-characters-or-more")
     account_answer = {"data": [{"id": "s", "entityId": "org_1"}]}
+
+    def as_written(self) -> Sequence[str]:
+        path = self.app.connector.webhook_path(self.secrets)
+        return (f"Authorization: Bearer {self.secrets.api_key}", f"POST /webhooks/togai/con_togai{path} 503")
 
     def webhook(self, body: bytes | None = None) -> Webhook:
         given = b'{"accountId": "a1"}' if body is None else body
@@ -197,12 +208,14 @@ class LedgerKit(Kit):
 
     app = Ledger()
     connection = msgspec.structs.replace(connection("stripe"), id="led", app="ledger", app_account="ledger:test:book_1")
-    secrets = Secrets(api_key="k", webhook_secrets=["token"])
+    secrets = Secrets(api_key="ledger-key-4kDq8LmZ", webhook_secrets=["ledger-token-9fTgPz2Q"])
     account_answer = {"id": "book_1"}
 
     def webhook(self, body: bytes | None = None) -> Webhook:
         given = b'{"event": "e1", "entry": "ent_1", "account": "acme"}' if body is None else body
-        return Webhook(given, path=("entry.made",), headers={b"x-ledger-token": b"token"})
+        return Webhook(
+            given, path=("entry.made",), headers={b"x-ledger-token": self.secrets.webhook_secrets[0].encode()}
+        )
 
     def refused(self) -> dict[str, Webhook]:
         good = self.webhook()
@@ -214,7 +227,7 @@ class LedgerKit(Kit):
         return {
             "no secret": shows(b""),
             "a blank secret": shows(b" ", " "),
-            "wrong token": shows(b"guessed", "token"),
+            "wrong token": shows(b"guessed", *self.secrets.webhook_secrets),
             "unreadable": self.webhook(b"{"),
             "unknown address": replace(good, path=(), unread=True),
         }

@@ -83,6 +83,8 @@ def test_set_ups_own_connection_is_complete(kit: Kit) -> None:
     assert wanted.api_base == connector.default_base(Settings(_env_file=None))
     assert connector.own_key(Settings(_env_file=None)) == ""
     assert {connector.key_variable.lower(), connector.base_variable.lower()} <= set(Settings.model_fields)
+    with_key = Settings(_env_file=None, **{connector.key_variable.lower(): "x"})  # type: ignore[arg-type]
+    assert (connector.own_key(with_key), with_key.sandboxed) == ("x", False), "its setting is no VendorKey"
 
 
 # --- webhooks ---------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from tests.stack.in_process import CUSTOMERS, InProcess, in_process
 
 @pytest.fixture(scope="module", autouse=True)
 def registered() -> Iterator[None]:
-    """As a line in `shared.apps` and one in `shared.domains` would do."""
+    """As a line in each of the three registries would do."""
     with registered_for_a_while():
         yield
 

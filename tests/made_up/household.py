@@ -44,7 +44,7 @@ class Household(Bred):
     _acts: int
 
     def first(self, name: str) -> First:
-        """Before a process begins: crash points with a plan of its own, and the two lines of the registries."""
+        """Before a process begins: crash points with a plan of its own, and the lines of the registries."""
         points = [name, str(self.home / name), self.prefix, ""]
         return [(f"{begin.__name__}:begin", points), (f"{registration.__name__}:register", [])]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -171,6 +172,7 @@ class Ledger(App):
 
     name, title = "ledger", "Ledger"
     connector = LedgerConnector()
+    secret_forms = (re.compile(r"\b(ledger-(?:key|token)-)[A-Za-z0-9]{8,}"),)
     polls = (ENTRIES,)
 
     async def receive(self, raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 import typer
-from console.cli import links, mappings, runs
+from console import domains
+from console.cli import links, main, mappings, runs
+from console.projection.database import Batch, Database, Move
 from shared.domains import views
 
+from tests.made_up import entry_console
 from tests.made_up.test_seams import post, ref
 from tests.stack.console import Console, answering
 from tests.stack.in_process import InProcess
@@ -90,6 +93,50 @@ async def test_a_person_links_by_the_command_of_its_view(
     assert (run.state, run.noun, run.flow) == ("succeeded", "entry", "link-entries")
     shown = capsys.readouterr().out
     assert ("manual" in shown, "seen on paper" in shown, "Ledger entry" in shown) == (True, True, True)
+
+
+async def test_its_own_part_has_a_table_an_api_a_page_and_a_command(
+    tandem: InProcess, console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a folder and its line in the registry: the status tells of it, too, and its sentence is a problem."""
+    tandem.account()
+    before = (await asyncio.to_thread(console.ask, "GET", "/api/status")).json()
+    await post(tandem)
+    await tandem.drain("stripe", "togai")
+    made = typer.Typer()
+    main.add_domains(made)
+
+    status, api = [(await asyncio.to_thread(console.ask, "GET", f"/api/{name}")).json() for name in ("status", "noted")]
+    page = (await asyncio.to_thread(console.ask, "GET", "/noted")).text
+    schema = (await asyncio.to_thread(console.ask, "GET", "/openapi.json")).json()["components"]["schemas"]["Status"]
+    await command(made, "noted", "list")
+
+    assert api == [ref(tandem)]
+    assert before["not_noted"] == ["no entry was noted: make one in the ledger"]
+    assert set(before["not_noted"]) <= set(before["problems"])
+    assert (status["not_noted"], status["not_attached"]) == ([], [])
+    assert schema["properties"]["not_noted"]["description"] == "that there is none"
+    assert ('<a href="/noted" aria-current="page">Noted</a>' in page, ">ent_1</a>" in page) == (True, True)
+    assert capsys.readouterr().out == f"{ref(tandem)}\n"
+
+
+def test_a_new_domains_table_is_filled_from_the_whole_log(tmp_path: Path) -> None:
+    """Tables that know nothing of it are dropped: what was folded before it came is folded again."""
+    part, url = entry_console.PART, f"sqlite:///{tmp_path / 'console.sqlite3'}"
+    domains.unregister(part)
+    try:
+        before = Database(url)
+        before.prepare()
+        before.positions([("runs", 0)])
+        before.fold(Batch([Move(("runs", 0), 0, 7)]))
+        before.close()
+    finally:
+        domains.register(part)
+    now = Database(url)
+    now.prepare()
+
+    assert now.positions([("runs", 0)]) == {("runs", 0): 0}
+    now.close()
 
 
 async def mapping_of(console: Console, entity: str) -> str:

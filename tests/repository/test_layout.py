@@ -131,8 +131,8 @@ MAY_NAME_A_VENDOR = (
     "shared/src/shared/log.py",  # the loggers of their libraries
     *(f"services/{service}/" for service in services()),  # their actions are on these apps
     "services/console/src/console/api/",
-    "services/console/src/console/cli/",
-    "services/console/src/console/portal/",  # its page is Stripe's checkout of Togai's plan
+    "services/console/src/console/domains/",
+    "services/console/src/console/portal/",  # its pages are paid at Stripe
     "services/console/src/console/demo.py",
 )
 

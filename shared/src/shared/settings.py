@@ -22,6 +22,9 @@ from shared.secret_files import SecretFiles
 Mode = Literal["test", "live"]
 Owner = Literal["togai", "stripe", "birth"]
 ENV_FILE = os.environ.get("TANDEM_ENV_FILE", ".env")
+OF_A_VENDOR = "of a vendor"
+VendorKey = Annotated[SecretStr, OF_A_VENDOR]
+"""The key of an app's connection: where one is set, the sandbox stands in for nobody."""
 SANDBOX_STRIPE_KEY = "sk_test_sandbox"
 SANDBOX_TOGAI_TOKEN = "togai_sandbox"
 STRIPE_API = "https://api.stripe.com"
@@ -102,7 +105,7 @@ class Settings(BaseSettings):
     runs_retention_days: int = Field(90, ge=1, description="how long the run log is kept")
     events_retention_days: int = Field(90, ge=8, description="how long events stay in their topics, for replays")
 
-    stripe_api_key: SecretStr = Field(
+    stripe_api_key: VendorKey = Field(
         SecretStr(""), validation_alias=_named("STRIPE_API_KEY"), description="restricted or secret key of Stripe"
     )
     stripe_webhook_secrets: Annotated[list[SecretStr], NoDecode] = Field(
@@ -113,7 +116,7 @@ class Settings(BaseSettings):
     stripe_api_base: str = Field(
         "", validation_alias=_named("STRIPE_API_BASE"), description="address of Stripe's API; empty: the vendor's own"
     )
-    togai_api_token: SecretStr = Field(
+    togai_api_token: VendorKey = Field(
         SecretStr(""), validation_alias=_named("TOGAI_API_TOKEN"), description="API token of Togai"
     )
     togai_webhook_tokens: Annotated[list[SecretStr], NoDecode] = Field(
@@ -299,7 +302,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _sandbox(self) -> Self:
-        keys = bool(self.stripe_api_key.get_secret_value() or self.togai_api_token.get_secret_value())
+        fields = type(self).model_fields.items()
+        keys = any(getattr(self, name).get_secret_value() for name, info in fields if OF_A_VENDOR in info.metadata)
         if keys and self.sandbox:
             raise ValueError("TANDEM_SANDBOX is true and a key is set: take out one of the two")
         self.sandbox = not keys if self.sandbox is None else self.sandbox

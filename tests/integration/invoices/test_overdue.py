@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import typer
-from console.cli import invoices as commands
+from console.domains.invoices import cli as commands
 
 from tests.integration.invoices.conftest import Invoices
 from tests.stack.console import Console, answering, succeeded

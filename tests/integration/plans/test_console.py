@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import typer
-from console.cli import plans as commands
+from console.domains.plans import cli as commands
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.integration.plans.test_catalog import whole

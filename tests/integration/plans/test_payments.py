@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import typer
-from console.cli import plans as commands
+from console.domains.plans import cli as commands
 from invoice_sync.actions import IMPLEMENTATIONS as INVOICES
 from plan_sync.actions import IMPLEMENTATIONS
 from shared.domains.invoices import DOMAIN as INVOICE_DOMAIN

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from console.domains.plans.tokens import DAY
 from console.portal.limits import SESSIONS
-from console.portal.tokens import DAY
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.integration.plans.test_console import command
@@ -140,7 +140,7 @@ async def test_a_token_opens_one_offer_until_its_time_is_over(
     forged = await portal.ask("GET", portal.here[:-6] + "AAAAAA")
     garbage = [await portal.ask("GET", f"/portal/{text}") for text in ("x", "%C3%A9", "a" * 5000)]
     clock = time.time() + 8 * DAY
-    monkeypatch.setattr("console.portal.tokens.time.time", lambda: clock)
+    monkeypatch.setattr("console.domains.plans.tokens.time.time", lambda: clock)
     late = [await portal.page(), await portal.page("/state"), await portal.ask("POST", f"{portal.here}/session")]
 
     assert ("First" in shown.text, "Second" in shown.text, state.json()) == (True, False, {"state": "open"})
@@ -200,7 +200,7 @@ async def test_many_requests_hide_nothing_of_the_offer(
     plans: Plans, tandem: InProcess, portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever has the address can load the page as often as he likes."""
-    monkeypatch.setattr("console.projection.plans.MOST_OFFER_RUNS", 3)
+    monkeypatch.setattr("console.domains.plans.queries.MOST_OFFER_RUNS", 3)
     plan = plans.plan("Gold")
     await offer(plans, plan)
     await portal.address(plan)

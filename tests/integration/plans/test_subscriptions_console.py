@@ -84,6 +84,8 @@ async def test_the_second_step_is_confirmed(tandem: InProcess, plans: Plans, con
     assert "Stripe stops billing" in unconfirmed["error"]["message"]
     assert (page.status_code, before) == (200, False)
     assert 'name="confirmed"' in shown.text
+    assert f'action="/imports/{found["id"]}/end"' in shown.text
+    assert f'action="/imports/{kept["id"]}/end"' not in shown.text
     assert (done["kind"], done["linked"]) == ("subscription-ends", 1)
     assert shop.shown(subscription)["cancel_at_period_end"] is True
 

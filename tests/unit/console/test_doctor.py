@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from console.doctor import Address, Facts, Listening, OpenPath, Sealing, findings
+from console.doctor import Address, Facts, FullLiveKey, Listening, OpenPath, Sealing, findings
 
 SAFE = Facts(
     public={"public_url": "https://hooks.example.com", "portal_url": ""},
@@ -41,7 +41,11 @@ def test_a_safe_installation_has_no_finding() -> None:
         ({"token_length": 0, "host": "0.0.0.0", "in_container": True}, "console_unlocked", "openssl rand -hex 32"),
         ({"token_length": 12}, "weak_console_token", "12 characters"),
         ({"token_length": 40, "token_characters": 2}, "weak_console_token", "2 different"),
-        ({"full_live_keys": ["STRIPE_API_KEY"]}, "full_live_key", "rk_live_"),
+        (
+            {"full_live_keys": [FullLiveKey(name="STRIPE_API_KEY", what="a secret key", remedy="make rk_live_")]},
+            "full_live_key",
+            "rk_live_",
+        ),
         ({"kafka_protocol": "SSL"}, "kafka_unauthenticated", "KAFKA_SASL_"),
         ({"kafka_protocol": "SASL_PLAINTEXT"}, "kafka_in_the_clear", "KAFKA_SSL_CAFILE"),
         ({"kafka": "127.0.0.1:9092", "kafka_protocol": "PLAINTEXT"}, "kafka_unauthenticated", "127.0.0.1:9092"),

@@ -18,6 +18,7 @@ from console.projection.rows import (
     name_of,
     pair_text,
 )
+from console.projection.tables import DifferenceRow
 from shared.errors import StopWorker
 from shared.events import envelope as envelopes
 from shared.events.topics import Topics
@@ -114,9 +115,9 @@ def test_a_pair_state_becomes_one_row_with_a_part_for_each_difference() -> None:
         "place": 17,
         "record": record,
     }
-    assert [(p["owner"], p["field"], p["id"], p["at"]) for p in folded.parts] == [
-        (folded.key, "name", f"{pair.id}/name", records.at(3)),
-        (folded.key, "metadata.VATN", f"{pair.id}/metadata.VATN", records.at(4)),
+    assert [(table, p["owner"], p["field"], p["id"], p["at"]) for table, p in folded.parts] == [
+        (DifferenceRow, folded.key, "name", f"{pair.id}/name", records.at(3)),
+        (DifferenceRow, folded.key, "metadata.VATN", f"{pair.id}/metadata.VATN", records.at(4)),
     ]
 
 

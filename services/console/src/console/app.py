@@ -9,12 +9,9 @@ from console.api import (
     changes,
     errors,
     imports,
-    invoices,
     links,
     live,
     pending,
-    plans,
-    portal,
     records,
     replays,
     setup,
@@ -23,11 +20,11 @@ from console.api import (
 from console.api.bodies import BodyLimit
 from console.api.guard import Guard, check_locked
 from console.api.state import State
+from console.domains import servers
 from console.pages import decide, views
 from console.pages import imports as import_pages
 from console.pages import replays as replay_pages
-from console.portal import invoice_routes, sign_in
-from console.portal import routes as portal_pages
+from console.portal import assets
 
 DESCRIPTION = """
 Which entity at one app is which at the other, what ran, what failed and why.
@@ -46,29 +43,12 @@ def create_app(state: State) -> FastAPI:
     app.router.redirect_slashes = False
     app.state.tandem = state
     errors.install(app)
-    for part in (
-        records,
-        pending,
-        plans,
-        changes,
-        catch_up,
-        imports,
-        replays,
-        invoices,
-        links,
-        setup,
-        status,
-        portal,
-        live,
-        sign_in,
-        invoice_routes,
-        portal_pages,
-        views,
-        decide,
-        import_pages,
-        replay_pages,
-    ):
-        app.include_router(part.router)
+    common = (records, pending, changes, catch_up, imports, replays, links, setup, status, live, assets)
+    pages = (views, decide, import_pages, replay_pages)
+    # Domains' own first: they name what the common ones take by any name, as a change of an import or a page.
+    of_domains = (router for server in servers() for router in server.routers)
+    for router in (*of_domains, *(part.router for part in (*common, *pages))):
+        app.include_router(router)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, settings=state.settings)
     return app

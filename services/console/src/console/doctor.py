@@ -53,6 +53,14 @@ class Listening(Model):
     host: str
 
 
+class FullLiveKey(Model):
+    """A live key that may do more than Tandem needs."""
+
+    name: str = Field(description="the setting or the connection that holds it")
+    what: str
+    remedy: str
+
+
 class NotChecked(Model):
     """What could not be looked at, and why."""
 
@@ -66,7 +74,7 @@ class Facts(Model):
     open_paths: list[OpenPath] = []
     public: dict[str, str] = Field({}, description="public addresses by the setting's field")
     addresses: list[Address] = []
-    full_live_keys: list[str] = Field([], description="who holds a key that begins with sk_live_")
+    full_live_keys: list[FullLiveKey] = []
     host: str = "127.0.0.1"
     admin_host: str = "127.0.0.1"
     token_length: int = 0
@@ -191,12 +199,8 @@ def _addresses(facts: Facts) -> Iterator[Finding]:
 
 
 def _keys(facts: Facts) -> Iterator[Finding]:
-    for name in facts.full_live_keys:
-        yield Finding(
-            code="full_live_key",
-            what=f"{name} holds a secret key of Stripe (sk_live_), which may do everything: pay out, refund, delete",
-            remedy="make a restricted key (rk_live_) with the rights of docs/connecting.md, and put it in its place",
-        )
+    for one in facts.full_live_keys:
+        yield Finding(code="full_live_key", what=f"{one.name} holds {one.what}", remedy=one.remedy)
 
 
 def _sealings(facts: Facts) -> Iterator[Finding]:

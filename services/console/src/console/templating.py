@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 
 
-def environment(folder: Path) -> jinja2.Environment:
-    """The templates of a folder."""
+def environment(folders: Sequence[Path]) -> jinja2.Environment:
+    """The templates of some folders; of one name the first has it."""
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(folders),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

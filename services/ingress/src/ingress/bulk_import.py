@@ -19,10 +19,9 @@ from pathlib import Path
 
 import msgspec
 from shared.connections import FlowLink, Vault, encryption_keys
-from shared.domains import import_kinds
+from shared.domains import import_kinds, import_options
 from shared.domains.choices import BadChoice, check_choices, read_choices
 from shared.domains.model import ImportKind
-from shared.domains.plans.subscriptions import BILLING
 from shared.errors import Misconfigured, SyncError
 from shared.events.topics import Topics
 from shared.flows import imports
@@ -69,11 +68,12 @@ def parsed(arguments: list[str]) -> Asked:
     parser.add_argument("--created-until", type=_seconds, default=0, help="only what was made before this time")
     parser.add_argument("--choice", action="append", default=[], metavar="CONFLICT=CHOICE")
     parser.add_argument("--flow-link", default="", help="the one that handles it; needed only if several could")
-    parser.add_argument("--billing", choices=BILLING.values, help="of subscriptions: who bills from their ends on")
+    for name, option in import_options().items():
+        parser.add_argument(f"--{name.replace('_', '-')}", choices=option.values, help=option.title)
     parser.add_argument("--yes", action="store_true", help="confirm what the kind asks for")
     given = parser.parse_args(arguments)
     kind, choices = import_kinds()[given.kind], read_choices(",".join(given.choice))
-    choices |= {BILLING.name: given.billing} if given.billing else {}
+    choices |= {name: value for name in import_options() if (value := getattr(given, name))}
     for text in ",".join(given.choice).split(",") if given.choice else ():
         if not all(text.partition("=")):
             parser.error(f"{text!r} is no choice: write it as same_email=decide")

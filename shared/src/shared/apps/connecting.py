@@ -27,6 +27,14 @@ class Wanted:
     title: str = ""
 
 
+@dataclass(frozen=True)
+class FullKey:
+    """Why a live key is one that may do more than Tandem needs, and what a person does about it."""
+
+    what: str
+    remedy: str
+
+
 class Connector:
     """What an app brings of its own. As it stands: a key whose account the vendor tells, and signing secrets.
 
@@ -54,6 +62,10 @@ class Connector:
         if wanted.mode is None:
             raise Misconfigured(f"say --mode test or --mode live for {wanted.id}: a key of {wanted.app} does not tell")
         return wanted.mode
+
+    def full_key(self, key: str) -> FullKey | None:
+        """What is wrong with a live key that may do everything; None for any other, and where a key does not tell."""
+        return None
 
     def account_of(self, wanted: Wanted, named: str) -> str:
         """The account behind a key, of which the vendor names `named`. Raises Misconfigured if nobody tells."""

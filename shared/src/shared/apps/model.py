@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,7 @@ from shared.apps.hooks import After, Before, nothing_after, nothing_before
 from shared.apps.listing import ListedPage, Window
 from shared.apps.polling import PollContext, Poller, PollSpec
 from shared.apps.receiving import RawWebhook
+from shared.apps.refused import RefusedReason
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
 from shared.identity import AppAccount
@@ -59,8 +61,16 @@ class App(ABC):
     connector: ClassVar[Connector] = Connector()
     """How a key becomes a connection."""
 
+    secret_forms: ClassVar[Sequence[re.Pattern[str]]]
+    """How its keys look, what signs its webhooks, and a token in its addresses: they are taken out of logs and records.
+    What the first group of each matches is shown. A key after `Bearer` or `Basic` needs none.
+    """
+
     polls: ClassVar[Sequence[PollSpec]] = ()
     """The lists that are polled."""
+
+    remedies: ClassVar[Mapping[RefusedReason, str]] = {}
+    """What a person does at the vendor about events that it sent to a connection they are not for."""
 
     keys_kept_for: ClassVar[timedelta | None] = None
     """How long the vendor surely knows an idempotency key: later its absence is proved before a create is sent again.

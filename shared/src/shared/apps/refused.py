@@ -20,12 +20,7 @@ WHAT: dict[RefusedReason, str] = {
     "wrong_mode": "of the other mode",
     "other_account": "of a connected account",
 }
-"""What is wrong with them, in words."""
-REMEDIES: dict[RefusedReason, str] = {
-    "wrong_mode": "point the endpoint in Stripe at a connection of its own mode, or delete the endpoint there",
-    "other_account": "let the endpoint in Stripe listen to events on your own account only",
-}
-"""What a person has to do about them."""
+"""What is wrong with them, in words; the app says what a person does about it."""
 
 
 def refused_event(

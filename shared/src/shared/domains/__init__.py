@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.domains import customers, invoices, plans
 from shared.domains.choices import GENERAL, ConflictKind
-from shared.domains.flow import Flow, FlowStep
+from shared.domains.flow import Flow, FlowOption, FlowStep
 from shared.domains.model import Action, Domain, ImportKind, Relation, Trigger, View
 from shared.domains.templates import paths
 
@@ -101,6 +101,11 @@ def import_kinds() -> dict[str, ImportKind]:
     return {kind.name: kind for domain in DOMAINS.values() for kind in domain.imports}
 
 
+def import_options() -> dict[str, FlowOption]:
+    """What else can be chosen for imports of any kind, by name."""
+    return {option.name: option for kind in import_kinds().values() for option in kind.options}
+
+
 def conflicts_of(flow: str) -> tuple[ConflictKind, ...]:
     """The kinds of conflicts that imports of a flow meet."""
     kind = next((kind for kind in import_kinds().values() if kind.flow == flow), None)
@@ -172,7 +177,7 @@ for _domain in (customers.DOMAIN, invoices.DOMAIN, plans.DOMAIN):
 
 __all__ = [
     "ACTIONS", "BUILT_IN", "DOMAINS", "RELATIONS", "TRIGGERS", "Action", "BadFlow", "Domain", "Relation", "Trigger",
-    "View", "aliases_of", "by_hand", "check_flow", "conflicts_of", "import_kinds", "linked_kinds",
+    "View", "aliases_of", "by_hand", "check_flow", "conflicts_of", "import_kinds", "import_options", "linked_kinds",
     "noun_of", "nouns", "owner_of", "register", "relations_of",
     "services", "subject_of", "trigger_alias", "unregister", "views",
 ]  # fmt: skip

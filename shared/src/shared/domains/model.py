@@ -136,6 +136,21 @@ class View:
 
 
 @dataclass(frozen=True)
+class NextStep:
+    """What a person can ask for after an import in which an option had a value, of the same entities.
+
+    - `address`: where it is asked for, behind the first import's own.
+    - `button` says it on the page, `says` in the terminal.
+    """
+
+    option: FlowOption
+    value: str
+    address: str
+    button: str
+    says: str
+
+
+@dataclass(frozen=True)
 class ImportKind:
     """What can be imported as a whole: every entity of a kind at an app, each as if its flow's trigger had come.
 
@@ -143,7 +158,7 @@ class ImportKind:
       newest first, so that parts of the time can be listed side by side.
     - `conflicts`: the kinds of conflicts of its own that a person can choose about; `target`: what is made of each.
     - `options`: what else a person chooses, the first value of each unless another is named: actions find it among the
-      choices. `confirm`: what a person confirms before it begins, empty for nothing.
+      choices. `confirm`: what a person confirms before it begins, empty for nothing. `next_step`: what can follow it.
     """
 
     name: str
@@ -156,6 +171,12 @@ class ImportKind:
     conflicts: tuple[ConflictKind, ...] = ()
     options: tuple[FlowOption, ...] = ()
     confirm: str = ""
+    next_step: NextStep | None = None
+
+    def next_of(self, options: Mapping[str, str]) -> NextStep | None:
+        """What can follow an import with these options."""
+        step = self.next_step
+        return step if step and options.get(step.option.name) == step.value else None
 
     @property
     def all_conflicts(self) -> tuple[ConflictKind, ...]:

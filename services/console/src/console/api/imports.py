@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from shared.connections import FlowLink
-from shared.domains import import_kinds
+from shared.domains import import_kinds, import_options
 from shared.domains.choices import BadChoice, check_choices
 from shared.domains.model import ImportKind
-from shared.domains.plans.subscriptions import BILLING, IMPORT, IMPORT_ENDS
 from shared.flows import imports
 from shared.flows.imports import ImportRequest, Selection, new_request
 from shared.model import Model
@@ -40,10 +39,17 @@ MOST_IDS = 1000
 """Ids of one request."""
 
 
-class ImportPayload(Model):
-    """What is to be imported; nothing named: all of it."""
+def _name_options(schema: dict[str, Any]) -> None:
+    schema["properties"] |= {
+        name: {"type": "string", "enum": ["", *option.values], "default": "", "description": option.title}
+        for name, option in import_options().items()
+    }
 
-    model_config = ConfigDict(extra="forbid")
+
+class ImportPayload(Model):
+    """What is to be imported; nothing named: all of it. An option of the kind stands under its own name, too."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_name_options)
 
     created_from: When | None = Field(None, description="only what was made from this time on")
     created_until: When | None = Field(None, description="only what was made before this time")
@@ -58,10 +64,17 @@ class ImportPayload(Model):
         "conflicts are left out and reported",
         examples=[{"missing_email": "leave_out", "same_email": "decide"}],
     )
-    billing: Literal["", "stripe", "togai"] = Field(
-        "", description="of subscriptions: who bills from the end of their periods on; nothing named: Stripe"
-    )
     confirmed: bool = Field(False, description="that a person knows what it does; needed where the kind says so")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options(cls, given: Any) -> Any:
+        """Choices by the option's name are choices like others."""
+        if not isinstance(given, dict) or not isinstance(chosen := given.get("choices", {}), dict):
+            return given
+        own = {name: given[name] for name in import_options() if name in given}
+        rest = {name: value for name, value in given.items() if name not in own}
+        return rest | {"choices": chosen | {name: value for name, value in own.items() if value != ""}}
 
 
 class ImportBody(Model):
@@ -88,30 +101,28 @@ async def request_import(state: StateDep, body: ImportBody) -> ImportItem:
     begin, end = seconds_of(payload.created_from), seconds_of(payload.created_until)
     if begin >= (end or int(time.time()) + 1):
         raise BadRequest("no time lies between `created_from` and `created_until`", "correct one of them")
-    choices = _choices_of(kind, payload)
+    _check_choices(kind, payload)
     link = await asyncio.to_thread(_link_for, state, kind, body.flow_link, dry_run=payload.dry_run)
     selection = Selection(
         created_from=begin,
         created_until=end,
         ids=tuple(payload.ids),
         dry_run=payload.dry_run,
-        choices=choices,
+        choices=payload.choices,
     )
     request = new_request(kind, link, selection, time.time())
     await _keep(state, request)
     return item(Imported(request, None))
 
 
-def _choices_of(kind: ImportKind, payload: ImportPayload) -> dict[str, str]:
-    """What becomes of conflicts, and what else was chosen. Raises BadRequest."""
-    choices = payload.choices | ({BILLING.name: payload.billing} if payload.billing else {})
+def _check_choices(kind: ImportKind, payload: ImportPayload) -> None:
+    """Raises BadRequest."""
     try:
-        check_choices(kind.all_conflicts, choices, kind.options)
+        check_choices(kind.all_conflicts, payload.choices, kind.options)
     except BadChoice as error:
         raise BadRequest(str(error), "correct it, or leave it out for the safe choice") from error
     if kind.confirm and not (payload.dry_run or payload.confirmed):
         raise BadRequest(f"{kind.confirm}: that has to be confirmed", "preview it first, then add `confirmed`: true")
-    return choices
 
 
 def seconds_of(when: datetime | None) -> int:
@@ -128,18 +139,18 @@ def _link_for(state: State, kind: ImportKind, named: str, *, dry_run: bool) -> F
 
 async def as_import(state: State, import_id: str, choices: dict[str, str]) -> ImportBody:
     """What a preview looked at, to be done now. Raises Unknown, NotNow."""
-    request = (await _found(state, import_id)).request
+    request = (await find(state, import_id)).request
     if not request.dry_run:
         what = f"see `tandem imports show {import_id}`; to import again: `tandem import {request.kind}`"
         raise NotNow(f"import {import_id} is no preview: it was carried out when it was asked for", what)
-    found = await _as_asked(state, import_id)
+    found = await as_asked(state, import_id)
     found.payload.choices = request.choices | choices
     return found
 
 
-async def _as_asked(state: State, import_id: str) -> ImportBody:
-    """The same selection, once more."""
-    request = (await _found(state, import_id)).request
+async def as_asked(state: State, import_id: str) -> ImportBody:
+    """The same selection, once more. Raises Unknown."""
+    request = (await find(state, import_id)).request
     narrowed = request.created_until < int(datetime.fromisoformat(request.requested_at).timestamp())
     payload = ImportPayload(
         created_from=datetime.fromtimestamp(request.created_from, UTC) if request.created_from else None,
@@ -168,34 +179,6 @@ async def run_import(state: StateDep, import_id: str, body: PreviewChoices | Non
     return await request_import(state, found)
 
 
-class EndBody(Model):
-    """Whether the subscriptions of an import are to end."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    dry_run: bool = Field(False, description="say what would be done with each, and write nothing")
-    confirmed: bool = Field(False, description="that Stripe stops billing them; needed unless it is a preview")
-
-
-@router.post("/imports/{import_id}/end", status_code=202, tags=["imports"], summary="End imported subscriptions")
-async def end_subscriptions(state: StateDep, import_id: str, body: EndBody) -> ImportItem:
-    """Each subscription of an import that Togai is to bill ends with its period: an import of its own, which may be
-    asked for again at any time.
-    """
-    return await request_import(state, await ends_of(state, import_id, body))
-
-
-async def ends_of(state: State, import_id: str, body: EndBody) -> ImportBody:
-    """The second step of an import. Raises Unknown, NotNow."""
-    request = (await _found(state, import_id)).request
-    if (request.kind, request.choices.get(BILLING.name), request.dry_run) != (IMPORT.name, "togai", False):
-        what = f"import them first: `tandem import {IMPORT.name} --billing togai`"
-        raise NotNow(f"import {import_id} left no subscriptions to Togai's billing", what)
-    whole = await _as_asked(state, import_id)
-    changes = {"dry_run": body.dry_run, "confirmed": body.confirmed, "choices": {}}
-    return ImportBody(kind=IMPORT_ENDS.name, payload=whole.payload.model_copy(update=changes))
-
-
 @router.get("/imports", tags=["imports"], summary="List imports")
 async def list_imports(state: StateDep, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> ImportList:
     """Newest first, with what came of each."""
@@ -210,7 +193,7 @@ async def list_imports(state: StateDep, limit: Annotated[int, Query(ge=1, le=200
 @router.get("/imports/{import_id}", tags=["imports"], summary="One import")
 async def show_import(state: StateDep, import_id: str) -> ImportItem:
     """How far it is, and what came of it."""
-    found = await _found(state, import_id)
+    found = await find(state, import_id)
     shown = item(found)
     if shown.state in ("running", "working"):
         shown.quota_use = await quota_use(state, (found.request.connection, found.request.target))
@@ -226,7 +209,7 @@ async def show_import(state: StateDep, import_id: str) -> ImportItem:
 )
 async def report(state: StateDep, import_id: str) -> StreamingResponse:
     """As CSV: kind, id, what came of it, which conflict, why, its run, and what to do."""
-    found = await _found(state, import_id)
+    found = await find(state, import_id)
     headers = {"Content-Disposition": f'attachment; filename="{found.request.id}.csv"'}
     return StreamingResponse(import_report.lines(state, found.request), media_type="text/csv", headers=headers)
 
@@ -236,14 +219,16 @@ async def change_import(state: StateDep, import_id: str, change: Change) -> Impo
     """It stops after the page in hand, and nothing more of what it wrote is begun: while it is paused that waits, and
     ends as skipped once it is cancelled. What is linked stays linked.
     """
-    found = await _found(state, import_id)
+    found = await find(state, import_id)
     shown, links = item(found), (found.request.flow_link,)
     waiting = shown.waiting + shown.conflicts
     await _keep(state, changed("import", found.request, shown.state, change, waiting=waiting, flow_links=links))
-    return item(await _found(state, import_id))
+    return item(await find(state, import_id))
 
 
-async def _found(state: State, import_id: str) -> Imported:
+async def find(state: State, import_id: str) -> Imported:
+    """Raises Unknown."""
+
     def read() -> Imported | None:
         with Session(state.database.engine) as session:
             return imported.find(session, import_id)

@@ -8,8 +8,9 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from pydantic import Field
-from shared.apps.refused import REMEDIES, WHAT
+from pydantic import ConfigDict, Field
+from shared.apps import APPS
+from shared.apps.refused import WHAT
 from shared.model import Model
 from shared.polls import webhooks_come_in
 from sqlmodel import Session
@@ -20,8 +21,10 @@ from console.api.lag import GroupLag
 from console.api.pollers import Pollers
 from console.api.quota import quota_use
 from console.api.state import SessionDep, State, StateDep
+from console.domain import StatusList
+from console.domains import servers
 from console.pages.words import any_app
-from console.projection import not_attached, not_sent, pending, queries
+from console.projection import not_sent, pending, queries
 from console.projection.tables import DeadLetterRow, MappingRow, RunRow
 
 router = APIRouter()
@@ -58,8 +61,21 @@ class RefusedEvents(Model):
     says: str = Field(description="what is wrong and what to do")
 
 
+def _of_domains() -> list[StatusList]:
+    return [one for server in servers() for one in server.status]
+
+
+def _name_lists(schema: dict[str, Any]) -> None:
+    lists = {one.name: {"type": "array", "items": {"type": "string"}, "description": one.description}
+             for one in _of_domains()}  # fmt: skip
+    schema["properties"] |= lists
+    schema["required"] += lists
+
+
 class Status(Model):
-    """The state of the whole."""
+    """The state of the whole, with the lists of sentences that domains add to it."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_name_lists)
 
     healthy: bool = Field(description="nothing is in `problems`: nothing stands still, nothing waits for a person")
     problems: list[str] = Field(description="what is not well, each with what to do")
@@ -71,7 +87,6 @@ class Status(Model):
     counts: Counts
     off: list[str] = Field(description="what a person switched off or removed, and what it missed or holds: no problem")
     refused_events: list[RefusedEvents]
-    not_attached: list[str] = Field(description="offers that were paid, whose plan the account does not have yet")
     not_sent: list[str] = Field(description="types of events that an endpoint at a vendor seems not to send")
     last_run: models.RunItem | None = Field(description="the newest run: also the newest event, for each one has a run")
     projection: dict[str, Any] = Field(description="as GET /api/health")
@@ -105,7 +120,7 @@ async def status_of(state: State) -> Status:
         quota_use(state),
         asyncio.to_thread(_tables, state),
     )
-    counts, connections, off, refused, unattached, not_sent_types, last_run = tables
+    counts, connections, off, refused, of_domains, not_sent_types, last_run = tables
     projection = state.projector.health()
     found = Status(
         healthy=True,
@@ -118,10 +133,10 @@ async def status_of(state: State) -> Status:
         counts=counts,
         off=off,
         refused_events=refused,
-        not_attached=unattached,
         not_sent=not_sent_types,
         last_run=last_run,
         projection=projection,
+        **of_domains,
     )
     found.problems = _problems(found) + _to_do(found)
     found.healthy = not found.problems
@@ -159,7 +174,7 @@ def _tables(
     list[models.ConnectionItem],
     list[str],
     list[RefusedEvents],
-    list[str],
+    dict[str, Any],
     list[str],
     models.RunItem | None,
 ]:
@@ -167,28 +182,29 @@ def _tables(
         found, _ = queries.runs_page(session, queries.Search(limit=1))
         webhooks = webhooks_come_in(state.settings)
         connections = connected.connection_items(session, webhooks=webhooks)
-        refused, unattached = refused_events(session), not_attached.sentences(session)
+        refused, of_domains = refused_events(session), {one.name: one.sentences(session) for one in _of_domains()}
         unsent = not_sent.sentences(session, queries.flow_links(session)) if webhooks else []
         last = shapes.run_item(found[0]) if found else None
-        return counts_of(session), connections, connected.off(session), refused, unattached, unsent, last
+        return counts_of(session), connections, connected.off(session), refused, of_domains, unsent, last
 
 
 def refused_events(session: Session) -> list[RefusedEvents]:
     return [
-        RefusedEvents(connection=connection, reason=reason, count=n, last=last, says=_says(connection, reason, n, last))
-        for connection, reason, n, last in queries.refused_events(session)
+        RefusedEvents(connection=of, reason=reason, count=n, last=last, says=_says(app, of, reason, n, last))
+        for app, of, reason, n, last in queries.refused_events(session)
     ]
 
 
-def _says(connection: str, reason: str, count: int, last: str) -> str:
+def _says(app: str, connection: str, reason: str, count: int, last: str) -> str:
     what = WHAT.get(reason, reason)  # type: ignore[call-overload]
-    remedy = REMEDIES.get(reason, "see docs/operations.md")  # type: ignore[call-overload]
+    remedies = APPS[app].remedies if app in APPS else {}
+    remedy = remedies.get(reason, "see docs/operations.md")  # type: ignore[call-overload]
     events = f"1 event {what}" if count == 1 else f"{count} events {what}"
     return f"connection {connection} was sent {events}, the last one of {last}, and none was acted on: {remedy}"
 
 
 def _problems(status: Status) -> list[str]:
-    found = [*status.not_attached, *status.not_sent]
+    found = [sentence for one in _of_domains() for sentence in getattr(status, one.name)] + status.not_sent
     found += [f"{part.name}: {part.detail}" for part in status.parts if part.detail]
     found += sorted({group.problem for group in status.consumers if group.problem})
     found += pollers.problems(status.pollers, "alarm", "warning")

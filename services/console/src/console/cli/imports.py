@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from shared.domains import import_kinds
+from shared.domains import import_kinds, import_options
+from shared.domains.flow import FlowOption
 from shared.domains.model import ImportKind
 from shared.plain import plain
 
@@ -42,10 +45,6 @@ Choices = Annotated[
         help="What becomes of a kind of conflict, as same_email=decide.",
     ),
 ]
-Billing = Annotated[
-    str,
-    typer.Option("--billing", help="Of subscriptions: who bills from the end of their periods on, stripe or togai."),
-]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant so.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until all of it is handled.")]
 
@@ -54,7 +53,6 @@ def _of_kind(kind: ImportKind) -> None:
     def run(
         dry_run: DryRun = False,
         choice: Choices = None,
-        billing: Billing = "",
         yes: Yes = False,
         flow_link: FlowLink = "",
         ids: Ids = None,
@@ -62,9 +60,10 @@ def _of_kind(kind: ImportKind) -> None:
         created_until: Until = "",
         wait: Wait = True,
         json: client.AsJson = False,
+        **options: str,
     ) -> None:
         given: dict[str, Any] = {"created_from": created_from, "created_until": created_until, "ids": ids or []}
-        given |= {"dry_run": dry_run, "choices": choices_of(choice or []), "billing": billing}
+        given |= {"dry_run": dry_run, "choices": choices_of(choice or [])} | options
         if kind.confirm and not dry_run:
             given["confirmed"] = yes or typer.confirm(f"{kind.confirm}. Go on?", abort=True)
         payload = {key: value for key, value in given.items() if value}
@@ -80,7 +79,23 @@ def _of_kind(kind: ImportKind) -> None:
 
     conflicts = "\n\n".join(f"{each.name}={'|'.join(each.choices)}: {each.title}." for each in kind.all_conflicts)
     choices = f"What becomes of conflicts (--choice; the first if you say nothing):\n\n{conflicts}"
+    _name_options(run, kind.options)
     run_app.command(kind.name, help=f"Import {kind.name}: {kind.title}.\n\n{choices}")(run)
+
+
+def _name_options(run: Any, options: Iterable[FlowOption]) -> None:
+    """A command of a kind has its options too: typer reads them from the signature."""
+    found = inspect.signature(run, eval_str=True)
+    own = [
+        inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default="",
+            annotation=Annotated[str, typer.Option(help=f"{option.title}: {' or '.join(option.values)}.")],
+        )
+        for option in options
+    ]
+    run.__signature__ = found.replace(parameters=[*list(found.parameters.values())[:-1], *own])
 
 
 def choices_of(given: list[str]) -> dict[str, str]:
@@ -114,7 +129,7 @@ def options_of(payload: dict[str, Any], flow_link: str) -> str:
     given += [(f"--{name.replace('_', '-')}", payload[name]) for name in RANGE if name in payload]
     given += [("--id", each) for each in payload.get("ids", ())]
     given += [("--choice", f"{name}={choice}") for name, choice in payload.get("choices", {}).items()]
-    given += [("--billing", payload["billing"])] if payload.get("billing") else []
+    given += [(f"--{name.replace('_', '-')}", payload[name]) for name in import_options() if payload.get(name)]
     return "".join(f" {name} {shlex.quote(value)}" for name, value in given)
 
 
@@ -167,8 +182,8 @@ def _say_what_to_do(found: dict[str, Any], options: str | None) -> None:
         same = " and the options of this preview" if options is None else options
         say(f"To import: tandem import {found['kind']}{same}")
         return
-    if found["options"].get("billing") == "togai":
-        say("Stripe bills them on until you let them end with their periods: tandem import subscription-ends --dry-run")
+    if step := import_kinds()[found["kind"]].next_of(found["options"]):
+        say(step.says)
     if found["left_out"] or found["failed"]:
         say(f"Each that is not linked, why, and what to do: tandem imports report {found['id']}")
     if found["waiting"]:

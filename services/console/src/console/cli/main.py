@@ -20,10 +20,8 @@ from console.cli import (
     doctor,
     flow_links,
     imports,
-    invoices,
     kafka,
     mappings,
-    plans,
     replays,
     runs,
     setup,
@@ -32,6 +30,17 @@ from console.cli import (
 )
 from console.cli.errors import KNOWN
 from console.cli.terminal import say
+from console.domains import DOMAINS
+
+
+def add_domains(to: typer.Typer) -> None:
+    """The commands of each view, and of each domain's own part."""
+    for view in views().values():
+        to.add_typer(mappings.of_view(view), name=view.name)
+    for domain in DOMAINS.values():
+        if domain.command:
+            to.add_typer(domain.command(), name=domain.name)
+
 
 app = typer.Typer(
     name="tandem",
@@ -44,10 +53,7 @@ app.command("up")(up.up)
 app.command("setup")(setup.setup)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
-for view in views().values():
-    app.add_typer(mappings.of_view(view), name=view.name)
-app.add_typer(plans.app, name="plans")
-app.add_typer(invoices.app, name="invoices")
+add_domains(app)
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(differences.app, name="differences")

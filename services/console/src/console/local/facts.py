@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from aiokafka.errors import KafkaError
+from shared.apps import APPS
+from shared.apps.connecting import Connector
 from shared.connections import Connection, Vault, encryption_keys
 from shared.errors import Misconfigured, SyncError
 from shared.events.topics import Topics
@@ -18,10 +20,10 @@ from shared.kafka.replica import Replica
 from shared.private import OTHERS
 from shared.runtime.registry import Registry
 from shared.secret_files import named_files
-from shared.settings import ENV_FILE, Settings
+from shared.settings import ENV_FILE, Mode, Settings
 
 from console.addresses import public_addresses
-from console.doctor import Address, Facts, Listening, NotChecked, OpenPath, SealedBy, Sealing
+from console.doctor import Address, Facts, FullLiveKey, Listening, NotChecked, OpenPath, SealedBy, Sealing
 from console.local.environment import variable
 from console.local.probe import kafka_answers
 
@@ -37,7 +39,6 @@ PORTS = (
     "kafka_port",
     "worker_port",
 )
-LIVE = ("sk_live_", "rk_live_")
 
 
 async def gather(settings: Settings, env_file: str = ENV_FILE) -> Facts:
@@ -55,19 +56,13 @@ async def gather(settings: Settings, env_file: str = ENV_FILE) -> Facts:
 
 
 def _settings(settings: Settings) -> Facts:
-    token, stripe = settings.console_token.get_secret_value(), settings.stripe_api_key.get_secret_value()
-    addresses = []
-    if stripe.startswith(LIVE):
-        # Nothing tells a live token of Togai from another: it goes where the live key goes.
-        bases = {
-            "stripe_api_base": settings.effective_stripe_api_base,
-            "togai_api_base": settings.effective_togai_api_base,
-        }
-        addresses += [Address(name=variable(field), url=url, mode="live") for field, url in bases.items()]
+    token = settings.console_token.get_secret_value()
+    connectors = [app.connector for app in APPS.values() if app.connector.key_variable]
+    full = (_full(each.key_variable, each, each.own_key(settings)) for each in connectors)
     return Facts(
         public=public_addresses(settings),
-        addresses=addresses,
-        full_live_keys=[variable("stripe_api_key")] if stripe.startswith("sk_live_") else [],
+        addresses=_live_addresses(settings, connectors),
+        full_live_keys=[found for found in full if found],
         host=settings.host,
         admin_host=settings.ingress_admin_host,
         token_length=len(token),
@@ -76,6 +71,28 @@ def _settings(settings: Settings) -> Facts:
         kafka_protocol=settings.kafka_security_protocol,
         kafka_certificate="SSL" in settings.kafka_security_protocol and bool(settings.kafka_ssl_certfile),
     )
+
+
+def _live_addresses(settings: Settings, connectors: Iterable[Connector]) -> list[Address]:
+    """Where live keys of the environment go. One that tells no mode goes where a live one goes, if there is one."""
+    modes = {each: _mode(settings, each) for each in connectors}
+    live = [each for each, mode in modes.items() if mode == "live" or (mode is None and "live" in modes.values())]
+    return [Address(name=each.base_variable, url=each.default_base(settings), mode="live") for each in live]
+
+
+def _mode(settings: Settings, connector: Connector) -> Mode | None:
+    wanted = connector.from_settings(settings)
+    if wanted is None or not wanted.key:
+        return None
+    try:
+        return connector.mode_of(wanted)
+    except Misconfigured:
+        return None
+
+
+def _full(name: str, connector: Connector, key: str) -> FullLiveKey | None:
+    found = connector.full_key(key)
+    return FullLiveKey(name=name, what=found.what, remedy=found.remedy) if found else None
 
 
 def _open_paths(settings: Settings, env_file: str) -> list[OpenPath]:
@@ -156,8 +173,10 @@ async def _connections(settings: Settings, found: Facts) -> None:
     for one in connections:
         by, key = sealed_by(one, keys)
         found.sealings.append(Sealing(connection=one.id, app=one.app, by=by))
-        if key.startswith("sk_live_") and key != settings.stripe_api_key.get_secret_value():
-            found.full_live_keys.append(f"connection {one.id}")
+        connector = APPS[one.app].connector if one.app in APPS else Connector()
+        full = _full(f"connection {one.id}", connector, key)
+        if full and key != connector.own_key(settings):
+            found.full_live_keys.append(full)
 
 
 async def _read(settings: Settings) -> list[Connection]:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from pydantic import ValidationError
 from shared.errors import SyncError
 from shared.flows.runs import Run
 from sqlmodel import Session
 
-from console.api import asked, decisions, invoices, links, models, pending
+from console.api import asked, decisions, links, models, pending
 from console.api.errors import ApiError, BadRequest, NotNow
 from console.api.state import State, StateDep
-from console.pages.views import HEADERS, back_to, form_of, refused, render
+from console.pages.views import back_to, form_of, refused
 from console.projection import pending as tables
 
 router = APIRouter(include_in_schema=False)
 MAKE_ITS_OWN = "separate"
-CHANGES: dict[str, invoices.Change] = {"hold": "hold", "release": "release", "resync": "resync"}
 
 
 @router.post("/conflicts/{run_id}")
@@ -31,38 +30,6 @@ async def decide(request: Request, state: StateDep, run_id: str) -> Response:
     except (ApiError, SyncError) as error:
         return refused(state, error)
     return back_to("conflicts", form, "decided")
-
-
-@router.post("/invoices/decide")
-async def decide_invoice(request: Request, state: StateDep) -> Response:
-    """Hold it, release it or look at it again, then show the page again."""
-    form = await form_of(request)
-    try:
-        change = CHANGES.get(form.get("change", ""))
-        if change is None:
-            raise BadRequest("nothing was chosen", "go back and hold the invoice, release it or look at it again")
-        body = invoices.DecisionBody(reason=form.get("reason", ""))
-        await invoices.decide(state, form.get("invoice", ""), change, body)
-    except ValidationError:
-        code, message, what = 400, "a decision needs a reason of 1 to 500 characters", "go back and say why"
-        return render("problem.html", state, code, message=message, what_to_do=what)
-    except (ApiError, SyncError) as error:
-        return refused(state, error)
-    return back_to("invoices", form, "decided")
-
-
-@router.get("/invoices/page")
-async def invoice_page(state: StateDep, invoice: str = "") -> Response:
-    """To the page that its customer sees, under an address that can be sent to them."""
-
-    def read() -> str:
-        with Session(state.database.engine) as session:
-            return invoices.page_address(session, state.settings, invoice)
-
-    try:
-        return RedirectResponse(await asyncio.to_thread(read), 303, headers=HEADERS)
-    except ApiError as error:
-        return refused(state, error)
 
 
 async def _decide(state: State, run_id: str, choice: str, reason: str) -> asked.LinkAsked:

@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from console.api import imports
 from console.api.errors import ApiError, BadRequest, Unknown
-from console.api.imports import EndBody, ImportBody, ImportPayload
+from console.api.imports import ImportBody, ImportPayload
 from console.api.state import State, StateDep
 from console.api.stoppable import Change
 from console.pages.views import back_to, form_of, refused
@@ -44,16 +44,6 @@ async def run(request: Request, state: StateDep, import_id: str) -> Response:
         body = await imports.as_import(state, import_id, choices)
         body.payload.confirmed = form.get("confirmed") == "yes"
         await imports.request_import(state, body)
-    except (ApiError, SyncError) as error:
-        return refused(state, error)
-    return back_to("imports", {}, "imported")
-
-
-@router.post("/imports/{import_id}/end")
-async def end(request: Request, state: StateDep, import_id: str) -> Response:
-    """Preview the end of the subscriptions that an import left to Togai's billing; the preview is then confirmed."""
-    try:
-        await imports.request_import(state, await imports.ends_of(state, import_id, EndBody(dry_run=True)))
     except (ApiError, SyncError) as error:
         return refused(state, error)
     return back_to("imports", {}, "imported")

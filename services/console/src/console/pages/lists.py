@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.domains import nouns, views
-from shared.domains.model import View
+from shared.domains import import_kinds, nouns, views
+from shared.domains.model import NextStep, View
 from sqlmodel import Session
 
 from console.api import connected, shapes
 from console.api import imported as api_imported
-from console.api import invoices as api_invoices
 from console.api import pending as api_pending
-from console.api import plans as api_plans
 from console.api import replayed as api_replayed
 from console.api.paging import next_cursor
+from console.domains import servers
 from console.pages import words
 from console.projection import echoes, pending, queries
 from console.projection import imports as imported
@@ -76,19 +75,6 @@ def mappings(session: Session, search: Search, view: View | None = None) -> tupl
     return {"mappings": [shapes.mapping_detail(pair, now) for pair in found], "view": view}, next_cursor(after)
 
 
-def invoices(session: Session, search: Search) -> tuple[dict[str, Any], str | None]:
-    """Both sides of each, with what a person can decide."""
-    found = api_invoices.items(session, search)
-    return {"invoices": found.items}, found.next_cursor
-
-
-def plans(session: Session, search: Search) -> tuple[dict[str, Any], str | None]:
-    """Both sides of each; with an id, the prices, offers and associations of what it leads to."""
-    found = api_plans.items(session, search)
-    shown = [api_plans.plan_detail(session, item.ref) for item in found.items] if search.id else []
-    return {"plans": found.items, "details": shown}, found.next_cursor
-
-
 def flow_links(session: Session, _search: Search) -> tuple[dict[str, Any], str | None]:
     """Every one."""
     return {"links": connected.flow_link_items(session)}, None
@@ -99,7 +85,12 @@ def imports(session: Session, search: Search) -> tuple[dict[str, Any], str | Non
     one = imported.find(session, search.id) if search.id else None
     found = ([one] if one else []) if search.id else imported.page(session, search.limit)
     shown = [api_imported.item(each) for each in found]
-    return {"imports": shown, "counts": words.IMPORT_COUNTS, "changes": words.CHANGES}, None
+    more = {"counts": words.IMPORT_COUNTS, "changes": words.CHANGES, "next_of": _next_of}
+    return {"imports": shown} | more, None
+
+
+def _next_of(found: api_imported.ImportItem) -> NextStep | None:
+    return import_kinds()[found.kind].next_of(found.options)
 
 
 def replays(session: Session, search: Search) -> tuple[dict[str, Any], str | None]:
@@ -122,8 +113,6 @@ def _of_view(view: View) -> ListPage:
     return ListPage(view.title, "mappings.html", "mappings", read, with_state=True)
 
 
-PLANS = ListPage("Plans", "plans.html", "plans", plans, with_state=True)
-INVOICES = ListPage("Invoices", "invoices.html", "invoices", invoices, with_state=True)
 OF_ONE_ID = {
     "dead-letters": ListPage("Dead letters", "letters.html", "letters", letters, with_state=True),
     "conflicts": ListPage("Conflicts", "conflicts.html", "conflicts", conflicts),
@@ -135,14 +124,15 @@ OF_ONE_ID = {
 
 
 def pages() -> dict[str, ListPage]:
-    """Every list with a page, by its address; a view's is that of its links."""
+    """Every list with a page, by its address: those of views and domains first."""
+    found = {name: _of_view(view) for name, view in views().items()}
+    for server in servers():
+        found |= server.pages
     more = {
-        "plans": PLANS,
-        "invoices": INVOICES,
         "imports": ListPage("Imports", "imports.html", "imports", imports),
         "replays": ListPage("Replays", "replays.html", "replays", replays),
     }
-    return {name: _of_view(view) for name, view in views().items()} | more | OF_ONE_ID
+    return found | more | OF_ONE_ID
 
 
 def titles() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
@@ -22,6 +23,7 @@ from console.api.paging import decode_cursor
 from console.api.shapes import side
 from console.api.state import State, StateDep
 from console.api.status import status_of
+from console.domains import servers
 from console.pages import lists, words
 from console.pages.lists import ListPage
 from console.projection import queries
@@ -56,15 +58,14 @@ def _dashboard(ref: str) -> str:
     return shown.url if shown else ""
 
 
-def _environment() -> jinja2.Environment:
-    found = environment(HERE / "templates")
+@cache
+def _environment(folders: tuple[Path, ...]) -> jinja2.Environment:
+    found = environment(folders)
     found.filters |= {"tone": words.tone, "label": words.label, "app": words.app_name, "entity": words.entity}
     found.filters |= {
         "kind": words.entity_kind,
         "dashboard": _dashboard,
         "ticks": words.ticks,
-        "of_invoice": words.of_invoice,
-        "of_plan": words.of_plan,
         "value": words.value,
     }
     found.globals |= {
@@ -78,13 +79,11 @@ def _environment() -> jinja2.Environment:
     return found
 
 
-_templates = _environment()
-
-
 def render(name: str, state: State, status: int = 200, **values: Any) -> HTMLResponse:
     """A page, with what every page shows."""
     common = _common(state, datetime.now(UTC))
-    text = _templates.get_template(name).render(common | values)
+    folders = (HERE / "templates", *(server.templates for server in servers() if server.templates))
+    text = _environment(folders).get_template(name).render(common | values)
     return HTMLResponse(text, status_code=status, headers=HEADERS)
 
 

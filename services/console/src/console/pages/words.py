@@ -19,7 +19,6 @@ TONES = {
     "ok": "good",
     "resolved": "good",
     "done": "good",
-    "paid": "good",
     "running": "busy",
     "working": "busy",
     "requested": "busy",
@@ -29,11 +28,6 @@ TONES = {
     "waiting": "wait",
     "parked": "wait",
     "held": "wait",
-    "draft": "wait",
-    "partly paid": "wait",
-    "not sold": "wait",
-    "active": "good",
-    "not attached": "bad",
     "warning": "wait",
     "alarm": "bad",
     "dead": "bad",
@@ -41,7 +35,7 @@ TONES = {
     "open": "bad",
     "closed": "bad",
 }
-"""Tone of a state; any other is quiet."""
+"""Tone of a state; any other is quiet. A domain names its own states' tones by these."""
 
 IMPORT_COUNTS = {
     "linked": "linked",
@@ -80,16 +74,6 @@ REPLAY_COUNTS = {
 
 def tone(state: str) -> str:
     return TONES.get(state, "quiet")
-
-
-def of_invoice(state: str) -> str:
-    """The state whose tone an invoice has: an open one is no fault, as an open dead letter is."""
-    return "waiting" if state == "open" else state
-
-
-def of_plan(state: str) -> str:
-    """The state whose tone a plan, an offer or a link has: an open one is no fault, and a closed one is at rest."""
-    return {"open": "running", "closed": "archived"}.get(state, state)
 
 
 def label(state: str) -> str:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from shared.connections import portal_keys
@@ -30,11 +30,15 @@ from console.projection import queries
 log = get_logger(__name__)
 
 
+PageState = Literal["open", "preparing", "confirming", "paid", "closed"]
+"""In the customer's terms."""
+
+
 class Payable(Protocol):
     """What a page shows. It can be paid here while it is open and has a till."""
 
     @property
-    def state(self) -> str: ...
+    def state(self) -> PageState: ...
     @property
     def till(self) -> Till | None: ...
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, bindparam, create_engine, delete, event, inspect,
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel, col
 
+from console.domains import DOMAINS
 from console.projection.rows import Folded, Kind
 from console.projection.tables import TABLES_VERSION, AboutRow, NameRow, PositionRow
 
@@ -64,6 +65,7 @@ class Database:
 
         Raises Misconfigured if the database holds the tables of another topic prefix.
         """
+        version = _version()
         SQLModel.metadata.create_all(self.engine)
         with Session(self.engine) as session:
             about = {row.name: row.value for row in session.scalars(select(AboutRow))}
@@ -72,12 +74,12 @@ class Database:
                 f"the console's database holds the log under the topic prefix {about['prefix']!r}, this one has "
                 f"{self.prefix!r}: give each its own database by DATABASE_URL or TANDEM_HOME"
             )
-        if about.get("version", TABLES_VERSION) != TABLES_VERSION:
-            log.warning("projection.tables_outdated", found=about["version"], wanted=TABLES_VERSION, action="refold")
+        if about.get("version", version) != version:
+            log.warning("projection.tables_outdated", found=about["version"], wanted=version, action="refold")
             self.drop()
             SQLModel.metadata.create_all(self.engine)
         with Session(self.engine) as session:
-            values = [{"name": "version", "value": TABLES_VERSION}, {"name": "prefix", "value": self.prefix}]
+            values = [{"name": "version", "value": version}, {"name": "prefix", "value": self.prefix}]
             session.execute(self._insert(AboutRow).on_conflict_do_nothing(), values)
             session.commit()
 
@@ -152,9 +154,9 @@ class Database:
         names = [{"name": n.name, "scope": n.scope, "owner": f.key} for f in folded for n in sorted(f.names)]
         if names:
             session.connection().execute(self._insert(NameRow).on_conflict_do_nothing(), names)
-        parts = [part for f in folded for part in f.parts]
-        if parts and kind.parts:
-            session.connection().execute(self._insert(kind.parts), parts)
+        for other in kind.parts():
+            if parts := [values for f in folded for of, values in f.parts if of is other]:
+                session.connection().execute(self._insert(other), parts)
         values = [f.values for f in folded if f.values is not None]
         if values:
             statement = self._insert(kind.table)
@@ -166,9 +168,15 @@ class Database:
         return dialect.insert(table.__table__)  # type: ignore[attr-defined]
 
 
+def _version() -> str:
+    """Of the console's own tables, and of each domain's that has some."""
+    own = (f"{domain.name}:{found.version}" for domain in DOMAINS.values() if (found := domain.server()).run_tables)
+    return " ".join((TABLES_VERSION, *own))
+
+
 def _second_tables(kind: Kind) -> list[Any]:
     """The tables whose rows belong to rows of the kind's own table, by `owner`."""
-    return [table for table in (NameRow if kind.named else None, kind.parts) if table is not None]
+    return [*((NameRow,) if kind.named else ()), *kind.parts()]
 
 
 def _engine(url: str) -> Engine:

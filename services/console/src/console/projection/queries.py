@@ -117,12 +117,12 @@ def flow_link(session: Session, link_id: str) -> FlowLink | None:
     return found if found and not is_removed(found) else None
 
 
-def refused_events(session: Session) -> list[tuple[str, str, int, str]]:
-    """Connection, reason, how many, and the time of the last one."""
+def refused_events(session: Session) -> list[tuple[str, str, str, int, str]]:
+    """App, connection, reason, how many, and the time of the last one."""
     row = RefusedEventRow
-    query = select(col(row.connection), col(row.reason), func.count(), func.max(row.at))
-    grouped = query.group_by(col(row.connection), col(row.reason)).order_by(col(row.connection), col(row.reason))
-    return [(connection, reason, int(n), str(last)) for connection, reason, n, last in session.execute(grouped)]
+    by = (col(row.connection), col(row.reason), col(row.app))
+    query = select(*by, func.count(), func.max(row.at)).group_by(*by).order_by(*by)
+    return [(app, connection, reason, int(n), str(last)) for connection, reason, app, n, last in session.execute(query)]
 
 
 def counts(session: Session, table: Listed) -> dict[str, int]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
-from shared.domains.invoices import progress as invoices
-from shared.domains.plans import progress as plans
 from shared.events.envelope import check_version
 from shared.events.topics import Topics
 from shared.flows import imports, replays, runs
@@ -16,6 +14,8 @@ from shared.identity import Ref
 from shared.linking import mappings, pairs
 from sqlmodel import SQLModel
 
+from console.domain import RunTable
+from console.domains import servers
 from console.projection.run_progress import progress_of
 from console.projection.tables import (
     ConnectionRow,
@@ -31,6 +31,9 @@ from console.projection.tables import (
     RunRow,
 )
 from shared import connections, key_states
+
+Part = tuple[type[SQLModel], dict[str, Any]]
+"""A row of another table that belongs to a record's row, without its owner."""
 
 
 class Name(NamedTuple):
@@ -53,14 +56,14 @@ def name_of(text: str) -> Name:
 class Folded:
     """What one record does to the tables: `values` None removes the row. `record` is the decoded record.
 
-    `parts` are rows of the kind's second table, which belong to this row and go with it.
+    `parts` are rows of the kind's other tables, which belong to this row and go with it.
     """
 
     kind: Kind
     key: str
     values: dict[str, Any] | None
     names: frozenset[Name] = frozenset()
-    parts: tuple[dict[str, Any], ...] = ()
+    parts: tuple[Part, ...] = ()
     record: msgspec.Struct | None = None
 
 
@@ -71,7 +74,7 @@ class Read:
     record: msgspec.Struct
     values: dict[str, Any]
     names: Iterable[str] = ()
-    parts: Iterable[dict[str, Any]] = ()
+    parts: Iterable[Part] = ()
 
 
 LONGEST_NAME = 600
@@ -88,14 +91,14 @@ class NotShown(Exception):
 class Kind:
     """One kind of record: its table, and how a record becomes its row. `named` kinds are found by any id.
 
-    `parts` is the table of what a record holds several of; `placed` kinds keep the offset of their record.
+    `parts` are the tables of what a record holds several of; `placed` kinds keep the offset of their record.
     """
 
     name: str
     table: type[SQLModel]
     read: Callable[[bytes], Read]
     named: bool = True
-    parts: type[SQLModel] | None = None
+    parts: Callable[[], Sequence[type[SQLModel]]] = tuple
     placed: bool = False
 
     def fold(self, key: str, value: bytes | None, offset: int = 0) -> Folded:
@@ -108,7 +111,7 @@ class Kind:
         values = _clean(found.values | ({"place": offset} if self.placed else {}))
         owner = str(values["id"])
         names = frozenset(name_of(n.replace("\x00", "")) for n in found.names if n and len(n) <= LONGEST_NAME)
-        parts = tuple(_clean(part | {"owner": owner}) for part in found.parts)
+        parts = tuple((table, _clean(part | {"owner": owner})) for table, part in found.parts)
         return Folded(self, owner, values, names if self.named else frozenset(), parts, found.record)
 
 
@@ -128,14 +131,15 @@ def _run(value: bytes) -> Read:
     row |= {"flow_link": run.flow_link, "cause": run.cause, "verdict": run.verdict}
     row |= {"waits_in": run.superseded_by if run.state == "skipped" else ""}
     row |= {"aggregate": run.aggregate, "problem": run.problem.error if run.problem else ""}
-    progress = progress_of(run)
-    state, plan = invoices.state_of(progress), plans.plan_of(progress)
-    row |= {"invoice": invoices.invoice_of(progress) if state else ""}
-    row |= {"invoice_state": state or "", "invoice_at": run.updated_at if state else ""}
-    row |= {"plan": plan, "plan_state": (plans.state_of(progress) or "") if plan else ""}
-    row |= {"plan_at": run.updated_at if plan else ""}
     candidates = run.problem.candidates if run.problem else ()
-    return Read(run, row | {"record": value}, (run.event, run.aggregate, run.superseded_by, *run.refs, *candidates))
+    names = (run.event, run.aggregate, run.superseded_by, *run.refs, *candidates)
+    progress = progress_of(run)
+    parts = [(each.table, dict(values)) for each in _run_tables() if (values := each.row(progress)) is not None]
+    return Read(run, row | {"record": value}, names, parts)
+
+
+def _run_tables() -> list[RunTable]:
+    return [each for server in servers() for each in server.run_tables]
 
 
 def _mapping(value: bytes) -> Read:
@@ -184,14 +188,17 @@ def _replay(value: bytes) -> Read:
 
 def _pair_state(value: bytes) -> Read:
     state = pairs.decode(value)
-    parts = [
-        {
-            "id": f"{state.mapping}/{field}",
-            "field": field,
-            "at": found.since,
-            "refused": bool(found.refused),
-            "record": pairs.encode(found),
-        }
+    parts: list[Part] = [
+        (
+            DifferenceRow,
+            {
+                "id": f"{state.mapping}/{field}",
+                "field": field,
+                "at": found.since,
+                "refused": bool(found.refused),
+                "record": pairs.encode(found),
+            },
+        )
         for field, found in state.differences.items()
     ]
     row = {
@@ -208,6 +215,7 @@ class _Other(msgspec.Struct):
     """An event that no trigger knows, as far as the tables need it."""
 
     id: str
+    appaccount: str
     connection: str
     time: str
     schemaversion: str
@@ -223,10 +231,10 @@ def _refused_event(value: bytes) -> Read:
     if not event.refused:
         raise NotShown
     row = {"id": f"{event.connection}/{event.id}", "connection": event.connection, "reason": event.refused}
-    return Read(event, row | {"at": event.time})
+    return Read(event, row | {"app": event.appaccount.partition(":")[0], "at": event.time})
 
 
-RUN = Kind("run", RunRow, _run)
+RUN = Kind("run", RunRow, _run, parts=lambda: [each.table for each in _run_tables()])
 MAPPING = Kind("mapping", MappingRow, _mapping)
 DEAD_LETTER = Kind("dead-letter", DeadLetterRow, _dead_letter)
 CONNECTION = Kind("connection", ConnectionRow, _connection, named=False)
@@ -235,7 +243,7 @@ REFUSED_EVENT = Kind("refused-event", RefusedEventRow, _refused_event, named=Fal
 IMPORT = Kind("import", ImportRow, _import, named=False)
 REPLAY = Kind("replay", ReplayRow, _replay, named=False)
 FLOW_LINK = Kind("flow-link", FlowLinkRow, _flow_link, named=False)
-PAIR_STATE = Kind("pair-state", PairStateRow, _pair_state, named=False, parts=DifferenceRow, placed=True)
+PAIR_STATE = Kind("pair-state", PairStateRow, _pair_state, named=False, parts=lambda: [DifferenceRow], placed=True)
 
 
 def kinds(topics: Topics) -> dict[str, Kind]:

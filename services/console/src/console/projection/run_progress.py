@@ -1,4 +1,4 @@
-"""What of a run says something about what it was for: an invoice, a plan. Pure."""
+"""What of a run says something about what it was for, as domains read it. Pure."""
 
 from __future__ import annotations
 

@@ -9,14 +9,23 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-TABLES_VERSION = "18"
+TABLES_VERSION = "19"
 """Raise it with any change below: older tables are dropped and folded again."""
+
+
+class EntityRun(SQLModel):
+    """A run of one entity of a domain, in that domain's table: its full ref, what it was after the run, and when."""
+
+    owner: str = Field(primary_key=True)
+    ref: str
+    state: str
+    at: str
 
 
 class RunRow(SQLModel, table=True):
     """One run; `at` is when it started, `problem` the class of what keeps it from going on, `verdict` what an import
-    says of it; `waits_in` the run that waits in its place. One that has learnt what an invoice is names it:
-    `invoice_at` is when. One about a price plan names that, with its state where it has learnt it.
+    says of it; `waits_in` the run that waits in its place. What it says of a domain's entity stands in that domain's
+    table.
     """
 
     __tablename__ = "runs"
@@ -26,10 +35,6 @@ class RunRow(SQLModel, table=True):
         Index("runs_by_problem", "problem", "state", "at", "id"),
         Index("runs_by_link", "flow_link", "aggregate", "at", "id"),
         Index("runs_by_cause", "cause", "aggregate", "at"),
-        Index("runs_by_invoice", "invoice", "invoice_at", "id"),
-        Index("runs_by_invoice_newest", "invoice_at", "id"),
-        Index("runs_by_plan", "plan", "plan_at", "id"),
-        Index("runs_by_plan_newest", "plan_at", "id"),
     )
 
     id: str = Field(primary_key=True)
@@ -43,12 +48,6 @@ class RunRow(SQLModel, table=True):
     waits_in: str
     event: str = Field(index=True)
     aggregate: str
-    invoice: str
-    invoice_state: str
-    invoice_at: str
-    plan: str
-    plan_state: str
-    plan_at: str
     record: bytes = Field(sa_type=LargeBinary)
 
 
@@ -108,6 +107,7 @@ class RefusedEventRow(SQLModel, table=True):
     __tablename__ = "refused_events"
 
     id: str = Field(primary_key=True)
+    app: str
     connection: str
     reason: str
     at: str

@@ -41,7 +41,7 @@ def level(spec: PollSpec, seconds: float | None) -> Level:
 
 
 def meaning(spec: PollSpec, what: str, poll: Poll, now: float) -> str:
-    """What a person must know about the gap, empty if nothing. `what` names the list, as "Stripe's events"."""
+    """What a person must know about the gap, empty if nothing. `what` names the list, as "the ledger's entries"."""
     if spec.retention is None:
         return ""
     seconds, kept = gap(spec, poll, now) or 0.0, spec.retention.kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -15,7 +16,7 @@ from shared.apps.receiving import RawWebhook
 from shared.apps.stripe import polls
 from shared.apps.stripe.connecting import StripeConnector
 from shared.apps.stripe.readers import entities
-from shared.apps.stripe.webhooks import receive
+from shared.apps.stripe.webhooks import REMEDIES, receive
 from shared.connections import Connection, Secrets
 from shared.events.envelope import Envelope
 from shared.identity import AppAccount
@@ -78,6 +79,9 @@ class Stripe(App):
     name, title = "stripe", "Stripe"
     connector = StripeConnector()
     polls = (polls.CUSTOMERS, polls.EVENTS)
+    # One that Stripe masked itself (sk_test_****1234) stays as it is.
+    secret_forms = (re.compile(r"\b((?:sk|rk)_(?:test_|live_)?|whsec_)[A-Za-z0-9+/=_-]{8,}"),)
+    remedies = REMEDIES
     keys_kept_for: ClassVar[timedelta] = timedelta(hours=20)
     """Stripe may forget a key after 24 h. Source: docs.stripe.com/api/idempotent_requests."""
 

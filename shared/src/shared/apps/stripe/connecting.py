@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from shared.apps.connecting import Connector, Wanted
+from shared.apps.connecting import Connector, FullKey, Wanted
 from shared.connections import Connection, Secrets
 from shared.errors import Misconfigured
 from shared.settings import SANDBOX_STRIPE_KEY, Mode, Settings
@@ -41,6 +41,14 @@ class StripeConnector(Connector):
                     return mode
         raise Misconfigured(
             "the key is none of Stripe's that Tandem can use: those begin with sk_test_, rk_test_, sk_live_ or rk_live_"
+        )
+
+    def full_key(self, key: str) -> FullKey | None:
+        if not key.startswith("sk_live_"):
+            return None
+        return FullKey(
+            "a secret key of Stripe (sk_live_), which may do everything: pay out, refund, delete",
+            "make a restricted key (rk_live_) with the rights of docs/connecting.md, and put it in its place",
         )
 
     def secrets_of(self, wanted: Wanted, kept: Secrets) -> Secrets:

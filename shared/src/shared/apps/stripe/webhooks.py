@@ -8,11 +8,17 @@ from typing import Any
 import msgspec
 
 from shared.apps.receiving import NotOurs, RawWebhook, Refused, SubjectOf, envelope_of, usable
-from shared.apps.refused import REMEDIES, RefusedReason, refused_event
+from shared.apps.refused import RefusedReason, refused_event
 from shared.apps.stripe.signatures import BadSignature, check_header, verify
 from shared.connections import Connection, Secrets
 from shared.events.envelope import TOO_DEEP, Envelope, is_too_deep, timestamp
 from shared.identity import AppAccount, is_id
+
+REMEDIES: dict[RefusedReason, str] = {
+    "wrong_mode": "point the endpoint in Stripe at a connection of its own mode, or delete the endpoint there",
+    "other_account": "let the endpoint in Stripe listen to events on your own account only",
+}
+"""What a person has to do about events that are not the connection's."""
 
 
 async def receive(raw: RawWebhook, connection: Connection, secrets: Secrets) -> Envelope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -24,6 +25,8 @@ class Togai(App):
 
     name, title = "togai", "Togai"
     connector = TogaiConnector()
+    # The address that it calls ends in our token. Its own have no form, and are sent as `Bearer` alone.
+    secret_forms = (re.compile(r"(/webhooks/togai/[^/\s]+/[^/\s]+/)[^\s\"'?]+"),)
     polls = (
         polls.CUSTOMERS,
         polls.ACCOUNTS,

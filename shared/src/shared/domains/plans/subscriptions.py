@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from shared.domains.bodies import read_event
 from shared.domains.choices import ConflictKind
 from shared.domains.flow import Flow, FlowOption, FlowStep
-from shared.domains.model import Action, ImportKind, Kind, Relation, Trigger
+from shared.domains.model import Action, ImportKind, Kind, NextStep, Relation, Trigger
 from shared.domains.plans.flows import API
 from shared.errors import Malformed
 from shared.identity import LONGEST_ID
@@ -200,6 +200,14 @@ IMPORT = ImportKind(
     flow=IMPORT_FLOW.id,
     sliced=True,
     options=(BILLING,),
+    next_step=NextStep(
+        BILLING,
+        "togai",
+        address="end",
+        button="Preview the end of these subscriptions",
+        says="Stripe bills them on until you let them end with their periods: "
+        "tandem import subscription-ends --dry-run",
+    ),
     conflicts=(
         _left_out("trialing", "it is on trial", "wait until its trial has ended"),
         _left_out("paused", "its collection is paused", "let it go on in Stripe"),

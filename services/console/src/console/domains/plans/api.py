@@ -19,17 +19,19 @@ from shared.model import Model
 from shared.settings import Settings
 from sqlmodel import Session
 
-from console.api import asked, plan_items, shapes
+from console.api import asked, shapes
 from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
 from console.api.links_of_flow import enabled_link
 from console.api.paging import next_cursor
-from console.api.plan_items import PlanDetail, PlanItem, PlanPage, item_fields
 from console.api.records import PlaceDep
 from console.api.requests import append, event_about
 from console.api.state import SessionDep, State, StateDep, stamp
-from console.portal import tokens
-from console.projection import plans, queries
-from console.projection.of_noun import pair_of, refs_of
+from console.domains.plans import items as plan_items
+from console.domains.plans import queries as plans
+from console.domains.plans import tokens
+from console.domains.plans.items import PlanDetail, PlanItem, PlanPage, item_fields
+from console.projection import queries
+from console.projection.entity_runs import pair_of
 
 router = APIRouter(
     prefix="/api", tags=["plans"], responses={code: {"model": ErrorBody} for code in (400, 404, 409, 503)}
@@ -95,7 +97,7 @@ def plan_detail(session: Session, plan: str, settings: Settings | None = None) -
 
 def plan_ref(session: Session, text: str) -> str:
     """The full ref of Togai's plan to which an id leads. Raises Unknown, NotNow."""
-    found = sorted(refs_of(session, "plan", PRODUCT, text))
+    found = sorted(plans.refs_of(session, text))
     if len(found) == 1:
         return found[0]
     if not found:

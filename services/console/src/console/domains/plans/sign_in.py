@@ -20,9 +20,9 @@ from sqlmodel import Session
 
 from console.api.requests import append, event_about, new_id
 from console.api.state import State, StateDep
-from console.portal import offers, used
+from console.domains.plans import offers, used
+from console.domains.plans.tokens import Tokens
 from console.portal.pages import GONE, NOWHERE, plain, rendered
-from console.portal.tokens import Tokens
 from console.projection import queries
 
 STAYS = 3600

@@ -32,9 +32,10 @@ from console.api.records import PlaceDep
 from console.api.relations import full_ref
 from console.api.requests import append, event_about
 from console.api.state import SessionDep, State, StateDep, stamp
-from console.portal.invoices import page_of
-from console.projection import invoices, queries
-from console.projection.of_noun import pair_of, refs_of
+from console.domains.invoices import queries as invoices
+from console.domains.invoices.shown import page_of
+from console.projection import queries
+from console.projection.entity_runs import pair_of
 from shared import money
 
 router = APIRouter(
@@ -237,7 +238,7 @@ def _parts(known: Known) -> MappingOf[str, list[InvoicePart]]:
 
 def _ref_of(session: Session, text: str) -> str:
     """The full ref of Togai's invoice to which an id leads. Raises Unknown, NotNow."""
-    found = sorted(refs_of(session, "invoice", INVOICE, text) | ({text} & invoices.holds(session).keys()))
+    found = sorted(invoices.refs_of(session, text) | ({text} & invoices.holds(session).keys()))
     if len(found) == 1:
         return found[0]
     if not found:

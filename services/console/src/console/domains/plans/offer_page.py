@@ -1,21 +1,18 @@
-"""The routes of an offer's page, and the style and scripts of all public pages."""
+"""The routes of an offer's page."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from shared.domains.plans.sessions import ACTION, TRIGGER, SessionRequest
 from shared.identity import Ref
 from shared.sealed_texts import CHECKOUT_SECRETS
 
 from console.api.state import StateDep
-from console.portal import offers
-from console.portal.pages import HERE
+from console.domains.plans import offers
+from console.domains.plans.tokens import Tokens
 from console.portal.public_page import PublicPage
 from console.portal.till import Till
-from console.portal.tokens import Tokens
-
-ASSETS = {"portal.css": "text/css", "portal.js": "text/javascript", "invoice.js": "text/javascript"}
 
 OFFER = PublicPage(
     name="offer",
@@ -32,14 +29,6 @@ OFFER = PublicPage(
 )
 
 router = APIRouter(prefix="/portal", include_in_schema=False)
-
-
-@router.get("/assets/{name}")
-async def asset(name: str) -> Response:
-    """Style and script."""
-    if name not in ASSETS:
-        return Response(status_code=404)
-    return FileResponse(HERE / "static" / name, media_type=ASSETS[name], headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/{token}")

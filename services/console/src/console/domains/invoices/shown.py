@@ -15,9 +15,11 @@ from shared.settings import Settings
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from console.portal.offers import OfferState, in_words
+from console.domains.invoices.queries import holds, runs_of
+from console.portal.pages import in_words
+from console.portal.public_page import PageState
 from console.portal.till import Till, till_of
-from console.projection import invoices, queries
+from console.projection import queries
 from console.projection.tables import MappingRow
 from shared import money
 
@@ -28,7 +30,7 @@ PAID, CLOSED = ("paid", "refunded"), ("void", "uncollectible")
 class Shown:
     """An invoice as its customer sees it. `amount` is what is still to be paid, or was."""
 
-    state: OfferState
+    state: PageState
     number: str
     amount: str = ""
     till: Till | None = None
@@ -37,10 +39,10 @@ class Shown:
 def shown(session: Session, invoice: Ref) -> Shown | None:
     """None for an invoice of which the tables know nothing (any more)."""
     ref = str(invoice)
-    known, pair = known_of(ref, invoices.runs_of(session, ref)), intent_of(session, ref)
+    known, pair = known_of(ref, runs_of(session, ref)), intent_of(session, ref)
     if not known.state and pair is None:
         return None
-    state = _state(known, pair, is_held=ref in invoices.holds(session))
+    state = _state(known, pair, is_held=ref in holds(session))
     to_pay = known.amounts.get("total") if state == "paid" or known.asked is None else known.asked
     return Shown(
         state=state,
@@ -75,7 +77,7 @@ def page_of(session: Session, settings: Settings, ref: str) -> str:
         return ""
 
 
-def _state(known: Known, pair: Mapping | None, *, is_held: bool) -> OfferState:
+def _state(known: Known, pair: Mapping | None, *, is_held: bool) -> PageState:
     """In the customer's terms."""
     if known.state in PAID:
         return "paid"

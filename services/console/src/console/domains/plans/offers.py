@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from shared.domains.customers import CUSTOMER
 from shared.domains.plans import OFFER
@@ -16,12 +16,13 @@ from shared.linking import mappings
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from console.domains.plans.queries import runs_of
+from console.portal.pages import in_words
+from console.portal.public_page import PageState
 from console.portal.till import Till, till_of
-from console.projection import plans, queries
+from console.projection import queries
 from console.projection.tables import MappingRow
 from shared import money
-
-OfferState = Literal["open", "preparing", "confirming", "paid", "closed"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Item:
 class Shown:
     """An offer as its customer sees it."""
 
-    state: OfferState
+    state: PageState
     name: str
     description: str = ""
     items: list[Item] = field(default_factory=list)
@@ -57,7 +58,7 @@ def known_offer(session: Session, offer: Ref) -> tuple[KnownPlan, KnownOffer | N
     """What the runs tell of it."""
     plan, account = sides(offer)
     ref = str(Ref(offer.account, "price_plan", plan))
-    known = known_of(ref, plans.runs_of(session, ref))
+    known = known_of(ref, runs_of(session, ref))
     return known, known.offers.get(account)
 
 
@@ -92,7 +93,7 @@ def shown(session: Session, offer: Ref) -> Shown | None:
     )
 
 
-def _state(offer: KnownOffer) -> OfferState:
+def _state(offer: KnownOffer) -> PageState:
     """In the customer's terms: what is paid is paid, whatever has still to be done about it here."""
     if offer.state in ("paid", "not attached"):
         return "paid"
@@ -121,13 +122,6 @@ def _items(link: KnownLink) -> tuple[list[Item], str]:
 
 def _words(amount: Decimal | None, currency: str) -> str:
     return "by quantity" if amount is None else in_words(amount, currency)
-
-
-def in_words(amount: Decimal, currency: str) -> str:
-    """An amount as customers read it."""
-    least = Decimal(1).scaleb(-money.digits(currency))
-    rounded = amount.quantize(least)
-    return f"{rounded if rounded == amount else amount.normalize():,f} {currency}"
 
 
 def _every(recurring: dict[str, Any] | None) -> str:

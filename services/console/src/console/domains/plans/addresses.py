@@ -14,10 +14,10 @@ from shared.identity import Ref
 from shared.model import Model
 
 from console.api.errors import ErrorBody, NotNow
-from console.api.plans import plan_ref
 from console.api.state import SessionDep, StateDep
-from console.portal.offers import known_offer
-from console.portal.tokens import DAY, DAYS, MOST_DAYS, Tokens
+from console.domains.plans.api import plan_ref
+from console.domains.plans.offers import known_offer
+from console.domains.plans.tokens import DAY, DAYS, MOST_DAYS, Tokens
 
 router = APIRouter(
     prefix="/api", tags=["plans"], responses={code: {"model": ErrorBody} for code in (400, 404, 409, 503)}

@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from console.portal.tokens import DAY, Tokens
+from console.domains.plans.tokens import DAY, Tokens
 from cryptography.fernet import Fernet
 from shared.apps import APPS
 from shared.connections import Connection

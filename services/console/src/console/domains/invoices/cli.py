@@ -9,7 +9,7 @@ import typer
 
 from console.cli import client, tables
 from console.cli.links import FlowLink, ask
-from console.pages.words import of_invoice
+from console.domains.invoices.words import tone_of
 
 app = typer.Typer(help="What Togai bills and Stripe collects.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def _row(found: dict[str, Any]) -> tuple[object, ...]:
     amounts = (_money(found, "total"), _money(found, "paid"))
     ids = (found["id"], found["stripe_id"], found["account"], found["number"])
     return (
-        tables.state(of_invoice(found["state"]), found["state"]),
+        tables.state(tone_of(found["state"]), found["state"]),
         *ids,
         *amounts,
         why,
@@ -73,7 +73,7 @@ def show(invoice: OneInvoice, json: client.AsJson = False) -> None:
     tables.facts(
         out,
         {
-            "state": tables.state(of_invoice(found["state"]), found["state"]),
+            "state": tables.state(tone_of(found["state"]), found["state"]),
             "Togai": f"{found['id']} {found['togai_status']}",
             "Stripe": f"{found['stripe_id']} {found['stripe_status']}" if found["stripe_id"] else "",
             "account": found["account"],

@@ -9,7 +9,7 @@ import typer
 
 from console.cli import client, tables
 from console.cli.links import ask
-from console.pages.words import of_plan
+from console.domains.plans.words import tone_of
 
 app = typer.Typer(help="Which price plan at Togai is which product at Stripe; offers.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def _row(found: dict[str, Any]) -> tuple[object, ...]:
     counts = (found["version"] or "", found["prices"], found["not_expressed"])
     offers = f"{found['offers']}, {found['open_offers']} open" if found["open_offers"] else str(found["offers"])
     return (
-        tables.state(of_plan(found["state"]), found["state"]),
+        tables.state(tone_of(found["state"]), found["state"]),
         *(found[name] for name in ("id", "stripe_id", "name")),
         *map(str, counts),
         offers,
@@ -68,7 +68,7 @@ def show(
     tables.facts(
         out,
         {
-            "state": tables.state(of_plan(found["state"]), found["state"]),
+            "state": tables.state(tone_of(found["state"]), found["state"]),
             "Togai": found["id"],
             "Stripe": found["stripe_id"] or "",
             "name": found["name"],
@@ -107,7 +107,7 @@ def _price(found: dict[str, Any]) -> tuple[object, ...]:
 def _offer(found: dict[str, Any]) -> tuple[object, ...]:
     links = "\n".join(f"{one['id']} {one['state']}{': ' + one['url'] if one['state'] == 'open' else ''}"
                       for one in found["links"])  # fmt: skip
-    state = tables.state(of_plan(found["state"]), found["state"])
+    state = tables.state(tone_of(found["state"]), found["state"])
     payments = "\n".join(map(_payment, found["payments"]))
     return (found["account"], state, links, payments, found["reason"], tables.since(found["updated_at"]))
 

@@ -9,7 +9,7 @@ from shared.identity import Ref
 from shared.sealed_texts import INTENT_SECRETS
 
 from console.api.state import StateDep
-from console.portal import invoices
+from console.domains.invoices import shown
 from console.portal.public_page import PublicPage
 from console.portal.till import Till
 
@@ -20,8 +20,8 @@ INVOICE = PublicPage(
     action=ACTION,
     purpose=INTENT_SECRETS,
     entity_of=lambda settings, token: InvoicePages(settings).invoice_of(token),
-    shown=invoices.shown,
-    answered=lambda shown: {"state": shown.state, "amount": shown.amount},
+    shown=shown.shown,
+    answered=lambda found: {"state": found.state, "amount": found.amount},
     no_form=(409, "This invoice cannot be paid here at present", "Load the page again."),
     no_form_code="no_form",
     too_often=(429, "The payment form was asked for too often", "Try again in ten minutes."),
