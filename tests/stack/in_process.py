@@ -141,6 +141,7 @@ class InProcess(Vendors):
             )
             watch = ConflictWatch(registry.index)
             made = Processor(domain, self.settings, self.topics, registry, runner, self.log, watch)
+            made.on_partitions_assigned()
             self._processors |= dict.fromkeys(self.topics.inputs(domain.noun), made)
 
     def now(self) -> float:
@@ -243,6 +244,10 @@ class InProcess(Vendors):
             if setting and self.registry.index.get(setting.ref) != setting:
                 await self.log.append(self.topics.index, setting.ref, encode_entity(setting))
 
+    def hold(self, event: str) -> None:
+        """One of Stripe's events comes when the test delivers it."""
+        self._known.setdefault("stripe", set()).add(event)
+
     def deliver(self, envelope: Envelope) -> None:
         """An event that comes in, as ingress appends it. Nobody reads those of a service that does not run."""
         topic = self.topics.events(noun_of(envelope.type) or "customer")
@@ -270,7 +275,7 @@ class InProcess(Vendors):
         self, topic: str, key: str, value: bytes, headers: dict[str, bytes], event: Envelope | None = None
     ) -> None:
         self._offset += 1
-        self._next.append(Waiting(topic, self._offset, key, value, headers, event))
+        self._next.append(Waiting(topic, self._offset, key, value, headers, event, time.time()))
 
     def created_again(self, customer: str) -> Envelope:
         """The event of a customer's creation, as Stripe sends it again."""

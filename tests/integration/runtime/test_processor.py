@@ -285,6 +285,17 @@ async def test_after_an_assignment_nothing_is_taken_for_finished() -> None:
     assert [run.state for run in harness.runs()[before:]][-1] in runs.TERMINAL_STATES
 
 
+async def test_an_event_of_before_the_assignment_may_have_been_started() -> None:
+    """It is taken for the present state of its subject, as any of the last minute, and not for the first."""
+    harness = Harness()
+    harness.processor.on_partitions_assigned()
+    for name, came_at in (("evt_1", harness.now - 1), ("evt_2", harness.now)):
+        await harness.handle(event(name), came_at=came_at)
+
+    assert harness.called == [("create", True), ("write", True)] * 2
+    assert harness.first == [False, False, True, True]
+
+
 async def test_a_run_that_a_dead_worker_had_started_for_the_same_event_comes_to_an_end() -> None:
     """One event stood twice in the log, and the second record represented the first one when the worker died. The next
     one handles the first record, and takes the second for a duplicate.

@@ -10,6 +10,10 @@ class Known(Enum):
 
     PRESENT = auto()
     """The event itself shows the entity as it is now."""
+    PRESENT_AGAIN = auto()
+    """The same, but for an event that a worker may have begun before it died: what came of other entities meanwhile,
+    the event does not show.
+    """
     CHANGED = auto()
     """Something came since the event or the last comparison, or may have: only the vendor knows the present state."""
     UNCHANGED = auto()

@@ -131,6 +131,8 @@ class Processor:
         matched = await self._matching(work, envelope)
         live = envelope.origin in ("live", "poll") and self._age(envelope) < SNAPSHOT_VALID_FOR
         known = work.known if live else Known.CHANGED
+        if known is Known.PRESENT and work.came_at < self._assigned_at:
+            known = Known.PRESENT_AGAIN  # whoever had the partition may have begun it, and died
         outcomes = [await self._run(work, envelope, run, known) for run in matched if not run.ended]
         if not matched:
             await self._skip(work, envelope)
@@ -188,7 +190,7 @@ class Processor:
             outcome = Outcome(run, "ended")
         else:
             outcome = await self._timed(run, flow, link.id, envelope, known)
-            if outcome.waits_for_news and known is Known.PRESENT:
+            if outcome.waits_for_news and known in (Known.PRESENT, Known.PRESENT_AGAIN):
                 # What it waits for may have come before this event did, and then nothing would wake it any more.
                 outcome = await self._timed(run, flow, link.id, envelope, Known.CHANGED)
         metrics.RUNS.labels(run.flow, run.state if outcome.what == "ended" else outcome.what).inc()
