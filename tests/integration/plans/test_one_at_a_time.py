@@ -111,6 +111,20 @@ async def test_a_plan_attached_before_its_payment_was_given_back_stays(plans: Pl
     assert plans.payments() == []
 
 
+async def test_a_payment_given_back_while_the_worker_was_dead_attaches_nothing(plans: Plans, tandem: InProcess) -> None:
+    """The event comes again at once, and shows the payment as it was."""
+    plan = plans.plan()
+    await offer(plans, plan)
+    session = plans.pay(link_of(plans, plan))
+    die_at(tandem, "call togai accounts.post", 1, "before")
+    with pytest.raises(Died):
+        await tandem.drain()
+    refund(plans, session)
+    await revived(tandem)
+
+    assert (paid_run(tandem, session).state, plans.schedules(), plans.payments()) == ("skipped", [], [])
+
+
 def refund(plans: Plans, session: str) -> None:
     """A person gives the whole payment back in Stripe."""
     intent = plans.tandem.call("stripe", "GET", f"/v1/checkout/sessions/{session}")["payment_intent"]

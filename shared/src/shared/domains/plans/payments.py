@@ -40,7 +40,7 @@ ACTION = Action(
     input=PaymentNamed,
     output=OfferPayment,
     reads=True,
-    rights=("Checkout Sessions: read", "PaymentIntents: read", "Charges and Refunds: read"),
+    rights=("Checkout Sessions: read", "PaymentIntents: read", "Charges and Refunds: read", "Invoices: read"),
 )
 
 CHECKOUT_ENDED = Flow(
