@@ -26,7 +26,7 @@ from shared.apps.togai.readers.settings import setting_entity
 from shared.apps.togai.webhooks import togai_event
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection
-from shared.domains import noun_of, subject_of
+from shared.domains import aliases_of, noun_of, subject_of
 from shared.domains.customers import DOMAIN
 from shared.domains.model import Domain
 from shared.events import envelope as envelopes
@@ -178,11 +178,12 @@ class InProcess(Vendors):
         changed_at: str = "",
         **options: str,
     ) -> None:
-        """A flow link, on or off."""
+        """A flow link, on or off, bound to what the set-up binds it to."""
+        both = {"stripe": stripe, "togai": "togai"}
         link = FlowLink(
             id=f"{flow}{suffix}",
             flow=flow,
-            connections={"stripe": stripe, "togai": "togai"},
+            connections={alias: both[app] for alias, app in aliases_of(self.registry.flows[flow]).items()},
             enabled=enabled,
             changed_at=changed_at,
             options=options,
