@@ -46,7 +46,7 @@ Calls = Mapping[str, int]
 
 REASONS = {
     "stripe:products.create": "the plan's product",
-    "stripe:products.retrieve": "a product that a person archived is left alone",
+    "stripe:products.retrieve": "whether a person archived it: nothing is made for it then",
     "stripe:prices.create": "one for each thing that is asked for; an offer's first payment has its own",
     "stripe:prices.list": "those of a former version are archived",
     "stripe:payment_links.create": "the offer's link",
