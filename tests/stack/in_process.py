@@ -141,7 +141,6 @@ class InProcess(Vendors):
             )
             watch = ConflictWatch(registry.index)
             made = Processor(domain, self.settings, self.topics, registry, runner, self.log, watch)
-            made.on_partitions_assigned()
             self._processors |= dict.fromkeys(self.topics.inputs(domain.noun), made)
 
     def now(self) -> float:

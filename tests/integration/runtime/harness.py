@@ -149,7 +149,7 @@ class Harness:
         body = envelopes.encode(value) if isinstance(value, Envelope) else value
         headers = {PARKED_HEADER: parked} if parked else {}
         partition = (topic or self.topics.events("customer"), 2)
-        work = work_of(partition, self.offset, key.encode(), body, headers, lambda: None)
+        work = work_of(partition, self.offset, key.encode(), body, headers, lambda: None, self.now)
         for name, wanted in more.items():
             setattr(work, name, wanted)
         return work
