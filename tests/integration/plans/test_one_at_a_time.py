@@ -11,7 +11,7 @@ from shared.events.envelope import Envelope, timestamp
 from shared.identity import Ref, source_of
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
-from tests.integration.plans.test_links import offer
+from tests.integration.plans.test_links import active, offer
 from tests.integration.plans.test_other_offers import link_of
 from tests.integration.plans.test_polled import FOREVER, attach
 from tests.integration.plans.test_second_api import die_at, paid_run, revived
@@ -127,7 +127,10 @@ async def test_a_payment_given_back_while_the_worker_was_dead_attaches_nothing(
     refund(plans, session)
     await revived(tandem)
 
+    again = await offer(plans, plan)
+
     assert (paid_run(tandem, session).state, plans.schedules(), plans.payments()) == ("skipped", [], [])
+    assert (again.state, len(active(plans))) == ("succeeded", 1)  # nothing is left of what was paid
 
 
 async def test_a_payment_given_back_while_its_run_waits_attaches_nothing(plans: Plans, tandem: InProcess) -> None:

@@ -169,8 +169,12 @@ def sold_by(pair: Mapping) -> str:
 
 
 async def check_failed(client: StripeApp, session: dict[str, Any], what: str, refs: tuple[str, ...]) -> None:
-    """Raises Ended for a completed checkout that was paid, or whose payment may still come."""
+    """Raises Ended for a completed checkout that was paid, or whose payment may still come. What was given back whole
+    was not paid.
+    """
     if session.get("payment_status") != "unpaid":
+        if await _is_given_back(client, session):
+            return
         raise Ended("skipped", f"{what} was paid: no other one is made", refs)
     if subscription := session.get("subscription"):
         await _check_ended(client, str(subscription), str(session["id"]), refs)
@@ -179,6 +183,14 @@ async def check_failed(client: StripeApp, session: dict[str, Any], what: str, re
     state = (await client.retrieve(PAYMENT_INTENTS, str(intent))).get("status") if intent else ""
     if state not in FAILED:
         raise Ended("skipped", f"the payment of {session['id']} is on its way: no other link is made", refs)
+
+
+async def _is_given_back(client: StripeApp, session: dict[str, Any]) -> bool:
+    intent, amount = session.get("payment_intent"), int(session.get("amount_total") or 0)
+    if not intent or not amount:
+        return False
+    shown = await client.retrieve(PAYMENT_INTENTS, str(intent), {"expand[]": "latest_charge"})
+    return int((shown.get("latest_charge") or {}).get("amount_refunded") or 0) >= amount
 
 
 async def _check_ended(client: StripeApp, subscription: str, session: str, refs: tuple[str, ...]) -> None:

@@ -245,7 +245,13 @@ ACTIONS = (
         title="Make or find the payment link of an offer",
         input=NewPaymentLink,
         output=PaymentLinkMade,
-        rights=("Payment Links: write", "Checkout Sessions: read", "PaymentIntents: read", "Subscriptions: read"),
+        rights=(
+            "Payment Links: write",
+            "Checkout Sessions: read",
+            "PaymentIntents: read",
+            "Charges and Refunds: read",
+            "Subscriptions: read",
+        ),
     ),
     Action(
         name="stripe.payment_link.deactivate",
