@@ -182,7 +182,9 @@ class InProcess(Vendors):
         link = FlowLink(
             id=f"{flow}{suffix}",
             flow=flow,
-            connections={alias: both[app] for alias, app in aliases_of(self.registry.flows[flow]).items()},
+            connections={
+                alias: both[app] for alias, app in aliases_of(self.registry.flows[flow]).items() if app in both
+            },
             enabled=enabled,
             changed_at=changed_at,
             options=options,

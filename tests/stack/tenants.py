@@ -170,7 +170,7 @@ class Tenant:
             FlowLink(
                 id=f"{prefix}{self.link_id(flow)}{suffix}",
                 flow=flow,
-                connections={alias: both[app] for alias, app in aliases_of(BUILT_IN[flow]).items()},
+                connections={alias: both[app] for alias, app in aliases_of(BUILT_IN[flow]).items() if app in both},
                 enabled=enabled,
             )
             for flow in flows
