@@ -53,8 +53,12 @@ def arguments(what: str, runs: int) -> argparse.ArgumentParser:
 
 def show(section: str, figures: Sequence[Figure], *, keep: bool, runs: int) -> None:
     """Print the table, and put it into its section of the page if asked to."""
-    text = f"{table(figures)}\n\n{runs} runs, Python {platform.python_version()}, {cores()} cores."
-    keep_text(section, text, keep=keep)
+    keep_text(section, f"{table(figures)}\n\n{runs} runs, {machine()}", keep=keep)
+
+
+def machine() -> str:
+    """What it was measured with, as the end of a sentence."""
+    return f"Python {platform.python_version()}, {cores()} cores."
 
 
 def keep_text(section: str, text: str, *, keep: bool) -> None:

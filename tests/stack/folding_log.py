@@ -22,10 +22,12 @@ class Waiting(NamedTuple):
     value: bytes
     headers: dict[str, bytes]
     event: Envelope | None = None
+    came_at: float = 0.0
 
     def work(self) -> Work:
         """What a worker makes of it."""
-        return work_of((self.topic, 0), self.offset, self.key.encode(), self.value, self.headers, lambda: None)
+        place, key = (self.topic, 0), self.key.encode()
+        return work_of(place, self.offset, key, self.value, self.headers, lambda: None, self.came_at)
 
 
 class FoldingLog(FakeLog):

@@ -26,7 +26,7 @@ from shared.apps.togai.readers.settings import setting_entity
 from shared.apps.togai.webhooks import togai_event
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection
-from shared.domains import noun_of, subject_of
+from shared.domains import aliases_of, noun_of, subject_of
 from shared.domains.customers import DOMAIN
 from shared.domains.model import Domain
 from shared.events import envelope as envelopes
@@ -183,11 +183,14 @@ class InProcess(Vendors):
         changed_at: str = "",
         **options: str,
     ) -> None:
-        """A flow link, on or off."""
+        """A flow link, on or off, bound to what the set-up binds it to."""
+        both = {"stripe": stripe, "togai": "togai"}
         link = FlowLink(
             id=f"{flow}{suffix}",
             flow=flow,
-            connections={"stripe": stripe, "togai": "togai"},
+            connections={
+                alias: both[app] for alias, app in aliases_of(self.registry.flows[flow]).items() if app in both
+            },
             enabled=enabled,
             changed_at=changed_at,
             options=options,
@@ -249,6 +252,10 @@ class InProcess(Vendors):
             if setting and self.registry.index.get(setting.ref) != setting:
                 await self.log.append(self.topics.index, setting.ref, encode_entity(setting))
 
+    def hold(self, event: str) -> None:
+        """One of Stripe's events comes when the test delivers it."""
+        self._known.setdefault("stripe", set()).add(event)
+
     def deliver(self, envelope: Envelope) -> None:
         """An event that comes in, as ingress appends it. Nobody reads those of a service that does not run."""
         topic = self.topics.events(noun_of(envelope.type) or "customer")
@@ -276,7 +283,7 @@ class InProcess(Vendors):
         self, topic: str, key: str, value: bytes, headers: dict[str, bytes], event: Envelope | None = None
     ) -> None:
         self._offset += 1
-        self._next.append(Waiting(topic, self._offset, key, value, headers, event))
+        self._next.append(Waiting(topic, self._offset, key, value, headers, event, time.time()))
 
     def created_again(self, customer: str) -> Envelope:
         """The event of a customer's creation, as Stripe sends it again."""

@@ -12,7 +12,7 @@ from console.http import own_machine
 from shared.apps import APPS
 from shared.apps.connecting import Wanted
 from shared.connections import Connection, FlowLink, Secrets, Vault, encode, encryption_keys
-from shared.domains import BUILT_IN
+from shared.domains import BUILT_IN, aliases_of
 from shared.events.topics import Topics
 from shared.kafka.log import Log
 
@@ -165,9 +165,14 @@ class Tenant:
 
         Returns the last link's id.
         """
-        connections = {"stripe": stripe or f"con_s{self.name}", "togai": togai or f"con_t{self.name}"}
+        both = {"stripe": stripe or f"con_s{self.name}", "togai": togai or f"con_t{self.name}"}
         links = [
-            FlowLink(id=f"{prefix}{self.link_id(flow)}{suffix}", flow=flow, connections=connections, enabled=enabled)
+            FlowLink(
+                id=f"{prefix}{self.link_id(flow)}{suffix}",
+                flow=flow,
+                connections={alias: both[app] for alias, app in aliases_of(BUILT_IN[flow]).items() if app in both},
+                enabled=enabled,
+            )
             for flow in flows
         ]
         await self._write(*links)

@@ -65,6 +65,10 @@ def unit_amount(amount: Decimal, currency: str) -> dict[str, int | str]:
     """
     found = minor(amount, currency)
     code = currency.lower()
+    if code.upper() not in CURRENCIES:
+        raise NotExpressible(f"Stripe does not take {currency.upper()}")
+    if found < 0:
+        raise NotExpressible(f"{amount} {currency.upper()} is negative, and Stripe takes none below 0")
     if code in WHOLE_UNITS and EXACT.remainder(found, Decimal(100)):
         raise NotExpressible(f"{amount} {currency.upper()}: Stripe takes whole units of {currency.upper()} only")
     if code in THREE_DECIMAL and EXACT.remainder(found, Decimal(10)):

@@ -39,3 +39,18 @@ async def test_of_two_links_that_do_the_same_one_is_on(console: State, api: http
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "twin")
     assert "tandem flow-links disable second" in refused.json()["error"]["what_to_do"]
     assert allowed.json()["enabled"] is True
+
+
+async def test_a_link_is_named_by_its_flow_too(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """As long as it is the only one of it: the documents name flows. Of several the ids are asked for."""
+    only = records.flow_link(id="link_only", enabled=False)
+    await put(console, log, records.connection(), only)
+    named = await api.post(f"/api/flow-links/{only.flow}/enable")
+    await put(console, log, records.flow_link(id="link_other", enabled=False))
+    several = await api.post(f"/api/flow-links/{only.flow}/disable")
+    unknown = await api.post("/api/flow-links/none/enable")
+
+    assert (named.json()["id"], named.json()["enabled"]) == ("link_only", True)
+    assert (several.status_code, several.json()["error"]["code"]) == (409, "several_links")
+    assert "link_only, link_other" in several.json()["error"]["what_to_do"]
+    assert unknown.status_code == 404

@@ -248,6 +248,29 @@ async def test_a_checkout_that_togai_did_not_count_holds_the_invoice(
     assert (len(plans.payments()), len(invoices.stripe())) == (1, 1)
 
 
+async def test_a_checkout_that_was_given_back_holds_nothing(
+    invoices: Invoices, tandem: InProcess, plans: Plans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody counts it any more: the invoice asks for the whole."""
+    monkeypatch.setattr("shared.runtime.creating.LEASE", 0)
+    plan = plans.plan(rate="49")
+    plans.offer(plan)
+    await tandem.drain()
+    [link] = plans.links()
+    match = {"account": tandem.accounts["togai"]["id"], "operation": "payments.create"}
+    with tandem.control.fault(app="togai", kind="error_before", match=match):
+        session = plans.pay(link["id"])
+        await tandem.drain()
+        intent = tandem.call("stripe", "GET", f"/v1/checkout/sessions/{session}")["payment_intent"]
+        tandem.call("stripe", "POST", "/v1/refunds", data={"payment_intent": intent})
+    await tandem.recheck()
+    await tandem.recheck()
+    await invoices.generated("49", price_plan=plan)
+
+    assert plans.payments() == []
+    assert [found["total"] for found in invoices.stripe()] == [4900]
+
+
 async def test_a_checkout_that_a_person_counted_in_togai_holds_nothing(
     invoices: Invoices, tandem: InProcess, plans: Plans
 ) -> None:

@@ -202,3 +202,18 @@ async def test_what_stripe_was_paid_is_not_marked_again(invoices: Invoices, tand
 
     assert [amount for _, amount in invoices.payments()] == ["4"]
     assert own_run(tandem).state == "in_sync"
+
+
+async def test_what_a_flow_marked_is_not_counted_again(invoices: Invoices, tandem: InProcess) -> None:
+    """Nor the other way round: it is linked with Togai alone, and names the payment before Stripe tells of it."""
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    invoices.pay(made["id"], amount=400)
+    given = MARK | {"transaction": invoices.intent(made["id"]), "amount": "4"}
+    await own_flow(tandem, FlowStep(id="paid", action="togai.invoice.mark_paid", input=given))
+    invoices.tell(invoice)
+    await tandem.work_off()
+    first = [amount for _, amount in invoices.payments()]
+    await tandem.drain()
+
+    assert (first, [amount for _, amount in invoices.payments()]) == (["4"], ["4"])

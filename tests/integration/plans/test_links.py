@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from shared.flows.runs import Run
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
@@ -87,6 +88,27 @@ async def test_a_newer_version_replaces_the_link(plans: Plans) -> None:
     assert (run.state, again.state, len(plans.links())) == ("succeeded", "in_sync", 2)
     assert second != first
     assert any(first in note for step in run.steps for note in step.notes)
+    assert written(plans).startswith(next(link["url"] for link in plans.links() if link["id"] == second))
+
+
+@pytest.mark.parametrize("mode", ["first_payment", "subscription"])
+async def test_a_new_version_makes_open_offers_again(plans: Plans, tandem: InProcess, mode: str) -> None:
+    """At what the plan costs now, before the former prices are archived; a paid offer stays as it is."""
+    await tandem.link("togai-plan-to-stripe-payment-link", mode=mode)
+    plan = plans.plan(rate="10")
+    await plans.tell(plan, "created")
+    tandem.account("paid")
+    await offer(plans, plan, "paid")
+    plans.pay(active(plans)[0])
+    await offer(plans, plan)
+    [first] = active(plans)
+    plans.change(plan, rate="12")
+    run = await plans.tell(plan)
+    [second] = active(plans)
+    [item] = tandem.call("stripe", "GET", f"/v1/payment_links/{second}/line_items")["data"]
+
+    assert (first != second, item["amount_total"], len(plans.links())) == (True, 1200, 3)
+    assert f"the offer to {ACCOUNT} is made again, for {first} sells version 1" in run.steps[-1].notes
     assert written(plans).startswith(next(link["url"] for link in plans.links() if link["id"] == second))
 
 

@@ -18,11 +18,12 @@ from shared.domains.invoices import DOMAIN as INVOICE_DOMAIN
 from shared.domains.plans import DOMAIN
 
 from tests.contract.sandbox.tools import Control
+from tests.integration.customers.test_calls import calls
 from tests.integration.invoices.conftest import Invoices
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.integration.plans.test_catalog import whole
 from tests.integration.plans.test_links import active, offer
-from tests.stack.console import Console
+from tests.stack.console import Console, succeeded
 from tests.stack.in_process import CUSTOMERS, InProcess, in_process
 
 OFFERS = "togai-plan-to-stripe-payment-link"
@@ -138,3 +139,44 @@ async def test_a_failed_subscription_is_offered_as_one_again(plans: Plans, tande
     [run] = [run for run in tandem.runs() if run.flow == "stripe-failed-checkout-to-payment-link"]
 
     assert run.steps[0].output["mode"] == "subscription"
+
+
+async def test_a_subscription_whose_payment_failed_gets_a_link_once_it_has_ended(
+    plans: Plans, tandem: InProcess
+) -> None:
+    """Stripe asks for the payment on: two subscriptions would bill the same."""
+    await tandem.link(OFFERS, mode="subscription")
+    plan = plans.plan()
+    await offer(plans, plan)
+    session = plans.pay(active(plans)[0], "unpaid")
+    plans.resolve(session, "async_failed")
+    await tandem.drain()
+    [ended] = [run for run in tandem.runs() if run.flow == "stripe-checkout-ended-to-offer"]
+    waiting, before = await offer(plans, plan), active(plans)
+    [subscription] = tandem.call("stripe", "GET", "/v1/subscriptions")["data"]
+    tandem.call("stripe", "DELETE", f"/v1/subscriptions/{subscription['id']}")
+    again = await offer(plans, plan)
+
+    assert (ended.steps[0].output["state"], waiting.state, before) == ("failed", "skipped", [])
+    assert f"{subscription['id']} of {session} is" in waiting.reason
+    assert (again.state, len(active(plans))) == ("succeeded", 1)
+
+
+async def test_a_subscription_that_is_paid_twice_attaches_once(
+    plans: Plans, tandem: InProcess, console: Console
+) -> None:
+    """Two that open the page before it closes: the second one is shown, for a person to cancel one of them."""
+    await tandem.link(OFFERS, mode="subscription")
+    plan = plans.plan()
+    await offer(plans, plan)
+    url = str(plans.links()[0]["url"])
+    for session in [plans.visit(url), plans.visit(url)]:
+        plans.resolve(session, "paid")
+    await tandem.drain()
+    [found] = (await succeeded(console, "GET", f"/api/plans/{plan}"))["offered"]
+    notes = [note for run in tandem.runs() for step in run.steps for note in step.notes if "cancel one" in note]
+
+    assert len(plans.schedules()) == 1
+    assert calls(tandem)["togai accounts.associate_price_plan"] == 1
+    assert [one["again"] for one in found["payments"]] == [False, True]
+    assert len(notes) == 1

@@ -126,6 +126,17 @@ async def test_an_amount_below_the_cent_is_exact(plans: Plans, rate: str) -> Non
     assert (price["unit_amount"], price["unit_amount_decimal"]) == (None, {"0.001": "0.1", "19.999": "1999.9"}[rate])
 
 
+@pytest.mark.parametrize("rate", ["0.000000000000001", "-5"])
+async def test_a_rate_that_stripe_cannot_hold_makes_nothing(plans: Plans, tandem: InProcess, rate: str) -> None:
+    """No product either; the run says why."""
+    event = plans.offer(plans.plan(rate=rate))
+    await tandem.drain()
+    [run] = [run for run in tandem.runs() if run.event == event.id]
+
+    assert (run.state, plans.products()) == ("skipped", [])
+    assert "not sold in USD" in run.reason
+
+
 def completed(tandem: InProcess, session: str) -> dict[str, Any]:
     """Stripe's event of a session."""
     found = tandem.call("stripe", "GET", "/v1/events", params={"limit": 100})["data"]

@@ -11,7 +11,7 @@ from shared.events.envelope import Envelope, timestamp
 from shared.identity import Ref, source_of
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
-from tests.integration.plans.test_links import offer
+from tests.integration.plans.test_links import active, offer
 from tests.integration.plans.test_other_offers import link_of
 from tests.integration.plans.test_polled import FOREVER, attach
 from tests.integration.plans.test_second_api import die_at, paid_run, revived
@@ -109,6 +109,43 @@ async def test_a_plan_attached_before_its_payment_was_given_back_stays(plans: Pl
     assert paid_run(tandem, session).state == "succeeded"
     assert tandem.registry.mappings.of("attached").pair(schedule_ref(plans, schedule["id"])) is not None
     assert plans.payments() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "phase"), [("stripe payment_links.retrieve", "before"), ("togai accounts.post", "before")]
+)
+async def test_a_payment_given_back_while_the_worker_was_dead_attaches_nothing(
+    plans: Plans, tandem: InProcess, call: str, phase: str
+) -> None:
+    """The event comes again at once, and shows the payment as it was: also where another service has a step before."""
+    plan = plans.plan()
+    await offer(plans, plan)
+    session = plans.pay(link_of(plans, plan))
+    die_at(tandem, f"call {call}", 1, phase)
+    with pytest.raises(Died):
+        await tandem.drain()
+    refund(plans, session)
+    await revived(tandem)
+
+    again = await offer(plans, plan)
+
+    assert (paid_run(tandem, session).state, plans.schedules(), plans.payments()) == ("skipped", [], [])
+    assert (again.state, len(active(plans))) == ("succeeded", 1)  # nothing is left of what was paid
+
+
+async def test_a_payment_given_back_while_its_run_waits_attaches_nothing(plans: Plans, tandem: InProcess) -> None:
+    """Stripe was away when the link was to be closed. A step of another service comes before the plan's."""
+    plan = plans.plan()
+    await offer(plans, plan)
+    session = plans.pay(link_of(plans, plan))
+    where = {"operation": "payment_links.retrieve", "account": tandem.accounts["stripe"]["id"]}
+    with tandem.control.fault(app="stripe", kind="error_before", match=where):
+        await tandem.drain()
+    waiting = paid_run(tandem, session).state
+    refund(plans, session)
+    await tandem.recheck()
+
+    assert (waiting, paid_run(tandem, session).state, plans.schedules()) == ("parked", "skipped", [])
 
 
 def refund(plans: Plans, session: str) -> None:

@@ -102,6 +102,24 @@ async def test_a_refund_is_shown_and_the_plan_stays(plans: Plans, tandem: InProc
     assert (found["state"], [schedule["pricePlanId"] for schedule in plans.schedules()]) == ("paid", [plan])
 
 
+async def test_a_refund_of_a_subscriptions_first_invoice_is_shown(
+    plans: Plans, tandem: InProcess, console: Console
+) -> None:
+    """Stripe names no session for its payment."""
+    await tandem.link("togai-plan-to-stripe-payment-link", mode="subscription")
+    plan = plans.plan()
+    await offer(plans, plan)
+    session = plans.pay(active(plans)[0])
+    await tandem.drain()
+    invoice = tandem.call("stripe", "GET", f"/v1/checkout/sessions/{session}")["invoice"]
+    [paid] = tandem.call("stripe", "GET", "/v1/invoice_payments", params={"invoice": invoice})["data"]
+    intent = paid["payment"]["payment_intent"]
+    tandem.call("stripe", "POST", "/v1/refunds", data={"payment_intent": intent, "amount": "900"})
+    await tandem.drain()
+
+    assert payments(await shown(console, plan)) == [("partly refunded", "49.00", "9.00")]
+
+
 async def test_an_expired_and_a_failed_checkout_are_shown(plans: Plans, tandem: InProcess, console: Console) -> None:
     """One that expires leaves the link open; one whose payment fails leads to a new link."""
     plan = plans.plan()
@@ -136,6 +154,29 @@ async def test_a_failed_payment_is_shown_where_nothing_makes_a_new_link(
     found = await shown(console, plan)
 
     assert (found["state"], "offer the plan again" in found["reason"]) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "payment"), [("async_failed", "open", "failed"), ("async_succeeded", "paid", "paid")]
+)
+async def test_an_event_of_the_completion_that_comes_last_changes_nothing(
+    plans: Plans, tandem: InProcess, console: Console, outcome: str, state: str, payment: str
+) -> None:
+    """The link that took the place of the failed one stays open; what is paid stays so."""
+    plan = plans.plan()
+    await offer(plans, plan)
+    session = plans.pay(active(plans)[0], "unpaid")
+    [event] = tandem.call("stripe", "GET", "/v1/events", params={"type": "checkout.session.completed"})["data"]
+    tandem.hold(event["id"])
+    plans.resolve(session, outcome)
+    await tandem.drain()
+    before = active(plans)
+    tandem.deliver(tandem.event_of(event))
+    await tandem.drain()
+    found = await shown(console, plan)
+
+    assert (found["state"], [one["state"] for one in found["payments"]]) == (state, [payment])
+    assert active(plans) == before
 
 
 async def test_a_refund_of_something_else_is_of_no_offer(plans: Plans, tandem: InProcess) -> None:

@@ -10,6 +10,7 @@ from shared.domains.plans.subscriptions import SUBSCRIBED
 from shared.flows.runs import Run
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
+from tests.integration.plans.test_polled import attach
 from tests.stack.imports import imported
 from tests.stack.polled import Polled
 
@@ -86,6 +87,18 @@ async def test_a_subscription_becomes_a_plan_from_its_periods_end_on(plans: Plan
     assert (again.state, plans.tandem.writes()) == ("in_sync", writes_done)
     assert "Stripe bills" in shop.pair(subscription).reason
     assert shop.shown(subscription)["cancel_at_period_end"] is False
+
+
+async def test_a_plan_that_the_account_has_is_not_attached_again(plans: Plans, shop: Shop) -> None:
+    """A person attached it in Togai: the subscription is that schedule's."""
+    plan, price = await shop.price()
+    attach(plans.tandem, plan)
+    before = plans.schedules()
+    subscription = shop.started(price)
+    done = one(await imported(plans.tandem, "subscriptions", subscription))
+
+    assert (done.state, plans.schedules()) == ("succeeded", before)
+    assert shop.pair(subscription).target.endswith(before[0]["id"])
 
 
 async def left_out(shop: Shop, case: str) -> str:

@@ -90,6 +90,7 @@ class Harness:
         self.registry.links[LINK.id] = LINK
         self.answer: Callable[[], BaseException | None] = lambda: None
         self.called: list[tuple[str, bool]] = []
+        self.first: list[bool] = []
         self.now = datetime.now(UTC).timestamp()
         self.offset = 0
         links = Links(self.log, cast(Any, None), self.registry.mappings, self.topics)
@@ -121,6 +122,7 @@ class Harness:
 
     async def _create(self, context: Context, _given: Any) -> Result:
         self.called.append(("create", context.shows_present))
+        self.first.append(context.is_first)
         if error := self.answer():
             raise error
         output = CustomerAndAccount(togai_customer_id="c", togai_account_id="a", created=True)
@@ -128,6 +130,7 @@ class Harness:
 
     async def _write(self, context: Context, _given: Any) -> Result:
         self.called.append(("write", context.shows_present))
+        self.first.append(context.is_first)
         return Result(WrittenIds(written=True), True)
 
     async def _compare(self, _context: Context, _given: Any) -> Result:
@@ -146,7 +149,7 @@ class Harness:
         body = envelopes.encode(value) if isinstance(value, Envelope) else value
         headers = {PARKED_HEADER: parked} if parked else {}
         partition = (topic or self.topics.events("customer"), 2)
-        work = work_of(partition, self.offset, key.encode(), body, headers, lambda: None)
+        work = work_of(partition, self.offset, key.encode(), body, headers, lambda: None, self.now)
         for name, wanted in more.items():
             setattr(work, name, wanted)
         return work

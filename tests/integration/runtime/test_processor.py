@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from shared.domains import TRIGGERS
 from shared.errors import ConnectionClosed, Rejected, StopWorker, Unavailable, Waiting
 from shared.events import envelope as envelopes
 from shared.flows import runs
+from shared.flows.hand_over import HandOver, handed_over
 from shared.flows.runs import Parked
 from shared.runtime.actions import Ended
 from shared.runtime.known import Known
@@ -285,6 +288,39 @@ async def test_after_an_assignment_nothing_is_taken_for_finished() -> None:
     assert [run.state for run in harness.runs()[before:]][-1] in runs.TERMINAL_STATES
 
 
+@pytest.mark.parametrize("assigned", [False, True])
+async def test_an_event_of_before_the_assignment_may_have_been_started(assigned: bool) -> None:
+    """Also at the first assignment of a process: another may have died. It shows the present state of its subject, as
+    any of the last minute.
+    """
+    harness = Harness()
+    if assigned:
+        harness.processor.on_partitions_assigned()
+    for name, came_at in (("evt_1", harness.now - 1), ("evt_2", harness.now)):
+        await harness.handle(event(name), came_at=came_at)
+
+    assert harness.called == [("create", True), ("write", True)] * 2
+    assert harness.first == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("known", "present", "first"),
+    [("", True, True), ("PRESENT", True, True), ("PRESENT_AGAIN", True, False), ("CHANGED", False, False)],
+)
+async def test_a_run_that_is_handed_over_knows_no_more_than_before(known: str, present: bool, first: bool) -> None:
+    """It may have waited, or been started before: its event is new each time, and what it tells of is not."""
+    harness = Harness()
+    await harness.handle(event())
+    began, shown = harness.runs()[0], TRIGGERS[event().type].extract(event().body()).model_dump(mode="json")
+    harness.called.clear()
+    harness.first.clear()
+    work = HandOver(run=began, step="togai", trigger=shown, known=known)
+    await harness.handle(handed_over(work, event().aggregate, "con_s", event(), datetime.now(UTC)))
+
+    assert harness.called == [("create", present), ("write", present)]
+    assert harness.first == [first, first]
+
+
 async def test_a_run_that_a_dead_worker_had_started_for_the_same_event_comes_to_an_end() -> None:
     """One event stood twice in the log, and the second record represented the first one when the worker died. The next
     one handles the first record, and takes the second for a duplicate.
@@ -298,7 +334,7 @@ async def test_a_run_that_a_dead_worker_had_started_for_the_same_event_comes_to_
     harness.answer = lambda: None
     harness.processor.on_partitions_assigned()
     for offset in (1, 2):
-        await harness.handle(event(), offset=offset)
+        await harness.handle(event(), offset=offset, came_at=harness.now - 1)
     written = len(harness.runs())
     await harness.handle(event(), offset=3, came_at=harness.now + 1)
 

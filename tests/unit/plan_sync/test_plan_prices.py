@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 import pytest
-from plan_sync.decide import covers, fees_of, not_sold, present_version, price_params
-from shared.domains.plans.togai import Fee
+from plan_sync.decide import covers, expressible, fees_of, not_sold, present_version, price_params
+from shared.domains.plans.togai import Fee, offer_id, sides_of
 from shared.errors import Malformed
 
 
@@ -53,11 +53,34 @@ def test_fees_keep_their_rates_as_they_are_written() -> None:
 def test_what_the_link_does_not_ask_for_is_said() -> None:
     """One sentence each: Togai bills it."""
     late = Fee(card="c", name="Base", one_time=False, in_advance=False, rates={"USD": "1"})
+    card = {"id": "addon.1", "invoiceTiming": "IN_ADVANCE", "recurrenceConfig": {"interval": "1", "offset": "2"}}
+    [after] = fees_of({"fixedFeeRateCards": [card]})
 
-    assert not_sold({"usageRateCards": [{}], "licenseRateCards": []}, [late]) == [
+    assert not_sold({"usageRateCards": [{}], "licenseRateCards": []}, [late, after]) == [
         "Togai bills usage: the payment link does not ask for it",
         "Togai bills Base in arrears: the payment link does not ask for it",
+        "Togai bills addon.1 after 2 pricing cycles: the payment link does not ask for it",
     ]
+
+
+def test_a_rate_that_stripe_cannot_hold_is_left_out_alone() -> None:
+    """The others are sold; the sentence says what and why."""
+    rates = {"USD": "10", "KWD": "18.605", "IRR": "5"}
+    fee = Fee(card="c", name="Base", one_time=False, in_advance=True, rates=rates)
+    [kept], left = expressible([fee])
+
+    assert kept.rates == {"USD": "10"}
+    assert left == [
+        "Base: not sold in KWD: 18.605 KWD: Stripe takes two decimals of KWD only",
+        "Base: not sold in IRR: Stripe does not take IRR",
+    ]
+
+
+@pytest.mark.parametrize("account", ["acme", "acme~1", "a%7Eb", "~", "%"])
+def test_an_offer_is_that_of_one_account(account: str) -> None:
+    """Whatever its id is, and whatever more the offer's names: a link of acme is no offer to acme~1."""
+    assert sides_of(offer_id("pp.1", account)) == ("pp.1", account)
+    assert sides_of(offer_id("pp.1", account, "2", "cs_1")) == ("pp.1", account)
 
 
 def test_a_price_asks_in_every_currency_of_the_plan() -> None:

@@ -33,10 +33,11 @@ def test_an_amount_is_exact(amount: str, currency: str, params: dict[str, object
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency"), [("1E-15", "USD"), ("5.5", "UGX"), ("12.01", "ISK"), ("18.605", "KWD")]
+    ("amount", "currency"),
+    [("1E-15", "USD"), ("5.5", "UGX"), ("12.01", "ISK"), ("18.605", "KWD"), ("-5", "USD"), ("5", "IRR")],
 )
 def test_what_stripe_cannot_hold_is_refused(amount: str, currency: str) -> None:
-    """Never rounded without a word."""
+    """Never rounded without a word; nor what is negative, or in a currency that Stripe does not have."""
     with pytest.raises(NotExpressible):
         unit_amount(decimal(amount), currency)
 

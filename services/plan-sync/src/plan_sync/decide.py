@@ -55,6 +55,7 @@ def fees_of(details: Mapping[str, Any]) -> list[Fee]:
                 name=str(card.get("displayName") or card["id"]),
                 one_time=card.get("type") == "ONE_TIME",
                 in_advance=card.get("invoiceTiming") in ("IN_ADVANCE", "PREPAID"),
+                begins_after=int((card.get("recurrenceConfig") or {}).get("offset") or 0),
                 rates=rates,
             )
         )
@@ -65,8 +66,28 @@ def not_sold(details: Mapping[str, Any], fees: Iterable[Fee]) -> list[str]:
     """What the link does not ask for, a sentence each: Togai bills it."""
     parts = [words for part, words in KINDS.items() if details.get(part)]
     found = [f"Togai bills {words}: the payment link does not ask for it" for words in parts]
-    late = [fee.name for fee in fees if not fee.in_advance]
-    return found + [f"Togai bills {name} in arrears: the payment link does not ask for it" for name in late]
+    for fee in fees:
+        if not fee.in_advance:
+            found.append(f"Togai bills {fee.name} in arrears: the payment link does not ask for it")
+        elif fee.begins_after:
+            when = f"after {fee.begins_after} pricing cycles"
+            found.append(f"Togai bills {fee.name} {when}: the payment link does not ask for it")
+    return found
+
+
+def expressible(fees: Iterable[Fee]) -> tuple[list[Fee], list[str]]:
+    """The fees with the rates that a Stripe price can hold, and a sentence for each other rate."""
+    found, left = [], []
+    for fee in fees:
+        rates = {}
+        for code, rate in fee.rates.items():
+            try:
+                money.unit_amount(money.decimal(rate), code)
+                rates[code] = rate
+            except money.NotExpressible as error:
+                left.append(f"{fee.name}: not sold in {code}: {error}")
+        found.append(fee.model_copy(update={"rates": rates}))
+    return found, left
 
 
 def fitting(fees: list[Fee]) -> tuple[list[Fee], list[str]]:

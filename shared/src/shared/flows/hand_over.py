@@ -15,11 +15,14 @@ from shared.identity import RUNS_SOURCE, Ref
 
 
 class HandOver(msgspec.Struct, kw_only=True, frozen=True):
-    """A run with what its steps gave so far, the trigger's output, and the step that comes next."""
+    """A run with what its steps gave so far, the trigger's output, and the step that comes next. `known` is the name of
+    what the event was taken for: whoever goes on knows no more.
+    """
 
     run: Run
     step: str
     trigger: dict[str, Any]
+    known: str = ""
 
 
 _decoder = msgspec.json.Decoder(HandOver)

@@ -80,6 +80,11 @@ class Context:
     @property
     def shows_present(self) -> bool:
         """Whether the event may be taken as the present state."""
+        return self.known in (Known.PRESENT, Known.PRESENT_AGAIN)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the event shows the present, and no worker can have begun it before."""
         return self.known is Known.PRESENT
 
     @property

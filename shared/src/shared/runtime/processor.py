@@ -35,7 +35,7 @@ from shared.ratelimit.lanes import present_lane
 from shared.retries import CHECK_EVERY, LAST_PARKING, delay_for, due_at
 from shared.runtime.conflict_watch import ConflictWatch
 from shared.runtime.giving_up import DeadLetters, Writes, letter_of
-from shared.runtime.known import Known
+from shared.runtime.known import Known, not_more_than
 from shared.runtime.parked_run_dedup import ParkedRunDedup
 from shared.runtime.pool import Work
 from shared.runtime.problems import problem_of
@@ -75,7 +75,8 @@ class Processor:
         self._runner = runner
         self._kafka = kafka
         self._clock = clock
-        self._assigned_at = 0.0
+        # What stood in the log by now a process that died may have started.
+        self._assigned_at = clock()
         self._parked_runs = ParkedRunDedup()
         self._watch = watch
         self._waiting = WaitingRuns()
@@ -131,6 +132,10 @@ class Processor:
         matched = await self._matching(work, envelope)
         live = envelope.origin in ("live", "poll") and self._age(envelope) < SNAPSHOT_VALID_FOR
         known = work.known if live else Known.CHANGED
+        if known is Known.PRESENT and work.came_at < self._assigned_at:
+            known = Known.PRESENT_AGAIN  # whoever had the partition may have begun it, and died
+        if envelope.type == HANDED_OVER:
+            known = not_more_than(known, hand_over.read(envelope).known)
         outcomes = [await self._run(work, envelope, run, known) for run in matched if not run.ended]
         if not matched:
             await self._skip(work, envelope)
@@ -188,7 +193,7 @@ class Processor:
             outcome = Outcome(run, "ended")
         else:
             outcome = await self._timed(run, flow, link.id, envelope, known)
-            if outcome.waits_for_news and known is Known.PRESENT:
+            if outcome.waits_for_news and known in (Known.PRESENT, Known.PRESENT_AGAIN):
                 # What it waits for may have come before this event did, and then nothing would wake it any more.
                 outcome = await self._timed(run, flow, link.id, envelope, Known.CHANGED)
         metrics.RUNS.labels(run.flow, run.state if outcome.what == "ended" else outcome.what).inc()

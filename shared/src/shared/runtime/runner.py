@@ -145,7 +145,7 @@ class Runner:
                 elif done := _done(step, run):
                     values["steps"][step.id], acted = done.output, acted or done.state == "succeeded"
                 else:
-                    return await self._hand_over(step, run, link, values, envelope)
+                    return await self._hand_over(step, run, attempt, envelope)
         except Ended as end:
             run.refs, run.echo_of = _merged(run.refs, end.refs), end.echo_of
             if envelope.dryrun:
@@ -181,19 +181,17 @@ class Runner:
         """Whether a run holds an open claim for its subject: of a link that is off it only looks up what was made."""
         return any(held.run == run for held in self._links.index.open_claims(subject))
 
-    async def _hand_over(
-        self, step: FlowStep, run: Run, link: FlowLink, values: dict[str, Any], event: Envelope
-    ) -> Outcome:
+    async def _hand_over(self, step: FlowStep, run: Run, attempt: _Attempt, event: Envelope) -> Outcome:
         """The next action is another service's: the run goes there, to the queue of what that action acts on."""
         action, owner = ACTIONS[step.action], owner_of(step.action)
         aggregate, connection = run.aggregate, run.connection
         if action.subject:
-            app, noun, entity = action.subject(_input(step, values))
-            connection = connection_of(link, step, app)
+            app, noun, entity = action.subject(_input(step, attempt.values))
+            connection = connection_of(attempt.link, step, app)
             aggregate = str(Ref(self._registry.connection(connection).app_account, noun, entity))
         run.noun, run.worker, run.problem = owner.noun, "", None
         await self._record(run)
-        work = HandOver(run=run, step=step.id, trigger=values["trigger"])
+        work = HandOver(run=run, step=step.id, trigger=attempt.values["trigger"], known=attempt.known.name)
         handed = handed_over(work, aggregate, connection, event, datetime.now(UTC))
         again = event.origin in ("replay", "backfill")
         topic = self._topics.replay(owner.noun) if again else self._topics.events(owner.noun)

@@ -19,10 +19,11 @@ from shared.settings import Settings
 from sqlmodel import Session
 
 from console.api import models
-from console.api.errors import ErrorBody, NotNow, Unknown
+from console.api.errors import ErrorBody, NotNow
+from console.api.links_of_flow import named_link
 from console.api.log_reader import values_at
 from console.api.state import State, StateDep
-from console.projection import missed, queries
+from console.projection import missed
 
 PAGE = 500
 """Entities of one request: whoever asks goes on from the last one."""
@@ -40,13 +41,12 @@ async def catch_up(state: StateDep, link_id: str, body: models.CatchUpRequest | 
     """
     after = body.after if body else ""
 
-    def read() -> tuple[FlowLink | None, list[Run]]:
+    def read() -> tuple[FlowLink, list[Run]]:
         with Session(state.database.engine) as session:
-            return queries.flow_link(session, link_id), missed.page(session, link_id, PAGE, after)
+            link = named_link(session, link_id)
+            return link, missed.page(session, link.id, PAGE, after)
 
     link, found = await asyncio.to_thread(read)
-    if link is None:
-        raise Unknown(f"there is no flow link {link_id}", "see `tandem flow-links list` for those that there are")
     if not link.enabled:
         raise NotNow(
             f"flow link {link_id} is off", f"switch it on first: `tandem flow-links enable {link_id}`", code="link_off"

@@ -24,6 +24,7 @@ from sqlmodel import Session
 
 from console.api import connected, models, shapes
 from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
+from console.api.links_of_flow import named_link
 from console.api.state import State, StateDep
 from console.projection import queries
 from shared import connections
@@ -165,14 +166,11 @@ async def _keep_link(state: State, link: FlowLink) -> FlowLink:
 
 
 async def _flow_link(state: State, link_id: str) -> FlowLink:
-    def read() -> FlowLink | None:
+    def read() -> FlowLink:
         with Session(state.database.engine) as session:
-            return queries.flow_link(session, link_id)
+            return named_link(session, link_id)
 
-    link = await asyncio.to_thread(read)
-    if link is None:
-        raise Unknown(f"there is no flow link {link_id}", "see `tandem flow-links list` for those that there are")
-    return link
+    return await asyncio.to_thread(read)
 
 
 @router.post("/dead-letters/{letter_id}/retry", tags=["dead letters"], summary="Try a dead letter again")

@@ -6,8 +6,21 @@ from shared.connections import FlowLink
 from shared.flows.links import able
 from sqlmodel import Session
 
-from console.api.errors import NotNow
+from console.api.errors import NotNow, Unknown
 from console.projection import queries
+
+
+def named_link(session: Session, name: str) -> FlowLink:
+    """The flow link of an id, or the only one of a flow: people know the flow's name. Raises Unknown, NotNow."""
+    if found := queries.flow_link(session, name):
+        return found
+    of_flow = [link for link in queries.flow_links(session) if link.flow == name]
+    if len(of_flow) > 1:
+        names = ", ".join(link.id for link in of_flow)
+        raise NotNow(f"several flow links are of the flow {name}", f"name one of them: {names}", code="several_links")
+    if not of_flow:
+        raise Unknown(f"there is no flow link {name}", "see `tandem flow-links list` for those that there are")
+    return of_flow[0]
 
 
 def enabled_link(session: Session, flow: str, named: str = "", *, also_off: bool = False) -> FlowLink:

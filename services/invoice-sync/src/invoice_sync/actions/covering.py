@@ -17,6 +17,7 @@ from shared.identity import Ref
 from shared.runtime.actions import Context
 
 from invoice_sync.actions.groups import members_of
+from invoice_sync.actions.payments import INTENTS
 from invoice_sync.decide import bills, group_of, was_before
 
 SUBSCRIPTIONS = "/v1/subscriptions"
@@ -61,7 +62,7 @@ async def _billed(context: Context, invoice: Json) -> list[str]:
 
 async def _check_counted(context: Context, account: str) -> None:
     """Raises Waiting for a payment at a checkout that Togai does not know: its invoice would ask for it again. Togai is
-    asked where Tandem has not counted it itself: a person may have.
+    asked where Tandem has not counted it itself: a person may have. What was given back is asked for again.
     """
     counted = context.claims_of(CHECKOUT_PAYMENT.name).index
     for pair in context.claims_of(ATTACHED.name).index.under(context.ref("togai", "account", account)):
@@ -69,12 +70,23 @@ async def _check_counted(context: Context, account: str) -> None:
             if Ref.parse(ref).noun != "payment_intent" or counted.pair(ref) is not None:
                 continue
             togai: TogaiApp = await context.client("togai")
-            if await togai.payment_of(context.id_of(ref)) is None:
+            payment = Ref.parse(ref)
+            if await togai.payment_of(payment.id) is None and not await _is_given_back(context, payment):
                 raise Waiting(
-                    f"account {account} paid {Ref.parse(ref).id} at a checkout, which Togai has not counted: retry "
+                    f"account {account} paid {payment.id} at a checkout, which Togai has not counted: retry "
                     "that run, or enter the payment in Togai with this id as its transaction number",
                     code="uncounted",
                 )
+
+
+async def _is_given_back(context: Context, payment: Ref) -> bool:
+    """Whether nothing is left of a payment: nobody counts it then. One at another Stripe account is not known."""
+    if str(payment.account) != context.account("stripe"):
+        return False
+    client: StripeApp = await context.client("stripe")
+    intent = await client.retrieve(INTENTS, payment.id, {"expand[]": "latest_charge"})
+    charge = intent.get("latest_charge") or {}
+    return bool(charge) and int(charge["amount_refunded"]) >= int(charge["amount"])
 
 
 async def _billing(context: Context, invoice: Json, accounts: list[str]) -> AsyncIterator[Json]:

@@ -112,9 +112,15 @@ def _invoice(context: Context, paid: InvoicePaid) -> str:
 
 
 def source_of(context: Context, payment: InvoicePayment) -> str:
-    """What its claim is named by: one number is one payment, whichever flow counts it."""
-    app = "stripe" if "stripe" in context.link.connections else "togai"
-    return context.ref(app, "payment", payment.transaction)
+    """What its claim is named by: one number is one payment, whichever flow counts it. That of a person's flow may be
+    linked with Togai alone.
+    """
+    own, here = context.account("stripe" if "stripe" in context.link.connections else "togai"), context.account("togai")
+    index, known = context.claims_of(INVOICE_PAYMENT.name).index, context.registry.connections.values()
+    others = sorted({connection.app_account for connection in known if connection.app == "stripe"} | {here})
+    refs = [f"{account}/payment/{payment.transaction}" for account in (own, *others)]
+    held = ((ref, index.claim_of(ref, here)) for ref in refs)
+    return next((ref for ref, one in held if one and one.state != "withdrawn"), refs[0])
 
 
 def uncounted(context: Context, payments: list[InvoicePayment]) -> list[InvoicePayment]:

@@ -6,15 +6,16 @@ from typing import Any
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.domains.plans import METER, OFFER, PRICE, PRODUCT
+from shared.domains.plans import METER, PRICE, PRODUCT
 from shared.domains.plans.prices import CatalogMade, FormerPrices, PlanCatalog, PlanPrice, Retired
-from shared.domains.plans.stripe import CARD, ORGANIZATION, PLAN, VERSION
+from shared.domains.plans.stripe import CARD, PLAN, VERSION
 from shared.domains.plans.togai import PlanNamed
 from shared.errors import NotFound, Rejected
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
 from plan_sync.actions import sessions, versions
+from plan_sync.actions.open_offers import offer_again, open_links
 from plan_sync.actions.payment_links import LINKS
 from plan_sync.actions.products import PRICES, PRODUCTS, card_of, price_of, product_of
 from plan_sync.translation import terms_of, translated
@@ -119,7 +120,8 @@ async def retire_prices(context: Context, former: FormerPrices) -> Result:
     old = [price async for price in client.listed(PRICES, {"product": former.product_id, "active": "true"})
            if _is_former(context, price, former)]  # fmt: skip
     default = (await client.retrieve(PRODUCTS, former.product_id)).get("default_price") if old else None
-    notes, retired = [], []
+    # Before their prices are archived: Stripe closes a link that sells one.
+    notes, retired = await offer_again(context, client, former.plan_id, former.version) if old else [], []
     for price in old:
         if price["id"] == default:
             successor = former.prices.get(price["metadata"][CARD]) or next(iter(former.prices.values()), None)
@@ -146,13 +148,10 @@ async def _archive(context: Context, client: StripeApp, former: FormerPrices) ->
     source = context.ref("togai", "price_plan", former.plan_id)
     pair = context.claims_of(PRODUCT.name).index.pair(source)
     product = context.id_of(pair.target) if pair else former.plan_id
-    retired, offers = [], context.claims_of(OFFER.name).index
-    async for link in client.listed(LINKS, {"active": "true"}):
-        metadata = link.get("metadata") or {}
-        of_plan = (metadata.get(PLAN), metadata.get(ORGANIZATION)) == (former.plan_id, context.account("togai"))
-        if of_plan and offers.holders_of(context.ref("stripe", "payment_link", str(link["id"]))):
-            await client.update(LINKS, link["id"], {"active": "false"})
-            retired.append(str(link["id"]))
+    retired = []
+    async for link, _ in open_links(context, client, former.plan_id):
+        await client.update(LINKS, link["id"], {"active": "false"})
+        retired.append(str(link["id"]))
     retired += await sessions.expire_of_plan(context, client, former.plan_id)
     if (await client.retrieve(PRODUCTS, product)).get("active"):
         await client.update(PRODUCTS, product, {"active": "false"})

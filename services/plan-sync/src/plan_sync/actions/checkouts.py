@@ -14,25 +14,31 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import UnkeyedCreation, create
 
 from plan_sync.actions.account_plans import check_beside, plans_of
+from plan_sync.actions.payment_links import SESSIONS
+from plan_sync.actions.payments import state_of
 from plan_sync.actions.schedules import AccountPlans, attached, holding, replaces, today_of
 from plan_sync.decide import other_plan
 from shared import money
 
 DISCARDED = "Tandem's own draft of the account's schedules, which was not finalized, is discarded"
 PAYMENT_INTENTS, CHARGES = "/v1/payment_intents", "/v1/charges"
+UNPAID = "unpaid"
 
 
 async def read_payment(context: Context, paid: Paid) -> Result:
-    """What is left of the payment: an event that comes late, or again, may be older than a refund. Raises Ended where
-    all was given back, and for one that pays an invoice: the flow of invoices counts that.
+    """What is left of the payment: an event that comes late or again, or that a worker started and died, may be older
+    than a refund. Raises Ended where all was given back, and for one that pays an invoice: the flow of invoices counts
+    that.
     """
     refs = _refs_of(context, paid)
     if paid.invoice_id:
         why = f"it pays invoice {paid.invoice_id} of Togai, and no plan: the flow of invoices counts it"
         raise Ended("skipped", why, (*refs, context.ref("togai", "invoice", paid.invoice_id)))
-    if context.shows_present or not paid.payment_intent:
-        return Result(_left(paid, 0), False, refs=refs)
     client: StripeApp = await context.client("stripe")
+    if paid.payment_status == UNPAID:
+        await _check_waits(context, client, refs)
+    if context.is_first or not paid.payment_intent:
+        return Result(_left(paid, 0), False, refs=refs)
     intent = await client.retrieve(PAYMENT_INTENTS, paid.payment_intent)
     if not intent.get("latest_charge"):
         return Result(_left(paid, 0), False, refs=refs)
@@ -42,6 +48,16 @@ async def read_payment(context: Context, paid: Paid) -> Result:
         raise Ended("skipped", f"the payment {paid.payment_intent} was refunded: nothing is attached{gone}", refs)
     notes = (f"{refunded} of {paid.amount} minor units were refunded",) if refunded else ()
     return Result(_left(paid, refunded), False, notes, refs)
+
+
+async def _check_waits(context: Context, client: StripeApp, refs: tuple[str, ...]) -> None:
+    """Raises Ended for a checkout whose payment has come, or has failed: what its own event led to stays as it is. An
+    event that comes late would close the link that took the place of a failed one.
+    """
+    session = await client.retrieve(SESSIONS, context.id_of(context.run.aggregate))
+    state, _ = await state_of(client, session, str(session.get("payment_intent") or ""))
+    if state != "pending":
+        raise Ended("skipped", f"its payment is {state} by now: the event of that does the rest", refs)
 
 
 async def _is_attached_before(context: Context, plan: str) -> bool:
@@ -119,9 +135,13 @@ async def attach(context: Context, wanted: Attach) -> Result:
     intent = (context.ref("stripe", "payment_intent", wanted.payment_intent),) if wanted.payment_intent else ()
     pair = await claims.link(held, target, "created", also=(account_ref, *subscription, *intent))
     check_beside(plans, wanted.account_id, wanted.plan_id)
-    notes = (how, f"it takes the place of {replaced}") if replaced else (how,)
+    again = known is not None and not resumed
+    notes = [how, *([f"it takes the place of {replaced}"] if replaced else [])]
+    if again:
+        only = f"if {wanted.subscription} is not the only subscription that bills it, cancel one in Stripe"
+        notes.append(f"the account had the plan before: {only}")
     offer = context.ref("togai", "offer", offer_id(wanted.plan_id, wanted.account_id))
-    return attached(schedule, True, notes, (*pair.refs, account_ref, offer))
+    return attached(schedule, True, tuple(notes), (*pair.refs, account_ref, offer), again=again)
 
 
 async def _other_plan(context: Context, wanted: Attach, plans: AccountPlans, schedules: list[dict[str, Any]]) -> str:

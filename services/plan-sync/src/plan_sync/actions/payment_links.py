@@ -26,11 +26,14 @@ from shared.runtime.creating import Creation
 from shared.runtime.creating import create as made_under
 
 from plan_sync.actions.products import PRICES
+from plan_sync.actions.subscriptions import SUBSCRIPTIONS
 from plan_sync.decide import address_of, is_address_of
 
 LINKS, SESSIONS, PAYMENT_INTENTS = "/v1/payment_links", "/v1/checkout/sessions", "/v1/payment_intents"
 FAILED = ("requires_payment_method", "canceled")
 """States of a payment intent to which no money comes any more by itself."""
+ENDED = ("canceled", "incomplete_expired")
+"""States of a subscription that asks for nothing any more."""
 OWNER = "ACCOUNT"
 LINK_PLACE = 2
 """Which part of a session's source names the link that sells the same: plan, account, link, number."""
@@ -166,13 +169,38 @@ def sold_by(pair: Mapping) -> str:
 
 
 async def check_failed(client: StripeApp, session: dict[str, Any], what: str, refs: tuple[str, ...]) -> None:
-    """Raises Ended for a completed checkout that was paid, or whose payment may still come."""
+    """Raises Ended for a completed checkout that was paid, or whose payment may still come. What was given back whole
+    was not paid.
+    """
     if session.get("payment_status") != "unpaid":
+        if await _is_given_back(client, session):
+            return
         raise Ended("skipped", f"{what} was paid: no other one is made", refs)
+    if subscription := session.get("subscription"):
+        await _check_ended(client, str(subscription), str(session["id"]), refs)
+        return
     intent = session.get("payment_intent")
     state = (await client.retrieve(PAYMENT_INTENTS, str(intent))).get("status") if intent else ""
     if state not in FAILED:
         raise Ended("skipped", f"the payment of {session['id']} is on its way: no other link is made", refs)
+
+
+async def _is_given_back(client: StripeApp, session: dict[str, Any]) -> bool:
+    intent, amount = session.get("payment_intent"), int(session.get("amount_total") or 0)
+    if not intent or not amount:
+        return False
+    shown = await client.retrieve(PAYMENT_INTENTS, str(intent), {"expand[]": "latest_charge"})
+    return int((shown.get("latest_charge") or {}).get("amount_refunded") or 0) >= amount
+
+
+async def _check_ended(client: StripeApp, subscription: str, session: str, refs: tuple[str, ...]) -> None:
+    """Raises Ended for a subscription that goes on asking for what was not paid: a second one would bill the same."""
+    status = (await client.retrieve(SUBSCRIPTIONS, subscription)).get("status")
+    if status not in ENDED:
+        why = (
+            f"{subscription} of {session} is {status}, and asks for its payment on: no other link is made. Cancel it in"
+        )
+        raise Ended("skipped", f"{why} Stripe, then offer the plan again", refs)
 
 
 async def _close(client: StripeApp, links: Iterable[dict[str, Any]]) -> list[str]:

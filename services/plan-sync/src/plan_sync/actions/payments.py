@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
+from shared.domains.plans import ATTACHED
+from shared.domains.plans.flows import FAILED_TO_LINK
 from shared.domains.plans.payments import OfferPayment, PaymentNamed, PaymentState
 from shared.domains.plans.stripe import ACCOUNT, ORGANIZATION, PLAN
 from shared.domains.plans.togai import offer_id
@@ -12,21 +14,24 @@ from shared.runtime.actions import Context, Ended, Result
 
 from plan_sync.actions.payment_links import FAILED, PAYMENT_INTENTS, SESSIONS
 
+INVOICES, INVOICE_PAYMENTS = "/v1/invoices", "/v1/invoice_payments"
 Json = dict[str, Any]
 
 
 async def read(context: Context, wanted: PaymentNamed) -> Result:
     """Raises Ended for what paid no offer of the flow link's organization."""
     client: StripeApp = await context.client("stripe")
-    session = await _session(client, wanted)
+    session = await _session(context, client, wanted)
     metadata = (session or {}).get("metadata") or {}
     if session is None or not (metadata.get(PLAN) and metadata.get(ACCOUNT)):
         raise Ended("skipped", f"{wanted.payment_intent or wanted.session_id} paid no offer")
     refs = [context.ref("stripe", "checkout.session", str(session["id"]))]
     if metadata.get(ORGANIZATION, "") not in ("", context.account("togai")):
         raise Ended("skipped", f"it is an offer of {metadata[ORGANIZATION]}", tuple(refs))
-    intent = str(session.get("payment_intent") or "")
-    state, refunded = await _state(client, session, intent)
+    intent = str(session.get("payment_intent") or wanted.payment_intent)
+    state, refunded = await state_of(client, session, intent)
+    if state == "pending" and context.run.event_type == FAILED_TO_LINK.trigger:
+        state = "failed"  # of a subscription, whose session shows no payment
     found = OfferPayment(
         session_id=str(session["id"]),
         payment_intent=intent,
@@ -40,15 +45,36 @@ async def read(context: Context, wanted: PaymentNamed) -> Result:
     return Result(found, False, (f"it is {state}",), tuple(refs))
 
 
-async def _session(client: StripeApp, wanted: PaymentNamed) -> Json | None:
+async def _session(context: Context, client: StripeApp, wanted: PaymentNamed) -> Json | None:
     if wanted.session_id:
         return await client.retrieve(SESSIONS, wanted.session_id)
-    found = client.listed(SESSIONS, {"payment_intent": wanted.payment_intent})
-    return await anext(found, None)
+    async for session in client.listed(SESSIONS, {"payment_intent": wanted.payment_intent}):
+        return session
+    return await _of_subscription(context, client, wanted.payment_intent)
 
 
-async def _state(client: StripeApp, session: Json, intent: str) -> tuple[PaymentState, int]:
-    """What it is, and how much was given back. A refund that fails is taken off again by Stripe itself."""
+async def _of_subscription(context: Context, client: StripeApp, intent: str) -> Json | None:
+    """The session of ours whose subscription's first invoice a payment paid: Stripe names none for the payment. Nothing
+    is asked where no checkout attached a plan.
+    """
+    index = context.claims_of(ATTACHED.name).index
+    if not index.has_links_at(context.account("togai")):
+        return None
+    params = {"payment[type]": "payment_intent", "payment[payment_intent]": intent}
+    async for row in client.listed(INVOICE_PAYMENTS, params):
+        invoice = await client.retrieve(INVOICES, str(row["invoice"]))
+        subscription = ((invoice.get("parent") or {}).get("subscription_details") or {}).get("subscription")
+        for pair in index.under(context.ref("stripe", "subscription", str(subscription))) if subscription else ():
+            session = await client.retrieve(SESSIONS, context.id_of(pair.source))
+            if session.get("invoice") == invoice["id"]:
+                return session
+    return None
+
+
+async def state_of(client: StripeApp, session: Json, intent: str) -> tuple[PaymentState, int]:
+    """What became of a session's payment, and how much was given back. A refund that fails is taken off again by Stripe
+    itself.
+    """
     if session.get("status") == "expired":
         return "expired", 0
     if not intent:

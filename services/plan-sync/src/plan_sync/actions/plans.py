@@ -18,6 +18,7 @@ from plan_sync.actions.account_plans import check_not_attaching, plans_of
 from plan_sync.actions.schedules import SECOND, api_of, replaces, second_api_only, today_of
 from plan_sync.decide import (
     ends_after,
+    expressible,
     fees_of,
     fitting,
     not_sold,
@@ -33,6 +34,8 @@ async def read(context: Context, offer: OfferRead) -> Result:
     _check_asked(context, offer)
     client: TogaiApp = await context.client("togai")
     ref = context.ref("togai", "offer", offer_id(offer.plan_id, offer.account_id))
+    if offer.schedule_id:
+        _check_own(context, offer, ref)
     try:
         plan = await versions.present(context, client, offer.plan_id)
         account = await client.account(offer.account_id)
@@ -51,7 +54,9 @@ async def read(context: Context, offer: OfferRead) -> Result:
         await _check_free(context, client, offer, today, ref)
     details = plan.details
     fees = fees_of(details)
-    sold, left = fitting([fee for fee in fees if fee.in_advance])
+    sold, left = fitting([fee for fee in fees if fee.in_advance and not fee.begins_after])
+    sold, inexpressible = expressible(sold)
+    left += inexpressible
     currency = (account.invoice_currency or "").upper()
     mode = offer.mode or context.option("mode") or FIRST_PAYMENT
     prices: list[PlanPrice] = []
@@ -80,9 +85,8 @@ async def read(context: Context, offer: OfferRead) -> Result:
     if lacking or not (facts.fees or prices):
         no_rate = f"{', '.join(lacking)} has no rate in {currency}"
         what = no_rate if lacking else "it has no fee that is paid in advance"
-        raise Ended(
-            "skipped", f"nothing of price plan {offer.plan_id} can be sold to {offer.account_id}: {what}", (ref,)
-        )
+        why = f"nothing of price plan {offer.plan_id} can be sold to {offer.account_id}: {what}"
+        raise Ended("skipped", ". ".join([why, *inexpressible]), (ref,))
     return Result(facts, False, tuple(facts.not_sold), (ref, context.ref("togai", "price_plan", offer.plan_id)))
 
 
@@ -103,8 +107,8 @@ def _check_asked(context: Context, offer: OfferRead) -> None:
         raise Ended("skipped", f"{what} {Ref.parse(made).id} is none of Tandem's: no other one is made", (made,))
 
 
-async def _check_attached(context: Context, client: TogaiApp, offer: OfferRead, ref: str) -> None:
-    """Raises Ended for a plan that Tandem attached, or that was taken off again: nothing is to be sold."""
+def _check_own(context: Context, offer: OfferRead, ref: str) -> None:
+    """Raises Ended for a plan that Tandem attached: it was paid, or takes the place of a subscription."""
     schedule = context.ref("togai", "schedule", offer.schedule_id)
     check_not_attaching(context, offer.account_id)
     if context.claims_of(ATTACHED.name).index.holders_of(schedule):
@@ -116,6 +120,11 @@ async def _check_attached(context: Context, client: TogaiApp, offer: OfferRead, 
     if imported.holders_of(schedule):
         why = f"Tandem attached price plan {offer.plan_id} to account {offer.account_id} in place of a subscription"
         raise Ended("skipped", why, (ref, schedule))
+
+
+async def _check_attached(context: Context, client: TogaiApp, offer: OfferRead, ref: str) -> None:
+    """Raises Ended for a plan that was taken off again: nothing is to be sold."""
+    schedule = context.ref("togai", "schedule", offer.schedule_id)
     schedules = await plans_of(context, client, offer.account_id).read()
     if not any(str(one.get("id")) == offer.schedule_id for one in schedules):
         why = f"account {offer.account_id} does not have price plan {offer.plan_id} any more: nothing is offered"

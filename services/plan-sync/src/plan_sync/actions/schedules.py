@@ -104,9 +104,11 @@ class FirstApi:
     def __init__(self, client: TogaiApp, account: str) -> None:
         self._client = client
         self._account = account
+        self.rows: list[Json] = []
 
     async def read(self) -> list[Json]:
-        return await self._client.pricing_schedules(self._account)
+        self.rows = await self._client.pricing_schedules(self._account)
+        return self.rows
 
     def noted(self, first: date) -> dict[str, Any]:
         return {}
@@ -149,8 +151,8 @@ class FirstApi:
 
 
 class _Association(Creation[Json]):
-    """Found again by the plan and the day. One that was begun before is looked for first: else whoever calls has just
-    read that the account does not have it.
+    """Found again by the plan and the day. One that was begun before is looked for first; else whoever calls has just
+    read what the account has, and where it has the plan nothing is sent: the same call twice makes two schedules.
     """
 
     key_expires = False
@@ -162,7 +164,7 @@ class _Association(Creation[Json]):
         self._resumed = resumed
 
     async def send(self, body: Json, key: str) -> Json:
-        found = await self.find(0) if self._resumed else None
+        found = await self.find(0) if self._resumed else holding(self._api.rows, self._plan, self._first)
         return found or await self._api.associated(self._plan, self._first)
 
     async def find(self, since: int) -> Json | None:

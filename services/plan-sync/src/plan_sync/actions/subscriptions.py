@@ -20,7 +20,7 @@ from shared.domains.plans.subscriptions import (
     SubscriptionFacts,
     SubscriptionNamed,
 )
-from shared.domains.plans.togai import SEPARATOR, offer_id
+from shared.domains.plans.togai import offer_id, sides_of
 from shared.errors import Conflict, NotFound, Waiting
 from shared.identity import Ref
 from shared.linking.dry_run import end_if_dry
@@ -66,7 +66,7 @@ async def read(context: Context, wanted: SubscriptionNamed) -> Result:
 
 def _known(context: Context, pair: Mapping) -> SubscriptionFacts:
     offer = next(ref for ref in pair.also if Ref.parse(ref).noun == "offer")
-    plan, _, account = context.id_of(offer).partition(SEPARATOR)
+    plan, account = sides_of(context.id_of(offer))
     return SubscriptionFacts(
         subscription_id=context.id_of(pair.source), account_id=account, plan_id=plan, since=_since(pair)
     )

@@ -40,8 +40,14 @@ ACTION = Action(
     input=PaymentNamed,
     output=OfferPayment,
     reads=True,
-    rights=("Checkout Sessions: read", "PaymentIntents: read", "Charges and Refunds: read"),
+    rights=("Checkout Sessions: read", "PaymentIntents: read", "Charges and Refunds: read", "Invoices: read"),
 )
+
+
+def _read(**by: str) -> FlowStep:
+    # Offers are the organization's: the flow link must name it, though nothing is asked there.
+    return FlowStep(id="payment", action=ACTION.name, input=by, connections={"togai": "togai"})
+
 
 CHECKOUT_ENDED = Flow(
     id="stripe-checkout-ended-to-offer",
@@ -52,7 +58,7 @@ CHECKOUT_ENDED = Flow(
     trigger="stripe.checkout.session.expired",
     more_triggers=("stripe.checkout.session.async_payment_failed",),
     conditions=(Condition(path="plan_id", operator="not_equals", value=""),),
-    steps=(FlowStep(id="payment", action=ACTION.name, input={"session_id": "{{ trigger.session_id }}"}),),
+    steps=(_read(session_id="{{ trigger.session_id }}"),),
 )
 
 REFUND_SHOWN = Flow(
@@ -64,5 +70,5 @@ REFUND_SHOWN = Flow(
     trigger="stripe.charge.refunded",
     more_triggers=("stripe.refund.updated", "stripe.refund.failed"),
     conditions=(Condition(path="payment_intent", operator="not_equals", value=""),),
-    steps=(FlowStep(id="payment", action=ACTION.name, input={"payment_intent": "{{ trigger.payment_intent }}"}),),
+    steps=(_read(payment_intent="{{ trigger.payment_intent }}"),),
 )

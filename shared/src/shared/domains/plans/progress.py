@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared import money
-from shared.domains.plans.togai import SEPARATOR
+from shared.domains.plans.togai import sides_of
 from shared.domains.progress import Progress
 from shared.identity import Ref
 
@@ -51,8 +51,7 @@ def offer_of(progress: Progress) -> str:
 
 def _sides(offer: str) -> tuple[str, str]:
     """Plan and account of an offer."""
-    plan, _, account = Ref.parse(offer).id.partition(SEPARATOR)
-    return plan, account.partition(SEPARATOR)[0]
+    return sides_of(Ref.parse(offer).id)
 
 
 def state_of(progress: Progress) -> str | None:

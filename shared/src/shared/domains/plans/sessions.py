@@ -53,7 +53,13 @@ ACTION = Action(
     title="Make or find the open checkout session of an offer",
     input=SessionRequest,
     output=SessionMade,
-    rights=("Checkout Sessions: write", "Payment Links: read", "PaymentIntents: read"),
+    rights=(
+        "Checkout Sessions: write",
+        "Payment Links: read",
+        "PaymentIntents: read",
+        "Charges and Refunds: read",
+        "Subscriptions: read",
+    ),
 )
 
 FLOW = Flow(

@@ -205,7 +205,7 @@ ACTIONS = (
         input=Paid,
         output=PaymentLeft,
         reads=True,
-        rights=("PaymentIntents: read", "Charges and Refunds: read"),
+        rights=("Checkout Sessions: read", "PaymentIntents: read", "Charges and Refunds: read"),
     ),
     Action(
         name="stripe.product.create",
@@ -245,7 +245,13 @@ ACTIONS = (
         title="Make or find the payment link of an offer",
         input=NewPaymentLink,
         output=PaymentLinkMade,
-        rights=("Payment Links: write", "Checkout Sessions: read", "PaymentIntents: read"),
+        rights=(
+            "Payment Links: write",
+            "Checkout Sessions: read",
+            "PaymentIntents: read",
+            "Charges and Refunds: read",
+            "Subscriptions: read",
+        ),
     ),
     Action(
         name="stripe.payment_link.deactivate",

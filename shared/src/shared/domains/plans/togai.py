@@ -17,7 +17,8 @@ from shared.identity import LONGEST_ID
 from shared.model import Model
 
 SEPARATOR = "~"
-"""Between plan and account in an offer's id: no id of Togai's holds it."""
+"""Between the parts of an offer's id; in a part itself it is escaped: people choose the ids of accounts."""
+_ESCAPED = {"%": "%25", SEPARATOR: "%7E"}
 
 
 FIRST_PAYMENT, SUBSCRIPTION = "first_payment", "subscription"
@@ -73,6 +74,7 @@ class Fee(Model):
     name: str
     one_time: bool
     in_advance: bool
+    begins_after: int = Field(0, description="pricing cycles after which it is asked for first")
     rates: dict[str, str]
 
 
@@ -154,7 +156,23 @@ def offer_id(plan: str, account: str, *more: str) -> str:
     """The id of an offer, made of both; of one of its links with the version, and with the checkout whose payment
     failed before.
     """
-    return SEPARATOR.join(filter(None, (plan, account, *more)))
+    return SEPARATOR.join(_escaped(part) for part in (plan, account, *more) if part)
+
+
+def _escaped(part: str) -> str:
+    return "".join(_ESCAPED.get(character, character) for character in part)
+
+
+def sides_of(offer: str) -> tuple[str, str]:
+    """Plan and account of an offer's id, whatever more it names."""
+    plan, account = (*offer.split(SEPARATOR), "")[:2]
+    return _unescaped(plan), _unescaped(account)
+
+
+def _unescaped(part: str) -> str:
+    for character, written in reversed(_ESCAPED.items()):
+        part = part.replace(written, character)
+    return part
 
 
 def offered(body: Any) -> Offer:

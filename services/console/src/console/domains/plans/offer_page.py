@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from shared.domains.plans.sessions import ACTION, TRIGGER, SessionRequest
+from shared.domains.plans.togai import sides_of
 from shared.identity import Ref
 from shared.sealed_texts import CHECKOUT_SECRETS
 
@@ -60,7 +61,7 @@ async def ask(state: StateDep, token: str) -> Response:
     """A session is asked for by an event; whoever handles it makes one, or takes the one that is open."""
 
     def wanted(offer: Ref, till: Till) -> SessionRequest:
-        plan, account = offers.sides(offer)
+        plan, account = sides_of(offer.id)
         back = Tokens(state.settings).return_address(token)
         return SessionRequest(plan_id=plan, account_id=account, flow_link=till.link.id, return_url=back)
 

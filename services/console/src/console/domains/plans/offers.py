@@ -10,7 +10,7 @@ from shared.domains.customers import CUSTOMER
 from shared.domains.plans import OFFER
 from shared.domains.plans.progress import KnownLink, KnownOffer, KnownPlan, known_of
 from shared.domains.plans.sessions import FLOW
-from shared.domains.plans.togai import SEPARATOR, SUBSCRIPTION
+from shared.domains.plans.togai import SUBSCRIPTION, sides_of
 from shared.identity import Ref
 from shared.linking import mappings
 from sqlalchemy import select
@@ -48,15 +48,9 @@ class Shown:
     till: Till | None = None
 
 
-def sides(offer: Ref) -> tuple[str, str]:
-    """Plan and account of an offer."""
-    plan, _, account = offer.id.partition(SEPARATOR)
-    return plan, account
-
-
 def known_offer(session: Session, offer: Ref) -> tuple[KnownPlan, KnownOffer | None]:
     """What the runs tell of it."""
-    plan, account = sides(offer)
+    plan, account = sides_of(offer.id)
     ref = str(Ref(offer.account, "price_plan", plan))
     known = known_of(ref, runs_of(session, ref))
     return known, known.offers.get(account)
@@ -83,7 +77,7 @@ def shown(session: Session, offer: Ref) -> Shown | None:
     items, total = _items(newest) if newest else ([], "")
     return Shown(
         state="preparing" if state == "open" and link is None else state,
-        name=str(facts.get("name") or known.name or sides(offer)[0]),
+        name=str(facts.get("name") or known.name or sides_of(offer.id)[0]),
         description=str(facts.get("description") or ""),
         items=items,
         total=total,
@@ -135,7 +129,7 @@ def till(session: Session, offer: Ref) -> Till | None:
     """None where the account has no Stripe customer, no flow link makes sessions, or no publishable key is known:
     the payment link is the way then.
     """
-    account = str(Ref(offer.account, "account", sides(offer)[1]))
+    account = str(Ref(offer.account, "account", sides_of(offer.id)[1]))
     return till_of(session, FLOW.id, offer.account, {Ref.parse(ref).account for ref in _customers(session, account)})
 
 
