@@ -107,14 +107,8 @@ class InProcess(Vendors):
         """A fresh account at the sandbox under a connection of this id, whose lists have been read."""
         made = self.accounts[name] = self.control.account(app)
         account = f"{app}:test:{made['id']}"
-        connection = Connection(
-            id=name,
-            app=cast(Any, app),
-            app_account=account,
-            mode="test",
-            api_base=f"{self.control.url}/{app}",
-            sealed="",
-        )
+        base = f"{self.control.url}/{app}"
+        connection = Connection(id=name, app=cast(Any, app), app_account=account, mode="test", api_base=base, sealed="")
         sealed = self.vault.seal(connection, Secrets(api_key=made["key"]))
         await self.log.append(self.topics.connections, name, encode_connection(sealed))
         for kind in APPS[app].fills_index:
@@ -184,13 +178,11 @@ class InProcess(Vendors):
         **options: str,
     ) -> None:
         """A flow link, on or off, bound to what the set-up binds it to."""
-        both = {"stripe": stripe, "togai": "togai"}
+        both, aliases = {"stripe": stripe, "togai": "togai"}, aliases_of(self.registry.flows[flow]).items()
         link = FlowLink(
             id=f"{flow}{suffix}",
             flow=flow,
-            connections={
-                alias: both[app] for alias, app in aliases_of(self.registry.flows[flow]).items() if app in both
-            },
+            connections={alias: both[app] for alias, app in aliases if app in both},
             enabled=enabled,
             changed_at=changed_at,
             options=options,
