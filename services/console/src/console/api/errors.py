@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -66,6 +67,16 @@ class NotNow(ApiError):
 
     status = 409
     code = "wrong_state"
+
+
+def only_one(found: Iterable[str], text: str, noun: str, command: str) -> str:
+    """The full ref of the one entity to which an id leads; `command` lists them. Raises Unknown, NotNow."""
+    refs = sorted(found)
+    if len(refs) == 1:
+        return refs[0]
+    if not refs:
+        raise Unknown(f"no {noun} {text[:100]} is known here", f"`{command}` shows those that Tandem has seen")
+    raise NotNow(f"{text[:100]} leads to several {noun}s: {', '.join(refs[:10])}", "name one by its full ref")
 
 
 HTTP_CODES = {404: "not_found", 413: "too_large"}

@@ -29,11 +29,7 @@ def list_(
 ) -> None:
     """List conflicts, newest first."""
     answer = client.call("GET", "/api/conflicts", params={"id": id, "since": since, "limit": limit})
-    if json:
-        client.print_json(answer)
-        return
-    shown = tables.table(COLUMNS, map(_row, client.items(answer)))
-    tables.show_page(client.out(), answer, shown, "None: nothing waits for a decision.")
+    tables.show_list(answer, COLUMNS, _row, "None: nothing waits for a decision.", json=json)
 
 
 @app.command()

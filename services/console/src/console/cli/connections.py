@@ -40,12 +40,8 @@ def _row(found: dict[str, Any]) -> tuple[object, ...]:
 def list_(json: client.AsJson = False) -> None:
     """List connections, removed ones too. Their secrets are never shown."""
     answer = client.call("GET", "/api/connections")
-    if json:
-        client.print_json(answer)
-        return
-    shown = tables.table(COLUMNS, map(_row, client.items(answer)))
     empty = "No connection yet: set STRIPE_API_KEY and TOGAI_API_TOKEN in .env and run `make up`."
-    tables.show_page(client.out(), answer, shown, empty)
+    tables.show_list(answer, COLUMNS, _row, empty, json=json)
 
 
 @app.command("add")

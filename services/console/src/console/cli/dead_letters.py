@@ -32,11 +32,7 @@ def list_(
     """List dead letters, newest first."""
     params = {"id": id, "state": state, "since": since, "limit": limit}
     answer = client.call("GET", "/api/dead-letters", params=params)
-    if json:
-        client.print_json(answer)
-        return
-    shown = tables.table(COLUMNS, map(_row, client.items(answer)))
-    tables.show_page(client.out(), answer, shown, "None: nothing was given up on.")
+    tables.show_list(answer, COLUMNS, _row, "None: nothing was given up on.", json=json)
 
 
 def _path(letter: str, what: str = "") -> str:

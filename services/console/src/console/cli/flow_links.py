@@ -36,11 +36,8 @@ def _row(found: dict[str, Any]) -> tuple[object, ...]:
 def list_(json: client.AsJson = False) -> None:
     """List flow links."""
     answer = client.call("GET", "/api/flow-links")
-    if json:
-        client.print_json(answer)
-        return
-    shown = tables.table(COLUMNS, map(_row, client.items(answer)))
-    tables.show_page(client.out(), answer, shown, "No flow link yet: `make up` makes them, or `tandem flow-links add`.")
+    empty = "No flow link yet: `make up` makes them, or `tandem flow-links add`."
+    tables.show_list(answer, COLUMNS, _row, empty, json=json)
 
 
 @app.command("add")

@@ -27,6 +27,11 @@ EVERY = 1.0
 RANGE = ("created_from", "created_until")
 RATES = {"listed_rate": "listed", "rate": "handled"}
 """How fast an import is, as it is shown."""
+COUNTED = {
+    "listed": "Listed", "linked": "Linked", "already": "Linked before", "waiting": "Waiting",
+    "conflicts": "Conflicts", "left_out": "Left out", "failed": "Failed",
+}  # fmt: skip
+COLUMNS = ("State", "Kind", *COUNTED.values(), "Asked for", "Import")
 ENDED = ("done", "cancelled", "failed", "paused")
 
 run_app = typer.Typer(help="Import everything of a kind that a vendor holds.", no_args_is_help=True)
@@ -198,18 +203,13 @@ def _say_what_to_do(found: dict[str, Any], options: str | None) -> None:
 def list_imports(limit: client.Limit = 20, json: client.AsJson = False) -> None:
     """Every import, newest first."""
     answer = client.call("GET", "/api/imports", params={"limit": limit})
-    if json:
-        client.print_json(answer)
-        return
-    counts = ("Listed", "Linked", "Linked before", "Waiting", "Conflicts", "Left out", "Failed")
-    columns = ("State", "Kind", *counts, "Asked for", "Import")
-    rows = (
-        (i["state"], i["kind"] + (", preview" if i["dry_run"] else ""), str(i["listed"]), str(i["linked"]),
-         str(i["already"]), str(i["waiting"]), str(i["conflicts"]), str(i["left_out"]), str(i["failed"]),
-         tables.since(i["requested_at"]), i["id"])
-        for i in client.items(answer)
-    )  # fmt: skip
-    tables.show_page(client.out(), answer, tables.table(columns, rows), "Nothing was imported yet.")
+    tables.show_list(answer, COLUMNS, _row, "Nothing was imported yet.", json=json)
+
+
+def _row(found: dict[str, Any]) -> tuple[object, ...]:
+    kind = found["kind"] + (", preview" if found["dry_run"] else "")
+    counts = (str(found[name]) for name in COUNTED)
+    return found["state"], kind, *counts, tables.since(found["requested_at"]), found["id"]
 
 
 @app.command("show")

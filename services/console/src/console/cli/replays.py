@@ -13,6 +13,9 @@ from console.pages.words import REPLAY_COUNTS
 
 app = typer.Typer(help="Replays: how far they are, and what came of them.", no_args_is_help=True)
 
+COLUMNS = (
+    "State", "Noun", "Read", "Sent", *(words.capitalize() for words in REPLAY_COUNTS.values()), "Asked for", "Replay",
+)  # fmt: skip
 ReplayId = Annotated[str, typer.Argument(metavar="REPLAY")]
 
 
@@ -89,16 +92,13 @@ def _calls(found: dict[str, Any]) -> str:
 def list_replays(limit: client.Limit = 20, json: client.AsJson = False) -> None:
     """Every replay, newest first."""
     answer = client.call("GET", "/api/replays", params={"limit": limit})
-    if json:
-        client.print_json(answer)
-        return
-    columns = ("State", "Noun", "Read", "Sent", *(words.capitalize() for words in REPLAY_COUNTS.values()), "Asked for")
-    rows = (
-        (i["state"], i["noun"] + (", dry run" if i["dry_run"] else ""), str(i["read"]), str(i["sent"]),
-         *(str(i[name]) for name in REPLAY_COUNTS), tables.since(i["requested_at"]), i["id"])
-        for i in client.items(answer)
-    )  # fmt: skip
-    tables.show_page(client.out(), answer, tables.table((*columns, "Replay"), rows), "Nothing was replayed yet.")
+    tables.show_list(answer, COLUMNS, _row, "Nothing was replayed yet.", json=json)
+
+
+def _row(found: dict[str, Any]) -> tuple[object, ...]:
+    noun = found["noun"] + (", dry run" if found["dry_run"] else "")
+    counts = (str(found[name]) for name in ("read", "sent", *REPLAY_COUNTS))
+    return found["state"], noun, *counts, tables.since(found["requested_at"]), found["id"]
 
 
 @app.command("show")

@@ -50,11 +50,8 @@ def list_(
         "echoes": "false" if no_echoes else "",
     }
     answer = client.call("GET", "/api/runs", params=params)
-    if json:
-        client.print_json(answer)
-        return
     empty = "No run of this kind: its event has not arrived, see `tandem status`." if id else "Nothing ran yet."
-    tables.show_page(client.out(), answer, tables.table(COLUMNS, map(_row, client.items(answer))), empty)
+    tables.show_list(answer, COLUMNS, _row, empty, json=json)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from shared.domains.model import Kind
 
+from console.cli import client
 from console.pages.words import ago, app_name, entity, entity_kind, kind_name, label, tone
 
 STYLES = {"good": "green", "wait": "yellow", "bad": "red", "busy": "blue", "quiet": "dim"}
@@ -61,6 +62,21 @@ def show_page(out: Console, answer: httpx.Response, shown: Table, empty: str) ->
     out.print(shown)
     if page.get("next_cursor"):
         out.print("There are older ones: raise --limit, or narrow with --id, --state, --since.", style="dim")
+
+
+def show_list(
+    answer: httpx.Response,
+    columns: Sequence[str],
+    row: Callable[[dict[str, Any]], Sequence[object]],
+    empty: str,
+    *,
+    json: bool,
+) -> None:
+    """What a list command says: the answer as it is, or a table with a row of each item."""
+    if json:
+        client.print_json(answer)
+    else:
+        show_page(client.out(), answer, table(columns, map(row, client.items(answer))), empty)
 
 
 def facts(out: Console, values: Mapping[str, object]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from shared.connections import portal_keys
 from shared.domains.model import Action, Trigger
@@ -22,7 +23,7 @@ from shared.settings import Settings
 from sqlmodel import Session
 
 from console.api.requests import append, event_about
-from console.api.state import State
+from console.api.state import State, StateDep
 from console.portal.pages import GONE, HEADERS, NOWHERE, plain, refused, rendered
 from console.portal.till import Till
 from console.projection import queries
@@ -52,7 +53,8 @@ class PublicPage(Generic[S]):
 
     `entity_of` reads a token (raises NoToken, Expired), `shown` what the tables know of its entity, `answered` what
     a visitor's script gets. Who wants to pay asks by an event of `trigger`; what `action` makes of it is sealed
-    for `purpose`, and may hold no longer than its `expires_at`.
+    for `purpose`, and may hold no longer than its `expires_at`; `wanted` is what the event says, with the token that
+    it was asked by. `ends`: places behind the token to which a visitor comes back from paying.
     """
 
     name: str
@@ -66,8 +68,25 @@ class PublicPage(Generic[S]):
     no_form: tuple[int, str, str]
     no_form_code: str
     too_often: tuple[int, str, str]
+    wanted: Callable[[State, str, Ref, Till], Model]
+    ends: tuple[str, ...]
 
-    async def page(self, state: State, token: str, place: str = "") -> HTMLResponse:
+    def router(self) -> APIRouter:
+        """Its addresses: the page, where its visitors come back, how it is now, and the request to pay."""
+        found = APIRouter(prefix=self.place.rstrip("/"), include_in_schema=False)
+        for end in ("", *self.ends):
+            found.add_api_route(f"/{{token}}/{end}".rstrip("/"), self._page_at(end))
+        found.add_api_route("/{token}/state", self._follow)
+        found.add_api_route("/{token}/session", self._ask, methods=["POST"], status_code=202)
+        return found
+
+    def _page_at(self, end: str) -> Callable[[State, str], Awaitable[HTMLResponse]]:
+        async def page(state: StateDep, token: str) -> HTMLResponse:
+            return await self._page(state, token, end)
+
+        return page
+
+    async def _page(self, state: State, token: str, place: str) -> HTMLResponse:
         """The page itself, or what it is at one of its places while it is open."""
         try:
             entity = self.entity_of(state.settings, token)
@@ -83,7 +102,7 @@ class PublicPage(Generic[S]):
         values: dict[str, Any] = {self.name: found, "view": view, "here": f"{self.place}{token}"}
         return rendered(f"{self.name}.html", hosts=hosts, **values)
 
-    async def follow(self, state: State, token: str, run: str) -> Response:
+    async def _follow(self, state: StateDep, token: str, run: str = "") -> Response:
         """How it is now; with the run that a request to pay started, what that needs to be shown."""
         entity = self._opened(state, token)
         if isinstance(entity, Response):
@@ -91,7 +110,7 @@ class PublicPage(Generic[S]):
         found = await asyncio.to_thread(self._followed, state, entity, run)
         return refused(NOWHERE, "not_found") if found is None else JSONResponse(found, headers=HEADERS)
 
-    async def ask(self, state: State, token: str, wanted: Callable[[Ref, Till], Model]) -> Response:
+    async def _ask(self, state: StateDep, token: str) -> Response:
         """Append the request to pay: whoever handles it makes what is needed."""
         entity = self._opened(state, token)
         if isinstance(entity, Response):
@@ -103,7 +122,7 @@ class PublicPage(Generic[S]):
             log.warning("portal.limited", page=self.name, entity=str(entity))
             return refused(self.too_often, "too_often")
         link = found.till.link
-        body = wanted(entity, found.till)
+        body = self.wanted(state, token, entity, found.till)
         event = event_about(str(entity), self.trigger.name, body, link.connections[self.trigger.app])
         return JSONResponse({"run": (await append(state, event, link.id)).run}, 202, headers=HEADERS)
 

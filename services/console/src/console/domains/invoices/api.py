@@ -26,7 +26,7 @@ from shared.settings import Settings
 from sqlmodel import Session
 
 from console.api import asked, models, shapes
-from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
+from console.api.errors import BadRequest, ErrorBody, NotNow, only_one
 from console.api.paging import next_cursor
 from console.api.records import PlaceDep
 from console.api.relations import full_ref
@@ -238,14 +238,8 @@ def _parts(known: Known) -> MappingOf[str, list[InvoicePart]]:
 
 def _ref_of(session: Session, text: str) -> str:
     """The full ref of Togai's invoice to which an id leads. Raises Unknown, NotNow."""
-    found = sorted(invoices.refs_of(session, text) | ({text} & invoices.holds(session).keys()))
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise Unknown(
-            f"no invoice {text[:100]} is known here", "`tandem invoices list` shows those that Tandem has seen"
-        )
-    raise NotNow(f"{text[:100]} leads to several invoices: {', '.join(found[:10])}", "name one by its full ref")
+    found = invoices.refs_of(session, text) | ({text} & invoices.holds(session).keys())
+    return only_one(found, text, "invoice", "tandem invoices list")
 
 
 async def decide(state: State, invoice: str, change: Change, body: DecisionBody) -> asked.LinkAsked:

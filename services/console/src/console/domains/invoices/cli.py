@@ -53,11 +53,8 @@ def list_(
     """List invoices, the last changed first."""
     params = {"id": id, "state": state, "account": account, "since": since, "limit": limit}
     answer = client.call("GET", "/api/invoices", params=params)
-    if json:
-        client.print_json(answer)
-        return
     empty = "No invoice of this kind." if id or state or account else "Nothing was billed yet: see `tandem status`."
-    tables.show_page(client.out(), answer, tables.table(COLUMNS, map(_row, client.items(answer))), empty)
+    tables.show_list(answer, COLUMNS, _row, empty, json=json)
 
 
 @app.command()

@@ -24,7 +24,7 @@ def _read(session: Session, search: Search) -> tuple[dict[str, Any], str | None]
 
 
 SERVER = Server(
-    routers=(api.router, forms.router, page.router),
+    routers=(api.router, forms.router, page.INVOICE.router()),
     pages={"invoices": ListPage("Invoices", "invoices.html", "invoices", _read, with_state=True)},
     run_tables=(RUNS,),
     templates=HERE / "templates",

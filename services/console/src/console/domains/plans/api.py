@@ -20,7 +20,7 @@ from shared.settings import Settings
 from sqlmodel import Session
 
 from console.api import asked, shapes
-from console.api.errors import BadRequest, ErrorBody, NotNow, Unknown
+from console.api.errors import BadRequest, ErrorBody, only_one
 from console.api.links_of_flow import enabled_link
 from console.api.paging import next_cursor
 from console.api.records import PlaceDep
@@ -97,14 +97,7 @@ def plan_detail(session: Session, plan: str, settings: Settings | None = None) -
 
 def plan_ref(session: Session, text: str) -> str:
     """The full ref of Togai's plan to which an id leads. Raises Unknown, NotNow."""
-    found = sorted(plans.refs_of(session, text))
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise Unknown(
-            f"no price plan {text[:100]} is known here", "`tandem plans list` shows those that Tandem has seen"
-        )
-    raise NotNow(f"{text[:100]} leads to several price plans: {', '.join(found[:10])}", "name one by its full ref")
+    return only_one(plans.refs_of(session, text), text, "price plan", "tandem plans list")
 
 
 @router.post("/plans/{plan:path}/offers", status_code=202, summary="Offer a price plan to an account")

@@ -46,13 +46,10 @@ def list_(
 ) -> None:
     """List price plans, the last changed first."""
     answer = client.call("GET", "/api/plans", params={"id": id, "state": state, "since": since, "limit": limit})
-    if json:
-        client.print_json(answer)
-        return
     empty = (
         "No plan of this kind." if id or state else "No plan yet: offer one to an account with `tandem plans offer`."
     )
-    tables.show_page(client.out(), answer, tables.table(COLUMNS, map(_row, client.items(answer))), empty)
+    tables.show_list(answer, COLUMNS, _row, empty, json=json)
 
 
 @app.command()

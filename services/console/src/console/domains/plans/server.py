@@ -25,7 +25,7 @@ def _read(session: Session, search: Search) -> tuple[dict[str, Any], str | None]
 
 
 SERVER = Server(
-    routers=(api.router, addresses.router, ends.api, ends.form, sign_in.router, offer_page.router),
+    routers=(api.router, addresses.router, ends.api, ends.form, sign_in.router, offer_page.OFFER.router()),
     pages={"plans": ListPage("Plans", "plans.html", "plans", _read, with_state=True)},
     run_tables=(RUNS,),
     status=(
