@@ -27,6 +27,7 @@ from shared.domains import BUILT_IN
 from shared.events.topics import Topics
 from shared.flows.runs import decode_run
 
+from benchmarks.as_granted import PATIENT, at
 from benchmarks.latency import epoch, percentile
 from benchmarks.tables import Figure, show
 from tests.engines.access import own_kafka
@@ -35,8 +36,6 @@ from tests.stack.tenants import TO_STRIPE, TO_TOGAI, Tenant
 from tests.stack.topics import records
 
 QUOTAS = {"stripe": 75, "togai": 30}
-PATIENT = {"TANDEM_DELAY_SCALE": "1", "TANDEM_CALL_TIMEOUT": "15"}
-"""Delays as they are, where tests shorten them."""
 IDLE_EVENTS = 100
 DAYS_BEFORE = 3 * 86400
 """Seconds between the customers' making and Tandem: pollers read on from before a connection, and two days again."""
@@ -169,8 +168,7 @@ class Live:
 
 async def at_quotas(home: Path, bootstrap: str, count: int, beside: int) -> list[Figure]:
     """One import at the quotas, and the same again; then another, with live events before and during it."""
-    extra = {f"TANDEM_{app.upper()}_QUOTA": str(quota) for app, quota in QUOTAS.items()} | PATIENT
-    stack = await started(home, bootstrap, 1, **extra)
+    stack = await started(home, bootstrap, 1, **at(QUOTAS), **PATIENT)
     try:
         tenant, other = await before_tandem(stack, count, beside)
         first = await imported(tenant)

@@ -28,6 +28,7 @@ from shared.domains.invoices.taxes import DRAFT_TO_TAX
 from shared.events.topics import Topics
 from shared.flows.runs import Run, decode_run
 
+from benchmarks.as_granted import NO_POLLS, PATIENT, TEST_MODE, at
 from benchmarks.latency import epoch, percentile
 from benchmarks.tables import Figure, cores, keep_text, table
 from tests.engines.access import own_kafka
@@ -35,13 +36,7 @@ from tests.stack.processes import QUICK, UNLIMITED, Stack, until
 from tests.stack.tenants import Tenant
 from tests.stack.topics import records
 
-QUOTAS = {"stripe": 25, "togai": 10}
-"""Calls a second that the vendors grant in test mode."""
-SETTINGS = {
-    "TANDEM_STRIPE_QUOTA": str(QUOTAS["stripe"]), "TANDEM_TOGAI_QUOTA": str(QUOTAS["togai"]),
-    "TANDEM_DELAY_SCALE": "1", "TANDEM_CALL_TIMEOUT": "15", "TANDEM_POLLING": "false",
-}  # fmt: skip
-"""Webhooks bring everything: what a poll finds again would be counted for another invoice."""
+SETTINGS = at(TEST_MODE) | PATIENT | NO_POLLS
 HOOKS = {"Invoice generation": "invoice.generated", "Invoice updation": "invoice.updated"}
 ACCOUNTS = 10
 PAUSE = 2.0
@@ -144,10 +139,7 @@ async def billing(home: Path, bootstrap: str) -> AsyncIterator[Billing]:
         await stack.control("PATCH", "/settings", json=UNLIMITED | QUICK)
         await prepare(stack.settings())
         stack.launch_worker(1)
-        name = "worker-invoices"
-        stack.ports[name] = free_port()
-        own = {"TANDEM_WORKER_PORT": str(stack.ports[name]), "TANDEM_WORKER_ID": name}
-        stack.launch_as(name, ["invoice_sync"], stack.environment() | own)
+        stack.launch_service("worker-invoices", "invoice_sync")
         stack.launch("ingress")
         stack.launch("console")
         await asyncio.gather(stack.ready("ingress"), stack.ready("console"), stack.workers_ready())
@@ -200,8 +192,8 @@ async def at_once(bill: Billing, count: int) -> tuple[float, float]:
     await asyncio.gather(*(generate() for _ in range(8)))
     sent = await bill.all_sent(made)
     calls = await bill.tenant.calls()
-    by_app = {app: sum(n for name, n in calls.items() if name.startswith(f"{app}:")) for app in QUOTAS}
-    return max(sent[name] for name in made) - began, max(by_app[app] / quota for app, quota in QUOTAS.items())
+    by_app = {app: sum(n for name, n in calls.items() if name.startswith(f"{app}:")) for app in TEST_MODE}
+    return max(sent[name] for name in made) - began, max(by_app[app] / quota for app, quota in TEST_MODE.items())
 
 
 async def calls_of(bill: Billing) -> dict[str, Mapping[str, int]]:

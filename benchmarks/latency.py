@@ -21,6 +21,7 @@ from typing import Any
 from shared.events import envelope as envelopes
 from shared.flows.runs import Run, decode_run
 
+from benchmarks.as_granted import PATIENT
 from benchmarks.tables import Figure, arguments, show
 from benchmarks.worker import engines, prepare
 from tests.stack.processes import Stack, until
@@ -42,7 +43,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 async def once(home: Path, bootstrap: str, vendor: str) -> dict[str, list[float]]:
     """Milliseconds of every event, by part."""
     extra = {"TANDEM_POLLING": "false", "TANDEM_STRIPE_QUOTA": "0", "TANDEM_TOGAI_QUOTA": "0"}
-    stack = Stack.bare(home, bootstrap, **extra, TANDEM_DELAY_SCALE="1", TANDEM_CALL_TIMEOUT="15")
+    stack = Stack.bare(home, bootstrap, **extra, **PATIENT)
     topics = await prepare(stack, vendor, events=0, hook=HOOK)
     stack.launch_worker(1)
     stack.launch("ingress")

@@ -25,6 +25,7 @@ from shared.domains.plans.progress import ATTACH, LINK
 from shared.events.topics import Topics
 from shared.flows.runs import Run, decode_run
 
+from benchmarks.as_granted import NO_POLLS, PATIENT, TEST_MODE, at
 from benchmarks.latency import epoch, percentile
 from benchmarks.tables import Figure, keep_text, machine, table
 from tests.engines.access import own_kafka
@@ -32,10 +33,7 @@ from tests.stack.processes import Stack, until
 from tests.stack.tenants import POLLED, TO_STRIPE
 from tests.stack.topics import records
 
-AS_EVERYBODY = {
-    "TANDEM_POLLING": "false", "TANDEM_DELAY_SCALE": "1", "TANDEM_CALL_TIMEOUT": "15",
-    "TANDEM_STRIPE_QUOTA": "25", "TANDEM_TOGAI_QUOTA": "10",
-}  # fmt: skip
+SETTINGS = at(TEST_MODE) | PATIENT | NO_POLLS
 EVERY = 1.0
 """Seconds from one offer, or payment, to the next: each is over by then."""
 QUIET = 2.0
@@ -77,11 +75,8 @@ class Shop:
 
     async def start(self) -> None:
         """A worker of plans beside that of customers. That flow 1 makes no customers is for the calls alone."""
-        name, port = "worker-plan", free_port()
-        self._stack.ports[name] = port
-        more = {"TANDEM_WORKER_PORT": str(port), "TANDEM_WORKER_ID": name}
-        self._stack.launch_as(name, ("plan_sync",), self._stack.environment() | more)
-        await self._stack.ready(name)
+        self._stack.launch_service("worker-plan", "plan_sync")
+        await self._stack.ready("worker-plan")
         found = (await self._stack.api("/connections"))["items"]
         self._accounts = {one["app"]: str(one["app_account"]).rpartition(":")[2] for one in found}
         await self._tell(TO_STRIPE, "disable", {})
@@ -215,7 +210,7 @@ async def measure(count: int) -> tuple[list[Figure], dict[str, dict[str, Calls]]
         broker = own_kafka(Path(name), free_port(in_a_row=2))
         await broker.start()
         try:
-            stack = await Stack.start(Path(name) / "home", broker.bootstrap, workers=1, **AS_EVERYBODY)
+            stack = await Stack.start(Path(name) / "home", broker.bootstrap, workers=1, **SETTINGS)
             try:
                 shop = Shop(stack)
                 await shop.start()

@@ -34,6 +34,7 @@ from shared.kafka.log import Log
 from shared.runtime.admin import ensure_topics
 from shared.settings import Settings
 
+from benchmarks.as_granted import PATIENT
 from benchmarks.tables import Figure, arguments, show
 from tests.engines.access import own_kafka
 from tests.stack.forked import Forked
@@ -103,7 +104,7 @@ def processor_seconds(children: Iterable[Forked]) -> float:
 async def tandem(home: Path, bootstrap: str, vendor: str, workers: int) -> tuple[float, float]:
     """Events a second through so many workers, and their processor time for one in milliseconds."""
     extra = {"TANDEM_POLLING": "false", "TANDEM_STRIPE_QUOTA": "0", "TANDEM_TOGAI_QUOTA": "0"}
-    stack = Stack.bare(home, bootstrap, **extra, TANDEM_DELAY_SCALE="1", TANDEM_CALL_TIMEOUT="15")
+    stack = Stack.bare(home, bootstrap, **extra, **PATIENT)
     topics, before = await prepare(stack, vendor), await called(vendor)
     for number in range(1, workers + 1):
         stack.launch_worker(number)

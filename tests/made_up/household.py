@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 from console.connect import connect
 from console.http import own_machine
-from console.local.ports import free_port
 from shared.apps.connecting import Wanted
 from shared.connections import FlowLink, Vault, encode, encryption_keys
 from shared.events.topics import Topics
@@ -88,9 +87,7 @@ class Household(Bred):
         if name == CUSTOMER_WORKER:
             self.launch_worker(1)
         elif name == ENTRY_WORKER:
-            self.ports.setdefault(name, free_port())
-            own = {"TANDEM_WORKER_PORT": str(self.ports[name]), "TANDEM_WORKER_ID": name}
-            self._launch(name, entry_sync.__name__, **own)
+            self.launch_service(name, entry_sync.__name__)
         else:
             self.launch(name)
 

@@ -60,14 +60,13 @@ class Cluster:
 
     def launch(self, name: str) -> None:
         """Start a process (again), broken by the mutation if there is one."""
-        stack = self.stack
-        module, environment = name, stack.environment()
-        if name.startswith("worker-"):
-            module = self.services.get(name, self.services["worker-1"])
-            stack.ports.setdefault(name, free_port())
-            environment |= {"TANDEM_WORKER_PORT": str(stack.ports[name]), "TANDEM_WORKER_ID": name}
+        is_worker = name.startswith("worker-")
+        module = self.services.get(name, self.services["worker-1"]) if is_worker else name
         words = ["tests.reliability.mutant", self.mutation, module] if self.mutation else [module]
-        stack.launch_as(name, words, environment)
+        if is_worker:
+            self.stack.launch_service(name, *words)
+        else:
+            self.stack.launch_as(name, words, self.stack.environment())
         self.wanted.add(name)
 
     async def keep_alive(self) -> None:

@@ -140,10 +140,13 @@ class Stack:
         self._launch(name, name)
 
     def launch_worker(self, number: int) -> None:
-        """Start a worker (again), under its own name and port."""
-        name = f"worker-{number}"
+        """Start a worker of customers (again)."""
+        self.launch_service(f"worker-{number}", "customer_sync")
+
+    def launch_service(self, name: str, *module: str) -> None:
+        """Start a worker (again) by the module of its service, under its own name and port."""
         self.ports.setdefault(name, free_port())
-        self._launch(name, "customer_sync", TANDEM_WORKER_PORT=str(self.ports[name]), TANDEM_WORKER_ID=name)
+        self._launch(name, *module, TANDEM_WORKER_PORT=str(self.ports[name]), TANDEM_WORKER_ID=name)
 
     @property
     def workers(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -226,19 +227,26 @@ async def test_what_cannot_be_left_out_is_held(
     assert (invoices.last_run(invoice).state, invoices.stripe()) == (state, [])
 
 
-async def test_a_checkout_that_togai_did_not_count_holds_the_invoice(
-    invoices: Invoices, tandem: InProcess, plans: Plans, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was paid there would be asked for again; counted, the invoice goes out."""
-    monkeypatch.setattr("shared.runtime.creating.LEASE", 0)  # else a payment is sent again after 40 s
+@asynccontextmanager
+async def paid_uncounted(tandem: InProcess, plans: Plans) -> AsyncIterator[tuple[str, str]]:
+    """A plan that was paid at its checkout, and the session, while Togai takes no payment."""
     plan = plans.plan(rate="49")
     plans.offer(plan)
     await tandem.drain()
     [link] = plans.links()
     match = {"account": tandem.accounts["togai"]["id"], "operation": "payments.create"}
     with tandem.control.fault(app="togai", kind="error_before", match=match):
-        plans.pay(link["id"])
+        session = plans.pay(link["id"])
         await tandem.drain()
+        yield plan, session
+
+
+async def test_a_checkout_that_togai_did_not_count_holds_the_invoice(
+    invoices: Invoices, tandem: InProcess, plans: Plans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was paid there would be asked for again; counted, the invoice goes out."""
+    monkeypatch.setattr("shared.runtime.creating.LEASE", 0)  # else a payment is sent again after 40 s
+    async with paid_uncounted(tandem, plans) as (plan, _):
         invoice = await invoices.generated("49", price_plan=plan)
         held, before = invoices.last_run(invoice), invoices.stripe()
     await tandem.recheck()
@@ -253,14 +261,7 @@ async def test_a_checkout_that_was_given_back_holds_nothing(
 ) -> None:
     """Nobody counts it any more: the invoice asks for the whole."""
     monkeypatch.setattr("shared.runtime.creating.LEASE", 0)
-    plan = plans.plan(rate="49")
-    plans.offer(plan)
-    await tandem.drain()
-    [link] = plans.links()
-    match = {"account": tandem.accounts["togai"]["id"], "operation": "payments.create"}
-    with tandem.control.fault(app="togai", kind="error_before", match=match):
-        session = plans.pay(link["id"])
-        await tandem.drain()
+    async with paid_uncounted(tandem, plans) as (plan, session):
         intent = tandem.call("stripe", "GET", f"/v1/checkout/sessions/{session}")["payment_intent"]
         tandem.call("stripe", "POST", "/v1/refunds", data={"payment_intent": intent})
     await tandem.recheck()
@@ -275,14 +276,8 @@ async def test_a_checkout_that_a_person_counted_in_togai_holds_nothing(
     invoices: Invoices, tandem: InProcess, plans: Plans
 ) -> None:
     """The run that was to count it was discarded: Togai is asked."""
-    plan = plans.plan(rate="49")
-    plans.offer(plan)
-    await tandem.drain()
-    [link] = plans.links()
-    match = {"account": tandem.accounts["togai"]["id"], "operation": "payments.create"}
-    with tandem.control.fault(app="togai", kind="error_before", match=match):
-        plans.pay(link["id"])
-        await tandem.drain()
+    async with paid_uncounted(tandem, plans) as (plan, _):
+        pass
     [intent] = tandem.call("stripe", "GET", "/v1/payment_intents")["data"]
     payment = {
         "accountId": ACCOUNT,

@@ -31,10 +31,8 @@ class Shop:
 
     async def start(self, noun: str = "plan") -> None:
         """With a worker of another domain beside that of customers."""
-        name, port = f"worker-{noun}", free_port()
-        self.stack.ports[name] = port
-        more = {"TANDEM_WORKER_PORT": str(port), "TANDEM_WORKER_ID": name}
-        self.stack.launch_as(name, (f"{noun}_sync",), self.stack.environment() | more)
+        name = f"worker-{noun}"
+        self.stack.launch_service(name, f"{noun}_sync")
         await self.stack.ready(name)
         found = (await self.stack.api("/connections"))["items"]
         self.connections = {one["app"]: one for one in found}
