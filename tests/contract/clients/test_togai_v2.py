@@ -16,7 +16,11 @@ from tests.contract.clients.conftest import TogaiSide
 from tests.contract.clients.test_togai import failed, new
 
 FOREVER = "9999-01-01"
-TODAY = datetime.now(UTC).date()
+
+
+def day(after: int) -> str:
+    """A day from now on. None is asked for when this file is read: the day may end before a test begins."""
+    return (datetime.now(UTC).date() + timedelta(days=after)).isoformat()
 
 
 def plan(side: TogaiSide, **more: Any) -> str:
@@ -70,8 +74,8 @@ async def test_an_edit_and_its_finalizing(togai_side: TogaiSide) -> None:
 
     await client.create_customer(new())
     togai_side.http.event_hooks["request"].append(remember)
-    await client.v2.edit_schedules("acme", found, TODAY.isoformat())
-    await client.v2.edit_schedules("acme", found, (TODAY + timedelta(days=1)).isoformat(), discard=True)
+    await client.v2.edit_schedules("acme", found, day(1))
+    await client.v2.edit_schedules("acme", found, later := day(2), discard=True)
     [drafted], before = await client.v2.schedules("acme", "DRAFT"), await client.v2.schedules("acme", "ACTIVE")
     await client.v2.finalize_schedules("acme")
     [active] = await client.v2.schedules("acme", "ACTIVE")
@@ -83,7 +87,7 @@ async def test_an_edit_and_its_finalizing(togai_side: TogaiSide) -> None:
     assert (through, FinalizeAccountSchedules.from_dict(finalized).to_dict()) == (edit, finalized)  # type: ignore[union-attr]
     assert (before, await client.v2.schedules("acme", "DRAFT")) == ([], [])
     assert (drafted["startDate"], active["pricePlanId"]) == (active["startDate"], found)
-    assert active["startDate"][:10] == (TODAY + timedelta(days=1)).isoformat()
+    assert active["startDate"][:10] == later
 
 
 async def test_its_errors_are_ours(togai_side: TogaiSide) -> None:
@@ -115,7 +119,7 @@ async def test_an_account_with_many_schedules_is_read_whole(togai_side: TogaiSid
     """By either API, more than Togai's usual page and more than its largest: none of them is overlooked."""
     found = plan(togai_side, api="v1"), plan(togai_side, api="v1")
     await togai_side.client.create_customer(new())
-    days = [(TODAY + timedelta(days=n)).isoformat() for n in range(112)]
+    days = [day(n) for n in range(1, 113)]
     edits = [
         {"mode": "ASSOCIATE", "pricePlanId": found[n % 2], "effectiveFrom": days[n], "effectiveUntil": days[n + 1]}
         for n in range(110)
