@@ -350,7 +350,7 @@ async def test_what_happened_is_written_once_however_often_it_is_polled(kit: Kit
         found.live()
         await found.poll()
 
-        assert len(events) >= HAPPENS
+        assert len(events) >= (HAPPENS if kit.app.polls else 0)
         assert len(set(events)) == len(events)
         assert (found.events(), found.entities()) == (events, entities)
 

@@ -44,7 +44,8 @@ class Server:
 
     - `routers`: its API, the forms of its pages, its public pages; asked in this order.
     - `pages`: lists that have a page of their own, by address.
-    - `run_tables`: raise `version` with any change of them: all tables are dropped then, and folded again.
+    - `run_tables`: raise `version` when `row` gives other values for the same columns: all tables are dropped then, and
+      folded again, as they are when columns change.
     - `templates`: the folder of its pages' templates; `public`: that of its public pages, styles and scripts.
     """
 

@@ -5,6 +5,7 @@ To add a domain, write its manifest in a folder of its own and name it at the en
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,11 +31,37 @@ class BadFlow(ValueError):
 
 
 def register(domain: Domain) -> None:
-    """Add a domain. Raises ValueError if a name is taken, BadFlow if one of its flows does not fit."""
-    names = {domain.noun, *(trigger.name for trigger in domain.triggers), *(action.name for action in domain.actions)}
-    taken = names & {*DOMAINS, *TRIGGERS, *ACTIONS} | {relation.name for relation in domain.relations} & {*RELATIONS}
-    if taken:
-        raise ValueError(f"domain {domain.noun}: {', '.join(sorted(taken))} is there already")
+    """Add a domain, or nothing of it. Raises ValueError if a name is taken or unknown, BadFlow if one of its flows does
+    not fit.
+    """
+    known = [name for other in DOMAINS.values() for name in _names(other)]
+    if taken := [name for name, count in Counter([*known, *_names(domain)]).items() if count > 1]:
+        said = ", ".join(f"{kind} {name}" for kind, name in sorted(taken))
+        raise ValueError(f"domain {domain.noun}: {said} is there already")
+    _add(domain)
+    try:
+        for flow in domain.flows:
+            check_flow(flow)
+        if lost := [view.name for view in domain.views if view.relation not in RELATIONS]:
+            raise ValueError(f"domain {domain.noun}: no relation is that of its view {lost[0]}")
+    except ValueError:
+        unregister(domain)
+        raise
+
+
+def _names(domain: Domain) -> Iterator[tuple[str, str]]:
+    """The names that no other part of a kind may have. Triggers and actions are one kind: people find them by name."""
+    yield "noun", domain.noun
+    yield "service", domain.service
+    yield from (("name", trigger.name) for trigger in domain.triggers)
+    yield from (("name", action.name) for action in domain.actions)
+    yield from (("relation", relation.name) for relation in domain.relations)
+    yield from (("flow", flow.id) for flow in domain.flows)
+    yield from (("view", view.name) for view in domain.views)
+    yield from (("import", kind.name) for kind in domain.imports)
+
+
+def _add(domain: Domain) -> None:
     DOMAINS[domain.noun] = domain
     for trigger in domain.triggers:
         TRIGGERS[trigger.name], _NOUN_OF_TRIGGER[trigger.name] = trigger, domain.noun
@@ -43,7 +70,6 @@ def register(domain: Domain) -> None:
     for relation in domain.relations:
         RELATIONS[relation.name] = relation
     for flow in domain.flows:
-        check_flow(flow)
         BUILT_IN[flow.id] = flow
 
 
@@ -83,7 +109,7 @@ def nouns() -> tuple[str, ...]:
 
 def relations_of(app: str, noun: str) -> list[Relation]:
     """The relations in which entities of a kind stand."""
-    return [relation for relation in RELATIONS.values() if relation.nouns.get(app) == noun]
+    return [relation for relation in RELATIONS.values() if (app, noun) in relation.kinds]
 
 
 def by_hand() -> list[Relation]:
@@ -114,7 +140,7 @@ def conflicts_of(flow: str) -> tuple[ConflictKind, ...]:
 
 def linked_kinds() -> frozenset[tuple[str, str]]:
     """Every kind of entity that a relation links, as (app, noun)."""
-    return frozenset(kind for relation in RELATIONS.values() for kind in relation.nouns.items())
+    return frozenset(kind for relation in RELATIONS.values() for kind in relation.kinds)
 
 
 def services() -> dict[str, str]:

@@ -114,8 +114,13 @@ class Relation:
     by_hand: ByHand | None = None
 
     @property
+    def kinds(self) -> tuple[tuple[str, str], ...]:
+        """The app and noun of its source and its target, which may be at one app."""
+        return (self.source.app, self.source.noun), (self.target.app, self.target.noun)
+
+    @property
     def nouns(self) -> dict[str, str]:
-        """The noun of its entities at each app."""
+        """The noun of its entities at each app, where that is one: people change links between two apps alone."""
         return {kind.app: kind.noun for kind in (self.source, self.target)}
 
 

@@ -92,6 +92,11 @@ class Status(Model):
     projection: dict[str, Any] = Field(description="as GET /api/health")
 
 
+def lists() -> list[str]:
+    """The names in an answer: those of all, then those that domains add."""
+    return [*Status.model_fields, *(one.name for one in _of_domains())]
+
+
 _LETTERS = "open: see `tandem dead-letters list --state open`, then retry or discard"
 
 

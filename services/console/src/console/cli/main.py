@@ -31,6 +31,7 @@ from console.cli import (
 from console.cli.errors import KNOWN
 from console.cli.terminal import say
 from console.domains import DOMAINS
+from console.names import only_once
 
 
 def add_domains(to: typer.Typer) -> None:
@@ -40,6 +41,13 @@ def add_domains(to: typer.Typer) -> None:
     for domain in DOMAINS.values():
         if domain.command:
             to.add_typer(domain.command(), name=domain.name)
+
+
+def check_names(of: typer.Typer) -> None:
+    """Raises ValueError if two commands have one name: a domain's would hide one of the rest."""
+    only_once(
+        "command", [str(one.name) for one in of.registered_commands] + [str(one.name) for one in of.registered_groups]
+    )
 
 
 app = typer.Typer(
@@ -66,6 +74,7 @@ app.add_typer(imports.app, name="imports")
 app.command("replay")(replays.replay)
 app.add_typer(replays.app, name="replays")
 app.add_typer(kafka.app, name="kafka")
+check_names(app)
 
 
 def _version(wanted: bool) -> None:

@@ -123,20 +123,28 @@ OF_ONE_ID = {
 """The lists that an id narrows, in the order in which they stand below each other."""
 
 
+OF_REQUESTS = {
+    "imports": ListPage("Imports", "imports.html", "imports", imports),
+    "replays": ListPage("Replays", "replays.html", "replays", replays),
+}
+NO_LISTS = {"connections": "Connections", "flow-links": "Flow links", "status": "Status", "docs": "API"}
+"""The titles of the pages that hold no list, by address."""
+
+
 def pages() -> dict[str, ListPage]:
     """Every list with a page, by its address: those of views and domains first."""
     found = {name: _of_view(view) for name, view in views().items()}
     for server in servers():
         found |= server.pages
-    more = {
-        "imports": ListPage("Imports", "imports.html", "imports", imports),
-        "replays": ListPage("Replays", "replays.html", "replays", replays),
-    }
-    return found | more | OF_ONE_ID
+    return found | OF_REQUESTS | OF_ONE_ID
+
+
+def addresses() -> list[str]:
+    """Of every page, as each part gives it."""
+    of_domains = [name for server in servers() for name in server.pages]
+    return [*views(), *of_domains, *OF_REQUESTS, *OF_ONE_ID, *NO_LISTS]
 
 
 def titles() -> dict[str, str]:
     """Every page that the head of each names, by its address."""
-    found = {name: page.title for name, page in pages().items()}
-    more = {"connections": "Connections", "flow-links": "Flow links", "status": "Status", "docs": "API"}
-    return {"": "State"} | found | more
+    return {"": "State"} | {name: page.title for name, page in pages().items()} | NO_LISTS

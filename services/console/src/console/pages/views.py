@@ -79,11 +79,15 @@ def _environment(folders: tuple[Path, ...]) -> jinja2.Environment:
     return found
 
 
+def folders() -> tuple[Path, ...]:
+    """Where the pages' templates are: the common ones, and each domain's."""
+    return (HERE / "templates", *(server.templates for server in servers() if server.templates))
+
+
 def render(name: str, state: State, status: int = 200, **values: Any) -> HTMLResponse:
     """A page, with what every page shows."""
     common = _common(state, datetime.now(UTC))
-    folders = (HERE / "templates", *(server.templates for server in servers() if server.templates))
-    text = _environment(folders).get_template(name).render(common | values)
+    text = _environment(folders()).get_template(name).render(common | values)
     return HTMLResponse(text, status_code=status, headers=HEADERS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,12 @@ from shared.log import get_logger
 from shared.private import private_file
 from sqlalchemy import Engine, bindparam, create_engine, delete, event, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateTable
 from sqlmodel import Session, SQLModel, col
 
 from console.domains import DOMAINS
 from console.projection.rows import Folded, Kind
-from console.projection.tables import TABLES_VERSION, AboutRow, NameRow, PositionRow
+from console.projection.tables import TABLES, TABLES_VERSION, AboutRow, NameRow, PositionRow
 
 log = get_logger(__name__)
 
@@ -169,9 +171,20 @@ class Database:
 
 
 def _version() -> str:
-    """Of the console's own tables, and of each domain's that has some."""
-    own = (f"{domain.name}:{found.version}" for domain in DOMAINS.values() if (found := domain.server()).run_tables)
-    return " ".join((TABLES_VERSION, *own))
+    """Of the console's own tables, and of each domain's that has some: its number, and what columns there are."""
+    found = {domain.name: domain.server() for domain in DOMAINS.values()}
+    own = (
+        f"{name}:{server.version}:{_columns([one.table for one in server.run_tables])}"
+        for name, server in found.items()
+        if server.run_tables
+    )
+    return " ".join((f"{TABLES_VERSION}:{_columns(TABLES)}", *own))
+
+
+def _columns(tables: Iterable[type[SQLModel]]) -> str:
+    """The shape of some tables, short: a changed column makes other tables, whoever forgets to raise the number."""
+    made = [str(CreateTable(table.__table__)) for table in tables]  # type: ignore[attr-defined]
+    return hashlib.sha256("".join(made).encode()).hexdigest()[:12]
 
 
 def _second_tables(kind: Kind) -> list[Any]:

@@ -10,7 +10,8 @@ from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
 TABLES_VERSION = "19"
-"""Raise it with any change below: older tables are dropped and folded again."""
+"""Raise it when rows of the same columns mean something else: older tables are dropped and folded again, as they are
+when columns change."""
 
 
 class EntityRun(SQLModel):
@@ -201,3 +202,9 @@ class AboutRow(SQLModel, table=True):
 
     name: str = Field(primary_key=True)
     value: str
+
+
+TABLES: tuple[type[SQLModel], ...] = tuple(
+    found for found in list(globals().values()) if isinstance(found, type) and hasattr(found, "__table__")
+)
+"""All of them."""
