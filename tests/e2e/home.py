@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 import psutil
-from console.http import certificates
 from console.local.home import UP, Home
 from console.local.ports import free_port
+from shared.tls import trusted
 
 from tests.stack.sides import with_ids
 
@@ -77,14 +77,14 @@ class Place:
     def api(self, path: str, **query: Any) -> Any:
         """What the console's API says."""
         url = f"http://127.0.0.1:{self.ports['console']}/api{path}"
-        answer = httpx.get(url, params=query, timeout=20, verify=certificates(), trust_env=False)
+        answer = httpx.get(url, params=query, timeout=20, verify=trusted(), trust_env=False)
         answer.raise_for_status()
         return answer.json()
 
     def visit(self, part: str, path: str, **form: str) -> httpx.Response:
         """What a person sees at a part's page, or after sending a form of it."""
         url, method = f"http://127.0.0.1:{self.ports[part]}{path}", "POST" if form else "GET"
-        with httpx.Client(timeout=20, verify=certificates(), trust_env=False, follow_redirects=True) as http:
+        with httpx.Client(timeout=20, verify=trusted(), trust_env=False, follow_redirects=True) as http:
             return http.request(method, url, data=form)
 
     def has_polled(self, since: str) -> bool:

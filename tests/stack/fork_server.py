@@ -27,6 +27,7 @@ import httpx2
 import stripe
 from console.local.with_parent import die_with_parent
 from shared.domains import services
+from shared.tls import trusted
 
 LONGEST_SPEC = 65_536
 AHEAD = (
@@ -50,7 +51,7 @@ def prepare() -> None:
         importlib.import_module(name)
     assert all((faust.App, faust.Worker, faust.TopicT))
     assert stripe.StripeClient("sk_test_none").v1.customers
-    httpx2.AsyncClient()
+    httpx2.AsyncClient(verify=trusted())
     inspect.getmodule(sys._getframe())  # looks through every module once
 
 

@@ -14,7 +14,7 @@ from tests.stack.tenants import Tenant
 
 # Its pollers fill the index and then hold still: what they find is for tests with pollers of their own.
 STILL = {"TANDEM_TOGAI_POLL_INTERVAL": "3600"}
-EAGER = {"TANDEM_STRIPE_POLL_INTERVAL": "0.5", "TANDEM_TOGAI_POLL_INTERVAL": "0.5"}
+EAGER = {"TANDEM_STRIPE_POLL_INTERVAL": "0.5", "TANDEM_TOGAI_POLL_INTERVAL": "1"}
 CHOSEN = {"TANDEM_SYNCED_METADATA": "VATN"}
 HOSTED |= {"stack": maker(2, **STILL), "eager": maker(2, **EAGER, **CHOSEN)}
 
@@ -27,7 +27,7 @@ def stack(hosted: Get) -> Stack:
 
 @pytest.fixture(scope="session")
 def eager(hosted: Get) -> Stack:
-    """Two workers, and pollers that look twice a second, for what no webhook tells."""
+    """Two workers, and pollers that look all the time, for what no webhook tells."""
     return attached(hosted("eager"))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from console.http import certificates
+from shared.tls import trusted
 
 from tests.contract.sandbox import tools
 from tests.contract.sandbox.conftest import TogaiSide
@@ -153,8 +153,7 @@ def test_lock(org: TogaiSide, control: tools.Control) -> None:
     """After 5 unauthenticated calls every call from the address is refused, until 30 minutes have passed."""
     try:
         wrong = [
-            httpx.get(f"{org.url}/togai/customers", verify=certificates(), trust_env=False).status_code
-            for _ in range(6)
+            httpx.get(f"{org.url}/togai/customers", verify=trusted(), trust_env=False).status_code for _ in range(6)
         ]
         assert wrong == [401] * 5 + [429]
         assert org.http.get("/customers").status_code == 429

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import httpx
 import stripe
-from console.http import certificates
+from shared.tls import trusted
 from togai_client.api_client import ApiClient
 from togai_client.configuration import Configuration
 
@@ -62,7 +62,7 @@ class Process:
         if self.handle is None or self.handle.poll() is not None:
             raise RuntimeError("the sandbox ended while starting")
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/healthz", verify=certificates(), trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/healthz", verify=trusted(), trust_env=False).status_code == 200
         return False
 
     def stop(self) -> int:
@@ -84,7 +84,7 @@ class Control:
     """The sandbox's control API."""
 
     url: str
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(verify=certificates(), trust_env=False, timeout=20))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(verify=trusted(), trust_env=False, timeout=20))
 
     def call(self, method: str, path: str, body: Any = None, **query: str) -> dict[str, Any]:
         """Calls the control API and expects success."""
@@ -210,4 +210,4 @@ def stripe_http(url: str, key: str) -> httpx.Client:
 
 def _http(base: str, token: str) -> httpx.Client:
     headers = {"Authorization": f"Bearer {token}"}
-    return httpx.Client(base_url=base, headers=headers, verify=certificates(), trust_env=False, timeout=20)
+    return httpx.Client(base_url=base, headers=headers, verify=trusted(), trust_env=False, timeout=20)

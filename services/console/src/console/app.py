@@ -56,8 +56,9 @@ def create_app(state: State) -> FastAPI:
     of_domains = (router for server in servers() for router in server.routers)
     routers = (*of_domains, *(part.router for part in (*common, *pages)))
     _check_names(routers)
+    # As they are: `include_router` would make each once more at the first request, in 100 ms of it.
     for router in routers:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, settings=state.settings)
     return app

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from shared.errors import SyncError
 from shared.plain import plain_json
+from shared.tls import trusted
 
 from console.cli.errors import settings
 from console.cli.terminal import terminal
@@ -41,7 +42,9 @@ def call(method: str, path: str, *, params: dict[str, Any] | None = None, body: 
     wanted = {name: value for name, value in (params or {}).items() if value not in ("", None)}
     try:
         # No proxy of the environment stands between us and our own machine.
-        with httpx.Client(base_url=base, timeout=TIMEOUT, auth=ConsoleAuth(chosen), trust_env=False) as client:
+        with httpx.Client(
+            base_url=base, timeout=TIMEOUT, auth=ConsoleAuth(chosen), verify=trusted(), trust_env=False
+        ) as client:
             answer = client.request(method, path, params=wanted, json=body)
     except httpx.TransportError as error:
         raise NotAnswered(

@@ -33,6 +33,7 @@ from shared.errors import (
     Unavailable,
 )
 from shared.identity import LONGEST_ID, key_fingerprint
+from shared.tls import trusted
 
 M = TypeVar("M", bound=BaseModel)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -48,7 +49,7 @@ def http_client(timeout: float) -> httpx2.AsyncClient:
     # httpx2, for httpx's pool looks at each connection for each other one at every call: with 64, three quarters of a
     # worker's time (encode/httpcore#1035). It still asks of each idle one at each call whether it was closed.
     limits = httpx2.Limits(max_connections=64, max_keepalive_connections=16)
-    return httpx2.AsyncClient(timeout=timeout, follow_redirects=False, limits=limits)
+    return httpx2.AsyncClient(timeout=timeout, follow_redirects=False, limits=limits, verify=trusted())
 
 
 def setting_path(name: str, entity_type: str, entity_id: str, namespace: str = USER_NAMESPACE) -> str:

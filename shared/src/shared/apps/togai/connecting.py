@@ -12,6 +12,7 @@ from shared.connections import Connection, Secrets
 from shared.errors import Misconfigured, Unavailable
 from shared.identity import AppAccount
 from shared.settings import SANDBOX_TOGAI_TOKEN, TOGAI_API, Mode, Settings
+from shared.tls import trusted
 
 EVENT = "account.created"
 """The event that a person sets up first, as our address names it."""
@@ -96,7 +97,8 @@ class TogaiConnector(Connector):
     async def subscribe(self, connection: Connection, settings: Settings, hooks: Mapping[str, str]) -> None:
         """By the sandbox's own pages: Togai has no call for it."""
         account = AppAccount.parse(connection.app_account).account
-        async with httpx2.AsyncClient(base_url=settings.sandbox_url, timeout=settings.call_timeout) as http:
+        url, timeout = settings.sandbox_url, settings.call_timeout
+        async with httpx2.AsyncClient(base_url=url, timeout=timeout, verify=trusted()) as http:
             try:
                 answer = await http.get("/control/subscriptions", params={"account": account})
                 known = {one["url"] for one in answer.json()["subscriptions"]}
