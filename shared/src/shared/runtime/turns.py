@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Callable
 
 from shared.ratelimit.lanes import LANES, LIVE, WorkPriority
 
+LIVE_FOR = 60.0
+"""Seconds after the last live work in which more of it is looked for."""
+
 
 class Turns:
-    """At most so many at a time of all lanes but the live one, in the order of the lanes, the oldest first."""
+    """At most so many at a time of all lanes but the live one, in the order of the lanes, the oldest first: `beside`
+    live work, `alone` where none was begun for a while.
+    """
 
-    def __init__(self, most: int) -> None:
-        self._free = most
+    def __init__(self, beside: int, alone: int, clock: Callable[[], float]) -> None:
+        self._beside = beside
+        self._alone = alone
+        self._clock = clock
+        self._live_until = 0.0
+        self._taken = 0
         self._waiting: list[tuple[int, int, asyncio.Future[bool]]] = []
 
     async def begin(self, lane: WorkPriority) -> bool:
         """Wait for a turn; work that is or becomes live has it at once. Whether it takes a place: say so to `end`."""
         if lane.lane == LIVE:
+            self._live_until = self._clock() + LIVE_FOR
             return False
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (LANES.index(lane.lane), lane.age, turn))
@@ -43,14 +54,15 @@ class Turns:
 
     def end(self, takes_place: bool) -> None:
         """Work that had its turn has ended."""
-        self._free += takes_place
+        self._taken -= takes_place
         self._give()
 
     def _give(self) -> None:
-        while self._waiting and self._free > 0:
+        most = self._beside if self._clock() < self._live_until else self._alone
+        while self._waiting and self._taken < most:
             *_, turn = heapq.heappop(self._waiting)
             if not turn.done():
-                self._free -= 1
+                self._taken += 1
                 turn.set_result(True)
 
     def stop(self) -> None:
