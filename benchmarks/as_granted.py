@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 TEST_MODE = {"stripe": 25, "togai": 10}
 """Calls a second that the vendors grant in test mode."""
-PATIENT = {"TANDEM_DELAY_SCALE": "1", "TANDEM_CALL_TIMEOUT": "15"}
-"""Delays as they are, where tests shorten them."""
+PATIENT = {"TANDEM_DELAY_SCALE": "1", "TANDEM_CALL_TIMEOUT": "15", "TANDEM_TOPIC_PARTITIONS": "8"}
+"""Delays and partitions as they are, where tests have shorter and fewer ones."""
 NO_POLLS = {"TANDEM_POLLING": "false"}
 """Webhooks bring everything: what a poll finds again would be counted for something else."""
 

@@ -102,7 +102,7 @@ class Stack:
             "TANDEM_SANDBOX_PORT": str(self.ports["sandbox"]),
             "TANDEM_SANDBOX_MAIL_PORT": "0",
             "TANDEM_TOPIC_PREFIX": self.prefix,
-            "TANDEM_TOPIC_PARTITIONS": "6",
+            "TANDEM_TOPIC_PARTITIONS": "3",
             "TANDEM_DELAY_SCALE": "0.02",
             "TANDEM_SESSION_TIMEOUT": "6",
             "TANDEM_DRAIN_TIMEOUT": "3",

@@ -23,7 +23,8 @@ ASSIGNED = re.compile(r"assignment\s.*?numbers=(\[[\d, ]*\])")
 @pytest.fixture(scope="module")
 def three(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with three workers."""
-    running = asyncio.run(Stack.start(tmp_path_factory.mktemp("three"), kafka_bootstrap, workers=3))
+    extra = {"TANDEM_TOPIC_PARTITIONS": str(PARTITIONS)}
+    running = asyncio.run(Stack.start(tmp_path_factory.mktemp("three"), kafka_bootstrap, workers=3, **extra))
     yield running
     asyncio.run(running.stop())
 
