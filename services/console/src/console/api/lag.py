@@ -19,6 +19,7 @@ from shared.tasks import unless_cancelled
 
 DEADLINE = 5.0
 KEPT = 2.0
+"""Seconds for which a count is shown again."""
 
 
 class GroupLag(Model):
