@@ -16,7 +16,7 @@ from tests.reliability.cluster import Cluster
 CHECK_EVERY = 1.0
 CALM = 3
 """Looks one after the other that must find it quiet."""
-WAITS_FOR_PEOPLE = ("Waiting", "Conflict")
+WAITS_FOR_PEOPLE = ("Waiting", "WaitingUntold", "Conflict")
 
 
 class NotQuiet(AssertionError):

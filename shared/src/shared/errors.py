@@ -16,6 +16,7 @@
     │   ├── Later                     parked at once, and looked at again after a minute
     │   ├── Unsettled                 the pair was written too often: it looks again when that is past
     │   └── Waiting                   only a change at the other side helps: parked at once, not retried in place
+    │       ├── WaitingUntold         no event of its own entity tells of that change: it looks within the hour
     │       └── Conflict(candidates)  several things could be one; a person decides, then the run goes on by itself
     └── Permanent                     dead letter now
         ├── Malformed                 the body does not fit its schema
@@ -205,6 +206,14 @@ class Waiting(Retryable):
     """Only a change at the other side lets the run go on (an e-mail address is missing, say)."""
 
     policy = NEWS
+
+
+class WaitingUntold(Waiting):
+    """The change is one of another entity, or of a choice here, and no event of its own entity tells of it: it looks
+    again after a minute, ten minutes, and then each hour.
+    """
+
+    policy = PATIENT
 
 
 class Conflict(Waiting):

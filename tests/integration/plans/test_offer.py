@@ -228,19 +228,21 @@ async def test_an_offer_whose_link_was_paid_is_not_made_again(plans: Plans, tand
 
 
 async def test_nothing_is_sold_to_an_account_that_cannot_have_it(plans: Plans, tandem: InProcess) -> None:
-    """Nobody pays for a plan beside another one, or for an account in the archive."""
-    first, second = plans.plan("First"), plans.plan("Second")
+    """Nobody pays for a plan beside another one, for an account in the archive, or for a plan there."""
+    first, second, old = plans.plan("First"), plans.plan("Second"), plans.plan("Old")
     plans.pay(await offered(plans, first))
     await tandem.drain()
     tandem.account("gone")
     await tandem.drain()
     tandem.control.call("POST", "/togai/archive", {"account": plans.organization, "togai_account": "gone"})
-    events = [plans.offer(second).id, plans.offer(second, "gone").id]
+    tandem.call("togai", "DELETE", f"/price_plans/{old}")
+    events = [plans.offer(second).id, plans.offer(second, "gone").id, plans.offer(old).id]
     await tandem.drain()
-    beside, archived = (next(run for run in tandem.runs() if run.event == event) for event in events)
+    beside, archived, former = (next(run for run in tandem.runs() if run.event == event) for event in events)
 
     assert (beside.state, first in beside.reason) == ("skipped", True)
     assert (archived.state, "archived" in archived.reason) == ("skipped", True)
+    assert (former.state, "is archived" in former.reason) == ("skipped", True)
     assert len(plans.links()) == 1
 
 

@@ -208,10 +208,10 @@ async def test_a_draft_of_a_person_waits_for_a_person(plans: Plans, tandem: InPr
     await tandem.drain()
     waiting, meanwhile, edits = paid_run(tandem, session), rows(tandem, "DRAFT"), counts(tandem)[EDIT]
     tandem.call("togai", "DELETE", f"/v2/accounts/{ACCOUNT}/discard_schedules")
-    await tandem.recheck()
+    await tandem.go_on_unchanged()  # no event of the checkout tells of it
 
     assert waiting.problem
-    assert (waiting.problem.error, "draft" in waiting.reason) == ("Waiting", True)
+    assert (waiting.problem.code, "draft" in waiting.reason) == ("draft", True)
     assert (meanwhile, edits) == (drafted, 1)
     assert rows(tandem) == [(plan, day(), FOREVER)]
     assert paid_run(tandem, session).state == "succeeded"

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from shared.apps.togai.client import TogaiApp
-from shared.errors import NotReady, Rejected, Unavailable, Waiting
+from shared.errors import NotReady, Rejected, Unavailable, WaitingUntold
 from shared.linking.mappings import Mapping
 from shared.runtime.creating import Creation, UnkeyedCreation
 
@@ -70,9 +70,9 @@ class SecondApi:
     async def _draft(self) -> list[Json]:
         return await self._client.schedules(self._account, "DRAFT")
 
-    def _taken(self) -> Waiting:
+    def _taken(self) -> WaitingUntold:
         why = f"account {self._account} has a draft of its schedules in Togai that is none of Tandem's"
-        return Waiting(f"{why}: finalize or discard it there", code="draft")
+        return WaitingUntold(f"{why}: finalize or discard it there", code="draft")
 
     def attaching(self, plan: str, first: date, held: Mapping | None, *, resumed: bool) -> Creation[Json]:
         claim = held.claim if held else None
@@ -96,7 +96,7 @@ class SecondApi:
         """Edit and finalize for the wanted day, else for the next. `drafted`: what stood there when a draft was started
         that is there and may be ours, None for no draft.
 
-        Raises Rejected if Togai refuses both days, Waiting for a draft that holds anything else.
+        Raises Rejected if Togai refuses both days, WaitingUntold for a draft that holds anything else.
         """
         days = list(days_of(wanted.first))
         stale = False
@@ -138,7 +138,9 @@ class SecondApi:
         return found
 
     async def _check_own(self, wanted: _Wanted, stood: Spans) -> bool:
-        """Whether the schedules are what they were when our draft was started. Raises Waiting for another draft."""
+        """Whether the schedules are what they were when our draft was started. Raises WaitingUntold for another
+        draft.
+        """
         active, draft = spans_of(await self.read()), spans_of(await self._draft())
         if is_own_draft(stood, draft, wanted.plan, wanted.days):
             return active == stood

@@ -18,7 +18,7 @@ from shared.domains.plans.stripe import (
     PaymentLinkMade,
 )
 from shared.domains.plans.togai import SEPARATOR, SUBSCRIPTION, Done, PaymentLinkOf, offer_id
-from shared.errors import NotReady, Rejected, SyncError, Waiting
+from shared.errors import NotReady, Rejected, SyncError, WaitingUntold
 from shared.identity import Ref
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Ended, Result
@@ -96,8 +96,8 @@ async def _why_refused(client: StripeApp, prices: Iterable[str], error: SyncErro
         elif not product.get("active"):
             archived = f"product {product['id']}"
         if archived:
-            why = f"{archived} was archived in Stripe: unarchive it there, then retry. Nothing is made in its place"
-            return Waiting(why, code="archived_in_stripe")
+            why = f"{archived} was archived in Stripe, and nothing is made in its place: unarchive it there"
+            return WaitingUntold(f"{why}, the offer goes on within the hour", code="archived_in_stripe")
     return error
 
 

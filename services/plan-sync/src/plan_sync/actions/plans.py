@@ -9,7 +9,7 @@ from shared.domains.plans import ATTACHED, CHECKOUT, OFFER
 from shared.domains.plans.prices import PlanPrice
 from shared.domains.plans.subscriptions import SUBSCRIBED
 from shared.domains.plans.togai import FIRST_PAYMENT, SUBSCRIPTION, Offer, OfferRead, PlanFacts, offer_id
-from shared.errors import NotFound, NotReady, Waiting
+from shared.errors import NotFound, NotReady, WaitingUntold
 from shared.identity import Ref
 from shared.runtime.actions import Context, Ended, Result
 
@@ -41,8 +41,10 @@ async def read(context: Context, offer: OfferRead) -> Result:
         account = await client.account(offer.account_id)
     except NotFound as error:
         raise Ended("skipped", f"nothing is offered: {error.message}", (ref,)) from error
+    if plan.status == versions.ARCHIVED:
+        raise Ended("skipped", f"price plan {offer.plan_id} is archived in Togai: nothing of it is sold", (ref,))
     if plan.status != versions.ACTIVE:
-        raise Waiting(f"price plan {offer.plan_id} is {plan.status}: activate it in Togai", code="not_active")
+        raise WaitingUntold(f"price plan {offer.plan_id} is {plan.status}: activate it in Togai", code="not_active")
     if plan.api == SECOND != api_of(context):
         raise second_api_only(offer.plan_id)  # what nobody could attach must not be paid for
     today = today_of(context)

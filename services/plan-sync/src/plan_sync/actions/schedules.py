@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from shared.apps.togai.client import TogaiApp
 from shared.domains.plans.flows import API, REPLACE
 from shared.domains.plans.togai import Attached
-from shared.errors import NotFound, Rejected, SyncError, Unavailable, Waiting
+from shared.errors import NotFound, Rejected, SyncError, Unavailable, WaitingUntold
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context, Result
 from shared.runtime.creating import Creation
@@ -49,12 +49,12 @@ def days_of(first: date) -> tuple[date, date]:
     return first, first + timedelta(days=1)
 
 
-def second_api_only(plan: str) -> Waiting:
+def second_api_only(plan: str) -> WaitingUntold:
     """Why a plan cannot be attached by the first API."""
     why = (
         f"Togai's first API does not know price plan {plan}: set api=v2 (`tandem flow-links set`) on the flow links of"
     )
-    return Waiting(f"{why} offers and of paid checkouts", code="second_api")
+    return WaitingUntold(f"{why} offers and of paid checkouts", code="second_api")
 
 
 def holding(schedules: Iterable[Json], plan: str, first: date) -> Json | None:
@@ -81,7 +81,7 @@ class AccountPlans(Protocol):
         """What a claim must keep of what was read, for whoever goes on."""
 
     async def check_free(self) -> None:
-        """Raises Waiting where what a person has begun there must be ended first."""
+        """Raises WaitingUntold where what a person has begun there must be ended first."""
 
     def attaching(self, plan: str, first: date, held: Mapping | None, *, resumed: bool) -> Creation[Json]:
         """The plan from a day on, or from the next if Togai refuses that. `held` is the claim under which it is

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.apps.togai.client import TogaiApp
-from shared.errors import NotFound, Waiting
+from shared.errors import NotFound, WaitingUntold
 from shared.runtime.actions import Context
 
 from plan_sync.actions.schedules import FIRST, SECOND, api_of, today_of
@@ -35,7 +35,7 @@ class PlanVersion:
 async def present(context: Context, client: TogaiApp, plan_id: str) -> PlanVersion:
     """The version that holds today where the organization is. The API that the flow link has chosen is asked first.
 
-    Raises NotFound for a plan that neither API knows, Waiting where Togai shows the rate cards of a draft alone.
+    Raises NotFound for a plan that neither API knows, WaitingUntold where Togai shows the rate cards of a draft alone.
     """
     second = api_of(context) == SECOND
     try:
@@ -74,7 +74,7 @@ async def _second(client: TogaiApp, plan_id: str) -> PlanVersion:
         own = cards
     if hidden:
         why = f"price plan {plan_id} has a draft of its next version, and Togai shows the rate cards of that alone"
-        raise Waiting(f"{why}: finalize or discard it in Togai", code="draft")
+        raise WaitingUntold(f"{why}: finalize or discard it in Togai", code="draft")
     return _version(SECOND, plan, plan, v2.details_of(plan, own))
 
 
