@@ -1,10 +1,19 @@
-"""What a person archived in Stripe is sold no more: it is not revived, not made again, and says what it waits for."""
+"""What a person archived is sold no more. In Stripe: it is not revived, not made again, and says what it waits for. In
+Togai: nothing of the plan can be paid any more.
+"""
 
 from __future__ import annotations
 
 import pytest
+from console.projection.run_progress import progress_of
+from plan_sync.actions.open_offers import OFFERING
+from shared.domains.plans.archived import FLOW
+from shared.domains.plans.flows import PLAN_TO_PRICES
+from shared.domains.plans.progress import known_of, plan_of
+from shared.domains.plans.stripe import PLAN
 
-from tests.integration.plans.conftest import Plans
+from tests.integration.plans.conftest import ACCOUNT, Plans
+from tests.integration.plans.test_links import active, offer
 from tests.stack.in_process import InProcess
 
 OTHER = "globex"
@@ -33,3 +42,38 @@ async def test_an_offer_waits_for_what_was_archived(plans: Plans, tandem: InProc
     assert [one["id"] for one in plans.prices()] == [price["id"]]
     assert len(plans.products()) == 1
     assert [link["active"] for link in plans.links()] == [True, True]
+
+
+@pytest.mark.parametrize("catalog", [False, True])
+async def test_an_archived_plan_leaves_nothing_to_pay(plans: Plans, tandem: InProcess, catalog: bool) -> None:
+    """Its link, a visit of the link that was begun, and its page's session close, whether the catalog's flow is on or
+    not; those of another plan stay.
+    """
+    await tandem.link(PLAN_TO_PRICES.id, enabled=catalog)
+    plan, other = plans.plan("Old"), plans.plan("Other")
+    await offer(plans, other)
+    await offer(plans, plan)
+    await plans.ask_session(plan)
+    visits = {one: plans.visit(link["url"]) for link in plans.links() for one in [link["metadata"][PLAN]]}
+    tandem.call("togai", "DELETE", f"/price_plans/{plan}")
+    await plans.tell(plan)
+    ref = f"togai:test:{plans.organization}/price_plan/{plan}"
+    known = known_of(ref, [one for one in map(progress_of, tandem.runs()) if plan_of(one) == ref])
+
+    assert {one["id"] for one in plans.sessions(status="open")} == {visits[other]}
+    assert [link["metadata"][PLAN] for link in plans.links() if link["active"]] == [other]
+    assert (known.state, known.offers[ACCOUNT].state) == ("archived", "closed")
+
+
+async def test_offers_of_an_archived_plan_stay_where_their_flows_are_off(plans: Plans, tandem: InProcess) -> None:
+    """Off means off."""
+    plan = plans.plan()
+    await offer(plans, plan)
+    for flow in OFFERING:
+        await tandem.link(flow, enabled=False)
+    await tandem.link(PLAN_TO_PRICES.id, enabled=False)
+    tandem.call("togai", "DELETE", f"/price_plans/{plan}")
+    await plans.tell(plan)
+    [run] = [run for run in tandem.runs() if run.flow == FLOW.id and run.ended_at and "off" in run.reason]
+
+    assert (run.state, len(active(plans))) == ("skipped", 1)

@@ -11,6 +11,7 @@ from shared.domains import BUILT_IN, invoices, plans
 from shared.domains.customers.flows import CUSTOMER_CHANGES
 from shared.domains.flow import Flow
 from shared.domains.invoices.by_hand import INVOICES_BY_HAND
+from shared.domains.plans.archived import FLOW as ARCHIVED
 from shared.domains.plans.by_hand import PRICES_BY_HAND
 from shared.domains.plans.payments import CHECKOUT_ENDED, REFUND_SHOWN
 from shared.domains.plans.sign_in import FLOW as SIGN_IN
@@ -115,9 +116,10 @@ def test_a_removed_link_is_gone_for_workers_and_known_to_set_up() -> None:
 
 def test_the_built_in_flows_that_move_money_are_declared_so() -> None:
     """Those of plans sell, and attach what was paid; those of invoices collect, and count what was paid. A person's
-    decision about an invoice, or a price, moves none; nor does what is shown of a payment alone, or a mail to sign in.
+    decision about an invoice, or a price, moves none; nor does what is shown of a payment alone, a mail to sign in, or
+    that the offers of an archived plan can be paid no more.
     """
     moving = {flow.id for domain in (plans.DOMAIN, invoices.DOMAIN) for flow in domain.flows}
-    moving -= {INVOICES_BY_HAND.id, PRICES_BY_HAND.id, CHECKOUT_ENDED.id, REFUND_SHOWN.id, SIGN_IN.id}
+    moving -= {INVOICES_BY_HAND.id, PRICES_BY_HAND.id, CHECKOUT_ENDED.id, REFUND_SHOWN.id, SIGN_IN.id, ARCHIVED.id}
 
     assert {flow.id for flow in BUILT_IN.values() if flow.moves_money} == moving

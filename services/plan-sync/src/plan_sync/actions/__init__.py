@@ -9,6 +9,7 @@ from shared.runtime.actions import Implementation
 from plan_sync.actions import (
     catalog,
     checkouts,
+    open_offers,
     payment_links,
     payments,
     plain,
@@ -33,6 +34,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     "stripe.price.create": products.create_prices,
     "stripe.payment_link.create": payment_links.create,
     "stripe.payment_link.deactivate": sessions.close_others,
+    "stripe.payment_link.close_of_archived_plan": open_offers.close_of_archived_plan,
     "stripe.checkout_session.create": sessions.create,
     "stripe.checkout_session.read": payments.read,
     "togai.account.mail_sign_in": sign_in.send,

@@ -14,9 +14,8 @@ from shared.errors import NotFound, Rejected
 from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
-from plan_sync.actions import sessions, versions
-from plan_sync.actions.open_offers import offer_again, open_links
-from plan_sync.actions.payment_links import LINKS
+from plan_sync.actions import versions
+from plan_sync.actions.open_offers import close_offers, offer_again
 from plan_sync.actions.products import PRICES, PRODUCTS, card_of, price_of, product_of
 from plan_sync.translation import terms_of, translated
 
@@ -148,12 +147,8 @@ async def _archive(context: Context, client: StripeApp, former: FormerPrices) ->
     source = context.ref("togai", "price_plan", former.plan_id)
     pair = context.claims_of(PRODUCT.name).index.pair(source)
     product = context.id_of(pair.target) if pair else former.plan_id
-    retired = []
-    async for link, _ in open_links(context, client, former.plan_id):
-        await client.update(LINKS, link["id"], {"active": "false"})
-        retired.append(str(link["id"]))
-    retired += await sessions.expire_of_plan(context, client, former.plan_id)
+    retired, notes = await close_offers(context, client, former.plan_id)
     if (await client.retrieve(PRODUCTS, product)).get("active"):
         await client.update(PRODUCTS, product, {"active": "false"})
         retired.append(product)
-    return Result(Retired(retired=retired), bool(retired), (), pair.refs if pair else (source,))
+    return Result(Retired(retired=retired), bool(retired), tuple(notes), pair.refs if pair else (source,))

@@ -163,7 +163,8 @@ async def close_others(context: Context, closed: ClosedLink) -> Result:
     client: StripeApp = await context.client("stripe")
     done: list[str] = []
     for link in sorted(same | pairs.keys()):
-        changed, said = await _close_link(client, link, closed.session_id, "" if link in same else closed.plan_id)
+        bought = "" if link in same else closed.plan_id
+        changed, said = await close_link(client, link, "the same was paid", paid=closed.session_id, bought=bought)
         done += [link] if changed else []
         notes += said
     async for session in _open_sessions(context, client, own | of_account, closed.session_id):
@@ -182,9 +183,11 @@ def _made_under(context: Context, relation: str, parents: set[str]) -> list[Mapp
     return [pair for pair in pairs if str(Ref.parse(pair.target).account) == here]
 
 
-async def _close_link(client: StripeApp, link: str, paid: str, bought: str) -> tuple[bool, list[str]]:
-    """Whether it was open, and what to say. A visit of it that was begun could still be paid: it expires. `bought` is
-    another plan for which it closes; empty for its own.
+async def close_link(
+    client: StripeApp, link: str, why: str, *, paid: str = "", bought: str = ""
+) -> tuple[bool, list[str]]:
+    """Whether it was open, and what to say. A visit of it that was begun, but for the one that `paid`, could still be
+    paid: it expires. `bought` is another plan for which it closes; empty for its own.
     """
     try:
         if not (await client.retrieve(LINKS, link)).get("active"):
@@ -195,7 +198,7 @@ async def _close_link(client: StripeApp, link: str, paid: str, bought: str) -> t
     notes = [f"{link} is closed: the account bought {bought}"] if bought else []
     async for session in client.listed(SESSIONS, {"payment_link": link, "status": "open"}):
         if session["id"] != paid and await _expire(client, str(session["id"])):
-            notes.append(f"{session['id']} has expired: the same was paid")
+            notes.append(f"{session['id']} has expired: {why}")
     return True, notes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.model import ByHand, Domain, Kind, Relation, View
-from shared.domains.plans import by_hand, payments, plain, sessions, sign_in, stripe, subscriptions, togai
+from shared.domains.plans import archived, by_hand, payments, plain, sessions, sign_in, stripe, subscriptions, togai
 from shared.domains.plans.flows import FLOWS
 from shared.domains.plans.subscriptions import SUBSCRIBED
 
@@ -64,6 +64,7 @@ DOMAIN = Domain(
         sessions.ACTION,
         sign_in.ACTION,
         payments.ACTION,
+        archived.ACTION,
         *subscriptions.ACTIONS,
         by_hand.CHANGE_LINK,
         *plain.ACTIONS,
@@ -72,6 +73,7 @@ DOMAIN = Domain(
         *FLOWS,
         sessions.FLOW,
         sign_in.FLOW,
+        archived.FLOW,
         payments.CHECKOUT_ENDED,
         payments.REFUND_SHOWN,
         subscriptions.IMPORT_FLOW,

@@ -31,6 +31,7 @@ READ, PRODUCT, PRICES, LINK = (
 )
 PAYMENT, ATTACH, POST = "stripe.payment_intent.read", "togai.price_plan.attach", "togai.payment.post"
 PAID_BY = "stripe.checkout_session.read"
+CLOSE_ARCHIVED = "stripe.payment_link.close_of_archived_plan"
 CLOSE, CUSTOMER = "stripe.payment_link.deactivate", "togai.account.add_customer"
 FIRST_PAYMENT = "first_payment"
 """Kind of a price that asks once for the first amount of a fee."""
@@ -57,6 +58,8 @@ def _sides(offer: str) -> tuple[str, str]:
 def state_of(progress: Progress) -> str | None:
     """What a plan is after a run; None where the run has learnt nothing of it."""
     done = progress.done
+    if CLOSE_ARCHIVED in done:
+        return "archived"
     if READ in done or MADE in done:
         return "archived" if done.get(TRANSLATE, {}).get("archived") else "active"
     if TRANSLATE not in progress.ran:
@@ -180,6 +183,7 @@ class KnownPlan:
         if state := state_of(progress):
             self.state, self.at, self.reason = state, progress.at, progress.reason
         self._retire(done.get(RETIRE, {}).get("retired") or (), progress)
+        self._retire(done.get(CLOSE_ARCHIVED, {}).get("closed") or (), progress)
 
     def _version(self, number: int) -> KnownVersion:
         return self.versions.setdefault(number, KnownVersion(number))
