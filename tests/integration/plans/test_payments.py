@@ -179,6 +179,33 @@ async def test_an_event_of_the_completion_that_comes_last_changes_nothing(
     assert active(plans) == before
 
 
+async def test_a_late_completion_of_a_failed_subscription_changes_nothing(
+    plans: Plans, tandem: InProcess, console: Console
+) -> None:
+    """Its session shows no payment: its first invoice does. The link that was made since stays open."""
+    await tandem.link("togai-plan-to-stripe-payment-link", mode="subscription")
+    plan = plans.plan()
+    await offer(plans, plan)
+    session = plans.pay(active(plans)[0], "unpaid")
+    [event] = tandem.call("stripe", "GET", "/v1/events", params={"type": "checkout.session.completed"})["data"]
+    tandem.hold(event["id"])
+    plans.resolve(session, "async_failed")
+    await tandem.drain()
+    failed = await shown(console, plan)
+    body = {"account": tandem.accounts["stripe"]["id"], "status": "incomplete_expired"}
+    subscription = tandem.call("stripe", "GET", f"/v1/checkout/sessions/{session}")["subscription"]
+    tandem.control.call("POST", f"/stripe/subscriptions/{subscription}", body)
+    await offer(plans, plan)
+    before = active(plans)
+    tandem.deliver(tandem.event_of(event))
+    await tandem.drain()
+    found = await shown(console, plan)
+
+    assert ([one["state"] for one in failed["payments"]], len(before)) == (["failed"], 1)
+    assert (found["state"], [one["state"] for one in found["payments"]]) == ("open", ["failed"])
+    assert active(plans) == before
+
+
 async def test_a_refund_of_something_else_is_of_no_offer(plans: Plans, tandem: InProcess) -> None:
     """The run says so."""
     price = {"currency": "usd", "unit_amount": "500", "product_data[name]": "Mug"}

@@ -77,6 +77,8 @@ async def state_of(client: StripeApp, session: Json, intent: str) -> tuple[Payme
     """
     if session.get("status") == "expired":
         return "expired", 0
+    if not intent and session.get("payment_status") == "unpaid" and session.get("invoice"):
+        intent = await _intent_of_invoice(client, str(session["invoice"]))
     if not intent:
         return ("pending" if session.get("payment_status") == "unpaid" else "paid"), 0
     shown = await client.retrieve(PAYMENT_INTENTS, intent, {"expand[]": "latest_charge"})
@@ -86,3 +88,11 @@ async def state_of(client: StripeApp, session: Json, intent: str) -> tuple[Payme
     if refunded >= int(session["amount_total"]) > 0:
         return "refunded", refunded
     return ("partly refunded" if refunded else "paid"), refunded
+
+
+async def _intent_of_invoice(client: StripeApp, invoice: str) -> str:
+    """The payment of a subscription's first invoice: its session names none. Empty where there is none yet."""
+    async for row in client.listed(INVOICE_PAYMENTS, {"invoice": invoice}):
+        if intent := row["payment"].get("payment_intent"):
+            return str(intent)
+    return ""

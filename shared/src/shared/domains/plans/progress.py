@@ -244,7 +244,7 @@ class KnownPlan:
                 link.state = "paid"
         elif ATTACH in progress.ran and (not progress.ended or progress.state == "dead"):
             offer.tell("not attached", progress, progress.reason)
-        elif ATTACH in progress.ran and done.get(PAYMENT, {}).get("payment_status") == "unpaid":
+        elif ATTACH in progress.ran and _is_pending(progress, offer):
             offer.tell("confirming", progress, progress.reason)
 
     def _add_payment(self, progress: Progress) -> None:
@@ -261,7 +261,7 @@ class KnownPlan:
                 setattr(payment, name, read[name])
             if payment.state == "failed" and offer.state == "confirming":
                 offer.tell("failed", progress, "its payment failed: offer the plan again, which makes a new link")
-        elif paid:
+        elif paid and (payment.state in ("", "pending") or paid.get("payment_status") != "unpaid"):
             payment.refunded = int(paid.get("refunded") or 0)
             payment.amount, payment.currency = paid["amount"] + payment.refunded, str(paid.get("currency") or "")
             done = "partly refunded" if payment.refunded else "paid"
@@ -295,6 +295,13 @@ def _put(version: KnownVersion, prices: Iterable[Mapping[str, Any]], ids: Mappin
         price = KnownPrice(**{name: given[name] for name in names if name in given})
         price.price_id = str(ids.get(price.card) or "")
         version.prices[price.card, price.kind] = price
+
+
+def _is_pending(progress: Progress, offer: KnownOffer) -> bool:
+    """Whether a run saw a checkout whose payment is on its way, and no other one has seen its end: that stays."""
+    known = offer.payments.get(_id(progress, "stripe", "checkout.session"))
+    unpaid = progress.done.get(PAYMENT, {}).get("payment_status") == "unpaid"
+    return unpaid and (known is None or known.state in ("", "pending"))
 
 
 def _id(progress: Progress, app: str, noun: str) -> str:

@@ -205,7 +205,7 @@ ACTIONS = (
         input=Paid,
         output=PaymentLeft,
         reads=True,
-        rights=("Checkout Sessions: read", "PaymentIntents: read", "Charges and Refunds: read"),
+        rights=("Checkout Sessions: read", "PaymentIntents: read", "Charges and Refunds: read", "Invoices: read"),
     ),
     Action(
         name="stripe.product.create",
