@@ -246,6 +246,21 @@ async def test_nothing_is_sold_to_an_account_that_cannot_have_it(plans: Plans, t
     assert len(plans.links()) == 1
 
 
+async def test_what_stripe_charges_nobody_is_not_sold(plans: Plans, tandem: InProcess) -> None:
+    """An amount below its minimum ends as any other plan of which nothing can be sold; the next version is offered."""
+    plan = plans.plan(rate="0.20")
+    events = [plans.offer(plan).id]
+    await tandem.drain()
+    before = len(plans.links())
+    plans.change(plan, "0.50")
+    events.append(plans.offer(plan).id)
+    await tandem.drain()
+    small, enough = (next(run for run in tandem.runs() if run.event == event) for event in events)
+
+    assert (small.state, "can be sold" in small.reason, "at least 0.50 usd" in small.reason) == ("skipped", True, True)
+    assert (enough.state, before, len(plans.links()), tandem.letters()) == ("succeeded", 0, 1, [])
+
+
 async def test_what_is_sold_at_one_stripe_account_is_none_of_another(control: Control) -> None:
     """Its product and prices have no meaning there: the other flow link says so, and leaves it."""
     services = (*CUSTOMERS, (DOMAIN, IMPLEMENTATIONS))

@@ -34,6 +34,8 @@ FAILED = ("requires_payment_method", "canceled")
 """States of a payment intent to which no money comes any more by itself."""
 ENDED = ("canceled", "incomplete_expired")
 """States of a subscription that asks for nothing any more."""
+NO_CHARGE = ("amount_too_small", "amount_too_large")
+"""Why Stripe refuses a link for a sum that it charges nobody. How little that is depends on the account's payouts."""
 OWNER = "ACCOUNT"
 LINK_PLACE = 2
 """Which part of a session's source names the link that sells the same: plan, account, link, number."""
@@ -55,7 +57,7 @@ class _Link(Creation[dict[str, Any]]):
 
 async def create(context: Context, wanted: NewPaymentLink) -> Result:
     """Make the link of an offer, or find the one that is open. It replaces the link of an earlier version, and one
-    whose payment failed. Raises Ended where one was paid, or closed by a person.
+    whose payment failed. Raises Ended where one was paid, or closed by a person, and where Stripe charges no such sum.
     """
     claims, account = context.claims_of(OFFER.name), context.account("stripe")
     client: StripeApp = await context.client("stripe")
@@ -79,16 +81,25 @@ async def create(context: Context, wanted: NewPaymentLink) -> Result:
     try:
         link, how = await made_under(claims, held, account, _Link(client, body["metadata"]))
     except (Rejected, NotReady) as error:  # Stripe repeats a refusal under the same key: then the next one follows
-        raise await _why_refused(client, wanted.prices.values(), error) from error
+        raise await _why_refused(
+            client, wanted, error, (base, context.ref("togai", "price_plan", wanted.plan_id))
+        ) from error
     refs = _refs(context, link, base, wanted)
     await claims.link(held, context.ref("stripe", "payment_link", str(link["id"])), "created", also=refs[1:])
     closed = await _close(client, former)
     return Result(_shown(link, wanted), True, (how, *closed, f"it is paid at {_shown(link, wanted).url}"), refs)
 
 
-async def _why_refused(client: StripeApp, prices: Iterable[str], error: SyncError) -> SyncError:
-    """What a refusal means: what a person archived in Stripe is neither revived nor made again, so the offer waits."""
-    for price in prices:
+async def _why_refused(
+    client: StripeApp, wanted: NewPaymentLink, error: SyncError, refs: tuple[str, ...]
+) -> SyncError | Ended:
+    """What a refusal means. A sum that Stripe charges nobody is not sold; what a person archived in Stripe is neither
+    revived nor made again, so the offer waits.
+    """
+    if error.code in NO_CHARGE:
+        why = f"nothing of price plan {wanted.plan_id} can be sold to {wanted.account_id}: {error.message}"
+        return Ended("skipped", why, refs)
+    for price in wanted.prices.values():
         shown = await client.retrieve(PRICES, price, {"expand[]": "product"})
         product, archived = shown["product"], ""
         if not shown.get("active"):
