@@ -10,7 +10,7 @@ from plan_sync.actions.open_offers import OFFERING
 from shared.domains.plans.archived import FLOW
 from shared.domains.plans.flows import PLAN_TO_PRICES
 from shared.domains.plans.progress import known_of, plan_of
-from shared.domains.plans.stripe import PLAN
+from shared.domains.plans.stripe import PLAN, VERSION
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.integration.plans.test_links import active, offer
@@ -77,3 +77,35 @@ async def test_offers_of_an_archived_plan_stay_where_their_flows_are_off(plans: 
     [run] = [run for run in tandem.runs() if run.flow == FLOW.id and run.ended_at and "off" in run.reason]
 
     assert (run.state, len(active(plans))) == ("skipped", 1)
+
+
+@pytest.mark.parametrize(("catalog", "key"), [(False, "togai:{plan}:1:{card}"), (True, "togai:{plan}:{card}")])
+async def test_a_price_of_the_same_shape_in_the_archive_is_not_used(
+    plans: Plans, tandem: InProcess, catalog: bool, key: str
+) -> None:
+    """A home whose log was lost finds an archived price under its own key, and an active one of an archived product:
+    a new active price is made on the plan's active product, and the others stay as they are.
+    """
+    plan = plans.plan()
+    [version] = tandem.call("togai", "GET", f"/price_plans/{plan}")["pricingSchedule"]
+    [card] = version["pricePlanDetails"]["fixedFeeRateCards"]
+    shape = {"currency": "usd", "unit_amount": "4900", "nickname": card["displayName"]}
+    for product in (plan, "prod_other"):
+        tandem.call("stripe", "POST", "/v1/products", data={"id": product, "name": "Starter"})
+    lookup = {
+        "lookup_key": key.format(plan=plan, card=card["id"]),
+        f"metadata[{PLAN}]": plan,
+        f"metadata[{VERSION}]": "1",
+    }
+    stood = [
+        tandem.call("stripe", "POST", "/v1/prices", data=shape | more)["id"]
+        for more in ({"product": plan} | lookup, {"product": "prod_other"})
+    ]
+    tandem.call("stripe", "POST", f"/v1/prices/{stood[0]}", data={"active": "false"})
+    tandem.call("stripe", "POST", "/v1/products/prod_other", data={"active": "false"})
+    run = await (plans.tell(plan, "created") if catalog else offer(plans, plan))
+    left = [tandem.call("stripe", "GET", f"/v1/prices/{price}")["active"] for price in stood]
+    made = [price for price in plans.prices() if price["id"] not in stood]
+
+    assert (run.state, left) == ("succeeded", [False, True]), run.reason
+    assert [(price["active"], price["product"]) for price in made] == [(True, plan)]

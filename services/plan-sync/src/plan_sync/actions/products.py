@@ -65,18 +65,31 @@ async def product_of(context: Context, plan: str, name: str, description: str) -
 
 
 class _Price(Creation[str]):
-    """An active price under its lookup key is the one, if it is of the same version of the plan."""
+    """An active price under its lookup key is the one, if it is of the same version of the plan. An archived one stays
+    as it is, and gives its key to a new one.
+    """
 
     def __init__(self, client: StripeApp, body: dict[str, Any]) -> None:
         self._client = client
         self._lookup_key = str(body["lookup_key"])
         self._version = body["metadata"][VERSION]
+        self._sent: tuple[dict[str, Any], str] = ({}, "")
 
     async def send(self, body: dict[str, Any], key: str) -> str:
+        self._sent = (body, key)
         return str((await self._client.create(PRICES, body, key))["id"])
 
     async def taken(self, error: Rejected) -> str | None:
-        return await self.find(0)
+        found = await self.find(0)
+        if found or error.param != "lookup_key" or await self._is_held_by_active():
+            return found
+        body, key = self._sent
+        return str((await self._client.create(PRICES, body | {"transfer_lookup_key": "true"}, f"{key}:transfer"))["id"])
+
+    async def _is_held_by_active(self) -> bool:
+        """Whether a price that is sold has the key: a person gave it that one."""
+        params = {"lookup_keys[]": self._lookup_key, "active": "true"}
+        return bool([price async for price in self._client.listed(PRICES, params)])
 
     async def find(self, since: int) -> str | None:
         params = {"lookup_keys[]": self._lookup_key, "active": "true"}
