@@ -50,6 +50,22 @@ async def test_the_address_names_the_account_and_its_email(plans: Plans, tandem:
     assert (session["client_reference_id"], session["customer_email"]) == (ACCOUNT, email)
 
 
+async def test_a_link_asks_in_the_accounts_currency(plans: Plans, tandem: InProcess) -> None:
+    """Of a price that has several, whichever is its first: by the link, and by a session in its place."""
+    tandem.account("dollar")
+    tandem.account("euro", invoiceCurrency="EUR")
+    await tandem.drain()
+    plan, asked = plans.plan(rates={"EUR": "9", "USD": "10"}), []
+    for account in ("dollar", "euro"):
+        await offer(plans, plan, account)
+        link = next(one for one in plans.links() if one["metadata"]["togai_account_id"] == account)
+        by_link = session_of(plans, plans.visit(str(link["url"])))
+        await plans.ask_session(plan, account)
+        asked += [(one["currency"], one["amount_total"]) for one in (by_link, plans.sessions()[0])]
+
+    assert asked == [("usd", 1000)] * 2 + [("eur", 900)] * 2
+
+
 async def test_an_id_outside_stripes_alphabet_is_left_out(plans: Plans, tandem: InProcess) -> None:
     """Stripe would drop it without a word, and a changed one would name somebody else."""
     account = tandem.account("acme.eu", primaryEmail="a+b@x.test") or "acme.eu"

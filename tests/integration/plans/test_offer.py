@@ -246,6 +246,18 @@ async def test_nothing_is_sold_to_an_account_that_cannot_have_it(plans: Plans, t
     assert len(plans.links()) == 1
 
 
+async def test_a_plan_begins_tomorrow_where_togai_refuses_today(plans: Plans, tandem: InProcess) -> None:
+    """The account has it from then on, once."""
+    plan = plans.plan()
+    link = await offered(plans, plan)
+    with tandem.control.settings(togai_association_from="tomorrow"):
+        plans.pay(link)
+        await tandem.drain()
+    tomorrow = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
+
+    assert [(one["pricePlanId"], one["startDate"][:10]) for one in plans.schedules()] == [(plan, tomorrow)]
+
+
 async def test_what_stripe_charges_nobody_is_not_sold(plans: Plans, tandem: InProcess) -> None:
     """An amount below its minimum ends as any other plan of which nothing can be sold; the next version is offered."""
     plan = plans.plan(rate="0.20")

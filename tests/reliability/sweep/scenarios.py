@@ -40,7 +40,7 @@ async def offer(world: World) -> None:
 
 async def new_version(world: World) -> None:
     """Prices of a plan, one of them its product's default, and those of its next version; the offer's link is replaced,
-    and the payment of the new one fails.
+    and the payment of the new one fails. The plan is archived, and with it what is still offered of it.
     """
     await with_account(world)
     plan = world.plans.plan(rate="10")
@@ -58,6 +58,9 @@ async def new_version(world: World) -> None:
     session = world.plans.pay(str(link["id"]), "unpaid")
     await world.rest()
     world.plans.resolve(session, "async_failed")
+    await world.rest()
+    world.tandem.call("togai", "DELETE", f"/price_plans/{plan}")
+    await world.plans.tell(plan)
     await world.rest()
 
 
