@@ -117,7 +117,7 @@ async def test_a_product_that_a_person_archived_is_left_alone(plans: Plans, tand
     plans.change(plan, rate="12")
     run = await plans.tell(plan)
 
-    assert (run.state, "Unarchive it there, then retry" in run.reason) == ("skipped", True)
+    assert (run.state, f"--entity {plan}`" in run.reason) == ("skipped", True)
     assert [price["unit_amount"] for price in plans.prices()] == [1000]
 
 

@@ -59,8 +59,10 @@ async def create_prices(context: Context, plan: PlanCatalog) -> Result:
     product, how, refs = await product_of(context, plan.plan_id, plan.name, plan.description)
     client: StripeApp = await context.client("stripe")
     if not (await client.retrieve(PRODUCTS, product)).get("active"):
-        why = f"product {product} is archived in Stripe: nothing is made for it. Unarchive it there, then retry the run"
-        raise Ended("skipped", why, refs)
+        why = (
+            f"product {product} is archived in Stripe: nothing is made for it. Unarchive it there, then `tandem replay"
+        )
+        raise Ended("skipped", f"{why} --flow-link {context.link.id} --entity {plan.plan_id}`", refs)
     made, notes, effect = {}, [f"product: {how or 'linked already'}"], bool(how)
     for price in plan.prices:
         meter = await _meter(context, price) if price.meter else ""
