@@ -87,7 +87,7 @@ async def test_a_second_payment_is_shown(
 
 
 async def test_a_refund_is_shown_and_the_plan_stays(plans: Plans, tandem: InProcess, console: Console) -> None:
-    """First a part, then the rest."""
+    """First a part, then the rest. Togai counts the payment still, and no call takes that back: it says so."""
     plan = plans.plan()
     await offer(plans, plan)
     session, seen = plans.pay(active(plans)[0]), []
@@ -97,7 +97,11 @@ async def test_a_refund_is_shown_and_the_plan_stays(plans: Plans, tandem: InProc
         await tandem.drain()
         seen.append(payments(await shown(console, plan)))
     found = await shown(console, plan)
+    [notes] = [step.notes for run in tandem.runs() for step in run.steps if "it is refunded" in step.notes]
+    [counted] = plans.payments()
 
+    assert found["payments"][0]["payment_id"] == counted["id"]
+    assert any(counted["id"] in note and "counts it still" in note for note in notes)
     assert seen == [[("partly refunded", "49.00", "9.00")], [("refunded", "49.00", "49.00")]]
     assert (found["state"], [schedule["pricePlanId"] for schedule in plans.schedules()]) == ("paid", [plan])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.apps.stripe.client import StripeApp
-from shared.domains.plans import ATTACHED
+from shared.domains.plans import ATTACHED, CHECKOUT_PAYMENT
 from shared.domains.plans.flows import FAILED_TO_LINK
 from shared.domains.plans.payments import OfferPayment, PaymentNamed, PaymentState
 from shared.domains.plans.stripe import ACCOUNT, ORGANIZATION, PLAN
@@ -42,7 +42,16 @@ async def read(context: Context, wanted: PaymentNamed) -> Result:
     )
     refs.append(context.ref("togai", "offer", offer_id(metadata[PLAN], metadata[ACCOUNT])))
     refs += [context.ref("stripe", "payment_intent", intent)] if intent else []
-    return Result(found, False, (f"it is {state}",), tuple(refs))
+    return Result(found, False, (f"it is {state}", *_counted_still(context, found)), tuple(refs))
+
+
+def _counted_still(context: Context, found: OfferPayment) -> list[str]:
+    """What a person has to see to after a refund: what was paid stays the account's wallet credit."""
+    source = context.ref("stripe", "payment_intent", found.payment_intent)
+    pair = context.claims_of(CHECKOUT_PAYMENT.name).index.pair(source) if found.refunded else None
+    if pair is None:
+        return []
+    return [f"payment {context.id_of(pair.target)} in Togai counts it still as wallet credit: take that back there"]
 
 
 async def _session(context: Context, client: StripeApp, wanted: PaymentNamed) -> Json | None:

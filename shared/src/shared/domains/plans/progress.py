@@ -108,7 +108,9 @@ class KnownLink:
 
 @dataclass
 class KnownPayment:
-    """A checkout of an offer. Amounts are in minor units; `again`: the account had the plan before."""
+    """A checkout of an offer. Amounts are in minor units; `payment_id` is the payment in Togai that counts it; `again`:
+    the account had the plan before.
+    """
 
     session_id: str
     payment_intent: str = ""
@@ -116,6 +118,7 @@ class KnownPayment:
     currency: str = ""
     amount: int = 0
     refunded: int = 0
+    payment_id: str = ""
     again: bool = False
 
 
@@ -266,6 +269,7 @@ class KnownPlan:
             payment.amount, payment.currency = paid["amount"] + payment.refunded, str(paid.get("currency") or "")
             done = "partly refunded" if payment.refunded else "paid"
             payment.state = "pending" if paid.get("payment_status") == "unpaid" else done
+            payment.payment_id = payment.payment_id or str(progress.done.get(POST, {}).get("payment_id") or "")
             payment.again = bool(progress.done.get(ATTACH, {}).get("again"))
 
     def _associate(self, account: str, schedule: str, progress: Progress) -> None:

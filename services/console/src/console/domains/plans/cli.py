@@ -112,7 +112,9 @@ def _offer(found: dict[str, Any]) -> tuple[object, ...]:
 def _payment(found: dict[str, Any]) -> str:
     of = f" ({found['refunded']} given back)" if found["state"] == "partly refunded" else ""
     again = ": the account had the plan already" if found["again"] else ""
-    return f"{found['amount']} {found['currency']} {found['state']}{of}{again} {found['session_id']}"
+    given_back = found["state"] in ("refunded", "partly refunded")
+    still = f", counted in Togai by {found['payment_id']} still" if given_back and found["payment_id"] else ""
+    return f"{found['amount']} {found['currency']} {found['state']}{of}{still}{again} {found['session_id']}"
 
 
 @app.command()

@@ -89,6 +89,9 @@ class PlanPayment(Model):
     currency: str = Field(examples=["USD"])
     amount: str = Field(description="in whole units", examples=["49.00"])
     refunded: str = Field(description="of it, in whole units", examples=["0.00"])
+    payment_id: str = Field(
+        description="the payment that counts it in Togai, also once it was given back; empty for none"
+    )
     again: bool = Field(description="the account had the plan before: it was paid twice, or a person had attached it")
 
 
@@ -221,6 +224,7 @@ def _payment(payment: KnownPayment) -> PlanPayment:
         currency=code,
         amount=f"{money.major(payment.amount, code):f}" if code else "",
         refunded=f"{money.major(payment.refunded, code):f}" if code else "",
+        payment_id=payment.payment_id,
         again=payment.again,
     )
 
