@@ -7,12 +7,15 @@ import json
 from typing import Any
 
 import msgspec
+from plan_sync.actions import IMPLEMENTATIONS
+from shared.domains.plans import DOMAIN
 
+from tests.contract.sandbox.tools import Control
 from tests.integration.plans.conftest import ACCOUNT, Plans
 from tests.integration.plans.test_console import console as console
 from tests.integration.plans.test_links import active, offer
 from tests.stack.console import Console
-from tests.stack.in_process import InProcess
+from tests.stack.in_process import CUSTOMERS, InProcess, in_process
 
 FLOW_TWO = "stripe-customer-to-togai-customer"
 
@@ -199,6 +202,22 @@ async def test_other_customers_wait_a_minute_while_a_link_is_open(plans: Plans, 
 
     assert (at_once is None, meanwhile, account) == (False, None, f"acc_{held}")
     assert all(call.get("query", {}).get("customer") != free for call in looks)
+
+
+async def test_customers_of_another_stripe_account_wait_for_nothing(control: Control) -> None:
+    """Nothing was offered there: no link can have made them, and nobody is asked."""
+    services = (*CUSTOMERS, (DOMAIN, IMPLEMENTATIONS))
+    async with in_process(control, "second", services=services, default_currency="USD") as tandem:
+        tandem.account(ACCOUNT)
+        await tandem.drain()
+        await offered(Plans(tandem))
+        await tandem.link(FLOW_TWO, stripe="second", suffix="-second")
+        customer = tandem.customer(at="second")
+        await tandem.drain()
+        calls = tandem.control.call("GET", "/calls", account=tandem.accounts["second"]["id"])["counts"]
+
+        assert tandem.pair(tandem.ref(customer, "second")) is not None
+        assert "checkout_sessions.list" not in calls
 
 
 async def test_the_visitor_cannot_choose_the_account(plans: Plans, tandem: InProcess) -> None:
