@@ -246,6 +246,15 @@ async def test_nothing_is_sold_to_an_account_that_cannot_have_it(plans: Plans, t
     assert len(plans.links()) == 1
 
 
+async def test_a_plan_that_costs_nothing_is_attached(plans: Plans, tandem: InProcess) -> None:
+    """Its checkout has no payment: none of nothing is counted in Togai."""
+    plan = plans.plan(rate="0")
+    plans.pay(await offered(plans, plan), "no_payment_required")
+    await tandem.drain()
+
+    assert ([one["pricePlanId"] for one in plans.schedules()], plans.payments()) == ([plan], [])
+
+
 async def test_a_plan_begins_tomorrow_where_togai_refuses_today(plans: Plans, tandem: InProcess) -> None:
     """The account has it from then on, once."""
     plan = plans.plan()
