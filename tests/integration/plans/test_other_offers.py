@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.plans.conftest import ACCOUNT, Plans
-from tests.integration.plans.test_links import active, offer
+from tests.integration.plans.test_links import active, offer, session_of
 from tests.integration.plans.test_sessions import shown
 from tests.stack.console import Console, answering, succeeded
 from tests.stack.in_process import InProcess
@@ -30,6 +30,13 @@ def link_of(plans: Plans, plan: str, account: str = ACCOUNT) -> str:
         for link in plans.links()
         if (link["metadata"]["togai_price_plan_id"], link["metadata"]["togai_account_id"]) == wanted
     )
+
+
+def end_plan(plans: Plans) -> None:
+    """A person takes the account's plan off in Togai, from its first day on."""
+    since = plans.schedules()[0]["startDate"][:10]
+    edit = {"mode": "DISASSOCIATE", "effectiveFrom": since, "effectiveUntil": "9999-01-01"}
+    plans.tandem.call("togai", "POST", f"/accounts/{ACCOUNT}/price_plans", json=edit)
 
 
 async def test_a_payment_closes_the_accounts_other_offers(plans: Plans, tandem: InProcess, console: Console) -> None:
@@ -112,12 +119,38 @@ async def test_a_closed_offer_can_be_made_again_once_the_account_is_free(plans: 
     plans.pay(link_of(plans, bought))
     await tandem.drain()
     beside = await offer(plans, other)
-    since = plans.schedules()[0]["startDate"][:10]
-    edit = {"mode": "DISASSOCIATE", "effectiveFrom": since, "effectiveUntil": "9999-01-01"}
-    tandem.call("togai", "POST", f"/accounts/{ACCOUNT}/price_plans", json=edit)
+    end_plan(plans)
     again, same = await offer(plans, other), await offer(plans, other)
     plans.pay(link_of(plans, other))
     await tandem.drain()
 
     assert (beside.state, again.state, same.state) == ("skipped", "succeeded", "in_sync")
     assert [found["pricePlanId"] for found in plans.schedules()] == [other]
+
+
+@pytest.mark.parametrize("mode", ["first_payment", "subscription"])
+async def test_who_left_a_plan_can_buy_it_again(plans: Plans, tandem: InProcess, mode: str) -> None:
+    """A payment buys it until it is taken off in Togai; a subscription that bills on is to be ended first. The page of
+    the offer takes the account's own customer again, too.
+    """
+    await tandem.link(OFFER_FLOW, mode=mode)
+    plan = plans.plan()
+    await offer(plans, plan)
+    await plans.ask_session(plan)
+    session = str(plans.sessions()[0]["id"])
+    plans.resolve(session, "paid")
+    await tandem.drain()
+    end_plan(plans)
+    bills_on = await offer(plans, plan)
+    if subscription := session_of(plans, session)["subscription"]:
+        body = {"account": tandem.accounts["stripe"]["id"], "status": "incomplete_expired"}
+        tandem.control.call("POST", f"/stripe/subscriptions/{subscription}", body)
+    again = await offer(plans, plan)
+    page = await plans.ask_session(plan)
+    plans.resolve(plans.sessions()[0]["id"], "paid")
+    await tandem.drain()
+
+    assert (bills_on.state, again.state) == (("skipped", "succeeded") if subscription else ("succeeded", "in_sync"))
+    assert page.state == "succeeded"
+    assert [found["pricePlanId"] for found in plans.schedules()] == [plan]
+    assert active(plans) == []

@@ -7,7 +7,8 @@ from typing import Any
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.togai.client import TogaiApp
-from shared.domains.plans import CHECKOUT, OFFER
+from shared.domains.plans import ATTACHED, CHECKOUT, OFFER
+from shared.domains.plans.flows import PLAN_TO_LINK
 from shared.domains.plans.stripe import (
     ACCOUNT,
     CLOSED_FOR,
@@ -147,20 +148,35 @@ async def former_links(context: Context, client: StripeApp, base: str) -> list[d
 
 
 async def failed_checkout(context: Context, client: StripeApp, link: dict[str, Any], base: str, wanted: int) -> str:
-    """The checkout of a closed link whose payment failed, by the link or by a session of the same; the link itself
-    where it closed since the account bought another plan; empty for neither. Raises Ended where it was paid, where its
-    payment may still come, and where a person closed the link of this version.
+    """The checkout of a closed link whose payment failed, or whose plan the account has left, by the link or by a
+    session of the same; the link itself where it closed since the account bought another plan; empty for none of these.
+    Raises Ended where it was paid, where its payment may still come, and where a person closed this version's link.
     """
     ref = (context.ref("stripe", "payment_link", str(link["id"])),)
     failed, version = "", int((link.get("metadata") or {}).get(VERSION) or 0)
-    async for session in _completed(context, client, str(link["id"]), base):
-        await check_failed(client, session, f"its link {link['id']}", ref)
+    sessions = [session async for session in _completed(context, client, str(link["id"]), base)]
+    left = any(_has_left(context, session) for session in sessions)
+    for session in sessions:
+        if not left:
+            await check_failed(client, session, f"its link {link['id']}", ref)
+        elif subscription := session.get("subscription"):
+            await _check_ended(client, str(subscription), str(session["id"]), ref)
         failed = failed or str(session["id"])
     if not failed and (link.get("metadata") or {}).get(CLOSED_FOR):
         return str(link["id"])
     if not failed and version >= wanted:
         raise Ended("skipped", f"its link {link['id']} was closed by a person: it is not made again", ref)
     return failed
+
+
+def _has_left(context: Context, session: dict[str, Any]) -> bool:
+    """Whether the account had the plan by a checkout and has it no more: whoever offers a plan to it has seen, since
+    this run began, that it does not. What a poller found attached may be the same plan under another id.
+    """
+    if context.run.event_type != PLAN_TO_LINK.trigger:
+        return False
+    pair = context.claims_of(ATTACHED.name).index.pair(context.ref("stripe", "checkout.session", str(session["id"])))
+    return pair is not None and pair.at < context.run.started_at
 
 
 async def _completed(context: Context, client: StripeApp, link: str, base: str) -> AsyncIterator[dict[str, Any]]:

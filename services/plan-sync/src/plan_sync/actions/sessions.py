@@ -60,7 +60,7 @@ async def create(context: Context, wanted: SessionRequest) -> Result:
     notes: list[str] = []
     if pairs:
         session = await client.retrieve(SESSIONS, context.id_of(pairs[-1].target))
-        if session.get("status") == "complete":
+        if session.get("status") == "complete" and sold_by(pairs[-1]) == link["id"]:
             what = f"session {session['id']}"
             await check_failed(client, session, what, (base, pairs[-1].target))
         elif session.get("status") == "open":
