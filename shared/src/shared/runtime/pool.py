@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from shared.errors import Unavailable
-from shared.events.topics import is_delay
+from shared.events.topics import is_delay, is_replay
 from shared.flows.recent import REMEMBERED
 from shared.log import get_logger
 from shared.ratelimit.lanes import WorkPriority
@@ -76,15 +76,17 @@ class Work:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Read-ahead: unfinished records per partition, held records per delay partition, events per aggregate. `behind`:
-    so much is worked on at a time of what goes behind the live work, `alone` where there was none of it lately.
+    """Read-ahead: unfinished records per partition, and of one of the replay topic, held records per delay partition,
+    events per aggregate. `behind`: so much is worked on at a time of what goes behind the live work, `alone` where
+    there was none of it lately.
     """
 
     per_partition: int = 512
+    of_replay: int = 128
     held: int = 10_000
     per_aggregate: int = 8
     behind: int = 8
-    alone: int = 16
+    alone: int = 32
 
 
 class _News:
@@ -335,8 +337,14 @@ class Pool:
         while order and order[0].done:
             order.popleft().acknowledge()
 
+    def _limit(self, topic: str) -> int:
+        # The whole of an import would be read at once, and a live event with it, while only a few are worked on.
+        if is_replay(topic):
+            return self._bounds.of_replay
+        return self._bounds.held if is_delay(topic) else self._bounds.per_partition
+
     def _check_bound(self, partition: Partition) -> None:
-        limit = self._bounds.held if is_delay(partition[0]) else self._bounds.per_partition
+        limit = self._limit(partition[0])
         count = self._open[partition]
         if count >= limit and partition not in self._paused:
             self._paused.add(partition)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from shared.ratelimit.lanes import LANES, LIVE, WorkPriority
 
-LIVE_FOR = 60.0
+LIVE_FOR = 10.0
 """Seconds after the last live work in which more of it is looked for."""
 
 

@@ -12,6 +12,7 @@ from shared.runtime.turns import LIVE_FOR
 from tests.unit.shared.runtime.test_pool import Harness, reach
 
 REPLAY: Partition = ("customer.replay", 0)
+NOW: Partition = ("customer.events", 0)
 
 
 class Backlog:
@@ -62,7 +63,7 @@ async def test_a_live_event_begins_at_once() -> None:
 
 
 async def test_more_at_a_time_where_nothing_is_live() -> None:
-    """Fewer from the first live event on, which is counted here too, and more again a minute after the last one."""
+    """Fewer from the first live event on, which is counted here too, and more again a while after the last one."""
     backlog = Backlog(20, alone=4)
     alone = len(await backlog.go_on())
     backlog.harness.submit("now")
@@ -125,3 +126,14 @@ async def test_a_place_is_free_again_after_work_that_was_cut() -> None:
     began = await backlog.go_on()
 
     assert began == [0, 1, 3]
+
+
+async def test_less_is_read_ahead_of_an_import() -> None:
+    """Each thing read takes its time, and a live event waits for it."""
+    harness = Harness(Bounds(per_partition=4, of_replay=2))
+    for partition in (NOW, REPLAY):
+        for number in range(2):
+            harness.gates[f"{partition}{number}"] = asyncio.Event()
+            harness.submit(f"{partition}{number}", partition=partition)
+
+    assert harness.paused == {REPLAY}
