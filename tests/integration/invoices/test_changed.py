@@ -227,14 +227,20 @@ async def test_a_refund_of_something_else_is_left_alone(invoices: Invoices, tand
 
 
 @pytest.mark.parametrize(
-    ("returns", "recorded"), [(True, ""), (False, "3.00 USD of the customer's balance not given back")]
+    ("balance", "returns", "recorded"),
+    [
+        (-300, True, ""),
+        (-300, False, "3.00 USD of the customer's balance not given back"),
+        (300, True, ""),
+        (300, False, "3.00 USD owed from before are asked for no more: Stripe voided them with it"),
+    ],
 )
-async def test_credit_that_a_void_keeps_is_shown(
-    invoices: Invoices, tandem: InProcess, returns: bool, recorded: str
+async def test_balance_that_a_void_keeps_is_shown(
+    invoices: Invoices, tandem: InProcess, balance: int, returns: bool, recorded: str
 ) -> None:
-    """Tandem moves no money: a person puts it back in Stripe."""
+    """Tandem moves no money: a person puts credit, or a debt, back in Stripe."""
     [customer] = tandem.customers()
-    body = {"amount": -300, "currency": "usd"}
+    body = {"amount": balance, "currency": "usd"}
     tandem.call("stripe", "POST", f"/v1/customers/{customer['id']}/balance_transactions", data=body)
     invoice = await invoices.generated("10")
     [made] = invoices.stripe()

@@ -65,6 +65,38 @@ async def test_what_was_paid_elsewhere_in_part_is_asked_for_no_more(invoices: In
     assert (invoices.togai(invoice)["status"], len(invoices.mails()), tandem.letters()) == ("PAID", 1, [])
 
 
+def owe(tandem: InProcess, amount: int) -> None:
+    """The customer owes so many cents at Stripe from before: its next invoice asks for them."""
+    [customer] = tandem.customers()
+    body = {"amount": amount, "currency": "usd"}
+    tandem.call("stripe", "POST", f"/v1/customers/{customer['id']}/balance_transactions", data=body)
+
+
+@pytest.mark.parametrize(("here", "credited"), [(1000, []), (400, [600]), (0, [1000])])
+async def test_what_was_owed_from_before_is_not_closed_with_it(
+    invoices: Invoices, tandem: InProcess, here: int, credited: list[int]
+) -> None:
+    """Paid in Stripe, elsewhere, or both: the debt that Stripe asked for with it stays open, and is no payment."""
+    owe(tandem, 5000)
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    if here:
+        invoices.pay(made["id"], amount=here)
+        await tandem.drain()
+    if credited:
+        invoices.change(invoice, status="PAID", paid="10")
+    await invoices.bring(invoice, "invoice.updated")
+    await invoices.bring(invoice, "invoice.updated")
+    [after] = invoices.stripe()
+    lowered = notes(tandem, made["id"])
+    invoices.pay(made["id"])
+    await tandem.drain()
+
+    assert (after["status"], after["amount_remaining"], lowered) == ("open", 5000, credited)
+    assert [amount for _, amount in invoices.payments()] == ([f"{here // 100}"] if here else [])
+    assert (invoices.togai(invoice)["status"], invoices.stripe()[0]["status"]) == ("PAID", "paid")
+
+
 async def test_a_part_paid_here_and_a_part_elsewhere(invoices: Invoices, tandem: InProcess) -> None:
     """What was paid in Stripe stays paid: only what is still open is lowered."""
     invoice = await invoices.generated("50")

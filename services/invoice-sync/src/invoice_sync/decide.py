@@ -209,9 +209,11 @@ def moved_by_balance(invoice: Mapping[str, Any]) -> int:
     return int(invoice.get("starting_balance") or 0) - int(invoice.get("ending_balance") or 0)
 
 
-def credit_left(transactions: Sequence[Mapping[str, Any]], stripe_invoice_id: str) -> int:
-    """What of a customer's balance still stands on an invoice, by the balance's own records, in minor units."""
-    return max(0, sum(int(one["amount"]) for one in transactions if one.get("invoice") == stripe_invoice_id))
+def balance_left(transactions: Sequence[Mapping[str, Any]], stripe_invoice_id: str) -> int:
+    """What of a customer's balance still stands on an invoice, by the balance's own records, in minor units: credit, or
+    below zero what the customer owed from before.
+    """
+    return sum(int(one["amount"]) for one in transactions if one.get("invoice") == stripe_invoice_id)
 
 
 def by_balance_of(invoice: Mapping[str, Any], currency: str) -> list[str]:

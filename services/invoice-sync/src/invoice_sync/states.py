@@ -110,11 +110,12 @@ def outcome_of(
     *,
     overpaid: int = 0,
     finalization_error: str = "",
-    kept_credit: int = 0,
+    kept_balance: int = 0,
     overdue_since: str = "",
 ) -> Outcome:
-    """What the facts of one invoice come to. `kept_credit`: what of its customer's balance a void did not give back;
-    `overdue_since`: the day until when an open one was to be paid, if that has passed.
+    """What the facts of one invoice come to. `kept_balance`: what of its customer's balance a void did not give back,
+    below zero what was owed from before; `overdue_since`: the day until when an open one was to be paid, if that has
+    passed.
     """
     [invoice] = _of(facts, "invoice")
     paid, refunded = _sum(facts, "invoice_payment", "paid"), _sum(facts, "refund", "succeeded")
@@ -125,7 +126,7 @@ def outcome_of(
         *([f"not finalized: {finalization_error}"] if finalization_error and invoice.status == "draft" else []),
         *_money_back(facts, currency, paid, refunded),
         *([f"{_shown(overpaid, currency)} overpaid, in the customer's balance at Stripe"] if overpaid else []),
-        *([f"{_shown(kept_credit, currency)} of the customer's balance not given back"] if kept_credit else []),
+        *_balance_lost(kept_balance, currency),
     ]
     return Outcome(
         state,
@@ -165,6 +166,13 @@ def _attempts(facts: Facts, state: InvoiceState) -> Iterator[str]:
         yield "payment under way"
     elif _last_failed(facts):
         yield "payment failed"
+
+
+def _balance_lost(kept: int, currency: str) -> Iterator[str]:
+    if kept > 0:
+        yield f"{_shown(kept, currency)} of the customer's balance not given back"
+    elif kept < 0:
+        yield f"{_shown(-kept, currency)} owed from before are asked for no more: Stripe voided them with it"
 
 
 def _money_back(facts: Facts, currency: str, paid: int, refunded: int) -> Iterator[str]:

@@ -14,11 +14,11 @@ from shared.runtime.actions import Context, Ended, Result
 
 from invoice_sync.actions.filling import INVOICES
 from invoice_sync.actions.keys import under_key
+from invoice_sync.actions.lowering import check_nothing_under_way, lower
 from invoice_sync.actions.payments import INTENTS, with_payments
 from invoice_sync.actions.refunds import asked_back
-from invoice_sync.decide import CLOSED_AS, UNPAID, closing_of
-
-UNDER_WAY = "processing"
+from invoice_sync.decide import CLOSED_AS, UNPAID, closing_of, moved_by_balance
+from shared import money
 
 
 async def read_status(context: Context, wanted: InvoiceId) -> Result:
@@ -54,6 +54,8 @@ async def close(context: Context, wanted: InvoiceStatus) -> Result:
     verb, params, note = closing_of(invoice, wanted.status)
     if not verb:
         return Result(InvoiceClosed(status=str(invoice["status"])), False, (note,) if note else (), refs)
+    if wanted.status == "PAID" and (from_before := moved_by_balance(invoice)) > 0:
+        return await _close_its_own(context, invoice, from_before)
     await check_nothing_under_way(client, invoice, f"Togai's invoice is {wanted.status}")
     what = f"{wanted.stripe_invoice_id} {verb}"
     closed = await under_key(
@@ -63,6 +65,22 @@ async def close(context: Context, wanted: InvoiceStatus) -> Result:
         lambda key: client.act(INVOICES, wanted.stripe_invoice_id, verb, params, key),
     )
     return Result(InvoiceClosed(status=str(closed["status"])), True, (f"it is {closed['status']} now",), refs)
+
+
+async def _close_its_own(context: Context, invoice: dict[str, Any], from_before: int) -> Result:
+    """Of one that asks for what its customer owed from before, too, only what Togai's invoice came to is closed: out of
+    band the whole would count as paid. Raises Waiting for one that Stripe gave up, and as `lower` does.
+    """
+    stripe_id, currency = str(invoice["id"]), str(invoice["currency"]).upper()
+    owed = f"{money.major(min(from_before, int(invoice['amount_remaining'])), currency)} {currency}"
+    if invoice["status"] != "open":
+        why = f"Togai's invoice is paid, and {stripe_id} is {invoice['status']} with {owed} that are owed from before"
+        raise Waiting(f"{why}: close it in Stripe by hand", code="owed_from_before")
+    ref = context.ref("stripe", "invoice", stripe_id)
+    pair = context.claims_of(INVOICE.name).index.pair(ref)
+    lowered = await lower(context, invoice, pair, 0) if pair else ""
+    notes = (*filter(None, (lowered,)), f"{stripe_id} stays open: {owed} of it are owed from before")
+    return Result(InvoiceClosed(status="open"), bool(lowered), notes, (ref,))
 
 
 async def _cancel(context: Context, client: StripeApp, wanted: InvoiceStatus) -> Result:
@@ -109,16 +127,3 @@ def _uncancelable(intent: dict[str, Any], status: str) -> Waiting:
         "when it has arrived or failed",
         code="payment_under_way",
     )
-
-
-async def check_nothing_under_way(client: StripeApp, invoice: dict[str, Any], but: str) -> None:
-    """Raises Waiting for an invoice whose payment was begun: it may arrive in spite of what is done here."""
-    for one in (invoice.get("payments") or {}).get("data") or ():
-        intent = (one.get("payment") or {}).get("payment_intent")
-        if one.get("status") != "open" or not intent:
-            continue
-        if (await client.retrieve(INTENTS, str(intent))).get("status") == UNDER_WAY:
-            raise Waiting(
-                f"{intent} is on its way for {invoice['id']}, and {but}: this goes on when it has arrived or failed",
-                code="payment_under_way",
-            )

@@ -189,7 +189,7 @@ async def _present(context: Context, client: StripeApp, held: Mapping, wanted: I
             code="closed_in_stripe",
         )
     if status == "open":
-        lowered = await lower(context, invoice, held, wanted)
+        lowered = await lower(context, invoice, held, wanted.total)
         togai: TogaiApp = await context.client("togai")
         setting = await togai.setting(context.settings.stripe_invoice_setting, OWNER, wanted.invoice_id)
         if setting and setting.value == invoice["id"]:

@@ -22,7 +22,7 @@ from shared.runtime.actions import Context, Ended, Result
 from invoice_sync.actions.holding import BY_HAND
 from invoice_sync.actions.invoices import OWNER
 from invoice_sync.actions.payments import INTENTS, OPEN, check_version, pair_of, source_of, uncounted, with_payments
-from invoice_sync.decide import credit_left, moved_by_balance, overdue_since, payments_of, tax_of
+from invoice_sync.decide import balance_left, moved_by_balance, overdue_since, payments_of, tax_of
 from invoice_sync.states import Facts, becomes, gathered, outcome_of
 
 OF_PAYMENTS = "/v1/invoice_payments"
@@ -43,13 +43,13 @@ async def read(context: Context, wanted: StripeInvoiceNamed) -> Result:
         invoice = await with_payments(client, wanted.invoice_id)
     except NotFound as error:
         raise Ended("skipped", f"draft {wanted.invoice_id} was deleted in Stripe", pair.refs) from error
-    facts, kept = gathered([one async for one in objects_of(client, invoice)]), await _kept_credit(client, invoice)
+    facts, kept = gathered([one async for one in objects_of(client, invoice)]), await _kept_balance(client, invoice)
     snapshot = _snapshot(invoice, facts, kept, Ref.parse(pair.source).id)
     words = f": {snapshot.recorded}" if snapshot.recorded else ""
     return Result(snapshot, False, (f"it is {snapshot.state}{words}",), pair.refs)
 
 
-def _snapshot(invoice: dict[str, Any], facts: Facts, kept_credit: int, invoice_id: str) -> InvoiceSnapshot:
+def _snapshot(invoice: dict[str, Any], facts: Facts, kept_balance: int, invoice_id: str) -> InvoiceSnapshot:
     currency, overpaid = str(invoice["currency"]).upper(), int(invoice.get("amount_overpaid") or 0)
     refused = str((invoice.get("last_finalization_error") or {}).get("message") or "")
     found = outcome_of(
@@ -57,7 +57,7 @@ def _snapshot(invoice: dict[str, Any], facts: Facts, kept_credit: int, invoice_i
         currency,
         overpaid=overpaid,
         finalization_error=refused,
-        kept_credit=kept_credit,
+        kept_balance=kept_balance,
         overdue_since=overdue_since(invoice, time.time()),
     )
     return InvoiceSnapshot(
@@ -81,12 +81,14 @@ def _snapshot(invoice: dict[str, Any], facts: Facts, kept_credit: int, invoice_i
     )
 
 
-async def _kept_credit(client: StripeApp, invoice: dict[str, Any]) -> int:
-    """What of its customer's balance a void invoice used and Stripe did not give back, in minor units."""
-    if invoice["status"] != "void" or moved_by_balance(invoice) >= 0:
+async def _kept_balance(client: StripeApp, invoice: dict[str, Any]) -> int:
+    """What of its customer's balance a void invoice used and Stripe did not give back, in minor units: credit, or below
+    zero what was owed from before.
+    """
+    if invoice["status"] != "void" or not moved_by_balance(invoice):
         return 0
     path = f"/v1/customers/{invoice['customer']}/balance_transactions"
-    return credit_left([one async for one in client.listed(path, {})], str(invoice["id"]))
+    return balance_left([one async for one in client.listed(path, {})], str(invoice["id"]))
 
 
 async def _append_again(context: Context, client: StripeApp, wanted: StripeInvoiceNamed) -> None:
