@@ -218,6 +218,33 @@ async def test_what_somebody_finalized_at_another_total_is_not_sent(invoices: In
     assert (invoices.last_run(invoice).state, len(invoices.mails())) == ("succeeded", 1)
 
 
+async def test_what_somebody_took_off_in_stripe_stays_open(invoices: Invoices, tandem: InProcess) -> None:
+    """It is not sent; when it is paid, Togai has what came, and a person says what becomes of the rest."""
+    match = {"operation": "invoices.finalize", "account": tandem.accounts["stripe"]["id"]}
+    with tandem.control.fault(app="stripe", kind="error_before", match=match, stored=False):
+        invoice = await invoices.generated("6", "4")
+    [draft] = invoices.stripe()
+    line = tandem.call("stripe", "GET", f"/v1/invoices/{draft['id']}/lines")["data"][0]["id"]
+    gone = {"lines[0][id]": line, "lines[0][behavior]": "delete"}
+    left = tandem.call("stripe", "POST", f"/v1/invoices/{draft['id']}/remove_lines", data=gone)["total"]
+    tandem.call("stripe", "POST", f"/v1/invoices/{draft['id']}/finalize")
+    await tandem.recheck()
+    run, mails = invoices.last_run(invoice), len(invoices.mails())
+    invoices.pay(draft["id"])
+    await tandem.drain()
+    paid, counted = invoices.togai(invoice)["status"], [amount for _, amount in invoices.payments()]
+    codes = {one.problem.code for one in tandem.runs() if one.state == "parked" and one.problem}
+    invoices.change(invoice, status="PAID", paid="10")
+    await invoices.bring(invoice, "invoice.updated")
+    await tandem.recheck()
+
+    assert run.problem
+    assert (run.state, run.problem.code, mails) == ("parked", "asks_too_little", 0)
+    assert (paid, counted) == ("PARTIALLY_PAID", [f"{left // 100}"])
+    assert "never_asked" in codes
+    assert [one.state for one in tandem.runs() if one.state in ("parked", "dead")] == []
+
+
 async def test_a_payment_on_its_way_is_waited_for(invoices: Invoices, tandem: InProcess) -> None:
     """What is paid elsewhere meanwhile is not closed under it: it would be paid twice and nobody would see it."""
     invoice = await invoices.generated("10")

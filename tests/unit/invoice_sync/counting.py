@@ -91,7 +91,7 @@ class Counting:
         self._togai = togai
         self._stripe: Json = {}
         self.run, self.link = SimpleNamespace(id="run_1"), SimpleNamespace(connections=ACCOUNTS)
-        self.registry = SimpleNamespace(connections={})
+        self.registry = SimpleNamespace(connections={}, links={})
         self.notes: list[str] = []
         source, target = self.ref("togai", "invoice", "inv.1"), self.ref("stripe", "invoice", "in_1")
         pair = Mapping(id="map_1", relation="invoice", state="linked", source=source, target=target, at="", run="run_0")

@@ -229,6 +229,12 @@ def by_balance_of(invoice: Mapping[str, Any], currency: str) -> list[str]:
     return [f"{moved} {currency} of the customer's balance at Stripe are asked for with it"]
 
 
+def unpaid_of(invoice: Mapping[str, Any], payments: Sequence[InvoicePayment]) -> int:
+    """What of a paid Stripe invoice no payment covers, in minor units: balance, credit notes, out of band."""
+    asked = int(invoice.get("total") or 0) + max(0, moved_by_balance(invoice))
+    return max(0, asked - sum(payment.amount for payment in payments))
+
+
 def tax_of(invoice: Mapping[str, Any]) -> int:
     """The tax that a Stripe invoice shows, in minor units: it is a part of `total`, inclusive or not.
 

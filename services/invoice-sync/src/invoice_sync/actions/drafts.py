@@ -232,8 +232,8 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
         )
     elif status not in ("open", "paid"):
         raise Ended("skipped", f"Stripe invoice {wanted.stripe_invoice_id} is {status}", refs)
-    elif (over := too_much(invoice, wanted.total)) > 0:
-        raise _asks_too_much(wanted, over)
+    elif by_hand := _asks_otherwise(invoice, wanted):
+        raise by_hand
     if HELD in (invoice.get("metadata") or {}):
         await client.update(INVOICES, wanted.stripe_invoice_id, {"metadata": {HELD: ""}})
         notes = [*notes, "it is right now: what its metadata said of a difference is gone"]
@@ -274,14 +274,19 @@ async def _check_not_billed(context: Context, wanted: InvoiceToFinalize) -> None
         raise Waiting(why, code="subscribed")
 
 
-def _asks_too_much(wanted: InvoiceToFinalize, over: int) -> Waiting:
-    """Somebody finalized it in Stripe, past the gate."""
-    asked, right = (f"{money.major(n, wanted.currency)} {wanted.currency}" for n in (wanted.total + over, wanted.total))
-    return Waiting(
-        f"{wanted.stripe_invoice_id} was finalized in Stripe and asks for {asked}, and {right} are to be collected: it "
-        "is not sent. Give a credit note of the difference in Stripe, or void it there",
-        code="asks_too_much",
-    )
+def _asks_otherwise(invoice: dict[str, Any], wanted: InvoiceToFinalize) -> Waiting | None:
+    """What a person decides about one that somebody finalized in Stripe at another total, past the gate."""
+    stripe_id, total = wanted.stripe_invoice_id, int(invoice.get("total") or 0)
+    over = too_much(invoice, wanted.total)
+    asks = wanted.total + over if over > 0 else total
+    asked, right = (f"{money.major(n, wanted.currency)} {wanted.currency}" for n in (asks, wanted.total))
+    why = f"{stripe_id} was finalized in Stripe and asks for {asked}, and {right} are to be collected: it is not sent"
+    if over > 0:
+        return Waiting(f"{why}. Give a credit note of the difference in Stripe, or void it there", code="asks_too_much")
+    if total < wanted.total and invoice["status"] == "open":
+        how = "Enter the difference as paid in Togai, or void it in Stripe and collect by hand"
+        return Waiting(f"{why}. {how}", code="asks_too_little")
+    return None
 
 
 def _is_right(invoice: dict[str, Any], wanted: InvoiceToFinalize) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from shared.apps.stripe.client import API_VERSION, StripeApp
 from shared.apps.togai.client import TogaiApp
 from shared.domains.invoices import INVOICE, INVOICE_INTENT, INVOICE_PAYMENT
+from shared.domains.invoices.flows import INVOICE_TO_STRIPE
 from shared.domains.invoices.stripe import StripeInvoiceId
 from shared.domains.invoices.togai import Counted, InvoicePaid, InvoicePayment
 from shared.errors import Rejected, Waiting
@@ -19,7 +20,7 @@ from shared.runtime.creating import UnkeyedCreation, create
 
 from invoice_sync.actions.filling import INVOICES
 from invoice_sync.actions.groups import payers_of
-from invoice_sync.decide import amounts_of, balance_of, moved_by_balance, payments_of
+from invoice_sync.decide import amounts_of, balance_of, moved_by_balance, payments_of, unpaid_of
 from shared import money
 
 OPEN = ("DUE", "PARTIALLY_PAID", "UN_COLLECTIBLE")
@@ -33,6 +34,7 @@ async def read(context: Context, wanted: StripeInvoiceId) -> Result:
     check_version(wanted.unknown_version)
     pair = pair_of(context, wanted.stripe_invoice_id)
     invoice = await with_payments(await context.client("stripe"), wanted.stripe_invoice_id)
+    payments = payments_of(invoice)
     found = InvoicePaid(
         invoice_id=Ref.parse(pair.source).id,
         stripe_invoice_id=wanted.stripe_invoice_id,
@@ -40,7 +42,8 @@ async def read(context: Context, wanted: StripeInvoiceId) -> Result:
         status=str(invoice["status"]),
         overpaid=int(invoice.get("amount_overpaid") or 0),
         carried=max(0, moved_by_balance(invoice)),
-        payments=payments_of(invoice),
+        unpaid=unpaid_of(invoice, payments),
+        payments=payments,
     )
     return Result(found, False, (), pair.refs)
 
@@ -95,10 +98,31 @@ async def pay(context: Context, paid: InvoicePaid) -> Result:
     counting = Counting(context, client, paid, payers, amounts.rest if is_left else Decimal(0), looks=looks)
     for payment in left:
         await counting.count(payment)
-    rest = balance_of(paid.stripe_invoice_id, money.exact(counting.open, paid.currency))
-    if paid.status == "paid" and (rest.amount > 0 or is_open(context, rest)):
-        await counting.count(rest)
+    if paid.status == "paid":
+        await _close_rest(context, paid, counting)
     return counting.result()
+
+
+async def _close_rest(context: Context, paid: InvoicePaid, counting: Counting) -> None:
+    """What no payment covers is closed as far as Stripe's invoice came to it. Raises Waiting for what it never asked
+    for: somebody took it off in Stripe. What a subscription covers was left out, and is closed with the rest.
+    """
+    left = money.exact(counting.open, paid.currency)
+    leaves_out = paid.unpaid is None or any(
+        link.flow == INVOICE_TO_STRIPE.id and link.options.get("covered") == "exclude"
+        for link in context.registry.links.values()
+    )
+    closed = left if leaves_out else min(left, paid.unpaid or 0)
+    rest = balance_of(paid.stripe_invoice_id, closed)
+    if closed > 0 or is_open(context, rest):
+        await counting.count(rest)
+    if left > closed:
+        shown = f"{money.major(left - closed, paid.currency)} {paid.currency}"
+        raise Waiting(
+            f"{paid.stripe_invoice_id} is paid, and {shown} of {paid.invoice_id} are open that it never asked for: "
+            "collect them by hand, or credit them in Togai",
+            code="never_asked",
+        )
 
 
 def _was_made_here(context: Context, paid: InvoicePaid) -> bool:

@@ -140,6 +140,9 @@ class InvoicePaid(Model):
     status: str = Field(description="of the Stripe invoice: `paid` closes Togai's, whatever paid it")
     overpaid: int = Field(0, description="minor units beyond the Stripe invoice: in its customer's balance by itself")
     carried: int = Field(0, description="minor units that the customer's balance at Stripe put on it, owed from before")
+    unpaid: int | None = Field(
+        None, description="minor units of it that no payment covers: balance, credit notes, out of band; none: unknown"
+    )
     payments: list[InvoicePayment]
     source: str = Field("stripe", description="where it was paid, as Togai's payment names it")
 
