@@ -33,6 +33,9 @@ EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])
 """For amounts of any length: the usual context rounds to 28 digits and says nothing."""
 
 
+DOUBLE = Context(prec=15)
+
+
 class NotExpressible(Malformed):
     """An amount that Stripe cannot hold."""
 
@@ -52,6 +55,15 @@ def decimal(value: Any) -> Decimal:
     if not found.is_finite():
         raise Malformed(f"{value!r} is no amount")
     return found
+
+
+def of_double(amount: Decimal) -> Decimal:
+    """An amount that a vendor may have added up as doubles, without what is only theirs: 0.1 + 0.2 is 0.3 here, and not
+    0.30000000000000004. A double holds 15 digits of a decimal number.
+    """
+    if len(amount.as_tuple().digits) <= DOUBLE.prec:
+        return amount
+    return Decimal(format(DOUBLE.plus(amount).normalize(), "f"))
 
 
 def minor(amount: Decimal, currency: str) -> Decimal:

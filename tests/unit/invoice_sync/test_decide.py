@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from invoice_sync.decide import overdue_since, tax_of
+from invoice_sync.decide import amounts_of, overdue_since, tax_of
 
 INCLUSIVE = {"amount": 2000, "tax_behavior": "inclusive"}
 
@@ -37,3 +38,19 @@ def test_tax_is_a_part_of_the_total(invoice: dict[str, Any], tax: int) -> None:
 def test_only_what_is_asked_for_is_overdue(invoice: dict[str, Any], since: str) -> None:
     """One that is charged by itself has no due date."""
     assert overdue_since(invoice, 1_800_000_000) == since
+
+
+@pytest.mark.parametrize(
+    ("total", "paid", "rest"),
+    [
+        ("10.000000000000002", "3.3000000000000003", "6.7"),
+        ("10.005", "0", "10.005"),
+        ("999999999999.99", "0.01", "999999999999.98"),
+        ("100000000000000000", "0", "100000000000000000"),
+    ],
+)
+def test_what_doubles_add_is_no_amount(total: str, paid: str, rest: str) -> None:
+    """Togai's amounts are JSON numbers: what it added up as doubles comes to a cent; half a cent stays."""
+    invoice = {"totalAmount": Decimal(total), "paidAmount": Decimal(paid), "revenueInfo": {"units": "USD"}}
+
+    assert f"{amounts_of(invoice).rest}" == rest

@@ -93,6 +93,12 @@ def test_more_than_rounding_is_no_rounding(total: str) -> None:
         lines_of(tree(card(10), card(5)), Decimal(total), Decimal(0), "USD")
 
 
+def test_what_drifts_by_its_rounding_alone_is_explained() -> None:
+    """Parts that come to the total, and do not when each is rounded: the error names both sums and the setting."""
+    with pytest.raises(Malformed, match=r"come to 10.050, or 10.20 when each is rounded: .*At most 0.10 may"):
+        lines_of(node("GRAND_TOTAL_AMOUNT", "10.05", *[card("0.335")] * 30), Decimal("10.05"), Decimal(0), "USD")
+
+
 def test_a_hundred_lines_may_differ_by_ten_at_most() -> None:
     """Ten cents of rounding, and no eleventh; of fewer, where a setting says so, none beyond."""
     parts = [card("0.10", f"Card {number}") for number in range(100)]

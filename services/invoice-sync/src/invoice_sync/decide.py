@@ -54,7 +54,9 @@ def amounts_of(invoice: Mapping[str, Any]) -> Amounts:
     currency = str(tree.get("units") or owner.get("invoiceCurrency") or "").upper()
     if len(currency) != 3:
         raise Malformed(f"invoice {invoice.get('id')} names no currency")
-    return Amounts(currency, money.decimal(invoice.get("totalAmount")), money.decimal(invoice.get("paidAmount") or 0))
+    given = (invoice.get("totalAmount"), invoice.get("paidAmount") or 0)
+    total, paid = (money.of_double(money.decimal(one)) for one in given)
+    return Amounts(currency, total, paid)
 
 
 def why_not(invoice: Mapping[str, Any], amounts: Amounts) -> str:

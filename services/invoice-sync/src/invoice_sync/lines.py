@@ -169,9 +169,13 @@ def _check_rounding(rest: int, found: list[Leaf], total: Decimal, currency: str,
         return
     shown = "; ".join(f"{leaf.name} {leaf.value}" for leaf in found[:20])
     more = f"; and {len(found) - 20} more" if len(found) > 20 else ""
+    parts = sum((leaf.value for leaf in found), Decimal(0))
+    by_line = money.major(money.exact(total, currency) - rest, currency)
+    each = "" if by_line == parts else f", or {by_line} when each is rounded"
     raise Malformed(
-        f"its total is {total} {currency}, and its parts come to {sum((leaf.value for leaf in found), Decimal(0))}: "
-        f"{shown}{more}. Correct the invoice in Togai, then retry"
+        f"its total is {total} {currency}, and its parts come to {parts}{each}: {shown}{more}. At most "
+        f"{money.major(smallest * most, currency)} may be rounded (`TANDEM_INVOICE_ROUNDING`), and one smallest unit a "
+        "part. Correct the invoice in Togai, then retry"
     )
 
 
