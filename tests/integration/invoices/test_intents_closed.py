@@ -45,6 +45,28 @@ async def test_a_closed_invoice_cancels_its_intent(
     assert intents.shown(invoice) == (status, "")
 
 
+async def test_what_was_voided_while_its_charge_failed_is_not_charged(
+    intents: Intents, invoices: Invoices, tandem: InProcess
+) -> None:
+    """Togai is asked again before the call is sent again."""
+    invoice = invoices.generate("10")
+
+    async def voided() -> None:
+        invoices.change(invoice, status="VOID")
+
+    tandem.settings.in_place_limit = 100  # the call is tried again, not the run
+    tandem.before_write("payment_intents.confirm", voided)
+    match = {"operation": "payment_intents.confirm", "account": tandem.accounts["stripe"]["id"]}
+    rule = {"app": "stripe", "kind": "error_before", "match": match, "stored": False, "times": 1}
+    with tandem.control.fault(**rule) as fired:
+        await invoices.bring(invoice)
+        assert fired() == 1
+    await invoices.bring(invoice, "invoice.updated")
+    [intent] = intents.all()
+
+    assert (intent["status"], intents.all("charges"), intents.waits()) == ("canceled", [], "skipped")
+
+
 async def test_what_is_under_way_cannot_be_canceled(intents: Intents, invoices: Invoices, tandem: InProcess) -> None:
     """That is said; what arrives then waits for a person, and no money moves back by itself."""
     intents.method("pm_usBankAccount_success")

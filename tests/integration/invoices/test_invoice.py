@@ -127,6 +127,33 @@ async def test_rounding_has_a_line_of_its_own(invoices: Invoices) -> None:
     assert sorted(invoices.lines(made["id"])) == [("Part 1", 33), ("Part 2", 33), ("Part 3", 33), ("Rounding", 1)]
 
 
+@pytest.mark.parametrize(
+    ("change", "total", "status"),
+    [({"status": "VOID"}, 1000, "draft"), ({"status": "PARTIALLY_PAID", "paid": "4"}, 600, "open")],
+)
+async def test_a_draft_is_compared_again_when_its_finalizing_failed(
+    invoices: Invoices, tandem: InProcess, change: dict[str, str], total: int, status: str
+) -> None:
+    """What was voided meanwhile is neither sent nor charged; what was paid in part asks for the rest from the first."""
+    invoice = invoices.generate("10")
+
+    async def changed() -> None:
+        invoices.change(invoice, **change)
+
+    tandem.settings.in_place_limit = 100  # the call is tried again, not the run
+    tandem.before_write("invoices.finalize", changed)
+    match = {"operation": "invoices.finalize", "account": tandem.accounts["stripe"]["id"]}
+    rule = {"app": "stripe", "kind": "error_before", "match": match, "stored": False, "times": 1}
+    with tandem.control.fault(**rule) as fired:
+        await invoices.bring(invoice)
+        assert fired() == 1
+    await invoices.bring(invoice, "invoice.updated")
+    [made] = invoices.stripe()
+
+    assert (made["status"], made["total"], len(invoices.mails())) == (status, total, int(status == "open"))
+    assert tandem.letters() == []
+
+
 async def test_a_draft_that_somebody_changed_is_not_finalized(invoices: Invoices, tandem: InProcess) -> None:
     """The penny gate: the draft stays and is marked, the dead letter names the difference line by line."""
 

@@ -28,7 +28,7 @@ from invoice_sync.actions.covering import covered_names
 from invoice_sync.actions.filling import INVOICES, fill
 from invoice_sync.actions.groups import customer_for
 from invoice_sync.actions.holding import check_no_other, check_not_held
-from invoice_sync.actions.invoices import OWNER, name_invoice, own_pair
+from invoice_sync.actions.invoices import OWNER, check_unchanged, name_invoice, own_pair
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.lowering import lower
 from invoice_sync.decide import amounts_of, by_balance_of, differences, too_much
@@ -218,6 +218,7 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
     status, notes = invoice.get("status"), list[str]()
     if status == "draft":
         await _check_not_billed(context, wanted)
+        await check_unchanged(context, wanted.invoice_id, wanted.total)
         if context.run.attempts > 1 and not _is_right(invoice, wanted):
             # What was corrected in Togai since the draft was filled comes into it.
             notes = await fill(context, client, wanted.stripe_invoice_id, wanted.lines, is_new=False)

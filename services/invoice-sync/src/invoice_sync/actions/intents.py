@@ -25,6 +25,7 @@ from invoice_sync.actions.collection import CUSTOMERS
 from invoice_sync.actions.drafts import adopt
 from invoice_sync.actions.groups import customer_for
 from invoice_sync.actions.holding import BY_HAND, check_no_other, check_not_held
+from invoice_sync.actions.invoices import check_unchanged
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.page_addresses import publish_page
 from invoice_sync.actions.payments import INTENTS, check_version, is_counted
@@ -69,6 +70,7 @@ async def charge(context: Context, wanted: InvoiceToCharge) -> Result:
     """
     check_not_held(context, wanted.invoice_id)
     check_no_other(context, wanted.invoice_id, INVOICE)
+    await check_unchanged(context, wanted.invoice_id, wanted.total)
     client: StripeApp = await context.client("stripe")
     customer = await customer_for(context, wanted.account_id, wanted.group_id)
     held, new = await _linked(context, client, customer, wanted)

@@ -75,6 +75,19 @@ async def facts_of(context: Context, wanted: InvoiceId, *, may_be_old: bool) -> 
     return facts, notes
 
 
+async def check_unchanged(context: Context, invoice_id: str, total: int) -> None:
+    """Before a call that asks for so many minor units, and charges at once, is sent again: it may have failed for a
+    minute since the invoice was read. Raises Ended where nothing is to be collected any more, Waiting where it is
+    another amount.
+    """
+    if context.run.steps[-1].attempts == 1:
+        return
+    facts, _ = await facts_of(context, InvoiceId(invoice_id=invoice_id), may_be_old=True)
+    if facts.total != total:
+        now = f"{money.major(facts.total, facts.currency)} {facts.currency}"
+        raise Waiting(f"Togai asks for {now} now: the next attempt asks for that", code="changed")
+
+
 async def _name_collector(context: Context, invoice_id: str) -> None:
     """A run that charged or finalized it, and died, may see that it was paid before it has written by what."""
     source = context.ref("togai", "invoice", invoice_id)
