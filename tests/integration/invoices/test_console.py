@@ -100,6 +100,23 @@ async def test_one_invoice_by_any_id(invoices: Invoices, tandem: InProcess, cons
     assert {run["flow"] for run in found["runs"]} >= {"togai-invoice-to-stripe-invoice"}
 
 
+@pytest.mark.parametrize(("outcome", "amount", "shown"), [("succeeded", None, "20.00"), ("overpaid", 5100, "21.00")])
+async def test_what_was_paid_twice_is_shown_as_overpaid(
+    invoices: Invoices, tandem: InProcess, console: Console, outcome: str, amount: int | None, shown: str
+) -> None:
+    """A part was paid elsewhere while Stripe's payment came: nobody owed it, whatever is looked at later."""
+    invoice = await invoices.generated("50")
+    [made] = invoices.stripe()
+    invoices.change(invoice, status="PARTIALLY_PAID", paid="20")
+    invoices.pay(made["id"], outcome, amount)
+    await tandem.drain()
+    invoices.report("invoice.paid", made["id"])
+    await tandem.drain()
+    found = await succeeded(console, "GET", f"/api/invoices/{invoice}")
+
+    assert (found["state"], found["togai_status"], found["overpaid"]) == ("paid", "PAID", shown)
+
+
 async def test_lists_page_and_are_narrowed(invoices: Invoices, tandem: InProcess, console: Console) -> None:
     """By account, by any id, page by page; the last changed stands first."""
     made = [await invoices.generated("50") for _ in range(3)]

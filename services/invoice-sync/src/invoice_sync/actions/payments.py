@@ -251,7 +251,7 @@ class Counting:
         return money.major(payment.amount, self._paid.currency)
 
     def _nothing_open(self, payment: InvoicePayment) -> None:
-        left = self._left_over(self._whole(payment))
+        left = self._left_over(payment, self._whole(payment))
         self._notes.append(f"{payment.transaction}: nothing is open in Togai: {left}")
 
     async def _post(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -278,12 +278,11 @@ class Counting:
         self._counted.payments[payment.transaction] = made
         self._counted.amounts[payment.transaction] = f"{amount:f}"
         # Whoever goes on with a claim may find less to be open than it counts.
-        over = "".join(
-            f"; {said}" for said in (self._left_over(max(self._whole(payment) - amount, Decimal(0))),) if said
-        )
+        surplus = self._left_over(payment, max(self._whole(payment) - amount, Decimal(0)))
+        over = f"; {surplus}" if surplus else ""
         self._notes.append(f"{payment.transaction}: {amount} {self._paid.currency} counted, {how}{over}")
 
-    def _left_over(self, amount: Decimal) -> str:
+    def _left_over(self, payment: InvoicePayment, amount: Decimal) -> str:
         """What becomes of money that Togai has nothing open for: each reason explains no more than its own amount."""
         said, left = [], money.minor(amount, self._paid.currency)
         for words, explained in self._known.items():
@@ -293,6 +292,8 @@ class Counting:
             said += [words.format(money.major(part, self._paid.currency))] if part else []
         if left:
             owed = money.major(left, self._paid.currency)
+            # Of one that it did not make, Togai may count the same money under another number.
+            self._counted.owed.update({} if self._looks else {payment.transaction: int(left)})
             said.append(f"{owed} was paid elsewhere before, and is owed to the customer: refund it in Stripe")
         return "; ".join(said)
 

@@ -25,7 +25,7 @@ STATE_OF_STATUS: dict[str, InvoiceState] = {
 AT_ITS_END: tuple[InvoiceState, ...] = ("paid", "refunded", "void", "uncollectible")
 ASKED_FOR: tuple[InvoiceState, ...] = ("open", "failed", "partly paid")
 """States in which Stripe asks its customer for money."""
-MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere", "asks_too_much")
+MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere", "asks_too_much", "asks_too_little")
 """Codes of runs that wait for what a person does with an invoice that Stripe has."""
 
 READ_CHECKOUT = CHECKOUT.name
@@ -90,6 +90,7 @@ class Known:
     amounts: dict[str, int] = field(default_factory=dict)
     payments: dict[str, int] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
+    owed: dict[str, int] = field(default_factory=dict)
     facts: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, progress: Progress) -> None:
@@ -113,6 +114,7 @@ class Known:
             # What a checkout paid is no payment of the Stripe invoice.
             self.payments |= {one["transaction"]: one["amount"] for one in paid["payments"]}
             self.amounts |= {"paid": sum(self.payments.values()), "overpaid": paid["overpaid"]}
+            self.owed |= done.get("togai.invoice.pay", {}).get("owed", {})
         if intent := done.get("stripe.payment_intent.read_state"):
             self.payments = {one["transaction"]: one["amount"] for one in intent["payments"]}
             self.amounts |= {"total": intent["total"], "paid": sum(self.payments.values())}
@@ -142,6 +144,12 @@ class Known:
         for transaction, amount in counting["amounts"].items():
             self.counted[transaction] = money.exact(money.decimal(amount), self.currency)
         self.amounts["overpaid"] = sum(self.payments.values()) - sum(self.counted.values())
+
+    @property
+    def overpaid(self) -> int | None:
+        """What was paid and nobody owed: Stripe's balance has it, or it was paid elsewhere before. None: not known."""
+        at_stripe = self.amounts.get("overpaid")
+        return at_stripe if not self.owed else (at_stripe or 0) + sum(self.owed.values())
 
     def is_overdue(self, now: float) -> bool:
         """Whether Stripe asks for it still, and the day has passed until when it was to be paid."""

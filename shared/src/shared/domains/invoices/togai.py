@@ -152,6 +152,9 @@ class Counted(Model):
 
     payments: dict[str, str]
     amounts: dict[str, str]
+    owed: dict[str, int] = Field(
+        default_factory=dict, description="minor units of a payment that were paid elsewhere before: to be given back"
+    )
 
 
 def invoice(body: Any) -> tuple[str, str] | None:

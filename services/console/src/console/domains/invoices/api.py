@@ -128,7 +128,8 @@ class DecisionBody(Model):
 
 def item_fields(known: Known, held: Mapping | None, now: float, pair: Mapping | None = None) -> dict[str, Any]:
     """What a list shows of an invoice at a time (epoch seconds): pure."""
-    amounts = {name: _amount(known.amounts.get(name), known.currency) for name in AMOUNTS}
+    given = known.amounts | ({} if known.overpaid is None else {"overpaid": known.overpaid})
+    amounts = {name: _amount(given.get(name), known.currency) for name in AMOUNTS}
     return {
         "id": Ref.parse(known.ref).id,
         "ref": known.ref,
