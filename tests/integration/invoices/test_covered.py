@@ -62,6 +62,22 @@ async def test_a_subscription_of_the_dashboard_holds_the_invoice(
     assert [made["total"] for made in invoices.stripe()] == [4900]
 
 
+@pytest.mark.parametrize(
+    ("status", "collected"), [("past_due", False), ("unpaid", False), ("incomplete_expired", True)]
+)
+async def test_a_subscription_bills_in_these_statuses(
+    invoices: Invoices, tandem: InProcess, plans: Plans, status: str, collected: bool
+) -> None:
+    """One whose invoice is not paid bills all the same; one that never began does not."""
+    plan, price = await catalogued(plans)
+    subscription = subscribe(tandem, price["id"])
+    body = {"account": tandem.accounts["stripe"]["id"], "status": status}
+    tandem.control.call("POST", f"/stripe/subscriptions/{subscription}", body)
+    await invoices.generated("49", price_plan=plan)
+
+    assert [made["total"] for made in invoices.stripe()] == ([4900] if collected else [])
+
+
 async def test_an_invoice_goes_on_when_the_subscription_ends(
     invoices: Invoices, tandem: InProcess, plans: Plans
 ) -> None:

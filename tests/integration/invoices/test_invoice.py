@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -54,6 +55,17 @@ async def test_what_is_not_due_is_not_collected(invoices: Invoices, status: str,
     assert why in run.reason
 
 
+async def test_what_togai_is_finalizing_waits_for_it(invoices: Invoices) -> None:
+    """Due already, and its lines may change still: the next event of it starts it again."""
+    invoice = await invoices.generated("10", finalizing=True)
+    run, before = invoices.last_run(invoice), invoices.stripe()
+    invoices.change(invoice, status="DUE")
+    await invoices.bring(invoice, "invoice.updated")
+
+    assert (run.state, before, len(invoices.stripe())) == ("skipped", [], 1)
+    assert "is finalizing it" in run.reason
+
+
 async def test_a_draft_is_collected_as_soon_as_it_is_due(invoices: Invoices) -> None:
     """A skip is never final."""
     invoice = await invoices.generated("10", status="DRAFT")
@@ -98,6 +110,18 @@ async def test_what_is_no_plain_part_has_a_line_of_its_own(invoices: Invoices) -
     ]  # fmt: skip
 
 
+async def test_lines_are_of_the_time_that_is_billed(invoices: Invoices, tandem: InProcess) -> None:
+    """Togai's period stands on each line that a part of its tree is behind."""
+    invoice = await invoices.generated("10", "5", paid="3")
+    found = invoices.togai(invoice)
+    [made] = invoices.stripe()
+    rows = tandem.call("stripe", "GET", f"/v1/invoices/{made['id']}/lines")["data"]
+    wanted = [int(datetime.fromisoformat(found[name]).timestamp()) for name in ("startDate", "endDate")]
+    shown = [[row["period"]["start"], row["period"]["end"]] for row in rows if row["amount"] > 0]
+
+    assert shown == [wanted, wanted]
+
+
 async def test_tax_is_shown_as_tax(invoices: Invoices) -> None:
     """Each line has its share, and together they are Togai's tax to the cent."""
     await invoices.generated("10.01", "5", "0.33", tax="1.27", discount="1")
@@ -125,71 +149,6 @@ async def test_rounding_has_a_line_of_its_own(invoices: Invoices) -> None:
 
     assert made["total"] == 100
     assert sorted(invoices.lines(made["id"])) == [("Part 1", 33), ("Part 2", 33), ("Part 3", 33), ("Rounding", 1)]
-
-
-@pytest.mark.parametrize(
-    ("change", "total", "status"),
-    [({"status": "VOID"}, 1000, "draft"), ({"status": "PARTIALLY_PAID", "paid": "4"}, 600, "open")],
-)
-async def test_a_draft_is_compared_again_when_its_finalizing_failed(
-    invoices: Invoices, tandem: InProcess, change: dict[str, str], total: int, status: str
-) -> None:
-    """What was voided meanwhile is neither sent nor charged; what was paid in part asks for the rest from the first."""
-    invoice = invoices.generate("10")
-
-    async def changed() -> None:
-        invoices.change(invoice, **change)
-
-    tandem.settings.in_place_limit = 100  # the call is tried again, not the run
-    tandem.before_write("invoices.finalize", changed)
-    match = {"operation": "invoices.finalize", "account": tandem.accounts["stripe"]["id"]}
-    rule = {"app": "stripe", "kind": "error_before", "match": match, "stored": False, "times": 1}
-    with tandem.control.fault(**rule) as fired:
-        await invoices.bring(invoice)
-        assert fired() == 1
-    await invoices.bring(invoice, "invoice.updated")
-    [made] = invoices.stripe()
-
-    assert (made["status"], made["total"], len(invoices.mails())) == (status, total, int(status == "open"))
-    assert tandem.letters() == []
-
-
-async def test_a_draft_that_somebody_changed_is_not_finalized(invoices: Invoices, tandem: InProcess) -> None:
-    """The penny gate: the draft stays and is marked, the dead letter names the difference line by line."""
-
-    async def meddle() -> None:
-        body = {"lines[0][amount]": "100", "lines[0][description]": "Extra"}
-        tandem.call("stripe", "POST", f"/v1/invoices/{invoices.stripe()[0]['id']}/add_lines", data=body)
-
-    tandem.before_write("invoices.retrieve", meddle)
-    await invoices.generated("10")
-    [made], [letter] = invoices.stripe(), tandem.letters()
-
-    assert (made["status"], made["auto_advance"], invoices.mails()) == ("draft", False, [])
-    assert made["metadata"]["togai_held"] == "Togai 1000, here 1100"
-    assert "comes to 11.00 USD" in str(letter)
-    assert "What differs: Extra: 1.00 in Stripe, not in Togai." in str(letter)
-
-
-async def test_what_a_draft_says_of_a_difference_goes_with_it(invoices: Invoices, tandem: InProcess) -> None:
-    """Whoever looks at the open invoice in Stripe finds no word of a difference that was put right."""
-
-    async def meddle() -> None:
-        body = {"lines[0][amount]": "100", "lines[0][description]": "Extra"}
-        tandem.call("stripe", "POST", f"/v1/invoices/{invoices.stripe()[0]['id']}/add_lines", data=body)
-
-    tandem.before_write("invoices.retrieve", meddle)
-    invoice = await invoices.generated("10")
-    [draft] = invoices.stripe()
-    rows = tandem.call("stripe", "GET", f"/v1/invoices/{draft['id']}/lines")["data"]
-    [extra] = [row["id"] for row in rows if row["description"] == "Extra"]
-    gone = {"lines[0][id]": extra, "lines[0][behavior]": "delete"}
-    tandem.call("stripe", "POST", f"/v1/invoices/{draft['id']}/remove_lines", data=gone)
-    await invoices.bring(invoice, "invoice.updated")
-    [made] = invoices.stripe()
-
-    assert "togai_held" in draft["metadata"]
-    assert (made["status"], "togai_held" in made["metadata"]) == ("open", False)
 
 
 async def test_nothing_of_the_customer_comes_in(invoices: Invoices, tandem: InProcess) -> None:
@@ -243,50 +202,6 @@ async def test_too_many_parts_leave_nothing(invoices: Invoices, tandem: InProces
 
     assert invoices.stripe() == []
     assert "300 parts" in str(tandem.letters()[0])
-
-
-async def test_a_draft_is_filled_again_after_somebody_emptied_it(invoices: Invoices, tandem: InProcess) -> None:
-    """Stripe's stored answer to the same call adds nothing: the next key does."""
-    match = {"account": tandem.accounts["stripe"]["id"], "operation": "invoices.finalize"}
-    with tandem.control.fault(app="stripe", kind="error_before", match=match, stored=False):
-        invoice = await invoices.generated("10", "5")
-        [draft] = invoices.stripe()
-        ids = [line["id"] for line in tandem.call("stripe", "GET", f"/v1/invoices/{draft['id']}/lines")["data"]]
-        gone = {f"lines[{n}][{k}]": v for n, i in enumerate(ids) for k, v in (("id", i), ("behavior", "delete"))}
-        tandem.call("stripe", "POST", f"/v1/invoices/{draft['id']}/remove_lines", data=gone)
-    await invoices.bring(invoice, "invoice.updated")
-    await tandem.recheck()
-
-    assert [(made["status"], made["total"]) for made in invoices.stripe()] == [("open", 1500)]
-    assert (len(invoices.mails()), tandem.letters()) == (1, [])
-
-
-async def test_what_was_paid_while_the_draft_waited_comes_into_it(invoices: Invoices, tandem: InProcess) -> None:
-    """The same run goes on: the draft is brought to what is to be collected now."""
-    match = {"account": tandem.accounts["stripe"]["id"], "operation": "invoices.finalize"}
-    with tandem.control.fault(app="stripe", kind="error_before", match=match, stored=False):
-        invoice = await invoices.generated("50")
-        invoices.change(invoice, status="PARTIALLY_PAID", paid="20")
-    await tandem.recheck()
-
-    assert [(made["status"], made["total"]) for made in invoices.stripe()] == [("open", 3000)]
-    assert tandem.letters() == []
-
-
-async def test_a_line_that_is_put_back_is_named(invoices: Invoices, tandem: InProcess) -> None:
-    """What a person wrote into it stands in the run that replaced it."""
-    match = {"account": tandem.accounts["stripe"]["id"], "operation": "invoices.finalize"}
-    with tandem.control.fault(app="stripe", kind="error_before", match=match, stored=False):
-        invoice = await invoices.generated("50")
-        [draft] = invoices.stripe()
-        [line] = tandem.call("stripe", "GET", f"/v1/invoices/{draft['id']}/lines")["data"]
-        body = {"lines[0][id]": line["id"], "lines[0][amount]": "4000"}
-        tandem.call("stripe", "POST", f"/v1/invoices/{draft['id']}/update_lines", data=body)
-    await tandem.recheck()
-    notes = [note for step in invoices.last_run(invoice).steps for note in step.notes]
-
-    assert [made["total"] for made in invoices.stripe()] == [5000]
-    assert "taken out: Part 1 (4000 minor units)" in notes
 
 
 async def test_a_customer_without_address_waits(invoices: Invoices, tandem: InProcess) -> None:

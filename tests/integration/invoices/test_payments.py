@@ -43,6 +43,19 @@ async def test_parts_and_the_whole(invoices: Invoices, tandem: InProcess) -> Non
     assert [amount for _, amount in invoices.payments()] == ["40", "60"]
 
 
+async def test_more_payments_than_stripe_shows_at_once(invoices: Invoices, tandem: InProcess) -> None:
+    """It shows ten with an invoice: the others are read too, and none is closed as a balance."""
+    invoice = await invoices.generated("12")
+    [made] = invoices.stripe()
+    for _ in range(12):
+        invoices.pay(made["id"], amount=100)
+    await tandem.drain()
+
+    assert [amount for _, amount in invoices.payments()] == ["1"] * 12
+    assert all(number.startswith("pi_") for number, _ in invoices.payments())
+    assert invoices.togai(invoice)["status"] == "PAID"
+
+
 async def test_more_than_is_open_is_not_counted(invoices: Invoices, tandem: InProcess) -> None:
     """What is overpaid stays in Stripe's customer balance, and the run says so."""
     invoice = await invoices.generated("100")

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from invoice_sync.decide import amounts_of, overdue_since, tax_of
+from invoice_sync.decide import amounts_of, due_params, is_right, overdue_since, tax_of, why_not
+from invoice_sync.states import gathered, outcome_of
 
 INCLUSIVE = {"amount": 2000, "tax_behavior": "inclusive"}
 
@@ -54,3 +55,66 @@ def test_what_doubles_add_is_no_amount(total: str, paid: str, rest: str) -> None
     invoice = {"totalAmount": Decimal(total), "paidAmount": Decimal(paid), "revenueInfo": {"units": "USD"}}
 
     assert f"{amounts_of(invoice).rest}" == rest
+
+
+@pytest.mark.parametrize(
+    ("due", "net_terms", "params"),
+    [
+        (1_000_000, 14, {"due_date": 1_000_000}),
+        (1_000, 14, {"days_until_due": 14}),
+        (None, 0, {"days_until_due": 0}),
+        (None, None, {"days_until_due": 30}),
+    ],
+)
+def test_when_an_invoice_is_due(due: int | None, net_terms: int | None, params: dict[str, int]) -> None:
+    """At Togai's own time, else after its net terms, which may be none at all, else after the days of the setting."""
+    assert due_params(due, net_terms, 30, now=500_000) == params
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [("INVOICE", ""), ("ORDER", ""), ("BILLABLE", "it is a billable, and no invoice")]
+)
+def test_which_classes_are_collected(kind: str, why: str) -> None:
+    """What is billable is on no invoice yet."""
+    invoice = {"status": "DUE", "invoiceClass": kind, "totalAmount": 10, "revenueInfo": {"units": "USD"}}
+
+    assert why_not(invoice, amounts_of(invoice)) == why
+
+
+def test_a_draft_says_why_stripe_could_not_finalize_it() -> None:
+    """By `invoice.finalization_failed`; once it is open that is history."""
+    said = [
+        outcome_of(
+            gathered([{"object": "invoice", "id": "in_1", "status": status}]), "USD", finalization_error="No address"
+        ).recorded
+        for status in ("draft", "open")
+    ]
+
+    assert said == ["not finalized: No address", ""]
+
+
+@pytest.mark.parametrize(
+    ("draft", "passes"),
+    [
+        ({"currency": "usd", "total": 1000}, True),
+        ({"currency": "usd", "total": 999}, False),
+        ({"currency": "eur", "total": 1000}, False),
+        ({"currency": "usd"}, False),
+    ],
+)
+def test_the_gate_lets_through_what_is_right_to_the_cent(draft: dict[str, Any], passes: bool) -> None:
+    """The same number in another currency is another amount."""
+    assert is_right(draft, "USD", 1000) == passes
+
+
+@pytest.mark.parametrize(("status", "disputed"), [("needs_response", 0), ("won", 0), ("lost", 700)])
+def test_a_dispute_costs_its_amount_when_it_is_lost(status: str, disputed: int) -> None:
+    """The invoice stays paid whatever comes of it."""
+    shown = [
+        {"object": "invoice", "id": "in_1", "status": "paid", "total": 1000},
+        {"object": "invoice_payment", "id": "inpay_1", "status": "paid", "amount_paid": 1000},
+        {"object": "dispute", "id": "dp_1", "status": status, "amount": 700},
+    ]
+    found = outcome_of(gathered(shown), "USD")
+
+    assert (found.state, found.status, found.disputed) == ("paid", "", disputed)

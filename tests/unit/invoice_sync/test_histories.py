@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from invoice_sync.states import ORDER, Outcome, becomes, fact_of, gathered, outcome_of
-from shared.errors import NotReady
+from shared.errors import NotReady, Waiting
 
 from tests.unit.invoice_sync.counting import Counting, Togai
 
@@ -225,3 +225,12 @@ def test_what_togai_says_last_stays() -> None:
     back = {(now, then) for now in terminal for then in ("DUE", "VOID", "UN_COLLECTIBLE", "PAID") if becomes(now, then)}
 
     assert back == set()
+
+
+async def test_what_was_paid_in_another_currency_is_not_counted() -> None:
+    """As of an invoice that somebody else made at Stripe: a person counts it."""
+    togai = Togai(TOTAL)
+    with pytest.raises(Waiting, match="is in USD and was paid in EUR"):
+        await Counting(togai).count(invoice("paid") | {"currency": "eur"}, [part(TOTAL)])
+
+    assert togai.payments == {}

@@ -180,6 +180,11 @@ def balance_of(stripe_invoice_id: str, rest: int) -> InvoicePayment:
     return InvoicePayment(transaction=f"{stripe_invoice_id}:balance", amount=rest, kind="balance")
 
 
+def is_right(invoice: Mapping[str, Any], currency: str, total: int) -> bool:
+    """The penny gate: whether a draft comes to what is to be collected, in minor units, in its own currency."""
+    return (str(invoice.get("currency")).upper(), invoice.get("total")) == (currency, total)
+
+
 def differences(present: Sequence[Mapping[str, Any]], wanted: Sequence[InvoiceLine], currency: str) -> Iterator[str]:
     """What differs between the lines of a draft and those that it should have, line by line."""
     known = {(row.get("metadata") or {}).get(LINE): row for row in present}

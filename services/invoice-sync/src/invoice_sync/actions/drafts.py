@@ -31,7 +31,7 @@ from invoice_sync.actions.holding import check_no_other, check_not_held
 from invoice_sync.actions.invoices import OWNER, check_unchanged, name_invoice, own_pair
 from invoice_sync.actions.keys import under_key
 from invoice_sync.actions.lowering import lower
-from invoice_sync.decide import amounts_of, by_balance_of, differences, too_much
+from invoice_sync.decide import amounts_of, by_balance_of, differences, is_right, too_much
 from invoice_sync.lines import covered_paths
 from invoice_sync.terms import SEND
 from shared import money
@@ -219,7 +219,7 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
     if status == "draft":
         await _check_not_billed(context, wanted)
         await check_unchanged(context, wanted.invoice_id, wanted.total)
-        if context.run.attempts > 1 and not _is_right(invoice, wanted):
+        if context.run.attempts > 1 and not is_right(invoice, wanted.currency, wanted.total):
             # What was corrected in Togai since the draft was filled comes into it.
             notes = await fill(context, client, wanted.stripe_invoice_id, wanted.lines, is_new=False)
             invoice = await client.retrieve(INVOICES, wanted.stripe_invoice_id)
@@ -290,12 +290,8 @@ def _asks_otherwise(invoice: dict[str, Any], wanted: InvoiceToFinalize) -> Waiti
     return None
 
 
-def _is_right(invoice: dict[str, Any], wanted: InvoiceToFinalize) -> bool:
-    return (str(invoice.get("currency")).upper(), invoice.get("total")) == (wanted.currency, wanted.total)
-
-
 async def _check(client: StripeApp, invoice: dict[str, Any], wanted: InvoiceToFinalize) -> None:
-    if _is_right(invoice, wanted):
+    if is_right(invoice, wanted.currency, wanted.total):
         return
     currency, total = str(invoice.get("currency")).upper(), int(invoice.get("total") or 0)
     lines = [line async for line in client.listed(f"{INVOICES}/{invoice['id']}/lines", {})]
