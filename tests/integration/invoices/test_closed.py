@@ -97,6 +97,21 @@ async def test_what_was_owed_from_before_is_not_closed_with_it(
     assert (invoices.togai(invoice)["status"], invoices.stripe()[0]["status"]) == ("PAID", "paid")
 
 
+async def test_a_credit_note_that_somebody_voided_is_not_given_again(invoices: Invoices, tandem: InProcess) -> None:
+    """Stripe has the answer of the former one under the key: the run says what is asked for too much."""
+    invoice = await invoices.generated("10")
+    [made] = invoices.stripe()
+    invoices.change(invoice, status="PARTIALLY_PAID", paid="4")
+    await invoices.bring(invoice, "invoice.updated")
+    [note] = tandem.call("stripe", "GET", "/v1/credit_notes", params={"invoice": made["id"]})["data"]
+    tandem.call("stripe", "POST", f"/v1/credit_notes/{note['id']}/void")
+    await invoices.bring(invoice, "invoice.updated")
+    run = invoices.last_run(invoice)
+
+    assert (run.state, run.problem and run.problem.code) == ("parked", "paid_elsewhere")
+    assert (invoices.stripe()[0]["amount_remaining"], notes(tandem, made["id"])) == (1000, [400])
+
+
 async def test_a_part_paid_here_and_a_part_elsewhere(invoices: Invoices, tandem: InProcess) -> None:
     """What was paid in Stripe stays paid: only what is still open is lowered."""
     invoice = await invoices.generated("50")

@@ -89,6 +89,27 @@ async def test_a_draft_is_filled_again_after_somebody_emptied_it(invoices: Invoi
     assert (len(invoices.mails()), tandem.letters()) == (1, [])
 
 
+async def test_what_a_person_added_stays(invoices: Invoices, tandem: InProcess) -> None:
+    """Lines that are not Togai's are left alone where the draft is filled again: the gate says whether they may."""
+    match = {"account": tandem.accounts["stripe"]["id"], "operation": "invoices.finalize"}
+    with tandem.control.fault(app="stripe", kind="error_before", match=match, stored=False):
+        invoice = await invoices.generated("10", "5")
+        [draft] = invoices.stripe()
+        path = f"/v1/invoices/{draft['id']}"
+        [line, *_] = tandem.call("stripe", "GET", f"{path}/lines")["data"]
+        gone = {"lines[0][id]": line["id"], "lines[0][behavior]": "delete"}
+        tandem.call("stripe", "POST", f"{path}/remove_lines", data=gone)
+        for amount in ("300", "-300"):
+            own = {"lines[0][amount]": amount, "lines[0][description]": "A person's own"}
+            tandem.call("stripe", "POST", f"{path}/add_lines", data=own)
+    await invoices.bring(invoice, "invoice.updated")
+    await tandem.recheck()
+    [made] = invoices.stripe()
+
+    assert (made["status"], made["total"]) == ("open", 1500)
+    assert sorted(amount for _, amount in invoices.lines(made["id"])) == [-300, 300, 500, 1000]
+
+
 async def test_what_was_paid_while_the_draft_waited_comes_into_it(invoices: Invoices, tandem: InProcess) -> None:
     """The same run goes on: the draft is brought to what is to be collected now."""
     match = {"account": tandem.accounts["stripe"]["id"], "operation": "invoices.finalize"}

@@ -97,7 +97,10 @@ async def test_what_arrives_for_a_paid_invoice_is_surplus(
     intents.end("succeeded")
     await tandem.drain()
 
+    known = known_of(intents.run().aggregate, map(progress_of, tandem.runs()))
+
     assert "10.00 was paid elsewhere before, and is owed to the customer" in said(tandem)
+    assert known.overpaid == 1000
     assert (intents.all("refunds"), intents.run(CLOSED).state) == ([], "in_sync")
 
 

@@ -217,8 +217,8 @@ async def test_a_customer_without_address_waits(invoices: Invoices, tandem: InPr
     assert (len(invoices.stripe()), len(invoices.mails())) == (1, 1)
 
 
-async def test_what_somebody_made_already_is_adopted(invoices: Invoices, tandem: InProcess) -> None:
-    """An invoice whose Settings name one at Stripe is not made again; its payment is counted all the same."""
+def made_by_somebody(invoices: Invoices, tandem: InProcess) -> tuple[str, str]:
+    """An invoice of Togai, over 10, whose Settings name one that stands at Stripe. Returns both ids."""
     [customer] = tandem.customers()
     own = {"customer": customer["id"], "collection_method": "send_invoice", "days_until_due": "30"}
     theirs = tandem.call("stripe", "POST", "/v1/invoices", data=own)["id"]
@@ -231,12 +231,33 @@ async def test_what_somebody_made_already_is_adopted(invoices: Invoices, tandem:
         "entityId": invoice, "namespace": "USER", "dataType": "STRING",
     }  # fmt: skip
     tandem.call("togai", "POST", "/settings", json=setting)
+    return invoice, theirs
+
+
+async def test_what_somebody_made_already_is_adopted(invoices: Invoices, tandem: InProcess) -> None:
+    """An invoice whose Settings name one at Stripe is not made again; its payment is counted all the same."""
+    invoice, theirs = made_by_somebody(invoices, tandem)
     await invoices.bring(invoice)
     invoices.pay(theirs)
     await tandem.drain()
 
     assert [made["id"] for made in invoices.stripe()] == [theirs]
     assert invoices.togai(invoice)["status"] == "PAID"
+
+
+async def test_what_somebody_made_is_lowered_by_nobody_else(invoices: Invoices, tandem: InProcess) -> None:
+    """A part was paid elsewhere: whoever made the invoice gives the credit note, and then it is in step."""
+    invoice, theirs = made_by_somebody(invoices, tandem)
+    await invoices.bring(invoice)
+    invoices.change(invoice, status="PARTIALLY_PAID", paid="4")
+    await invoices.bring(invoice, "invoice.updated")
+    run, [before] = invoices.last_run(invoice), invoices.stripe()
+    tandem.call("stripe", "POST", "/v1/credit_notes", data={"invoice": theirs, "amount": "400"})
+    await tandem.drain()
+
+    assert (run.state, run.problem and run.problem.code) == ("parked", "paid_elsewhere")
+    assert (before["amount_remaining"], invoices.stripe()[0]["amount_remaining"]) == (1000, 600)
+    assert invoices.last_run(invoice).state == "in_sync"
 
 
 async def test_an_account_without_customer_waits(control: Control) -> None:

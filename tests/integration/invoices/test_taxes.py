@@ -88,6 +88,14 @@ async def test_a_draft_is_taxed_and_billed_with_its_tax(taxes: Taxes, invoices: 
     assert tandem.letters() == []
 
 
+async def test_what_togai_taxes_itself_is_taxed_once(taxes: Taxes, invoices: Invoices, tandem: InProcess) -> None:
+    """Its own tax stands in the draft: Stripe calculates none beside it."""
+    invoice = await taxes.draft("100", tax="19")
+
+    assert (taxes.waits(TAX), taxes.calls(), taxes.charges(invoice)) == ("skipped", 0, {})
+    assert invoices.togai(invoice)["totalAmount"] == 119
+
+
 async def test_charges_of_others_stay(taxes: Taxes, invoices: Invoices, tandem: InProcess) -> None:
     """And are taxed; a draft that changes is taxed again, its former transaction reversed."""
     invoice = await taxes.draft("100")

@@ -127,6 +127,26 @@ async def test_a_paid_subscription_attaches_the_plan_and_holds_its_invoices(
     assert (active(plans), len(tandem.call("stripe", "GET", "/v1/invoices")["data"])) == ([], 1)
 
 
+@pytest.mark.parametrize("is_before", [True, False])
+async def test_what_a_subscription_billed_until_it_ended_is_not_asked_for(
+    plans: Plans, tandem: InProcess, console: Console, is_before: bool
+) -> None:
+    """An invoice that was made before the end is of a time that Stripe has billed; a later one is collected."""
+    plan, invoices = plans.plan(rate="49"), Invoices(tandem)
+    await choose("mode=subscription")
+    await offer(plans, plan)
+    plans.pay(active(plans)[0])
+    await tandem.drain()
+    [subscription] = tandem.call("stripe", "GET", "/v1/subscriptions")["data"]
+    before = invoices.generate("49", price_plan=plan)
+    tandem.control.call("POST", "/clock", {"advance": 2})
+    tandem.call("stripe", "DELETE", f"/v1/subscriptions/{subscription['id']}")
+    await invoices.bring(before if is_before else invoices.generate("49", price_plan=plan))
+    totals = [one["total"] for one in invoices.stripe() if one["metadata"].get("togai_invoice_id")]
+
+    assert totals == ([] if is_before else [4900])
+
+
 async def test_a_failed_subscription_is_offered_as_one_again(plans: Plans, tandem: InProcess, console: Console) -> None:
     """Whatever the flow link has chosen since."""
     plan = plans.plan(rate="49")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from invoice_sync.decide import amounts_of, due_params, is_right, overdue_since, tax_of, why_not
 from invoice_sync.states import gathered, outcome_of
+from invoice_sync.terms import transfer_params
 
 INCLUSIVE = {"amount": 2000, "tax_behavior": "inclusive"}
 
@@ -118,3 +119,12 @@ def test_a_dispute_costs_its_amount_when_it_is_lost(status: str, disputed: int) 
     found = outcome_of(gathered(shown), "USD")
 
     assert (found.state, found.status, found.disputed) == ("paid", "", disputed)
+
+
+@pytest.mark.parametrize(("country", "account"), [("DE", "DE"), ("AT", "IE"), ("SK", "IE")])
+def test_where_an_account_for_euros_is_opened(country: str, account: str) -> None:
+    """Stripe has none in every euro country: the customers of the others pay to Ireland."""
+    params, why = transfer_params(country, "EUR")
+    transfer = params["payment_settings"]["payment_method_options"]["customer_balance"]["bank_transfer"]
+
+    assert (transfer["eu_bank_transfer"], why) == ({"country": account}, "")
