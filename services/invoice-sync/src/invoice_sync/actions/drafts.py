@@ -233,6 +233,11 @@ async def finalize(context: Context, wanted: InvoiceToFinalize) -> Result:
         )
     elif status not in ("open", "paid"):
         raise Ended("skipped", f"Stripe invoice {wanted.stripe_invoice_id} is {status}", refs)
+    elif status == "paid" and invoice["total"] != wanted.total:
+        await name_invoice(context, wanted.invoice_id, invoice)
+        raise Ended(
+            "skipped", f"Stripe invoice {wanted.stripe_invoice_id} is paid: its payment is counted by itself", refs
+        )
     elif by_hand := _asks_otherwise(invoice, wanted):
         raise by_hand
     if HELD in (invoice.get("metadata") or {}):
@@ -284,7 +289,7 @@ def _asks_otherwise(invoice: dict[str, Any], wanted: InvoiceToFinalize) -> Waiti
     why = f"{stripe_id} was finalized in Stripe and asks for {asked}, and {right} are to be collected: it is not sent"
     if over > 0:
         return Waiting(f"{why}. Give a credit note of the difference in Stripe, or void it there", code="asks_too_much")
-    if total < wanted.total and invoice["status"] == "open":
+    if total < wanted.total:
         how = "Enter the difference as paid in Togai, or void it in Stripe and collect by hand"
         return Waiting(f"{why}. {how}", code="asks_too_little")
     return None

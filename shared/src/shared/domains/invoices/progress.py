@@ -25,7 +25,7 @@ STATE_OF_STATUS: dict[str, InvoiceState] = {
 AT_ITS_END: tuple[InvoiceState, ...] = ("paid", "refunded", "void", "uncollectible")
 ASKED_FOR: tuple[InvoiceState, ...] = ("open", "failed", "partly paid")
 """States in which Stripe asks its customer for money."""
-MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere", "asks_too_much", "asks_too_little")
+MADE_ALREADY = ("closed_in_stripe", "paid_elsewhere")
 """Codes of runs that wait for what a person does with an invoice that Stripe has."""
 
 READ_CHECKOUT = CHECKOUT.name
@@ -35,7 +35,10 @@ REFUND_ASKED = "refund_asked"
 """Code of a run that waits until a person refunds in Stripe what Togai asks to give back."""
 PAID_IN_PART = "paid_in_part"
 """Code of a run that waits until a person collects what an intent that was paid does not cover."""
-WAITING_AS: dict[str, InvoiceState] = {REFUND_ASKED: "paid", PAID_IN_PART: "partly paid"}
+WAITING_AS: dict[str, InvoiceState] = {
+    REFUND_ASKED: "paid", PAID_IN_PART: "partly paid", "asks_too_much": "open", "asks_too_little": "open",
+}  # fmt: skip
+"""By the code of a run that waits: what the invoice is, which may be known from no other run."""
 
 
 def invoice_of(progress: Progress) -> str:
