@@ -310,3 +310,17 @@ def test_rights_on_invoices(shop: Shop) -> None:
     for path, right in (("credit_notes", "rak_credit_note_read"), ("refunds", "rak_charge_read")):
         assert right in shop.call("GET", path, {}, key).json()["error"]["message"]
     assert shop.call("POST", "invoices", {"customer": shop.customer()}, key).status_code == 403
+
+
+@pytest.mark.parametrize(("said", "total"), [({}, 900), ({"discounts": ""}, 1000)])
+def test_a_customers_discount_is_on_each_invoice_that_says_nothing(shop: Shop, said: Json, total: int) -> None:
+    """An empty value keeps it away. Both are valid by Stripe's schema, and so is the customer."""
+    draft = shop.draft()
+    body = {"account": shop.account, "percent": 10}
+    shop.app.control("POST", f"/stripe/customers/{draft['customer']}", body)
+    given = shop.post("invoices", customer=draft["customer"], **said)
+    made = shop.post(f"invoices/{given['id']}/add_lines", lines=[{"amount": 1000, "description": "Fee"}])
+
+    assert (made["subtotal"], made["total"], made["amount_due"]) == (1000, total, total)
+    assert [row["amount"] for row in made["total_discount_amounts"]] == ([] if said else [100])
+    assert shop.get(f"customers/{draft['customer']}")["discount"]["source"]["type"] == "coupon"

@@ -152,8 +152,10 @@ async def test_rounding_has_a_line_of_its_own(invoices: Invoices) -> None:
 
 
 async def test_nothing_of_the_customer_comes_in(invoices: Invoices, tandem: InProcess) -> None:
-    """A pending item stays pending."""
+    """A pending item stays pending; what the customer is let off is for what Stripe itself bills."""
     [customer] = tandem.customers()
+    account = tandem.accounts["stripe"]["id"]
+    tandem.control.call("POST", f"/stripe/customers/{customer['id']}", {"account": account, "percent": 10})
     item = {"customer": customer["id"], "amount": "500", "currency": "usd"}
     tandem.call("stripe", "POST", "/v1/invoiceitems", data=item)
     await invoices.generated("10")

@@ -137,6 +137,13 @@ class SubscriptionState(Body):
     period_end: int | None = None
 
 
+class CustomerDiscount(Body):
+    """What a Stripe customer is let off, in whole percent; 0 for nothing."""
+
+    account: str
+    percent: int = Field(ge=0, le=100)
+
+
 class Billables(Body):
     """Add-ons, usage meters and features, by their ids."""
 

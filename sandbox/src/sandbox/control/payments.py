@@ -17,6 +17,7 @@ from sandbox.store import Json
 from sandbox.stripe_api import (
     checkout,
     currencies,
+    discounts,
     disputes,
     invoice_payments,
     invoices,
@@ -66,7 +67,7 @@ class Payments:
             ("POST", "/stripe/disputes", self.dispute), ("POST", "/stripe/refunds/{id}", self.end_refund),
             ("POST", "/stripe/payment_intents/{id}", self.end_payment),
             ("POST", "/stripe/subscriptions/{id}", self.put_subscription), ("GET", "/outbox", self.show_outbox),
-            ("GET", "/mails", self.show_mails),
+            ("POST", "/stripe/customers/{id}", self.put_discount), ("GET", "/mails", self.show_mails),
         ]  # fmt: skip
         return [Route(path, answering(run), methods=[method]) for method, path, run in table]
 
@@ -141,6 +142,13 @@ class Payments:
         with self._world.store.transaction():
             found = subscriptions.put(call, changes, body.period_end)
         return {"subscription": id, "status": found["status"]}
+
+    async def put_discount(self, request: Request) -> Json:
+        """Plays a person who gives a customer a discount in Stripe's dashboard."""
+        body, id = await read(request, bodies.CustomerDiscount), request.path_params["id"]
+        call = call_of(self._world, tenant_of(self._world, body.account, "stripe"), self._world.address(request), id)
+        with self._world.store.transaction():
+            return {"customer": id, "discount": discounts.put(call, body.percent)["discount"]}
 
     async def show_outbox(self, request: Request) -> Json:
         """The mails that Stripe would have sent, the newest first."""

@@ -16,6 +16,7 @@ from sandbox.stripe_api import (
     bank_transfers,
     currencies,
     customers,
+    discounts,
     documents,
     invoice_lines,
     lists,
@@ -81,7 +82,7 @@ def create(call: Call) -> Body:
         raise StripeError(400, _MISSING_EMAIL, code="missing_email", param="customer")
     bank_transfers.check(params.get("payment_settings"), code)
     _check_number(call)
-    body = _applied(call, empty_draft(call, customer, code), params)
+    body = _applied(call, empty_draft(call, customer, code) | {"discounts": discounts.of_new(customer, params)}, params)
     documents.hide(call, body["id"], days=params.get("days_until_due"))
     if params.get("pending_invoice_items_behavior") == "include":
         _take_pending(call, body)
@@ -159,6 +160,8 @@ def _applied(call: Call, old: Body, params: Body) -> Body:
     for name in (*_TEXTS, "number", "custom_fields"):
         if name in params:
             new[name] = params[name] or None
+    if "discounts" in params:
+        new["discounts"] = []
     if "metadata" in params:
         new["metadata"] = merged_metadata(old["metadata"], params["metadata"])
     if "payment_settings" in params:
@@ -172,7 +175,7 @@ def _applied(call: Call, old: Body, params: Body) -> Body:
 def amounts(call: Call, invoice: Body) -> Body:
     """What a draft comes to as it is now, with the customer's balance."""
     lines = [line.body for line in invoice_lines.of(call, invoice["id"])]
-    found = invoice_lines.sums(lines)
+    found = discounts.taken_off(call, invoice, invoice_lines.sums(lines))
     balance = balances.of(call, invoice["customer"])
     due = max(0, found["total"] + balance)
     return {
