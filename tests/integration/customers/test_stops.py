@@ -8,7 +8,7 @@ from typing import Any
 
 from ingress.imports.importer import importer_of
 
-from tests.integration.customers.test_import_console import made_before
+from tests.integration.customers.test_import_console import asked, made_before
 from tests.integration.customers.test_replays import run_replays
 from tests.stack.console import Console
 from tests.stack.imports import known_of
@@ -91,6 +91,51 @@ async def test_what_waits_of_an_import_ends_with_it(tandem: InProcess, console: 
     assert reasons(tandem, name) == {("skipped", f"import {name} was cancelled")}
     assert again["status"] == 409
     assert "`tandem flow-links disable stripe-customer-to-togai-customer`" in again["error"]["what_to_do"]
+
+
+async def test_what_a_second_import_waits_for_outlives_the_first(tandem: InProcess, console: Console) -> None:
+    """It adds no run of its own; the one that waits goes on for it once the first is cancelled, and ends with it."""
+    customers = await made_before(tandem, 2, 2)
+    first, second = [(await asked(tandem, console))["id"] for _ in range(2)]
+    await ask(console, "POST", f"/api/imports/{first}/cancel")
+    await tandem.go_on_unchanged()
+    await tandem.work_off()
+    shown = await ask(console, "GET", f"/api/imports/{second}")
+    tandem.change(customers[0], email="now@x.test")
+    await tandem.drain()
+    later = await ask(console, "GET", f"/api/imports/{second}")
+    await ask(console, "POST", f"/api/imports/{second}/cancel")
+    await tandem.go_on_unchanged()
+
+    assert (shown["state"], shown["waiting"], shown["left_out"]) == ("done", 2, 0)
+    assert (later["waiting"], later["done"], tandem.pair(tandem.ref(customers[0])) is not None) == (1, 1, True)
+    assert [run for run in tandem.runs() if run.state == "parked"] == []
+
+
+async def test_what_a_second_import_waits_for_is_not_paused_with_the_first(tandem: InProcess, console: Console) -> None:
+    """Both count what is made then, and the first one can end once it is resumed."""
+    [customer] = await made_before(tandem, 1, 1)
+    first, second = [(await asked(tandem, console))["id"] for _ in range(2)]
+    await ask(console, "POST", f"/api/imports/{first}/pause")
+    tandem.change(customer, email="now@x.test")
+    await tandem.drain()
+    await ask(console, "POST", f"/api/imports/{first}/resume")
+    shown = [await ask(console, "GET", f"/api/imports/{name}") for name in (first, second)]
+
+    assert [(each["state"], each["done"], each["waiting"]) for each in shown] == [("done", 1, 0)] * 2
+
+
+async def test_an_import_with_other_choices_waits_by_itself(tandem: InProcess, console: Console) -> None:
+    """What the first leaves out once it has an address is put among the conflicts by the second, as it was asked."""
+    tandem.customer(email="twin@x.test")
+    [customer] = await made_before(tandem, 1, 1)
+    await asked(tandem, console, ids=[customer])
+    second = await asked(tandem, console, ids=[customer], choices={"same_email": "decide"})
+    tandem.change(customer, email="twin@x.test")
+    await tandem.drain()
+    shown = await ask(console, "GET", f"/api/imports/{second['id']}")
+
+    assert (shown["conflicts"], shown["left_out"]) == (1, 0)
 
 
 async def test_a_replay_is_held_and_ended_the_same_way(tandem: InProcess, console: Console) -> None:

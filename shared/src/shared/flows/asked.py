@@ -104,31 +104,50 @@ class Asked(Generic[R, P]):
         return sorted(found, key=lambda request: (request.requested_at, request.id))
 
 
-class Stops:
+class Stops(Generic[R, P]):
     """What is to become of everything that was asked for on one topic, and of the events that it wrote."""
 
-    def __init__(self, decode: Callable[[bytes], AskedRequest | AskedProgress]) -> None:
+    def __init__(self, decode: Callable[[bytes], R | P], request: type[R]) -> None:
         self._decode = decode
-        self._wanted: dict[str, Wanted] = {}
+        self._request = request
+        self._requests: dict[str, R] = {}
+        self._ended_at: dict[str, str] = {}
 
-    def apply(self, value: bytes) -> AskedRequest | None:
+    def apply(self, value: bytes) -> R | None:
         """Fold one record. Returns the request of which something else is wanted than before."""
         found = self._decode(value)
-        if not isinstance(found, AskedRequest) or self.of(found.id) == found.wanted:
+        if not isinstance(found, self._request):
+            self._ended_at[found.id] = found.ended_at  # type: ignore[union-attr]
             return None
-        self._wanted[found.id] = found.wanted
-        return found
+        before = self.of(found.id)
+        self._requests[found.id] = found
+        return None if before == found.wanted else found
 
     def of(self, name: str) -> Wanted | None:
         """What is wanted of one; None if nobody asked for it."""
-        return self._wanted.get(name)
+        found = self._requests.get(name)
+        return found.wanted if found else None
+
+    def beside(self, name: str) -> list[R]:
+        """The others that are to run and may have come upon what waits of this one, for they wrote events after it was
+        asked for; the oldest first, so that none is passed over when that one is stopped, too.
+        """
+        asked = self._requests.get(name)
+        found = [
+            other
+            for other in self._requests.values()
+            if asked and other.id != name and other.wanted == "run" and not other.dry_run
+            if (self._ended_at.get(other.id) or asked.requested_at) >= asked.requested_at
+        ]
+        return sorted(found, key=lambda other: (other.requested_at, other.id))
 
     def drop(self, key: str) -> None:
         """The record of this key is gone."""
-        self._wanted.pop(key.removesuffix("/request"), None)
+        name, _, record = key.partition("/")
+        (self._requests if record == "request" else self._ended_at).pop(name, None)
 
     def __len__(self) -> int:
-        return len(self._wanted)
+        return len(self._requests)
 
 
 def ends_as(wanted: Wanted) -> AskedState | None:

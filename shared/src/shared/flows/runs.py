@@ -195,6 +195,7 @@ class Peeked(msgspec.Struct, frozen=True):
     origin: str = "live"
     flowlink: str = ""
     dryrun: bool = False
+    choices: str = ""
 
 
 _peek_decoder = msgspec.json.Decoder(Peeked)

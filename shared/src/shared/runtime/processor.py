@@ -204,7 +204,7 @@ class Processor:
             # Whoever tries it again gives it a whole day again.
             run.state, run.ended_at, run.failures = "dead", _now(), 0
             outcome = Outcome(run, "dead")
-        if outcome.what == "later" and (other := self._waits_already(outcome)):
+        if outcome.what == "later" and (other := self._waits_already(outcome, envelope)):
             run.state, run.superseded_by, run.ended_at = "skipped", other, _now()
             run.reason = f"run {other} waits for the same already: {run.reason}"
             outcome = Outcome(run, "ended")
@@ -222,18 +222,20 @@ class Processor:
                 await self._dead_letters.resolve(work, run)
         self._parked_runs.ended(run)
         self._watch.ended(run)
-        self._waiting.ended(run)
+        self._waiting.ended(run, envelope.choices)
         return outcome
 
     def on_held(self, work: Work) -> None:
         """A parked run is held: what waits for news of an entity is known from then on, also after a restart."""
         if work.checked_at and work.parked:
-            self._waiting.waits(_parked(work.parked).run)
+            self._waiting.waits(_parked(work.parked).run, runs.peek(work.value).choices)
 
-    def _waits_already(self, outcome: Outcome) -> str:
+    def _waits_already(self, outcome: Outcome, envelope: Envelope) -> str:
         """The run that waits in place of an import's, for the same entity already; empty if none does."""
         run = outcome.run
-        return self._waiting.beside(run) if outcome.waits_for_news and run.origin == "backfill" else ""
+        if not outcome.waits_for_news or run.origin != "backfill":
+            return ""
+        return self._waiting.beside(run, envelope.choices)
 
     async def _timed(self, run: Run, flow: Flow, link: str, envelope: Envelope, known: Known) -> Outcome:
         with metrics.RUN_SECONDS.labels(flow.id).time():
@@ -281,7 +283,7 @@ class Processor:
         await self._write(self._topics.delay(self._domain.noun, delay), work.aggregate, work.value, runs.encode(parked))
         self._parked_runs.parked(run)
         self._watch.waits(run, checked_at)
-        (self._waiting.waits if checked_at else self._waiting.ended)(run)
+        (self._waiting.waits if checked_at else self._waiting.ended)(run, runs.peek(work.value).choices)
 
     async def _skip(self, work: Work, envelope: Envelope) -> None:
         metrics.SKIPPED.inc()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from shared import key_states, polls, reads
 from shared.apps import APPS
 from shared.connections import Connection, FlowLink, connection_decoder, flow_link_decoder
 from shared.domains import BUILT_IN, BadFlow, check_flow, linked_kinds
+from shared.domains.choices import write_choices
 from shared.domains.flow import Flow
 from shared.errors import CANCELLED, LINKED, OVERWRITES, Misconfigured, UnreadableRecord
 from shared.events.envelope import check_version
@@ -22,6 +24,8 @@ from shared.flows import imports, replays
 from shared.flows.asked import Stops, Wanted
 from shared.flows.dead_letters import StandingLetters
 from shared.flows.links import is_removed
+from shared.flows.runs import Run
+from shared.identity import Ref
 from shared.kafka.replica import Apply
 from shared.key_states import KeyState, KeyStates
 from shared.linking import index, mappings, pairs
@@ -62,8 +66,8 @@ class Registry:
         self.polls = Polls()
         self.reads: dict[str, Reads] = {}
         self.letters = StandingLetters()
-        self.imports = Stops(imports.decode)
-        self.replays = Stops(replays.decode)
+        self.imports = Stops(imports.decode, imports.ImportRequest)
+        self.replays = Stops(replays.decode, replays.ReplayRequest)
         self.on_open: list[Callable[[str], None]] = []
         self.on_entity: list[Callable[[Entity | None, Entity], None]] = []
 
@@ -181,7 +185,18 @@ class Registry:
         """What a person wants of an import or replay, and of the events that it wrote; None if it is neither."""
         return self.imports.of(asked) or self.replays.of(asked)
 
-    def _stop(self, stops: Stops) -> Callable[[int, str, bytes], None]:
+    def import_beside(self, run: Run, choices: str) -> str:
+        """Another import that the waiting run of an import may serve, too, for it asks for the same; empty for none."""
+        entity = Ref.parse(run.aggregate).id
+        found = (
+            other.id
+            for other in self.imports.beside(run.cause)
+            if other.flow_link == run.flow_link and write_choices(other.choices) == choices
+            if not other.ids or entity in other.ids
+        )
+        return next(found, "")
+
+    def _stop(self, stops: Stops[Any, Any]) -> Callable[[int, str, bytes], None]:
         def take(_offset: int, _key: str, value: bytes) -> None:
             changed = stops.apply(value)
             names = (changed.id, changed.id + CANCELLED) if changed else ()

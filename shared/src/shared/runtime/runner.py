@@ -117,6 +117,7 @@ class Runner:
     async def run(self, run: Run, link: FlowLink, flow: Flow, envelope: Envelope, known: Known) -> Outcome:
         """Start or go on with a run. Raises StopWorker; every other error becomes the outcome."""
         run.state, run.worker, run.next_attempt_at = "running", self._worker, ""
+        waited = run.problem is not None and run.problem.error != Paused.__name__
         if run.problem and run.problem.error != Conflict.__name__:
             run.problem = None  # a conflict stays one, and on its list, while it is looked at again
         by_hand = bool(run.ended_at)
@@ -131,7 +132,7 @@ class Runner:
             if not self.has_begun(run.id, run.aggregate):
                 if not link.enabled and not envelope.dryrun:
                     raise FlowLinkOff(link.id)
-                if not by_hand and (stopped := self._stopped_by_person(run)):
+                if not by_hand and (stopped := self._stopped_by_person(run, envelope, waited)):
                     return stopped
             await self._end_if_echo(run, flow, envelope)
             values: dict[str, Any] = {"trigger": _trigger(envelope), "steps": {}}
@@ -166,16 +167,22 @@ class Runner:
                 run.calls = dict(Counter(run.calls) + calling.made)
         return self._ended(run, "succeeded" if acted else "in_sync", "")
 
-    def _stopped_by_person(self, run: Run) -> Outcome | None:
+    def _stopped_by_person(self, run: Run, envelope: Envelope, waited: bool) -> Outcome | None:
         """The end of a run whose import or replay is cancelled, or its parking while that is paused. None to go on,
-        also where it has done something already; what came live is of neither.
+        also where it has done something already; what came live is of neither. One of an import that `waited` serves
+        others, too.
         """
         if not runs.is_sent_again(run) or _has_acted(run):
             return None
         noun, wanted = "import" if run.origin == "backfill" else "replay", self._registry.wanted(run.cause)
+        if wanted not in ("cancel", "pause"):
+            return None
+        if waited and noun == "import" and (beside := self._registry.import_beside(run, envelope.choices)):
+            run.cause = beside if wanted == "cancel" else run.cause  # a paused one counts it, and can end
+            return None
         if wanted == "cancel":
             return self._ended(run, "skipped", f"{noun} {run.cause} was cancelled")
-        return self._stopped(run, Paused(noun, run.cause)) if wanted == "pause" else None
+        return self._stopped(run, Paused(noun, run.cause))
 
     def has_begun(self, run: str, subject: str) -> bool:
         """Whether a run holds an open claim for its subject: of a link that is off it only looks up what was made."""
