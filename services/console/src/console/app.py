@@ -17,6 +17,7 @@ from console.api import (
     pending,
     records,
     replays,
+    retry_many,
     setup,
     status,
 )
@@ -50,7 +51,7 @@ def create_app(state: State) -> FastAPI:
     app.router.redirect_slashes = False
     app.state.tandem = state
     errors.install(app)
-    common = (records, pending, changes, catch_up, imports, replays, links, setup, status, live, assets)
+    common = (records, pending, changes, retry_many, catch_up, imports, replays, links, setup, status, live, assets)
     pages = (views, decide, import_pages, replay_pages)
     # Domains' own first: they name what the common ones take by any name, as a change of an import or a page.
     of_domains = (router for server in servers() for router in server.routers)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from json import dumps
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from console.cli import client, tables
+from console.cli.terminal import say
+from console.pages.words import counted
 
 app = typer.Typer(help="What was given up on: look, retry, discard.", no_args_is_help=True)
 
@@ -72,8 +75,25 @@ def show(letter: LetterId, json: client.AsJson = False) -> None:
 
 
 @app.command()
-def retry(letter: LetterId, json: client.AsJson = False) -> None:
-    """Try again, at the step that failed. Mend the cause first."""
+def retry(
+    letter: Annotated[str, typer.Argument(metavar="DEAD-LETTER")] = "",
+    every: Annotated[bool, typer.Option("--all", help="All open ones, or those that these options name.")] = False,
+    flow_link: Annotated[str, typer.Option("--flow-link", help="With --all: only of this flow link.")] = "",
+    error: Annotated[str, typer.Option("--error", help="With --all: only with this error, as Misconfigured.")] = "",
+    noun: Annotated[str, typer.Option("--noun", help="With --all: only of this noun.")] = "",
+    id: client.AnyId = "",
+    since: client.Since = "",
+    json: client.AsJson = False,
+) -> None:
+    """Try again, at the step that failed: one, or many with --all. Mend the cause first."""
+    which = {"flow_link": flow_link, "error": error, "noun": noun, "id": id, "since": since}
+    if every is bool(letter):
+        raise typer.BadParameter("name a dead letter, or say --all", param_hint="DEAD-LETTER")
+    if every:
+        _retry_many(which, json=json)
+        return
+    if any(which.values()):
+        raise typer.BadParameter("these narrow --all: a single one is named by its id", param_hint="DEAD-LETTER")
     answer = client.call("POST", _path(letter, "/retry"))
     if json:
         client.print_json(answer)
@@ -81,6 +101,18 @@ def retry(letter: LetterId, json: client.AsJson = False) -> None:
     found = answer.json()
     searched_id = found["run"] or found["event"] or found["aggregate"]
     client.out().print(f"Sent again. See how it goes: tandem runs list --id {searched_id}", markup=False)
+
+
+def _retry_many(which: dict[str, str], *, json: bool) -> None:
+    sent, cursor = 0, ""
+    while cursor is not None:
+        answer = client.call("POST", "/api/dead-letters/retry", body=which | {"cursor": cursor}).json()
+        sent, cursor = sent + answer["sent"], answer["next_cursor"]
+    if json:
+        say(dumps({"sent": sent}))
+        return
+    what = counted(sent, "dead letter was sent again", "dead letters were sent again")
+    say(f"{what}. What fails again is open again: tandem dead-letters list --state open")
 
 
 @app.command()

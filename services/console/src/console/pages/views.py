@@ -17,7 +17,7 @@ from shared.errors import SyncError
 from shared.polls import webhooks_come_in
 from sqlmodel import Session
 
-from console.api import changes, connected
+from console.api import changes, connected, retry_many
 from console.api.errors import BadRequest, NotNow, Unknown, describe
 from console.api.paging import decode_cursor
 from console.api.shapes import side
@@ -172,6 +172,17 @@ async def asset(name: str) -> Response:
 async def form_of(request: Request) -> dict[str, str]:
     """The fields of a plain form."""
     return {name: values[0] for name, values in parse_qs((await request.body()).decode(errors="replace")).items()}
+
+
+@router.post("/dead-letters/retry")
+async def retry_letters(request: Request, state: StateDep) -> Response:
+    """The button over all open ones."""
+    form = await form_of(request)
+    try:
+        await retry_many.retry_all(state, retry_many.RetryMany(id=form.get("id", "")[: queries.LONGEST_SEARCH]))
+    except SyncError as error:
+        return refused(state, error)
+    return back_to("dead-letters", form, "retried")
 
 
 @router.post("/dead-letters/{letter_id}/{what}")
