@@ -86,6 +86,14 @@ async def test_the_report_names_each_that_is_not_linked_and_what_to_do(tandem: I
     }  # fmt: skip
 
 
+async def test_an_id_that_stripe_does_not_know_is_not_said_to_be_deleted(tandem: InProcess, console: Console) -> None:
+    """It may be misspelt, or of another account: a person looks for it elsewhere."""
+    found = await asked(tandem, console, ids=["cus_nope"])
+    [row] = (await rows(console, found["id"])).values()
+
+    assert (found["left_out"], row["why"]) == (1, "Stripe has no customer cus_nope in this account and mode")
+
+
 async def test_choices_are_of_the_conflicts_that_there_are(tandem: InProcess, console: Console) -> None:
     """A wrong one is refused with those that there are; a right one is carried out."""
     customer = tandem.customer(email="")

@@ -76,7 +76,13 @@ def test_which_flow_link_does_it_must_be_clear(links: dict[str, FlowLink], said:
 
 @pytest.mark.parametrize(
     "options",
-    [["nothing"], ["customers", "--choice", "same_email=pad"], ["accounts", "--created-from", "2026-11-01"]],
+    [
+        ["nothing"],
+        ["customers", "--choice", "same_email=pad"],
+        ["accounts", "--created-from", "2026-11-01"],
+        ["customers", "--created-from", "2026-11-02", "--created-until", "2026-11-02"],
+        ["customers", "--created-from", "2999-01-01"],
+    ],
 )
 def test_options_that_do_not_fit_are_refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """With what there is."""

@@ -85,6 +85,8 @@ def parsed(arguments: list[str]) -> Asked:
         parser.error(f"{kind.confirm}: look at it with --dry-run, then confirm it with --yes")
     if not kind.timed and (given.created_from or given.created_until):
         parser.error(f"nobody tells when {kind.name} were made: leave the times out, or name ids")
+    if given.created_from >= (given.created_until or int(time.time()) + 1):
+        parser.error("no time lies between --created-from and --created-until")
     selection = Selection(given.created_from, given.created_until, tuple(given.id), given.dry_run, choices)
     return Asked(kind, selection, given.flow_link)
 

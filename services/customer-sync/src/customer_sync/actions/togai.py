@@ -308,7 +308,9 @@ async def _present(context: Context, customer: StripeCustomer) -> StripeCustomer
     client: StripeApp = await context.client("stripe")
     try:
         found = await client.retrieve_customer(customer.id)
-    except NotFound:
+    except NotFound as error:  # a deleted one is answered as such
+        if context.claims.index.open_claim(ref := context.ref("stripe", "customer", customer.id)) is None:
+            raise Ended("skipped", f"Stripe has no customer {customer.id} in this account and mode", (ref,)) from error
         return StripeCustomer(id=customer.id, deleted=True)
     context.just_read[context.ref("stripe", "customer", customer.id)] = found
     return found
