@@ -111,13 +111,13 @@ class Stops(Generic[R, P]):
         self._decode = decode
         self._request = request
         self._requests: dict[str, R] = {}
-        self._ended_at: dict[str, str] = {}
+        self._progress: dict[str, P] = {}
 
     def apply(self, value: bytes) -> R | None:
         """Fold one record. Returns the request of which something else is wanted than before."""
         found = self._decode(value)
         if not isinstance(found, self._request):
-            self._ended_at[found.id] = found.ended_at  # type: ignore[union-attr]
+            self._progress[found.id] = found  # type: ignore[assignment]
             return None
         before = self.of(found.id)
         self._requests[found.id] = found
@@ -137,14 +137,19 @@ class Stops(Generic[R, P]):
             other
             for other in self._requests.values()
             if asked and other.id != name and other.wanted == "run" and not other.dry_run
-            if (self._ended_at.get(other.id) or asked.requested_at) >= asked.requested_at
+            if self._wrote_after(other.id, asked.requested_at)
         ]
         return sorted(found, key=lambda other: (other.requested_at, other.id))
+
+    def _wrote_after(self, name: str, time: str) -> bool:
+        """Whether one may have written an event after a time, or may do so yet."""
+        progress = self._progress.get(name)
+        return progress is None or not progress.ended_at or (progress.written > 0 and progress.ended_at >= time)
 
     def drop(self, key: str) -> None:
         """The record of this key is gone."""
         name, _, record = key.partition("/")
-        (self._requests if record == "request" else self._ended_at).pop(name, None)
+        self._requests.pop(name, None) if record == "request" else self._progress.pop(name, None)
 
     def __len__(self) -> int:
         return len(self._requests)
