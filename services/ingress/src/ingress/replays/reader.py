@@ -36,6 +36,8 @@ class EventReader:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=PAGE,
+            # At a partition's end a fetch waits so long, and what is asked of the next partition waits behind it.
+            fetch_max_wait_ms=20,
         )
 
     async def __aenter__(self) -> Self:
@@ -73,8 +75,7 @@ class EventReader:
             start = max(begin, (await self._consumer.beginning_offsets([place]))[place])
             if start >= end:
                 return Page((), end)
-            self._consumer.assign([place])
-            self._consumer.seek(place, start)
+            await self._go_to(place, start)
             batch = (await self._consumer.getmany(place, timeout_ms=PATIENCE)).get(place, [])
         except KafkaError as error:
             raise self._unavailable(error) from error
@@ -82,6 +83,14 @@ class EventReader:
         if len(within) < len(batch):
             return Page([record.value for record in within], end)
         return Page([record.value for record in within], within[-1].offset + 1 if within else start)
+
+    async def _go_to(self, place: TopicPartition, offset: int) -> None:
+        """Where it is there already, what was fetched ahead is kept."""
+        if self._consumer.assignment() != {place}:
+            self._consumer.assign([place])
+        elif await self._consumer.position(place) == offset:
+            return
+        self._consumer.seek(place, offset)
 
     def _unavailable(self, error: Exception) -> Unavailable:
         return Unavailable(f"Kafka at {self._settings.bootstrap_servers} does not answer: {error}")
