@@ -14,11 +14,10 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.group import LeaveGroupRequest
 from console.http import own_machine
-from console.local.ports import free_port
 from shared.events.topics import Topics
 from shared.kafka.log import client_options
 
-from tests.engines.access import own_kafka
+from tests.stack.broker import own_broker
 from tests.stack.processes import Stack, until
 from tests.stack.tenants import Tenant
 
@@ -238,24 +237,22 @@ async def test_the_echo_is_handled_by_another_before_our_mapping_is_written(
 @pytest.mark.long("the gate kills the broker in the fault run, in ingress/test_kafka_away and in runtime/test_replica")
 async def test_the_broker_is_killed_and_the_rest_goes_on(tmp_path: Path) -> None:
     """Webhooks get 503 and come again; workers wait; nothing is lost or doubled."""
-    broker = own_kafka(tmp_path / "kafka-home", free_port(in_a_row=2))
-    await broker.start()
-    stack = await Stack.start(tmp_path / "stack", broker.bootstrap, workers=2, TANDEM_APPEND_TIMEOUT="1")
-    try:
-        tenant = await Tenant.make(stack)
-        first = await make_many(tenant, 3)
-        await taken(tenant, first[0])
-        await broker.kill()
-        customers = [await tenant.new_customer(f"During {n}", f"d{n}@x.test") for n in range(3)]
-        async with own_machine(timeout=10) as http:
-            answer = await http.post(tenant.togai_hook(f"con_t{tenant.name}"), content=b"{}")
-        assert answer.status_code == 503
-        await broker.start()
+    async with own_broker(tmp_path / "kafka-home") as broker:
+        stack = await Stack.start(tmp_path / "stack", broker.bootstrap, workers=2, TANDEM_APPEND_TIMEOUT="1")
+        try:
+            tenant = await Tenant.make(stack)
+            first = await make_many(tenant, 3)
+            await taken(tenant, first[0])
+            await broker.kill()
+            customers = [await tenant.new_customer(f"During {n}", f"d{n}@x.test") for n in range(3)]
+            async with own_machine(timeout=10) as http:
+                answer = await http.post(tenant.togai_hook(f"con_t{tenant.name}"), content=b"{}")
+            assert answer.status_code == 503
+            await broker.start()
 
-        await one_each(tenant, first[0], [*first[1], *customers])
-    finally:
-        await stack.stop()
-        await broker.stop()
+            await one_each(tenant, first[0], [*first[1], *customers])
+        finally:
+            await stack.stop()
 
 
 @FAULTS

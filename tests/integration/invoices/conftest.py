@@ -89,6 +89,21 @@ class Invoices:
         await self.bring(invoice)
         return invoice
 
+    async def bring_while_it_fails(self, invoice: str, operation: str, **change: str) -> None:
+        """A call of an operation fails once and is tried again in place; Togai's invoice changes in between."""
+
+        async def changed() -> None:
+            self.change(invoice, **change)
+
+        self.tandem.settings.in_place_limit = 100  # the call is tried again, not the run
+        self.tandem.before_write(operation, changed)
+        match = {"operation": operation, "account": self.tandem.accounts["stripe"]["id"]}
+        rule = {"app": "stripe", "kind": "error_before", "match": match, "stored": False, "times": 1}
+        with self.tandem.control.fault(**rule) as fired:
+            await self.bring(invoice)
+            assert fired() == 1
+        await self.bring(invoice, "invoice.updated")
+
     async def go_on_elsewhere(self) -> None:
         """Another worker takes the place of one that died, and nothing else dies."""
         self.tandem.points.at = lambda _: None

@@ -17,18 +17,7 @@ async def test_a_draft_is_compared_again_when_its_finalizing_failed(
 ) -> None:
     """What was voided meanwhile is neither sent nor charged; what was paid in part asks for the rest from the first."""
     invoice = invoices.generate("10")
-
-    async def changed() -> None:
-        invoices.change(invoice, **change)
-
-    tandem.settings.in_place_limit = 100  # the call is tried again, not the run
-    tandem.before_write("invoices.finalize", changed)
-    match = {"operation": "invoices.finalize", "account": tandem.accounts["stripe"]["id"]}
-    rule = {"app": "stripe", "kind": "error_before", "match": match, "stored": False, "times": 1}
-    with tandem.control.fault(**rule) as fired:
-        await invoices.bring(invoice)
-        assert fired() == 1
-    await invoices.bring(invoice, "invoice.updated")
+    await invoices.bring_while_it_fails(invoice, "invoices.finalize", **change)
     [made] = invoices.stripe()
 
     assert (made["status"], made["total"], len(invoices.mails())) == (status, total, int(status == "open"))

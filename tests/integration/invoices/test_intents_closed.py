@@ -50,18 +50,7 @@ async def test_what_was_voided_while_its_charge_failed_is_not_charged(
 ) -> None:
     """Togai is asked again before the call is sent again."""
     invoice = invoices.generate("10")
-
-    async def voided() -> None:
-        invoices.change(invoice, status="VOID")
-
-    tandem.settings.in_place_limit = 100  # the call is tried again, not the run
-    tandem.before_write("payment_intents.confirm", voided)
-    match = {"operation": "payment_intents.confirm", "account": tandem.accounts["stripe"]["id"]}
-    rule = {"app": "stripe", "kind": "error_before", "match": match, "stored": False, "times": 1}
-    with tandem.control.fault(**rule) as fired:
-        await invoices.bring(invoice)
-        assert fired() == 1
-    await invoices.bring(invoice, "invoice.updated")
+    await invoices.bring_while_it_fails(invoice, "payment_intents.confirm", status="VOID")
     [intent] = intents.all()
 
     assert (intent["status"], intents.all("charges"), intents.waits()) == ("canceled", [], "skipped")

@@ -102,16 +102,22 @@ async def test_a_subscription_asks_for_what_recurs(plans: Plans, tandem: InProce
     assert "Togai bills Calls: how much of it is used is not known at the checkout" in notes
 
 
-async def test_a_paid_subscription_attaches_the_plan_and_holds_its_invoices(
-    plans: Plans, tandem: InProcess, console: Console
-) -> None:
-    """Stripe bills it: nothing is counted in Togai, and no invoice of the account is sent until it has ended."""
-    plan, invoices = plans.plan(rate="49"), Invoices(tandem)
+async def subscribed(plans: Plans, tandem: InProcess) -> tuple[str, dict[str, Any]]:
+    """A plan that Stripe bills from now on, and the subscription that was paid for it."""
+    plan = plans.plan(rate="49")
     await choose("mode=subscription")
     await offer(plans, plan)
     plans.pay(active(plans)[0])
     await tandem.drain()
-    [subscription] = tandem.call("stripe", "GET", "/v1/subscriptions")["data"]
+    [found] = tandem.call("stripe", "GET", "/v1/subscriptions")["data"]
+    return plan, found
+
+
+async def test_a_paid_subscription_attaches_the_plan_and_holds_its_invoices(
+    plans: Plans, tandem: InProcess, console: Console
+) -> None:
+    """Stripe bills it: nothing is counted in Togai, and no invoice of the account is sent until it has ended."""
+    (plan, subscription), invoices = await subscribed(plans, tandem), Invoices(tandem)
     invoice = invoices.generate("49")
     invoices.tell(invoice)
     await tandem.drain()
@@ -132,12 +138,7 @@ async def test_what_a_subscription_billed_until_it_ended_is_not_asked_for(
     plans: Plans, tandem: InProcess, console: Console, is_before: bool
 ) -> None:
     """An invoice that was made before the end is of a time that Stripe has billed; a later one is collected."""
-    plan, invoices = plans.plan(rate="49"), Invoices(tandem)
-    await choose("mode=subscription")
-    await offer(plans, plan)
-    plans.pay(active(plans)[0])
-    await tandem.drain()
-    [subscription] = tandem.call("stripe", "GET", "/v1/subscriptions")["data"]
+    (plan, subscription), invoices = await subscribed(plans, tandem), Invoices(tandem)
     before = invoices.generate("49", price_plan=plan)
     tandem.control.call("POST", "/clock", {"advance": 2})
     tandem.call("stripe", "DELETE", f"/v1/subscriptions/{subscription['id']}")

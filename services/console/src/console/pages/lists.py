@@ -4,7 +4,7 @@ the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -131,18 +131,19 @@ NO_LISTS = {"connections": "Connections", "flow-links": "Flow links", "status": 
 """The titles of the pages that hold no list, by address."""
 
 
+def _by_part() -> list[Mapping[str, ListPage]]:
+    of_views = {name: _of_view(view) for name, view in views().items()}
+    return [of_views, *(server.pages for server in servers()), OF_REQUESTS, OF_ONE_ID]
+
+
 def pages() -> dict[str, ListPage]:
     """Every list with a page, by its address: those of views and domains first."""
-    found = {name: _of_view(view) for name, view in views().items()}
-    for server in servers():
-        found |= server.pages
-    return found | OF_REQUESTS | OF_ONE_ID
+    return {name: page for part in _by_part() for name, page in part.items()}
 
 
 def addresses() -> list[str]:
     """Of every page, as each part gives it."""
-    of_domains = [name for server in servers() for name in server.pages]
-    return [*views(), *of_domains, *OF_REQUESTS, *OF_ONE_ID, *NO_LISTS]
+    return [*(name for part in _by_part() for name in part), *NO_LISTS]
 
 
 def titles() -> dict[str, str]:
