@@ -25,8 +25,10 @@ OWN_KEY_PREFIX = "tandem-"
 
 
 def is_id(text: object) -> TypeGuard[str]:
-    """Whether a text can be an id: neither empty nor too long, and nothing in it that cannot be shown."""
-    return isinstance(text, str) and 0 < len(text) <= LONGEST_ID and text.isprintable()
+    """Whether a text can be an id: neither empty nor too long, nothing in it that cannot be shown, and more than dots,
+    which are cut from a path before it is sent.
+    """
+    return isinstance(text, str) and bool(text.strip(".")) and len(text) <= LONGEST_ID and text.isprintable()
 
 
 class AppAccount(NamedTuple):

@@ -8,6 +8,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import pytest
 from shared.key_states import KeyState, encode
 
 from tests.integration.customers.conftest import Make
@@ -92,6 +93,24 @@ async def test_an_id_that_stripe_does_not_know_is_not_said_to_be_deleted(tandem:
     [row] = (await rows(console, found["id"])).values()
 
     assert (found["left_out"], row["why"]) == (1, "Stripe has no customer cus_nope in this account and mode")
+
+
+@pytest.mark.parametrize("kind", ["customers", "accounts"])
+async def test_an_id_that_its_app_does_not_know_is_left_out(kind: str, tandem: InProcess, console: Console) -> None:
+    """No event of it will come, so nothing waits and nobody has a letter to look after."""
+    found = await asked(tandem, console, kind=kind, ids=["nope"])
+
+    assert (found["left_out"], found["failed"], tandem.letters()) == (1, 0, [])
+
+
+@pytest.mark.parametrize("wrong", ["", "..", "cus_x\n", "x" * 256])
+async def test_what_can_be_no_id_is_refused(wrong: str, tandem: InProcess, console: Console) -> None:
+    """Before anything is written: a person corrects it at once."""
+    body = {"kind": "customers", "payload": {"ids": ["cus_1", wrong]}}
+    answer = await asyncio.to_thread(console.ask, "POST", "/api/imports", json=body)
+
+    assert answer.status_code == 422
+    assert known_of(tandem).requests == {}
 
 
 async def test_choices_are_of_the_conflicts_that_there_are(tandem: InProcess, console: Console) -> None:

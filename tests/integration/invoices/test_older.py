@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from tests.integration.invoices.conftest import OUT, Invoices
+from tests.stack.imports import imported
 from tests.stack.in_process import InProcess
 
 
@@ -48,3 +49,10 @@ async def test_a_draft_whose_date_comes_after_the_flow_link_is_sent(invoices: In
     await invoices.bring(invoice, "invoice.updated")
 
     assert [made["status"] for made in invoices.stripe()] == ["open"]
+
+
+async def test_an_invoice_that_togai_does_not_know_is_left_out(tandem: InProcess) -> None:
+    """A person who imports misspelt it: no event of it will come."""
+    [run] = (await imported(tandem, "invoices", "in_nope")).values()
+
+    assert (run.state, tandem.letters()) == ("skipped", [])

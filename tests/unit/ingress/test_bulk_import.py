@@ -82,6 +82,8 @@ def test_which_flow_link_does_it_must_be_clear(links: dict[str, FlowLink], said:
         ["accounts", "--created-from", "2026-11-01"],
         ["customers", "--created-from", "2026-11-02", "--created-until", "2026-11-02"],
         ["customers", "--created-from", "2999-01-01"],
+        ["customers", "--id", ".."],
+        ["customers", "--id", "cus_x\n"],
     ],
 )
 def test_options_that_do_not_fit_are_refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:

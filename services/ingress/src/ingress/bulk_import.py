@@ -28,6 +28,7 @@ from shared.flows import imports
 from shared.flows.asked import Wanted
 from shared.flows.imports import ImportProgress, ImportRequest, Imports, Selection, new_request
 from shared.flows.links import able
+from shared.identity import is_id
 from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.plain import plain
@@ -63,7 +64,7 @@ def parsed(arguments: list[str]) -> Asked:
     parser = argparse.ArgumentParser("python -m ingress.bulk_import", description=__doc__)
     parser.add_argument("kind", choices=sorted(import_kinds()), help="what is imported")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
-    parser.add_argument("--id", action="append", default=[], help="only this entity; several times for several")
+    parser.add_argument("--id", action="append", type=_id, default=[], help="only this entity; may come several times")
     parser.add_argument("--created-from", type=_seconds, default=0, help="only what was made from this time on")
     parser.add_argument("--created-until", type=_seconds, default=0, help="only what was made before this time")
     parser.add_argument("--choice", action="append", default=[], metavar="CONFLICT=CHOICE")
@@ -89,6 +90,12 @@ def parsed(arguments: list[str]) -> Asked:
         parser.error("no time lies between --created-from and --created-until")
     selection = Selection(given.created_from, given.created_until, tuple(given.id), given.dry_run, choices)
     return Asked(kind, selection, given.flow_link)
+
+
+def _id(text: str) -> str:
+    if not is_id(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no id")
+    return text
 
 
 def _seconds(text: str) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from shared.connections import FlowLink
 from shared.domains.flow import FlowStep
 from shared.domains.model import Domain
-from shared.errors import Misconfigured
+from shared.errors import Misconfigured, NotFound
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.events.topics import Topics
@@ -158,6 +159,16 @@ class Context:
         """A further event, under its aggregate. A dry run ends here: whoever handles it would write."""
         end_if_dry("changed", f"an event {event.type} of {event.aggregate} would follow", event.aggregate)
         await self.log.append(topic, event.aggregate, envelopes.encode(event))
+
+    @contextmanager
+    def ends_if_unknown(self, ref: str) -> Iterator[None]:
+        """Raises Ended for what an import named and its app does not know: no event of it will come."""
+        try:
+            yield
+        except NotFound as error:
+            if self.run.origin != "backfill":
+                raise
+            raise Ended("skipped", error.message, (ref,)) from error
 
     def leaves_out(self, kind: str) -> bool:
         """Whether the run is to end at a conflict of a kind that its action can mend itself."""

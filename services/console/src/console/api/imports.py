@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from shared.connections import FlowLink
 from shared.domains import import_kinds, import_options
 from shared.domains.choices import BadChoice, check_choices
 from shared.domains.model import ImportKind
 from shared.flows import imports
 from shared.flows.imports import ImportRequest, Selection, new_request
+from shared.identity import LONGEST_ID, is_id
 from shared.model import Model
 from sqlmodel import Session
 
@@ -46,6 +47,13 @@ def _name_options(schema: dict[str, Any]) -> None:
     }
 
 
+def _an_id(text: str) -> str:
+    """Raises ValueError."""
+    if not is_id(text):
+        raise ValueError(f"{text!r} is no id: copy it as the app shows it")
+    return text
+
+
 class ImportPayload(Model):
     """What is to be imported; nothing named: all of it. An option of the kind stands under its own name, too."""
 
@@ -53,7 +61,7 @@ class ImportPayload(Model):
 
     created_from: When | None = Field(None, description="only what was made from this time on")
     created_until: When | None = Field(None, description="only what was made before this time")
-    ids: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(
+    ids: list[Annotated[str, Field(min_length=1, max_length=LONGEST_ID), AfterValidator(_an_id)]] = Field(
         [], max_length=MOST_IDS, description="only these", examples=[["cus_QMylrPLZfCwDH8"]]
     )
     dry_run: bool = Field(False, description="say what would be done with each, and write nothing")

@@ -67,7 +67,8 @@ async def read_account(context: Context, wanted: AccountId) -> Result:
         end_if_of_others(context, pair)
         raise Ended("in_sync", f"linked already by run {pair.run} ({pair.id})", pair.refs)
     client: TogaiApp = await context.client("togai")
-    account = await client.account(wanted.account_id)
+    with context.ends_if_unknown(ref):
+        account = await client.account(wanted.account_id)
     customer = await client.customer(account.customer_id)
     setting = await client.setting(context.settings.stripe_customer_setting, ACCOUNT, account.id)
     content = togai_content(account, customer, context.settings)

@@ -41,9 +41,10 @@ async def facts_of(context: Context, wanted: InvoiceId, *, may_be_old: bool) -> 
     flow link was switched on. Raises Ended, Waiting as `read` does.
     """
     client: TogaiApp = await context.client("togai")
-    invoice = await client.invoice(wanted.invoice_id)
-    amounts = amounts_of(invoice)
     refs = (context.ref("togai", "invoice", wanted.invoice_id),)
+    with context.ends_if_unknown(refs[0]):
+        invoice = await client.invoice(wanted.invoice_id)
+    amounts = amounts_of(invoice)
     if why := why_not(invoice, amounts):
         await _name_collector(context, wanted.invoice_id)
         raise Ended("skipped", why, refs)

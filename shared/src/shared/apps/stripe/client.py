@@ -277,5 +277,5 @@ def _operation(path: str) -> str:
 
 def _guard(entity: str) -> None:
     # With an empty id, and with "." which HTTP libraries cut from a path, GET is a list and POST makes a customer.
-    if not entity.strip(".") or not is_id(entity):
+    if not is_id(entity):
         raise Malformed(f"{entity[:LONGEST_ID]!r} is no id of a Stripe object")
