@@ -21,8 +21,6 @@ from customer_sync.actions import IMPLEMENTATIONS
 from shared.apps import APPS
 from shared.apps.stripe.readers.entities import from_event
 from shared.apps.stripe.webhooks import stripe_event
-from shared.apps.togai.readers.rows import Change, account_entity, customer_entity, events
-from shared.apps.togai.readers.settings import setting_entity
 from shared.apps.togai.webhooks import togai_event
 from shared.connections import Connection, FlowLink, Secrets, Vault
 from shared.connections import encode as encode_connection
@@ -36,7 +34,6 @@ from shared.flows.runs import DeadLetter, Run, decode_dead_letter, decode_run
 from shared.identity import CONSOLE_SOURCE, Ref
 from shared.linking import mappings
 from shared.linking.claims import Links
-from shared.linking.index import Entity
 from shared.linking.index import encode as encode_entity
 from shared.linking.mapping_index import RelationIndex
 from shared.linking.pair_writes import PairWrites
@@ -57,6 +54,7 @@ from tests.stack.folding_log import FoldingLog, Waiting
 from tests.stack.gate import Gate
 from tests.stack.points import Points
 from tests.stack.tls import trusting_nobody
+from tests.stack.togai_changes import TogaiChanges
 from tests.stack.vendors import ON_HAND, Vendors
 
 Services = tuple[tuple[Domain, Mapping[str, Implementation]], ...]
@@ -85,7 +83,7 @@ class InProcess(Vendors):
         self.delivered: list[Envelope] = []
         self._read = 0
         self._known: dict[str, set[str]] = {}
-        self._rows: dict[str, Entity] = {}
+        self._newest: dict[str, str] = {}
         self.gate = Gate(self.settings, self.points)
         self._offset = 0
         self.waited = 0.0
@@ -106,6 +104,8 @@ class InProcess(Vendors):
     async def connect(self, name: str, app: str) -> None:
         """A fresh account at the sandbox under a connection of this id, whose lists have been read."""
         made = self.accounts[name] = self.control.account(app)
+        if app == "togai":
+            self._changes = TogaiChanges(self.control, made["id"], self.settings.stripe_customer_setting)
         account = f"{app}:test:{made['id']}"
         base = f"{self.control.url}/{app}"
         connection = Connection(id=name, app=cast(Any, app), app_account=account, mode="test", api_base=base, sealed="")
@@ -214,7 +214,10 @@ class InProcess(Vendors):
     async def _poll_stripe(self, name: str) -> None:
         connection = self.registry.connections[name]
         known = self._known.setdefault(name, set())
-        found = self.call(name, "GET", "/v1/events", params={"limit": 100})["data"]
+        newer = {"ending_before": self._newest[name]} if name in self._newest else {}
+        found = self.call(name, "GET", "/v1/events", params={"limit": 100, **newer})["data"]
+        if found:
+            self._newest[name] = found[0]["id"]
         for body in reversed([event for event in found if event["id"] not in known]):
             known.add(body["id"])
             envelope = stripe_event(json.dumps(body).encode(), connection, subject_of)
@@ -223,25 +226,13 @@ class InProcess(Vendors):
             self.deliver(envelope)
 
     async def _poll_togai(self) -> None:
-        connection = self.registry.connections["togai"]
-        state = self.control.call("GET", "/state", account=self.accounts["togai"]["id"])
-        customers = {row["id"]: row for row in state["customers"]}
-        for row in state["accounts"]:
-            customer = customer_entity(connection.app_account, customers[row["customerId"]])
-            ref = str(Ref(connection.app_account, "account", row["id"]))
-            known = self._rows.get(ref)
-            found = account_entity(connection.app_account, row, customer, known)
-            if found is None:
-                continue
-            self._rows[ref] = found
-            await self.log.append(self.topics.index, ref, encode_entity(found))
-            made = known is None or known.state != "active"
-            change = Change(found, row, customers[row["customerId"]], made=made and found.state == "active")
-            for envelope in events(change, connection, datetime.now(UTC)):
+        found, settings = self._changes.poll(self.registry.connections["togai"])
+        for entity, told in found:
+            await self.log.append(self.topics.index, entity.ref, encode_entity(entity))
+            for envelope in told:
                 self.deliver(envelope)
-        for row in state["settings"]:
-            setting = setting_entity(connection.app_account, self.settings.stripe_customer_setting, row)
-            if setting and self.registry.index.get(setting.ref) != setting:
+        for setting in settings:
+            if self.registry.index.get(setting.ref) != setting:
                 await self.log.append(self.topics.index, setting.ref, encode_entity(setting))
 
     def hold(self, event: str) -> None:

@@ -92,6 +92,9 @@ def test_accounts(side: StripeSide, org: TogaiSide, control: tools.Control) -> N
     assert control.http.post(f"{url}/accounts", json={"app": "togai", "id": org.account}).status_code == 409
     assert control.http.post(f"{url}/accounts", json={"app": "zoho"}).status_code == 400
     assert control.http.get(f"{url}/state?account=nobody").status_code == 404
+    assert control.http.get(f"{url}/state?account=org_sandbox&lists=prices").status_code == 400
+    some = control.http.get(f"{url}/state?account=org_sandbox&lists=aliases")
+    assert some.json().keys() == {"account", "app", "aliases"}
     assert control.http.patch(f"{url}/settings", json={"no_such": 1}).status_code == 400
     assert control.http.post(f"{url}/clock", json={"advance": -1}).status_code == 400
     assert control.http.post(f"{url}/faults", json={"app": "stripe", "kind": "flood"}).status_code == 400

@@ -175,7 +175,7 @@ class Invoices:
         return list(self.tandem.control.call("GET", "/outbox", account=account)["mails"])
 
     def settings(self, invoice: str) -> dict[str, str]:
-        rows = self.tandem.control.call("GET", "/state", account=self.organization)["settings"]
+        rows = self.tandem.control.call("GET", "/state", account=self.organization, lists="settings")["settings"]
         return {row["name"]: row["value"] for row in rows if row["entityId"] == invoice}
 
     def last_run(self, invoice: str) -> Run:

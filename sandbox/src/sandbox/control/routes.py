@@ -197,8 +197,9 @@ class Control:
         return {"removed": self._world.faults.remove(request.path_params.get("id"))}
 
     async def show_state(self, request: Request) -> Json:
-        """Every object of an account."""
-        return state_view(self._world, self._tenant(request.query_params.get("account", "")))
+        """Every object of an account, or those of some lists."""
+        query = request.query_params
+        return state_view(self._world, self._tenant(query.get("account", "")), query.get("lists", ""))
 
     async def show_history(self, request: Request) -> Json:
         """Every version of an account's objects, page by page."""

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from sandbox.clock import rfc3339
+from sandbox.control.requests import ControlError
 from sandbox.store import Json, load
 from sandbox.tenants import Tenant
 from sandbox.world import World
@@ -64,8 +65,10 @@ def history_view(world: World, tenant: Tenant, since: int, limit: int) -> Json:
     return {"versions": found, "mark": found[-1]["seq"] if found else since}
 
 
-def state_view(world: World, tenant: Tenant) -> Json:
-    """Every object of an account, the oldest first, with deleted Stripe objects marked."""
+def state_view(world: World, tenant: Tenant, wanted: str) -> Json:
+    """The objects of an account, the oldest first, with deleted Stripe objects marked: those of the `wanted` lists,
+    separated by commas; of all, if none is named.
+    """
     result: dict[str, Any] = {"account": tenant.scope, "app": tenant.app}
     kinds = (
         {
@@ -84,7 +87,10 @@ def state_view(world: World, tenant: Tenant) -> Json:
             "invoices": "invoice", "payments": "payment",
         }
     )  # fmt: skip
-    for plural, kind in kinds.items():
+    if unknown := {*filter(None, wanted.split(","))} - kinds.keys():
+        raise ControlError(400, f"no list is called {', '.join(sorted(unknown))}: there is {', '.join(kinds)}")
+    for plural in wanted.split(",") if wanted else kinds:
+        kind = kinds[plural]
         rows = world.store.select(tenant.scope, kind, order="seq")
         result[plural] = [_shown(tenant, kind, row.body, row.lookup, row.deleted, row.changed) for row in rows]
     return result
