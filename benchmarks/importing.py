@@ -3,10 +3,10 @@
     .venv/bin/python -m benchmarks.importing [--customers 10000] [--beside 3000] [--scaling 2000] [--keep]
 
 The sandbox's customers were there days before Tandem: what is of the last minutes comes as events, too. The vendors'
-quotas of test mode are scaled three times faster: 75 calls a second at Stripe, 30 at Togai. The floor is what the
-calls take at these quotas. Then a second account is imported, beside which each second a new Togai account comes in by
-webhook, as it did alone before: its time is from the vendor's own change to the run's end. At the end an import with
-one, two and four workers, without quotas. All of it shares the machine's cores.
+quotas of test mode are scaled three times faster: 75 calls a second at Stripe, as many of each operation, and 30 at
+Togai. The floor is what the calls take at these quotas. Then a second account is imported, beside which each second a
+new Togai account comes in by webhook, as it did alone before: its time is from the vendor's own change to the run's
+end. At the end an import with one, two and four workers, without quotas. All of it shares the machine's cores.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from tests.stack.tenants import TO_STRIPE, TO_TOGAI, Tenant
 from tests.stack.topics import records
 
 QUOTAS = {"stripe": 75, "togai": 30}
+OF_OPERATIONS = {"TANDEM_STRIPE_OPERATION_QUOTA": "75"}
 IDLE_EVENTS = 100
 DAYS_BEFORE = 3 * 86400
 """Seconds between the customers' making and Tandem: pollers read on from before a connection, and two days again."""
@@ -168,7 +169,7 @@ class Live:
 
 async def at_quotas(home: Path, bootstrap: str, count: int, beside: int) -> list[Figure]:
     """One import at the quotas, and the same again; then another, with live events before and during it."""
-    stack = await started(home, bootstrap, 1, **at(QUOTAS), **PATIENT)
+    stack = await started(home, bootstrap, 1, **at(QUOTAS), **OF_OPERATIONS, **PATIENT)
     try:
         tenant, other = await before_tandem(stack, count, beside)
         first = await imported(tenant)

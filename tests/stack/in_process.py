@@ -227,9 +227,9 @@ class InProcess(Vendors):
 
     async def _poll_togai(self) -> None:
         found, settings = self._changes.poll(self.registry.connections["togai"])
-        for entity, told in found:
+        for entity, news in found:
             await self.log.append(self.topics.index, entity.ref, encode_entity(entity))
-            for envelope in told:
+            for envelope in news:
                 self.deliver(envelope)
         for setting in settings:
             if self.registry.index.get(setting.ref) != setting:

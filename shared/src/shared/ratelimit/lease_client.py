@@ -359,9 +359,11 @@ class LeaseClient:
                 self._give_back(lease)
             if not leases:
                 del self._leases[key]
-        kept: deque[Lease] = deque()
+        kept, windows = deque[Lease](), dict[str, float]()
         for call in self._calls:
-            window = window_of(self._quota_of(call.key.account).rate)
+            account = call.key.account
+            if (window := windows.get(account)) is None:
+                window = windows[account] = window_of(self._quota_of(account).rate)
             if call.answered is None or call.answered > now - 2 * window - HORIZON:
                 kept.append(call)
         self._calls = kept

@@ -77,16 +77,15 @@ class Work:
 @dataclass(frozen=True)
 class Bounds:
     """Read-ahead: unfinished records per partition, and of one of the replay topic, held records per delay partition,
-    events per aggregate. `behind`: so much is worked on at a time of what goes behind the live work, `alone` where
-    there was none of it lately.
+    events per aggregate. `behind`: so much is worked on at a time of what goes behind the live work: with vendors that
+    take 0.3 seconds to answer, a dozen customers of an import make ten calls a second, which is what Togai grants.
     """
 
     per_partition: int = 512
     of_replay: int = 128
     held: int = 10_000
     per_aggregate: int = 8
-    behind: int = 8
-    alone: int = 32
+    behind: int = 12
 
 
 class _News:
@@ -150,7 +149,7 @@ class Pool:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, dict[Work, asyncio.TimerHandle | None]] = defaultdict(dict)
         self._news = _News(clock())
-        self._turns = Turns(bounds.behind, bounds.alone, clock)
+        self._turns = Turns(bounds.behind)
         self._stopped = False
 
     def submit(self, work: Work) -> None:
@@ -261,7 +260,7 @@ class Pool:
     def restart(self) -> None:
         """Take records again, after a drain and a new assignment. What came to others meanwhile is not known."""
         self._news = _News(self._clock())
-        self._turns = Turns(self._bounds.behind, self._bounds.alone, self._clock)
+        self._turns = Turns(self._bounds.behind)
         self._on_restart()
         self._stopped = False
 

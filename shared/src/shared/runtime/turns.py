@@ -8,31 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable
 
 from shared.ratelimit.lanes import LANES, LIVE, WorkPriority
 
-LIVE_FOR = 10.0
-"""Seconds after the last live work in which more of it is looked for."""
-
 
 class Turns:
-    """At most so many at a time of all lanes but the live one, in the order of the lanes, the oldest first: `beside`
-    live work, `alone` where none was begun for a while.
-    """
+    """At most so many at a time of all lanes but the live one, in the order of the lanes, the oldest first."""
 
-    def __init__(self, beside: int, alone: int, clock: Callable[[], float]) -> None:
-        self._beside = beside
-        self._alone = alone
-        self._clock = clock
-        self._live_until = 0.0
-        self._taken = 0
+    def __init__(self, most: int) -> None:
+        self._free = most
         self._waiting: list[tuple[int, int, asyncio.Future[bool]]] = []
 
     async def begin(self, lane: WorkPriority) -> bool:
         """Wait for a turn; work that is or becomes live has it at once. Whether it takes a place: say so to `end`."""
         if lane.lane == LIVE:
-            self._live_until = self._clock() + LIVE_FOR
             return False
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (LANES.index(lane.lane), lane.age, turn))
@@ -54,15 +43,14 @@ class Turns:
 
     def end(self, takes_place: bool) -> None:
         """Work that had its turn has ended."""
-        self._taken -= takes_place
+        self._free += takes_place
         self._give()
 
     def _give(self) -> None:
-        most = self._beside if self._clock() < self._live_until else self._alone
-        while self._waiting and self._taken < most:
+        while self._waiting and self._free > 0:
             *_, turn = heapq.heappop(self._waiting)
             if not turn.done():
-                self._taken += 1
+                self._free -= 1
                 turn.set_result(True)
 
     def stop(self) -> None:

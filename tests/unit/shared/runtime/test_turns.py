@@ -1,4 +1,4 @@
-"""Live events begin at once; of what goes behind them so many are worked on at a time, more where nothing is live."""
+"""Live events begin at once; of what goes behind them so many are worked on at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import asyncio
 import pytest
 from shared.ratelimit import Lane
 from shared.runtime.pool import Bounds, Partition
-from shared.runtime.turns import LIVE_FOR
 
 from tests.unit.shared.runtime.test_pool import Harness, reach
 
@@ -18,8 +17,8 @@ NOW: Partition = ("customer.events", 0)
 class Backlog:
     """A pool that works on two at a time of what is no live event; each goes on when it is let."""
 
-    def __init__(self, count: int, lane: Lane = "backfill", alone: int = 2) -> None:
-        self.harness = Harness(Bounds(behind=2, alone=alone))
+    def __init__(self, count: int, lane: Lane = "backfill") -> None:
+        self.harness = Harness(Bounds(behind=2))
         self.add(count, lane)
 
     def add(self, count: int, lane: Lane = "backfill") -> None:
@@ -60,22 +59,6 @@ async def test_a_live_event_begins_at_once() -> None:
     await backlog.go_on()
     backlog.harness.submit("now")
     await reach(lambda: [work.aggregate for work in backlog.harness.handled] == ["now"])
-
-
-async def test_more_at_a_time_where_nothing_is_live() -> None:
-    """Fewer from the first live event on, which is counted here too, and more again a while after the last one."""
-    backlog = Backlog(20, alone=4)
-    alone = len(await backlog.go_on())
-    backlog.harness.submit("now")
-    await backlog.let(0, 1)
-    beside = len(await backlog.go_on())
-    await backlog.let(2)
-    one_ended = len(await backlog.go_on())
-    backlog.harness.now += LIVE_FOR + 1
-    await backlog.let(3)
-    after = len(await backlog.go_on())
-
-    assert (alone, beside, one_ended, after) == (4, 4 + 1, 5 + 1, 8 + 1)
 
 
 async def test_what_a_live_event_waits_for_has_its_turn_at_once() -> None:

@@ -26,6 +26,10 @@ SPACED_FROM, KEPT_FROM = 10, 20
 """Places in a window from which on calls are spaced, and one place is kept for live calls: of fewer both would cost
 more than a twentieth of the quota (decision 0031).
 """
+CATCH_UP = 0.1
+"""Seconds of such calls that go out at once where nobody asked for them in time, or messages came late; none where no
+place is kept for a live call, which would wait for them.
+"""
 KEPT_FOR = 60.0
 """Seconds after a live call for which the place is kept: where none comes, an import has it too."""
 BEHIND_AHEAD = 0.04
@@ -175,7 +179,8 @@ class Account:
         if lane == "live":
             self._live_until = at + KEPT_FOR
         elif self.window.slots(now) >= SPACED_FROM:
-            self._spaced_until = at + SPACING / self.window.rate.present(now)
+            lost = CATCH_UP if self.window.slots(now) >= KEPT_FROM else 0.0
+            self._spaced_until = max(self._spaced_until, at - lost) + SPACING / self.window.rate.present(now)
 
     def lease_at(self, lane: Lane, operation: str, now: float) -> float:
         """When the next call of a lane can be leased."""

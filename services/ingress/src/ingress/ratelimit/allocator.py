@@ -29,6 +29,8 @@ from ingress.ratelimit.accounts import Account, Turn
 
 FORGOTTEN_AFTER = 60.0
 """Seconds after which a silent worker is forgotten."""
+FORGETS_EVERY = 1.0
+"""Seconds after which what is out of date is dropped again: to go through thousands of leases each time is dear."""
 REST = 0.02
 """Least seconds between two messages between which nothing new came: slots come free one by one."""
 
@@ -72,6 +74,7 @@ class Allocator:
         self._n = 0
         self._back_offs: list[BackOff] = []
         self._sent_at = float("-inf")
+        self._forgot_at = began
 
     def receive(self, demand: Demand, now: float) -> None:
         """One worker's demand and its reports."""
@@ -224,6 +227,9 @@ class Allocator:
         return max(now, min(times, default=float("inf")))
 
     def _forget(self, now: float) -> None:
+        if now - self._forgot_at < FORGETS_EVERY:
+            return
+        self._forgot_at = now
         for account in self.accounts.values():
             account.forget(now)
         gone = [name for name, w in self._workers.items() if now - w.last_demand_at > FORGOTTEN_AFTER]

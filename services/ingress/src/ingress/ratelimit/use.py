@@ -12,17 +12,19 @@ class Use:
 
     def __init__(self) -> None:
         self._last: deque[tuple[float, int]] = deque()
+        self._sum = 0
         self._operations: Counter[str] = Counter()
 
     def add(self, operation: str, number: int, now: float) -> None:
         """So many calls more; -1 for a lease that came back."""
         self._last.append((now, number))
+        self._sum += number
         self._operations[operation] += number
         self._forget(now)
 
     def last_minute(self, now: float) -> int:
         self._forget(now)
-        return max(0, sum(number for _, number in self._last))
+        return max(0, self._sum)
 
     def take(self) -> Counter[str]:
         """The calls by operation since this was asked last."""
@@ -31,4 +33,4 @@ class Use:
 
     def _forget(self, now: float) -> None:
         while self._last and self._last[0][0] < now - MINUTE:
-            self._last.popleft()
+            self._sum -= self._last.popleft()[1]
