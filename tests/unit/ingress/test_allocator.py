@@ -59,6 +59,19 @@ def test_use_is_what_was_called_in_the_last_minute() -> None:
     assert account.use.take() == {}
 
 
+@pytest.mark.parametrize(("quota", "at_once"), [(30.0, 4), (10.0, 1)])
+def test_what_nobody_asked_for_in_time_is_caught_up(quota: float, at_once: int) -> None:
+    """A tenth of a second of it, where a place is kept for live calls. Where none is they would wait for these."""
+    allocator = Allocator(7, 0.0, lambda _: Quota(quota), 5.0)
+    for number, (waiting, now) in enumerate([(1, 20.0), (11, 20.5)], start=1):
+        demand = Demand("w", number, 7, got=number, requests=[LeaseRequest(ACCOUNT, "", "backfill", waiting)], at=now)
+        allocator.receive(demand, now)
+        leases = allocator.allot(now)
+
+    assert leases
+    assert [grant.after for grant in leases.grants].count(0.0) == at_once
+
+
 @pytest.mark.parametrize("background", [0.05, 0.5])
 def test_how_much_of_a_quota_is_for_the_background(background: float) -> None:
     """While live work waits the rest has its share, and no more."""
