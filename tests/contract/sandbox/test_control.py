@@ -93,6 +93,7 @@ def test_accounts(side: StripeSide, org: TogaiSide, control: tools.Control) -> N
     assert control.http.post(f"{url}/accounts", json={"app": "zoho"}).status_code == 400
     assert control.http.get(f"{url}/state?account=nobody").status_code == 404
     assert control.http.get(f"{url}/state?account=org_sandbox&lists=prices").status_code == 400
+    assert control.http.get(f"{url}/state?account=org_sandbox&lists=aliases,").status_code == 400
     some = control.http.get(f"{url}/state?account=org_sandbox&lists=aliases")
     assert some.json().keys() == {"account", "app", "aliases"}
     assert control.http.patch(f"{url}/settings", json={"no_such": 1}).status_code == 400

@@ -87,9 +87,10 @@ def state_view(world: World, tenant: Tenant, wanted: str) -> Json:
             "invoices": "invoice", "payments": "payment",
         }
     )  # fmt: skip
-    if unknown := {*filter(None, wanted.split(","))} - kinds.keys():
-        raise ControlError(400, f"no list is called {', '.join(sorted(unknown))}: there is {', '.join(kinds)}")
-    for plural in wanted.split(",") if wanted else kinds:
+    names = wanted.split(",") if wanted else list(kinds)
+    if unknown := {*names} - kinds.keys():
+        raise ControlError(400, f"no list is called {', '.join(sorted(unknown))!r}: there is {', '.join(kinds)}")
+    for plural in names:
         kind = kinds[plural]
         rows = world.store.select(tenant.scope, kind, order="seq")
         result[plural] = [_shown(tenant, kind, row.body, row.lookup, row.deleted, row.changed) for row in rows]

@@ -359,14 +359,9 @@ class LeaseClient:
                 self._give_back(lease)
             if not leases:
                 del self._leases[key]
-        kept, windows = deque[Lease](), dict[str, float]()
-        for call in self._calls:
-            account = call.key.account
-            if (window := windows.get(account)) is None:
-                window = windows[account] = window_of(self._quota_of(account).rate)
-            if call.answered is None or call.answered > now - 2 * window - HORIZON:
-                kept.append(call)
-        self._calls = kept
+        accounts = {call.key.account for call in self._calls}
+        counts_since = {name: now - 2 * window_of(self._quota_of(name).rate) - HORIZON for name in accounts}
+        self._calls = deque(c for c in self._calls if c.answered is None or c.answered > counts_since[c.key.account])
         for n in [n for n, at in self._sent_at.items() if at < now - 30.0]:
             del self._sent_at[n]
 

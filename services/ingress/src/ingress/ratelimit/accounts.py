@@ -176,10 +176,11 @@ class Account:
 
     def space(self, lane: Lane, at: float, now: float) -> None:
         """A call of a lane goes out at a time."""
+        slots = self.window.slots(now)
         if lane == "live":
             self._live_until = at + KEPT_FOR
-        elif self.window.slots(now) >= SPACED_FROM:
-            lost = CATCH_UP if self.window.slots(now) >= KEPT_FROM else 0.0
+        elif slots >= SPACED_FROM:
+            lost = CATCH_UP if slots >= KEPT_FROM else 0.0
             self._spaced_until = max(self._spaced_until, at - lost) + SPACING / self.window.rate.present(now)
 
     def lease_at(self, lane: Lane, operation: str, now: float) -> float:
