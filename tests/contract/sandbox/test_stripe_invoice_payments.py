@@ -221,6 +221,15 @@ def test_a_refund_that_takes_days(shop: Shop, status: str, refunded: int) -> Non
     assert ("refund.failed" in events) == (status == "failed")
 
 
+def test_a_credit_note_is_mailed_unless_it_says_none(shop: Shop) -> None:
+    """`email_type` is `credit_note` where nothing is said."""
+    invoice = shop.open_invoice()
+    shop.post("credit_notes", invoice=invoice["id"], amount=100, email_type="none")
+    shop.post("credit_notes", invoice=invoice["id"], amount=300)
+    (mail,) = shop.app.control("GET", "/outbox", account=shop.account)["mails"]
+    assert (mail["invoice"], mail["subject"].partition(":")[2]) == (invoice["id"], " 3.00 usd")
+
+
 def test_a_credit_note_before_the_payment(shop: Shop) -> None:
     """It lowers what is open, and can be taken back; over the whole the invoice is paid by it."""
     invoice = shop.open_invoice()

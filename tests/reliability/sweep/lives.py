@@ -26,9 +26,14 @@ FAULTS: dict[str, dict[str, Any]] = {
 """How a call fails. A replayed error is what Stripe stores under the idempotency key and gives again."""
 
 
+DAY = 25 * 3600
+"""Seconds after which Stripe has forgotten a call's key."""
 OF_A_PERSON = frozenset({("call stripe tax_transactions.create", "500 after, replayed")})
 """Calls and faults that no retry mends: Stripe lists no tax transactions, so one whose answer is lost waits for a
 person (tests/integration/invoices/test_taxes.py).
+"""
+NOT_A_DAY_LATER = frozenset({"call stripe tax_transactions.create", "call stripe checkout.create"})
+"""After a day the first waits for a person too, and the page of a checkout has expired: there is a second one, rightly.
 """
 
 
@@ -45,11 +50,13 @@ Breaking = Callable[[World, Life], Callable[[Point], None]]
 """What happens at each point of a life."""
 
 
-def deaths(points: Iterable[Point]) -> Breaking:
-    """The worker dies at each of these points, in whichever life."""
+def deaths(points: Iterable[Point], dead_for: int = 0) -> Breaking:
+    """The worker dies at each of these points, in whichever life; another takes its place after so many seconds."""
     left = set(points)
 
     def begin(world: World, life: Life) -> Callable[[Point], None]:
+        world.tandem.dead_for = dead_for
+
         def at(point: Point) -> None:
             if point in left:
                 left.discard(point)
@@ -105,6 +112,12 @@ async def lived(
 def first_of_each(points: Sequence[Point], phase: str) -> list[Point]:
     """Of every kind of operation the first, before or after it."""
     return [point for point in points if point.number == 1 and point.phase == phase]
+
+
+def day_long(points: Sequence[Point]) -> list[Point]:
+    """After each call to a vendor that is sent again a day later with the same end."""
+    found = [point for point in points if point.phase == "after" and point.label.startswith("call ")]
+    return [point for point in found if point.label not in NOT_A_DAY_LATER]
 
 
 def calls(points: Sequence[Point], kinds: Iterable[str]) -> list[Point]:

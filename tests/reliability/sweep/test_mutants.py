@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from invoice_sync.actions import sending
 from shared.apps.stripe.client import StripeApp
 from shared.linking.claims import Claims
 from shared.linking.mappings import Mapping as Link
@@ -15,7 +16,7 @@ from shared.runtime.creating import UnkeyedCreation
 from tests.contract.sandbox.tools import Control
 from tests.reliability.sweep.conftest import Recorded
 from tests.reliability.sweep.ends import differences
-from tests.reliability.sweep.lives import deaths, first_of_each, lived
+from tests.reliability.sweep.lives import DAY, deaths, first_of_each, lived
 from tests.reliability.sweep.scenarios import SCENARIOS
 
 
@@ -48,21 +49,39 @@ def unseen_payments(patch: Callable[[object, str, object], None]) -> None:
     patch(UnkeyedCreation, "send", mutated)
 
 
+def trusted_keys(patch: Callable[[object, str, object], None]) -> None:
+    """A key is taken to be known at the vendor for ever."""
+    patch(Claims, "is_older", lambda *_: False)
+
+
+def unseen_mails(patch: Callable[[object, str, object], None]) -> None:
+    """Nobody asks whether an invoice was mailed before."""
+    send_once = sending.send_once
+
+    async def mutated(context: Any, client: StripeApp, mail: sending.Mail) -> bool:
+        return await send_once(context, client, mail._replace(may_be_sent=False))
+
+    patch(sending, "send_once", mutated)
+
+
 @pytest.mark.parametrize(
-    ("mutate", "name", "doubled"),
+    ("mutate", "name", "doubled", "dead_for"),
     [
-        (other_keys, "offer", "stripe payment_links"),
-        (unwritten_claims, "collected", "togai payments"),
-        (unseen_payments, "collected", "togai payments"),
+        (other_keys, "offer", "stripe payment_links", 0),
+        (unwritten_claims, "collected", "togai payments", 0),
+        (unseen_payments, "collected", "togai payments", 0),
+        (trusted_keys, "collected", "stripe invoices", DAY),
+        (trusted_keys, "charged", "stripe payment_intents", DAY),
+        (unseen_mails, "collected", "stripe mails", DAY),
     ],
 )
 async def test_a_broken_promise_is_seen(
-    mutate: Callable[[Callable[[object, str, object], None]], None], name: str, doubled: str, control: Control,
-    recorded: Recorded, monkeypatch: pytest.MonkeyPatch,
+    mutate: Callable[[Callable[[object, str, object], None]], None], name: str, doubled: str, dead_for: int,
+    control: Control, recorded: Recorded, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Something stands there twice at the end."""
     right = await recorded(name)
     mutate(monkeypatch.setattr)
-    died = await lived(control, SCENARIOS[name], deaths(first_of_each(right.points, "after")))
+    died = await lived(control, SCENARIOS[name], deaths(first_of_each(right.points, "after"), dead_for))
 
     assert differences(died.end, right.end)[doubled]["too much"]

@@ -13,7 +13,18 @@ import pytest
 from tests.contract.sandbox.tools import Control
 from tests.reliability.sweep.conftest import Recorded
 from tests.reliability.sweep.ends import differences
-from tests.reliability.sweep.lives import FAULTS, Breaking, Life, calls, deaths, faults, first_of_each, lived
+from tests.reliability.sweep.lives import (
+    DAY,
+    FAULTS,
+    Breaking,
+    Life,
+    calls,
+    day_long,
+    deaths,
+    faults,
+    first_of_each,
+    lived,
+)
 from tests.reliability.sweep.scenarios import SCENARIOS
 from tests.stack.points import Point
 
@@ -62,6 +73,27 @@ async def test_a_fault_of_each_kind_of_call(name: str, control: Control, recorde
 
     points = [point for point in calls(right.points, IN_GATE) if point.number == 1]
     await check_each(control, name, right, points, partial(faults, IN_GATE))
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_a_day_after_each_kind_of_call(name: str, control: Control, recorded: Recorded) -> None:
+    """Done, its answer unknown, and no key is known any more: nothing is made, posted or mailed again."""
+    right = await recorded(name)
+
+    points = [point for point in day_long(right.points) if point.number == 1]
+    await check_each(control, name, right, points, partial(deaths, dead_for=DAY))
+
+
+@WHOLE
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_a_day_after_any_call(name: str, control: Control, recorded: Recorded, subtests: pytest.Subtests) -> None:
+    """Once, whichever it is."""
+    right = await recorded(name)
+    for point in day_long(right.points):
+        with subtests.test(msg=str(point)):
+            life = await lived(control, SCENARIOS[name], deaths([point], DAY))
+            assert (differences(life.end, right.end), life.hit) == ({}, [point])
 
 
 @WHOLE

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
+import time_machine
 from cryptography.fernet import Fernet
 from invoice_sync.actions import IMPLEMENTATIONS as INVOICE_ACTIONS
 from plan_sync.actions import IMPLEMENTATIONS as PLAN_ACTIONS
@@ -27,8 +29,27 @@ LOOKS = 60
 """How often what waits looks again: once for each call that can fail, and more."""
 
 
+class OneClock:
+    """The time of both vendors and of this process."""
+
+    def __init__(self, control: Control, here: time_machine.Traveller) -> None:
+        self._control = control
+        self._here = here
+
+    def forward(self, seconds: int) -> None:
+        """Let time go by for everybody."""
+        if seconds:
+            self._control.call("POST", "/clock", {"advance": seconds})
+            self._here.shift(seconds)
+
+
 class Mortal(InProcess):
-    """Workers of every service. Whenever they die others take their place, over the same log."""
+    """Workers of every service. When they die, others take their place `dead_for` seconds later, over the same log."""
+
+    def __init__(self, control: Control, settings: dict[str, Any], clock: OneClock) -> None:
+        super().__init__(control, settings, SERVICES)
+        self._clock = clock
+        self.dead_for = 0
 
     async def work_off(self) -> None:
         await self._alive(super().work_off)
@@ -55,6 +76,7 @@ class Mortal(InProcess):
             except* Died:
                 await self._end(asyncio.all_tasks() - standing)
                 self.points.revive()
+                self._clock.forward(self.dead_for)
                 await self.restart()
             if not dead:
                 return
@@ -91,10 +113,11 @@ class World:
 async def opened(control: Control) -> AsyncIterator[World]:
     """Fresh accounts at both vendors, whose flows are on."""
     settings = {"default_currency": "USD", "portal_keys": PORTAL_KEY}
-    tandem = Mortal(control, settings, SERVICES)
-    with tandem.points.others():
-        await tandem.start()
-    try:
-        yield World(tandem)
-    finally:
-        await tandem.stop()
+    with time_machine.travel(control.call("GET", "/clock")["now"]) as here:
+        tandem = Mortal(control, settings, OneClock(control, here))
+        with tandem.points.others():
+            await tandem.start()
+        try:
+            yield World(tandem)
+        finally:
+            await tandem.stop()

@@ -14,6 +14,7 @@ from sandbox.stripe_api import (
     invoice_payments,
     invoices,
     lists,
+    outbox,
     payments,
     refunds,
 )
@@ -36,7 +37,10 @@ def check(call: Call) -> None:
 
 
 def create(call: Call) -> Body:
-    """POST /v1/credit_notes: before the payment it lowers what is open, after it gives back what the caller says."""
+    """POST /v1/credit_notes: before the payment it lowers what is open, after it gives back what the caller says.
+
+    It is mailed unless `email_type` is "none" (source: Stripe's API reference, "Create a credit note").
+    """
     params = call.params
     found = documents.named(call, invoices.KIND, invoices.KIND, params["invoice"], "invoice")
     invoice = found.body
@@ -69,6 +73,8 @@ def create(call: Call) -> Body:
     documents.hide(call, body["id"], lines=lines)
     documents.add(call, body, lookup=invoice["id"], event="credit_note.created")
     _lower(call, found, before, after)
+    if params.get("email_type") != "none":
+        outbox.post_note(call, invoice, body)
     return body
 
 

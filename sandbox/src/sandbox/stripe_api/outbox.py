@@ -16,8 +16,16 @@ Body = dict[str, Any]
 def post(call: Call, invoice: Body) -> None:
     """A mail with the invoice's page, to the address that the customer had when it was finalized."""
     amount = shown(invoice["amount_remaining"], invoice["currency"])
+    _post(call, invoice, f"Invoice {invoice['number']}: {amount}", invoice["hosted_invoice_url"])
+
+
+def post_note(call: Call, invoice: Body, note: Body) -> None:
+    """A mail with a credit note."""
+    _post(call, invoice, f"Credit note {note['number']}: {shown(note['amount'], note['currency'])}", note["pdf"])
+
+
+def _post(call: Call, invoice: Body, subject: str, url: str) -> None:
     documents.add(call, {
         "id": stripe_id("mail"), "object": KIND, "to": invoice["customer_email"], "invoice": invoice["id"],
-        "subject": f"Invoice {invoice['number']}: {amount}", "url": invoice["hosted_invoice_url"],
-        "created": int(call.world.clock.now()),
+        "subject": subject, "url": url, "created": int(call.world.clock.now()),
     }, lookup=invoice["id"])  # fmt: skip
