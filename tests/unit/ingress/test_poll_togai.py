@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from ingress.polling.gate import PollGate
 from shared.apps.togai.readers.lists import ListReader
+from shared.apps.togai.webhooks import togai_event
+from shared.domains import subject_of
 from shared.errors import Unavailable
 from shared.settings import Settings
 
-from tests.fakes.polling import NOW, TOGAI, Clock, FakeTogai, Memory, connection
+from tests.fakes.polling import NOW, TOGAI, Clock, FakeTogai, Memory, MemoryEventLog, connection
 
 LONG_AGO = NOW - 1_000_000
 
@@ -29,7 +33,15 @@ class Org:
     def live(self, left: int | None = None) -> None:
         """A new process over the records of the last one, which dies at an append."""
         self.memory = Memory(self.memory, left)
-        self.lists = ListReader(self.memory.context(TOGAI, self.clock, budget=self.gate), self.interval)
+        self.event_log = MemoryEventLog(self.memory)
+        self.lists = ListReader(self.memory.context(TOGAI, self.clock, self.event_log, self.gate), self.interval)
+
+    async def report(self, account: str) -> None:
+        """Togai's webhook of a new account, and the log is read to its end."""
+        body, now = json.dumps({"accountId": account}).encode(), datetime.fromtimestamp(self.clock.now, UTC)
+        known: Any = {"event_id": f"tgi_{account}", "now": now, "subject_of": subject_of}
+        await self.memory.store.event(togai_event("account.created", body, connection("togai"), **known))
+        await self.event_log.caught_up()
 
     async def connect(self) -> None:
         """The first pass, a long time after everything so far was made."""
@@ -104,6 +116,35 @@ async def test_a_new_account_is_created_and_updated() -> None:
     assert updated["aggregate"] == f"{TOGAI}/account/a-new"
     assert updated["data"]["account"]["customerId"] == updated["data"]["customer"]["id"] == "new"
     assert org.position("togai-accounts").found == 4
+
+
+async def test_an_account_that_a_webhook_reported_is_updated_alone() -> None:
+    """Its creation stands in the log already: what changed between that and the poll is what is new."""
+    org = Org()
+    await org.connect()
+    for account in ("reported", "silent"):
+        org.togai.add(account)
+    await org.report("a-reported")
+    before = len(org.appended())
+    await org.poll(2)
+
+    assert sorted(org.appended()[before:]) == [
+        ("a-reported", "updated"), ("a-silent", "created"), ("a-silent", "updated")
+    ]  # fmt: skip
+
+
+async def test_an_account_that_a_webhook_reported_gets_its_other_side_when_it_leaves_the_archive() -> None:
+    """Nothing was made for it while it was archived."""
+    org = Org()
+    await org.connect()
+    org.togai.add("new", status="ARCHIVED")
+    await org.report("a-new")
+    await org.poll()
+    org.togai.put("customers", "new", status="ACTIVE")
+    before = len(org.appended())
+    await org.poll(2)
+
+    assert sorted(org.appended()[before:]) == [("a-new", "created"), ("a-new", "updated")]
 
 
 async def test_changes_become_events() -> None:
