@@ -34,7 +34,8 @@ test-all: setup ## every check and every test, the long ones too, and more rando
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n $(PROCESSES) -m "not long" --hypothesis-profile=all
 	@$(BIN)/python -m pytest -n $(PROCESSES) -m long tests/reliability/sweep
-	@$(BIN)/python -m pytest -n 2 -m long --ignore=tests/reliability/sweep
+	@$(BIN)/python -m pytest -n 2 -m long --ignore=tests/reliability/sweep --ignore=tests/reliability/test_reliability.py
+	@$(BIN)/python -m pytest -m long tests/reliability/test_reliability.py
 	@$(BIN)/python scripts/audit.py --go-on-unasked
 
 reliability: setup ## the fault run; SEED= tells the same story again, EVENTS= its length (10,000)

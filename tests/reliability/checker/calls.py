@@ -18,8 +18,8 @@ AWAY = {"broker": 10.0, "ingress": 10.0, "worker": 3.0, "workers": 3.0}
 """Seconds after a fault in which the others may not know yet: by the broker, by the one that leases all leases, by a
 worker that was refused itself.
 """
-AT_ONCE = 4
-"""Probes of a closed connection in one second: each process may send one."""
+AT_ONCE = 6
+"""Probes of a closed connection in one second: three workers, both other services and ingress may send one each."""
 
 
 def limits(facts: Facts) -> Iterator[Broken]:
