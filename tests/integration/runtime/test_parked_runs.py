@@ -139,6 +139,23 @@ async def test_a_conflict_shows_the_candidates_of_now() -> None:
     assert (harness.runs()[-1].state, woken) == ("succeeded", [])
 
 
+async def test_what_a_parked_run_did_is_news_to_others_of_its_entity() -> None:
+    """No event tells of it. What an event started is none: that event has woken them."""
+    harness, woken = Harness(), list[str]()
+    harness.watch.on_news.append(woken.append)
+    harness.answer = lambda: Waiting("Stripe has no card")
+    await harness.handle(event())
+    _, parked = harness.parked()[-1]
+    await harness.handle(event(), parked=runs.encode(parked), known=Known.CHANGED)
+    waits = list(woken)
+    harness.answer = lambda: None
+    _, parked = harness.parked()[-1]
+    await harness.handle(event(), parked=runs.encode(parked), known=Known.CHANGED)
+    await harness.handle(event("evt_2"))
+
+    assert (waits, woken) == ([], [event().aggregate])
+
+
 async def test_a_run_does_not_wait_on_what_an_event_showed() -> None:
     """The news may have come before the event did: before it waits, a run looks once at the present state."""
     harness = Harness()

@@ -43,7 +43,7 @@ class ConflictWatch:
             if len(self._news) > REMEMBERED:
                 self._news.popitem(last=False)
         runs = {run for name in names for run in self._by_name.get(name, ())}
-        self._announce({self._runs[run].aggregate for run in runs})
+        self.announce({self._runs[run].aggregate for run in runs})
 
     def waits(self, run: Run, since: float) -> None:
         """A run was parked in conflict. What came after it began to look (`since`, epoch seconds) it has not seen."""
@@ -56,7 +56,7 @@ class ConflictWatch:
         for name in waiting.names:
             self._by_name[name].add(run.id)
         if any(self._news.get(name, float("-inf")) >= since for name in waiting.names):
-            self._announce({run.aggregate})
+            self.announce({run.aggregate})
 
     def ended(self, run: Run) -> None:
         """The run waits no more, or for something else."""
@@ -71,7 +71,8 @@ class ConflictWatch:
         self._runs.clear()
         self._by_name.clear()
 
-    def _announce(self, aggregates: set[str]) -> None:
+    def announce(self, aggregates: set[str]) -> None:
+        """There is news of these that no event tells of: what waits for them looks again."""
         for aggregate in sorted(aggregates):
             for tell in self.on_news:
                 tell(aggregate)

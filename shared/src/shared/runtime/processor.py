@@ -223,6 +223,9 @@ class Processor:
         self._parked_runs.ended(run)
         self._watch.ended(run)
         self._waiting.ended(run, envelope.choices)
+        if work.parked and run.state == "succeeded":
+            # It may be what another run of the entity waits for, which began beside it.
+            self._watch.announce({run.aggregate})
         return outcome
 
     def on_held(self, work: Work) -> None:
