@@ -140,10 +140,10 @@ async def next_second(tandem: InProcess) -> None:
     def second() -> int:
         return int(tandem.control.call("GET", "/clock")["now"])
 
-    begun = second()
+    started = second()
 
     async def is_over() -> bool:
-        return second() > begun
+        return second() > started
 
     await until(is_over, "the next second")
 
