@@ -118,33 +118,15 @@ async def test_a_new_account_is_created_and_updated() -> None:
     assert org.position("togai-accounts").found == 4
 
 
-async def test_an_account_that_a_webhook_reported_is_updated_alone() -> None:
-    """Its creation stands in the log already: what changed between that and the poll is what is new."""
+async def test_an_account_that_a_webhook_reported_is_created_all_the_same() -> None:
+    """What that event started may have failed: Togai may not have shown the account yet."""
     org = Org()
     await org.connect()
-    for account in ("reported", "silent"):
-        org.togai.add(account)
-    await org.report("a-reported")
-    before = len(org.appended())
-    await org.poll(2)
-
-    assert sorted(org.appended()[before:]) == [
-        ("a-reported", "updated"), ("a-silent", "created"), ("a-silent", "updated")
-    ]  # fmt: skip
-
-
-async def test_an_account_that_a_webhook_reported_gets_its_other_side_when_it_leaves_the_archive() -> None:
-    """Nothing was made for it while it was archived."""
-    org = Org()
-    await org.connect()
-    org.togai.add("new", status="ARCHIVED")
+    org.togai.add("new")
     await org.report("a-new")
-    await org.poll()
-    org.togai.put("customers", "new", status="ACTIVE")
-    before = len(org.appended())
     await org.poll(2)
 
-    assert sorted(org.appended()[before:]) == [("a-new", "created"), ("a-new", "updated")]
+    assert org.appended() == [("a-new", "created"), ("a-new", "created"), ("a-new", "updated")]
 
 
 async def test_changes_become_events() -> None:

@@ -105,9 +105,6 @@ class EventLog(Protocol):
     def knows(self, app_account: str, event_id: str) -> bool:
         """Whether an event is in the log, as far as it was read."""
 
-    def knows_created(self, ref: str) -> bool:
-        """Whether a webhook reported a new entity: of an app without a list of events, among the last 20,000."""
-
     def take_for_known(self, app_account: str, event_id: str, created: float) -> None:
         """An event that cannot be appended, so that it is not found missing again and again."""
 

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from shared.errors import NotReady, StopWorker, SyncError
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
-from shared.kafka.log import Place, client_options
+from shared.kafka.log import IN_BATCHES, Place, client_options
 from shared.log import get_logger
 from shared.runtime.admin import ensure_topics
 from shared.settings import Settings
@@ -115,9 +115,7 @@ class Projector:
             **client_options(self._settings),
             enable_auto_commit=False,
             auto_offset_reset="none",
-            # A fetch brings what comes in a tenth of a second: one for each record costs a broker more than the record.
-            fetch_max_wait_ms=100,
-            fetch_min_bytes=65_536,
+            **IN_BATCHES,
             max_partition_fetch_bytes=8 * 1024 * 1024,
         )
         try:

@@ -17,8 +17,7 @@ from aiokafka.errors import KafkaError
 from shared.apps import APPS
 from shared.errors import Unavailable
 from shared.events.envelope import check_version
-from shared.flows.recent import Recent
-from shared.kafka.log import client_options
+from shared.kafka.log import IN_BATCHES, client_options
 from shared.linking.index import Entity
 from shared.log import get_logger
 from shared.polls import epoch
@@ -42,8 +41,6 @@ class _Seen(msgspec.Struct):
     appaccount: str
     time: str
     data: msgspec.Raw
-    aggregate: str = ""
-    origin: str = "live"
     refused: str = ""
     schemaversion: str = "1.0"
 
@@ -70,7 +67,6 @@ class EventLogIndex:
         self._topics = tuple(topics)
         self._offer = offer
         self._known: dict[str, dict[str, float]] = {}
-        self._created = Recent[str]()
         self._wanted_since: float | None = None
         self._reading_since: float | None = None
         self._next: dict[TopicPartition, int] = {}
@@ -118,10 +114,6 @@ class EventLogIndex:
         """Whether an event stands in the log, as far as it was read."""
         return event_id in self._known.get(app_account, ())
 
-    def knows_created(self, ref: str) -> bool:
-        """Whether a webhook reported a new entity: of an app without a list of events, among the last 20,000."""
-        return ref in self._created
-
     def take_for_known(self, app_account: str, event_id: str, created: float) -> None:
         """An event that cannot be appended, so that it is not found missing again and again."""
         self._known.setdefault(app_account, {})[event_id] = created
@@ -149,9 +141,7 @@ class EventLogIndex:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            # As many at a time as come in a tenth of a second: a fetch costs a broker more than a record.
-            fetch_max_wait_ms=100,
-            fetch_min_bytes=65_536,
+            **IN_BATCHES,
         )
         try:
             await consumer.start()
@@ -191,11 +181,7 @@ class EventLogIndex:
         check_version(seen.schemaversion)
         app = APPS.get(seen.appaccount.partition(":")[0])
         # A refused one is not the account's: it was not received, and shows no state of its entities.
-        if seen.refused or app is None:
-            return
-        if not app.lists_events:
-            if seen.origin == "live" and seen.type.endswith(".created"):
-                self._created.add(seen.aggregate)
+        if seen.refused or app is None or not app.lists_events:
             return
         self._known.setdefault(seen.appaccount, {})[seen.id] = epoch(seen.time)
         if entity := app.entity_of(seen.appaccount, seen.type, seen.data):

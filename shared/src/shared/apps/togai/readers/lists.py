@@ -49,7 +49,7 @@ class ListReader:
         self._budget = context.budget
         self._clock = context.clock
         self._interval = interval
-        self._index = OrganizationIndex(self._account, self._store, context.log)
+        self._index = OrganizationIndex(self._account, self._store)
         self._rolling: Paginator | None = None
         self._customers_at: float | None = None
         self._asked_for: dict[str, float] = {}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from shared import metrics
-from shared.apps.polling import EventLog, Store
+from shared.apps.polling import Store
 from shared.apps.receiving import Refused
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.readers.paginator import STATUSES
@@ -49,9 +49,8 @@ class OrganizationIndex:
     `baseline` is on until a first full pass has shown what there was.
     """
 
-    def __init__(self, app_account: str, store: Store, log: EventLog) -> None:
+    def __init__(self, app_account: str, store: Store) -> None:
         self.app_account = app_account
-        self._log = log
         self.since = 0.0
         self.polled_at = 0.0
         self.baseline = True
@@ -124,9 +123,7 @@ class OrganizationIndex:
             return None
         if known is None and not newcomer:
             return msgspec.structs.replace(entity, seq=0)
-        # What a webhook reported is worked on already: what may have changed since is all that is new.
-        reported = known is None and self._log.knows_created(entity.ref)
-        return Change(entity, row, self.customers.get(row["customerId"]), made=is_made(entity, known) and not reported)
+        return Change(entity, row, self.customers.get(row["customerId"]), made=is_made(entity, known))
 
     async def write(self, changes: list[Change], connection: Connection) -> None:
         """The events of changes, some accounts' at a time, then their entries."""
