@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from aiolimiter import AsyncLimiter
 
@@ -58,7 +58,8 @@ class CallGate:
             held = self._limits.call(app_account, operation, work or WorkPriority())
         async with held:
             self._before_sending()
-            yield
+            with work.calling() if work else nullcontext():
+                yield
 
     async def _turn(self, app_account: str, operation: str) -> None:
         """After a hold everybody takes a new turn: those who waited must not come all at once."""

@@ -7,7 +7,8 @@ dies before it would have ended none of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
@@ -25,16 +26,33 @@ _numbers = count()
 @dataclass(eq=False)
 class WorkPriority:
     """The lane of one piece of work. Calls that wait receive of a promotion by `on_promotion`. `age` is smaller the
-    earlier this process came to know of the work. `initial_lane` is the lane before any promotion.
+    earlier this process came to know of the work. `initial_lane` is the lane before any promotion. `on_call` is called
+    with True when the work has gone to a vendor, and with False when it has no call there any more.
     """
 
     lane: Lane = "live"
     age: int = field(default_factory=lambda: next(_numbers))
     on_promotion: list[Callable[[], None]] = field(default_factory=list)
+    on_call: Callable[[bool], None] | None = None
     initial_lane: Lane = field(init=False)
+    _calls: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.initial_lane = self.lane
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Around each call to a vendor."""
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        before, self._calls = self._calls, self._calls + change
+        if self.on_call and bool(before) != bool(self._calls):
+            self.on_call(bool(self._calls))
 
     def promote(self) -> None:
         """A live event of the same entity waits behind this work: from now on it counts as live (design law 6)."""

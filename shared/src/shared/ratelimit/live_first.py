@@ -7,25 +7,33 @@ processor are shared with whatever else the process does.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from shared.ratelimit.lanes import LIVE, WorkPriority
 
 LONGEST = 0.5
 """Seconds for which a call pauses at most: a backlog of live events, or one whose vendor hangs, holds up nobody."""
+RECENT = 60.0
+"""Seconds for which a live event that called is recent: others are likely to follow."""
 
 
 class LiveFirst:
     """One per process. Live events that call nobody, as echoes do, hold up nothing."""
 
-    def __init__(self, longest: float = LONGEST) -> None:
+    def __init__(self, longest: float = LONGEST, clock: Callable[[], float] = time.monotonic) -> None:
         self._longest = longest
+        self._clock = clock
+        self._recent_until = 0.0
         self._calling: set[WorkPriority] = set()
         self._nobody = asyncio.Event()
         self._nobody.set()
 
     async def turn(self, work: WorkPriority) -> None:
         """Before each call of a piece of work."""
+        if work.initial_lane == LIVE:
+            self._recent_until = self._clock() + RECENT
         if work.lane == LIVE:
             self._calling.add(work)
             self._nobody.clear()
@@ -39,3 +47,7 @@ class LiveFirst:
         self._calling.discard(work)
         if not self._calling:
             self._nobody.set()
+
+    def recent(self) -> bool:
+        """Whether a live event called lately. What an echo has promoted does not count: an import makes its own."""
+        return self._clock() < self._recent_until

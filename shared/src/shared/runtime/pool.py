@@ -79,6 +79,7 @@ class Bounds:
     """Read-ahead: unfinished records per partition, and of one of the replay topic, held records per delay partition,
     events per aggregate. `behind`: so much is worked on at a time of what goes behind the live work: with vendors that
     take 0.3 seconds to answer, a dozen customers of an import make ten calls a second, which is what Togai grants.
+    `in_hand`: beside live events, so much of it is at no vendor.
     """
 
     per_partition: int = 512
@@ -86,6 +87,7 @@ class Bounds:
     held: int = 10_000
     per_aggregate: int = 8
     behind: int = 12
+    in_hand: int = 3
 
 
 class _News:
@@ -113,7 +115,8 @@ class _News:
 class Pool:
     """`handle` does the work and raises only to stop the worker; `pause` and `resume` stop and start reading.
     `flush` waits until nothing that was begun is on its way to the log. `is_open` tells whether a connection or flow
-    link may be used; call `opened` when one may be again. `on_held` gets each parked run that is held.
+    link may be used; call `opened` when one may be again. `on_held` gets each parked run that is held. `beside_live`
+    tells whether live events are to be expected.
     """
 
     def __init__(
@@ -128,6 +131,7 @@ class Pool:
         is_open: Callable[[str], bool] = lambda connection: False,
         on_held: Callable[[Work], None] = lambda work: None,
         bounds: Bounds = Bounds(),
+        beside_live: Callable[[], bool] = lambda: False,
         probe_every: float = PROBE_EVERY,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -141,6 +145,7 @@ class Pool:
         self._is_open = is_open
         self._on_held = on_held
         self._bounds = bounds
+        self._beside_live = beside_live
         self._clock = clock
         self._order: dict[Partition, deque[Work]] = defaultdict(deque)
         self._open: dict[Partition, int] = defaultdict(int)
@@ -149,7 +154,7 @@ class Pool:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, dict[Work, asyncio.TimerHandle | None]] = defaultdict(dict)
         self._news = _News(clock())
-        self._turns = Turns(bounds.behind)
+        self._turns = self._new_turns()
         self._stopped = False
 
     def submit(self, work: Work) -> None:
@@ -257,10 +262,13 @@ class Pool:
         except Unavailable as error:
             self._on_fatal(error)
 
+    def _new_turns(self) -> Turns:
+        return Turns(self._bounds.behind, self._bounds.in_hand, self._beside_live)
+
     def restart(self) -> None:
         """Take records again, after a drain and a new assignment. What came to others meanwhile is not known."""
         self._news = _News(self._clock())
-        self._turns = Turns(self._bounds.behind)
+        self._turns = self._new_turns()
         self._on_restart()
         self._stopped = False
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Callable
 
 from shared.ratelimit.lanes import LANES, LIVE, WorkPriority
 
 
 class Turns:
-    """At most so many at a time of all lanes but the live one, in the order of the lanes, the oldest first."""
+    """At most `most` at a time of all lanes but the live one, in the order of the lanes, the oldest first. Where
+    `beside_live` says so, no other begins while `in_hand` of them are at no vendor: they wait for leave to call, or for
+    the processor.
+    """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, in_hand: int, beside_live: Callable[[], bool]) -> None:
         self._free = most
+        self._hands = in_hand
+        self._beside_live = beside_live
         self._waiting: list[tuple[int, int, asyncio.Future[bool]]] = []
 
     async def begin(self, lane: WorkPriority) -> bool:
@@ -33,7 +39,9 @@ class Turns:
 
         lane.on_promotion.append(promoted)
         try:
-            return await turn
+            if takes_place := await turn:
+                lane.on_call = self._called
+            return takes_place
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.end(turn.result())
@@ -44,13 +52,19 @@ class Turns:
     def end(self, takes_place: bool) -> None:
         """Work that had its turn has ended."""
         self._free += takes_place
+        self._hands += takes_place
+        self._give()
+
+    def _called(self, at_vendor: bool) -> None:
+        self._hands += 1 if at_vendor else -1
         self._give()
 
     def _give(self) -> None:
-        while self._waiting and self._free > 0:
+        while self._waiting and self._free > 0 and (self._hands > 0 or not self._beside_live()):
             *_, turn = heapq.heappop(self._waiting)
             if not turn.done():
                 self._free -= 1
+                self._hands -= 1
                 turn.set_result(True)
 
     def stop(self) -> None:

@@ -136,6 +136,7 @@ class Worker:
             flush=kafka.flush,
             is_open=registry.is_open,
             on_held=processor.on_held,
+            beside_live=self._live_first.recent,
             probe_every=PROBE_EVERY * float(self.settings.delay_scale),
         )
         registry.on_open.append(pool.opened)

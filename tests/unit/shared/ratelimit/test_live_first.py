@@ -15,7 +15,8 @@ class Process:
     """A worker's gate, and pieces of work that call through it."""
 
     def __init__(self, longest: float = LONG) -> None:
-        self.live_first = LiveFirst(longest)
+        self.now = 1000.0
+        self.live_first = LiveFirst(longest, clock=lambda: self.now)
         self.gate = CallGate(Settings(_env_file=None, stripe_quota=0), live_first=self.live_first)
         self.called: list[Lane] = []
 
@@ -89,3 +90,25 @@ async def test_what_becomes_live_pauses_no_more() -> None:
 
     assert (process.called, behind.done()) == (["live", "live"], False)
     behind.cancel()
+
+
+async def test_live_events_are_expected_for_a_minute_after_one_called() -> None:
+    """Whether or not it has ended."""
+    process = Process()
+    before = process.live_first.recent()
+    await process.begin(WorkPriority("live"))
+    process.now += 59
+    soon = process.live_first.recent()
+    process.now += 2
+
+    assert (before, soon, process.live_first.recent()) == (False, True, False)
+
+
+async def test_what_an_import_makes_lets_nobody_expect_live_events() -> None:
+    """The echo of its own write promotes the work that it waits for."""
+    process, promoted = Process(), WorkPriority("backfill")
+    promoted.promote()
+    await process.begin(promoted)
+    await process.begin(WorkPriority("replay"))
+
+    assert process.live_first.recent() is False

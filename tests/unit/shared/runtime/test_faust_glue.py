@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import faust
 import pytest
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from shared.domains.customers import DOMAIN
@@ -107,3 +108,13 @@ def test_a_partition_of_which_enough_is_in_hand_is_no_fault(reading: Reading, ca
     reading.consumer.verify_event_path(time.monotonic() + 3600, PARTITION)
 
     assert caplog.records == []
+
+
+async def test_kafka_answers_a_fetch_soon(tmp_path: Path) -> None:
+    """Until it does, nothing is read of a partition that the fetch leaves out, as one that is not empty yet."""
+    consumer = Reading(tmp_path).consumer
+    loop = asyncio.get_running_loop()
+    of_faust = AIOKafkaConsumerThread(consumer, loop=loop, beacon=consumer.beacon)._create_consumer(loop)
+    ours = consumer._thread._create_consumer(loop)
+
+    assert (of_faust._fetch_max_wait_ms, ours._fetch_max_wait_ms) == (1500, 100)

@@ -23,6 +23,7 @@ class Harness:
     def __init__(self, bounds: Bounds = Bounds()) -> None:  # noqa: B008
         self.acked: list[tuple[Partition, int]] = []
         self.began: list[int] = []
+        self.handling: list[Work] = []
         self.handled: list[Work] = []
         self.running: dict[str, int] = defaultdict(int)
         self.gates: dict[str, asyncio.Event] = {}
@@ -31,6 +32,7 @@ class Harness:
         self.reported: list[str] = []
         self.on_its_way: Exception | None = None
         self.now = 1000.0
+        self.beside_live = False
         self.offsets: dict[Partition, int] = defaultdict(int)
         self.open: set[str] = set()
         self.held: list[Work] = []
@@ -43,6 +45,7 @@ class Harness:
             bounds=bounds,
             is_open=lambda connection: connection in self.open,
             on_held=self.held.append,
+            beside_live=lambda: self.beside_live,
             clock=lambda: self.now,
         )
 
@@ -50,6 +53,7 @@ class Harness:
         self.running[work.aggregate] += 1
         assert self.running[work.aggregate] == 1, "one aggregate, one at a time"
         self.began.append(work.offset)
+        self.handling.append(work)
         try:
             if gate := self.gates.get(work.aggregate):
                 await gate.wait()

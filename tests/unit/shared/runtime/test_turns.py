@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from shared.ratelimit import Lane
-from shared.runtime.pool import Bounds, Partition
+from shared.ratelimit import CallGate, Lane, present_lane
+from shared.runtime.pool import Bounds, Partition, Work
+from shared.settings import Settings
 
 from tests.unit.shared.runtime.test_pool import Harness, reach
 
@@ -14,12 +15,28 @@ REPLAY: Partition = ("customer.replay", 0)
 NOW: Partition = ("customer.events", 0)
 
 
+class Calling(Harness):
+    """Each piece of work is one call to a vendor, which lasts until it is let."""
+
+    async def handle(self, work: Work) -> None:
+        present_lane.set(work.lane)
+        async with CallGate(Settings(_env_file=None, stripe_quota=0)).call("stripe:test:acct_1"):
+            await super().handle(work)
+
+
 class Backlog:
     """A pool that works on two at a time of what is no live event; each goes on when it is let."""
 
-    def __init__(self, count: int, lane: Lane = "backfill") -> None:
-        self.harness = Harness(Bounds(behind=2))
+    def __init__(self, count: int, lane: Lane = "backfill", harness: Harness | None = None) -> None:
+        self.harness = harness or Harness(Bounds(behind=2))
         self.add(count, lane)
+
+    @classmethod
+    def beside_live(cls, count: int, bounds: Bounds, harness: type[Harness] = Harness) -> Backlog:
+        """The same, while live events come."""
+        made = harness(bounds)
+        made.beside_live = True
+        return cls(count, harness=made)
 
     def add(self, count: int, lane: Lane = "backfill") -> None:
         for _ in range(count):
@@ -51,6 +68,47 @@ async def test_two_at_a_time_in_their_order() -> None:
 
     assert (first, second) == ([0, 1], [0, 1, 2])
     assert backlog.harness.acked == [(REPLAY, number) for number in range(5)]
+
+
+async def test_work_that_is_at_no_vendor_is_less_at_a_time() -> None:
+    """It waits for leave to call or for the processor: more of it would only be in the way of live events."""
+    backlog = Backlog.beside_live(6, Bounds(behind=4, in_hand=2))
+    first = list(await backlog.go_on())
+    await backlog.let(0)
+
+    assert (first, backlog.harness.began) == ([0, 1], [0, 1, 2])
+
+
+async def test_where_nothing_live_comes_work_is_as_much_at_a_time_wherever_it_is() -> None:
+    """Nobody feels it, and the import is quicker."""
+    backlog = Backlog.beside_live(6, Bounds(behind=4, in_hand=2))
+    first = list(await backlog.go_on())
+    backlog.harness.beside_live = False
+    await backlog.let(0)
+
+    assert (first, backlog.harness.began) == ([0, 1], [0, 1, 2, 3, 4])
+
+
+async def test_work_that_is_at_a_vendor_leaves_its_place_to_other() -> None:
+    """A vendor that is slow to answer would grant more calls than two at a time make."""
+    backlog = Backlog.beside_live(6, Bounds(behind=4, in_hand=2), Calling)
+    first = list(await backlog.go_on())
+    await backlog.let(0, 3)
+
+    assert (first, backlog.harness.began) == ([0, 1, 2, 3], [0, 1, 2, 3, 4, 5])
+
+
+async def test_work_that_comes_back_from_a_vendor_is_in_hand_again() -> None:
+    """Though that is one too many then: the next one begins when two of them have gone."""
+    backlog = Backlog.beside_live(4, Bounds(behind=4, in_hand=1))
+    await backlog.go_on()
+    with backlog.harness.handling[0].lane.calling():
+        beside = list(await backlog.go_on())
+    await backlog.let(1)
+    after = list(backlog.harness.began)
+    await backlog.let(0)
+
+    assert (beside, after, backlog.harness.began) == ([0, 1], [0, 1], [0, 1, 2])
 
 
 async def test_a_live_event_begins_at_once() -> None:
