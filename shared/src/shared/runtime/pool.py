@@ -87,7 +87,7 @@ class Bounds:
     held: int = 10_000
     per_aggregate: int = 8
     behind: int = 12
-    in_hand: int = 3
+    in_hand: int = 2
 
 
 class _News:

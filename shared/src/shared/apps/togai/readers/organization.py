@@ -35,10 +35,10 @@ log = get_logger(__name__)
 
 CLOCKS_APART = 60.0
 """Seconds by which Togai's clock may be behind ours."""
-AT_ONCE, PAUSE = 10, 0.2
+AT_ONCE, PAUSE = 5, 0.2
 """Accounts whose events go to the log together, for one by one each costs a broker as much as these; and the seconds
-after which the next ones follow: an import makes thousands in a minute, and what a webhook brings is not to wait for
-all their echoes.
+after which the next ones follow. An import makes thousands in a minute, and what a webhook brings is not to wait for
+all their echoes; Togai's quota lets fewer new accounts be worked on in a second.
 """
 
 
