@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from aiolimiter import AsyncLimiter
 
@@ -52,13 +52,14 @@ class CallGate:
         work = self._lane or present_lane.get()
         if self._live_first and work:
             await self._live_first.turn(work)
+        work = work or WorkPriority()
         await self._turn(app_account, operation)
         held: AbstractAsyncContextManager[object] = self._in_flight
         if self._limits and self._quotas.of(app_account).limited:
-            held = self._limits.call(app_account, operation, work or WorkPriority())
+            held = self._limits.call(app_account, operation, work)
         async with held:
             self._before_sending()
-            with work.calling() if work else nullcontext():
+            with work.calling():
                 yield
 
     async def _turn(self, app_account: str, operation: str) -> None:

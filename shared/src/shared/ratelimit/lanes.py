@@ -18,6 +18,8 @@ Lane = Literal["live", "replay", "reconcile", "backfill"]
 LANES: tuple[Lane, ...] = ("live", "replay", "reconcile", "backfill")
 """In the order in which they go first."""
 LIVE = LANES[0]
+EXPECTED_FOR = 60.0
+"""Seconds after a live call for which others are likely to follow, and room is kept for them."""
 
 
 _numbers = count()
@@ -27,32 +29,26 @@ _numbers = count()
 class WorkPriority:
     """The lane of one piece of work. Calls that wait receive of a promotion by `on_promotion`. `age` is smaller the
     earlier this process came to know of the work. `initial_lane` is the lane before any promotion. `on_call` is called
-    with True when the work has gone to a vendor, and with False when it has no call there any more.
+    with True when the work goes to a vendor, and with False when it is back.
     """
 
     lane: Lane = "live"
     age: int = field(default_factory=lambda: next(_numbers))
     on_promotion: list[Callable[[], None]] = field(default_factory=list)
-    on_call: Callable[[bool], None] | None = None
+    on_call: Callable[[bool], None] = lambda at_vendor: None
     initial_lane: Lane = field(init=False)
-    _calls: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.initial_lane = self.lane
 
     @contextmanager
     def calling(self) -> Iterator[None]:
-        """Around each call to a vendor."""
-        self._count(1)
+        """Around each call to a vendor: a piece of work makes one at a time."""
+        self.on_call(True)
         try:
             yield
         finally:
-            self._count(-1)
-
-    def _count(self, change: int) -> None:
-        before, self._calls = self._calls, self._calls + change
-        if self.on_call and bool(before) != bool(self._calls):
-            self.on_call(bool(self._calls))
+            self.on_call(False)
 
     def promote(self) -> None:
         """A live event of the same entity waits behind this work: from now on it counts as live (design law 6)."""

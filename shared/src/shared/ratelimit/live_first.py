@@ -11,12 +11,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from shared.ratelimit.lanes import LIVE, WorkPriority
+from shared.ratelimit.lanes import EXPECTED_FOR, LIVE, WorkPriority
 
 LONGEST = 0.5
 """Seconds for which a call pauses at most: a backlog of live events, or one whose vendor hangs, holds up nobody."""
-RECENT = 60.0
-"""Seconds for which a live event that called is recent: others are likely to follow."""
 
 
 class LiveFirst:
@@ -33,7 +31,7 @@ class LiveFirst:
     async def turn(self, work: WorkPriority) -> None:
         """Before each call of a piece of work."""
         if work.initial_lane == LIVE:
-            self._recent_until = self._clock() + RECENT
+            self._recent_until = self._clock() + EXPECTED_FOR
         if work.lane == LIVE:
             self._calling.add(work)
             self._nobody.clear()

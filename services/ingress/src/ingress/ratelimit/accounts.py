@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.ratelimit.lanes import Lane
+from shared.ratelimit.lanes import EXPECTED_FOR, Lane
 from shared.ratelimit.messages import ALLOWANCE, COUNTED_WITHIN, HORIZON, LEASED_AHEAD, BackOff, Refusal
 from shared.ratelimit.quotas import Quota
 from shared.ratelimit.refusals import BY_CONCURRENCY, BY_RATE, back_off_of, is_whole
@@ -30,8 +30,6 @@ CATCH_UP = 0.1
 """Seconds of such calls that go out at once where nobody asked for them in time, or messages came late; none where no
 place is kept for a live call, which would wait for them.
 """
-KEPT_FOR = 60.0
-"""Seconds after a live call for which the place is kept: where none comes, an import has it too."""
 BEHIND_AHEAD = 0.04
 """Seconds for which a call behind the live ones is leased ahead: until then a live one finds its place free."""
 
@@ -178,7 +176,7 @@ class Account:
         """A call of a lane goes out at a time."""
         slots = self.window.slots(now)
         if lane == "live":
-            self._live_until = at + KEPT_FOR
+            self._live_until = at + EXPECTED_FOR
         elif slots >= SPACED_FROM:
             lost = CATCH_UP if slots >= KEPT_FROM else 0.0
             self._spaced_until = max(self._spaced_until, at - lost) + SPACING / self.window.rate.present(now)
