@@ -15,6 +15,8 @@ pytest_plugins = ["tests.engines.plugin", "tests.engines.side_by_side", "tests.s
 os.environ["TANDEM_ENV_FILE"] = ""
 # One broker is all that a test machine has; what is demanded of a real cluster has tests of its own.
 os.environ["TANDEM_ALLOW_FEWER_REPLICAS"] = "true"
+# A console asks the ingress of its machine, which may belong to a Tandem that runs beside the tests: here none answers.
+os.environ["TANDEM_INGRESS_ADMIN_PORT"] = "1"
 
 # The gate draws the same few examples each time; `make test-all` asks for new ones, and for many.
 settings.register_profile("gate", max_examples=50, derandomize=True, database=None, deadline=None)

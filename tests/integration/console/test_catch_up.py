@@ -28,6 +28,15 @@ def run(event: str, second: int, state: str, **fields: str) -> Run:
     return records.run(event, second, state=state, **(given | fields))
 
 
+async def all_runs_are_shown(api: httpx.AsyncClient, runs: int) -> None:
+    """Wait until the console shows so many runs: an entity counts as missed from its first one on."""
+
+    async def folded() -> bool:
+        return len((await api.get("/api/runs")).json()["items"]) == runs
+
+    await until(folded, f"{runs} runs")
+
+
 @pytest.fixture
 async def off(api: httpx.AsyncClient, log: Log, topics: Topics) -> FlowLink:
     """A flow link that is off and missed three events of two customers; one of them was handled since."""
@@ -43,12 +52,7 @@ async def off(api: httpx.AsyncClient, log: Log, topics: Topics) -> FlowLink:
     await log.append(topics.flow_links, link.id, mappings.encode(link))
     for one in found:
         await log.append(topics.runs, one.id, mappings.encode(one))
-
-    async def folded() -> bool:
-        items = (await api.get("/api/runs")).json()["items"]
-        return len(items) == len(found)
-
-    await until(folded, "the runs")
+    await all_runs_are_shown(api, len(found))
     return link
 
 
@@ -158,6 +162,7 @@ async def test_each_of_several_triggers_tells_its_own(
 
         await until(folded, f"{wanted} missed")
 
+    await all_runs_are_shown(api, len([*missed, later]))
     await count(1)
     answer = (await api.post(f"/api/flow-links/{link.id}/catch-up")).json()
     sent = [envelopes.decode(record.value) for record in await in_topics(settings, topics.replay("plan"))]
