@@ -130,6 +130,27 @@ async def test_a_key_that_is_newly_synced_erases_nothing(make: Make) -> None:
     }
 
 
+async def test_what_a_person_sets_back_after_both_sides_were_written_stays(tandem: InProcess) -> None:
+    """The first contact writes a name to Stripe and a phone number to Togai. It is over then: the same name that comes
+    later is a person's, and no late write of ours.
+    """
+    await tandem.link(TO_TOGAI, enabled=False)
+    customer = tandem.customer(name="Kept by hand", email="one@x.test", phone="+1 555")
+    await tandem.drain()
+    tandem.account(primaryEmail="one@x.test")
+    await tandem.drain()
+    linked = tandem.runs(tandem.ref(customer), "updated")
+    tandem.waited = 2 * tandem.settings.call_timeout + 1
+    tandem.call("togai", "PATCH", "/customers/c-acme", json={"name": "Second"})
+    await tandem.drain()
+    tandem.change(customer, name="Customer acme")
+    await tandem.drain()
+
+    assert {run.state for run in linked} == {"in_sync"}
+    assert tandem.stripe(customer)["name"] == "Customer acme"
+    assert tandem.togai()["customer"]["name"] == "Second"
+
+
 async def test_what_a_run_overwrote_is_written_back_by_hand(tandem: InProcess) -> None:
     """Both sides then differ on purpose: nothing travels until an owner changes its value."""
     await tandem.link(TO_TOGAI, enabled=False)

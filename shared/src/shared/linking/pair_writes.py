@@ -96,11 +96,12 @@ class PairWrites:
                 "two systems may write it in turn. Find the other one, or name another owner in TANDEM_FIELD_OWNERS",
                 code="does_not_settle",
             )
-        writes = [Write(run=run, to=to, fields=dict(set_), at=self._clock()) for to, set_ in fields.items() if set_]
+        at = self._clock()  # one time for both sides: what was announced together ends together
+        writes = [Write(run=run, to=to, fields=dict(set_), at=at) for to, set_ in fields.items() if set_]
         own = self._own(pair, side)
         # An earlier try of this very run stays too: a call that timed out may land after the one that replaces it.
         unseen = self._unseen(own.open)
-        mark = {"overwrites": self._clock()} if overwrites else {}
+        mark = {"overwrites": at} if overwrites else {}
         await self._write(pair, own, seen, unseen, open=[*unseen, *writes], **mark)
 
     def check_overwrites(self, pair: Pair, link: str) -> None:
