@@ -73,6 +73,20 @@ async def test_a_rule_does_not_link_an_unlinked_one_to_a_third(tandem: InProcess
     assert tandem.pair(tandem.ref(customer)) is None
 
 
+async def test_an_unlinked_one_that_is_alone_with_its_address_is_linked_by_no_rule(tandem: InProcess) -> None:
+    """Its former partner has another address by now, so the new account has no rival: a person decides."""
+    customer = await unlinked(tandem)
+    tandem.call("togai", "PATCH", "/accounts/acme", json={"primaryEmail": "moved@x.test"})
+    await tandem.drain()
+    tandem.account("third", primaryEmail="one@x.test")
+    await tandem.drain()
+    last = tandem.runs(tandem.ref("third", "togai"), "created")[-1]
+
+    assert last.problem
+    assert (last.problem.code, last.problem.candidates) == ("same_email", [tandem.ref(customer)])
+    assert tandem.pair(tandem.ref(customer)) is None
+
+
 async def test_who_was_unlinked_gets_its_own_when_a_person_says_so(tandem: InProcess) -> None:
     """Its creation is looked at once more; the former partner stays unlinked."""
     customer = await unlinked(tandem)
@@ -138,6 +152,22 @@ async def test_an_old_event_of_our_own_write_changes_nothing(tandem: InProcess) 
 
     assert tandem.stripe(customer["id"])["name"] == "Second"
     assert tandem.togai()["customer"]["name"] == "Third"
+
+
+async def test_an_old_event_takes_no_value_back(tandem: InProcess) -> None:
+    """A change of the owner's that comes again after a restart, with an older name than the one that stands there."""
+    customer = tandem.customer(name="First")
+    await tandem.drain()
+    for name in ("Second", "Third"):
+        tandem.change(customer, name=name)
+        await tandem.drain()
+    events = tandem.call("stripe", "GET", "/v1/events", params={"limit": 100, "type": "customer.updated"})["data"]
+    old = next(event for event in events if event["data"]["object"]["name"] == "Second")
+    await tandem.restart()
+    tandem.deliver(tandem.event_of(old))
+    await tandem.drain()
+
+    assert tandem.togai(f"acc_{customer}")["customer"]["name"] == "Third"
 
 
 async def test_what_is_declared_separate_stays_so_when_its_create_is_refused(tandem: InProcess) -> None:
