@@ -75,9 +75,10 @@ async def asked(tandem: InProcess, console: Console, **body: Any) -> dict[str, A
 
 
 async def test_what_is_in_sync_costs_no_write(tandem: InProcess, console: Console) -> None:
-    """Dry or not; each event is counted once."""
+    """Dry or not, on whichever side a pair began; each event is counted once."""
     for name in ("a", "b"):
         tandem.account(name, primaryEmail=f"{name}@x.test")
+        tandem.call("stripe", "POST", "/v1/customers", data={"name": f"From {name}", "email": f"{name}@stripe.test"})
     await tandem.drain()
     writes = tandem.writes()
     dry = await asked(tandem, console, noun="customer", dry_run=True)
