@@ -264,7 +264,7 @@ class Processor:
                 continue
             if not all(holds(condition, given) for condition in flow.conditions):
                 continue
-            if flow.opt_in and is_new(link):
+            if flow.opt_in and is_new(link) and not envelope.dryrun:
                 continue  # nobody has chosen it: it misses nothing
             name = run_id(link.id, envelope.appaccount, envelope.id, place)
             run = new_run(name, link, flow, envelope, place)
@@ -321,6 +321,7 @@ class Processor:
             refs=[envelope.aggregate],
             origin=envelope.origin,
             place=_place(work),
+            cause=envelope.cause,  # a replay is done when each event that it sent has ended
         )
 
     async def _dead_letter(self, work: Work, run: Run | None, error: Exception | None) -> None:
