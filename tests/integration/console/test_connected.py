@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 from console.api.state import State
+from shared.connections import Limits
 from shared.kafka.log import Log
 
 from tests.integration.console import records
@@ -117,3 +118,18 @@ async def test_what_is_not_compared_yet_is_said_of_its_own_entities_alone(
     assert [await behind(id) for id in ("cus_n", "acc_n", pair.id)] == [["one"]] * 3
     assert (await behind("cus_other"), await behind("nobody"), await behind("")) == (["two"], [], ["one", "two"])
     assert "came while two was off" in (await api.get("/", params={"id": "acc_other"})).text
+
+
+async def test_the_limits_that_a_person_set_are_shown(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """Whoever set them, or wonders why an account is called so slowly, reads them again; the rest is the settings'."""
+    limits = Limits(quota=50, background_share=0.2)
+    await put(console, log, records.connection(limits=limits), records.connection(id="other"))
+
+    listed = (await api.get("/api/connections")).json()["items"]
+    page = (await api.get("/connections")).text
+
+    assert {item["id"]: item["limits"] for item in listed} == {
+        "stripe": {"quota": 50, "background_share": 0.2},
+        "other": {},
+    }
+    assert "quota=50, background_share=0.2" in page

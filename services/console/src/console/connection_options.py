@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from shared.apps import APPS
@@ -55,3 +55,8 @@ def shown(connection: Connection) -> list[str]:
     numbers = {name: getattr(connection.limits, name) for name in NAMES if name != KEY}
     found = [f"{KEY}={connection.publishable_key or '(none)'}"]
     return found + [f"{name}={number:g}" if number else f"{name}=(by the settings)" for name, number in numbers.items()]
+
+
+def limits_shown(limits: Mapping[str, float]) -> str:
+    """What is set of the limits, as it is written; empty if nothing is."""
+    return ", ".join(f"{name}={number:g}" for name, number in limits.items())

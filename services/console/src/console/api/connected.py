@@ -34,6 +34,7 @@ def connection_item(
         **{name: getattr(connection, name) for name in same},
         state=state,
         reason=reason,
+        limits=connection.limits.given(),
         refused=[
             models.RefusedOperation(operation=s.operation, quota=s.quota, reason=s.reason, since=s.at)
             for s in states.refusals(connection)

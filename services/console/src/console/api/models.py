@@ -226,6 +226,10 @@ class ConnectionItem(Model):
     problems: list[str] = Field(description="what is not well, with what to do, to be read after the connection's name")
     api_base: str
     publishable_key: str = Field(description="Stripe's, for pages that customers see; empty for none")
+    limits: dict[str, float] = Field(
+        description="how fast it may be called, as a person set it; the rest is left to the settings",
+        examples=[{"quota": 50, "background_share": 0.2}],
+    )
     changed_at: str
 
 

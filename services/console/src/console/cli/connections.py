@@ -17,11 +17,11 @@ from console.cli import client, tables
 from console.cli.errors import settings as read_settings
 from console.cli.terminal import say
 from console.connect import known_to_set_up, webhook_address
-from console.connection_options import shown
+from console.connection_options import limits_shown, shown
 
 app = typer.Typer(help="The keys to your accounts at the apps.", no_args_is_help=True)
 
-COLUMNS = ("Connection", "State", "App account", "Mode", "Address", "Says")
+COLUMNS = ("Connection", "State", "App account", "Mode", "Address", "Limits", "Says")
 
 
 def _row(found: dict[str, Any]) -> tuple[object, ...]:
@@ -32,6 +32,7 @@ def _row(found: dict[str, Any]) -> tuple[object, ...]:
         found["app_account"],
         found["mode"],
         found["api_base"],
+        limits_shown(found["limits"]),
         "\n".join(found["problems"]) or found["reason"],
     )
 

@@ -23,6 +23,7 @@ from console.api.paging import decode_cursor
 from console.api.shapes import side
 from console.api.state import State, StateDep
 from console.api.status import status_of
+from console.connection_options import limits_shown
 from console.domains import servers
 from console.pages import lists, words
 from console.pages.lists import ListPage
@@ -65,6 +66,7 @@ def _environment(folders: tuple[Path, ...]) -> jinja2.Environment:
     found.filters |= {
         "kind": words.entity_kind,
         "dashboard": _dashboard,
+        "limits": limits_shown,
         "ticks": words.ticks,
         "value": words.value,
     }
