@@ -104,10 +104,11 @@ async def test_a_preview_refuses_what_the_revert_would(linked: State, api: httpx
     run, idle = writing("e", 1, name="Acme"), records.run("idle")
     await put(linked, log, run, idle)
 
-    async def refused(run: Run) -> str:
+    async def refused(run: Run, to_do: str = "") -> str:
         path = f"/api/runs/{run.id}/revert"
         shown, done = await api.get(path), await api.post(path, json=WHY)
         assert shown.json() == done.json()
+        assert to_do in done.json()["error"]["what_to_do"]
         return str(done.json()["error"]["code"])
 
     assert await refused(idle) == "nothing_to_revert"
@@ -117,3 +118,5 @@ async def test_a_preview_refuses_what_the_revert_would(linked: State, api: httpx
         linked, log, records.by_hand(), records.mapping("n", state="deleted", reason="cus_n was deleted in Stripe")
     )
     assert await refused(run) == "not_linked"
+    await put(linked, log, records.mapping("n", state="withdrawn"))
+    assert await refused(run, f"`tandem runs show {run.id}`, and correct it at the vendor") == "not_linked"

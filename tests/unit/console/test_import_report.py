@@ -47,12 +47,12 @@ def test_any_other_text_stays(text: str) -> None:
     ("what", "kind", "said"),
     [
         ("waiting", "missing_email", "add an address in Stripe; it goes on by itself then"),
-        ("left_out", "same_email", "then tandem import customers --id cus_1"),
+        ("left_out", "same_email", "then tandem import customers --id cus_1 --flow-link l"),
         ("conflicts", "same_email", "tandem conflicts show run_1, then decide"),
         ("failed", "", "tandem dead-letters list --id cus_1, then retry it"),
         ("waiting", "", "tandem runs show run_1 says what it waits for"),
         ("going_on", "", "tandem runs show run_1 says how far it is"),
-        ("left_out", "", "tandem import customers --id cus_1 if it should be linked"),
+        ("left_out", "", "tandem import customers --id cus_1 --flow-link l if it should be linked"),
     ],
 )
 def test_each_says_what_to_do(what: str, kind: str, said: str) -> None:
@@ -60,6 +60,14 @@ def test_each_says_what_to_do(what: str, kind: str, said: str) -> None:
     run = records.run("1", id="run_1")
 
     assert said in to_do(REQUEST, what, run, KINDS.get(kind))
+
+
+def test_a_command_names_any_id() -> None:
+    """Togai's ids are of its user: what a shell would take for something else stands in quotes."""
+    run = records.run("1", id="run_1", aggregate=f"{records.TOGAI}/account/acme; ls $HOME")
+
+    assert "--id 'acme; ls $HOME' --flow-link l" in to_do(REQUEST, "left_out", run, None)
+    assert "list --id 'acme; ls $HOME', then" in to_do(REQUEST, "failed", run, None)
 
 
 def test_a_preview_asks_nobody_to_mend_what_would_be_made() -> None:

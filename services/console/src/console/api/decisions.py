@@ -107,8 +107,11 @@ def _unlinked(session: Session, text: str) -> set[str]:
     return {ref for mapping in decided for ref in mapping.refs if text in (ref, Ref.parse(ref).id)}
 
 
-def pair_of(session: Session, text: str) -> Mapping:
-    """The pair that a mapping's id, or any id of either side, names. Raises Unknown, NotNow."""
+def pair_of(session: Session, text: str, what_to_do: str = "link it with `tandem mappings link`") -> Mapping:
+    """The pair that a mapping's id, or any id of either side, names.
+
+    Raises Unknown; NotNow, with `what_to_do` if it was linked once.
+    """
     by_id = queries.mapping(session, text)
     named = [by_id] if by_id else pending.pairs_of(session, text)
     found = {m.id: m for m in named if m.state in PAIRED}
@@ -128,7 +131,7 @@ def pair_of(session: Session, text: str) -> Mapping:
         )
     raise NotNow(
         f"{text} is not linked: {named[0].id} is {named[0].state}",
-        "link it with `tandem mappings link`",
+        what_to_do,
         code="not_linked",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 from collections.abc import Iterator
 
 from shared.apps import APPS
@@ -41,9 +42,11 @@ def lines(state: State, request: ImportRequest) -> Iterator[str]:
 def to_do(request: ImportRequest, what: str, run: Run, kind: ConflictKind | None) -> str:
     """What a person does about an entity that is not linked."""
     entity = Ref.parse(run.aggregate).id
-    again = f"tandem import {request.kind} --id {entity}"
+    words = ("tandem", "import", request.kind, "--id", entity, "--flow-link", request.flow_link)
+    again = shlex.join(words)  # the flow link too: there may be one for each pair of connections
     if what == "failed":
-        return f"tandem dead-letters list --id {entity}, then retry it" if not request.dry_run else "see why"
+        letters = shlex.join(("tandem", "dead-letters", "list", "--id", entity))
+        return "see why" if request.dry_run else f"{letters}, then retry it"
     if what == "going_on":
         return f"nothing yet; tandem runs show {run.id} says how far it is"
     if run.problem and run.problem.error == QuotaUsed.__name__:

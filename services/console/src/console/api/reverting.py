@@ -73,7 +73,8 @@ def _written(session: Session, run_id: str) -> tuple[Run, Mapping]:
             f"look at its steps: `tandem runs show {run.id}`",
             code="nothing_to_revert",
         )
-    pair = pair_of(session, run.aggregate)
+    by_hand = f"see what the run replaced with `tandem runs show {run.id}`, and correct it at the vendor"
+    pair = pair_of(session, run.aggregate, what_to_do=f"{by_hand}; or link the two again, revert it, and unlink them")
     if pair.state != "linked":
         raise NotNow(
             f"nothing is written back to {pair.id}: {pair.reason or f'it is {pair.state}'}",

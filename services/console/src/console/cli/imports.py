@@ -149,7 +149,7 @@ def show_import(out: Console, found: dict[str, Any], options: str | None = None)
             "flow link": found["flow_link"],
             **found["options"],
             "listed": found["listed"],
-            "written": found["written"],
+            "looked at" if found["dry_run"] else "written": found["written"],
             **{words: found[name] for name, words in IMPORT_COUNTS.items() if found[name]},
             "asked for": f"{found['requested_at']} ({tables.since(found['requested_at'])})",
             "listed at": found["ended_at"],
