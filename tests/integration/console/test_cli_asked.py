@@ -117,7 +117,7 @@ async def test_an_import_is_followed_to_its_end(
     )
 
     assert (done.returncode, request.ids, request.connection) == (0, ["cus_1", "cus_2"], "stripe")
-    assert "done: 2 listed, 1 linked, 1 waiting" in done.stdout
+    assert "done: 2 listed, 2 written, 1 linked, 1 waiting" in done.stdout
     assert "tandem runs list --state parked" in done.stdout
     assert failed.returncode == 1
     assert "the key was refused" in failed.stdout

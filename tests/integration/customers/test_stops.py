@@ -72,6 +72,7 @@ async def test_a_paused_import_holds_what_it_wrote_until_it_is_resumed(tandem: I
 
     assert (paused["state"], while_paused["state"], resumed["state"]) == ("paused", "paused", "working")
     assert held == {("parked", f"import {name} is paused: this goes on after `tandem imports resume {name}`")}
+    assert (while_paused["held"], done["held"]) == (2, 0)
     assert tandem.pair(tandem.ref(late)) is not None
     assert (done["state"], done["linked"]) == ("done", 2)
     assert all(tandem.pair(tandem.ref(each)) for each in customers)
@@ -152,10 +153,12 @@ async def test_a_replay_is_held_and_ended_the_same_way(tandem: InProcess, consol
     paused = await ask(console, "POST", f"/api/replays/{name}/pause")
     await tandem.work_off()
     held = {state for state, _ in reasons(tandem, name)}
+    while_paused = await ask(console, "GET", f"/api/replays/{name}")
     await ask(console, "POST", f"/api/replays/{name}/cancel")
     await tandem.recheck()
     shown = await ask(console, "GET", f"/api/replays/{name}")
 
     assert (paused["state"], held, shown["state"]) == ("paused", {"parked"}, "cancelled")
+    assert (while_paused["held"], shown["held"]) == (1, 0)
     assert reasons(tandem, name) == {("skipped", f"replay {name} was cancelled")}
     assert tandem.writes() == writes

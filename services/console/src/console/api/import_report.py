@@ -47,6 +47,8 @@ def to_do(request: ImportRequest, what: str, run: Run, kind: ConflictKind | None
     if what == "failed":
         letters = shlex.join(("tandem", "dead-letters", "list", "--id", entity))
         return "see why" if request.dry_run else f"{letters}, then retry it"
+    if what == "held":
+        return f"tandem imports resume {request.id}"
     if what == "going_on":
         return f"nothing yet; tandem runs show {run.id} says how far it is"
     if run.problem and run.problem.error == QuotaUsed.__name__:

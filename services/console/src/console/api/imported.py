@@ -54,6 +54,7 @@ class ImportItem(Model):
     conflicts: int = Field(description="entities that wait for a decision; of a preview those with any conflict")
     left_out: int = Field(description="entities of which nothing is made: deleted ones, and conflicts so chosen")
     failed: int = Field(description="entities with a dead letter")
+    held: int = Field(description="entities that were begun, and wait until the paused import is resumed")
     done: int = Field(description="entities that are linked, by it or before: never what was only read")
     options: dict[str, str] = Field(description="what else was chosen, as who bills subscriptions")
     confirm: str = Field(description="of a preview: what a person confirms before it is done; empty for nothing")
@@ -81,10 +82,10 @@ class ImportList(Model):
 def item(found: Imported, now: datetime | None = None) -> ImportItem:
     """As it is shown."""
     request, progress, outcome = found.request, found.progress, found.outcome
-    counts = ("linked", "already", "new", "matched", "waiting", "conflicts", "left_out", "failed")
+    counts = ("linked", "already", "new", "matched", "waiting", "conflicts", "left_out", "failed", "held")
     listed, written = (progress.listed, progress.written) if progress else (0, 0)
     standing, quota = (progress.standing, progress.quota) if progress else (0, 0)
-    handled = outcome.known >= written and not outcome.going_on
+    handled = outcome.known >= written and not outcome.going_on and not outcome.held
     state, kinds = state_of(request, progress, handled=handled), _kinds(found)
     made, kind = outcome.new, import_kinds()[request.kind]
     now = now or datetime.now(UTC)

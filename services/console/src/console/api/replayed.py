@@ -48,6 +48,7 @@ class ReplayItem(Model):
     conflicts: int
     left_out: int = Field(description="events that do nothing, or that a newer one replaced; their runs say why")
     failed: int = Field(description="events with a dead letter")
+    held: int = Field(description="events that were begun, and wait until the paused replay is resumed")
     calls: list[CallsNeeded] = Field([], description="of one dry run: the calls that a replay would make")
     requested_at: str
     ended_at: str = Field(description="when all was sent, or it was cancelled; empty before")
@@ -65,8 +66,8 @@ def item(found: Replayed, calls: list[CallsNeeded] | None = None) -> ReplayItem:
     """As it is shown."""
     request, progress, outcomes = found.request, found.progress, found.outcomes
     written = progress.written if progress else 0
-    handled = outcomes.total() - outcomes["going_on"] >= written
-    names = ("changed", "in_sync", "waiting", "conflicts", "left_out", "failed")
+    handled = outcomes.total() - outcomes["going_on"] - outcomes["held"] >= written
+    names = ("changed", "in_sync", "waiting", "conflicts", "left_out", "failed", "held")
     return ReplayItem(
         id=request.id,
         noun=request.noun,

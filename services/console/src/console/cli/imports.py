@@ -120,12 +120,16 @@ for _kind in import_kinds().values():
 
 def progress(found: dict[str, Any]) -> str:
     """One line: how far it is."""
+    written = f"{found['written']} {_written(found)}"
     counts = [f"{found[name]} {words}" for name, words in IMPORT_COUNTS.items() if found[name]]
     problem = f"; {found['problem']}" if found["problem"] else ""
     rates = [f"{found[name]:g}/s {words}" for name, words in RATES.items() if found[name]]
     speed = f"; {', '.join(rates)}" if rates else ""
     left = f", {_left(found)} left" if found["eta_seconds"] is not None else ""
-    return f"{found['state']}: {found['listed']} listed, {', '.join(counts) or 'none handled'}{speed}{left}{problem}"
+    used = ", ".join(_used(each) for each in found["quota_use"])
+    use = f"; calls in the last minute: {used}" if used else ""
+    said = ", ".join([f"{found['listed']} listed", written, *(counts or ["none handled"])])
+    return f"{found['state']}: {said}{speed}{left}{use}{problem}"
 
 
 def options_of(payload: dict[str, Any], flow_link: str) -> str:
@@ -149,7 +153,7 @@ def show_import(out: Console, found: dict[str, Any], options: str | None = None)
             "flow link": found["flow_link"],
             **found["options"],
             "listed": found["listed"],
-            "looked at" if found["dry_run"] else "written": found["written"],
+            _written(found): found["written"],
             **{words: found[name] for name, words in IMPORT_COUNTS.items() if found[name]},
             "asked for": f"{found['requested_at']} ({tables.since(found['requested_at'])})",
             "listed at": found["ended_at"],
@@ -168,6 +172,15 @@ def show_import(out: Console, found: dict[str, Any], options: str | None = None)
 def _left(found: dict[str, Any]) -> str:
     """More may be listed yet than is by now."""
     return f"{'at least ' if found['state'] == 'running' else ''}{found['eta_seconds']} s"
+
+
+def _written(found: dict[str, Any]) -> str:
+    return "looked at" if found["dry_run"] else "written"
+
+
+def _used(found: dict[str, Any]) -> str:
+    allowed = f" of {60 * found['rate']:g}" if found["rate"] else ""
+    return f"{found['app_account'].partition(':')[0]} {found['last_minute']}{allowed}"
 
 
 def _use(found: dict[str, Any]) -> str:

@@ -46,6 +46,7 @@ IMPORT_COUNTS = {
     "conflicts": "in conflict",
     "left_out": "left out",
     "failed": "failed",
+    "held": "held",
 }
 """What came of an import's entities, as it is shown."""
 
@@ -68,6 +69,7 @@ REPLAY_COUNTS = {
     "conflicts": "in conflict",
     "left_out": "left out",
     "failed": "failed",
+    "held": "held",
 }
 """What came of a replay's events, as it is shown."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.errors import Conflict, ConnectionClosed
+from shared.errors import Conflict, ConnectionClosed, Paused
 from shared.flows.imports import ImportProgress, ImportRequest, Imports
 from shared.flows.runs import TERMINAL_STATES, Run, decode_run
 from sqlalchemy import case, func, select
@@ -34,6 +34,7 @@ class Outcome:
     left_out: int = 0
     failed: int = 0
     going_on: int = 0
+    held: int = 0
     verdicts: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -45,7 +46,7 @@ class Outcome:
     @property
     def known(self) -> int:
         """Entities of which a run is known."""
-        return self.handled + self.going_on
+        return self.handled + self.going_on + self.held
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ def outcome_of(state: str, problem: str, verdict: str) -> str:
         return "conflicts"
     if state == "parked" and problem in (*WAITING, *BLOCKED, *QUOTA_USED, *HELD, *HELD_OFF, ConnectionClosed.__name__):
         return "waiting"
+    if state == "parked" and problem == Paused.__name__:
+        return "held"
     if state in ("dead", "discarded", "superseded"):  # superseded: it shares the dead letter of a newer run
         return "failed"
     return "left_out" if state in TERMINAL_STATES else "going_on"

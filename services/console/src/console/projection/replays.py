@@ -18,7 +18,7 @@ from console.projection.tables import ReplayRow, RunRow
 WOULD_WRITE = ("new", "linked", "changed")
 """Verdicts of a dry run that came to a write."""
 Outcome = str
-"""What came of an event: `changed`, `in_sync`, `waiting`, `conflicts`, `left_out`, `failed` or `going_on`."""
+"""What came of an event: `changed`, `in_sync`, `waiting`, `conflicts`, `left_out`, `failed`, `held` or `going_on`."""
 NAMES: dict[str, Outcome] = {"linked": "changed", "new": "changed", "matched": "changed", "already": "in_sync"}
 """Of an import's outcomes those that a replay calls otherwise."""
 
