@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from shared.domains import BUILT_IN
+from shared.linking.pairs import CLOCKS_APART
 
 from tests.reliability.crash.tandem import EAGER, PATIENCE, TOGAI_POLLED, WORKER, Tandem
 from tests.reliability.crash.world import Pair, World
@@ -92,10 +94,15 @@ class Scenario:
         return pair
 
     async def _make_pairs(self, count: int, make: Callable[[], Awaitable[Pair]]) -> None:
-        """Linked pairs, before anybody is to die."""
+        """Linked pairs, before anybody is to die.
+
+        They are left alone until an event proves what it shows. One that comes sooner has both sides read: a recording
+        would show reads that no later life does.
+        """
         for _ in range(count):
             self.ready.append(await make())
         await self.rest(self.ready)
+        await asyncio.sleep(CLOCKS_APART)
 
 
 class MadeInTogai(Scenario):
