@@ -55,10 +55,6 @@ class Limits(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     def __bool__(self) -> bool:
         return self != Limits()
 
-    def given(self) -> dict[str, float]:
-        """Those that a person set, by their names."""
-        return {name: number for name, number in msgspec.structs.asdict(self).items() if number}
-
 
 class Connection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One key to one app account. A record keyed by `id`, written by the console and its commands only.

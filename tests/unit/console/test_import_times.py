@@ -59,13 +59,13 @@ def test_the_line_of_progress_tells_all_that_is_known() -> None:
     reached = ImportProgress(id="imp_1", state="paused", listed=100, written=90, started_at="2026-11-01T00:00:00Z")
     found = Imported(request, reached, Outcome(linked=15, waiting=5, held=3))
     shown = item(found, datetime(2026, 11, 1, 0, 0, 10, tzinfo=UTC)).model_dump()
-    use = {"under_way": 1, "concurrency": 0, "back_off": 0.0, "quota": 10.0}
+    use = {"under_way": 1, "concurrency": 0, "back_off": 0.0, "rate": 7.0}
     shown["quota_use"] = [
-        use | {"app_account": "stripe:test:acct_1", "rate": 0.0, "last_minute": 40},
-        use | {"app_account": "togai:test:org_1", "rate": 10.0, "last_minute": 540},
+        use | {"app_account": "stripe:test:acct_1", "quota": 0.0, "last_minute": 40},
+        use | {"app_account": "togai:test:org_1", "quota": 10.0, "last_minute": 540},
     ]
 
     assert progress(shown) == (
         "paused: 100 listed, 90 written, 15 linked, 5 waiting, 3 held; "
-        "calls in the last minute: stripe 40, togai 540 of 600"
+        "in the last minute stripe 40 calls; togai 540 calls, 90%"
     )

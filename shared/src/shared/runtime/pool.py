@@ -78,9 +78,9 @@ class Work:
 class Bounds:
     """Read-ahead: unfinished records per partition, and of one of the replay topic, held records per delay partition,
     events per aggregate. `behind`: so much is worked on at a time of what goes behind the live work: with vendors that
-    take 0.3 seconds to answer, a dozen customers of an import make ten calls a second, which is what Togai grants; with
-    a half more a call always waits when there is leave for one. `in_hand`: beside live events, so much of it is at no
-    vendor.
+    take 0.3 seconds to answer, a dozen customers of an import make ten calls a second, which is what Togai grants;
+    with half as many again a call waits whenever there is leave for one. `in_hand`: beside live events, so much
+    of it is at no vendor.
     """
 
     per_partition: int = 512

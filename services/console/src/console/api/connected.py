@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
 from shared.apps import APPS
 from shared.connections import Connection, FlowLink
 from shared.domains import ACTIONS, BUILT_IN, TRIGGERS, Action, Trigger
@@ -34,7 +35,7 @@ def connection_item(
         **{name: getattr(connection, name) for name in same},
         state=state,
         reason=reason,
-        limits=connection.limits.given(),
+        limits=msgspec.to_builtins(connection.limits),  # without those that nobody set
         refused=[
             models.RefusedOperation(operation=s.operation, quota=s.quota, reason=s.reason, since=s.at)
             for s in states.refusals(connection)

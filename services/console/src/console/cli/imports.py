@@ -20,7 +20,7 @@ from shared.plain import plain
 
 from console.cli import client, stoppable, tables
 from console.cli.terminal import say
-from console.pages.words import IMPORT_COUNTS
+from console.pages.words import IMPORT_COUNTS, quota_of
 
 EVERY = 1.0
 """Seconds between two checks of an import."""
@@ -126,8 +126,8 @@ def progress(found: dict[str, Any]) -> str:
     rates = [f"{found[name]:g}/s {words}" for name, words in RATES.items() if found[name]]
     speed = f"; {', '.join(rates)}" if rates else ""
     left = f", {_left(found)} left" if found["eta_seconds"] is not None else ""
-    used = ", ".join(_used(each) for each in found["quota_use"])
-    use = f"; calls in the last minute: {used}" if used else ""
+    used = [f"{each['app_account'].partition(':')[0]} {quota_of(each)[1]}" for each in found["quota_use"]]
+    use = f"; in the last minute {'; '.join(used)}" if used else ""
     said = ", ".join([f"{found['listed']} listed", written, *(counts or ["none handled"])])
     return f"{found['state']}: {said}{speed}{left}{use}{problem}"
 
@@ -176,11 +176,6 @@ def _left(found: dict[str, Any]) -> str:
 
 def _written(found: dict[str, Any]) -> str:
     return "looked at" if found["dry_run"] else "written"
-
-
-def _used(found: dict[str, Any]) -> str:
-    allowed = f" of {60 * found['rate']:g}" if found["rate"] else ""
-    return f"{found['app_account'].partition(':')[0]} {found['last_minute']}{allowed}"
 
 
 def _use(found: dict[str, Any]) -> str:
