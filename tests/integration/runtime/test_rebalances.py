@@ -20,6 +20,7 @@ from shared.events.topics import Topics
 from shared.kafka.log import Log, client_options
 from shared.runtime import faust_glue
 from shared.runtime.admin import ensure_topics
+from shared.runtime.faust_consumer import AcknowledgedByHand
 from shared.runtime.faust_glue import Consuming, make_app
 from shared.runtime.pool import Pool, Work
 from shared.settings import Settings
@@ -184,6 +185,32 @@ async def reader(
         await reader.stop()
 
 
+class Commits:
+    """The reader's commits: each waits until they may `go_on`."""
+
+    def __init__(self) -> None:
+        self.started, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def under_way(self) -> None:
+        """Wait until one has begun."""
+        async with asyncio.timeout(20):
+            await self.started.wait()
+
+
+@pytest.fixture
+def commits(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> Commits:
+    """Held up from the start."""
+    made, commit = Commits(), AcknowledgedByHand._commit
+
+    async def slowly(self: AcknowledgedByHand, *given: Any) -> Any:
+        made.started.set()
+        await made.go_on.wait()
+        return await commit(self, *given)
+
+    monkeypatch.setattr(AcknowledgedByHand, "_commit", slowly)
+    return made
+
+
 @pytest.fixture
 def stopped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Why the worker would have ended itself."""
@@ -256,6 +283,51 @@ async def test_what_was_done_just_before_a_rebalance_is_not_read_again(reader: R
     await reader.append("c")
 
     assert await reader.got(3) == [(0, "a"), (1, "b"), (2, "c")]
+    assert stopped == []
+
+
+async def test_what_is_done_during_a_commit_is_not_read_again(
+    reader: Reader, stopped: list[str], commits: Commits
+) -> None:
+    """A commit that is under way when a rebalance begins takes none of it along."""
+    consumer = cast(Any, reader.app.consumer)
+    await reader.start()
+    await reader.append("a")
+    await commits.under_way()
+    await reader.append("b", "c")
+    await reader.got(3)
+    rebalances = consumer._rebalances
+    reader.rejoin()
+
+    async def begins() -> bool:
+        return bool(consumer._rebalances > rebalances)
+
+    await until(begins, "the rebalance")
+    commits.go_on.set()
+    await asyncio.sleep(0.1)
+    await reader.settled()
+    await reader.append("d")
+
+    assert await reader.got(4) == [(0, "a"), (1, "b"), (2, "c"), (3, "d")]
+    assert stopped == []
+
+
+async def test_what_is_done_during_the_last_commit_is_not_read_again(
+    reader: Reader, stopped: list[str], commits: Commits
+) -> None:
+    """Nor does one that is under way when the worker is asked to end."""
+    await reader.start()
+    await reader.append("a")
+    await commits.under_way()
+    await reader.append("b", "c")
+    await reader.got(3)
+    asyncio.get_running_loop().call_later(1, commits.go_on.set)
+    await reader.stop()
+    await reader.append("d")
+
+    later = reader.again()
+    await later.start()
+    assert await later.got(1) == [(3, "d")]
     assert stopped == []
 
 

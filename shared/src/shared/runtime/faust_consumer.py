@@ -50,6 +50,7 @@ class AcknowledgedByHand(Consumer):
         super().__init__(*args, **kwargs)
         self._rebalances = 0
         self._misplaced = False
+        self._done: dict[TP, int] = {}
         self.begins: dict[TP, int] = {}
         """The offset at which reading goes on, by partition of the present assignment."""
 
@@ -62,7 +63,19 @@ class AcknowledgedByHand(Consumer):
 
     def done(self, message: Message) -> bool:
         """The event was brought to its end, and everything before it on its partition."""
+        self._done[message.tp] = message.offset + 1
         return bool(super().ack(message))
+
+    async def commit_done(self) -> None:
+        """Commit all that was done on an assignment that ends.
+
+        Faust forgets what it has not committed as the first step of a rebalance (`Consumer.on_partitions_revoked`,
+        0.15.3), and its commit does nothing beside one that is under way: what was done would be read again.
+        """
+        await self.maybe_wait_for_commit_to_finish()
+        done, self._done = self._done, {}
+        if done and not self.evicted:
+            await self._commit_offsets(done)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """What Faust looks at each second: a partition is paused as long as enough of it is in hand, which Faust takes
@@ -79,12 +92,8 @@ class AcknowledgedByHand(Consumer):
         return bool(coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """A rebalance begins. What was done since the last commit is committed here: Faust forgets it as its first step
-        (`Consumer.on_partitions_revoked`, 0.15.3), and it would be read again.
-        """
+        """A rebalance begins."""
         self._rebalances += 1
-        if not self.evicted:
-            await self.commit()
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:

@@ -175,9 +175,7 @@ class Consuming:
         self.assignment = None
         self._last.clear()
         metrics.ASSIGNED.set(0)
-        if self._pool:
-            await self._pool.drain(self._settings.drain_timeout)
-            await self.app.consumer.commit()
+        await self._finish()
 
     async def _assigned(self, _app: Any, /, *args: Any, signal: Any, **_: Any) -> None:
         assigned: set[TP] = args[0]
@@ -195,9 +193,13 @@ class Consuming:
             self._pool.restart()
 
     async def _before_shutdown(self, _app: Any, /, *_args: Any, signal: Any, **_: Any) -> None:
+        await self._finish()
+        await self._closing()
+
+    async def _finish(self) -> None:
         if self._pool:
             await self._pool.drain(self._settings.drain_timeout)
-        await self._closing()
+            await self._consumer.commit_done()
 
 
 def stop_now(reason: str) -> None:
