@@ -31,7 +31,7 @@ APART = (
     "tests/integration/ingress/test_secrets.py",
     "tests/integration/ingress/test_hostile_input.py",
     "tests/integration/ratelimit/",
-    "tests/integration/runtime/test_rebalances.py",
+    "tests/integration/runtime/test_reading.py",
     "tests/integration/runtime/test_replica.py",
     "tests/reliability/sweep/test_sweep.py::test_a_death_at_any_point",
     "tests/reliability/sweep/test_sweep.py::test_a_fault_of_any_call",

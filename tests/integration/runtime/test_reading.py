@@ -1,11 +1,11 @@
-"""Records that come during a rebalance, with Faust and a real Kafka, without the rest of a worker."""
+"""What a worker reads, with Faust and a real Kafka, without the rest of it: during a rebalance, and of a backlog."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -14,127 +14,19 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import IllegalStateError
 from faust.agents.manager import AgentManager
 from faust.transport.consumer import ThreadDelegateConsumer
-from faust.types import TP
-from shared.domains.customers import DOMAIN
 from shared.events.topics import Topics
 from shared.kafka.log import Log, client_options
 from shared.runtime import faust_glue
 from shared.runtime.admin import ensure_topics
 from shared.runtime.faust_consumer import AcknowledgedByHand
-from shared.runtime.faust_glue import Consuming, make_app
-from shared.runtime.pool import Pool, Work
 from shared.settings import Settings
 
 from tests.integration.runtime.conftest import own_settings
+from tests.integration.runtime.reader import Reader
 from tests.stack.processes import until
 
 SLOW = 1.5
 """Seconds that a part takes on a machine that is busy: longer than a fetch waits."""
-
-
-class Reader:
-    """A worker's reading, and a pool whose work is to note what it got. `rejoin` makes the group rebalance.
-
-    What is in `slow` takes so many seconds once: to `resume` reading after an assignment, to hand partitions to
-    `agents`, to take the `answer` of a fetch.
-    """
-
-    running: ClassVar[dict[Any, Reader]] = {}
-
-    def __init__(self, settings: Settings, log: Log) -> None:
-        topics = Topics(settings)
-        self.settings = settings
-        self.topic = topics.events("customer")
-        self.partition = TP(self.topic, 0)
-        self.app = make_app(DOMAIN, settings, topics)
-        self.read: list[tuple[int, str]] = []
-        self.slow: dict[str, float] = {}
-        self.took: list[str] = []
-        self.misplaced: int | None = None
-        self.fetching = asyncio.Event()
-        self._log = log
-        inputs = topics.inputs(DOMAIN.noun)
-        self.consuming = Consuming(self.app, inputs, settings, pool_ready=self._ready, closing=self._nothing)
-        self.pool = Pool(
-            self._handle,
-            pause=self.consuming.pause,
-            resume=self.consuming.resume,
-            on_fatal=lambda error: pytest.fail(str(error)),
-            flush=self._nothing,
-        )
-        self.app.on_rebalance_complete.connect(self._resume)
-
-    async def _ready(self) -> Pool:
-        return self.pool
-
-    async def _nothing(self) -> None:
-        pass
-
-    async def _resume(self, *_: Any, **__: Any) -> None:
-        await self.take_time("resume")
-
-    async def take_time(self, part: str) -> None:
-        """As long as the part takes."""
-        if seconds := self.slow.pop(part, 0.0):
-            await asyncio.sleep(seconds)
-            self.took.append(part)
-
-    async def _handle(self, work: Work) -> None:
-        self.read.append((work.offset, work.value.decode()))
-
-    @property
-    def thread(self) -> Any:
-        """What Faust reads with."""
-        return cast(Any, self.app.consumer)._thread
-
-    async def start(self) -> None:
-        """Begin, and wait until it is a member of the group."""
-        self.running[self.app] = self
-        await self.app.start()
-        await self.settled()
-
-    async def stop(self) -> None:
-        """Leave the group, with everything committed."""
-        if self.running.pop(self.app, None):
-            await self.app.stop()
-
-    async def settled(self) -> None:
-        """Wait until it has an assignment, which may be empty."""
-
-        async def assigned() -> bool:
-            return self.consuming.assignment is not None and not self.app.rebalancing
-
-        await until(assigned, "an assignment")
-
-    async def reads(self) -> None:
-        """Wait until a fetch has just begun."""
-        self.fetching.clear()
-        async with asyncio.timeout(20):
-            await self.fetching.wait()
-
-    def rejoin(self) -> None:
-        """Have the group rebalance."""
-        coordinator = self.thread._ensure_consumer()._coordinator
-        self.thread.thread_loop.call_soon_threadsafe(coordinator.request_rejoin)
-
-    async def append(self, *texts: str) -> None:
-        """Events, in this order."""
-        for text in texts:
-            await self._log.append(self.topic, "one", text.encode())
-
-    async def got(self, number: int) -> list[tuple[int, str]]:
-        """Wait for so many records, and then for more that should not come."""
-
-        async def enough() -> bool:
-            return len(self.read) >= number
-
-        await until(enough, f"{number} records, not {self.read}", patience=20)
-        await asyncio.sleep(1.5)
-        return self.read
-
-    def again(self) -> Reader:
-        """Another worker, or the next life of this one."""
-        return Reader(self.settings, self._log)
 
 
 @pytest.fixture
@@ -382,3 +274,26 @@ async def test_what_kafka_has_deleted_is_reported(
     assert stopped == []
     [expired] = [line for line in logged if line["event"] == "events.expired"]
     assert (expired["partition"], expired["first"], expired["last"]) == (0, 1, 2)
+
+
+async def test_of_a_backlog_little_is_read(reader: Reader, log: Log, stopped: list[str]) -> None:
+    """Events of an import are small, and alike: packed, thousands of them fit into what Kafka sends of a partition. All
+    that is taken up together goes before what is read next, live events too.
+    """
+    replay = Topics(reader.settings).replay("customer")
+    for _ in range(10):
+        await asyncio.gather(*(log.append(replay, f"c{number}", b"x" * 500) for number in range(500)))
+    reader.works_off.clear()
+    await reader.start()
+    await reader.append("live")
+
+    async def live() -> bool:
+        return (0, "live") in reader.read
+
+    await until(live, "the live event", patience=20)
+    await asyncio.sleep(1.5)
+
+    in_hand = reader.pool.in_hand()
+    reader.works_off.set()
+    assert 128 <= in_hand[(replay, 0)] < 1000
+    assert stopped == []
