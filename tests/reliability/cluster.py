@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
+from typing import Any
 
 import httpx
 from console.http import own_machine
@@ -144,7 +145,7 @@ class Cluster:
 
     # --- ends ---
 
-    async def pollers(self) -> list[dict[str, str]]:
+    async def pollers(self) -> list[dict[str, Any]]:
         """What ingress says of its pollers; nothing while it is away."""
         try:
             async with own_machine(timeout=5) as http:
