@@ -31,7 +31,7 @@ from benchmarks.as_granted import PATIENT, at
 from benchmarks.latency import epoch, percentile
 from benchmarks.tables import Figure, show
 from tests.engines.access import own_kafka
-from tests.stack.processes import Stack, until
+from tests.stack.processes import PATIENCE, Stack, until
 from tests.stack.tenants import TO_STRIPE, TO_TOGAI, Tenant
 from tests.stack.topics import records
 
@@ -86,7 +86,7 @@ async def started(home: Path, bootstrap: str, workers: int, **extra: str) -> Sta
     return await Stack.start(home, bootstrap, workers=workers, **extra)
 
 
-async def before_tandem(stack: Stack, *counts: int) -> list[Tenant]:
+async def before_tandem(stack: Stack, *counts: int, index_within: float = PATIENCE) -> list[Tenant]:
     """Stripe accounts with so many customers, then connected, with both flows on, in the vendors' present."""
     tenants = [await _account(stack, count) for count in counts]
     await stack.control("POST", "/clock", json={"advance": DAYS_BEFORE})
@@ -94,7 +94,7 @@ async def before_tandem(stack: Stack, *counts: int) -> list[Tenant]:
         await tenant.connect_stripe(f"con_s{tenant.name}", tenant.stripe_key)
         await tenant.connect_togai(f"con_t{tenant.name}", tenant.togai_token)
         await tenant.link(*(flow for flow in BUILT_IN if flow in (TO_STRIPE, TO_TOGAI)))
-        await tenant.indexed()
+        await tenant.indexed(index_within)
     return tenants
 
 

@@ -16,7 +16,7 @@ from shared.domains import BUILT_IN, aliases_of
 from shared.events.topics import Topics
 from shared.kafka.log import Log
 
-from tests.stack.processes import Stack, until
+from tests.stack.processes import PATIENCE, Stack, until
 from tests.stack.sides import with_ids
 
 TO_STRIPE = "togai-account-to-stripe-customer"
@@ -90,7 +90,7 @@ class Tenant:
                 topic = topics.connections if isinstance(record, Connection) else topics.flow_links
                 await kafka.append(topic, record.id, encode(record), deadline=SET_UP_WITHIN)
 
-    async def indexed(self) -> None:
+    async def indexed(self, within: float = PATIENCE) -> None:
         """Wait until the pollers have read both sides once: the e-mail rule waits for them."""
 
         async def read_once() -> bool:
@@ -99,7 +99,7 @@ class Tenant:
             mine = [i for i in items if self.stripe_account in i["app_account"] or self.togai_org in i["app_account"]]
             return len(mine) == len(POLLS) and all(item["complete"] for item in mine)
 
-        await until(read_once, f"the index of {self.name}")
+        await until(read_once, f"the index of {self.name}", within)
 
     async def connect_stripe(self, connection_id: str, key: str, **changes: str) -> Connection:
         """A connection with a webhook endpoint of its own."""

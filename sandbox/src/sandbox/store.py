@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS documents (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
   created INTEGER NOT NULL, changed INTEGER NOT NULL, lookup TEXT, deleted INTEGER NOT NULL DEFAULT 0,
   body TEXT NOT NULL, UNIQUE (scope, kind, id));
-CREATE INDEX IF NOT EXISTS documents_newest ON documents (scope, kind, seq);
+DROP INDEX IF EXISTS documents_newest;
+CREATE INDEX IF NOT EXISTS documents_listed ON documents (scope, kind, seq, created, deleted);
 CREATE INDEX IF NOT EXISTS documents_changed ON documents (scope, kind, changed);
 CREATE INDEX IF NOT EXISTS documents_lookup ON documents (scope, kind, lookup, seq);
 CREATE TABLE IF NOT EXISTS tenants (scope TEXT PRIMARY KEY, app TEXT NOT NULL, body TEXT NOT NULL);
