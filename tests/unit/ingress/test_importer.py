@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -86,7 +87,7 @@ def known(log: FakeLog) -> Imports:
 
 
 def importer(
-    vendor: Vendor, log: FakeLog, request: ImportRequest = REQUEST, wanted: Any = None, side_by_side: int = 1
+    vendor: Vendor, log: FakeLog, request: ImportRequest = REQUEST, wanted: Any = None, **more: Any
 ) -> Importer:
     async def client() -> Any:
         return vendor
@@ -107,7 +108,7 @@ def importer(
         TOPICS,
         wanted or (lambda: "run"),
         again_after=0,
-        side_by_side=side_by_side,
+        **more,
     )
 
 
@@ -170,6 +171,17 @@ async def test_what_is_made_meanwhile_is_no_part_of_it() -> None:
     await importer(vendor, log).run()
 
     assert "cus_99" not in events(log)
+
+
+async def test_a_list_leaves_time_to_others() -> None:
+    """The next page waits until the rows of the one before have had theirs."""
+    vendor, log = Vendor(6), FakeLog()
+    running = asyncio.create_task(importer(vendor, log, a_second=0.001).run())
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    running.cancel()
+
+    assert len(events(log)) == 2
 
 
 async def test_a_pause_stops_it_and_it_goes_on_where_it_was() -> None:

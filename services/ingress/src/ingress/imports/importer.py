@@ -45,6 +45,10 @@ AGAIN_AFTER = 5.0
 """Seconds before a page is listed again that failed."""
 AT_ONCE = 100
 """Events that are under way to Kafka at the same time."""
+LISTED_A_SECOND = 500.0
+"""Rows that are listed and written a second at most. Without it a list takes a whole core, from live events too; and
+nobody needs more: Togai grants 10 calls a second.
+"""
 
 Client = Callable[[], Awaitable[Any]]
 
@@ -78,6 +82,7 @@ class Importer:
         again_after: float = AGAIN_AFTER,
         *,
         side_by_side: int = 1,
+        a_second: float = LISTED_A_SECOND,
         standing: Callable[[], Awaitable[tuple[int, int]]] | None = None,
     ) -> None:
         self._request = request
@@ -88,6 +93,7 @@ class Importer:
         self._wanted = wanted
         self._again_after = again_after
         self._side_by_side = side_by_side if self._kind.sliced and not request.ids else 1
+        self._rest = self._side_by_side / a_second  # seconds for each row
         self._standing = standing
         self._from_the_beginning: set[int] = set()
         self._busy: dict[int, asyncio.Task[None]] = {}
@@ -154,15 +160,17 @@ class Importer:
         """One page of a slice; what passes by itself is said, and waited out. Raises Permanent."""
         try:
             async with self._source.keep_refusals():
-                await self._page(index)
+                written = await self._page(index)
+            if not self.progress.slices[index].done:
+                await asyncio.sleep(written * self._rest)
         except Permanent:
             raise
         except (SyncError, KafkaError) as error:
             await self._report(getattr(error, "message", "") or repr(error))
             await asyncio.sleep(self._again_after)
 
-    async def _page(self, index: int) -> None:
-        """List and write one page of a slice."""
+    async def _page(self, index: int) -> int:
+        """List and write one page of a slice: how many rows it had."""
         page = await self._listed(index)
         # Its older half may have been cut off meanwhile, and is not any more while its rows are written.
         self._listing.discard(index)
@@ -177,6 +185,7 @@ class Importer:
         end: dict[str, Any] = {"state": "listed", "ended_at": _now()} if all(each.done for each in found) else {}
         count = sum(each.listed for each in found)
         await self._keep(**({"state": "running", "problem": ""} | end), slices=found, listed=count, written=count)
+        return len(new_rows)
 
     async def _listed(self, index: int) -> ListedPage:
         """The next page of a slice. Where the cursor is refused the list is read from the second that it had reached,
