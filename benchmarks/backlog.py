@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.backlog [--customers 100000] [--seconds 600] [--keep]
 
-Quotas and live events are those of `benchmarks.importing`. All of the import would take an hour and a half; what is
+Quotas and live events are those of `benchmarks.importing`. All of the import would take an hour and a quarter; what is
 left after the first minutes goes on in the same way, with a shorter backlog.
 """
 
@@ -18,12 +18,12 @@ from pathlib import Path
 from console.local.ports import free_port
 
 from benchmarks.as_granted import PATIENT, at
-from benchmarks.importing import IDLE_EVENTS, LONGEST, OF_OPERATIONS, QUOTAS, Live, before_tandem, started
+from benchmarks.importing import IDLE_EVENTS, LONGEST, OF_OPERATIONS, QUOTAS, Live, asked_for, before_tandem, started
 from benchmarks.latency import percentile
 from benchmarks.tables import Figure, show
 from tests.engines.access import own_kafka
 from tests.stack.processes import until
-from tests.stack.tenants import TO_TOGAI, Tenant
+from tests.stack.tenants import Tenant
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,17 @@ async def import_beside_live_events(tenant: Tenant, seconds: float) -> Beside:
     await alone.go_on(IDLE_EVENTS)
     idle = await alone.milliseconds()
     began = time.time()
-    body = {"kind": "customers", "payload": {}, "flow_link": tenant.link_id(TO_TOGAI)}
-    asked = await tenant.ask("POST", "/imports", **body)
+    asked = await asked_for(tenant)
     running = asyncio.create_task(busy.go_on())
 
     async def listed() -> bool:
-        return (await stack.api(f"/imports/{asked['id']}"))["state"] in ("working", "done")
+        return (await stack.api(f"/imports/{asked}"))["state"] in ("working", "done")
 
     await until(listed, "the list", LONGEST, every=1)
     listing = time.time() - began
     await asyncio.sleep(max(0.0, began + seconds - time.time()))
     running.cancel()
-    found = await stack.api(f"/imports/{asked['id']}")
+    found = await stack.api(f"/imports/{asked}")
     during = list(zip(await busy.milliseconds(), busy.made.values(), strict=True))
     while_listed = [took for took, at in during if at - began < listing]
     later = [took for took, at in during if at - began >= listing]

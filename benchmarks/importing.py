@@ -107,15 +107,20 @@ async def _account(stack: Stack, count: int) -> Tenant:
     return Tenant(stack, name, stripe["key"], stripe["id"], togai["key"], togai["id"])
 
 
+async def asked_for(tenant: Tenant) -> str:
+    """The id of an import of all customers that begins now."""
+    body = {"kind": "customers", "payload": {}, "flow_link": tenant.link_id(TO_TOGAI)}
+    return str((await tenant.ask("POST", "/imports", **body))["id"])
+
+
 async def imported(tenant: Tenant) -> Import:
     """Import them all, from the question to the last one's link. Calls are all of this time, those of polls too."""
     await tenant.forget_calls()
     began = time.time()
-    body = {"kind": "customers", "payload": {}, "flow_link": tenant.link_id(TO_TOGAI)}
-    asked = await tenant.ask("POST", "/imports", **body)
+    asked = await asked_for(tenant)
 
     async def done() -> Any:
-        found = await tenant.stack.api(f"/imports/{asked['id']}")
+        found = await tenant.stack.api(f"/imports/{asked}")
         # What is listed may still be on its way.
         return found if found["state"] == "done" and found["done"] >= found["listed"] else None
 

@@ -20,6 +20,7 @@ from shared.flows.imports import ImportProgress, ImportRequest, Imports
 from shared.identity import Ref
 from shared.kafka.log import Log, Place
 from shared.settings import Settings
+from shared.tasks import ended
 
 from tests.fakes.log import FakeLog
 from tests.fakes.polling import TOGAI, Clock, FakeTogai
@@ -179,7 +180,7 @@ async def test_a_list_leaves_time_to_others() -> None:
     running = asyncio.create_task(importer(vendor, log, a_second=0.001).run())
     for _ in range(1000):
         await asyncio.sleep(0)
-    running.cancel()
+    await ended(running)
 
     assert len(events(log)) == 2
 
