@@ -10,6 +10,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from shared.errors import Misconfigured
 from shared.events.topics import Topics
+from shared.garbage import collect_seldom
 from shared.log import configure, get_logger
 from shared.private import keep_private, private_folder
 from shared.settings import Settings
@@ -61,6 +62,7 @@ def main() -> int:
     keep_private()
     settings = Settings()
     configure("console", level=settings.log_level, as_json=settings.log_json)
+    collect_seldom()
     try:
         asyncio.run(serve(settings))
     except Misconfigured as error:

@@ -11,6 +11,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 from shared.connections import Vault, encryption_keys
 from shared.events.topics import Topics
+from shared.garbage import collect_seldom
 from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.private import keep_private
@@ -91,6 +92,7 @@ def main() -> None:
     keep_private()
     settings = Settings()
     logs.configure("ingress", level=settings.log_level, as_json=settings.log_json)
+    collect_seldom()
     asyncio.run(serve(settings))
 
 

@@ -18,6 +18,7 @@ from shared import metrics
 from shared.connections import Vault, encryption_keys
 from shared.domains.model import Domain
 from shared.events.topics import Topics
+from shared.garbage import collect_seldom
 from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.linking.claims import Links
@@ -235,5 +236,6 @@ def run_service(domain: Domain, implementations: Mapping[str, Implementation]) -
     keep_private()
     settings = Settings()
     logs.configure(settings.worker_id or domain.service, level=settings.log_level, as_json=settings.log_json)
+    collect_seldom()
     Worker(domain, implementations, settings).run()
     sys.exit(0)
