@@ -1,4 +1,4 @@
-"""A service looks seldom for garbage: each look through all that it holds has every event wait."""
+"""A service looks seldom for garbage: whenever it goes through all that it holds, every event waits."""
 
 import subprocess
 import sys
