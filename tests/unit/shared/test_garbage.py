@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 OBJECTS = 400_000
-"""A hundred and more times the objects after which Python's own settings look through all of them."""
+"""Several times the 70,000 after which Python by itself looks through all of them."""
 
 PROGRAM = f"""
 import gc
