@@ -13,7 +13,12 @@ from aiokafka.protocol.group import JoinGroupRequest
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP
 from faust.types.tuples import Message
+from mode import Service
 
+from shared.runtime.stopping import stop_now
+
+CHECK_EVERY = 1.0
+"""Seconds between looks at the group."""
 LONGEST_FETCH = 100
 """Milliseconds after which Kafka answers a fetch that finds nothing."""
 
@@ -91,6 +96,16 @@ class AcknowledgedByHand(Consumer):
         coordinator = self._thread._ensure_consumer()._coordinator
         return bool(coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID)
 
+    @Service.task
+    async def _watch_group(self) -> None:
+        """End the process once aiokafka takes no part in the group any more. It keeps the error for whoever asks
+        (`GroupCoordinator.check_errors`, 0.14.0); Faust never asks (0.15.3), and would read nothing for ever.
+        """
+        while not self.should_stop:
+            if error := _why_it_left(self._thread._consumer):
+                stop_now(f"takes no part in its group any more: {error!r}")
+            await self.sleep(CHECK_EVERY)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """A rebalance begins."""
         self._rebalances += 1
@@ -124,3 +139,15 @@ class AcknowledgedByHand(Consumer):
             return records
         self._misplaced = bool(records)
         return {}
+
+
+def _why_it_left(consumer: AIOKafkaConsumer | None) -> BaseException | None:
+    """The error by which aiokafka ended or halted its part in a group, None while it takes part, or has not begun."""
+    coordinator = consumer and consumer._coordinator
+    if not coordinator:
+        return None
+    routine: asyncio.Task[None] = coordinator._coordination_task
+    if routine.done() and not routine.cancelled() and (ended := routine.exception()):
+        return ended
+    halted: BaseException | None = coordinator._pending_exception
+    return halted

@@ -30,12 +30,10 @@ from shared.private import private_folder
 from shared.runtime.faust_consumer import AcknowledgedByHand
 from shared.runtime.pool import Partition, Pool, contiguous, same_numbers
 from shared.runtime.records import work_of
+from shared.runtime.stopping import stop_now
 from shared.settings import Settings
 
 log = get_logger(__name__)
-
-STOPPED_EXIT = 70
-"""Exit status of a worker that stopped itself; the supervisor starts it again."""
 
 READ_AT_ONCE = 100
 """Records that are taken up together: what comes after waits for them. Kafka sends up to a megabyte of a partition,
@@ -206,12 +204,6 @@ class Consuming:
         if self._pool:
             await self._pool.drain(self._settings.drain_timeout)
             await self._consumer.commit_done()
-
-
-def stop_now(reason: str) -> None:
-    """End the process at once: nothing that is in hand gets acknowledged, and nothing more is sent."""
-    log.critical("worker.stopped", reason=reason)
-    os._exit(STOPPED_EXIT)
 
 
 def _skipped(message: Message, last: int) -> None:

@@ -30,12 +30,13 @@ from shared.retries import PROBE_EVERY
 from shared.runtime.actions import Implementation
 from shared.runtime.clients import Clients
 from shared.runtime.conflict_watch import ConflictWatch
-from shared.runtime.faust_glue import Consuming, make_app, stop_now
+from shared.runtime.faust_glue import Consuming, make_app
 from shared.runtime.pool import Pool, Work
 from shared.runtime.processor import Processor
 from shared.runtime.registry import Registry
 from shared.runtime.runner import Runner
 from shared.runtime.stall_watchdog import StallWatchdog
+from shared.runtime.stopping import stop_now
 from shared.settings import Settings
 
 log = logs.get_logger(__name__)
