@@ -68,7 +68,7 @@ async def fill(bootstrap: str) -> None:
     await ensure_topics(settings)
     await ensure_topics(settings_of(bootstrap, EMPTY))
     topic = Topics(settings).mappings
-    async with AIOKafkaProducer(**client_options(settings), linger_ms=50, compression_type="gzip") as producer:
+    async with AIOKafkaProducer(**client_options(settings), linger_ms=50) as producer:
         for start in range(0, MAPPINGS, 5000):
             some = [mapping(number) for number in range(start, start + 5000)]
             await asyncio.gather(*[await producer.send(topic, encode(m), key=m.id.encode()) for m in some])

@@ -20,7 +20,7 @@ from shared.settings import Settings
 
 from tests.integration.runtime.conftest import own_settings
 from tests.stack.broker import freeze, own_broker, thaw
-from tests.stack.topics import records
+from tests.stack.topics import records, remove
 
 PATIENCE = 60.0
 
@@ -131,6 +131,22 @@ async def test_the_largest_record_fits_and_a_larger_one_is_refused(settings: Set
         with pytest.raises(Malformed, match="too large"):
             await log.append(topic, "k", largest + b"x" * 2048)
         await log.append(topic, "k", b"small")
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_what_the_cluster_compresses_is_read(kafka_bootstrap: str, codec: str) -> None:
+    """Many clusters do it for every topic: nobody has to set that back for Tandem."""
+    settings = own_settings(kafka_bootstrap)
+    [topic] = [topic for topic in Topics(settings).all(nouns()) if topic.name == Topics(settings).mappings]
+    compressed = topic.config() | {"compression.type": codec}
+    async with admin(settings) as client:
+        await client.create_topics([NewTopic(topic.name, topic.partitions, 1, topic_configs=compressed)])
+    assert await ensure_topics(settings) == []
+    async with Log(settings) as log:
+        await log.append(topic.name, "k", b"value " * 100)
+
+    assert [record.value for record in await records(settings, topic.name)] == [b"value " * 100]
+    await remove(settings)
 
 
 class admin:
