@@ -56,6 +56,22 @@ async def test_an_account_that_a_webhook_and_a_poll_tell_of_is_made_once(tandem:
     assert tandem.runs(tandem.ref(account, "togai"), "togai.account.created")[-1].state == "in_sync"
 
 
+async def test_an_account_that_a_poll_finds_among_many_is_made_once(tandem: InProcess) -> None:
+    """What it found is handled minutes later then: 70 of them took all of Togai's quota for half a minute, from live
+    events too.
+    """
+    account = tandem.account()
+    await tandem.drain()
+    before = calls(tandem)
+    [found] = [event for event in tandem.delivered if (event.type, event.origin) == ("togai.account.created", "poll")]
+    old = timestamp(datetime.now(UTC) - timedelta(minutes=5))
+    tandem.deliver(msgspec.structs.replace(found, id="tgp_later", time=old))
+    await tandem.work_off()
+
+    assert calls(tandem) == before
+    assert tandem.runs(tandem.ref(account, "togai"), "togai.account.created")[-1].state == "in_sync"
+
+
 async def test_a_customer_costs_two_calls(tandem: InProcess) -> None:
     """One write at each side: the event shows the customer."""
     tandem.customer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 from shared.ratelimit.lanes import EXPECTED_FOR, Lane
@@ -23,8 +24,12 @@ SPACING = 0.95
 window, and a live call would wait until that has passed. Less than a whole part, so that what was lost is caught up.
 """
 SPACED_FROM, KEPT_FROM = 10, 20
-"""Places in a window from which on calls are spaced, and one place is kept for live calls: of fewer both would cost
-more than a twentieth of the quota (decision 0031).
+"""Places in a window from which on calls are spaced, and places are kept for live ones; from the second number on one
+is enough, for the next comes free in a twentieth of a second (decision 0031).
+"""
+KEPT_OF_FEW = 4
+"""Places that are kept where a window has fewer, less the live calls in it, and one at least: so many calls a live
+event makes, and for each it would wait a tenth of a second (decision 0035).
 """
 CATCH_UP = 0.1
 """Seconds of such calls that go out at once where nobody asked for them in time, or messages came late; none where no
@@ -56,6 +61,7 @@ class Account:
         self._turns = 0
         self._spaced_until = float("-inf")
         self._live_until = float("-inf")
+        self._live_calls: deque[float] = deque()
 
     def change(self, quota: Quota) -> None:
         """What a person set at a connection holds at once; what 429s lowered climbs to it."""
@@ -165,8 +171,17 @@ class Account:
         """
         if lane == "live":
             return float("-inf")
-        kept = int(self.window.slots(now) >= KEPT_FROM and not beside and now < self._live_until)
+        kept = 0 if beside else self._kept_for_live(now)
         return max(self._spaced_until, self.window.next_place(now, kept))
+
+    def _kept_for_live(self, now: float) -> int:
+        """Places that other calls leave free, for a while after each live one."""
+        slots = self.window.slots(now)
+        if slots < SPACED_FROM or now >= self._live_until:
+            return 0
+        while self._live_calls and self._live_calls[0] <= now - self.window.seconds:
+            self._live_calls.popleft()
+        return max(1, KEPT_OF_FEW - len(self._live_calls)) if slots < KEPT_FROM else 1
 
     def is_due(self, lane: Lane, now: float, *, beside: bool) -> bool:
         """Whether a lane's turn has come. One behind live ones is leased hardly ahead: until then its place is free."""
@@ -177,9 +192,11 @@ class Account:
         slots = self.window.slots(now)
         if lane == "live":
             self._live_until = at + EXPECTED_FOR
+            self._live_calls.append(at)
         elif slots >= SPACED_FROM:
             lost = CATCH_UP if slots >= KEPT_FROM else 0.0
-            self._spaced_until = max(self._spaced_until, at - lost) + SPACING / self.window.rate.present(now)
+            left = self.window.rate.present(now) - self._kept_for_live(now)
+            self._spaced_until = max(self._spaced_until, at - lost) + SPACING / left
 
     def lease_at(self, lane: Lane, operation: str, now: float) -> float:
         """When the next call of a lane can be leased."""
