@@ -1,9 +1,9 @@
 """What live events feel of an import of 100,000 customers: while it is listed, and while its events wait.
 
-    .venv/bin/python -m benchmarks.backlog [--customers 100000] [--seconds 600] [--keep]
+    .venv/bin/python -m benchmarks.backlog [--customers 100000] [--seconds 600] [--faster 1] [--keep]
 
-Quotas and live events are those of `benchmarks.importing`. All of the import would take an hour and a quarter; what is
-left after the first minutes goes on in the same way, with a shorter backlog.
+Live events are those of `benchmarks.importing`, the quotas those of the vendors in test mode, or so many times them.
+All of the import would take hours; what is left after the first minutes goes on in the same way with a shorter backlog.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from console.local.ports import free_port
 
-from benchmarks.as_granted import PATIENT, at
-from benchmarks.importing import IDLE_EVENTS, LONGEST, OF_OPERATIONS, QUOTAS, Live, asked_for, before_tandem, started
+from benchmarks.as_granted import PATIENT, TEST_MODE, at
+from benchmarks.importing import IDLE_EVENTS, LONGEST, Live, asked_for, before_tandem, started
 from benchmarks.latency import percentile
 from benchmarks.tables import Figure, show
 from tests.engines.access import own_kafka
@@ -60,12 +60,14 @@ async def import_beside_live_events(tenant: Tenant, seconds: float) -> Beside:
     return Beside(idle, while_listed, later, listing, int(found["linked"]))
 
 
-async def measured(count: int, seconds: float) -> Beside:
+async def measured(count: int, seconds: float, faster: int) -> Beside:
     """Everything up, measured and gone."""
+    quotas = at({app: quota * faster for app, quota in TEST_MODE.items()})
+    quotas["TANDEM_STRIPE_OPERATION_QUOTA"] = quotas["TANDEM_STRIPE_QUOTA"]
     with tempfile.TemporaryDirectory() as name:
         broker = own_kafka(Path(name), free_port(in_a_row=2))
         await broker.start()
-        stack = await started(Path(name) / "home", broker.bootstrap, 1, **at(QUOTAS), **OF_OPERATIONS, **PATIENT)
+        stack = await started(Path(name) / "home", broker.bootstrap, 1, **quotas, **PATIENT)
         try:
             [tenant] = await before_tandem(stack, count, index_within=LONGEST)
             return await import_beside_live_events(tenant, seconds)
@@ -95,8 +97,9 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="put the table into docs/performance.md")
     parser.add_argument("--customers", type=int, default=100_000, help="how many are imported (default 100,000)")
     parser.add_argument("--seconds", type=float, default=600, help="how long live events come (default 600)")
+    parser.add_argument("--faster", type=int, default=1, help="times the vendors' quotas (default 1)")
     given = parser.parse_args()
-    found = asyncio.run(measured(given.customers, given.seconds))
+    found = asyncio.run(measured(given.customers, given.seconds, given.faster))
     show("backlog", figures(given.customers, given.seconds, found), keep=given.keep, runs=1)
 
 
