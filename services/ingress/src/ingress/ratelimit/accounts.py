@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 
 from shared.ratelimit.lanes import EXPECTED_FOR, Lane
@@ -61,7 +60,7 @@ class Account:
         self._turns = 0
         self._spaced_until = float("-inf")
         self._live_until = float("-inf")
-        self._live_calls: deque[float] = deque()
+        self._live_calls: list[float] = []
 
     def change(self, quota: Quota) -> None:
         """What a person set at a connection holds at once; what 429s lowered climbs to it."""
@@ -179,9 +178,9 @@ class Account:
         slots = self.window.slots(now)
         if slots < SPACED_FROM or now >= self._live_until:
             return 0
-        while self._live_calls and self._live_calls[0] <= now - self.window.seconds:
-            self._live_calls.popleft()
-        return max(1, KEPT_OF_FEW - len(self._live_calls)) if slots < KEPT_FROM else 1
+        if slots >= KEPT_FROM:
+            return 1
+        return max(1, KEPT_OF_FEW - sum(1 for at in self._live_calls if at > now - self.window.seconds))
 
     def is_due(self, lane: Lane, now: float, *, beside: bool) -> bool:
         """Whether a lane's turn has come. One behind live ones is leased hardly ahead: until then its place is free."""
@@ -225,5 +224,6 @@ class Account:
         for window in self.operations.values():
             window.forget(now)
         self._running = {lease: r for lease, r in self._running.items() if r[0] > now}
+        self._live_calls = [at for at in self._live_calls if at > now - self.window.seconds]
         if len(self._last_turn) > 1000:
             self._last_turn.clear()
