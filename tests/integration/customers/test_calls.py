@@ -72,6 +72,24 @@ async def test_an_account_that_a_poll_finds_among_many_is_made_once(tandem: InPr
     assert tandem.runs(tandem.ref(account, "togai"), "togai.account.created")[-1].state == "in_sync"
 
 
+async def test_a_polled_account_that_waited_looks_at_both_sides(tandem: InProcess) -> None:
+    """Another run has linked its account meanwhile: what the run missed since it began to wait may have no event."""
+    customer, _ = (tandem.customer(email="acme@example.test") for _ in range(2))
+    await tandem.stood_before()
+    account = tandem.account()
+    await tandem.drain()
+    key = tandem.ref(account, "togai")
+    waiting = tandem.parked.pop(key)
+    tandem.by_hand("link", account, customer)
+    await tandem.work_off()
+    tandem.parked[key] = waiting
+    tandem.call("togai", "PATCH", "/customers/c-acme", json={"primaryEmail": "new@acme.test"})
+    await tandem.go_on(key)
+
+    assert tandem.stripe(customer)["email"] == "new@acme.test"
+    assert not tandem.parked
+
+
 async def test_a_customer_costs_two_calls(tandem: InProcess) -> None:
     """One write at each side: the event shows the customer."""
     tandem.customer()

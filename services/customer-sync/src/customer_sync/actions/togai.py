@@ -61,8 +61,8 @@ WHY: dict[Rule, str] = {
 async def read_account(context: Context, wanted: AccountId) -> Result:
     """Fetch before acting: the account, its customer (whose name it is), and the Stripe customer that it names."""
     pair = context.claims.index.pair(ref := context.ref("togai", "account", wanted.account_id))
-    known = context.shows_present or context.run.origin == "poll"  # a change since is an event of its own
-    if wanted.unlinked and known and pair and pair.run != context.run.id:
+    polled = context.run.origin == "poll" and context.run.attempts == 1  # a change since is an event of its own
+    if wanted.unlinked and (context.shows_present or polled) and pair and pair.run != context.run.id:
         # A webhook and a poll tell of the same account. The run that links it writes both ids, and tries until it has.
         end_if_of_others(context, pair)
         raise Ended("in_sync", f"linked already by run {pair.run} ({pair.id})", pair.refs)
