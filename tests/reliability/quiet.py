@@ -12,6 +12,7 @@ import httpx
 from shared.polls import epoch
 
 from tests.reliability.checker.log import RUNS, Log
+from tests.reliability.checker.runs import waits_for_people
 from tests.reliability.cluster import Cluster
 
 CHECK_EVERY = 1.0
@@ -20,7 +21,6 @@ CALM = 3
 LOOK = 6.0
 """Seconds that a poll may take: what happens meanwhile it may not show."""
 LISTS = {"stripe-events", "togai-customers", "togai-accounts", "togai-invoices", "togai-price-plans"}
-WAITS_FOR_PEOPLE = ("Waiting", "WaitingUntold", "Conflict")
 
 
 class NotQuiet(AssertionError):
@@ -79,7 +79,7 @@ class Watch:
         open_ = [
             r
             for r in self._log.newest(RUNS).values()
-            if r["state"] in ("running", "parked") and not waits_for_people(r)
+            if r["state"] == "running" or (r["state"] == "parked" and not waits_for_people(r))
         ]
         shown = [f"{r['state']} {r['aggregate'].rpartition('/')[2]} ({r.get('reason', '')[:80]})" for r in open_[:3]]
         return ([f"{lag} events not taken"] if lag else []) + (
@@ -99,8 +99,3 @@ def shown_until(poll: Mapping[str, Any]) -> float:
     Stripe's newest events to webhooks that may be on their way.
     """
     return epoch(poll["at"]) - LOOK - float(poll["interval"])
-
-
-def waits_for_people(run: dict[str, Any]) -> bool:
-    """Whether only a person, or an address that a person gives, lets a parked run go on."""
-    return run["state"] == "parked" and run.get("problem", {}).get("error") in WAITS_FOR_PEOPLE

@@ -14,6 +14,7 @@ from tests.reliability.checker.calls import limits
 from tests.reliability.checker.facts import RunFacts
 from tests.reliability.checker.log import Event
 from tests.reliability.checker.order import Stale
+from tests.reliability.checker.runs import ended
 from tests.reliability.checker.verdict import AT_REST, INVARIANTS
 from tests.reliability.customers.facts import CustomerFacts
 from tests.reliability.customers.order import backwards, stale_writes
@@ -104,6 +105,20 @@ def test_a_write_that_goes_back() -> None:
     assert list(stale_writes(mended, unit)) == [Stale("name", 500.0, "A", mended=True)]
     assert [b.what for b in backwards(left)] == ["name went back to 'A' and stayed so"]
     assert [b.what for b in backwards(mended)] == ["name went back to 'A' for a while"]
+
+
+@pytest.mark.parametrize("state", ["parked", "running"])
+@pytest.mark.parametrize(("error", "entity", "good"), [
+    ("Waiting", "cus_1", True), ("Conflict", "cus_1", True), ("Unavailable", "cus_1", False),
+    ("Waiting", "cus_2", False),
+])  # fmt: skip
+def test_who_waits_for_a_person_may_look_again(state: str, error: str, entity: str, good: bool) -> None:
+    """A run that waits looks once more where its partition got another worker; of others each has to end."""
+    found = facts()
+    run = {"event": "evt_1", "event_type": "stripe.customer.created", "aggregate": f"acct/customer/{entity}"}
+    found.runs = {"run_1": run | {"state": state, "problem": {"error": error}}}
+
+    assert (not list(ended(found, {"cus_1"}))) == good
 
 
 def test_a_pause_excuses_what_was_mended() -> None:

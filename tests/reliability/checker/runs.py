@@ -11,6 +11,7 @@ from tests.reliability.checker.facts import Facts
 
 Json = dict[str, Any]
 HANDED_OVER = "tandem.run.handed_over"
+WAITS_FOR_PEOPLE = ("Waiting", "WaitingUntold", "Conflict")
 TERMINAL = {"succeeded", "in_sync", "skipped", "superseded", "missed", "dead", "discarded"}
 
 
@@ -43,12 +44,13 @@ def ended(facts: Facts, waiting: Set[str]) -> Iterator[Broken]:
             yield Broken("ended", event.key, f"event {name} ({event.value['type']}) has no run and no recorded skip")
     for run in facts.runs.values():
         entity = run["aggregate"].rpartition("/")[2]
-        if run["state"] in TERMINAL or (_is_parked(run) and entity in waiting):
+        if run["state"] in TERMINAL or (waits_for_people(run) and entity in waiting):
             continue
         yield Broken("ended", entity, f"{run['event_type']} is {run['state']}: {run.get('reason') or 'no reason'}")
 
 
-def _is_parked(run: Json) -> bool:
-    """A conflict looks again whenever there is news of a candidate, and is one while it does."""
-    looks_again = run["state"] == "running" and (run.get("problem") or {}).get("error") == "Conflict"
-    return bool(run["state"] == "parked" or looks_again)
+def waits_for_people(run: Json) -> bool:
+    """Whether only a person, or an address that a person gives, lets a run end. It looks again whenever there may be
+    news of it, also once after its partition got another worker, and waits while it does.
+    """
+    return run["state"] in ("parked", "running") and (run.get("problem") or {}).get("error") in WAITS_FOR_PEOPLE
