@@ -138,6 +138,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "cause": "id of the import or run that made the event; empty for the outside's own",
         "verdict": "of an import: the kind of conflict that it met; of a dry run: what it would do",
         "calls": "of a dry run: how many calls it made, by connection",
+        "handled": "`false` if it did nothing about its entity: a dry run, cancelled, left out, or another waits",
     },
     Step: {
         "id": "its name in the flow",

@@ -112,7 +112,7 @@ def test_a_write_that_goes_back() -> None:
     ("Waiting", "cus_1", True), ("Conflict", "cus_1", True), ("Unavailable", "cus_1", False),
     ("Waiting", "cus_2", False),
 ])  # fmt: skip
-def test_who_waits_for_a_person_may_look_again(state: str, error: str, entity: str, good: bool) -> None:
+def test_who_waits_for_a_person_may_be_running(state: str, error: str, entity: str, good: bool) -> None:
     """A run that waits looks once more where its partition got another worker; of others each has to end."""
     found = facts()
     run = {"event": "evt_1", "event_type": "stripe.customer.created", "aggregate": f"acct/customer/{entity}"}

@@ -57,6 +57,8 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     `event_at`: RFC 3339 time of the event.
     `verdict`: of an import's run the kind of conflict that it met, of a dry run what it would do. `calls`: of a dry run
     how many calls it made, by connection.
+    `handled`: False of a run that leaves its entity to others: a dry run, one of a cancelled import or replay, one
+    that an import left out, or in whose place another run waits.
     """
 
     id: str
@@ -89,6 +91,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     cause: str = ""
     verdict: str = ""
     calls: dict[str, int] = {}
+    handled: bool = True
     schemaversion: str = SCHEMA_VERSION
 
     @property

@@ -205,7 +205,7 @@ class Processor:
             run.state, run.ended_at, run.failures = "dead", _now(), 0
             outcome = Outcome(run, "dead")
         if outcome.what == "later" and (other := self._waits_already(outcome, envelope)):
-            run.state, run.superseded_by, run.ended_at = "skipped", other, _now()
+            run.state, run.superseded_by, run.ended_at, run.handled = "skipped", other, _now(), False
             run.reason = f"run {other} waits for the same already: {run.reason}"
             outcome = Outcome(run, "ended")
         if outcome.what == "later":

@@ -124,7 +124,7 @@ class Runner:
         run.ended_at = ""  # a retried one had ended
         run.noun = self._domain.noun
         run.attempts += 1
-        run.verdict = ""
+        run.verdict, run.handled = "", not envelope.dryrun
         acting_for.set(link.id)
         is_dry.set(envelope.dryrun)
         calling = self._clients.outages.begin()
@@ -181,7 +181,7 @@ class Runner:
             run.cause = beside if wanted == "cancel" else run.cause  # a paused one counts it, and can end
             return None
         if wanted == "cancel":
-            return self._ended(run, "skipped", f"{noun} {run.cause} was cancelled")
+            return self._ended(run, "skipped", f"{noun} {run.cause} was cancelled", handled=False)
         return self._stopped(run, Paused(noun, run.cause))
 
     def has_begun(self, run: str, subject: str) -> bool:
@@ -300,13 +300,13 @@ class Runner:
         if envelope.dryrun and (verdict := verdict_of(kinds, error)):
             run.problem = problem_of(error)
             return self._previewed(run, verdict, error.message)
-        if kind is None or self.has_begun(run.id, run.aggregate) or _has_acted(run):
+        leave_out = kind and read_choices(envelope.choices).get(kind.name, kind.choices[0]) == "leave_out"
+        if not leave_out or self.has_begun(run.id, run.aggregate) or _has_acted(run):
             return None
-        choice = read_choices(envelope.choices).get(kind.name, kind.choices[0])
-        return self._ended(run, "skipped", f"left out: {error.message}") if choice == "leave_out" else None
+        return self._ended(run, "skipped", f"left out: {error.message}", handled=False)
 
-    def _ended(self, run: Run, state: runs.RunState, reason: str) -> Outcome:
-        run.state, run.reason, run.ended_at = state, reason, _now()
+    def _ended(self, run: Run, state: runs.RunState, reason: str, *, handled: bool = True) -> Outcome:
+        run.state, run.reason, run.ended_at, run.handled = state, reason, _now(), run.handled and handled
         return Outcome(run, "ended")
 
     def _stopped(self, run: Run, error: SyncError, outage: str = "") -> Outcome:

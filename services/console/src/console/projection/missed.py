@@ -1,4 +1,5 @@
-"""What flow links that were off did not do: runs that were `missed`, and that no later run has done since.
+"""What flow links that were off did not do: runs that were `missed`, and that no later run has done since. A dry run
+does nothing, nor does one that was cancelled or left out.
 
 Where a flow acts on an entity's present state, its newest event replaces the earlier ones. Elsewhere each event holds
 facts of its own, and several types may start a flow: a checkout that is complete, and later that it is paid.
@@ -55,6 +56,7 @@ def _missed() -> ColumnElement[bool]:
         col(later.flow_link) == col(RunRow.flow_link),
         col(later.aggregate) == col(RunRow.aggregate),
         tuple_(col(later.at), col(later.id)) > tuple_(col(RunRow.at), col(RunRow.id)),
+        col(later.handled),
         or_(
             col(RunRow.flow).not_in(_each_counts()),
             col(later.state).in_(("succeeded", "in_sync")),

@@ -127,9 +127,10 @@ def pair_text(refs: Iterable[str], run: str) -> str:
 
 def _run(value: bytes) -> Read:
     run = runs.decode_run(value)
-    row = {"id": run.id, "at": run.started_at, "state": run.state, "flow": run.flow, "event": run.event}
+    row: dict[str, Any] = {"id": run.id, "at": run.started_at, "state": run.state, "flow": run.flow, "event": run.event}
     row |= {"flow_link": run.flow_link, "cause": run.cause, "verdict": run.verdict}
     row |= {"waits_in": run.superseded_by if run.state == "skipped" else ""}
+    row |= {"handled": run.handled and run.state != "previewed"}  # of an older Tandem's dry run the state alone tells
     row |= {"aggregate": run.aggregate, "problem": run.problem.error if run.problem else ""}
     candidates = run.problem.candidates if run.problem else ()
     names = (run.event, run.aggregate, run.superseded_by, *run.refs, *candidates)

@@ -25,8 +25,8 @@ class EntityRun(SQLModel):
 
 class RunRow(SQLModel, table=True):
     """One run; `at` is when it started, `problem` the class of what keeps it from going on, `verdict` what an import
-    says of it; `waits_in` the run that waits in its place. What it says of a domain's entity stands in that domain's
-    table.
+    says of it; `waits_in` the run that waits in its place, `handled` whether it did anything about its entity. What it
+    says of a domain's entity stands in that domain's table.
     """
 
     __tablename__ = "runs"
@@ -47,6 +47,7 @@ class RunRow(SQLModel, table=True):
     cause: str
     verdict: str
     waits_in: str
+    handled: bool
     event: str = Field(index=True)
     aggregate: str
     record: bytes = Field(sa_type=LargeBinary)
