@@ -228,6 +228,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "seen": "entities of the present pass so far",
         "found": "events that no webhook had brought",
         "reread_at": "when the last days were read once more, for events that are listed late",
+        "pass_began_at": "when the last pass that ended began: what had been made before is in the index",
         "lost": "the stretch of time whose events nobody lists any more, as `from/to`",
         "at": "time of this record",
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from shared.events.envelope import Envelope
@@ -31,11 +32,14 @@ class Waiting(NamedTuple):
 
 
 class FoldingLog(FakeLog):
-    """A log whose compacted topics are folded as soon as they are written; a point before each record and one after."""
+    """A log whose compacted topics are folded as soon as they are written; a point before each record and one after.
+    `after` is what somebody else does at once about a record of a topic.
+    """
 
     def __init__(self, points: Points, prefix: str) -> None:
         super().__init__()
         self.folds: dict[str, Any] = {}
+        self.after: dict[str, Callable[[bytes], Awaitable[None]]] = {}
         self._points = points
         self._prefix = prefix
 
@@ -46,5 +50,7 @@ class FoldingLog(FakeLog):
         place = await super().append(topic, key, value, headers=headers, deadline=deadline)
         if fold := self.folds.get(topic):
             fold(place.offset, key, value)
+        if value and (act := self.after.get(topic)):
+            await act(value)
         self._points.end(after)
         return place

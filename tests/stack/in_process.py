@@ -53,6 +53,7 @@ from tests.contract.sandbox.tools import Control
 from tests.stack.folding_log import FoldingLog, Waiting
 from tests.stack.gate import Gate
 from tests.stack.points import Points
+from tests.stack.requested_polls import record_poll, requested_at_account
 from tests.stack.tls import trusting_nobody
 from tests.stack.togai_changes import TogaiChanges
 from tests.stack.vendors import ON_HAND, Vendors
@@ -80,6 +81,8 @@ class InProcess(Vendors):
         self.log = FoldingLog(self.points, self.topics.prefix)
         self.vault = Vault([Fernet.generate_key().decode()])
         self._next: deque[Waiting] = deque()
+        self._seen_before: list[Envelope] = []
+        self.log.after[self.topics.polls] = self._poll_if_requested
         self.delivered: list[Envelope] = []
         self._read = 0
         self._known: dict[str, set[str]] = {}
@@ -226,14 +229,24 @@ class InProcess(Vendors):
             self.deliver(envelope)
 
     async def _poll_togai(self) -> None:
+        self._seen_before, found = [], [*self._seen_before, *await self._index_togai()]
+        for envelope in found:
+            self.deliver(envelope)
+
+    async def _index_togai(self) -> list[Envelope]:
+        """Bring the index up to date. Returns the events of what is new."""
         found, settings = self._changes.poll(self.registry.connections["togai"])
-        for entity, news in found:
+        changed = [setting for setting in settings if self.registry.index.get(setting.ref) != setting]
+        for entity in (*(entity for entity, _ in found), *changed):
             await self.log.append(self.topics.index, entity.ref, encode_entity(entity))
-            for envelope in news:
-                self.deliver(envelope)
-        for setting in settings:
-            if self.registry.index.get(setting.ref) != setting:
-                await self.log.append(self.topics.index, setting.ref, encode_entity(setting))
+        return [envelope for _, news in found for envelope in news]
+
+    async def _poll_if_requested(self, value: bytes) -> None:
+        """Ingress polls as soon as a worker requests it; the events of what it finds come with the next poll."""
+        if account := requested_at_account(value):
+            if account == self.registry.connections["togai"].app_account:
+                self._seen_before += await self._index_togai()
+            await record_poll(self.control, self.registry.index, self.log, self.topics, account)
 
     def hold(self, event: str) -> None:
         """One of Stripe's events comes when the test delivers it."""

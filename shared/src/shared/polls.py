@@ -12,6 +12,10 @@ from shared.settings import Settings
 
 PollKind = str
 """Which list of an app, as `stripe-events`."""
+POLL_REQUESTED: PollKind = "poll-requested"
+"""Names no list, but the record with which a worker requests a pass over all lists that fill the index: one that begins
+after `at`.
+"""
 
 
 class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -21,6 +25,7 @@ class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     - `position`: RFC 3339 time up to which everything is known to be in the log, as the vendor tells time.
     - `cursor`: where an unfinished pass goes on; `seen`: entities of that pass so far.
     - `complete`: whether a first full pass has ended; `found`: events that no webhook had brought.
+    - `pass_began_at`: when the last pass that ended began: what had been made before is in the index.
     - `reread_at`: when the last days were read once more, for what the vendor lists late.
     - `payments`: of a list of events, payments that it showed, by date in UTC, of the last 30 days.
     - `lost`: the stretch of time, as `from/to`, whose events nobody lists any more; empty if there never was one.
@@ -38,6 +43,7 @@ class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     reread_at: str = ""
     payments: dict[str, int] = {}
     lost: str = ""
+    pass_began_at: str = ""
     at: str = ""
     schemaversion: str = SCHEMA_VERSION
 
@@ -67,10 +73,18 @@ class Polls:
 
     def __init__(self) -> None:
         self._known: dict[str, Poll] = {}
+        self._wanted: dict[str, float] = {}
 
     def apply(self, poll: Poll) -> None:
         """Fold one record."""
-        self._known[poll.key] = poll
+        if poll.kind == POLL_REQUESTED:
+            self._wanted[poll.app_account] = epoch(poll.at)
+        else:
+            self._known[poll.key] = poll
+
+    def poll_requested(self, app_account: str) -> float:
+        """The time after which a pass over the lists of an app account is to begin (epoch seconds; 0 for none)."""
+        return self._wanted.get(app_account, 0.0)
 
     def get(self, app_account: str, kind: PollKind) -> Poll:
         """The poll as it stands, a fresh one if it never ran."""
@@ -82,6 +96,10 @@ class Polls:
     def incomplete(self, app_account: str, kinds: Iterable[PollKind]) -> list[Poll]:
         """Those whose first full pass has not ended."""
         return [poll for kind in kinds if not (poll := self.get(app_account, kind)).complete]
+
+    def not_polled(self, app_account: str, kinds: Iterable[PollKind], since: float) -> list[Poll]:
+        """Those of which no pass has begun and ended since a time (epoch seconds)."""
+        return [poll for kind in kinds if epoch((poll := self.get(app_account, kind)).pass_began_at) < since]
 
 
 def webhooks_come_in(settings: Settings) -> bool:

@@ -28,8 +28,9 @@ TO_TOGAI = {
 
 
 def records(tandem: InProcess) -> int:
-    """What stands in the log, but for the runs."""
-    return sum(record.topic != tandem.topics.runs for record in tandem.log.written)
+    """What stands in the log, but for the runs, and for what the pollers are asked and answer."""
+    beside = (tandem.topics.runs, tandem.topics.polls, tandem.topics.index)
+    return sum(record.topic not in beside for record in tandem.log.written)
 
 
 async def everyone(tandem: InProcess) -> dict[str, str]:

@@ -70,7 +70,8 @@ async def test_a_setting_that_names_the_customer_no_more_links_nobody(tandem: In
     tandem.name(account, customer)
     await tandem.stood_before()
     tandem.name(account, value)
-    await imported(tandem, "customers", customer)
+    tandem.deliver(tandem.created_again(customer))
+    await tandem.work_off()
 
     assert tandem.linked(customer).rule == "created"
     assert len(tandem.organization()) == 2

@@ -97,12 +97,15 @@ async def test_a_flood_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> No
     account = Account(size=7)
     happened = [account.stripe.happen(NOW + n // 2) for n in range(45)]
     account.clock.now += 100
-    polls = 1
+    polls, pass_began_at = 1, []
     while await account.poll() == 0:
         polls += 1
+        pass_began_at.append(account.position.pass_began_at)
 
     assert account.memory.ids() == happened
     assert polls == 5
+    assert set(pass_began_at) == {""}  # the newest are not in the index before the last piece
+    assert epoch(account.position.pass_began_at) == account.clock.now
 
 
 async def test_an_event_that_cannot_be_taken_is_reported_once() -> None:

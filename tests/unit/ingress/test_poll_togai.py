@@ -12,6 +12,7 @@ from shared.apps.togai.readers.lists import ListReader
 from shared.apps.togai.webhooks import togai_event
 from shared.domains import subject_of
 from shared.errors import Unavailable
+from shared.polls import epoch
 from shared.settings import Settings
 
 from tests.fakes.polling import NOW, TOGAI, Clock, FakeTogai, Memory, MemoryEventLog, connection
@@ -116,6 +117,8 @@ async def test_a_new_account_is_created_and_updated() -> None:
     assert updated["aggregate"] == f"{TOGAI}/account/a-new"
     assert updated["data"]["account"]["customerId"] == updated["data"]["customer"]["id"] == "new"
     assert org.position("togai-accounts").found == 4
+    began = [org.position(f"togai-{kind}").pass_began_at for kind in ("accounts", "customers")]
+    assert [epoch(each) for each in began] == [org.clock.now] * 2
 
 
 async def test_an_account_that_a_webhook_reported_is_created_all_the_same() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ingress.polling.gate import PollGate
 from shared.apps.togai.readers.settings import SHARE, SettingReader
+from shared.polls import POLL_REQUESTED, Poll, epoch, rfc3339
 from shared.settings import Settings
 
 from tests.fakes.polling import NOW, TOGAI, Clock, FakeTogai, Memory, connection
@@ -28,6 +29,10 @@ class Org:
     async def poll(self) -> float:
         self.clock.now += INTERVAL
         return await self.reader.poll_once(connection("togai"), self.togai)
+
+    @property
+    def pass_began_at(self) -> float:
+        return epoch(self.memory.store.polls.get(TOGAI, "togai-settings").pass_began_at)
 
     def named(self, customer: str) -> list[str]:
         return self.memory.store.index.who_name(TOGAI, customer)
@@ -73,6 +78,29 @@ async def test_a_later_pass_is_spread_over_polls() -> None:
 
     assert first == room // SHARE
     assert org.named(f"cus_{2 * first - 1}") == [f"{TOGAI}/account/a{2 * first - 1}"]
+
+
+async def test_a_requested_pass_is_whole_and_made_at_once() -> None:
+    """The pass in hand may be past the place where somebody was named: it begins again, and takes all calls there are.
+    Another process does not take what was read before it for a pass.
+    """
+    org = Org(size=1)
+    org.togai.named = {f"a{n}": f"cus_{n}" for n in range(2)}
+    await org.poll()
+    room = org.gate.calls_in(TOGAI, INTERVAL)
+    org.togai.named = {f"a{n}": f"cus_{n}" for n in range(room // SHARE + 2)}
+    await org.poll()
+    org.togai.named["a0"] = "cus_late"
+    asked = org.clock.now
+    await org.memory.store.poll(Poll(app_account=TOGAI, kind=POLL_REQUESTED, at=rfc3339(asked)))
+    before = org.pass_began_at
+    org.live()
+    org.togai.calls.clear()
+    due = await org.poll()
+
+    assert before < asked < org.pass_began_at
+    assert org.named("cus_late") == [f"{TOGAI}/account/a0"]
+    assert (due, len(org.togai.calls) >= len(org.togai.named)) == (INTERVAL, True)
 
 
 async def test_a_token_that_is_not_taken_any_more_begins_the_list_again() -> None:

@@ -156,6 +156,11 @@ class App(ABC):
         return tuple(spec.kind for spec in self.polls if spec.fills_index)
 
     @property
+    def repeated(self) -> tuple[PollKind, ...]:
+        """Those of them that are read again and again."""
+        return tuple(spec.kind for spec in self.polls if spec.fills_index and not spec.ends)
+
+    @property
     def lists_events(self) -> bool:
         """Whether a poll lists events under the ids that webhooks bring."""
         return any(spec.by_event for spec in self.polls)

@@ -128,6 +128,11 @@ class Stops(Generic[R, P]):
         found = self._requests.get(name)
         return found.wanted if found else None
 
+    def asked_at(self, name: str) -> str:
+        """When one was asked for, or last resumed (RFC 3339); empty if nobody asked for it."""
+        found = self._requests.get(name)
+        return max(found.requested_at, found.changed_at) if found else ""
+
     def beside(self, name: str) -> list[R]:
         """The others that are to run and may have come upon what waits of this one, for they wrote events after it was
         asked for; the oldest first, so that none is passed over when that one is stopped, too.

@@ -32,7 +32,7 @@ from shared.linking import index, mappings, pairs
 from shared.linking.index import Entity, EntityIndex
 from shared.linking.mapping_index import LinkIndex
 from shared.linking.pairs import PairStates
-from shared.polls import Poll, Polls
+from shared.polls import Poll, Polls, epoch
 from shared.reads import Reads
 
 
@@ -111,6 +111,17 @@ class Registry:
     def not_indexed(self, app_account: str) -> list[Poll]:
         """The polls whose first full pass is still to end before the app account's index can be asked."""
         return self.polls.incomplete(app_account, APPS[app_account.partition(":")[0]].fills_index)
+
+    def not_polled(self, app_account: str, since: float) -> list[Poll]:
+        """The polls that fill the app account's index, and of which no pass has begun since a time (epoch seconds) and
+        ended.
+        """
+        return self.polls.not_polled(app_account, APPS[app_account.partition(":")[0]].repeated, since)
+
+    def asked_at(self, run: Run) -> float:
+        """When a person asked for what a run is of, an import say, or last let it go on (epoch seconds)."""
+        asked = self.imports.asked_at(run.cause) or self.replays.asked_at(run.cause)
+        return epoch(asked or run.event_at)
 
     def _fold(self, topic: str, take: Callable[[int, str, bytes], None]) -> Apply:
         def fold(offset: int, key: str, value: bytes | None) -> None:

@@ -17,6 +17,7 @@ from shared.linking.index import normalized_email
 from shared.linking.mappings import Mapping
 from shared.runtime.actions import Context
 
+from customer_sync.actions.indexed import await_index
 from customer_sync.actions.pairs import claim_of
 
 
@@ -79,17 +80,6 @@ async def other_side(context: Context, candidate: LinkCandidate) -> str:
     if free and not context.claims.index.unlinked(others[0]):
         return others[0] if await _has_address(context, others[0], address) else ""
     raise _conflict(context, candidate, others, rivals)
-
-
-def await_index(context: Context) -> None:
-    """Raises NotReady until the index of both sides has been filled once."""
-    for app in ("togai", "stripe"):
-        for poll in context.registry.not_indexed(context.account(app)):
-            raise NotReady(
-                f"the index of {context.account(app)} is being filled for the first time ({poll.kind}: {poll.seen} "
-                "read): nothing is made before it is known who is there",
-                code="not_indexed",
-            )
 
 
 def _others(context: Context, candidate: LinkCandidate, address: str) -> list[str]:

@@ -8,7 +8,8 @@ from shared.errors import Conflict
 from shared.identity import Ref
 from shared.runtime.actions import Context
 
-from customer_sync.actions.email_matching import await_index, holder
+from customer_sync.actions.email_matching import holder
+from customer_sync.actions.indexed import await_index
 from customer_sync.actions.pairs import claim_of
 
 

@@ -26,6 +26,7 @@ from shared.runtime.creating import Creation, create, since
 from shared.setting_values import METADATA_KEYS_LIMIT
 
 from customer_sync.actions.email_matching import LinkCandidate, match_of, other_side
+from customer_sync.actions.indexed import await_poll
 from customer_sync.actions.named_by import named_by
 from customer_sync.actions.pairs import (
     check_named_account,
@@ -60,6 +61,7 @@ async def _find_or_make(context: Context, new: NewStripeCustomer) -> Result:
     end_if_unlinked(context, account_ref, named)
     if new.status == ARCHIVED and not context.claims.index.open_claim(account_ref):
         raise Ended("skipped", f"account {new.togai_account_id} is archived in Togai: nothing is made for it")
+    await await_poll(context, account_ref)
     match = match_of(context, new.email)
     another = await _another_was_made(context, new)
     if named and not another:

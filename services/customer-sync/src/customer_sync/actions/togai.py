@@ -9,7 +9,7 @@ from shared.apps.stripe.models import TOGAI_ACCOUNT_ID, TOGAI_INVOICE_GROUP, Str
 from shared.apps.togai.client import TogaiApp
 from shared.apps.togai.models import NewCustomer, TogaiAccount
 from shared.domains.customers.togai import AccountId, CustomerAndAccount, NewTogaiCustomer
-from shared.errors import Conflict, NotFound, NotReady, Rejected, SyncError, Waiting
+from shared.errors import Conflict, NotFound, NotReady, Rejected, SyncError
 from shared.identity import LONGEST_ID, Ref, is_id, is_own_key
 from shared.linking.claims import Match
 from shared.linking.dry_run import is_dry
@@ -20,6 +20,7 @@ from shared.runtime.actions import Context, Ended, Result
 from shared.runtime.creating import Creation, create
 
 from customer_sync.actions.email_matching import LinkCandidate, match_of, other_side
+from customer_sync.actions.indexed import await_poll
 from customer_sync.actions.named_by import named_by
 from customer_sync.actions.pairs import (
     check_named_account,
@@ -32,17 +33,15 @@ from customer_sync.actions.pairs import (
     refused,
 )
 from customer_sync.actions.payers import end_if_further, named_by_checkout
+from customer_sync.actions.togai_body import body_of
 from customer_sync.actions.togai_settings import ACCOUNT, names_customer, put_setting
 from customer_sync.content import created_content, stripe_content, togai_content
 from customer_sync.decide import (
     TOGAI_CUSTOMER_ID,
-    Currencies,
     account_facts,
     left_out,
     phone_of,
     stripe_address,
-    togai_customer,
-    unpadded,
 )
 from customer_sync.fields import created_equal, settles_all
 from customer_sync.values import METADATA
@@ -88,6 +87,7 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
     stripe_ref = context.ref("stripe", "customer", new.customer.id)
     if pair := context.claims.index.pair(stripe_ref):
         return _known(context, pair, stripe_ref)
+    await await_poll(context, stripe_ref)
     customer = new.customer
     if not context.shows_present or context.claims.index.open_claim(stripe_ref) or is_unlinked(context, stripe_ref):
         customer = await _present(context, customer)
@@ -106,8 +106,7 @@ async def _find_or_make(context: Context, new: NewTogaiCustomer) -> Result:
         if paid_for := await named_by_checkout(context, customer):
             await end_if_further(context, stripe_ref, paid_for)
             return await _link(context, customer, paid_for, "metadata", match)
-    body, notes = _body(context, customer)
-    _check_padding(context, customer, body)
+    body, notes = body_of(context, customer)
     if account := await _named_by(context, stripe_ref):
         return await _link(context, customer, account, "setting", match)
     candidate = LinkCandidate(stripe_ref, customer.email, "togai", match)
@@ -254,19 +253,6 @@ async def _deleted(context: Context, customer: StripeCustomer, stripe_ref: str) 
             return Ended("in_sync", f"{reason}: its account stays", pair.refs)
         await context.claims.withdraw(held, reason)
     return Ended("skipped", f"{reason} before it was linked", (stripe_ref,))
-
-
-def _body(context: Context, customer: StripeCustomer) -> tuple[NewCustomer, tuple[str, ...]]:
-    settings = context.settings
-    currencies = Currencies(settings.currency_by_country, settings.effective_default_currency)
-    chosen = {key: value for key in settings.synced_metadata if (value := customer.metadata.get(key))}
-    return togai_customer(customer, currencies, settings.stripe_customer_setting, chosen)
-
-
-def _check_padding(context: Context, customer: StripeCustomer, body: NewCustomer) -> None:
-    """Raises Waiting for a name that was padded, where an import is to leave such ones out."""
-    if unpadded(body.name) != body.name and context.leaves_out("short_name"):
-        raise Waiting(f"the name of {customer.id} is too short for Togai: {unpadded(body.name)!r}", code="short_name")
 
 
 async def _named_by(context: Context, stripe_ref: str) -> str:

@@ -62,11 +62,14 @@ class PollDeps:
 
 @dataclass
 class _Work:
-    """The loops of one app account, and its connections as the loops were last notified of them."""
+    """The loops of one app account; its connections, and the time of the last requested poll (epoch seconds), as the
+    loops were last notified of them.
+    """
 
     loops: list[PollLoop]
     tasks: list[asyncio.Task[None]]
     connections: tuple[tuple[str, ...], ...]
+    poll_requested: float
 
 
 class PollScheduler:
@@ -125,7 +128,9 @@ class PollScheduler:
     async def _check_connections(
         self, store: PollStore, event_log: EventLogIndex, clients: Clients, gate: PollGate
     ) -> None:
-        """Begin with new app accounts, end with those that are gone, wake those whose connections changed."""
+        """Begin with new app accounts, end with those that are gone, wake those whose connections changed, and those at
+        which somebody requested a poll.
+        """
         present: dict[str, list[Connection]] = {}
         for connection in self._deps.registry.connections.values():
             if connection.state != "removed":
@@ -137,13 +142,13 @@ class PollScheduler:
             state = tuple(
                 sorted((c.id, c.sealed, *(s.operation for s in registry.key_states.refusals(c))) for c in connections)
             )
-            work = self._work.get(app_account)
+            work, wanted = self._work.get(app_account), store.polls.poll_requested(app_account)
             if work is None:
                 loops = list(self._loops(app_account, store, event_log, clients, gate))
                 tasks = [asyncio.create_task(loop.run(once), name=f"poll {app_account}") for loop, once in loops]
-                self._work[app_account] = _Work([loop for loop, _ in loops], tasks, state)
-            elif work.connections != state:
-                work.connections = state
+                self._work[app_account] = _Work([loop for loop, _ in loops], tasks, state, wanted)
+            elif (work.connections, work.poll_requested) != (state, wanted):
+                work.connections, work.poll_requested = state, wanted
                 for loop in work.loops:
                     loop.wake()
             self._watch_gaps(app_account, store)

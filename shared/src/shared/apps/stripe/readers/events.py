@@ -274,6 +274,7 @@ class EventReader:
             seen=self._listed,
             found=poll.found + appended,
             payments=self._payments(poll, verdict.position),
+            pass_began_at=poll.pass_began_at if cut else rfc3339(began),
             at=rfc3339(self._clock()),
         )
         await self._store.poll(ended)

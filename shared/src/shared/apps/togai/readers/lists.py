@@ -135,9 +135,10 @@ class ListReader:
             self._rolling = None
             customers, accounts = await self._all(client, connection, customers, accounts)
             await self._freshen(client, connection, room)
-        position, at, found = max(epoch(customers.position), newest), rfc3339(self._clock()), self._found("accounts")
-        await self._store.poll(msgspec.structs.replace(customers, position=rfc3339(position), at=at))
-        await self._store.poll(msgspec.structs.replace(accounts, found=accounts.found + found, at=at))
+        position, found = max(epoch(customers.position), newest), self._found("accounts")
+        times = {"at": rfc3339(self._clock()), "pass_began_at": rfc3339(self._index.polled_at)}
+        await self._store.poll(msgspec.structs.replace(customers, position=rfc3339(position), **times))
+        await self._store.poll(msgspec.structs.replace(accounts, found=accounts.found + found, **times))
         if found:
             log.info("poll.found", app_account=self._account, events=found)
 

@@ -1,7 +1,7 @@
 """The poll of the Settings of one Togai organization that name a Stripe customer: no list of accounts shows them.
 
 Togai filters by the name of a setting, never by its value: to learn who names a customer, all are listed. A list tells
-no times, so every pass is a whole one, spread over polls.
+no times, so every pass is a whole one, spread over polls. A pass that somebody requested is made at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.apps.togai.readers.rows import Row
 from shared.connections import Connection
 from shared.identity import Ref, is_id
 from shared.linking.index import Entity
-from shared.polls import rfc3339
+from shared.polls import epoch, rfc3339
 
 SHARE = 8
 """One call of so many that pollers may make goes to the Settings, once all of them have been read."""
@@ -30,6 +30,7 @@ class SettingReader:
         self._account = context.app_account
         self._context = context
         self._interval = interval
+        self._began = 0.0  # when the pass in hand began; 0 for one that another process began
 
     async def poll_once(self, connection: Connection, client: TogaiApp) -> float:
         """One poll, the first one a full pass. Returns the seconds after which the next one is due. Raises the client's
@@ -37,9 +38,13 @@ class SettingReader:
         """
         context, name = self._context, self._context.settings.stripe_customer_setting
         poll = await started_poll(context, SETTINGS.kind, connection)
-        token, seen, ended = poll.cursor, poll.seen if poll.cursor else 0, False
+        hurried = epoch(poll.pass_began_at) < (wanted := context.store.polls.poll_requested(self._account))
+        token = "" if hurried and self._began < wanted else poll.cursor
+        if not token:
+            self._began = context.clock()
+        seen, ended = poll.seen if token else 0, False
         room = context.budget.calls_in(self._account, self._interval)
-        for _ in range(max(1, room // SHARE) if poll.complete else room):
+        for _ in range(room if hurried or not poll.complete else max(1, room // SHARE)):
             page, token = await page_at(lambda at: client.settings_named(name, at), token)
             await self._take(name, page.rows)
             seen += len(page.rows)
@@ -47,16 +52,18 @@ class SettingReader:
             token = "" if ended else page.token
             if ended:
                 break
+        pass_began_at = rfc3339(self._began) if ended and self._began else poll.pass_began_at
         poll = msgspec.structs.replace(
             poll,
             cursor=token,
             seen=seen,
             complete=poll.complete or ended,
             passes=poll.passes + ended,
+            pass_began_at=pass_began_at,
             at=rfc3339(context.clock()),
         )
         await context.store.poll(poll)
-        return self._interval if poll.complete else 0.0
+        return self._interval if poll.complete and (ended or not hurried) else 0.0
 
     async def _take(self, name: str, rows: list[Row]) -> None:
         index = self._context.store.index
