@@ -41,6 +41,23 @@ async def test_of_two_links_that_do_the_same_one_is_on(console: State, api: http
     assert allowed.json()["enabled"] is True
 
 
+async def test_two_organizations_at_one_account_are_said(console: State, api: httpx.AsyncClient, log: Log) -> None:
+    """Which of them gets a new customer is decided by who is first: both links say so, as long as both are on."""
+    pair = {"stripe": "stripe", "togai": "togai"}
+    first = records.flow_link(id="first", connections=pair)
+    second = records.flow_link(id="second", connections=pair | {"togai": "other"}, enabled=False)
+    other = records.connection(id="other", app="togai", app_account="togai:test:org_2")
+    togai = records.connection(id="togai", app="togai", app_account=records.TOGAI)
+    await put(console, log, records.connection(), togai, other, first, second)
+    before = (await api.get("/api/flow-links")).json()["items"]
+    enabled = (await api.post("/api/flow-links/second/enable")).json()
+    after = (await api.get("/api/flow-links")).json()["items"]
+
+    assert [each["competition"] for each in before] == ["", ""]
+    assert enabled["competition"].startswith("first has the same events for another account")
+    assert {each["id"]: each["competition"].split()[0] for each in after} == {"first": "second", "second": "first"}
+
+
 async def test_a_link_is_named_by_its_flow_too(console: State, api: httpx.AsyncClient, log: Log) -> None:
     """As long as it is the only one of it: the documents name flows. Of several the ids are asked for."""
     only = records.flow_link(id="link_only", enabled=False)

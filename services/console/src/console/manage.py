@@ -19,7 +19,7 @@ from shared.domains.flow import Flow
 from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
-from shared.flows.links import twin_of
+from shared.flows.links import competition, twin_of
 from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.key_states import good_again
@@ -152,8 +152,9 @@ async def rekey(settings: Settings) -> int:
         return len(again)
 
 
-async def add_link(settings: Settings, flow_id: str, connections: dict[str, str]) -> FlowLink:
-    """Bind a flow to a connection for each of its apps, and switch it on.
+async def add_link(settings: Settings, flow_id: str, connections: dict[str, str]) -> tuple[FlowLink, str]:
+    """Bind a flow to a connection for each of its apps, and switch it on. Returns the link, and what is to be said of
+    others that have the same events.
 
     Raises Misconfigured for an unknown flow or connection, a missing or wrong app, or a live beside a test connection.
     """
@@ -178,7 +179,7 @@ async def add_link(settings: Settings, flow_id: str, connections: dict[str, str]
                 f"event twice: remove the first one (`tandem flow-links remove {twin.id}`) if you want this one instead"
             )
         await found.keep_link(link)
-        return link
+        return link, competition(link, found.registry.links.values(), found.registry.connections)
 
 
 def _check_apps(flow: Flow, connections: dict[str, str], find: Callable[[str], Connection]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from shared.connections import Connection, FlowLink
-from shared.domains import aliases_of
+from shared.domains import BUILT_IN, aliases_of, trigger_alias
 from shared.domains.flow import Flow
 
 
@@ -93,6 +93,29 @@ def twin_of(link: FlowLink, links: Iterable[FlowLink], connections: Mapping[str,
     own = _accounts(link, connections)
     same = (other for other in links if other.id != link.id and other.flow == link.flow)
     return next((other for other in same if _accounts(other, connections) == own), None)
+
+
+def competition(link: FlowLink, links: Iterable[FlowLink], connections: Mapping[str, Connection]) -> str:
+    """What is to be said of links that are on and make the other side of the same entities as this one at another
+    account; empty for none, and while this one is off. An entity has one other side: whoever is first makes it.
+    """
+    flow, own = BUILT_IN.get(link.flow), _accounts(link, connections)
+    if flow is None or not flow.makes or not link.enabled:
+        return ""
+    by = trigger_alias(flow)
+    others = [
+        other.id
+        for other in links
+        if other.id != link.id and other.flow == link.flow and other.enabled
+        if (found := _accounts(other, connections)) != own and found.get(by) == own.get(by)
+    ]
+    if not others:
+        return ""
+    have = "has" if len(others) == 1 else "have"
+    return (
+        f"{' and '.join(others)} {have} the same events for another account: what is new is made at one of them alone, "
+        "by whichever is first. Switch off the one that is to make none: `tandem flow-links disable ID`"
+    )
 
 
 def _accounts(link: FlowLink, connections: Mapping[str, Connection]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import msgspec
 from shared.apps import APPS
 from shared.connections import Connection, FlowLink
 from shared.domains import ACTIONS, BUILT_IN, TRIGGERS, Action, Trigger
-from shared.flows.links import gone_connections, is_new, removal
+from shared.flows.links import competition, gone_connections, is_new, removal
 from shared.key_states import KeyStates
 from sqlmodel import Session
 
@@ -115,8 +115,8 @@ def flow_link_items(session: Session) -> list[models.FlowLinkItem]:
     """Every flow link that is not removed, with what waits for it and what it missed while it was off."""
     not_done, waiting = missed.counts(session), pending.parked_by_link(session, pending.HELD_OFF)
     known = {connection.id: connection for connection in queries.all_connections(session)}
-    found = []
-    for link in queries.flow_links(session):
+    found, links = [], queries.flow_links(session)
+    for link in links:
         same = {name: getattr(link, name) for name in ("id", "flow", "connections", "enabled", "changed_at")}
         gone = gone_connections(link, known)
         found.append(
@@ -127,6 +127,7 @@ def flow_link_items(session: Session) -> list[models.FlowLinkItem]:
                 waiting=waiting.get(link.id, 0),
                 off=_why_off(link, removal(gone)),
                 removed=gone,
+                competition=competition(link, links, known),
                 options=chosen_of(link),
             )
         )

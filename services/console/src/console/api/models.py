@@ -247,6 +247,9 @@ class FlowLinkItem(Model):
     )
     waiting: int = Field(description="entities whose runs wait until it is on again")
     off: str = Field(description="why it is off and what switches it on; empty while it is on")
+    competition: str = Field(
+        "", description="which others make the other side of the same entities at another account, and what to do"
+    )
     options: dict[str, str] = Field({}, description="what it has chosen", examples=[{"mode": "first_payment"}])
     removed: dict[str, str] = Field({}, description="its connections that a person removed, and the app of each")
 

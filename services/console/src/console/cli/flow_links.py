@@ -51,17 +51,24 @@ def add(
     connections = dict(text.partition("=")[::2] for text in connection)
     if wrong := [text for text in connection if not all(text.partition("=")[::2])]:
         raise typer.BadParameter(f"{wrong[0]}: write it as stripe=con_stripe", param_hint="--connection")
-    link = asyncio.run(manage.add_link(read_settings(), flow, connections))
+    link, competition = asyncio.run(manage.add_link(read_settings(), flow, connections))
     say(f"{link.id} is on.")
+    _say_competition(competition)
+
+
+def _say_competition(competition: str) -> None:
+    if competition:
+        say(f"{competition}.")
 
 
 @app.command("enable")
 def enable(link: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Switch a flow link on."""
-    missed = client.call("POST", f"/api/flow-links/{link}/enable").json()["missed"]
+    found = client.call("POST", f"/api/flow-links/{link}/enable").json()
     say(f"{link} is on.")
-    if missed:
-        what = counted(missed, "entity had news", "entities had news")
+    _say_competition(found["competition"])
+    if found["missed"]:
+        what = counted(found["missed"], "entity had news", "entities had news")
         say(f"{what} while it was off: `tandem flow-links catch-up {link}` looks at them.")
 
 
