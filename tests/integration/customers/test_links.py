@@ -153,3 +153,37 @@ async def test_a_dead_link_gets_a_new_partner(tandem: InProcess) -> None:
     assert dead.state == "deleted"
     assert pair
     assert (pair.state, tandem.ref(new) in pair.refs) == ("linked", True)
+
+
+async def test_settings_that_name_a_linked_customer_can_be_followed_by_a_relink(tandem: InProcess) -> None:
+    """The conflict says to whom it is linked, and the customer is among what there is to choose from."""
+    tandem.account("first")
+    await tandem.drain()
+    [customer] = [one["id"] for one in tandem.customers()]
+    pair = tandem.linked(customer)
+    await tandem.link(TO_STRIPE, enabled=False)
+    tandem.account("second")
+    tandem.name("second", customer)
+    await tandem.link(TO_STRIPE)
+    await tandem.drain()
+    waits = tandem.runs(tandem.ref("second", "togai"), "created")[-1]
+    tandem.by_hand("relink", "second", customer)
+    await tandem.drain()
+
+    assert waits.problem
+    assert tandem.ref(customer) in waits.problem.candidates
+    assert f"linked to account first: `tandem mappings relink {pair.id}`" in waits.reason
+    assert set(tandem.linked(customer).refs) == {tandem.ref("second", "togai"), tandem.ref(customer)}
+    assert candidates(tandem, "second") == set()
+
+
+async def test_metadata_that_name_another_account_are_said(tandem: InProcess) -> None:
+    """The link stands: what a person wrote there is neither followed nor overwritten, and the run says so."""
+    customer = tandem.customer()
+    await tandem.drain()
+    tandem.change(customer, **{"metadata[togai_account_id]": "other"})
+    await tandem.drain()
+    run = tandem.runs(tandem.ref(customer), "updated")[-1]
+
+    assert run.reason.startswith(f"its metadata name account other, and it stays linked to acc_{customer}")
+    assert tandem.stripe(customer)["metadata"]["togai_account_id"] == "other"

@@ -218,7 +218,9 @@ def test_what_stripe_would_refuse_is_cut_or_waits() -> None:
     assert params["name"] == "x" * 255 + "…"
     assert notes == ("name of 257 characters was cut to 256",)
 
-    with pytest.raises(Waiting, match="phone number has 21 characters, Stripe takes 20"):
+    with pytest.raises(
+        Waiting, match="phone number has 21 characters, Stripe takes 20: shorten it, and it is written by itself"
+    ):
         stripe_customer(new(phone="1" * 21))
 
 

@@ -230,7 +230,7 @@ def cut(text: str, limit: int, what: str, notes: list[str]) -> str:
 def fits(text: str, limit: int, what: str, app: str) -> str:
     if len(text) > limit:
         raise Waiting(
-            f"the {what} has {len(text)} characters, {app} takes {limit}: shorten it and the run goes on by itself",
+            f"the {what} has {len(text)} characters, {app} takes {limit}: shorten it, and it is written by itself",
             code="too_long",
         )
     return text

@@ -194,6 +194,18 @@ async def _create(context: Context, held: Mapping, new: NewStripeCustomer) -> tu
     return await create(context.claims, held, context.account("stripe"), creation)
 
 
+def _belongs(context: Context, stripe_ref: str, named: str) -> str:
+    """What speaks against linking a customer whose metadata name another account, and what a person can do."""
+    pair, other = context.claims.index.pair(stripe_ref), Ref.parse(named).id
+    if pair is None:
+        return f"whose metadata name account {other}: choose, or correct one of the two"
+    account = next((Ref.parse(ref).id for ref in pair.refs if ref != stripe_ref), other)
+    return (
+        f"which is linked to account {account}: `tandem mappings relink {pair.id}` takes it from there, or correct the "
+        "Settings"
+    )
+
+
 async def _link(
     context: Context, new: NewStripeCustomer, stripe_ref: str, rule: Rule, why: str, match: Match
 ) -> Result:
@@ -210,10 +222,8 @@ async def _link(
         raise Conflict(f"{why}, which Stripe does not know: correct or clear the setting") from error
     other = customer.metadata.get(TOGAI_ACCOUNT_ID)
     if other and other != new.togai_account_id:
-        raise Conflict(
-            f"{why}, whose metadata names account {other}: decide which is right, correct the other",
-            candidates=(account_ref, context.ref("togai", "account", other)),
-        )
+        named = context.ref("togai", "account", other)
+        raise Conflict(f"{why}, {_belongs(context, stripe_ref, named)}", candidates=(account_ref, stripe_ref, named))
     held = await context.claims.claim(
         account_ref,
         action=ACTION,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pydantic import ValidationError
-from shared.apps.stripe.models import TOGAI_ACCOUNT_ID
+from shared.apps.stripe.models import TOGAI_ACCOUNT_ID, StripeCustomer
 from shared.apps.togai.models import TogaiAccount, TogaiCustomer
 from shared.domains.customers.stripe import ChangedAccount, FieldsSynced
 from shared.domains.customers.togai import ChangedCustomer
 from shared.errors import NotReady
+from shared.identity import Ref
 from shared.linking.mappings import Mapping
 from shared.linking.pairs import CLOCKS_APART, Side
 from shared.polls import epoch
@@ -47,7 +48,7 @@ async def after_stripe(context: Context, changed: ChangedCustomer) -> Result:
     if changed.customer.deleted or context.run.event_type.endswith(".deleted"):
         raise await gone(context, pair, changed.customer.id)
     if changed.changed is not None and not _concerns(context, pair, changed.changed):
-        raise Ended("in_sync", "nothing that travels was changed", pair.refs)
+        raise Ended("in_sync", _no_news(pair, changed.customer), pair.refs)
     if context.run.origin == "backfill" and (found := context.just_read.get(ref)):
         # Who is linked already: what changed at the other side its own events tell. A replay looks at both.
         return await _compare(context, pair, "stripe", Shown(stripe=found))
@@ -64,6 +65,18 @@ async def _end_if_named_now(context: Context, ref: str, changed: ChangedCustomer
     if named and wrote and not context.claims.index.holders_of(ref):
         await create_again(context, ref)
         raise Ended("succeeded", f"its metadata name account {named} now: its creation is looked at again", (ref,))
+
+
+def _no_news(pair: Mapping, customer: StripeCustomer) -> str:
+    """Why an update of a linked customer asks for nothing."""
+    named = customer.metadata.get(TOGAI_ACCOUNT_ID)
+    linked = next(found.id for ref in pair.refs if (found := Ref.parse(ref)).app == "togai")
+    if named in (None, "", linked):
+        return "nothing that travels was changed"
+    return (
+        f"its metadata name account {named}, and it stays linked to {linked}: correct the metadata, or move the link "
+        f"with `tandem mappings relink {pair.id}`"
+    )
 
 
 def _concerns(context: Context, pair: Mapping, changed: list[str]) -> bool:
