@@ -136,6 +136,19 @@ async def test_a_flow_that_bills_starts_off_with_real_keys(sandbox: Stack) -> No
     assert shown.new == ()
 
 
+async def test_what_is_a_choice_starts_off_in_the_sandbox_too(sandbox: Stack) -> None:
+    """It would do once more, in another way, what a flow that is on does; and that is what is said of it."""
+    changes = {"id": "charge-otherwise", "moves_money": True, "opt_in": True, "title": "Charges"}
+    flow = CUSTOMER_CHANGES.model_copy(update=changes)
+    settings = sandbox.settings(topic_prefix=f"{sandbox.prefix}choice.")
+    prepared = await prepare(settings, {flow.id: flow})
+
+    assert [link.enabled for link in await links_of(settings)] == [False]
+    assert [text.partition(";")[0] for text in prepared.new] == [
+        "new and off: Charges (it does in another way what a flow that is on does: your choice)"
+    ]
+
+
 async def test_a_live_key_beside_a_test_key_is_refused(sandbox: Stack) -> None:
     """No flow joins the two, and nothing was prepared that would do so at the next start."""
     await sandbox.control("POST", "/accounts", json={"app": "stripe", "key": "sk_live_x", "live": True})

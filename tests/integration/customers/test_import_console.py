@@ -12,7 +12,7 @@ import pytest
 from shared.key_states import KeyState, encode
 
 from tests.integration.customers.conftest import Make
-from tests.stack.console import Console
+from tests.stack.console import Console, succeeded
 from tests.stack.imports import known_of, run_imports
 from tests.stack.in_process import InProcess
 
@@ -85,6 +85,22 @@ async def test_the_report_names_each_that_is_not_linked_and_what_to_do(tandem: I
     assert {name: row["conflict"] for name, row in foreseen.items()} == {
         waits: "missing_email", twins[0]: "same_email", twins[1]: "same_email"
     }  # fmt: skip
+
+
+async def test_who_was_left_out_for_its_address_can_be_declared_separate(tandem: InProcess, console: Console) -> None:
+    """As the report says: it is decided, and the next import makes it. Its twin stays left out."""
+    twins = [tandem.customer(email="twin@x.test") for _ in range(2)]
+    await tandem.stood_before()
+    await asked(tandem, console, ids=twins)
+    nobody = await asyncio.to_thread(console.ask, "POST", "/api/mappings/separate", json={"id": "cus_x", "reason": "x"})
+    await succeeded(console, "POST", "/api/mappings/separate", json={"id": twins[0], "reason": "two firms"})
+    await tandem.work_off()
+    again = await asked(tandem, console, ids=twins)
+
+    assert (nobody.status_code, nobody.json()["error"]["code"]) == (409, "no_conflict")
+    assert (again["linked"], again["left_out"]) == (1, 1)
+    assert tandem.linked(twins[0]).rule == "created"
+    assert tandem.pair(tandem.ref(twins[1])) is None
 
 
 @pytest.mark.parametrize(

@@ -136,9 +136,16 @@ def _new(links: Iterable[FlowLink], flows: Mapping[str, Flow]) -> list[str]:
     found = []
     for link in sorted(filter(is_new, links), key=lambda link: link.id):
         if flow := flows.get(link.flow):
-            why = " (it moves money or sends e-mail)" if flow.starts_off else ""
-            found.append(f"new and off: {flow.title}{why}; switch on with `tandem flow-links enable {link.id}`")
+            found.append(
+                f"new and off: {flow.title}{_why_off(flow)}; switch on with `tandem flow-links enable {link.id}`"
+            )
     return found
+
+
+def _why_off(flow: Flow) -> str:
+    if flow.opt_in:
+        return " (it does in another way what a flow that is on does: your choice)"
+    return " (it moves money or sends e-mail)" if flow.starts_off else ""
 
 
 async def _keep_connection(records: ConfigStore, connection: Connection) -> None:

@@ -23,7 +23,7 @@ and the report names it; `pad`: it is made, with what it lacks added.
 @dataclass(frozen=True)
 class ConflictKind:
     """A kind of conflict. `codes` are those of the errors that tell it; of `choices` the first is taken where none is
-    named; `remedy` says to a person what ends it.
+    named; `remedy` says to a person what ends it. `separable`: so does declaring that the entity matches none.
     """
 
     name: str
@@ -31,6 +31,7 @@ class ConflictKind:
     codes: tuple[str, ...]
     choices: tuple[Choice, ...]
     remedy: str
+    separable: bool = False
 
 
 NEEDS_CHANGE = ConflictKind(

@@ -78,7 +78,9 @@ def relink(session: Session, wanted: asked.RelinkRequest) -> Decision:
 def separate(session: Session, wanted: asked.SeparateRequest) -> Decision:
     """An entity in conflict matches none of those that are there. Raises BadRequest, NotNow, Unknown."""
     conflicts = pending.conflicts_of(session, wanted.id)
-    found = {run.aggregate for run in conflicts} or _unlinked(session, wanted.id)
+    found = (
+        {run.aggregate for run in conflicts} or _unlinked(session, wanted.id) or pending.left_out(session, wanted.id)
+    )
     if conflicts and not any(run.problem and run.problem.separable for run in conflicts):
         reason = conflicts[0].problem.reason if conflicts[0].problem else conflicts[0].reason
         raise NotNow(
@@ -88,7 +90,7 @@ def separate(session: Session, wanted: asked.SeparateRequest) -> Decision:
         )
     if not found:
         raise NotNow(
-            f"{wanted.id} is in no conflict, and was not unlinked by hand",
+            f"{wanted.id} is in no conflict, was left out of no import for one, and was not unlinked by hand",
             "see `tandem conflicts list` for what waits for a decision",
             code="no_conflict",
         )

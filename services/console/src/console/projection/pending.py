@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from shared.domains import BUILT_IN
+from shared.domains import conflicts_of as kinds_of_conflict
 from shared.errors import Blocked, Conflict, FlowLinkOff, OverwritesHeld, QuotaUsed, Waiting
 from shared.flows import runs
 from shared.flows.runs import Run
@@ -81,6 +83,15 @@ def conflicts_of(session: Session, entity: str) -> list[Run]:
     """The conflicts whose own entity this is, by its id or full ref."""
     found, _ = conflicts_page(session, Search(id=entity, limit=200))
     return [run for run in found if entity in (run.aggregate, name_of(run.aggregate).name)]
+
+
+def left_out(session: Session, text: str) -> set[str]:
+    """The entity of an id or full ref, if an import left it out for a conflict that ends when it matches none."""
+    kinds = {kind.name for flow in BUILT_IN for kind in kinds_of_conflict(flow) if kind.separable}
+    query = select(col(RunRow.aggregate)).where(
+        col(RunRow.state) == "skipped", col(RunRow.verdict).in_(kinds), queries.found_by(session, RunRow, text)
+    )
+    return {ref for ref in session.scalars(query) if text in (ref, name_of(ref).name)}
 
 
 def conflict_count(session: Session) -> int:

@@ -41,6 +41,7 @@ SAME_EMAIL = ConflictKind(
     codes=("same_email",),
     choices=("leave_out", "decide"),
     remedy="link it with `tandem mappings link`, or let it have its own with `tandem mappings separate`",
+    separable=True,
 )
 NAMED_OTHERWISE = ConflictKind(
     "named_otherwise",
