@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from ingress.bulk_import import RUNNER
+from ingress.imports.server import is_ours
+from shared.events.envelope import timestamp
+from shared.flows.imports import ImportProgress
+from shared.flows.imports import encode as encode_import
 from shared.key_states import KeyState, encode
 
 from tests.integration.customers.conftest import Make
@@ -249,6 +256,29 @@ async def test_an_import_is_paused_resumed_and_cancelled_in_the_console(tandem: 
     assert [">Pause</button>" in page for page in pages] == [False, True, False]
     assert known_of(tandem).progress[request.id].state == "cancelled"
     assert tandem.log.on(tandem.topics.replay("customer")) == []
+
+
+async def test_what_a_dead_process_left_is_resumed_by_ingress(tandem: InProcess, console: Console) -> None:
+    """One that ran in the foreground: it is not said to run, and says how it goes on."""
+    await made_before(tandem, 2, 0)
+    await asked(tandem, console, dry_run=True)
+    [known] = known_of(tandem).requests.values()
+    long_ago = "2026-11-30T10:00:00.000Z"
+    for name, seen in (("imp_dead", long_ago), ("imp_alive", timestamp(datetime.now(UTC)))):
+        request = msgspec.structs.replace(known, id=name, runner=RUNNER, dry_run=False, requested_at=long_ago)
+        await tandem.log.append(tandem.topics.imports, request.key, encode_import(request))
+        progress = ImportProgress(id=name, started_at=long_ago, updated_at=seen)
+        await tandem.log.append(tandem.topics.imports, progress.key, encode_import(progress))
+    dead = await succeeded(console, "GET", "/api/imports/imp_dead")
+    paused = await succeeded(console, "POST", "/api/imports/imp_dead/pause")
+    for name in ("dead", "alive"):
+        await succeeded(console, "POST", f"/api/imports/imp_{name}/resume")
+    ours = {name: is_ours(request) for name, request in known_of(tandem).requests.items()}
+
+    assert (dead["state"], paused["state"]) == ("paused", "paused")
+    assert f"nobody runs it since {long_ago}" in dead["problem"]
+    assert "`tandem imports resume imp_dead` lets ingress go on" in dead["problem"]
+    assert (ours["imp_dead"], ours["imp_alive"]) == (True, False)
 
 
 async def test_togais_quota_is_shown_in_plain_words(tandem: InProcess, console: Console) -> None:

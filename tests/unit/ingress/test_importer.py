@@ -288,3 +288,15 @@ async def test_tokens_that_are_always_refused_end_it() -> None:
 
 def _replayed(log: FakeLog) -> list[bytes]:
     return [record.value for record in log.written if record.topic == TOPICS.replay("customer") and record.value]
+
+
+async def test_whoever_runs_it_reports_where_nothing_changes() -> None:
+    """It waits out what holds it up, for an hour say, and must not be taken for dead."""
+    log = FakeLog()
+    found = importer(Vendor(1), log)
+    found.progress = msgspec.structs.replace(found.progress, updated_at="2026-11-30T10:00:00.000Z")
+    await found.report_alive(60.0)
+    await found.report_alive(60.0)
+
+    assert len(log.on(TOPICS.imports)) == 1
+    assert known(log).progress["imp_1"].updated_at > "2026-11-30T10:00:00.000Z"

@@ -12,12 +12,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from aiokafka.errors import KafkaError
 from shared.connections import FlowLink, Vault, encryption_keys
 from shared.domains import import_kinds, import_options
 from shared.domains.choices import BadChoice, check_choices, read_choices
@@ -164,7 +165,9 @@ async def serve(settings: Settings, asked: Asked, stop: asyncio.Event) -> Import
         await replica.wait_for(topics.imports, place.offset)
 
         def wanted() -> Wanted:
-            return "pause" if stop.is_set() else known.wanted(request.id)
+            """Paused, too, when a person has ingress go on with it, for this process was taken for dead."""
+            mine = known.requests[request.id].runner == RUNNER
+            return "pause" if stop.is_set() or not mine else known.wanted(request.id)
 
         found = importer_of(request, known.progress.get(request.id), settings, registry, clients, kafka, wanted)
         await _with_progress(found, request)
@@ -184,6 +187,8 @@ async def _with_progress(importer: Importer, request: ImportRequest) -> None:
         if done:
             running.result()
             return
+        with suppress(SyncError, KafkaError):
+            await importer.report_alive(imports.REPORTS_EVERY)
 
 
 @contextmanager

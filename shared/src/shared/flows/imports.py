@@ -107,6 +107,20 @@ def new_request(kind: ImportKind, link: FlowLink, selection: Selection, now: flo
     )
 
 
+REPORTS_EVERY = 20.0
+"""Seconds after which whoever runs an import in the foreground writes how far it is, also where nothing has changed."""
+UNATTENDED_AFTER = 3 * REPORTS_EVERY
+"""Seconds after which nobody runs it any more."""
+
+
+def unattended_since(request: ImportRequest, progress: ImportProgress | None, now: datetime) -> str:
+    """When an import in the foreground was last run (RFC 3339), if its process died; empty otherwise."""
+    if not request.runner or request.wanted == "cancel" or (progress and progress.state != "running"):
+        return ""
+    last = (progress.updated_at or progress.started_at if progress else "") or request.requested_at
+    return last if (now - datetime.fromisoformat(last)).total_seconds() > UNATTENDED_AFTER else ""
+
+
 _decoder: msgspec.json.Decoder[ImportRequest | ImportProgress] = msgspec.json.Decoder(ImportRequest | ImportProgress)
 encode = msgspec.json.Encoder().encode
 

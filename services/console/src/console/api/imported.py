@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pydantic import Field
 from shared.domains import import_kinds
 from shared.domains.choices import Choice
+from shared.flows.imports import ImportRequest, unattended_since
 from shared.model import Model
 
 from console.api.stoppable import StateName, state_of
@@ -89,6 +90,9 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
     state, kinds = state_of(request, progress, handled=handled), _kinds(found)
     made, kind = outcome.new, import_kinds()[request.kind]
     now = now or datetime.now(UTC)
+    alone_since, problem = unattended_since(request, progress, now), progress.problem if progress else ""
+    if alone_since:
+        state, problem = "paused", _unattended(request, alone_since)
     rate = _rate(found, outcome.handled, now) if state in ("running", "working") else None
     return ImportItem(
         id=request.id,
@@ -111,7 +115,15 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
         eta_seconds=max(0, int((written - outcome.handled) / rate)) if rate else None,
         requested_at=request.requested_at,
         ended_at=progress.ended_at if progress else "",
-        problem=progress.problem if progress else "",
+        problem=problem,
+    )
+
+
+def _unattended(request: ImportRequest, since: str) -> str:
+    start = f"`python -m ingress.bulk_import {request.kind}`"
+    return (
+        f"nobody runs it since {since}, for its process died: {start} goes on with it, or `tandem imports resume "
+        f"{request.id}` lets ingress go on"
     )
 
 

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -225,12 +226,16 @@ async def report(state: StateDep, import_id: str) -> StreamingResponse:
 @router.post("/imports/{import_id}/{change}", tags=["imports"], summary="Pause, resume or cancel an import")
 async def change_import(state: StateDep, import_id: str, change: Change) -> ImportItem:
     """It stops after the page in hand, and nothing more of what it wrote is begun: while it is paused that waits, and
-    ends as skipped once it is cancelled. What is linked stays linked.
+    ends as skipped once it is cancelled. What is linked stays linked. One that was run in the foreground is resumed by
+    ingress.
     """
     found = await find(state, import_id)
     shown, links = item(found), (found.request.flow_link,)
     waiting = shown.waiting + shown.conflicts
-    await _keep(state, changed("import", found.request, shown.state, change, waiting=waiting, flow_links=links))
+    request = changed("import", found.request, shown.state, change, waiting=waiting, flow_links=links)
+    if change == "resume" and shown.state == "paused":
+        request = msgspec.structs.replace(request, runner="")
+    await _keep(state, request)
     return item(await find(state, import_id))
 
 

@@ -234,6 +234,12 @@ class Importer:
             log.warning("import.held_up", id=self._request.id, reason=problem)
             await self._keep(problem=problem)
 
+    async def report_alive(self, every: float) -> None:
+        """Write how far it is if that was not done for so many seconds. Raises Unavailable, KafkaError."""
+        last = self.progress.updated_at or self.progress.started_at
+        if (datetime.now(UTC) - datetime.fromisoformat(last)).total_seconds() > every:
+            await self._keep()
+
     def _change(self, **changes: Any) -> None:
         self.progress = msgspec.structs.replace(self.progress, updated_at=_now(), **changes)
 
