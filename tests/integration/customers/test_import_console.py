@@ -169,19 +169,24 @@ async def test_who_waited_before_the_import_is_counted_as_waiting(tandem: InProc
     assert (after["waiting"], after["done"]) == (0, 1)
 
 
-async def test_a_preview_says_whether_togais_limit_would_be_passed(make: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("quota", "over", "said"), [(3, 3, "where 2 stand"), (2, 4, "where 2 or more stand")])
+async def test_a_preview_says_whether_togais_limit_would_be_passed(
+    make: Make, tmp_path: Path, quota: int, over: int, said: str
+) -> None:
     """What stands there is counted no further than the limit."""
-    tandem = await make(default_currency="USD", togai_account_quota=3)
+    tandem = await make(default_currency="USD", togai_account_quota=quota)
     tandem.account("one")
     tandem.account("two")
     await made_before(tandem, 4, 0)
     console = Console(tandem, tmp_path)
     try:
         found = await asked(tandem, console, dry_run=True)
+        page = (await asyncio.to_thread(console.ask, "GET", "/imports", headers={"Accept": "text/html"})).text
     finally:
         console.close()
 
-    assert (found["standing"], found["quota"], found["new"], found["over_quota"]) == (2, 3, 4, 3)
+    assert (found["standing"], found["quota"], found["new"], found["over_quota"]) == (2, quota, 4, over)
+    assert said in page
 
 
 async def test_accounts_are_imported_the_same_way(tandem: InProcess, console: Console) -> None:
@@ -297,6 +302,8 @@ async def test_togais_quota_is_shown_in_plain_words(tandem: InProcess, console: 
 
     assert (found["waiting"], row["id"], row["what"], row["why"]) == (1, customer, "waiting", says)
     assert row["what_to_do"] == "ask Togai for more; it goes on by itself within a minute then"
+    assert row["conflict"] == "quota_used"
+    assert found["problem"].startswith("1 waits for room at Togai, whose quota is used up")
     assert problem.startswith("has used up a quota: ask Togai for more")
     assert problem.endswith(says)
 

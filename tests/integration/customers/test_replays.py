@@ -113,6 +113,19 @@ async def test_a_dry_run_says_what_a_replay_does(tandem: InProcess, console: Con
     assert tandem.writes() == writes + 1
 
 
+async def test_a_dry_run_of_a_noun_is_of_the_links_that_are_on(tandem: InProcess, console: Console) -> None:
+    """As its replay is; one of a link that is off is asked for by its name."""
+    tandem.account("acme", primaryEmail="acme@x.test")
+    await tandem.drain()
+    await ask(console, "POST", "/api/flow-links/togai-account-changes/disable")
+    dry = await asked(tandem, console, noun="customer", dry_run=True)
+    done = await asked(tandem, console, noun="customer")
+    named = await asked(tandem, console, flow_link="togai-account-changes", dry_run=True)
+
+    assert (dry["sent"], dry["flow_links"]) == (done["sent"], done["flow_links"])
+    assert named["sent"] > 0
+
+
 async def test_what_cannot_be_replayed_is_refused(tandem: InProcess, console: Console) -> None:
     """With what there is, and from when on."""
     old = (datetime.now(UTC) - timedelta(days=91)).isoformat()

@@ -21,6 +21,8 @@ from console.api.state import State
 from console.projection import imports as imported
 
 COLUMNS = ("kind", "id", "what", "conflict", "why", "run", "what_to_do")
+QUOTA = "quota_used"
+"""What stands as conflict where the vendor lets no more objects stand: no choice of an import ends that."""
 FORMULA = tuple("=+-@＝＋－＠")
 """How a text begins that a spreadsheet would take for a formula; the wide ones are taken for the others in Asia."""
 NEW_CELL = re.compile(rf"([;\t\r\n]\s*)(?=[{re.escape(''.join(FORMULA))}])")
@@ -34,7 +36,8 @@ def lines(state: State, request: ImportRequest) -> Iterator[str]:
     with Session(state.database.engine) as session:
         for what, run in imported.rest(session, request.id):
             ref, kind = Ref.parse(run.aggregate), kinds.get(run.verdict)
-            conflict, why = kind.name if kind else "", run.problem.reason if run.problem else run.reason
+            conflict = kind.name if kind else QUOTA if _waits_for_room(run) else ""
+            why = run.problem.reason if run.problem else run.reason
             todo = to_do(request, what, run, kind)
             yield _line((f"{ref.app} {ref.noun}", ref.id, what, conflict, why, run.id, todo))
 
@@ -51,7 +54,7 @@ def to_do(request: ImportRequest, what: str, run: Run, kind: ConflictKind | None
         return f"tandem imports resume {request.id}"
     if what == "going_on":
         return f"nothing yet; tandem runs show {run.id} says how far it is"
-    if run.problem and run.problem.error == QuotaUsed.__name__:
+    if _waits_for_room(run):
         target = APPS[import_kinds()[request.kind].target.app].title
         return f"ask {target} for more; it goes on by itself within a minute then"
     if kind is None and what == "waiting":
@@ -65,6 +68,10 @@ def to_do(request: ImportRequest, what: str, run: Run, kind: ConflictKind | None
     if request.dry_run and request.choices.get(kind.name, kind.choices[0]) == "pad":
         return f"nothing: it would be made with its id behind its name; or {kind.remedy} first"
     return f"{kind.remedy}, then {again}"
+
+
+def _waits_for_room(run: Run) -> bool:
+    return run.problem is not None and run.problem.error == QuotaUsed.__name__
 
 
 def _line(values: tuple[str, ...]) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from pydantic import Field
+from shared.apps import APPS
 from shared.domains import import_kinds
 from shared.domains.choices import Choice
+from shared.domains.model import ImportKind
 from shared.flows.imports import ImportRequest, unattended_since
 from shared.model import Model
 
@@ -60,7 +62,9 @@ class ImportItem(Model):
     options: dict[str, str] = Field(description="what else was chosen, as who bills subscriptions")
     confirm: str = Field(description="of a preview: what a person confirms before it is done; empty for nothing")
     conflict_kinds: list[ConflictCount] = Field(description="the conflicts that were met, by kind")
-    standing: int = Field(description="of a preview: how many stand at the other side, counted up to the quota there")
+    standing: int = Field(
+        description="of a preview: how many stand at the other side, counted up to the quota there: as many, or more"
+    )
     quota: int = Field(description="of a preview: how many the other side lets stand; 0: no limit is known")
     over_quota: int = Field(description="of a preview: how many of the new ones would pass that quota")
     rate: float | None = Field(description="entities handled per second since it began; null before and after")
@@ -93,6 +97,8 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
     alone_since, problem = unattended_since(request, progress, now), progress.problem if progress else ""
     if alone_since:
         state, problem = "paused", _unattended(request, alone_since)
+    elif outcome.over_quota and not problem:
+        problem = _without_room(kind, outcome.over_quota)
     rate = _rate(found, outcome.handled, now) if state in ("running", "working") else None
     return ImportItem(
         id=request.id,
@@ -117,6 +123,11 @@ def item(found: Imported, now: datetime | None = None) -> ImportItem:
         ended_at=progress.ended_at if progress else "",
         problem=problem,
     )
+
+
+def _without_room(kind: ImportKind, count: int) -> str:
+    app, wait = APPS[kind.target.app].title, "waits" if count == 1 else "wait"
+    return f"{count} {wait} for room at {app}, whose quota is used up: ask it for more, and all goes on within a minute"
 
 
 def _unattended(request: ImportRequest, since: str) -> str:

@@ -69,8 +69,9 @@ class ImportPayload(Model):
     choices: dict[str, str] = Field(
         {},
         max_length=50,
-        description="what becomes of conflicts, by kind; nothing named: a missing address or currency waits, other "
-        "conflicts are left out and reported",
+        description="what becomes of conflicts, by kind. Where nothing is named: what must change first waits, as a "
+        "missing address or currency, or a value that is too long; a short name is padded; others are left out and "
+        "reported. The answer lists the choices of each kind that was met",
         examples=[{"missing_email": "leave_out", "same_email": "decide"}],
     )
     confirmed: bool = Field(False, description="that a person knows what it does; needed where the kind says so")

@@ -115,7 +115,7 @@ def _links(state: State, body: ReplayBody) -> list[FlowLink]:
     if body.noun not in nouns():
         raise BadRequest(f"nothing is called {body.noun}", f"there is: {', '.join(nouns())}")
     mine = [link for link in found if noun_of(BUILT_IN[link.flow].trigger) == body.noun]
-    able = [link for link in mine if link.enabled or body.dry_run]
+    able = [link for link in mine if link.enabled] or (mine if body.dry_run else [])
     if not able:
         raise NotNow(f"no flow link of {body.noun}s is on", "switch one on: `tandem flow-links list`", code="no_link")
     return able

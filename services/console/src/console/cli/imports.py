@@ -184,11 +184,16 @@ def _use(found: dict[str, Any]) -> str:
     return f"{found['app_account']}: {rate}, {found['under_way']} under way{pause}"
 
 
+def _standing(found: dict[str, Any]) -> str:
+    """They are counted up to the quota."""
+    return f"{found['standing']}{' or more' if found['standing'] >= found['quota'] else ''}"
+
+
 def _say_what_to_do(found: dict[str, Any], options: str | None) -> None:
     if found["over_quota"]:
         say(
             f"{found['over_quota']} of the new ones would pass the limit of {found['quota']} at the other side, where "
-            f"{found['standing']} stand: ask for more there first, then set TANDEM_TOGAI_ACCOUNT_QUOTA"
+            f"{_standing(found)} stand: ask for more there first, then set TANDEM_TOGAI_ACCOUNT_QUOTA"
         )
     if found["dry_run"]:
         say(f"Each that would not be linked, and why: tandem imports report {found['id']}")

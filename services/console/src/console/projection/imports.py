@@ -22,7 +22,8 @@ from console.projection.tables import ImportRow, RunRow
 @dataclass(frozen=True)
 class Outcome:
     """How many entities of an import are in which state; of several runs of one entity the best counts. `new` and
-    `matched` are those that a dry run would make, or link to what stands there. `verdicts` counts by kind of conflict.
+    `matched` are those that a dry run would make, or link to what stands there. `verdicts` counts by kind of conflict,
+    `over_quota` those of the waiting ones that wait for room at the vendor.
     """
 
     linked: int = 0
@@ -35,6 +36,7 @@ class Outcome:
     failed: int = 0
     going_on: int = 0
     held: int = 0
+    over_quota: int = 0
     verdicts: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -105,6 +107,8 @@ def _outcome(session: Session, import_id: str) -> Outcome:
     for state, problem, verdict, count in session.execute(counted):
         name = outcome_of(state, problem, verdict)
         sums[name] = sums.get(name, 0) + count
+        if name == "waiting" and problem in QUOTA_USED:
+            sums["over_quota"] = sums.get("over_quota", 0) + count
         if verdict and verdict not in JUDGED and (state == "previewed" or name not in DONE):
             verdicts[verdict] = verdicts.get(verdict, 0) + count
     return Outcome(**sums, verdicts=verdicts)
