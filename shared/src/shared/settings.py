@@ -172,7 +172,7 @@ class Settings(BaseSettings):
         "",
         pattern="^([A-Z]{3})?$",
         description="invoice currency of a new Togai account where nothing else tells; empty: the run waits for a "
-        "person's choice",
+        "person's choice, but the sandbox takes USD",
     )
     currency_by_country: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict, description="invoice currency by the customer's country, as DE=EUR,GB=GBP"

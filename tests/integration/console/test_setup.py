@@ -113,6 +113,20 @@ async def test_a_connection_that_a_person_removed_stays_so(sandbox: Stack, gone:
     assert (len(again.accounts), again.notes) == (2, ())
 
 
+async def test_only_links_that_can_be_switched_on_are_named_again(sandbox: Stack) -> None:
+    """Both connections were removed: of the one that comes back, the links between the two have to wait."""
+    settings = sandbox.settings(topic_prefix=f"{sandbox.prefix}both.")
+    await prepare(settings)
+    wanted = {each.id: each for each in _wanted(settings)}
+    for name in ("con_stripe", "con_togai"):
+        await manage.remove_connection(settings, name)
+    named = [await manage.add_connection(settings, wanted[name]) for name in ("con_togai", "con_stripe")]
+    first, second = ({link.flow for link in links} for _, links in named)
+
+    assert first == {flow.id for flow in BUILT_IN.values() if set(aliases_of(flow).values()) == {"togai"}}
+    assert second == {flow.id for flow in BUILT_IN.values() if "stripe" in aliases_of(flow).values()}
+
+
 def with_keys(sandbox: Stack, **more: object) -> Settings:
     """As of somebody with keys of their own, to whom the sandbox is the vendors."""
     keys = {"stripe_api_key": "sk_test_sandbox", "togai_api_token": "togai_sandbox", "togai_mode": "test"}

@@ -69,7 +69,7 @@ async def test_a_stripe_customer_becomes_a_togai_customer_with_an_account(tenant
     assert await tenant.setting_of(f"acc_{cus}") == cus
     [at_stripe] = await tenant.stripe_customers()
     assert at_stripe["metadata"] == {"togai_customer_id": cus, "togai_account_id": f"acc_{cus}"}
-    assert "invoice currency USD: setting default_currency" in run["steps"][0]["notes"]
+    assert "invoice currency USD: the default currency" in run["steps"][0]["notes"]
     await took(
         tenant,
         f"acc_{cus}",

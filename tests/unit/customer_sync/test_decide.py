@@ -49,7 +49,7 @@ def test_a_stripe_customer_becomes_customer_account_and_setting_in_one_body() ->
             "settings": [setting],
         },
     }
-    assert notes == ("invoice currency USD: setting default_currency",)
+    assert notes == ("invoice currency USD: the default currency",)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_whatever_was_padded_comes_back(name: str) -> None:
         ({"currency": "jpy", "address": {"country": "DE"}}, "JPY", "Stripe's currency of the customer"),
         ({"address": {"country": "DE"}}, "EUR", "setting currency_by_country for DE"),
         ({"address": {"country": "gb"}}, "GBP", "setting currency_by_country for GB"),
-        ({"address": {"country": "FR"}}, "USD", "setting default_currency"),
-        ({}, "USD", "setting default_currency"),
+        ({"address": {"country": "FR"}}, "USD", "the default currency"),
+        ({}, "USD", "the default currency"),
     ],
 )
 def test_the_currency_and_the_rule_that_chose_it(fields: dict[str, Any], currency: str, rule: str) -> None:

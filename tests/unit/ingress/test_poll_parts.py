@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import reduce
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ingress.polling.gaps import gap, late, level, meaning
+from ingress.polling.pollers import Pollers
+from ingress.polling.scheduler import PollDeps
 from shared.apps.polling import PollSpec
 from shared.apps.stripe.polls import CUSTOMERS, EVENTS
 from shared.apps.stripe.readers.entities import from_event, keep_newest, listed_supersedes, supersedes
 from shared.apps.togai.polls import ACCOUNTS
 from shared.apps.togai.readers.rows import Change, account_entity, customer_entity, events, is_stale
 from shared.errors import Malformed
+from shared.events.topics import Topics
 from shared.linking.index import Entity
-from shared.polls import Poll
+from shared.polls import Poll, rfc3339
+from shared.runtime.registry import Registry
+from shared.settings import Settings
 
 from tests.fakes.polling import NOW, STRIPE, TOGAI, connection, moment
 
@@ -214,3 +219,15 @@ def test_the_entry_of_a_deleted_customer_keeps_no_address() -> None:
     assert made
     assert gone
     assert (made.email, gone.state, gone.email) == ("zoe@acme.example", "deleted", "")
+
+
+async def test_a_list_that_is_read_once_is_due_no_more() -> None:
+    """The customers that stood there before; events tell of all others, at their interval."""
+    settings, registry = Settings(_env_file=None), Registry()
+    registry.connections["con_stripe"] = connection("stripe")
+    for kind in ("stripe-customers", "stripe-events"):
+        registry.polls.apply(Poll(app_account=STRIPE, kind=kind, complete=True, at=rfc3339(NOW)))
+    deps = PollDeps(settings, Topics(settings), cast(Any, None), registry, cast(Any, None), cast(Any, None))
+    shown = {item["kind"]: item["interval"] for item in Pollers(deps).status()["items"]}
+
+    assert shown == {"stripe-customers": None, "stripe-events": 900.0}

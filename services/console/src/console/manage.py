@@ -19,7 +19,7 @@ from shared.domains.flow import Flow
 from shared.errors import Misconfigured
 from shared.events.envelope import timestamp
 from shared.events.topics import Topics
-from shared.flows.links import competition, twin_of
+from shared.flows.links import competition, gone_connections, twin_of
 from shared.kafka.log import Log
 from shared.kafka.replica import Replica
 from shared.key_states import good_again
@@ -74,7 +74,8 @@ async def config_store(settings: Settings) -> AsyncIterator[ConfigStore]:
 
 
 async def add_connection(settings: Settings, wanted: Wanted) -> tuple[Connection, list[FlowLink]]:
-    """Connect a key, or give a connection a new key of the same app account. Returns its flow links that are off, too.
+    """Connect a key, or give a connection a new key of the same app account. Returns its flow links that are off and
+    could be switched on, too.
 
     Raises Misconfigured for a wrong key, or one of another account than the connection's.
     """
@@ -88,8 +89,9 @@ async def add_connection(settings: Settings, wanted: Wanted) -> tuple[Connection
             )
         await found.keep_connection(made)
         await found.keep_good(made)
-        links = found.registry.links.values()
-        return made, [x for x in links if wanted.id in x.connections.values() and not x.enabled]
+        links, known = found.registry.links.values(), found.registry.connections | {made.id: made}
+        off = [link for link in links if wanted.id in link.connections.values() and not link.enabled]
+        return made, [link for link in off if not gone_connections(link, known)]
 
 
 def _readable(present: Connection | None, vault: Vault) -> Connection | None:

@@ -191,7 +191,7 @@ def invoice_currency(customer: StripeCustomer, currencies: Currencies) -> tuple[
     if country in currencies.by_country:
         return currencies.by_country[country], f"setting currency_by_country for {country}"
     if currencies.default:
-        return currencies.default, "setting default_currency"
+        return currencies.default, "the default currency"
     raise Waiting(
         f"no rule gives the invoice currency of {customer.id}, which Togai never lets change: write it to the "
         f"customer's metadata in Stripe as {INVOICE_CURRENCY}=EUR, or set TANDEM_CURRENCY_BY_COUNTRY or "

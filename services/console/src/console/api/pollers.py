@@ -23,7 +23,7 @@ class PollerItem(Model):
 
     app_account: str = Field(examples=["stripe:test:acct_1Nv0FGQ9RKHgCVdK"])
     kind: str = Field(description="which list of its app", examples=["stripe-events"])
-    interval: float | None = Field(None, description="seconds between two polls")
+    interval: float | None = Field(None, description="seconds between two polls; null for a list that was read once")
     at: str = Field("", description="when it was last read")
     position: str = Field("", description="time up to which everything is in the log")
     complete: bool = Field(False, description="whether the first full pass has ended")

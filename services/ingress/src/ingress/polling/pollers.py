@@ -73,7 +73,7 @@ class Pollers(LeaderTask):
         return {
             "app_account": poll.app_account,
             "kind": poll.kind,
-            "interval": interval,
+            "interval": None if spec.ends and poll.complete else interval,  # it is read no more
             "at": poll.at,
             "position": poll.position,
             "complete": poll.complete,
