@@ -31,3 +31,23 @@ async def test_what_a_person_changed_stays_as_the_preview_says(tandem: InProcess
     assert asked.status_code == 202, asked.text
     assert (reverted["name"], reverted["phone"]) == ("Kept by hand", "+1 999")
     assert any("phone of" in note and "it stays" in note for step in done.steps for note in step.notes)
+
+
+async def test_what_is_back_already_does_not_go_back_again(tandem: InProcess, console: Console) -> None:
+    """Also an address that Togai had none of: nothing at all was written in its place."""
+    await tandem.link("togai-account-to-stripe-customer", enabled=False)
+    tandem.account(primaryEmail="one@x.test")
+    await tandem.drain()
+    address = {"address[line1]": "Main Street 1", "address[city]": "Oslo", "address[country]": "NO"}
+    customer = tandem.customer(name="Kept by hand", email="one@x.test", **address)
+    await tandem.drain()
+    run = tandem.runs(tandem.ref(customer), "created")[-1]
+    path = f"/api/runs/{run.id}/revert"
+    await asyncio.to_thread(console.ask, "POST", path, json={"reason": "a wrong import"})
+    await tandem.drain()
+    shown = (await asyncio.to_thread(console.ask, "GET", path)).json()
+    written = {name for write in shown["writes"] for name in write["set"]}
+
+    assert tandem.togai()["customer"]["address"] == {}
+    assert written == {"name", "address"}
+    assert {one["field"] for one in shown["stays"]} == written

@@ -11,6 +11,7 @@ from console.cli import client, main, tables
 from console.cli.terminal import say, terminal
 from rich.text import Text
 from shared.errors import SyncError
+from typer.testing import CliRunner
 
 HOSTILE = "Acme\x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b31m\u202eevil"
 STEERS = ("\x1b", "\x07", "\x9b", "\u202e")
@@ -71,3 +72,15 @@ def test_an_error_does_not_steer(
     shown = capsys.readouterr().err
     assert "\\x1b[2J" in shown
     assert not [mark for mark in STEERS if mark in shown]
+
+
+@pytest.mark.parametrize("command", [
+    ("mappings", "unlink", "map_1"), ("dead-letters", "discard", "dead_1"), ("invoices", "hold", "in_1"),
+])  # fmt: skip
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501])
+def test_a_decision_without_a_reason_is_refused_in_plain_words(command: tuple[str, ...], reason: str) -> None:
+    """Before anybody is asked."""
+    done = CliRunner().invoke(main.app, [*command, "--reason", reason])
+
+    assert done.exit_code == 2
+    assert "say why, in 1 to 500 characters" in done.output

@@ -103,8 +103,12 @@ def _written_since(session: Session, run: Run) -> dict[tuple[str, str], str]:
 
 
 def _meet(one: Any, other: Any) -> bool:
-    """Whether two values of a parameter set the same: of metadata Stripe is sent some keys, and keeps the others."""
-    return not (isinstance(one, dict) and isinstance(other, dict)) or not one.keys().isdisjoint(other)
+    """Whether two values of a parameter set the same: of metadata Stripe is sent some keys, and keeps the others;
+    nothing at all, as for an address, sets the whole.
+    """
+    if not (isinstance(one, dict) and isinstance(other, dict) and one and other):
+        return True
+    return not one.keys().isdisjoint(other)
 
 
 def _former_partner(write: FieldWrite, pair: Mapping) -> bool:

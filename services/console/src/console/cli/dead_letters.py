@@ -9,7 +9,7 @@ from urllib.parse import quote
 import typer
 
 from console.cli import client, tables
-from console.cli.terminal import say
+from console.cli.terminal import a_reason, say
 from console.pages.words import counted
 
 app = typer.Typer(help="What was given up on: look, retry, discard.", no_args_is_help=True)
@@ -118,7 +118,9 @@ def _retry_many(which: dict[str, str], *, json: bool) -> None:
 @app.command()
 def discard(
     letter: LetterId,
-    reason: Annotated[str, typer.Option("--reason", prompt="Why is it not needed?", help="Kept with the record.")],
+    reason: Annotated[
+        str, typer.Option("--reason", prompt="Why is it not needed?", callback=a_reason, help="Kept with the record.")
+    ],
     json: client.AsJson = False,
 ) -> None:
     """Give up for good. The record and the reason are kept."""

@@ -13,12 +13,13 @@ from shared.domains.model import Relation
 from shared.flows.runs import TERMINAL_STATES
 
 from console.cli import client, tables
+from console.cli.terminal import a_reason
 
 PATIENCE = 60.0
 CHECK_EVERY = 0.3
 DONE = ("succeeded", "in_sync")
 
-Reason = Annotated[str, typer.Option("--reason", prompt="Why?", help="Kept with the link.")]
+Reason = Annotated[str, typer.Option("--reason", prompt="Why?", callback=a_reason, help="Kept with the link.")]
 FlowLink = Annotated[str, typer.Option("--flow-link", metavar="ID", help="Which flow link does it, if several could.")]
 OnePair = Annotated[str, typer.Argument(metavar="ID", help="The mapping, or any id of either side.")]
 

@@ -9,6 +9,9 @@ from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook,
 from rich.segment import Segment
 from shared.plain import plain
 
+LONGEST_REASON = 500
+"""Characters of a reason, as the API takes it."""
+
 
 class _Plain:
     """Something to show, with every control character of its texts written out."""
@@ -32,6 +35,13 @@ def terminal(**options: Any) -> Console:
     console = Console(**options)
     console.push_render_hook(_Hook())
     return console
+
+
+def a_reason(text: str) -> str:
+    """The callback of an option that says why. Raises typer.BadParameter for nothing, and for too much."""
+    if not 1 <= len(text.strip()) <= LONGEST_REASON:
+        raise typer.BadParameter(f"say why, in 1 to {LONGEST_REASON} characters: it is kept", param_hint="--reason")
+    return text
 
 
 def say(text: str, *, err: bool = False) -> None:

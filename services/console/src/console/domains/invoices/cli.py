@@ -9,13 +9,14 @@ import typer
 
 from console.cli import client, tables
 from console.cli.links import FlowLink, ask
+from console.cli.terminal import a_reason
 from console.domains.invoices.words import tone_of
 
 app = typer.Typer(help="What Togai bills and Stripe collects.", no_args_is_help=True)
 
 COLUMNS = ("State", "Togai", "Stripe", "Account", "Number", "Total", "Paid", "Why", "Changed")
 OneInvoice = Annotated[str, typer.Argument(metavar="INVOICE", help="Any id of either side.")]
-Reason = Annotated[str, typer.Option("--reason", prompt="Why?", help="Kept in the log.")]
+Reason = Annotated[str, typer.Option("--reason", prompt="Why?", callback=a_reason, help="Kept in the log.")]
 
 
 def _money(found: dict[str, Any], name: str) -> str:
