@@ -5,6 +5,7 @@
     │   ├── Unavailable               timeouts, connection errors, 5xx
     │   ├── RateLimited               429
     │   ├── NotReady                  something that we depend on has not arrived yet
+    │   │   └── NotPolled             an app account was not polled since a person asked for what the run is of
     │   ├── ConnectionClosed          its key was refused (401): parked until it is open again
     │   ├── Blocked                   a right lacks (403), or secrets do not open: parked until the connection changes
     │   │   └── QuotaUsed             as many stand there as the vendor allows (403): parked until it allows more
@@ -111,6 +112,16 @@ class RateLimited(Retryable):
 
 class NotReady(Retryable):
     """Something that we depend on has not arrived yet, or another worker is about to do it."""
+
+
+class NotPolled(NotReady):
+    """An app account was not polled since a person asked for what the run is of. `outage` names that: where it lasts,
+    one of the runs that it keeps tries.
+    """
+
+    def __init__(self, message: str, app_account: str) -> None:
+        super().__init__(message, code="not_polled")
+        self.outage = f"{app_account} polls"
 
 
 class ConnectionClosed(Retryable):

@@ -5,6 +5,9 @@ the lists are polled, whatever the index knew.
 from __future__ import annotations
 
 import pytest
+from shared.flows.runs import decode_parked
+from shared.key_states import KeyState, encode
+from shared.runtime.records import PARKED_HEADER
 
 from tests.integration.customers.test_first_contact import TO_TOGAI
 from tests.stack.console import Console, succeeded
@@ -70,11 +73,25 @@ async def test_without_a_poll_nothing_is_made(tandem: InProcess) -> None:
     """Nobody polls, for a while: the run waits, says for what, and goes on."""
     answer, customer = tandem.log.after.pop(tandem.topics.polls), tandem.customer()
     waits = (await imported(tandem, "customers", customer))[customer]
-    made = tandem.organization()
+    [held] = tandem.parked[waits.aggregate]
+    parked, made = decode_parked(held.headers[PARKED_HEADER]), tandem.organization()
     tandem.log.after[tandem.topics.polls] = answer
     await answer(tandem.log.on(tandem.topics.polls)[-1].value)
     await tandem.recheck()
 
     assert (waits.state, waits.problem and waits.problem.code, made) == ("parked", "not_polled", [])
+    assert parked.outage == f"{tandem.ref('x', 'togai').partition('/')[0]} polls"  # one of such runs tries
     assert "is polled once more" in waits.reason
     assert tandem.pair(tandem.ref(customer)) is not None
+
+
+@pytest.mark.parametrize("name", ["stripe", "togai"])
+async def test_a_closed_connection_keeps_it_as_any_other_run(tandem: InProcess, name: str) -> None:
+    """Its pollers wait for that too; the run goes on when it is open again, not some time later."""
+    del tandem.log.after[tandem.topics.polls]
+    customer, connection = tandem.customer(), tandem.registry.connections[name]
+    closed = KeyState(connection=name, fingerprint=connection.fingerprint, state="refused", at="2100-01-01T00:00:00Z")
+    await tandem.log.append(tandem.topics.key_states, closed.key, encode(closed))
+    waits = (await imported(tandem, "customers", customer))[customer]
+
+    assert (waits.state, waits.problem and waits.problem.error) == ("parked", "ConnectionClosed")

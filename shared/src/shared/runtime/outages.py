@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from shared.errors import RateLimited, SyncError, Unavailable
+from shared.errors import NotPolled, RateLimited, SyncError, Unavailable
 
 LOCKED = "lock_timeout"
 """What a vendor calls a 429 of one object that another call holds."""
@@ -62,7 +62,9 @@ class Outages:
             tell(name)
 
     def cause(self, error: SyncError, calling: Calling) -> str:
-        """The call that has to succeed before a run goes on; empty where no outage kept it."""
+        """The call, or what else, that has to succeed before a run goes on; empty where no outage kept it."""
+        if isinstance(error, NotPolled):
+            return error.outage
         if isinstance(error, RateLimited):
             return "" if error.reason == LOCKED else calling.name
         if not isinstance(error, Unavailable) or error.replayed:

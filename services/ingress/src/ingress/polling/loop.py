@@ -19,8 +19,10 @@ from shared import metrics
 
 log = get_logger(__name__)
 
-FIRST_RETRY = 1.0
-"""Seconds after a failed poll; they double up to the interval."""
+FIRST_RETRY, LAST_RETRY = 1.0, 30.0
+"""Seconds after a failed poll; they double up to the last ones, or the interval. After an outage of an hour what waits
+for a poll goes on within a minute.
+"""
 
 
 def chosen(registry: Registry, app_account: str) -> Connection | None:
@@ -88,7 +90,7 @@ class PollLoop:
     def _failed(self, reason: str, times: int) -> float:
         metrics.POLL_FAILED.labels(self.app_account).inc()
         self._report(reason)
-        return min(self.interval, FIRST_RETRY * 2.0 ** min(times - 1, 16))
+        return min(self.interval, LAST_RETRY, FIRST_RETRY * 2.0 ** min(times - 1, 16))
 
     def _report(self, problem: str) -> None:
         """A new problem is logged once, and its end."""
