@@ -127,6 +127,22 @@ async def test_a_refused_creation_waits_for_the_correction(tandem: InProcess) ->
     assert tandem.letters() == []
 
 
+async def test_what_a_webhook_and_a_poll_bring_waits_once(tandem: InProcess) -> None:
+    """A new account is reported by both: one run waits for its correction, and ends by it."""
+    account = tandem.account(primaryEmail="x1@invalid")
+    tandem.reported(account)
+    await tandem.work_off()
+    await tandem.drain()
+    runs = tandem.runs(tandem.ref(account, "togai"), "created")
+    tandem.call("togai", "PATCH", f"/accounts/{account}", json={"primaryEmail": "x1@valid.test"})
+    await tandem.drain()
+    [customer] = tandem.customers()
+
+    assert sorted(run.state for run in runs) == ["parked", "skipped"]
+    assert customer["email"] == "x1@valid.test"
+    assert {run.state for run in tandem.runs(tandem.ref(account, "togai"), "created")} == {"skipped", "succeeded"}
+
+
 async def test_without_a_rule_for_the_currency_a_person_chooses(make: Make) -> None:
     """Togai never lets it change, so none is guessed; the choice stands in the customer's metadata."""
     tandem = await make(currency_by_country={"DE": "EUR"}, stripe_api_key="sk_test_x", togai_api_token="x")

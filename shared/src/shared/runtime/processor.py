@@ -234,9 +234,9 @@ class Processor:
             self._waiting.waits(_parked(work.parked).run, runs.peek(work.value).choices)
 
     def _waits_already(self, outcome: Outcome, envelope: Envelope) -> str:
-        """The run that waits in place of an import's, for the same entity already; empty if none does."""
+        """The run that waits in place of an import's, or a poll's, for the same entity already; empty if none does."""
         run = outcome.run
-        if not outcome.waits_for_news or run.origin != "backfill":
+        if not outcome.waits_for_news or run.origin not in ("backfill", "poll"):
             return ""
         return self._waiting.beside(run, envelope.choices)
 

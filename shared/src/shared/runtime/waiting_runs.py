@@ -1,4 +1,6 @@
-"""Which run of a flow link waits for news of an entity: an import adds no second one. Pure."""
+"""Which run of a flow link waits for news of an entity: an import adds no second one, nor does a poll of what a webhook
+brought. Pure.
+"""
 
 from __future__ import annotations
 
