@@ -18,6 +18,10 @@ after `at`.
 """
 
 
+HURRY_FOR = 300.0
+"""Seconds for which a requested poll goes before all that pollers do otherwise, should it not come to its end."""
+
+
 class Poll(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One list of one app account. A record keyed by `app_account/kind`.
 
@@ -96,6 +100,11 @@ class Polls:
     def incomplete(self, app_account: str, kinds: Iterable[PollKind]) -> list[Poll]:
         """Those whose first full pass has not ended."""
         return [poll for kind in kinds if not (poll := self.get(app_account, kind)).complete]
+
+    def is_awaited(self, app_account: str, kinds: Iterable[PollKind], now: float) -> bool:
+        """Whether somebody waits for a pass over these lists that was requested a short time ago (epoch seconds)."""
+        requested = self.poll_requested(app_account)
+        return abs(now - requested) < HURRY_FOR and bool(self.not_polled(app_account, kinds, requested))
 
     def not_polled(self, app_account: str, kinds: Iterable[PollKind], since: float) -> list[Poll]:
         """Those of which no pass has begun and ended since a time (epoch seconds)."""

@@ -53,6 +53,21 @@ def test_what_a_look_may_count_on(loop: JumpingLoop) -> None:
     assert gate.calls_in(TOGAI, 0.001) == 1
 
 
+def test_what_somebody_waits_for_has_the_whole_quota(loop: JumpingLoop) -> None:
+    """As long as somebody does, and at that account alone; the share counts again afterwards."""
+    gate = PollGate(Settings(_env_file=None))
+    gate.requested = lambda account: account == TOGAI
+    hurried = loop.run_until_complete(passes(gate, TOGAI, 50))
+    stripe = loop.run_until_complete(passes(gate, STRIPE, 100))
+    gate.requested = lambda account: False
+    after = loop.run_until_complete(passes(gate, TOGAI, 50))
+
+    assert max(hurried) - min(hurried) <= 50 / 10
+    assert most_within(hurried, 1 - 0.01) <= 10
+    assert most_within(stripe, 60 - 0.01) <= 75
+    assert most_within(after, 60 - 0.01) <= 30
+
+
 def test_a_429_holds_the_pollers_too(loop: JumpingLoop) -> None:
     """They go on after it, at their rate."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ingress.polling.gate import PollGate
+from shared.apps import APPS
 from shared.apps.togai.readers.settings import SHARE, SettingReader
 from shared.polls import POLL_REQUESTED, Poll, epoch, rfc3339
 from shared.settings import Settings
@@ -115,3 +116,22 @@ async def test_a_token_that_is_not_taken_any_more_begins_the_list_again() -> Non
         pass
 
     assert org.named("cus_2") == [f"{TOGAI}/account/a2"]
+
+
+async def test_what_somebody_waits_for_goes_before_the_other_lists() -> None:
+    """A request that came while the lists were read: they are read again, and invoices and plans wait for that."""
+    org = Org()
+    [poller] = APPS["togai"].pollers_of(org.memory.context(TOGAI, org.clock, budget=org.gate))
+    while org.memory.registry.not_indexed(TOGAI):
+        await poller.poll_once(connection("togai"), org.togai)
+    requested = Poll(app_account=TOGAI, kind=POLL_REQUESTED, at=rfc3339(org.clock.now + 1))
+    await org.memory.store.poll(requested)
+    org.togai.calls.clear()
+    due = await poller.poll_once(connection("togai"), org.togai)
+    before = set(org.togai.calls)
+    org.clock.now += 2
+    await poller.poll_once(connection("togai"), org.togai)
+
+    assert due == 0.0
+    assert org.pass_began_at > epoch(requested.at)
+    assert set(org.togai.calls) > before

@@ -118,6 +118,10 @@ class Registry:
         """
         return self.polls.not_polled(app_account, APPS[app_account.partition(":")[0]].repeated, since)
 
+    def awaits_poll(self, app_account: str) -> bool:
+        """Whether a poll of an app account was requested just now, and has not ended."""
+        return self.polls.is_awaited(app_account, APPS[app_account.partition(":")[0]].repeated, time.time())
+
     def asked_at(self, run: Run) -> float:
         """When a person asked for what a run is of, an import say, or last let it go on (epoch seconds)."""
         asked = self.imports.asked_at(run.cause) or self.replays.asked_at(run.cause)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiolimiter import AsyncLimiter
@@ -19,8 +19,11 @@ once.
 class PollGate(CallGate):
     """At most `poll_share` of the quota in any minute, spread so that a burst leaves the workers four fifths.
 
-    With `limits` the pollers' calls count among everybody's, in a lane behind the workers'.
+    With `limits` the pollers' calls count among everybody's, in a lane behind the workers'. At an account of which
+    `requested` tells that somebody waits for a poll, the quota alone bounds them.
     """
+
+    requested: Callable[[str], bool] = staticmethod(lambda app_account: False)
 
     def __init__(self, settings: Settings, limits: SharedLimits | None = None) -> None:
         super().__init__(settings, limits, lane=WorkPriority("reconcile"))
@@ -30,7 +33,7 @@ class PollGate(CallGate):
     @asynccontextmanager
     async def call(self, app_account: str, operation: str = "") -> AsyncIterator[None]:
         """Wait for the account's turn, then hold one of the calls in flight."""
-        if self._quotas.of(app_account).limited:
+        if self._quotas.of(app_account).limited and not self.requested(app_account):
             await self._average(app_account).acquire()
         async with super().call(app_account, operation):
             yield
@@ -42,7 +45,8 @@ class PollGate(CallGate):
         return max(1, int(self._bucket(app_account)[1] * seconds))
 
     def _rate(self, app_account: str) -> float:
-        return self._quotas.of(app_account).rate * max(BURST, self._share(app_account))
+        share = 1.0 if self.requested(app_account) else max(BURST, self._share(app_account))
+        return self._quotas.of(app_account).rate * share
 
     def _share(self, app_account: str) -> float:
         return self._quotas.of(app_account).polling_share or self._poll_share

@@ -114,6 +114,7 @@ class PollScheduler:
             await deps.replica.wait_ready()
             await replica.wait_ready()
             store = PollStore(deps.kafka, deps.topics, known, replica)
+            gate.requested = known.awaits_poll
             writer = await stack.enter_async_context(IndexWriter(store))
             event_log = await stack.enter_async_context(
                 EventLogIndex(deps.settings, event_topics(deps.topics), writer.offer)
