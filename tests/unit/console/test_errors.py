@@ -28,6 +28,7 @@ MADE: dict[type[SyncError], Callable[[], SyncError]] = {
     errors.NotLinked: lambda: errors.NotLinked("it went wrong", "customer", "togai:test:o/account/a", code="x"),
     errors.FlowLinkOff: lambda: errors.FlowLinkOff("link_1"),
     errors.QuotaUsed: lambda: errors.QuotaUsed("con_1", "403"),
+    errors.NotPolled: lambda: errors.NotPolled("it went wrong", "togai:test:o"),
     errors.Paused: lambda: errors.Paused("import", "imp_1"),
     errors.OverwritesHeld: lambda: errors.OverwritesHeld("link_1", 20, 600.0),
 }
