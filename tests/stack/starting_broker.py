@@ -13,6 +13,8 @@ from typing import Any
 from aiokafka.protocol import metadata
 from shared.tasks import ended
 
+from tests.stack.processes import until
+
 METADATA = 3
 """The key of the one request whose answer is changed (Kafka protocol, "Api Keys")."""
 
@@ -53,6 +55,14 @@ class StartingBroker:
         while frame := await _frame(source):
             version = versions.pop(struct.unpack(">i", frame[:4])[0], None)
             await _send(target, frame if version is None else frame[:4] + _without_brokers(version, frame[4:]))
+
+    async def was_asked(self, times: int) -> None:
+        """Return when clients have asked so many times for its brokers."""
+
+        async def asked() -> bool:
+            return self.asked >= times
+
+        await until(asked, f"{times} questions for brokers")
 
     async def close(self) -> None:
         """Hang up on everybody."""

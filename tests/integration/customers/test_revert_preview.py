@@ -51,3 +51,28 @@ async def test_what_is_back_already_does_not_go_back_again(tandem: InProcess, co
     assert tandem.togai()["customer"]["address"] == {}
     assert written == {"name", "address"}
     assert {one["field"] for one in shown["stays"]} == written
+
+
+async def test_a_revert_that_emptied_an_address_can_be_undone(tandem: InProcess, console: Console) -> None:
+    """The preview of the undoing says that the address goes back, and it does."""
+    await tandem.link("togai-account-to-stripe-customer", enabled=False)
+    tandem.account(primaryEmail="one@x.test")
+    await tandem.drain()
+    address = {"address[line1]": "Main Street 1", "address[city]": "Oslo", "address[country]": "NO"}
+    customer = tandem.customer(name="Kept by hand", email="one@x.test", **address)
+    await tandem.drain()
+    first = tandem.runs(tandem.ref(customer), "created")[-1]
+    await asyncio.to_thread(console.ask, "POST", f"/api/runs/{first.id}/revert", json={"reason": "a wrong import"})
+    await tandem.drain()
+    emptied = tandem.togai()["customer"]["address"]
+    [reverting] = tandem.runs(event_type="link_requested")
+    path = f"/api/runs/{reverting.id}/revert"
+    shown = (await asyncio.to_thread(console.ask, "GET", path)).json()
+    await asyncio.to_thread(console.ask, "POST", path, json={"reason": "it was right"})
+    await tandem.drain()
+
+    assert emptied == {}
+    assert {name for write in shown["writes"] for name in write["set"]} == {"name", "address"}
+    assert not shown["stays"]
+    assert tandem.togai()["customer"]["address"]["line1"] == "Main Street 1"
+    assert tandem.stripe(customer)["name"] == "Customer acme"

@@ -115,9 +115,12 @@ def unpadded(name: str) -> str:
 # --- from Stripe to Togai ---------------------------------------------------------------------------------------------
 
 
-def togai_ids(stripe_customer_id: str) -> tuple[str, str]:
-    """The Togai customer's and account's ids, derived so that the same customer always gets the same ones."""
-    return _short(stripe_customer_id), _short(f"acc_{stripe_customer_id}")
+def togai_ids(stripe_customer_id: str, nth: int = 1) -> tuple[str, str]:
+    """The Togai customer's and account's ids, derived so that the same customer always gets the same ones; `nth` of
+    those that were made for it, each after the one before was unlinked.
+    """
+    entity = stripe_customer_id if nth == 1 else f"{stripe_customer_id}-{nth}"
+    return _short(entity), _short(f"acc_{entity}")
 
 
 def _short(entity: str) -> str:
@@ -128,9 +131,13 @@ def _short(entity: str) -> str:
 
 
 def togai_customer(
-    customer: StripeCustomer, currencies: Currencies, setting_name: str, metadata: Mapping[str, str] | None = None
+    customer: StripeCustomer,
+    currencies: Currencies,
+    setting_name: str,
+    metadata: Mapping[str, str] | None = None,
+    nth: int = 1,
 ) -> tuple[NewCustomer, tuple[str, ...]]:
-    """The body of Togai's create, and what was chosen, cut or padded.
+    """The body of Togai's create, and what was chosen, cut or padded. `nth` as in `togai_ids`.
 
     Raises Waiting without an e-mail address: Togai demands one, and none is ever invented.
     """
@@ -142,7 +149,7 @@ def togai_customer(
         )
     email = fits((customer.email or "").strip(), togai.EMAIL_LIMIT, "e-mail address", "Togai")
     name = togai_name(customer, notes)
-    customer_id, account_id = togai_ids(customer.id)
+    customer_id, account_id = togai_ids(customer.id, nth)
     currency, rule = invoice_currency(customer, currencies)
     notes.append(f"invoice currency {currency}: {rule}")
     address = togai_address(customer, notes)

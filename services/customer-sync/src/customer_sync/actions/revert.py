@@ -70,7 +70,7 @@ def _changed(pair: Mapping, wanted: LinkChange, made: list[FieldWrite]) -> LinkC
 def _back(write: FieldWrite, seen: PairSnapshot, notes: list[str]) -> FieldWrite | None:
     """The write that puts the former values back, of those fields that still show what was written."""
     present = _present(write, seen)
-    found = {name: value for name, value in write.former.items() if present.get(name) == _shown(write.set.get(name))}
+    found = {name: value for name, value in write.former.items() if present[name] == _shown(write.set.get(name))}
     for name in write.set.keys() - found.keys():
         notes.append(f"{name} of {write.entity} was changed since: it stays")
     for name in found.keys() & lasting(write):
@@ -84,19 +84,21 @@ def _present(write: FieldWrite, seen: PairSnapshot) -> dict[str, Any]:
     """What stands at the entity now, in the shape of the write. Raises Malformed for one that is not the pair's."""
     ref = Ref.parse(write.entity)
     if ref.app == "stripe" and ref.id == seen.stripe.id:
-        return {name: _shown(value) for name, value in former_params(write.set, seen.stripe).items()}
-    if ref.app == "togai" and ref.noun == "account" and ref.id == seen.account.id:
-        return former_fields(write.set, seen.account)
-    if ref.app == "togai" and ref.noun == "customer" and ref.id == seen.customer.id:
-        return former_fields(write.set, seen.customer)
-    raise Malformed(f"{write.entity} is not of this pair")
+        found = former_params(write.set, seen.stripe)
+    elif ref.app == "togai" and ref.noun == "account" and ref.id == seen.account.id:
+        found = former_fields(write.set, seen.account)
+    elif ref.app == "togai" and ref.noun == "customer" and ref.id == seen.customer.id:
+        found = former_fields(write.set, seen.customer)
+    else:
+        raise Malformed(f"{write.entity} is not of this pair")
+    return {name: _shown(value) for name, value in found.items()}
 
 
 def _shown(value: Any) -> Any:
-    """A value as it reads after it was written: an address without its empty parts."""
+    """A value as it reads after it was written: an address without its empty parts, and "" for no value."""
     if isinstance(value, dict):
         return {name: part for name, part in value.items() if part} or ""
-    return value
+    return "" if value is None else value
 
 
 async def _send(context: Context, write: FieldWrite) -> None:

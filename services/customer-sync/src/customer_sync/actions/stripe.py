@@ -13,6 +13,7 @@ from shared.domains.customers.stripe import CustomerMade, NewStripeCustomer, Tog
 from shared.errors import (
     Conflict,
     NotFound,
+    NotReady,
     Rejected,
     SyncError,
     Waiting,
@@ -177,9 +178,17 @@ class _Customer(Creation[StripeCustomer]):
 
     async def find(self, since: int) -> StripeCustomer | None:
         async for customer in self._client.customers_since(since):
-            if customer.metadata.get(TOGAI_ACCOUNT_ID) == self._account:
+            if customer.metadata.get(TOGAI_ACCOUNT_ID) == self._account and not self.is_taken(customer.id):
                 return customer
         return None
+
+    def is_taken(self, customer: str) -> bool:
+        """Whether a customer is another account's, or was this one's until a person took the link back."""
+        index, ref = self._context.claims.index, self._context.ref("stripe", "customer", customer)
+        account = self._context.ref("togai", "account", self._account)
+        pair = index.pair(ref)
+        was_unlinked = any(ref in decided.refs for decided in index.unlinked(account))
+        return was_unlinked or bool(pair and account not in pair.refs)
 
     def refused(self, error: Rejected) -> SyncError:
         return refused(error, f"account {self._account} in Togai")
@@ -189,9 +198,15 @@ class _Customer(Creation[StripeCustomer]):
 
 
 async def _create(context: Context, held: Mapping, new: NewStripeCustomer) -> tuple[StripeCustomer, str]:
-    """Call Stripe under the claim, or find what was made."""
+    """Call Stripe under the claim, or find what was made. Raises NotReady where Stripe answers with what an earlier
+    create of this account's made, which is the account's no more: the next attempt has another key.
+    """
     creation = _Customer(context, await context.client("stripe"), new.togai_account_id)
-    return await create(context.claims, held, context.account("stripe"), creation)
+    made, how = await create(context.claims, held, context.account("stripe"), creation)
+    if creation.is_taken(made.id):
+        await context.claims.next_attempt(held, context.account("stripe"))
+        raise NotReady(f"Stripe answered with {made.id}, which was made before: trying again", code="next_attempt")
+    return made, how
 
 
 def _belongs(context: Context, stripe_ref: str, named: str) -> str:
