@@ -296,6 +296,12 @@ async def test_status_and_metrics_count_what_waits(console: State, api: httpx.As
     assert "tandem_differences 1.0" in metrics
 
 
+HELD = "OverwritesHeld"
+LEAVE = (
+    "for your leave to overwrite: see `tandem runs list --state parked` for which, then `tandem flow-links confirm a`"
+)
+
+
 @pytest.mark.parametrize(
     ("left", "says"),
     [
@@ -310,10 +316,10 @@ async def test_status_and_metrics_count_what_waits(console: State, api: httpx.As
         ),
         ([records.waiting("e"), records.waiting("f")], "2 entities wait for a change at Stripe or Togai"),
         ([records.waiting("e", "Blocked")], "1 entity waits until a connection is mended: see `tandem runs list"),
+        ([records.waiting("e", HELD, flow_link="a")], f"1 entity waits {LEAVE}"),
         (
-            [records.waiting("e", "OverwritesHeld", flow_link="link")],
-            "1 entity waits for your leave to overwrite: see `tandem runs list --state parked` for which, then `tandem "
-            "flow-links confirm link`",
+            [one for link in "ab" for one in (records.flow_link(id=link), records.waiting(link, HELD, flow_link=link))],
+            f"2 entities wait {LEAVE}",
         ),
         (
             [

@@ -43,7 +43,7 @@ class Counts(Model):
     blocked: int = Field(description="entities that wait until a connection is mended")
     over_quota: int = Field(description="entities that wait until a vendor lets more objects stand")
     held: dict[str, int] = Field(
-        description="entities that wait for a person's leave to overwrite values, by flow link"
+        description="entities that wait for a person's leave to overwrite values, by the flow link to confirm"
     )
     held_off: int = Field(description="entities whose runs wait for a flow link that is off")
     refused: int = Field(description="values that a vendor refused; each is a difference, too")
@@ -100,6 +100,17 @@ def lists() -> list[str]:
 _LETTERS = "open: see `tandem dead-letters list --state open`, then retry or discard"
 
 
+def _held(session: Session) -> dict[str, int]:
+    """By the flow link that is to be confirmed: one confirmation holds for every link between the same connections."""
+    between = {link.id: link.connections for link in queries.flow_links(session)}
+    found: dict[str, int] = {}
+    for link, n in sorted(pending.parked_by_link(session, pending.HELD).items()):
+        same = (first for first in found if link in between and between.get(first) == between[link])
+        first = next(same, link)
+        found[first] = found.get(first, 0) + n
+    return found
+
+
 def counts_of(session: Session) -> Counts:
     return Counts(
         mappings=queries.counts(session, MappingRow),
@@ -108,7 +119,7 @@ def counts_of(session: Session) -> Counts:
         waiting=pending.parked_count(session, pending.WAITING),
         blocked=pending.parked_count(session, pending.BLOCKED),
         over_quota=pending.parked_count(session, pending.QUOTA_USED),
-        held=pending.parked_by_link(session, pending.HELD),
+        held=_held(session),
         held_off=pending.parked_count(session, pending.HELD_OFF),
         refused=pending.refused_count(session),
         conflicts=pending.conflict_count(session),

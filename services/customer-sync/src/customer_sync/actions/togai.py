@@ -222,7 +222,7 @@ async def _check_id_is_free(context: Context, stripe_ref: str, account_ref: str)
         return True
     raise Conflict(
         f"Togai has an account {account} that does not name {customer} in its Settings: set "
-        f"{context.settings.stripe_customer_setting} there to link them, or rename the account",
+        f"{context.settings.stripe_customer_setting} there to link them",
         code="id_taken",
         candidates=(stripe_ref, account_ref),
     )

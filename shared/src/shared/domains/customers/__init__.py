@@ -77,7 +77,7 @@ TO_TOGAI = (
         title="somebody else's account stands under the id that it would get",
         codes=("id_taken",),
         choices=("leave_out", "decide"),
-        remedy="set StripeCustomerId in that account's Settings to link them, or rename the account",
+        remedy="set StripeCustomerId in that account's Settings to link them",
     ),
     ConflictKind(
         "short_name",
