@@ -148,6 +148,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "output": "what the action gave to later steps",
         "notes": "in words, what was chosen, cut or found",
         "problem": "what went wrong",
+        "writes": "field writes that were sent and no output tells: of a step to be tried again, or that failed",
     },
     RunError: {
         "error": "the class in `shared.errors`, or the exception's own for a bug",
@@ -252,6 +253,7 @@ WORDS: Mapping[type, Mapping[str, str]] = {
         "to": "the side that is written",
         "fields": "by field, digest of the value",
         "at": "epoch seconds of the begin",
+        "replaces": "the field writes that are to be sent, with what stands there",
     },
     KeyState: {
         "connection": "whose key it is",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.integration.customers.test_faults import lived_through
+from tests.integration.customers.test_first_contact import TO_STRIPE
 from tests.stack.in_process import InProcess
 
 
@@ -27,10 +29,9 @@ async def separated(tandem: InProcess, account: str, customer: str) -> None:
 
 
 async def separate(tandem: InProcess, account: str, customer: str = "") -> None:
-    """A person lets one have its own: made at once, or at the next attempt."""
+    """A person lets one have its own: it is made at once."""
     tandem.by_hand("separate", account, customer)
     await tandem.drain()
-    await tandem.recheck()
 
 
 async def test_an_account_gets_another_customer_each_time(tandem: InProcess) -> None:
@@ -44,6 +45,33 @@ async def test_an_account_gets_another_customer_each_time(tandem: InProcess) -> 
 
     assert named == {first: None, second: None, third: "acme"}
     assert tandem.setting("acme") == third
+
+
+async def test_who_makes_the_other_side_is_off(tandem: InProcess) -> None:
+    """The decision holds, and the outcome says what is still to be done."""
+    await made(tandem)
+    await tandem.link(TO_STRIPE, enabled=False)
+    await separated(tandem, "acme", "")
+    asked = tandem.runs(event_type="link_requested")[-1]
+
+    assert tandem.pair(tandem.ref("acme", "togai")) is None
+    assert asked.state == "succeeded"
+    assert f"is not made while {TO_STRIPE} is off" in asked.reason.replace("link_", "")
+
+
+async def test_the_first_creation_needed_several_attempts(tandem: InProcess) -> None:
+    """Its last key is one that the next creation would use: what Stripe answers with is not taken."""
+    match = {"account": tandem.accounts["stripe"]["id"], "operation": "customers.create"}
+    with tandem.control.fault(app="stripe", kind="error_before", match=match, times=1):
+        tandem.account()
+        await tandem.drain()
+    await lived_through(tandem)
+    first = partner(tandem, "acme")
+    await separated(tandem, "acme", "")
+    await lived_through(tandem)
+
+    assert partner(tandem, "acme") != first
+    assert "togai_account_id" not in tandem.stripe(first)["metadata"]
 
 
 async def test_an_account_that_was_changed_meanwhile_gets_another_customer(tandem: InProcess) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
+from shared.identity import Ref
 from shared.model import Model
 
 
@@ -17,6 +19,14 @@ class FieldWrite(Model):
     entity: str = Field(description="the entity's canonical id")
     set: dict[str, Any]
     former: dict[str, Any] = Field(description="in the same shape as `set`; null for what stood nowhere")
+
+
+def by_app(writes: Iterable[FieldWrite]) -> dict[str, list[dict[str, Any]]]:
+    """As records keep them, by the app whose entity they are to."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for write in writes:
+        found.setdefault(Ref.parse(write.entity).app, []).append(write.model_dump(mode="json"))
+    return found
 
 
 def nothing_known(_write: FieldWrite) -> dict[str, dict[str, Any]]:

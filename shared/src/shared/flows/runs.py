@@ -38,7 +38,9 @@ class RunError(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One action of a run. `note` says in words what was chosen, cut or found."""
+    """One action of a run. `note` says in words what was chosen, cut or found. `writes` are the field writes that were
+    sent and no output tells yet: of a step that ended otherwise, or is to be tried again.
+    """
 
     id: str
     action: str
@@ -49,6 +51,7 @@ class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
     output: dict[str, Any] = {}
     notes: list[str] = []
     problem: RunError | None = None
+    writes: list[dict[str, Any]] = []
 
 
 class Run(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -107,12 +107,13 @@ class Claims:
             rule: Rule = "manual" if held and held.state == "separate" else ""
             reason = held.reason if held and rule else ""
             opened = timestamp(self._clock())
-            key = create_key(app_account, action, source, 1)
+            # The vendor may still answer a former create's key with what a person has unlinked since.
+            attempt = 1 + len(self._index.unlinked(source))
             claim = Claim(
                 action=action,
-                key=key,
+                key=create_key(app_account, action, source, attempt),
                 body=body,
-                attempt=1,
+                attempt=attempt,
                 opened_at=opened,
                 run=run,
                 match=match.value,

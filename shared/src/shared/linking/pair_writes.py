@@ -5,6 +5,7 @@ the same pair at the same time, and what tells a late write of ours from a perso
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -41,6 +42,7 @@ OVERWRITES = 20
 Clock = Callable[[], float]
 NOTHING: Mapping[Side, str] = {}
 NEVER: Mapping[Side, float] = {}
+NO_WRITES: Mapping[Side, list[dict[str, Any]]] = {}
 
 
 class PairWrites:
@@ -82,22 +84,29 @@ class PairWrites:
         fields: Mapping[Side, Mapping[str, str]],
         seen: Known,
         *,
+        replaces: Mapping[Side, list[dict[str, Any]]] = NO_WRITES,
         overwrites: bool = False,
+        by_hand: bool = False,
     ) -> None:
         """Announce a write: digests by side of all fields that it sets. `seen` is what the decision was made on,
-        `overwrites` whether a first contact replaces filled values.
+        `replaces` the field writes with what stands there, `overwrites` whether a first contact replaces filled values,
+        `by_hand` whether a person asked for it.
 
         Raises NotReady if the pair's state moved since, Unsettled if it was written too often of late.
         """
         recent = [when for when in seen.writes if self._clock() - when < self._window]
-        if len(recent) >= FIGHT_WRITES:
+        if len(recent) >= FIGHT_WRITES and not by_hand:
             raise Unsettled(
                 f"the pair {pair.id} was written {len(recent)} times within {self._window:g} s and does not settle: "
                 "two systems may write it in turn. Find the other one, or name another owner in TANDEM_FIELD_OWNERS",
                 code="does_not_settle",
             )
         at = self._clock()  # one time for both sides: what was announced together ends together
-        writes = [Write(run=run, to=to, fields=dict(set_), at=at) for to, set_ in fields.items() if set_]
+        writes = [
+            Write(run=run, to=to, fields=dict(set_), at=at, replaces=replaces.get(to, []))
+            for to, set_ in fields.items()
+            if set_
+        ]
         own = self._own(pair, side)
         # An earlier try of this very run stays too: a call that timed out may land after the one that replaces it.
         unseen = self._unseen(own.open)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -25,12 +26,15 @@ REMEMBERED_FOR = 600.0
 
 
 class Write(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """A write that is about to be sent: digests of what it sets, by field. `at` is epoch seconds."""
+    """A write that is about to be sent: digests of what it sets, by field. `at` is epoch seconds. `replaces` are the
+    field writes with what stands there, for whoever goes on with the run.
+    """
 
     run: str
     to: Side
     fields: dict[str, str]
     at: float
+    replaces: list[dict[str, Any]] = []
 
 
 class Difference(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):

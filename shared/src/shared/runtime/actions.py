@@ -13,16 +13,18 @@ from pydantic import BaseModel
 from shared.connections import FlowLink
 from shared.domains.flow import FlowStep
 from shared.domains.model import Domain
-from shared.errors import Misconfigured, NotFound
+from shared.domains.writes import FieldWrite
+from shared.errors import FlowLinkOff, Misconfigured, NotFound, RateLimited, Rejected
 from shared.events import envelope as envelopes
 from shared.events.envelope import Envelope
 from shared.events.topics import Topics
-from shared.flows.runs import Run, RunState
+from shared.flows.runs import Run, RunState, Step
 from shared.identity import Ref, create_key
 from shared.kafka.log import Log
 from shared.linking.claims import Claims, Links
 from shared.linking.dry_run import end_if_dry
 from shared.linking.pair_writes import PairWrites
+from shared.linking.pairs import Write
 from shared.runtime.clients import Clients
 from shared.runtime.known import Known
 from shared.runtime.registry import Registry
@@ -77,6 +79,36 @@ class Context:
     choices: Mapping[str, str] = field(default_factory=dict)
     just_read: dict[str, Any] = field(default_factory=dict)
     met: list[str] = field(default_factory=list)
+
+    @property
+    def writes(self) -> list[FieldWrite]:
+        """What the step has written to a pair, in this try and in those before."""
+        return [FieldWrite.model_validate(write) for write in self._record.writes]
+
+    @property
+    def _record(self) -> Step:
+        return next(record for record in self.run.steps if record.id == self.step.id)
+
+    def take_over(self, announced: Iterable[Write]) -> None:
+        """Of the writes that were announced to a pair those of this run: the worker that did so may have died since."""
+        for write in announced:
+            if write.run == self.run.id:
+                self._record.writes += [one for one in write.replaces if one not in self._record.writes]
+
+    @contextmanager
+    def writing(self, write: FieldWrite) -> Iterator[None]:
+        """Around a call that replaces values: what stood there is in the run also where nobody sees the call's end, and
+        where a later call of the step fails. What the vendor refuses was not written.
+        """
+        sent, writes = write.model_dump(mode="json"), self._record.writes
+        if is_new := sent not in writes:
+            writes.append(sent)
+        try:
+            yield
+        except (Rejected, RateLimited, FlowLinkOff):
+            if is_new:
+                writes.remove(sent)
+            raise
 
     @property
     def shows_present(self) -> bool:

@@ -245,7 +245,7 @@ class Runner:
             raise
         _end_step(record, "succeeded" if result.effect else "in_sync")
         record.output = attempt.values["steps"][step.id] = result.output.model_dump(mode="json")
-        record.notes = list(result.notes)
+        record.notes, record.writes = list(result.notes), []  # the output tells them
         run.refs = _merged(run.refs, result.refs)
         return result.effect
 
@@ -319,11 +319,8 @@ class Runner:
     def _bug(self, run: Run, error: Exception) -> Outcome:
         log.error("run.bug", run=run.id, error=repr(error), exc_info=error)
         run.problem = problem_of(error)
-        run.reason, run.state, run.ended_at = (
-            f"a bug in Tandem: {run.problem.error}: {run.problem.reason}",
-            "dead",
-            _now(),
-        )
+        run.reason = f"a bug in Tandem: {run.problem.error}: {run.problem.reason}"
+        run.state, run.ended_at = "dead", _now()
         return Outcome(run, "dead", bug=True)
 
     async def _record(self, run: Run) -> None:
@@ -360,8 +357,9 @@ def _trigger(envelope: Envelope) -> dict[str, Any]:
 
 
 def _open_step(run: Run, step: FlowStep) -> Step:
+    written = [write for former in run.steps if former.id == step.id for write in former.writes]
     run.steps = [s for s in run.steps if s.id != step.id]
-    record = Step(id=step.id, action=step.action, state="running", started_at=_now())
+    record = Step(id=step.id, action=step.action, state="running", started_at=_now(), writes=written)
     run.steps.append(record)
     return record
 

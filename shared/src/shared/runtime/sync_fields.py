@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.domains.writes import FieldWrite
+from shared.domains.writes import FieldWrite, by_app
 from shared.errors import FlowLinkOff, NotFound, NotReady, RateLimited, Rejected
 from shared.events.envelope import timestamp
 from shared.identity import digest
@@ -52,9 +52,10 @@ class PairFields(ABC):
         """
 
     @abstractmethod
-    async def send(self, to: Side, values: Mapping[str, Value]) -> list[FieldWrite]:
-        """Write values to a side, which `left` shows from then on. Raises Rejected if the vendor refused them, Ended if
-        the side is gone.
+    async def send(self, to: Side, values: Mapping[str, Value]) -> None:
+        """Write values to a side, each call within `Context.writing`; `left` shows them from then on.
+
+        Raises Rejected if the vendor refused them, Ended if the side is gone.
         """
 
     async def read_again(self, to: Side) -> None:
@@ -65,6 +66,10 @@ class PairFields(ABC):
         """The fields that a refusal is about; empty where the vendor names none."""
         return []
 
+    @abstractmethod
+    def writes(self, decision: Decision) -> list[FieldWrite]:
+        """All that `send` is to send for a decision, with what stands there."""
+
     def sets(self, decision: Decision) -> Mapping[Side, Mapping[str, Value]]:
         """Every field that the writes set, by side: a body may set more than what is to be written."""
         return decision.write
@@ -72,7 +77,9 @@ class PairFields(ABC):
 
 @dataclass(frozen=True)
 class Synced:
-    """What a comparison came to: what was decided, less what was refused, and what was written."""
+    """What a comparison came to: what was decided, less what was refused, and what was written, by this try of its run
+    and by those before.
+    """
 
     decision: Decision
     writes: list[FieldWrite]
@@ -91,13 +98,15 @@ async def sync_fields(context: Context, pair: Pair, side: Side, fields: PairFiel
     """Look at a pair from the side of the event, write what follows, and record what both sides agree on now."""
     at = timestamp(now())
     decision, known = decide(fields.policy), fields.policy.known
+    context.take_over(known.open)
     news = decision.writes or differences(decision, known, at) != known.differences
     # What a first contact would overwrite is never decided on an event alone.
     if news and fields.is_shown and (decision.overwrites or not fields.is_newest):
         await fields.read_shown()
         decision = decide(fields.policy)
     written = decision.writes
-    writes = await _write(context, pair, side, fields, decision) if written else []
+    if written:
+        await _write(context, pair, side, fields, decision)
     left = decide(fields.left) if written else decision
     certain = not left.writes
     if certain:
@@ -114,44 +123,46 @@ async def sync_fields(context: Context, pair: Pair, side: Side, fields: PairFiel
         shown={side: fields.content(side) for side in fields.policy.sides} if certain else {},
         seen_at=fields.seen_at,
     )
-    return Synced(decision, writes)
+    return Synced(decision, context.writes)
 
 
-async def _write(context: Context, pair: Pair, side: Side, fields: PairFields, decision: Decision) -> list[FieldWrite]:
+async def _write(context: Context, pair: Pair, side: Side, fields: PairFields, decision: Decision) -> None:
     """Announce, then send what was decided. `decision` is without the refused fields afterwards."""
     if decision.overwrites and not context.registry.may_overwrite(context.link, now().timestamp()):
         context.pairs.check_overwrites(pair, context.link.id)
     sets = {to: {name: digest(value) for name, value in values.items()} for to, values in fields.sets(decision).items()}
     known, overwrites = fields.policy.known, bool(decision.overwrites)
-    await context.pairs.begin(pair, side, context.run.id, sets, known, overwrites=overwrites)
+    replaces = by_app(fields.writes(decision))
+    await context.pairs.begin(pair, side, context.run.id, sets, known, replaces=replaces, overwrites=overwrites)
     try:
-        return [made for to in fields.policy.sides for made in await _send(fields, decision, to)]
+        for to in fields.policy.sides:
+            await _send(fields, decision, to)
     except (RateLimited, Rejected, NotReady, FlowLinkOff):
         await context.pairs.withdraw(pair, side, context.run.id)
         raise
 
 
-async def _send(fields: PairFields, decision: Decision, to: Side) -> list[FieldWrite]:
+async def _send(fields: PairFields, decision: Decision, to: Side) -> None:
     values = decision.write[to]
     while values:
         try:
-            return await fields.send(to, values)
+            await fields.send(to, values)
+            return
         except NotFound:
             raise
         except Rejected as error:
             refused = fields.refused(to, error, list(values))
             if not refused:
-                return await _one_by_one(fields, decision, to)
+                await _one_by_one(fields, decision, to)
+                return
             for name in refused:
                 _refuse(fields, decision, to, name, error)
-    return []
 
 
-async def _one_by_one(fields: PairFields, decision: Decision, to: Side) -> list[FieldWrite]:
-    made: list[FieldWrite] = []
+async def _one_by_one(fields: PairFields, decision: Decision, to: Side) -> None:
     for name, value in list(decision.write[to].items()):
         try:
-            made += await fields.send(to, {name: value})
+            await fields.send(to, {name: value})
         except NotFound:
             raise
         except Rejected as error:
@@ -159,7 +170,6 @@ async def _one_by_one(fields: PairFields, decision: Decision, to: Side) -> list[
             continue
         if len(decision.write[to]) > 1:
             await fields.read_again(to)
-    return made
 
 
 def _refuse(fields: PairFields, decision: Decision, to: Side, name: str, error: Rejected) -> None:

@@ -86,7 +86,8 @@ def _written(session: Session, run_id: str) -> tuple[Run, Mapping]:
 
 def writes_of(run: Run) -> list[FieldWrite]:
     """What a run wrote to a pair, and what stood there before, in its order."""
-    return [FieldWrite.model_validate(write) for step in run.steps for write in step.output.get("writes", ())]
+    found = (write for step in run.steps for write in (*step.output.get("writes", ()), *step.writes))
+    return [FieldWrite.model_validate(write) for write in found]
 
 
 def _written_since(session: Session, run: Run) -> dict[tuple[str, str], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
+from typing import Any
 
 from shared.apps.stripe.client import StripeApp
 from shared.apps.stripe.models import StripeCustomer
@@ -129,44 +130,57 @@ class CustomerPair(PairFields):
         found = [name for name in names if _is_parameter(error.param, name)]
         return found or (names if len(names) == 1 else [])
 
-    async def send(self, to: Side, values: Dict[str, Value]) -> list[FieldWrite]:
-        made = await (self._send_stripe(values) if to == "stripe" else self._send_togai(values))
-        self._looked(to)
-        return made
+    def writes(self, decision: Decision) -> list[FieldWrite]:
+        params = stripe_params(decision.write["stripe"])
+        at_togai = in_order(*togai_changes(decision.write["togai"], self._seen)) if decision.write["togai"] else []
+        return [
+            *([self._stripe_write(params)] if params else []),
+            *(self._togai_write(noun, changes) for noun, changes in at_togai),
+        ]
 
-    async def _send_stripe(self, values: Dict[str, Value]) -> list[FieldWrite]:
+    def _stripe_write(self, params: Dict[str, Any]) -> FieldWrite:
+        customer = self._seen.stripe
+        ref = self._context.ref("stripe", "customer", customer.id)
+        return FieldWrite(entity=ref, set=params, former=former_params(params, customer))
+
+    def _togai_write(self, noun: str, changes: Dict[str, Any]) -> FieldWrite:
+        of = self._seen.customer if noun == "customer" else self._seen.account
+        return FieldWrite(
+            entity=self._context.ref("togai", noun, of.id), set=changes, former=former_fields(changes, of)
+        )
+
+    async def send(self, to: Side, values: Dict[str, Value]) -> None:
+        await (self._send_stripe(values) if to == "stripe" else self._send_togai(values))
+        self._looked(to)
+
+    async def _send_stripe(self, values: Dict[str, Value]) -> None:
         params, customer = stripe_params(values), self._seen.stripe
         try:
             client: StripeApp = await self._context.client("stripe")
-            await client.update_customer(customer.id, params)
+            with self._context.writing(self._stripe_write(params)):
+                await client.update_customer(customer.id, params)
             self._left = replace(self._left, stripe=after_params(customer, params))
         except NotFound as error:
             raise await gone(self._context, self._pair, customer.id) from error
-        ref = self._context.ref("stripe", "customer", customer.id)
-        return [FieldWrite(entity=ref, set=params, former=former_params(params, customer))]
 
-    async def _send_togai(self, values: Dict[str, Value]) -> list[FieldWrite]:
+    async def _send_togai(self, values: Dict[str, Value]) -> None:
         """Raises NotReady if the account was archived since it was read: Togai refuses, the next run sees why."""
         context, seen = self._context, self._seen
         client: TogaiApp = await context.client("togai")
-        made: list[FieldWrite] = []
         try:
             for noun, changes in in_order(*togai_changes(values, seen)):
-                if noun == "customer":
-                    await client.update_customer(seen.customer.id, changes)
-                    entity, former = seen.customer.id, former_fields(changes, seen.customer)
-                    self._left = replace(self._left, customer=after_changes(self._left.customer, changes))
-                else:
-                    await client.update_account(seen.account.id, changes)
-                    entity, former = seen.account.id, former_fields(changes, seen.account)
-                    self._left = replace(self._left, account=after_changes(self._left.account, changes))
-                made.append(FieldWrite(entity=context.ref("togai", noun, entity), set=changes, former=former))
+                with context.writing(self._togai_write(noun, changes)):
+                    if noun == "customer":
+                        await client.update_customer(seen.customer.id, changes)
+                        self._left = replace(self._left, customer=after_changes(self._left.customer, changes))
+                    else:
+                        await client.update_account(seen.account.id, changes)
+                        self._left = replace(self._left, account=after_changes(self._left.account, changes))
         except Rejected as error:
             now_account, now_customer = await togai_account(context, self._pair, seen.account.id)
             if not is_archived(replace(seen, account=now_account, customer=now_customer)):
                 raise
             raise NotReady(f"{seen.account.id} was archived meanwhile: looking again", code="archived") from error
-        return made
 
 
 async def gone(context: Context, pair: Mapping, customer: str) -> Ended:

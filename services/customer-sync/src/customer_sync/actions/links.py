@@ -116,7 +116,26 @@ async def _separate(context: Context, wanted: LinkChange) -> Ended:
     if unlinked:
         await create_again(context, ref)
     await _wake(context, ref)
-    return Ended("succeeded", f"matches none that is there, by hand: {wanted.reason}", (ref,))
+    reason = f"matches none that is there, by hand: {wanted.reason}"
+    if off := _makers_off(context, ref):
+        reason += (
+            f"; its other side is not made while {' and '.join(off)} is off: `tandem flow-links enable {off[0]}`, then "
+            f"`tandem flow-links catch-up {off[0]}`"
+        )
+    return Ended("succeeded", reason, (ref,))
+
+
+def _makers_off(context: Context, ref: str) -> list[str]:
+    """The flow links between these connections that would make an entity's other side, if none of them is on."""
+    app = Ref.parse(ref).app
+    makers = [
+        link
+        for link in context.registry.links.values()
+        if (flow := context.registry.flows.get(link.flow)) and flow.makes and flow.trigger.startswith(f"{app}.")
+        if link.connections == context.link.connections
+        if flow.makes == context.claims.index.relation
+    ]
+    return [] if any(link.enabled for link in makers) else [link.id for link in makers]
 
 
 async def _take_back(context: Context, pair: Mapping, reason: str, keep: tuple[str, ...] = ()) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.apps.stripe.client import StripeApp
-from shared.apps.togai.client import TogaiApp
 from shared.domains.customers.stripe import LinkChange, LinkChanged
 from shared.domains.customers.writes import lasting
-from shared.domains.writes import FieldWrite
+from shared.domains.writes import FieldWrite, by_app
 from shared.errors import Malformed, NotReady
 from shared.events.envelope import timestamp
-from shared.identity import Ref
+from shared.identity import Ref, digest
 from shared.linking.claims import now
 from shared.linking.fields import decide, differences, present_marks
 from shared.linking.mappings import Mapping
-from shared.linking.pairs import Known
+from shared.linking.pairs import Known, Side
 from shared.runtime.actions import Context, Ended, Result
 
 from customer_sync.actions.field_writes import CustomerPair, read_pair
@@ -24,19 +22,24 @@ from customer_sync.values import PairSnapshot
 
 
 async def revert(context: Context, wanted: LinkChange) -> Result:
-    """Write back, and remember that both sides differ on purpose: neither value travels until its owner changes it."""
+    """Write back, and remember that both sides differ on purpose: neither value travels until its owner changes it.
+
+    What is sent is announced before: who sees the echo waits, and a later try of the run knows its own writes.
+    """
     account_ref = context.ref("togai", "account", wanted.togai_account_id)
     pair = context.claims.index.pair(account_ref)
     if pair is None or pair.state != "linked" or not context.is_own(pair.refs):
         raise Ended("skipped", f"{account_ref} is not linked: nothing is written back", (account_ref,))
     known = context.pairs.known(pair, "togai")
+    context.take_over(known.open)
     seen = await read_pair(context, pair)
-    made: list[FieldWrite] = []
     notes: list[str] = [f"reverted by hand: {wanted.reason}"]
-    for write in reversed(wanted.writes):
-        if back := _back(write, seen, notes):
-            await _send(context, back)
-            made.append(back)
+    to_send = [back for write in reversed(wanted.writes) if (back := _back(write, seen, context.writes, notes))]
+    if to_send:
+        marks, replaces = _marks(to_send), by_app(to_send)
+        await context.pairs.begin(pair, "togai", context.run.id, marks, known, replaces=replaces, by_hand=True)
+    for back in to_send:
+        await _send(context, back)
     present = await CustomerPair.read(context, pair, known)
     policy = present.policy
     agreed = known.agreed | present_marks(policy)
@@ -51,7 +54,7 @@ async def revert(context: Context, wanted: LinkChange) -> Result:
         seen=known,
         agreed=agreed,
         differences=differences(decision, known, timestamp(now())),
-        written=bool(made),
+        written=bool(made := context.writes),
         seen_at=present.seen_at,
     )
     return Result(_changed(pair, wanted, made), bool(made), tuple(notes), pair.refs)
@@ -67,11 +70,24 @@ def _changed(pair: Mapping, wanted: LinkChange, made: list[FieldWrite]) -> LinkC
     )
 
 
-def _back(write: FieldWrite, seen: PairSnapshot, notes: list[str]) -> FieldWrite | None:
-    """The write that puts the former values back, of those fields that still show what was written."""
+def _marks(writes: list[FieldWrite]) -> dict[Side, dict[str, str]]:
+    """The marks of what is to be sent, by side. Under names that are no field's: nothing of it is ever a late write."""
+    found: dict[Side, dict[str, str]] = {}
+    for write in writes:
+        marks = {f"{write.entity}#{name}": digest(value) for name, value in write.set.items()}
+        found.setdefault(Ref.parse(write.entity).app, {}).update(marks)
+    return found
+
+
+def _back(write: FieldWrite, seen: PairSnapshot, made: list[FieldWrite], notes: list[str]) -> FieldWrite | None:
+    """The write that puts the former values back, of those fields that still show what was written. `made` are those
+    that an earlier try of the run has sent.
+    """
     present = _present(write, seen)
     found = {name: value for name, value in write.former.items() if present[name] == _shown(write.set.get(name))}
-    for name in write.set.keys() - found.keys():
+    sent = [back.set for back in made if back.entity == write.entity]
+    own = {name for set_ in sent for name, value in set_.items() if present.get(name) == _shown(value)}
+    for name in write.set.keys() - found.keys() - own:
         notes.append(f"{name} of {write.entity} was changed since: it stays")
     for name in found.keys() & lasting(write):
         notes.append(f"{name} of {write.entity} had no value, and Togai takes none back: it stays")
@@ -103,9 +119,6 @@ def _shown(value: Any) -> Any:
 
 async def _send(context: Context, write: FieldWrite) -> None:
     ref, entity = Ref.parse(write.entity), context.id_of(write.entity)
-    if ref.app == "stripe":
-        stripe: StripeApp = await context.client("stripe")
-        await stripe.update_customer(entity, write.set)
-        return
-    togai: TogaiApp = await context.client("togai")
-    await (togai.update_account if ref.noun == "account" else togai.update_customer)(entity, write.set)
+    client = await context.client(ref.app)
+    with context.writing(write):
+        await (client.update_account if ref.noun == "account" else client.update_customer)(entity, write.set)
